@@ -1,0 +1,110 @@
+"""What can go wrong, split by what the reader does next.
+
+FleetError
+├── SiteError             fix the site's files           exit 1
+│   ├── SchemaErrors      every wrong field of every file at once
+│   └── SelectionError    --limit, --source ... name nobody, or somebody unknown
+├── PlanRefused           the plan is unsafe, nothing was touched   exit 1
+├── LockHeld              another run holds the site or a host      exit 1
+└── HostError             look at a host                 that host's outcome, exit 3
+    ├── Unreachable       no connection within the time limit
+    ├── HostKeyUnknown    run `python -m flows.trust`
+    ├── HostKeyChanged    the host, or somebody in between, presents another key
+    ├── CommandFailed     a command ended with another exit code than 0
+    ├── CommandTimeout    a command did not end in time
+    └── ProtocolError     an answer that cannot be understood
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+class FleetError(Exception):
+    """A failure this project foresees; its text says what, where and what next."""
+
+    next_step: str = ""
+
+
+class SiteError(FleetError):
+    """The site's files or the arguments are wrong; nothing was connected to."""
+
+
+@dataclass(frozen=True, slots=True)
+class FieldError:
+    """One wrong value: `file` relative to the inventory, `path` dotted, `fix` what to write instead."""
+
+    file: str
+    path: str
+    value: str
+    message: str
+    fix: str = ""
+
+    def __str__(self) -> str:
+        shown = f" (found {self.value})" if self.value else ""
+        fix = f"; {self.fix}" if self.fix else ""
+        return f"{self.file}: {self.path}: {self.message}{shown}{fix}"
+
+
+class SchemaErrors(SiteError):
+    """All wrong fields of all files of one site."""
+
+    def __init__(self, errors: Sequence[FieldError]) -> None:
+        self.errors = tuple(errors)
+        super().__init__("\n".join(str(error) for error in self.errors))
+
+
+class SelectionError(SiteError):
+    """A selection names nobody, or a name that the site does not have."""
+
+
+class PlanRefused(FleetError):
+    """Carrying out the plan would do harm; nothing was touched."""
+
+
+class LockHeld(FleetError):
+    """Another run works on the same site or host."""
+
+
+class HostError(FleetError):
+    """Something is wrong with one host; the others go on."""
+
+    def __init__(self, host: str, message: str, next_step: str = "") -> None:
+        super().__init__(f"{host}: {message}")
+        self.host = host
+        self.message = message
+        self.next_step = next_step
+
+
+class Unreachable(HostError):
+    """No working SSH connection within the time limit."""
+
+
+class HostKeyUnknown(HostError):
+    """The host's key was never recorded."""
+
+
+class HostKeyChanged(HostError):
+    """The host presents another key than the recorded one."""
+
+
+class CommandFailed(HostError):
+    """A command on a host ended with an exit code other than 0."""
+
+    def __init__(self, host: str, argv: Sequence[str], exit_code: int, detail: str, next_step: str = "") -> None:
+        super().__init__(host, f"`{' '.join(argv)}` ended with exit code {exit_code}: {detail}", next_step)
+        self.argv = tuple(argv)
+        self.exit_code = exit_code
+
+
+class CommandTimeout(HostError):
+    """A command on a host did not end in time."""
+
+    def __init__(self, host: str, argv: Sequence[str], seconds: float) -> None:
+        super().__init__(host, f"`{' '.join(argv)}` did not end within {seconds:g} s", "look at the host's load")
+        self.argv = tuple(argv)
+
+
+class ProtocolError(HostError):
+    """A host answered something that cannot be understood."""

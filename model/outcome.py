@@ -1,0 +1,66 @@
+"""What came of one subject on one host, and what it means for the exit code."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Status(StrEnum):
+    """The eight things an outcome can be."""
+
+    OK = "ok"
+    CHANGED = "changed"
+    DRIFT = "drift"
+    FAILED = "failed"
+    UNPROVEN = "unproven"
+    MISSING = "missing"
+    NOT_RUN = "not_run"
+    WAIVED = "waived"
+
+
+GOOD = 0
+REFUSED = 1
+DRIFTED = 2
+UNKNOWN = 3
+INTERRUPTED = 130
+
+EXIT_BY_STATUS = {
+    Status.OK: GOOD,
+    Status.CHANGED: GOOD,
+    Status.WAIVED: GOOD,
+    Status.NOT_RUN: GOOD,
+    Status.DRIFT: DRIFTED,
+    Status.FAILED: UNKNOWN,
+    Status.UNPROVEN: UNKNOWN,
+    Status.MISSING: UNKNOWN,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """
+    One subject on one host.
+
+    `evidence` is any JSON value (a diff, packet counts, a command's answer); `next` says what a person should do; `seconds` is wall time.
+    """
+
+    host: str
+    subject: str
+    status: Status
+    message: str = ""
+    next: str = ""
+    evidence: object = None
+    seconds: float = 0.0
+
+
+def worst(codes: Iterable[int]) -> int:
+    """
+    Return the exit code that stands for several: interrupted, then 1 before 2 before 3 before 0.
+    """
+    found = set(codes)
+    for code in (INTERRUPTED, REFUSED, DRIFTED, UNKNOWN):
+        if code in found:
+            return code
+    return GOOD
