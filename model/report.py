@@ -102,20 +102,15 @@ class Report:
 
     @property
     def exit(self) -> int:
-        """The process's exit code: the worst of all outcomes and cells; an empty report is not good (3)."""
+        """The process's exit code: the worst of all outcomes and cells; a report without any outcome is 3."""
         codes = [self.forced, *(EXIT_BY_STATUS[outcome.status] for outcome in self.outcomes)]
         codes += [EXIT_BY_VERDICT[cell.verdict] for cell in self.cells or ()]
-        code = worst(codes)
-        return UNKNOWN if code == GOOD and not self._something_good else code
+        return worst(codes) if self.outcomes else worst([*codes, UNKNOWN])
 
     @property
     def good(self) -> bool:
-        """True when the exit code is 0 and something was seen to be good."""
-        return self.exit == GOOD
-
-    @property
-    def _something_good(self) -> bool:
-        return any(outcome.status in (Status.OK, Status.CHANGED) for outcome in self.outcomes)
+        """True when the exit code is 0 and at least one outcome is ok or changed."""
+        return self.exit == GOOD and any(outcome.status in (Status.OK, Status.CHANGED) for outcome in self.outcomes)
 
     def count(self) -> Counter[str]:
         """Count outcomes by status."""
