@@ -1,0 +1,155 @@
+"""How do five YAML files become one site, with every wrong field of every file named at once?"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from model.errors import FieldError, SchemaErrors, SiteError
+from model.hosts import GroupEntry, HostEntry
+from model.rows import WORDS, PortsFile, Row
+from model.settings import Settings
+from model.site import Site, build
+
+M = TypeVar("M")
+
+FILES = ("site.yaml", "hosts.yaml", "groups.yaml", "defaults.yaml", "ports.yaml")
+_HOSTS = TypeAdapter(dict[str, HostEntry])
+_GROUPS = TypeAdapter(dict[str, GroupEntry])
+
+
+class _UniqueKeys(yaml.CSafeLoader):
+    """YAML's safe loader, except that a key written twice is an error instead of a silent loss."""
+
+
+def _mapping(loader: _UniqueKeys, node: yaml.MappingNode) -> dict[Any, Any]:
+    seen: set[Any] = set()
+    for key_node, _ in node.value:
+        key = loader.construct_object(key_node)  # type: ignore[no-untyped-call]
+        if not isinstance(key, (str, int, float, bool, date, type(None))):
+            raise yaml.constructor.ConstructorError(None, None, "a key must be a plain word", key_node.start_mark)
+        if key in seen:
+            raise yaml.constructor.ConstructorError(None, None, f"`{key}` is written twice", key_node.start_mark)
+        seen.add(key)
+    loader.flatten_mapping(node)
+    return loader.construct_mapping(node, deep=True)
+
+
+_UniqueKeys.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
+
+
+def load_site(directory: Path) -> Site:
+    """
+    Read the site's folder.
+
+    Raises `SchemaErrors` with every wrong field of every file; `SiteError` when the folder or a file is not there.
+    """
+    if not directory.is_dir():
+        raise SiteError(f"{directory} is no folder; name the site's with --inventory, or make one with `python -m flows.site init`")
+    errors: list[FieldError] = []
+    raw = {name: _read(directory / name, errors) for name in FILES}
+    settings = _parse("site.yaml", TypeAdapter(Settings), raw["site.yaml"], errors)
+    hosts = _parse("hosts.yaml", _HOSTS, raw["hosts.yaml"], errors)
+    groups = _parse("groups.yaml", _GROUPS, raw["groups.yaml"], errors)
+    ports = _parse("ports.yaml", TypeAdapter(PortsFile), raw["ports.yaml"], errors)
+    if raw["defaults.yaml"] is not None and not isinstance(raw["defaults.yaml"], Mapping):
+        errors.append(FieldError("defaults.yaml", "(file)", type(raw["defaults.yaml"]).__name__, "must be a mapping"))
+    if hosts is not None and groups is not None and settings is not None:
+        errors += _references(settings, hosts, groups, ports.rows if ports else ())
+    if errors or settings is None or hosts is None or groups is None or ports is None:
+        raise SchemaErrors(errors)
+    return build(settings, hosts, groups, ports.rows)
+
+
+def _read(path: Path, errors: list[FieldError]) -> object:
+    try:
+        text = path.read_text("utf-8")
+    except FileNotFoundError:
+        errors.append(FieldError(path.name, "(file)", "", "is missing", "start from `python -m flows.site init`"))
+        return None
+    except (OSError, UnicodeDecodeError) as error:
+        errors.append(FieldError(path.name, "(file)", "", f"cannot be read: {error}"))
+        return None
+    try:
+        return yaml.load(text, Loader=_UniqueKeys)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f"line {mark.line + 1}, column {mark.column + 1}" if mark else "(file)"
+        errors.append(FieldError(path.name, place, "", getattr(error, "problem", None) or str(error) or "is no YAML"))
+        return None
+
+
+def _parse(file: str, adapter: TypeAdapter[M], value: object, errors: list[FieldError]) -> M | None:
+    if any(error.file == file for error in errors):
+        return None
+    try:
+        # Strict JSON mode admits the text forms of addresses and dates and nothing else.
+        return adapter.validate_json(json.dumps(value, default=_plain))
+    except ValidationError as failure:
+        errors += [_field_error(file, dict(error)) for error in failure.errors(include_url=False)]
+    except (TypeError, ValueError) as failure:
+        errors.append(FieldError(file, "(file)", "", f"holds a value that is no plain data: {failure}"))
+    return None
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, (date, datetime)):
+        return value.isoformat()
+    raise TypeError(f"{type(value).__name__} {value!r}")
+
+
+def _field_error(file: str, error: Mapping[str, Any]) -> FieldError:
+    path = ".".join(str(part) for part in error["loc"]) or "(file)"
+    found = "" if error["type"] == "missing" else repr(error["input"])[:120]
+    advice = {
+        "extra_forbidden": "no such field; see `python -m flows.site schema`",
+        "missing": "write a value for it",
+    }.get(error["type"], "")
+    return FieldError(file, path, found, str(error["msg"]), advice)
+
+
+def _references(
+    settings: Settings, hosts: Mapping[str, HostEntry], groups: Mapping[str, GroupEntry], rows: tuple[Row, ...]
+) -> list[FieldError]:
+    """Find names in one file that another file lacks: without them the site cannot be joined at all."""
+    errors = []
+    for name, host in hosts.items():
+        unknown = [group for group in host.groups if group not in groups]
+        errors += [
+            FieldError("hosts.yaml", f"{name}.groups", group, "no such role in groups.yaml", f"one of {', '.join(sorted(groups))}")
+            for group in unknown
+        ]
+        errors += [
+            FieldError("hosts.yaml", f"{name}.data.addresses", network, "no such network in site.yaml", f"one of {', '.join(settings.networks)}")
+            for network in host.data.addresses
+            if network not in settings.networks
+        ]
+    for name, external in settings.external.items():
+        errors += [
+            FieldError("site.yaml", f"external.{name}.targets", target, "no such host in hosts.yaml")
+            for target in external.targets
+            if target not in hosts
+        ]
+    for number, row in enumerate(rows):
+        errors += [
+            FieldError("ports.yaml", f"rows.{number} ({row.name})", end, "is neither a role of groups.yaml nor a word for a network")
+            for end in (*row.source_ends, *row.destination_ends)
+            if end not in groups and end not in WORDS
+        ]
+    names = [row.name for row in rows]
+    errors += [
+        FieldError("ports.yaml", f"rows ({name})", name, "two rows have this name", "names identify rows in reports")
+        for name in sorted({name for name in names if names.count(name) > 1})
+    ]
+    return errors
+
+
+def model_of(file: str) -> type[BaseModel] | TypeAdapter[Any]:
+    """Return the model that a file of the inventory must satisfy."""
+    return {"site.yaml": TypeAdapter(Settings), "hosts.yaml": _HOSTS, "groups.yaml": _GROUPS, "ports.yaml": TypeAdapter(PortsFile)}[file]
