@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from model.errors import FieldError, SchemaErrors, SiteError
 from model.hosts import GroupEntry, HostEntry
@@ -31,7 +31,7 @@ class _UniqueKeys(yaml.CSafeLoader):
 def _mapping(loader: _UniqueKeys, node: yaml.MappingNode) -> dict[Any, Any]:
     seen: set[Any] = set()
     for key_node, _ in node.value:
-        key = loader.construct_object(key_node)  # type: ignore[no-untyped-call]
+        key = loader.construct_object(key_node)
         if not isinstance(key, (str, int, float, bool, date, type(None))):
             raise yaml.constructor.ConstructorError(None, None, "a key must be a plain word", key_node.start_mark)
         if key in seen:
@@ -150,6 +150,6 @@ def _references(
     return errors
 
 
-def model_of(file: str) -> type[BaseModel] | TypeAdapter[Any]:
-    """Return the model that a file of the inventory must satisfy."""
-    return {"site.yaml": TypeAdapter(Settings), "hosts.yaml": _HOSTS, "groups.yaml": _GROUPS, "ports.yaml": TypeAdapter(PortsFile)}[file]
+def adapters() -> dict[str, TypeAdapter[Any]]:
+    """Return, by file name, the models that the inventory's files must satisfy."""
+    return {"site.yaml": TypeAdapter(Settings), "hosts.yaml": _HOSTS, "groups.yaml": _GROUPS, "ports.yaml": TypeAdapter(PortsFile)}

@@ -8,7 +8,9 @@ from pydantic import Field, StringConstraints, model_validator
 
 from model.base import Declared, RoleName, Text
 
-WORDS = frozenset({"nodes", "pods", "management", "internet", "clients", "admins", "li_clients", "vantage"})
+WORDS = frozenset(
+    {"nodes", "pods", "management", "internet", "clients", "admins", "li_clients", "vantage", "dns_servers", "ntp_servers", "li_dns_servers"}
+)
 Plane = Literal["host", "pod", "external"]
 Protocol = Literal["tcp", "udp", "vrrp"]
 PortText = Annotated[str, StringConstraints(pattern=r"^\d{1,5}(-\d{1,5})?$")]
@@ -29,6 +31,7 @@ class Row(Declared):
 
     `ports` are numbers or `lo-hi`, in the destination's terms; none for vrrp. `process` names what may own the listener;
     `request` is a harmless UDP question its service answers. `builtin` names an opening of ufw's own that this row declares.
+    `pod_from` and `pod_to` name the components on either side of a pod row.
     `target` is the name of the external address (site.yaml `external`) an external row is about. `source` is the place in the requirements.
     """
 
@@ -42,6 +45,8 @@ class Row(Declared):
     why: Text
     source: Text
     target: str | None = None
+    pod_from: tuple[Text, ...] = ()
+    pod_to: tuple[Text, ...] = ()
     process: tuple[str, ...] = ()
     request: Literal["stun", "dns", "ntp"] | None = None
     builtin: Literal["dhcp", "mdns", "upnp", "dhcpv6"] | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from ipaddress import ip_network
 
 from model.base import Address, Network
 from model.hosts import GroupEntry, HostEntry, Machine, Traits
@@ -85,6 +86,9 @@ class Site:
             "admins": settings.admins,
             "li_clients": settings.li.clients,
             "pods": settings.kubernetes.pod_cidrs,
+            "dns_servers": tuple(ip_network(address) for address in settings.dns.main),
+            "li_dns_servers": tuple(ip_network(address) for address in settings.dns.li),
+            "ntp_servers": tuple(ip_network(address) for address in settings.ntp),
         }
         return named.get(end, ())
 
