@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Literal
 
 from pydantic import Field
@@ -62,17 +63,18 @@ class GroupEntry(Declared):
     platform: Text | None = None
 
 
-class Machine(Declared):
+@dataclass(frozen=True, eq=False)
+class Machine:
     """A host with its roles resolved. `network` is the one its roles live in; `addresses` covers all networks it has a leg in."""
 
-    name: Name
+    name: str
     hostname: str
     port: int
-    roles: tuple[RoleName, ...]
+    roles: tuple[str, ...]
     kind: Literal["server", "vantage", "perimeter"]
     node: Literal["control_plane", "worker"] | None
-    network: Name
-    addresses: dict[Name, tuple[Address, ...]]
+    network: str
+    addresses: Mapping[str, tuple[Address, ...]]
     data: HostData
 
     @property
@@ -88,10 +90,4 @@ class Machine(Declared):
 
     def speaks(self, version: int) -> Address | None:
         """Return the address of IP `version` (4 or 6) it speaks from, if it has one."""
-        kind = 4 if version == 4 else 6
-        return next((address for address in self.own if address.version == kind), None)
-
-
-def is_ipv4(address: Address) -> bool:
-    """Tell IPv4 from IPv6."""
-    return isinstance(address, IPv4Address)
+        return next((address for address in self.own if address.version == version), None)

@@ -13,7 +13,7 @@ from model.rows import WORDS, Row
 from model.settings import Settings
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Site:
     """Everything a person declared, with the questions the rest of the program asks of it."""
 
