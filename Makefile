@@ -1,0 +1,54 @@
+# Every target does its own set-up on a fresh Debian 12 machine and may be run twice.
+PROFILE ?= reference
+PYTHON ?= python3
+BIN := .venv/bin
+PY := $(BIN)/python
+# What the lab and the tests need of the machine itself.
+PACKAGES := python3 python3-venv systemd-container debootstrap iptables nftables iproute2 apt-utils dpkg-dev openssh-client openssh-server xz-utils
+
+.PHONY: demo down test lint bench setup venv packages docs
+.DEFAULT_GOAL := help
+
+help: ## show this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 12
+
+demo: setup ## lab up (PROFILE=small|reference|N), firewall applied, every port proven; the lab stays up
+	$(PY) -m lab up --profile $(PROFILE)
+	$(PY) -m lab run -- $(PY) -m flows.firewall
+	$(PY) -m lab run -- $(PY) -m flows.verify_ports
+
+down: setup ## take the lab down completely
+	$(PY) -m lab down
+
+test: setup lint ## lint, types, every test; boots a small lab of its own (needs root)
+	$(PY) -m pytest -q tests
+
+lint: venv ## ruff, mypy --strict, import-linter, generated documents
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	PYTHONPATH=. $(BIN)/lint-imports
+	$(PY) -m flows.docs --check
+
+docs: venv ## write the generated documents anew
+	$(PY) -m flows.docs
+
+bench: setup ## measure; writes benchmarks/results.json
+	$(PY) -m benchmarks
+
+setup: packages venv
+
+packages:
+	@missing=""; for p in $(PACKAGES); do dpkg-query -W -f='$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || missing="$$missing $$p"; done; \
+	if [ -n "$$missing" ]; then \
+	  echo "installing:$$missing"; \
+	  apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $$missing; \
+	fi
+
+venv: .venv/.complete
+
+.venv/.complete: requirements.lock
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q python3-venv; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install -q --require-hashes -r requirements.lock
+	touch $@
