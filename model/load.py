@@ -51,7 +51,9 @@ def load_site(directory: Path) -> Site:
     Raises `SchemaErrors` with every wrong field of every file; `SiteError` when the folder or a file is not there.
     """
     if not directory.is_dir():
-        raise SiteError(f"{directory} is no folder; name the site's with --inventory, or make one with `python -m flows.site init`")
+        raise SiteError(
+            f"{directory} is no folder; name the site's with --inventory, or make one with `python -m flows.site init`"
+        )
     errors: list[FieldError] = []
     raw = {name: _read(directory / name, errors) for name in FILES}
     settings = _parse("site.yaml", TypeAdapter(Settings), raw["site.yaml"], errors)
@@ -77,7 +79,7 @@ def _read(path: Path, errors: list[FieldError]) -> object:
         errors.append(FieldError(path.name, "(file)", "", f"cannot be read: {error}"))
         return None
     try:
-        return yaml.load(text, Loader=_UniqueKeys)
+        return _UniqueKeys(text).get_single_data()
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         place = f"line {mark.line + 1}, column {mark.column + 1}" if mark else "(file)"
@@ -122,11 +124,23 @@ def _references(
     for name, host in hosts.items():
         unknown = [group for group in host.groups if group not in groups]
         errors += [
-            FieldError("hosts.yaml", f"{name}.groups", group, "no such role in groups.yaml", f"one of {', '.join(sorted(groups))}")
+            FieldError(
+                "hosts.yaml",
+                f"{name}.groups",
+                group,
+                "no such role in groups.yaml",
+                f"one of {', '.join(sorted(groups))}",
+            )
             for group in unknown
         ]
         errors += [
-            FieldError("hosts.yaml", f"{name}.data.addresses", network, "no such network in site.yaml", f"one of {', '.join(settings.networks)}")
+            FieldError(
+                "hosts.yaml",
+                f"{name}.data.addresses",
+                network,
+                "no such network in site.yaml",
+                f"one of {', '.join(settings.networks)}",
+            )
             for network in host.data.addresses
             if network not in settings.networks
         ]
@@ -138,7 +152,12 @@ def _references(
         ]
     for number, row in enumerate(rows):
         errors += [
-            FieldError("ports.yaml", f"rows.{number} ({row.name})", end, "is neither a role of groups.yaml nor a word for a network")
+            FieldError(
+                "ports.yaml",
+                f"rows.{number} ({row.name})",
+                end,
+                "is neither a role of groups.yaml nor a word for a network",
+            )
             for end in (*row.source_ends, *row.destination_ends)
             if end not in groups and end not in WORDS
         ]
@@ -152,4 +171,9 @@ def _references(
 
 def adapters() -> dict[str, TypeAdapter[Any]]:
     """Return, by file name, the models that the inventory's files must satisfy."""
-    return {"site.yaml": TypeAdapter(Settings), "hosts.yaml": _HOSTS, "groups.yaml": _GROUPS, "ports.yaml": TypeAdapter(PortsFile)}
+    return {
+        "site.yaml": TypeAdapter(Settings),
+        "hosts.yaml": _HOSTS,
+        "groups.yaml": _GROUPS,
+        "ports.yaml": TypeAdapter(PortsFile),
+    }

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import ip_network
+from itertools import pairwise
 
 from model.base import Address, Network
 from model.hosts import Machine
@@ -21,7 +22,8 @@ class Rule:
     """
     One rule of a host's INPUT: admit (or, before all admitting ones, refuse) new packets from `source`.
 
-    `destination` is one of the host's own addresses, or None for any; `interval` is inclusive, (0, 0) for vrrp; `rows` are the matrix rows it comes from.
+    `destination` is one of the host's own addresses, or None for any; `interval` is inclusive, (0, 0) for vrrp;
+    `row` is the matrix row it comes from.
     """
 
     action: str
@@ -132,7 +134,7 @@ def _disjoint(protocol: str, rules: list[Rule]) -> list[Opening]:
         return []
     edges = sorted({edge for rule in rules for edge in (rule.interval[0], rule.interval[1] + 1)})
     found: list[Opening] = []
-    for low, after in zip(edges, edges[1:], strict=False):
+    for low, after in pairwise(edges):
         covering = [rule for rule in rules if rule.interval[0] <= low <= rule.interval[1]]
         if not covering or covering[0].action == "deny":
             continue

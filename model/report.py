@@ -76,7 +76,9 @@ class Cell:
             "probed": self.probed,
             "evidence": None if self.evidence is None else self.evidence.to_json(),
         }
-        return data | ({"note": self.note} if self.note else {}) | ({"answered": self.answered} if self.answered else {})
+        return (
+            data | ({"note": self.note} if self.note else {}) | ({"answered": self.answered} if self.answered else {})
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +86,7 @@ class Report:
     """
     The canonical result; screen, JSON, JUnit and HTML are rendered from it and from nothing else.
 
-    `extra` holds a flow's own keys (`declared`, `expected_seconds`, ...). `forced` is an exit code known before any outcome (a refused plan).
+    `extra` holds a flow's own keys. `forced` is an exit code known before any outcome (a refused plan).
     """
 
     flow: str

@@ -9,7 +9,19 @@ from pydantic import Field, StringConstraints, model_validator
 from model.base import Declared, RoleName, Text
 
 WORDS = frozenset(
-    {"nodes", "pods", "management", "internet", "clients", "admins", "li_clients", "vantage", "dns_servers", "ntp_servers", "li_dns_servers"}
+    {
+        "nodes",
+        "pods",
+        "management",
+        "internet",
+        "clients",
+        "admins",
+        "li_clients",
+        "vantage",
+        "dns_servers",
+        "ntp_servers",
+        "li_dns_servers",
+    }
 )
 Plane = Literal["host", "pod", "external"]
 Protocol = Literal["tcp", "udp", "vrrp"]

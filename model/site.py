@@ -129,5 +129,3 @@ def _machine(name: str, entry: HostEntry, roles: Mapping[str, Traits]) -> Machin
         addresses=entry.data.addresses,
         data=entry.data,
     )
-
-

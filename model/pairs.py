@@ -1,0 +1,188 @@
+"""Who is probed by whom, at which address, on which ports, and what the matrix expects there."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from model import bits
+from model.base import Address
+from model.hosts import Machine
+from model.matrix import Opening, boundary_ports, openings
+from model.probing import Assignment, Target
+from model.site import Site
+
+Depth = Literal["boundaries", "sweep", "full"]
+EVERY_PORT = bits.from_intervals([(1, 65535)])
+PROTOCOLS = ("tcp", "udp")
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """
+    One source, one address: what is expected there and which ports are probed.
+
+    `destination` is the host that must answer for the address (behind the perimeter, the first host its DNAT leads to);
+    `border` says that a router stands between the two; `probed` holds a bitset a protocol.
+    """
+
+    source: str
+    destination: str
+    source_address: Address
+    address: Address
+    plane: str
+    border: bool
+    openings: tuple[Opening, ...]
+    external: str = ""
+    probed: Mapping[str, int] = field(default_factory=dict)
+
+    def open(self, protocol: str) -> int:
+        """Return the ports that must be open, as a bitset."""
+        return bits.from_intervals(each.interval for each in self.openings if each.protocol == protocol)
+
+
+def pairs(site: Site, planes: Collection[str]) -> tuple[Pair, ...]:
+    """
+    Return every ordered pair of ends that packets can be sent between, once an address and IP family, without ports yet.
+    """
+    found: list[Pair] = []
+    if "host" in planes:
+        found += (
+            pair for source in site.servers for target in site.servers for pair in _host_pairs(site, source, target)
+        )
+    if "external" in planes:
+        found += (pair for vantage in site.vantages for pair in _inbound(site, vantage))
+        found += (
+            pair for source in site.servers for vantage in site.vantages for pair in _outbound(site, source, vantage)
+        )
+    return tuple(found)
+
+
+def _host_pairs(site: Site, source: Machine, target: Machine) -> Iterator[Pair]:
+    if source is target:
+        return
+    for network, address in target.every:
+        speaks = source.speaks(address.version)
+        if speaks is not None:
+            border = network != source.network
+            yield Pair(
+                source.name, target.name, speaks, address, "host", border, openings(site, speaks, target, address)
+            )
+
+
+def _inbound(site: Site, vantage: Machine) -> Iterator[Pair]:
+    """From outside to every external address; the host behind it is the one that answers for it."""
+    for name, external in site.settings.external.items():
+        rows = [row for row in site.active_rows if row.target == name and "internet" in row.source_ends]
+        opened = tuple(
+            Opening(row.protocol, interval, (row.name,))
+            for row in sorted(rows, key=lambda row: (row.protocol, row.intervals))
+            for interval in row.intervals
+        )
+        for address in external.addresses:
+            speaks = vantage.speaks(address.version)
+            if speaks is not None:
+                yield Pair(vantage.name, external.targets[0], speaks, address, "external", True, opened, name)
+
+
+def _outbound(site: Site, source: Machine, vantage: Machine) -> Iterator[Pair]:
+    """To the internet, which the vantage host stands for: open only where an active row says so."""
+    opened = [
+        Opening(row.protocol, interval, (row.name,))
+        for row in site.active_rows
+        if row.plane == "external" and "internet" in row.destination_ends
+        for end in row.source_ends
+        if source in site.machines_at(end)
+        for interval in row.intervals
+    ]
+    merged: dict[tuple[str, tuple[int, int]], tuple[str, ...]] = {}
+    for each in opened:
+        merged[each.protocol, each.interval] = (*merged.get((each.protocol, each.interval), ()), *each.rows)
+    final = tuple(Opening(protocol, interval, rows) for (protocol, interval), rows in sorted(merged.items()))
+    for address in vantage.own:
+        speaks = source.speaks(address.version)
+        if speaks is not None:
+            yield Pair(source.name, vantage.name, speaks, address, "external", True, final)
+
+
+def with_ports(
+    site: Site,
+    chosen: Iterable[Pair],
+    depth: Depth,
+    listeners: Mapping[str, Mapping[str, int]],
+    only: Mapping[str, int] | None = None,
+) -> tuple[Pair, ...]:
+    """
+    Deal out the ports to probe.
+
+    `listeners` holds, by host and protocol, the ports something listens on there; `only` replaces the depth's choice.
+    Sweep: every port of every address once, dealt round-robin over one source a role.
+    """
+    chosen = tuple(chosen)
+    boundaries = bits.from_ports(boundary_ports(site))
+    decks = _decks(site, chosen) if depth == "sweep" else {}
+    dealt = []
+    for pair in chosen:
+        ports = {}
+        for protocol in PROTOCOLS:
+            if only is not None:
+                wanted = only.get(protocol, 0)
+            elif depth == "full":
+                wanted = EVERY_PORT
+            elif depth == "sweep":
+                wanted = _share(decks[pair.address], pair.source)
+            else:
+                wanted = boundaries | (listeners.get(pair.destination, {}).get(protocol, 0) & EVERY_PORT)
+            ports[protocol] = wanted
+        dealt.append(
+            Pair(
+                pair.source,
+                pair.destination,
+                pair.source_address,
+                pair.address,
+                pair.plane,
+                pair.border,
+                pair.openings,
+                pair.external,
+                ports,
+            )
+        )
+    return tuple(dealt)
+
+
+def _decks(site: Site, chosen: tuple[Pair, ...]) -> dict[Address, list[str]]:
+    """By address: one source of each role that is probed from there."""
+    decks: dict[Address, dict[str, str]] = {}
+    for pair in chosen:
+        role = site.by_name[pair.source].roles[0]
+        decks.setdefault(pair.address, {}).setdefault(role, pair.source)
+    return {address: list(deck.values()) for address, deck in decks.items()}
+
+
+def _share(deck: list[str], source: str) -> int:
+    if source not in deck:
+        return 0
+    return bits.from_ports(range(1 + deck.index(source), 65536, len(deck)))
+
+
+def assignments(chosen: Iterable[Pair], requests: Mapping[str, Mapping[int, str]]) -> tuple[Assignment, ...]:
+    """
+    Turn pairs into what each source fires. `requests` holds, by destination, the harmless question for a UDP port where something listens.
+    """
+    targets: dict[str, list[Target]] = {}
+    speaks: dict[str, dict[str, None]] = {}
+    for pair in chosen:
+        tcp, udp = (pair.probed.get(protocol, 0) for protocol in PROTOCOLS)
+        if tcp or udp:
+            asked = requests.get(pair.destination, {})
+            targets.setdefault(pair.source, []).append(Target(pair.destination, str(pair.address), tcp, udp, asked))
+            speaks.setdefault(pair.source, {})[str(pair.source_address)] = None
+    return tuple(Assignment(source, tuple(speaks[source]), tuple(found)) for source, found in targets.items())
+
+
+def count(chosen: Iterable[Pair]) -> int:
+    """
+    Return how many probes the pairs mean, each sent once.
+    """
+    return sum(ports.bit_count() for pair in chosen for ports in pair.probed.values())

@@ -1,0 +1,141 @@
+"""Who fires which probes at whom, who must look for them, and what both saw.
+
+Sets of ports are integers as in `model.bits`. Protocols are "tcp" and "udp". Addresses are IPv4 or IPv6 text without a
+zone. A *stream* is all probes of one source at one address by one protocol.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+
+REQUESTS = ("dns", "ntp", "stun")
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """
+    One address to probe; `name` is the host (or the external name) it stands for.
+
+    `requests` names, by UDP port where something listens, the harmless request to send there: one of `REQUESTS`.
+    """
+
+    name: str
+    address: str
+    tcp: int = 0
+    udp: int = 0
+    requests: Mapping[int, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """What one source fires, from the first of its addresses of each target's family; an address is a target once."""
+
+    source: str
+    source_addresses: tuple[str, ...]
+    targets: tuple[Target, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What one witness looks for: probes of one source at one address (its own, or an external one that NAT may lead to it)."""
+
+    source: str
+    source_addresses: tuple[str, ...]
+    address: str
+    tcp: int = 0
+    udp: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """
+    What became of one stream at its source, over all rounds so far.
+
+    `sent` left the host; `refused` was dropped or rejected on its way out (EPERM); `unroutable` maps an errno to ports.
+    Of the replies, `synack`, `rst` and `data` are from the target's address; `icmp` maps (type, code, sender) to ports.
+    """
+
+    target: str
+    address: str
+    protocol: str
+    sent: int
+    refused: int
+    unroutable: Mapping[int, int]
+    synack: int
+    rst: int
+    data: int
+    icmp: Mapping[tuple[int, int, str], int]
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """
+    What one witness saw of one stream under one pair of addresses; ports are the probed ones.
+
+    `arrived` is before the host's netfilter, `passed` after its INPUT. Without NAT `source_seen` is the source's address,
+    `destination_seen` is `address` and `shift` (port seen minus port probed) is 0.
+    """
+
+    source: str
+    address: str
+    protocol: str
+    arrived: int
+    passed: int
+    source_seen: str
+    destination_seen: str
+    shift: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Connect:
+    """An untagged TCP SYN to a port under watch: the controller's plain connection, a positive control of the witness."""
+
+    source: str
+    source_port: int
+    port: int
+    arrived: bool
+    passed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Witnessed:
+    """All that one witness saw since it was armed; `overrun` counts packets its kernel had no room for."""
+
+    seen: tuple[Seen, ...]
+    connects: tuple[Connect, ...]
+    overrun: int
+
+
+@dataclass(frozen=True, slots=True)
+class Fired:
+    """One round of one source: probes by what became of them, and seconds of wall time."""
+
+    sent: int
+    refused: int
+    unroutable: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """An agent that started: its host's Python, its pid, the host's addresses, and conntrack's entries (used, limit; None: not loaded)."""
+
+    python: str
+    pid: int
+    addresses: tuple[str, ...]
+    conntrack: tuple[int, int] | None
+
+
+def expected_at(
+    assignments: Iterable[Assignment], addresses: Collection[str], external: Collection[str] = ()
+) -> tuple[Expected, ...]:
+    """
+    Return what the witness that holds `addresses` must look for, external addresses included: NAT may lead those anywhere.
+    """
+    return tuple(
+        Expected(each.source, each.source_addresses, target.address, target.tcp, target.udp)
+        for each in assignments
+        for target in each.targets
+        if target.address in addresses or target.address in external
+    )
