@@ -38,7 +38,11 @@ class Assignment:
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """What one witness looks for: probes of one source at one address (its own, or an external one that NAT may lead to it)."""
+    """
+    What one witness looks for: probes of one source at one address.
+
+    The address is its own, or an external one that NAT may lead to it.
+    """
 
     source: str
     source_addresses: tuple[str, ...]
@@ -73,8 +77,8 @@ class Seen:
     """
     What one witness saw of one stream under one pair of addresses; ports are the probed ones.
 
-    `arrived` is before the host's netfilter, `passed` after its INPUT. Without NAT `source_seen` is the source's address,
-    `destination_seen` is `address` and `shift` (port seen minus port probed) is 0.
+    `arrived` is before the host's netfilter, `passed` after its INPUT. Without NAT `source_seen` is the source's
+    address, `destination_seen` is `address` and `shift` (port seen minus port probed) is 0.
     """
 
     source: str
@@ -89,7 +93,7 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Connect:
-    """An untagged TCP SYN to a port under watch: the controller's plain connection, a positive control of the witness."""
+    """An untagged TCP SYN to a port under watch: the controller's plain connection proves that the witness sees."""
 
     source: str
     source_port: int
@@ -119,7 +123,11 @@ class Fired:
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """An agent that started: its host's Python, its pid, the host's addresses, and conntrack's entries (used, limit; None: not loaded)."""
+    """
+    An agent that started: its host's Python, its pid and the host's addresses, loopback's included.
+
+    `conntrack` is (entries, limit), or None where it is not loaded.
+    """
 
     python: str
     pid: int
@@ -131,7 +139,9 @@ def expected_at(
     assignments: Iterable[Assignment], addresses: Collection[str], external: Collection[str] = ()
 ) -> tuple[Expected, ...]:
     """
-    Return what the witness that holds `addresses` must look for, external addresses included: NAT may lead those anywhere.
+    Return what the witness that holds `addresses` must look for.
+
+    That includes external addresses, since NAT may lead those anywhere.
     """
     return tuple(
         Expected(each.source, each.source_addresses, target.address, target.tcp, target.udp)

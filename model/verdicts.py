@@ -1,0 +1,243 @@
+"""What do four points of evidence, and the kernel's rules beside them, say about every port of one pair?
+
+Pure set arithmetic: ports are bitsets (`model.bits`), a verdict is a set of ports under one story.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from model.netfilter import Judgement
+from model.pairs import EVERY_PORT, Pair
+
+
+@dataclass(frozen=True, slots=True)
+class Packets:
+    """
+    Evidence of one pair and protocol, as bitsets of probed ports.
+
+    `refused` never left the source (EPERM); `arrived` before, `passed` after the destination's INPUT; `strayed` surfaced at another host;
+    `translated` arrived under another source address. `nat` says in words what translation was seen; `answered` which host took the packets.
+    """
+
+    sent: int = 0
+    refused: int = 0
+    arrived: int = 0
+    passed: int = 0
+    synack: int = 0
+    rst: int = 0
+    data: int = 0
+    icmp: Mapping[str, int] = field(default_factory=dict)
+    strayed: int = 0
+    translated: int = 0
+    nat: str = ""
+    answered: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Circumstances:
+    """
+    What else is known of one pair and protocol.
+
+    A source is proven when another destination saw its packets in this window, a witness when it saw another source's.
+    `ingress` is the destination's ruleset on this flow, `egress` the source's; None where no ruleset was read.
+    `owners` maps the destination's listening ports to process names; `owed` are ports where the declared service must answer (stage after).
+    """
+
+    source_alive: bool = True
+    witness_alive: bool = True
+    source_proven: bool = True
+    witness_proven: bool = True
+    ingress: Judgement | None = None
+    egress: Judgement | None = None
+    owners: Mapping[int, str] = field(default_factory=dict)
+    declared_owners: Mapping[int, frozenset[str]] = field(default_factory=dict)
+    owed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """What is told of a set of ports; `by_rules` means that no packet was sent and the kernel's rules speak."""
+
+    expected: str
+    seen: str
+    verdict: str
+    culprit: str = ""
+    note: str = ""
+    by_rules: bool = False
+
+
+Stories = dict[Story, int]
+
+
+def judge(pair: Pair, protocol: str, packets: Packets, known: Circumstances) -> Stories:
+    """
+    Return disjoint sets of ports by story; together they cover every probed port and every port on which the rules contradict the matrix.
+    """
+    opened = pair.open(protocol)
+    blind = _blind(opened, known)
+    if blind is not None:
+        return blind
+    probed = pair.probed.get(protocol, 0)
+    stories: Stories = {}
+    _judge_open(stories, pair, opened & probed, packets, known)
+    _judge_closed(stories, pair, probed & ~opened, packets, known)
+    _judge_services(stories, packets, known)
+    _judge_rules(stories, pair, opened, probed, packets, known)
+    return {story: ports for story, ports in stories.items() if ports}
+
+
+def _blind(opened: int, known: Circumstances) -> Stories | None:
+    """Nothing is proven of any port where one end has no agent."""
+    if known.source_alive and known.witness_alive:
+        return None
+    culprit, note = (
+        ("source", "nothing could be sent from here") if not known.source_alive else ("witness", "nobody looked here")
+    )
+    return {
+        Story(expected, "unknown", "unproven", culprit, note): ports
+        for expected, ports in (("open", opened), ("closed", EVERY_PORT & ~opened))
+        if ports
+    }
+
+
+def _judge_open(stories: Stories, pair: Pair, ports: int, packets: Packets, known: Circumstances) -> None:
+    passed = ports & packets.passed
+    translated = passed & packets.translated if pair.plane == "host" else 0
+    _put(stories, Story("open", "open", "violation", "nat", packets.nat), translated)
+    _put(stories, Story("open", "open", "ok"), passed & ~translated)
+    rest = ports & ~passed
+    refused = rest & packets.refused & ~packets.arrived
+    _put(
+        stories,
+        Story("open", "closed", "violation", "source-egress", "the source's own firewall refuses to send"),
+        refused,
+    )
+    rest &= ~refused
+    arrived = rest & packets.arrived
+    _put(
+        stories,
+        Story("open", "closed", "violation", "destination-firewall", "arrived, and the host's firewall dropped it"),
+        arrived,
+    )
+    rest &= ~arrived
+    strayed = rest & packets.strayed
+    _put(stories, Story("open", "closed", "violation", "nat", packets.nat), strayed)
+    rest &= ~strayed
+    doubt = _doubt(pair, packets, known)
+    if doubt:
+        _put(stories, Story("open", "unknown", "unproven", doubt, "nothing else shows that this end works"), rest)
+    else:
+        _put(
+            stories,
+            Story("open", "closed", "violation", "path", "left the source, never arrived; both ends work"),
+            rest,
+        )
+
+
+def _judge_closed(stories: Stories, pair: Pair, ports: int, packets: Packets, known: Circumstances) -> None:
+    passed = ports & packets.passed
+    # Behind a border the packet should not even arrive: the border let it through, whatever the host then does.
+    culprit = "path" if pair.border else "destination-firewall"
+    _put(stories, Story("closed", "open", "violation", culprit, "passed the host's firewall"), passed)
+    rest = ports & ~passed
+    arrived = rest & packets.arrived
+    if pair.border:
+        _put(
+            stories,
+            Story("closed", "closed", "violation", "path", "crossed the border; only the host dropped it"),
+            arrived,
+        )
+    else:
+        _put(stories, Story("closed", "closed", "ok"), arrived)
+    rest &= ~arrived
+    strayed = rest & packets.strayed
+    _put(stories, Story("closed", "open", "violation", "nat", packets.nat), strayed)
+    rest &= ~strayed
+    refused = rest & packets.refused
+    _put(stories, Story("closed", "closed", "ok", "", "the source's own firewall refuses to send"), refused)
+    rest &= ~refused
+    doubt = _doubt(pair, packets, known)
+    if pair.border and not doubt:
+        _put(stories, Story("closed", "closed", "ok", "", "stopped at the border"), rest)
+    else:
+        _put(
+            stories,
+            Story("closed", "unknown", "unproven", doubt or "path", "a probe that got lost proves nothing"),
+            rest,
+        )
+
+
+def _doubt(pair: Pair, packets: Packets, known: Circumstances) -> str:
+    """Name the end of the pair that nothing has proven to work; empty when both are."""
+    if packets.arrived and not pair.border:
+        return ""
+    if not known.source_proven:
+        return "source"
+    return "" if known.witness_proven else "witness"
+
+
+def _judge_services(stories: Stories, packets: Packets, known: Circumstances) -> None:
+    """Where a port is open, whatever listens must be what the matrix names, and what is owed must answer."""
+    good = stories.get(Story("open", "open", "ok"), 0)
+    answered = packets.synack | packets.data
+    silent = good & known.owed & ~answered
+    _take(stories, silent, Story("open", "open", "violation", "listener", "the declared service does not answer"))
+    for port, owner in known.owners.items():
+        allowed = known.declared_owners.get(port)
+        if allowed and owner not in allowed and good & (1 << port):
+            note = f"{owner} listens; the matrix names {' or '.join(sorted(allowed))}"
+            _take(stories, 1 << port, Story("open", "open", "violation", "wrong-process", note))
+
+
+def _judge_rules(
+    stories: Stories, pair: Pair, opened: int, probed: int, packets: Packets, known: Circumstances
+) -> None:
+    """The matrix against the kernel's rules: finds what no probe met."""
+    hidden = probed & ~packets.arrived & ~packets.passed if pair.border else 0
+    if known.ingress is not None:
+        holes = known.ingress.admitted & EVERY_PORT & ~opened
+        note = "the host's rules admit what no row opens"
+        _take(
+            stories,
+            holes & hidden,
+            Story("closed", "closed", "violation", "destination-firewall", f"{note}; only the border stops it"),
+        )
+        seen = "unknown" if pair.border else "open"
+        _put(stories, Story("closed", seen, "violation", "destination-firewall", note, by_rules=True), holes & ~probed)
+        shut = known.ingress.refused & opened & ~probed
+        note = "the host's rules refuse what a row opens"
+        _put(stories, Story("open", "closed", "violation", "destination-firewall", note, by_rules=True), shut)
+        opened &= ~shut
+    if known.egress is not None:
+        stopped = known.egress.refused & opened & ~probed
+        note = "the source's rules refuse what a row opens"
+        _put(stories, Story("open", "closed", "violation", "source-egress", note, by_rules=True), stopped)
+
+
+def contradictions(pair: Pair, protocol: str, packets: Packets, known: Circumstances) -> tuple[int, int]:
+    """
+    Return the probed ports on which packets and the destination's rules disagree: (rules admit, packets dropped; rules refuse, packets passed).
+    """
+    if known.ingress is None or not (known.source_alive and known.witness_alive):
+        return 0, 0
+    probed = pair.probed.get(protocol, 0)
+    dropped = probed & packets.arrived & ~packets.passed & known.ingress.admitted
+    return dropped, probed & packets.passed & known.ingress.refused
+
+
+def _put(stories: Stories, story: Story, ports: int) -> None:
+    if ports:
+        stories[story] = stories.get(story, 0) | ports
+
+
+def _take(stories: Stories, ports: int, story: Story) -> None:
+    """Move ports from whatever story they are in to another."""
+    if not ports:
+        return
+    moved = 0
+    for other, held in list(stories.items()):
+        moved |= held & ports
+        stories[other] = held & ~ports
+    _put(stories, story, moved)
