@@ -17,7 +17,7 @@ class Packets:
     """
     Evidence of one pair and protocol, as bitsets of probed ports.
 
-    `refused` never left the source (EPERM); `arrived` before, `passed` after the destination's INPUT; `strayed` surfaced at another host;
+    `refused` never left the source (EPERM); `arrived` before, `passed` after the destination's INPUT; `strayed` surfaced elsewhere;
     `translated` arrived under another source address. `nat` says in words what translation was seen; `answered` which host took the packets.
     """
 
@@ -218,7 +218,9 @@ def _judge_rules(
 
 def contradictions(pair: Pair, protocol: str, packets: Packets, known: Circumstances) -> tuple[int, int]:
     """
-    Return the probed ports on which packets and the destination's rules disagree: (rules admit, packets dropped; rules refuse, packets passed).
+    Return the probed ports on which packets and the destination's rules disagree.
+
+    First those the rules admit and packets were dropped on, then those the rules refuse and packets passed.
     """
     if known.ingress is None or not (known.source_alive and known.witness_alive):
         return 0, 0

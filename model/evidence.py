@@ -1,0 +1,122 @@
+"""How do the accounts of all sources and all witnesses join into the evidence of each pair?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from model.pairs import PROTOCOLS, Pair
+from model.probing import Seen, Sent, Witnessed
+from model.site import Site
+from model.verdicts import Packets
+
+Key = tuple[str, str, str]  # source, address, protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Accounts:
+    """What every source sent and every witness saw, by host; a host without an agent has no entry."""
+
+    sent: Mapping[str, tuple[Sent, ...]]
+    seen: Mapping[str, Witnessed]
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """Packets by (source, address, protocol), and who is proven by whom: host -> the others that vouch for it."""
+
+    packets: Mapping[Key, Packets]
+    sources: Mapping[str, frozenset[str]]
+    witnesses: Mapping[str, frozenset[str]]
+
+    def source_proven(self, pair: Pair) -> bool:
+        """True when a destination other than this one saw this source, or this one did on any port."""
+        return bool(self.sources.get(pair.source))
+
+    def witness_proven(self, pair: Pair) -> bool:
+        """True when this destination saw a source other than this one."""
+        return bool(self.witnesses.get(pair.destination, frozenset()) - {pair.source})
+
+
+def join(site: Site, pairs: Iterable[Pair], accounts: Accounts) -> Joined:
+    """
+    Lay every account beside the pair it speaks of.
+
+    The controller's own connections, seen by a witness, count for that witness as one more source.
+    """
+    sent = {(source, row.address, row.protocol): row for source, rows in accounts.sent.items() for row in rows}
+    seen: dict[Key, list[tuple[str, Seen]]] = {}
+    sources: dict[str, set[str]] = {}
+    witnesses: dict[str, set[str]] = {}
+    for witness, account in accounts.seen.items():
+        for row in account.seen:
+            seen.setdefault((row.source, row.address, row.protocol), []).append((witness, row))
+            if row.arrived:
+                sources.setdefault(row.source, set()).add(witness)
+                witnesses.setdefault(witness, set()).add(row.source)
+        if any(connect.arrived for connect in account.connects):
+            witnesses.setdefault(witness, set()).add("controller")
+    packets = {}
+    for pair in pairs:
+        for protocol in PROTOCOLS:
+            key = (pair.source, str(pair.address), protocol)
+            packets[key] = _packets(site, pair, sent.get(key), seen.get(key, []))
+    return Joined(packets, _frozen(sources), _frozen(witnesses))
+
+
+def _frozen(found: Mapping[str, set[str]]) -> dict[str, frozenset[str]]:
+    return {name: frozenset(others) for name, others in found.items()}
+
+
+def _packets(site: Site, pair: Pair, sent: Sent | None, seen: list[tuple[str, Seen]]) -> Packets:
+    external = site.settings.external.get(pair.external)
+    rightful = set(external.targets) if external else {pair.destination}
+    arrived = passed = strayed = translated = 0
+    stories: dict[str, None] = {}
+    answered: dict[str, None] = {}
+    for witness, row in seen:
+        if witness not in rightful:
+            strayed |= row.arrived
+            stories[f"arrived at {witness} as {row.destination_seen}"] = None
+            continue
+        arrived |= row.arrived
+        passed |= row.passed
+        if row.passed and external:
+            answered[witness] = None
+        if row.source_seen != str(pair.source_address):
+            translated |= row.arrived
+            stories[f"arrived from {row.source_seen} instead of {pair.source_address}"] = None
+    return Packets(
+        sent=sent.sent if sent else 0,
+        refused=sent.refused if sent else 0,
+        arrived=arrived,
+        passed=passed,
+        synack=sent.synack if sent else 0,
+        rst=sent.rst if sent else 0,
+        data=sent.data if sent else 0,
+        icmp={f"{kind} {sender}": ports for (kind, _, sender), ports in sent.icmp.items()} if sent else {},
+        strayed=strayed,
+        translated=translated,
+        nat="; ".join(stories),
+        answered=", ".join(answered),
+    )
+
+
+def missing(pairs: Iterable[Pair], joined: Joined, again: int) -> dict[str, dict[tuple[str, str], int]]:
+    """
+    Return what each source must send once more, as ports by (address, protocol): every probe whose absence is not yet an answer.
+
+    What a border should stop is sent again only in the first `again` round (1): two lost packets in a row are one in thousands.
+    """
+    wanted: dict[str, dict[tuple[str, str], int]] = {}
+    for pair in pairs:
+        for protocol in PROTOCOLS:
+            packets = joined.packets[pair.source, str(pair.address), protocol]
+            rest = (
+                pair.probed.get(protocol, 0) & ~packets.arrived & ~packets.passed & ~packets.refused & ~packets.strayed
+            )
+            if pair.border and again > 1:
+                rest &= pair.open(protocol)
+            if rest:
+                wanted.setdefault(pair.source, {})[str(pair.address), protocol] = rest
+    return wanted
