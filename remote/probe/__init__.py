@@ -1,0 +1,1 @@
+"""Probes fired from hosts and witnessed on hosts."""

@@ -1,0 +1,1 @@
+"""What runs on hosts: standard library only, sent over the SSH session, nothing written there."""

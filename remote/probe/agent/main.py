@@ -1,0 +1,41 @@
+"""The agent's start and its only two ends: the controller's, or an error told to it."""
+
+from __future__ import annotations
+
+import signal
+import struct
+
+from remote.probe.agent import source, witness
+from remote.probe.agent.channel import BadMessage, Channel
+from remote.probe.agent.host import ready
+
+SERVE = {"witness": witness.serve, "source": source.serve}
+
+
+def run(role: str, life: int) -> None:
+    """
+    Serve as witness or source until the end of input, `life` seconds at most; exits with 1 after telling an error.
+    """
+    # The signal's default ends the process, whatever it is doing.
+    signal.alarm(life)
+    channel = Channel()
+    try:
+        channel.say(ready())
+        SERVE[role](channel)
+    except KeyError as error:
+        failure = f"missing or unknown: {error}"
+    except PermissionError as error:
+        failure = f"needs root, for raw sockets: {error}"
+    except (
+        BadMessage,
+        OSError,
+        ValueError,
+        TypeError,
+        IndexError,
+        AttributeError,
+        OverflowError,
+        struct.error,
+    ) as error:
+        failure = f"{type(error).__name__}: {error}"
+    channel.say({"error": failure})
+    raise SystemExit(1)

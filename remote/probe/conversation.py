@@ -1,0 +1,88 @@
+"""A talk with one agent: JSON lines over a stream, every answer within a time limit."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Protocol
+
+from model.errors import ProtocolError
+from remote.probe.bundle import script
+
+Message = dict[str, Any]
+NO_PYTHON = 127
+TELL = "run verification again; look for out-of-memory kills or a supervisor on the host if it happens again"
+
+
+class Stream(Protocol):
+    """A process on a host: what is written reaches its standard input, lines come from its standard output."""
+
+    def write(self, data: bytes) -> None:
+        """Write all of it; raises OSError or EOFError when the process is gone."""
+
+    def read_line(self, timeout: float) -> bytes:
+        """Return the next line; raises TimeoutError, or EOFError when the process is gone."""
+
+    def close(self) -> None:
+        """End the process's standard input."""
+
+    def exit_code(self, timeout: float) -> int | None:
+        """Return the exit code, or None while the process lives."""
+
+
+class Conversation:
+    """Requests and answers with one agent; raises ProtocolError, naming host and role, whenever it goes wrong."""
+
+    def __init__(self, host: str, role: str, stream: Stream, life: int) -> None:
+        self.host, self.role = host, role
+        self._stream = stream
+        self._write(script(role, life))
+
+    def tell(self, message: Message) -> None:
+        """Send a request."""
+        self._write(json.dumps(message, separators=(",", ":")).encode() + b"\n")
+
+    def hear(self, timeout: float, *names: str) -> Message:
+        """Return the agent's next message, which must have one of these keys, within `timeout` seconds."""
+        try:
+            line = self._stream.read_line(timeout)
+        except TimeoutError:
+            # TimeoutError is an OSError too: it comes first.
+            raise self.error(f"gave no answer within {timeout:g} s", TELL) from None
+        except (EOFError, OSError):
+            raise self.ended() from None
+        try:
+            message = json.loads(line)
+        except ValueError:
+            raise self.error(f"answered {line[:80]!r}, which is not JSON") from None
+        if isinstance(message, dict) and "error" in message:
+            raise self.error(f"stopped: {message['error']}")
+        if not isinstance(message, dict) or not any(name in message for name in names):
+            raise self.error(f"answered {line[:80]!r}, expected {' or '.join(names)}")
+        return message
+
+    def close(self) -> None:
+        """End the agent."""
+        try:
+            self._stream.close()
+        except (EOFError, OSError):
+            return
+
+    def ended(self) -> ProtocolError:
+        """Return the error of an agent that is gone."""
+        try:
+            code = self._stream.exit_code(1.0)
+        except (EOFError, OSError, TimeoutError):
+            code = None
+        if code == NO_PYTHON:
+            return self.error("could not start: python3 missing", "install python3 on the host")
+        return self.error(f"ended too early (exit code {'unknown' if code is None else code})", TELL)
+
+    def error(self, message: str, next_step: str = "") -> ProtocolError:
+        """Return an error that names the host and the agent."""
+        return ProtocolError(self.host, f"the {self.role} agent {message}", next_step)
+
+    def _write(self, data: bytes) -> None:
+        try:
+            self._stream.write(data)
+        except (EOFError, OSError):
+            raise self.ended() from None

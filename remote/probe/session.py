@@ -1,0 +1,136 @@
+"""The controller's side of the agents: arm a witness, fire a source, and read what both saw."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Self, TypeVar
+
+from model.bits import Pool
+from model.probing import Assignment, Expected, Fired, Ready, Sent, Witnessed
+from remote.probe.answers import read_fired, read_ready, read_sent, read_witnessed
+from remote.probe.bundle import LIFE_S
+from remote.probe.conversation import Conversation, Message, Stream
+
+T = TypeVar("T")
+
+START_S = 15.0
+ANSWER_S = 15.0
+QUIET_MS = 200
+LIMIT_MS = 5000
+RATE = 20_000
+
+
+class Session:
+    """What witness and source have in common; `ready` is what the agent said of its host."""
+
+    role = ""
+
+    def __init__(self, host: str, stream: Stream, *, timeout: float = START_S, life: int = LIFE_S) -> None:
+        self.talk = Conversation(host, self.role, stream, life)
+        self.ready: Ready = self._read(read_ready, self.talk.hear(timeout, "ready"))
+
+    @classmethod
+    def open(cls, host: str, stream: Stream, *, timeout: float = START_S, life: int = LIFE_S) -> Self:
+        """
+        Send the agent over a stream that runs `bundle.argv(role)` as root, and return it once it is ready.
+
+        The agent ends by itself after `life` seconds. Raises ProtocolError, as every method here does.
+        """
+        return cls(host, stream, timeout=timeout, life=life)
+
+    def close(self) -> None:
+        """End the agent; nothing of it stays on the host."""
+        self.talk.close()
+
+    def _read(self, reader: Callable[[Message], T], message: Message) -> T:
+        try:
+            return reader(message)
+        except (KeyError, TypeError, ValueError, IndexError) as error:
+            raise self.talk.error(f"answered what cannot be understood: {error}") from error
+
+
+class Witness(Session):
+    """A host's witness."""
+
+    role = "witness"
+
+    def arm(
+        self, key: bytes, expected: Sequence[Expected], connects: Collection[int] = (), *, timeout: float = ANSWER_S
+    ) -> None:
+        """
+        Start to look for the expected streams of the run with this key, and for plain TCP connections to `connects`.
+
+        Forgets what an earlier arming saw.
+        """
+        pool = Pool()
+        rows = [
+            [each.source, list(each.source_addresses), each.address, pool.add(each.tcp), pool.add(each.udp)]
+            for each in expected
+        ]
+        request = {"do": "arm", "key": key.hex(), "expected": rows, "connects": sorted(connects), "bits": pool.texts}
+        self.talk.tell(request)
+        self.talk.hear(timeout, "armed")
+
+    def collect(self, *, quiet_ms: int = QUIET_MS, limit_ms: int = LIMIT_MS, timeout: float = ANSWER_S) -> Witnessed:
+        """
+        Return everything seen since `arm`, once no probe has come for `quiet_ms`, after `limit_ms` at the latest.
+        """
+        self.talk.tell({"do": "collect", "quiet_ms": quiet_ms, "limit_ms": limit_ms})
+        return self._read(read_witnessed, self.talk.hear(timeout + limit_ms / 1000, "seen"))
+
+
+class Source(Session):
+    """A host's source."""
+
+    role = "source"
+
+    def arm(self, key: bytes, assignment: Assignment, *, timeout: float = ANSWER_S) -> int:
+        """
+        Get the assignment's probes ready and return how many they are; forgets an earlier assignment.
+        """
+        pool = Pool()
+        rows = [
+            [
+                each.name,
+                each.address,
+                pool.add(each.tcp),
+                pool.add(each.udp),
+                {str(port): kind for port, kind in each.requests.items()},
+            ]
+            for each in assignment.targets
+        ]
+        addresses = list(assignment.source_addresses)
+        request = {"do": "arm", "key": key.hex(), "source": assignment.source, "addresses": addresses, "targets": rows}
+        self.talk.tell(request | {"bits": pool.texts})
+        answer = self.talk.hear(timeout, "armed")
+        return self._read(lambda message: int(message["armed"]), answer)
+
+    def fire(
+        self,
+        which: Mapping[tuple[str, str], int] | None = None,
+        *,
+        rate: int = RATE,
+        on_progress: Callable[[int, int], None] | None = None,
+        timeout: float = ANSWER_S,
+    ) -> Fired:
+        """
+        Send all planned probes, or those of `which` (ports by address and protocol), at `rate` packets a second.
+
+        `on_progress` is told (sent, of) up to five times a second; `timeout` is the longest silence in between.
+        """
+        pool = Pool()
+        rows = None if which is None else [[*stream, pool.add(bits)] for stream, bits in which.items()]
+        self.talk.tell({"do": "fire", "which": rows, "rate": rate, "bits": pool.texts})
+        while "progress" in (message := self.talk.hear(timeout, "progress", "done")):
+            if on_progress is not None:
+                on_progress(*self._read(lambda told: (int(told["progress"]), int(told["of"])), message))
+        return self._read(read_fired, message)
+
+    def collect(
+        self, *, quiet_ms: int = QUIET_MS, limit_ms: int = LIMIT_MS, timeout: float = ANSWER_S
+    ) -> tuple[Sent, ...]:
+        """
+        Return what became of every stream since `arm`, once no reply has come for `quiet_ms`, within `limit_ms`.
+        """
+        self.talk.tell({"do": "collect", "quiet_ms": quiet_ms, "limit_ms": limit_ms})
+        return self._read(read_sent, self.talk.hear(timeout + limit_ms / 1000, "sent"))

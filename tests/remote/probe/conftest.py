@@ -1,0 +1,21 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.remote.probe.network import Network, network
+
+
+@pytest.fixture(scope="package")
+def wires() -> Iterator[Network]:
+    with network() as made:
+        yield made
+
+
+@pytest.fixture
+def net(wires: Network) -> Iterator[Network]:
+    try:
+        yield wires
+    finally:
+        wires.calm()
