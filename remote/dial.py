@@ -1,0 +1,243 @@
+"""How is an authenticated SSH connection made, in bounded time and to the right host only?"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from socket import socket
+
+import paramiko
+from paramiko.auth_strategy import AuthSource, AuthStrategy, InMemoryPrivateKey, Password
+from paramiko.pkey import UnknownKeyType
+from typing_extensions import override
+
+from model.errors import HostError, HostKeyChanged, HostKeyUnknown, Unreachable
+from remote.known_hosts import fingerprint, recorded
+from remote.line import Line, draw, turn
+from remote.route import Route
+
+TRUST = "python -m flows.trust"
+# Elliptic curves and AES-NI: a third of the handshake's time of paramiko's first choices, on both ends.
+_KEY_EXCHANGES = ("curve25519-sha256", "curve25519-sha256@libssh.org", "ecdh-sha2-nistp256")
+_CIPHERS = ("aes128-gcm@openssh.com", "aes256-gcm@openssh.com", "aes128-ctr", "aes256-ctr")
+_KEY_KINDS = (
+    "ssh-ed25519",
+    "ecdsa-sha2-nistp256",
+    "ecdsa-sha2-nistp384",
+    "ecdsa-sha2-nistp521",
+    "rsa-sha2-512",
+    "rsa-sha2-256",
+)
+
+
+def connect(route: Route) -> tuple[paramiko.SSHClient, Line]:
+    """
+    Open, verify and authenticate a connection; the caller closes both.
+
+    Raises `HostKeyUnknown`, `HostKeyChanged` or `Unreachable`, within the route's seconds once its turn has come.
+    """
+    quiet()
+    keys = recorded(route.known_hosts, route.known_as)
+    with turn(route), _bounded(route) as line:
+        client = paramiko.SSHClient()
+        client.set_missing_host_key_policy(_Recorded(route, keys))
+        try:
+            _authenticate(client, route, line, keys)
+        except BaseException:
+            client.close()
+            raise
+        return client, line
+
+
+def server_key(route: Route) -> paramiko.PKey:
+    """
+    Ask a host for its key, of the recorded kind if one is recorded; nothing is authenticated on either side.
+
+    Raises `Unreachable`.
+    """
+    quiet()
+    keys = recorded(route.known_hosts, route.known_as)
+    with turn(route), _bounded(route) as line:
+        transport = _transport(line.socket, keys)
+        try:
+            transport.start_client(timeout=route.seconds)
+            return transport.get_remote_server_key()
+        finally:
+            transport.close()
+            line.close()
+
+
+def transport_of(client: paramiko.SSHClient) -> paramiko.Transport:
+    """
+    Return a client's transport; raises `paramiko.SSHException` when it was closed.
+    """
+    transport = client.get_transport()
+    if transport is None:
+        raise paramiko.SSHException("the connection is closed")
+    return transport
+
+
+def quiet() -> None:
+    """Keep what paramiko and netmiko log, tracebacks of their threads included, off the terminal."""
+    for name in ("paramiko", "netmiko"):
+        logger = logging.getLogger(name)
+        logger.setLevel(logging.WARNING)
+        logger.propagate = False
+        if not logger.handlers:
+            logger.addHandler(logging.NullHandler())
+
+
+class _Recorded(paramiko.MissingHostKeyPolicy):
+    """Admits the recorded keys and no other."""
+
+    def __init__(self, route: Route, keys: Sequence[paramiko.PKey]) -> None:
+        self.route = route
+        self.keys = keys
+
+    @override
+    def missing_host_key(self, client: paramiko.SSHClient, hostname: str, key: paramiko.PKey) -> None:
+        if any(key == known for known in self.keys):
+            return
+        if not self.keys:
+            raise HostKeyUnknown(
+                self.route.name,
+                f"its key ({fingerprint(key)}) was never recorded",
+                f"compare it on the host's console, then run `{TRUST} --limit {self.route.name}`",
+            )
+        raise changed(self.route, self.keys, key)
+
+
+def changed(route: Route, keys: Sequence[paramiko.PKey], key: paramiko.PKey) -> HostKeyChanged:
+    """Return the error that names the recorded and the presented key."""
+    known = ", ".join(fingerprint(one) for one in keys)
+    return HostKeyChanged(
+        route.name,
+        f"presents another key than the recorded one: recorded {known}, presented {fingerprint(key)}",
+        f"find out who answers at {route.known_as}; if the host was reinstalled: `{TRUST} --replace {route.name}`",
+    )
+
+
+def _transport(channel: socket, keys: Sequence[paramiko.PKey], **options: object) -> paramiko.Transport:
+    transport = paramiko.Transport(channel, **options)  # type: ignore[arg-type]
+    security = transport.get_security_options()
+    first = [kind for key in keys for kind in _kinds(key)]
+    security.key_types = _preferred([*first, *_KEY_KINDS], security.key_types)
+    security.kex = _preferred(_KEY_EXCHANGES, security.kex)
+    security.ciphers = _preferred(_CIPHERS, security.ciphers)
+    return transport
+
+
+def _kinds(key: paramiko.PKey) -> tuple[str, ...]:
+    return ("rsa-sha2-512", "rsa-sha2-256") if key.get_name() == "ssh-rsa" else (key.get_name(),)
+
+
+def _preferred(wanted: Sequence[str], known: Sequence[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys([*(one for one in wanted if one in known), *known]))
+
+
+def _authenticate(client: paramiko.SSHClient, route: Route, line: Line, keys: Sequence[paramiko.PKey]) -> None:
+    client.connect(
+        route.address,
+        port=route.port,
+        username=route.username,
+        sock=line.socket,
+        timeout=route.seconds,
+        banner_timeout=route.seconds,
+        auth_timeout=route.seconds,
+        channel_timeout=route.seconds,
+        auth_strategy=_Credentials(route),
+        transport_factory=lambda sock, **options: _transport(sock, keys, **options),
+    )
+    transport_of(client).set_keepalive(route.keepalive)
+
+
+class _Credentials(AuthStrategy):
+    """The route's key files in order, the agent's keys where it may, then a password if there is one."""
+
+    def __init__(self, route: Route) -> None:
+        super().__init__(ssh_config=paramiko.SSHConfig())
+        self.route = route
+
+    @override
+    def get_sources(self) -> Iterator[AuthSource]:
+        user = self.route.username
+        locked = False
+        for path in self.route.key_files:
+            key = _private_key(self.route, path)
+            if key is None:
+                locked = True
+            else:
+                yield InMemoryPrivateKey(user, key)
+        if self.route.agent or locked:
+            for held in paramiko.Agent().get_keys():
+                yield InMemoryPrivateKey(user, held)
+        if self.route.password:
+            yield Password(user, lambda: self.route.password or "")
+
+
+def _private_key(route: Route, path: Path) -> paramiko.PKey | None:
+    """Load a key; None for one with a passphrase, which only the agent can use."""
+    try:
+        return paramiko.PKey.from_path(path)
+    except paramiko.PasswordRequiredException:
+        return None
+    except FileNotFoundError:
+        raise Unreachable(route.name, f"the key file {path} does not exist", "correct `key_file`") from None
+    except (OSError, ValueError, paramiko.SSHException, UnknownKeyType) as error:
+        raise Unreachable(route.name, f"the key file {path} cannot be read: {error}", "correct `key_file`") from None
+
+
+@contextmanager
+def _bounded(route: Route) -> Iterator[Line]:
+    """
+    Draw a line that is cut after the route's seconds, whatever the other end does; say in the project's words what failed.
+    """
+    started = time.monotonic()
+    line = draw(route)
+    alarm = threading.Timer(max(0.1, route.seconds - (time.monotonic() - started)), line.cut)
+    alarm.daemon = True
+    alarm.start()
+    try:
+        yield line
+    except HostError:
+        line.close()
+        raise
+    except (paramiko.SSHException, OSError, EOFError) as error:
+        seconds = time.monotonic() - started
+        said = line.complaint()
+        line.close()
+        if isinstance(error, paramiko.AuthenticationException) and seconds < route.seconds:
+            raise _refused(route) from None
+        raise _broken(route, error, said, seconds) from None
+    except BaseException:
+        line.close()
+        raise
+    finally:
+        alarm.cancel()
+
+
+def _refused(route: Route) -> Unreachable:
+    keys = ", ".join(str(path) for path in route.key_files) or ("the agent's keys" if route.agent else "no key")
+    return Unreachable(
+        route.name,
+        f"refuses user `{route.username}` with {keys}",
+        f"try `ssh -p {route.port} {route.username}@{route.address}`",
+    )
+
+
+def _broken(route: Route, error: Exception, said: str, seconds: float) -> Unreachable:
+    through = f" through {route.via}" if route.via else ""
+    if said:
+        return Unreachable(
+            route.name, f"no connection{through}: {said}", "can the jump host be reached, with a recorded key?"
+        )
+    if seconds >= route.seconds:
+        reason = f"accepted the connection{through} but did not speak SSH within {route.seconds:g} s"
+        return Unreachable(route.name, reason, f"look at sshd and the load of {route.known_as}")
+    return Unreachable(
+        route.name, f"no SSH connection{through}: {error or type(error).__name__}", f"is {route.known_as} its sshd?"
+    )

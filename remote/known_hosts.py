@@ -1,0 +1,61 @@
+"""Which key was recorded for a host?"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from functools import lru_cache
+from pathlib import Path
+
+from paramiko import HostKeys, PKey
+
+
+def recorded(path: Path, known_as: str) -> tuple[PKey, ...]:
+    """
+    Return the keys that a known_hosts file keeps under a name; none where the file is not there.
+    """
+    try:
+        seen = path.stat()
+    except FileNotFoundError:
+        return ()
+    entry = _load(path, seen.st_mtime_ns, seen.st_size, seen.st_ino).lookup(known_as)
+    return tuple(entry.values()) if entry else ()
+
+
+@lru_cache(maxsize=16)
+def _load(path: Path, _changed: int, _size: int, _inode: int) -> HostKeys:
+    return HostKeys(str(path))
+
+
+def record(path: Path, keys: dict[str, PKey]) -> None:
+    """
+    Write one key a name into a known_hosts file: atomically, readable by its owner only, other lines kept as they are.
+
+    An older key of the same name is dropped, also where the line hashes the name.
+    """
+    old = path.read_text().splitlines() if path.exists() else []
+    lines = [line for line in old if not any(_names(line, name) for name in keys)]
+    lines += [f"{name} {key.get_name()} {key.get_base64()}" for name, key in keys.items()]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "w") as file:
+            file.write("".join(f"{line}\n" for line in lines))
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def _names(line: str, name: str) -> bool:
+    word = line.split(" ", 1)[0]
+    if word.startswith("|1|"):
+        return HostKeys.hash_host(name, word) == word
+    return name in word.split(",")
+
+
+def fingerprint(key: PKey) -> str:
+    """Return a key's kind and SHA256 fingerprint, as `ssh-keygen -l` shows them."""
+    return f"{key.get_name()} {key.fingerprint}"

@@ -1,0 +1,63 @@
+"""Does a new connection to a host work, over the same path as the one in use?"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+from model.errors import Unreachable
+from remote.dial import connect, transport_of
+from remote.line import Line, draw, turn
+from remote.route import Route
+
+_LONGEST_GREETING = 16384
+
+
+def prove(route: Route, timeout: float) -> float:
+    """
+    Connect anew, authenticate, run `true`, close; return the seconds it took.
+
+    Raises what `remote.dial.connect` raises, and `Unreachable` when the command does not answer with exit code 0.
+    """
+    started = time.monotonic()
+    client, line = connect(replace(route, seconds=timeout))
+    try:
+        left = max(0.1, timeout - (time.monotonic() - started))
+        channel = transport_of(client).open_session(timeout=left)
+        channel.exec_command("true")
+        if not channel.status_event.wait(left) or channel.exit_status != 0:
+            raise Unreachable(route.name, "a new connection opens, but runs no command", "look at sshd on the host")
+        return time.monotonic() - started
+    finally:
+        client.close()
+        line.close()
+
+
+def banner(route: Route, timeout: float) -> tuple[str, int] | None:
+    """
+    Connect anew and read the server's greeting; return the local end where the connection is a direct one.
+
+    Raises `Unreachable` when nothing greets as an SSH server within `timeout` seconds.
+    """
+    with turn(route), draw(replace(route, seconds=timeout)) as line:
+        local = None if route.proxy else (line.socket.getsockname()[0], line.socket.getsockname()[1])
+        _await_greeting(route, line, time.monotonic() + timeout)
+        return local
+
+
+def _await_greeting(route: Route, line: Line, deadline: float) -> None:
+    heard = b""
+    while not any(word.startswith((b"SSH-2.0-", b"SSH-1.99-")) for word in heard.split(b"\n")[:-1]):
+        left = deadline - time.monotonic()
+        try:
+            line.socket.settimeout(max(0.001, left))
+            more = line.socket.recv(1024)
+        except OSError as error:
+            said = line.complaint() or error.strerror or str(error)
+            raise Unreachable(
+                route.name, f"no SSH greeting from {route.known_as}: {said}", "is it the host's sshd?"
+            ) from None
+        heard += more
+        if not more or left <= 0 or len(heard) > _LONGEST_GREETING:
+            said = line.complaint() or f"it said {heard[:60]!r}"
+            raise Unreachable(route.name, f"no SSH greeting from {route.known_as}: {said}", "is it the host's sshd?")

@@ -1,0 +1,108 @@
+"""By which way is a host reached, once the inventory and the user's ssh_config have both spoken?"""
+
+from __future__ import annotations
+
+import getpass
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from remote.ssh_config import Hop, Settings, command_argv, jump_argv, lookup, parse_hops
+
+if TYPE_CHECKING:
+    from nornir.core.inventory import Host
+
+CONNECTION = "netmiko"
+CONNECT_SECONDS = 10.0
+KEEPALIVE_SECONDS = 15
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """
+    Everything needed to open a connection to one host.
+
+    `proxy` is the command whose standard streams carry the connection (empty: a direct one); `via` names what it goes
+    through. Keys are tried in order; the agent only where no key file was named. `seconds` bounds one whole attempt.
+    """
+
+    name: str
+    address: str
+    port: int
+    username: str
+    known_hosts: Path
+    key_files: tuple[Path, ...] = ()
+    agent: bool = True
+    password: str | None = None
+    proxy: tuple[str, ...] = ()
+    via: str = ""
+    seconds: float = CONNECT_SECONDS
+    keepalive: int = KEEPALIVE_SECONDS
+
+    @property
+    def known_as(self) -> str:
+        """The name under which known_hosts files keep the host's key."""
+        return self.address if self.port == 22 else f"[{self.address}]:{self.port}"
+
+    def __repr__(self) -> str:
+        through = f" via {self.via}" if self.via else ""
+        return f"<Route {self.name}: {self.username}@{self.address} port {self.port}{through}>"
+
+
+def route(host: Host) -> Route:
+    """
+    Return the way to a host of the inventory.
+
+    Raises `Unreachable` when the user's ssh_config cannot be understood.
+    """
+    options = host.get_connection_parameters(CONNECTION)
+    return resolve(options.hostname, options.username, options.password, options.port, options.extras or {})
+
+
+def resolve(
+    hostname: str | None, username: str | None, password: str | None, port: int | None, extras: Mapping[str, Any]
+) -> Route:
+    """
+    Join Nornir's connection options with what ssh_config says; the inventory wins wherever it says something.
+
+    `extras` are netmiko's names (`key_file`, `alt_key_file`, `ssh_config_file`, `allow_agent`, `conn_timeout`,
+    `keepalive`) and `name`, the host's name in the inventory.
+    """
+    target = hostname or str(extras.get("name", ""))
+    name = str(extras.get("name", target))
+    known_hosts = Path(extras["alt_key_file"])
+    config = Path(extras["ssh_config_file"]) if extras.get("ssh_config_file") else None
+    said = lookup(name, config, Hop(target, port, username)) if config else None
+    named = (Path(extras["key_file"]).expanduser(),) if extras.get("key_file") else ()
+    configured = said.key_files if said else ()
+    proxy, via = _proxy(name, config, said, named, known_hosts) if said and config else ((), "")
+    return Route(
+        name=name,
+        address=said.address if said else target,
+        port=said.port if said else port or 22,
+        username=said.username if said else username or getpass.getuser(),
+        known_hosts=known_hosts,
+        key_files=named or configured,
+        agent=bool(extras.get("allow_agent", not named and not (said and said.identities_only))),
+        password=password,
+        proxy=proxy,
+        via=via,
+        seconds=float(extras.get("conn_timeout", CONNECT_SECONDS)),
+        keepalive=int(extras.get("keepalive", KEEPALIVE_SECONDS)),
+    )
+
+
+def _proxy(
+    name: str, config: Path, said: Settings, keys: tuple[Path, ...], known_hosts: Path
+) -> tuple[tuple[str, ...], str]:
+    if said.proxy_command:
+        return command_argv(name, said), said.proxy_command.split()[0]
+    hops = parse_hops(name, said.proxy_jump)
+    if not hops:
+        return (), ""
+    nearest = lookup(name, config, hops[-1])
+    if (nearest.address, nearest.port) == (said.address, said.port):
+        # The jump host is itself one of the fleet: its pattern in ssh_config matches it as well.
+        return (), ""
+    return jump_argv(name, config, hops, Hop(said.address, said.port, None), keys, known_hosts), said.proxy_jump

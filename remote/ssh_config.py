@@ -1,0 +1,181 @@
+"""What does the user's ssh_config say about a host, and which command carries a connection through its jump hosts?"""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+
+from model.errors import Unreachable
+
+LOOKUP_SECONDS = 5.0
+HOP_CONNECT_SECONDS = 8
+# What OpenSSH itself lets into the words it hands to a proxy command's shell.
+_HARMLESS = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._:%@+-]*|[A-Fa-f0-9:]+(%[A-Za-z0-9._-]+)?")
+
+
+@dataclass(frozen=True, slots=True)
+class Hop:
+    """A destination as a person writes it; what is None is left to ssh_config."""
+
+    address: str
+    port: int | None
+    username: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """
+    ssh_config's word on one destination, patterns and defaults applied. Key files are those that exist.
+
+    `loops` means that it would be reached through itself.
+    """
+
+    address: str
+    port: int
+    username: str
+    key_files: tuple[Path, ...]
+    identities_only: bool
+    known_hosts: tuple[str, ...]
+    proxy_jump: str
+    proxy_command: str
+    loops: bool = False
+
+
+def lookup(name: str, config: Path, hop: Hop) -> Settings:
+    """
+    Ask OpenSSH itself (`ssh -G`), so that Include, Match and tokens mean what they mean to `ssh`.
+
+    Raises `Unreachable` for host `name` when ssh is missing or refuses the file.
+    """
+    try:
+        return _lookup(config, config.stat().st_mtime_ns, hop)
+    except FileNotFoundError as error:
+        what = f"{config} does not exist" if error.filename == str(config) else "the command `ssh` is missing"
+        raise Unreachable(name, what, "name an existing file, or install openssh-client") from None
+    except subprocess.TimeoutExpired:
+        raise Unreachable(name, f"`ssh -G` did not answer within {LOOKUP_SECONDS:g} s", f"look at {config}") from None
+    except subprocess.CalledProcessError as error:
+        reason = error.stderr.decode(errors="replace").strip().splitlines() or ["no reason given"]
+        raise Unreachable(
+            name, f"ssh refuses {config}: {reason[0]}", f"try `ssh -G -F {config} {hop.address}`"
+        ) from None
+
+
+@lru_cache(maxsize=4096)
+def _lookup(config: Path, _changed: int, hop: Hop) -> Settings:
+    try:
+        return parse(_ask(config, hop))
+    except subprocess.CalledProcessError as error:
+        if b"jumphost loop" not in error.stderr:
+            raise
+        # A pattern such as `Host 10.0.*` sends the jump host through itself; ssh gives up there, we go straight.
+        return replace(parse(_ask(config, hop, "-o", "ProxyJump=none")), loops=True)
+
+
+def _ask(config: Path, hop: Hop, *options: str) -> str:
+    argv = ("ssh", "-T", "-G", "-F", str(config), *options, *_destination(hop))
+    done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, timeout=LOOKUP_SECONDS, check=True)
+    return done.stdout.decode(errors="replace")
+
+
+def parse(text: str) -> Settings:
+    """
+    Read the lines of `ssh -G`; a keyword may come several times, in order of preference.
+    """
+    said: dict[str, list[str]] = {}
+    for line in text.splitlines():
+        keyword, _, value = line.partition(" ")
+        said.setdefault(keyword, []).append(value)
+
+    def one(keyword: str, default: str = "") -> str:
+        return said.get(keyword, [default])[0]
+
+    keys = (Path(value).expanduser() for value in said.get("identityfile", []))
+    return Settings(
+        address=one("hostname"),
+        port=int(one("port", "22")),
+        username=one("user"),
+        key_files=tuple(key for key in keys if key.is_file()),
+        identities_only=one("identitiesonly") == "yes",
+        known_hosts=tuple(shlex.split(one("userknownhostsfile"))),
+        proxy_jump="" if one("proxyjump") == "none" else one("proxyjump"),
+        proxy_command="" if one("proxycommand") == "none" else one("proxycommand"),
+    )
+
+
+def parse_hops(name: str, text: str) -> tuple[Hop, ...]:
+    """
+    Split ProxyJump's `[user@]host[:port],...`, nearest to the controller first.
+    """
+    hops = []
+    for word in (part.strip().removeprefix("ssh://") for part in text.split(",") if part.strip()):
+        found = re.fullmatch(
+            r"(?:(?P<user>[^@]+)@)?(?:\[(?P<bracketed>[^]]+)\]|(?P<plain>[^:\[\]]+))(?::(?P<port>\d+))?", word
+        )
+        if not found:
+            raise Unreachable(name, f"ProxyJump `{word}` is not [user@]host[:port]", "correct the ssh_config")
+        port = int(found["port"]) if found["port"] else None
+        hops.append(Hop(found["bracketed"] or found["plain"], port, found["user"]))
+    return tuple(hops)
+
+
+def jump_argv(
+    name: str, config: Path, hops: Sequence[Hop], target: Hop, keys: Sequence[Path], known_hosts: Path
+) -> tuple[str, ...]:
+    """
+    Return the ssh command whose streams are a connection to `target`, through every hop, each with a recorded key only.
+
+    A hop's key may stand in the site's known_hosts or in the files that ssh_config names for it.
+    """
+    *before, last = hops
+    said = lookup(name, config, last)
+    files = " ".join(f'"{path}"' for path in (str(known_hosts), *said.known_hosts))
+    options = [
+        "BatchMode=yes",
+        "StrictHostKeyChecking=yes",
+        f"UserKnownHostsFile={files}",
+        f"ConnectTimeout={HOP_CONNECT_SECONDS}",
+        "ClearAllForwardings=yes",
+    ]
+    if said.loops:
+        options.append("ProxyJump=none")
+    if before:
+        inner = jump_argv(name, config, before, last, keys, known_hosts)
+        options.append("ProxyCommand=" + shlex.join(inner).replace("%", "%%"))
+    address = f"[{target.address}]" if ":" in target.address else target.address
+    return (
+        "ssh",
+        "-T",
+        "-F",
+        str(config),
+        *(word for option in options for word in ("-o", option)),
+        *(word for key in keys for word in ("-i", str(key))),
+        "-W",
+        f"{address}:{target.port or 22}",
+        *_destination(last),
+    )
+
+
+def command_argv(name: str, said: Settings) -> tuple[str, ...]:
+    """
+    Return the user's own ProxyCommand with its tokens filled in, run as OpenSSH runs it: by a shell.
+
+    Raises `Unreachable` when a value could mean something to that shell.
+    """
+    tokens = {"%%": "%", "%h": said.address, "%n": said.address, "%p": str(said.port), "%r": said.username}
+    for value in (said.address, said.username):
+        if not _HARMLESS.fullmatch(value):
+            raise Unreachable(name, f"`{value}` cannot be handed to a ProxyCommand", "use plain host and user names")
+    line = re.sub(r"%[%hnpr]", lambda token: tokens[token[0]], said.proxy_command)
+    return ("/bin/sh", "-c", line if line.startswith("exec ") else f"exec {line}")
+
+
+def _destination(hop: Hop) -> tuple[str, ...]:
+    user = ("-l", hop.username) if hop.username else ()
+    port = ("-p", str(hop.port)) if hop.port else ()
+    return (*user, *port, "--", hop.address)
