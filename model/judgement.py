@@ -1,0 +1,288 @@
+"""What do packets, rules and listeners together say of the whole site: cells for every pair, outcomes for every host?"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from model import bits, netfilter
+from model.base import Address
+from model.cells import cells
+from model.evidence import Joined
+from model.hosts import Machine
+from model.hostview import HostView
+from model.outcome import Outcome, Status
+from model.pairs import EVERY_PORT, PROTOCOLS, Pair
+from model.report import Cell
+from model.rows import Row
+from model.site import Site
+from model.verdicts import Circumstances, contradictions, judge
+
+
+@dataclass(frozen=True)
+class Trial:
+    """
+    All that a run of verification knows when the last packet has been counted.
+
+    `sources` and `witnesses` are the hosts whose agents gave account; `problems` says by host why one did not.
+    """
+
+    site: Site
+    pairs: Sequence[Pair]
+    joined: Joined
+    sources: frozenset[str]
+    witnesses: frozenset[str]
+    views: Mapping[str, HostView]
+    stage: str = "auto"
+    coverage: Mapping[str, int] | None = None
+
+    @cached_property
+    def cells(self) -> tuple[Cell, ...]:
+        """Cells of every pair and protocol, then those that only rules can judge."""
+        found = [cell for pair in self.pairs for protocol in PROTOCOLS for cell in self._cells(pair, protocol)]
+        return (*found, *self._vrrp())
+
+    @cached_property
+    def disagreements(self) -> tuple[Outcome, ...]:
+        """Where a host's rules say one thing and its packets or the matrix another, in one outcome a host."""
+        told: dict[str, list[str]] = {}
+        for pair in self.pairs:
+            for protocol in PROTOCOLS:
+                for line in self._disagrees(pair, protocol):
+                    told.setdefault(pair.destination, []).append(line)
+        return tuple(
+            Outcome(
+                host,
+                "ruleset",
+                Status.DRIFT,
+                f"rules, matrix and packets disagree in {len(lines)} places",
+                "run `python -m flows.firewall --dry-run`, then without it",
+                lines,
+            )
+            for host, lines in told.items()
+        )
+
+    def _cells(self, pair: Pair, protocol: str) -> Iterator[Cell]:
+        coverage = EVERY_PORT if self.coverage is None else self.coverage.get(protocol, 0)
+        packets = self.joined.packets[pair.source, str(pair.address), protocol]
+        known = self._known(pair, protocol)
+        if pair.probed.get(protocol, 0) or known.ingress:
+            yield from cells(pair, protocol, judge(pair, protocol, packets, known), packets, coverage)
+
+    @cached_property
+    def _memory(self) -> dict[tuple[str, Address, str], Circumstances]:
+        return {}
+
+    def _known(self, pair: Pair, protocol: str) -> Circumstances:
+        key = (pair.source, pair.address, protocol)
+        if key not in self._memory:
+            self._memory[key] = self._learn(pair, protocol)
+        return self._memory[key]
+
+    def _learn(self, pair: Pair, protocol: str) -> Circumstances:
+        view = self.views.get(pair.destination)
+        own = self._landing(pair)
+        owners = view.listening(protocol, own) if view and own else {}
+        declared = self._declared_owners(pair, protocol)
+        return Circumstances(
+            source_alive=pair.source in self.sources,
+            witness_alive=self._seeing(pair),
+            source_proven=self.joined.source_proven(pair),
+            witness_proven=self.joined.witness_proven(pair),
+            ingress=self._ingress(pair, protocol),
+            egress=self._egress(pair, protocol),
+            owners={port: owner for port, owner in owners.items() if owner},
+            declared_owners=declared,
+            owed=bits.from_ports(declared) if self.stage == "after" and protocol == "tcp" else 0,
+        )
+
+    def _seeing(self, pair: Pair) -> bool:
+        external = self.site.settings.external.get(pair.external)
+        return any(name in self.witnesses for name in (external.targets if external else (pair.destination,)))
+
+    def _landing(self, pair: Pair) -> Address | None:
+        """The destination's own address that a packet to the pair's address ends at: another one behind DNAT."""
+        return self.site.by_name[pair.destination].speaks(pair.address.version) if pair.external else pair.address
+
+    def _ingress(self, pair: Pair, protocol: str) -> netfilter.Judgement | None:
+        view = self.views.get(pair.destination)
+        landing = self._landing(pair)
+        chains = view.chains.get(pair.address.version) if view else None
+        if view is None or chains is None or landing is None or self.site.by_name[pair.destination].kind != "server":
+            return None
+        packet = netfilter.Packet(pair.source_address, landing, protocol, view.interfaces.get(str(landing)))  # type: ignore[arg-type]
+        return netfilter.judge(chains, "INPUT", packet)
+
+    def _egress(self, pair: Pair, protocol: str) -> netfilter.Judgement | None:
+        view = self.views.get(pair.source)
+        chains = view.chains.get(pair.address.version) if view else None
+        if view is None or chains is None:
+            return None
+        interface = view.interfaces.get(str(pair.source_address))
+        packet = netfilter.Packet(pair.source_address, pair.address, protocol, interface)  # type: ignore[arg-type]
+        return netfilter.judge(chains, "OUTPUT", packet)
+
+    def _declared_owners(self, pair: Pair, protocol: str) -> dict[int, frozenset[str]]:
+        """Which processes the rows that open a single port to this pair name as its owner."""
+        names = {
+            each.interval[0]: each.rows
+            for each in pair.openings
+            if each.protocol == protocol and each.interval[0] == each.interval[1]
+        }
+        rows = self._rows
+        owners = {
+            port: frozenset(owner for name in found for owner in rows[name].process) for port, found in names.items()
+        }
+        return {port: allowed for port, allowed in owners.items() if allowed}
+
+    @cached_property
+    def _rows(self) -> Mapping[str, Row]:
+        return {row.name: row for row in self.site.rows}
+
+    def _disagrees(self, pair: Pair, protocol: str) -> Iterator[str]:
+        packets = self.joined.packets[pair.source, str(pair.address), protocol]
+        known = self._known(pair, protocol)
+        if known.ingress is None:
+            return
+        opened = pair.open(protocol)
+        flow = f"{protocol} from {pair.source} to {pair.address}"
+        yield from _lines("rules admit, no row opens", known.ingress.admitted & EVERY_PORT & ~opened, flow)
+        yield from _lines("rules refuse, a row opens", known.ingress.refused & opened, flow)
+        yield from _lines("rules cannot be judged", known.ingress.uncertain & EVERY_PORT, flow)
+        dropped, passed = contradictions(pair, protocol, packets, known)
+        yield from _lines("rules admit, packets were dropped", dropped, flow)
+        yield from _lines("rules refuse, packets passed", passed, flow)
+
+    def _vrrp(self) -> Iterator[Cell]:
+        """VRRP cannot be probed without joining the election: the kernel's rules alone are asked."""
+        seen = {(pair.source, pair.address): pair for pair in self.pairs if pair.plane == "host"}
+        for pair in seen.values():
+            rows = [row for each in pair.openings if each.protocol == "vrrp" for row in each.rows]
+            if not rows:
+                continue
+            ruled = self._ingress(pair, "vrrp")
+            verdict = "unproven" if ruled is None or ruled.uncertain else ("ok" if ruled.admitted else "violation")
+            word = {"ok": "open", "violation": "closed", "unproven": "unknown"}[verdict]
+            culprit = {"ok": "", "violation": "destination-firewall", "unproven": "witness"}[verdict]
+            note = "judged by the kernel's rules alone"
+            yield Cell(
+                pair.source,
+                pair.destination,
+                str(pair.address),
+                "vrrp",
+                0,
+                0,
+                "host",
+                "open",
+                word,
+                verdict,
+                culprit,
+                tuple(rows),
+                note=note,
+            )
+
+
+def _lines(what: str, ports: int, flow: str) -> Iterator[str]:
+    if ports:
+        shown = ", ".join(f"{low}-{high}" if high > low else str(low) for low, high in bits.to_intervals(ports)[:8])
+        yield f"{what}: {flow}: {shown}"
+
+
+def controller_cells(
+    site: Site, greeted: Mapping[str, bool], views: Mapping[str, HostView], names: Iterable[str]
+) -> Iterator[Cell]:
+    """
+    Yield the flow every run uses itself: the controller's new connection to each server's sshd.
+    """
+    for name in names:
+        machine = site.by_name[name]
+        if machine.kind != "server":
+            continue
+        port = views[name].sshd_port if name in views else machine.port
+        rows = tuple(
+            row.name
+            for row in site.active_rows
+            if "management" in row.source_ends and machine in _ends(site, row) and (port, port) in row.intervals
+        )
+        good = greeted.get(name, False)
+        verdict = "ok" if good else "unproven"
+        seen = "open" if good else "unknown"
+        yield Cell(
+            "controller",
+            name,
+            machine.hostname,
+            "tcp",
+            port,
+            port,
+            "host",
+            "open",
+            seen,
+            verdict,
+            "" if good else "witness",
+            rows,
+            note="the controller's own connection",
+        )
+
+
+def _ends(site: Site, row: Row) -> tuple[Machine, ...]:
+    return tuple(machine for end in row.destination_ends for machine in site.machines_at(end))
+
+
+def pod_cells(site: Site) -> Iterator[Cell]:
+    """
+    Yield the rows of the pod plane as not run: there is no cluster to run pods in.
+    """
+    for row in site.active_rows:
+        if row.plane != "pod":
+            continue
+        for low, high in row.intervals:
+            yield Cell(
+                ",".join(row.pod_from) or "pods",
+                ",".join(row.pod_to or row.destination_ends),
+                "",
+                row.protocol,
+                low,
+                high,
+                "pod",
+                "open",
+                "unknown",
+                "not_run",
+                "",
+                (row.name,),
+                note="no cluster yet",
+            )
+
+
+def host_outcomes(
+    names: Iterable[str], found: Iterable[Cell], problems: Mapping[str, Mapping[str, str]]
+) -> Iterator[Outcome]:
+    """
+    Yield one outcome a host for the cells that lead to it, and one for each of its agents that failed.
+    """
+    counts: dict[str, Counter[str]] = {}
+    for cell in found:
+        counts.setdefault(cell.destination, Counter())[cell.verdict] += 1
+    for name in names:
+        for role, reason in problems.get(name, {}).items():
+            yield Outcome(
+                name,
+                role,
+                Status.UNPROVEN,
+                f"the {role} agent gave no account: {reason}",
+                "look at the host, then run again",
+            )
+        count = counts.get(name, Counter())
+        if not count:
+            continue
+        text = ", ".join(f"{number} {verdict}" for verdict, number in sorted(count.items()))
+        status = Status.DRIFT if count["violation"] else Status.UNPROVEN if count["unproven"] else Status.OK
+        yield Outcome(
+            name,
+            "ports",
+            status,
+            f"cells to this host: {text}",
+            "" if status is Status.OK else "see the cells",
+            dict(count),
+        )
