@@ -64,7 +64,8 @@ class Launcher:
         room.register(self.raw if flight.protocol == "tcp" else self.udp, select.POLLOUT)
         for _ in range(TRIES):
             try:
-                return self.send(flight, port)
+                self.send(flight, port)
+                return
             except BlockingIOError:
                 # After ENOBUFS the socket itself has room: the wait is then for the interface's queue.
                 if room.poll(5):

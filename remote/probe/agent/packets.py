@@ -61,11 +61,12 @@ def read_payload(data: bytes, run: int) -> tuple[int, int] | None:
     """
     Return (check, tag) of a UDP probe's payload, or None when it is none of this run's.
     """
-    if len(data) >= PROBE.size and PROBE.unpack_from(data)[0] == run:
+    mark = run.to_bytes(4, "big")
+    if len(data) == PROBE.size and data[:4] == mark:
         return PAIR.unpack_from(data, 4)
-    if len(data) == STUN.size and data[4:8] == STUN_COOKIE.to_bytes(4, "big"):
+    if len(data) == STUN.size and data[16:20] == mark:
         return PAIR.unpack_from(data, 8)
-    if len(data) == NTP.size and data[12:16] == run.to_bytes(4, "big"):
+    if len(data) == NTP.size and data[12:16] == mark:
         return PAIR.unpack_from(data, 40)
     if len(data) == DNS.size and data[13:21] == f"{run:08x}".encode():
         return int(data[21:29], 16), int(data[29:37], 16)

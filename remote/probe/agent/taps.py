@@ -7,7 +7,7 @@ import struct
 from collections.abc import Callable
 
 from remote.probe.agent import filters
-from remote.probe.agent.packets import read_payload
+from remote.probe.agent.packets import PROBE, read_payload
 from remote.probe.agent.sockets import FAMILIES, arriving, passing
 from remote.probe.agent.streams import Watched
 from remote.probe.agent.tags import PRIME
@@ -99,12 +99,13 @@ class Tap:
     def _drain_udp(self) -> int:
         buffer, unpack, by_check, run = self.buffer, self.layout.unpack_from, self.index.by_check, self.run
         receive, data, arrival = self.sock.recv_into, self.start + 8, self.arrival
+        plain = data + PROBE.size
         known = 0
         try:
             for _ in range(BATCH):
                 size = receive(buffer)
                 pair, _, port, first, check, tag = unpack(buffer)
-                if first != run:
+                if size != plain or first != run:
                     check, tag = read_payload(bytes(buffer[data:size]), run) or (-1, -1)
                 stream = by_check.get(check)
                 probed = -1 if stream is None else stream.probed(tag)
