@@ -1,0 +1,177 @@
+"""Can this Kubernetes be: its version, its endpoint, its CIDRs, its pod network?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date
+
+from model.lint.finding import Flaw, Rule, View
+
+# Last day of patches by minor version, from kubernetes.io/releases.
+END_OF_LIFE = {
+    "1.31": date(2025, 11, 11),
+    "1.32": date(2026, 2, 28),
+    "1.33": date(2026, 6, 28),
+    "1.34": date(2026, 10, 27),
+    "1.35": date(2027, 2, 28),
+    "1.36": date(2027, 6, 28),
+    "1.37": date(2027, 10, 28),
+}
+# kube-apiserver takes at most 20 bits of services, kube-controller-manager at most 16 bits of nodes.
+SERVICE_BITS = 20
+NODE_BITS = 16
+NODE_PREFIX = {4: 24, 6: 64}
+
+
+def kubernetes_version(view: View) -> Iterator[Flaw]:
+    """Find versions that cannot be installed this way, that nobody patches any more, or that are not known here."""
+    version = view.site.settings.kubernetes.version
+    minor = ".".join(version.split(".")[:2])
+    path, newest = "kubernetes.version", max(END_OF_LIFE)
+    if minor not in END_OF_LIFE:
+        old = minor < min(END_OF_LIFE)
+        message = "kubeadm of that version does not read its configuration as v1beta4" if old else "is not known here"
+        yield Flaw("site.yaml", path, version, message, f"a version from {min(END_OF_LIFE)} to {newest}")
+    elif END_OF_LIFE[minor] < view.today:
+        message = f"has had no patches since {END_OF_LIFE[minor]}"
+        yield Flaw("site.yaml", path, version, message, f"a newer one, up to {newest}", severity="warning")
+
+
+def endpoint(view: View) -> Iterator[Flaw]:
+    """Find API endpoints nobody can hold."""
+    site, wanted = view.site, view.site.settings.kubernetes.endpoint
+    path = "kubernetes.endpoint"
+    if wanted.provider != "keepalived":
+        return
+    if not wanted.addresses:
+        message = "keepalived has no address to hold on the control planes"
+        yield Flaw("site.yaml", f"{path}.addresses", "", message, "a free address of the control planes' network")
+    planes = [machine for machine in site.servers if machine.node == "control_plane"]
+    cidrs = [cidr for machine in planes for cidr in site.settings.networks[machine.network].cidrs]
+    holders = {address: machine.name for machine in site.machines for _, address in machine.every}
+    gateways = {address for plan in site.settings.networks.values() for address in plan.gateway}
+    for address in wanted.addresses:
+        if not any(address in cidr for cidr in cidrs):
+            message, fix = "lies outside the control planes' network", "a free address of that network"
+            yield Flaw("site.yaml", f"{path}.addresses", address, message, fix)
+        taken = f"host {holders[address]}" if address in holders else "a gateway" if address in gateways else ""
+        if taken:
+            yield Flaw("site.yaml", f"{path}.addresses", address, f"is already {taken}", "an address of its own")
+
+
+def endpoint_port(view: View) -> Iterator[Flaw]:
+    """Find an endpoint port that the API server itself holds, or that no row opens at the control planes."""
+    site, wanted = view.site, view.site.settings.kubernetes.endpoint
+    path = "kubernetes.endpoint.port"
+    if wanted.provider != "keepalived":
+        return
+    if wanted.port == 6443:
+        message = "the API servers hold 6443 on the same hosts"
+        yield Flaw("site.yaml", path, wanted.port, message, "8443, or another free port")
+        return
+    planes = {machine.name for machine in site.servers if machine.node == "control_plane"}
+    for row in site.active_rows:
+        landing = {machine.name for end in row.destination_ends for machine in site.machines_at(end)}
+        covers = any(low <= wanted.port <= high for low, high in row.intervals)
+        if row.plane == "host" and row.protocol == "tcp" and covers and planes & landing:
+            return
+    yield Flaw("site.yaml", path, wanted.port, "no active row opens it at the control planes", "the port the row has")
+
+
+def endpoint_name(view: View) -> Iterator[Flaw]:
+    """Find an endpoint name that users' services have too."""
+    settings = view.site.settings
+    name = settings.kubernetes.endpoint.name
+    if name == settings.domain or name in {f"{word}.{settings.domain}" for word in ("matrix", "chat", "turn", "rtc")}:
+        fix = f"api.{settings.domain}"
+        yield Flaw("site.yaml", "kubernetes.endpoint.name", name, "is a public name of the service", fix)
+
+
+def cidr_families(view: View) -> Iterator[Flaw]:
+    """Find pod and service CIDRs of different families, twice one family, or of one that nodes lack."""
+    wanted = view.site.settings.kubernetes
+    pods, services = ([cidr.version for cidr in cidrs] for cidrs in (wanted.pod_cidrs, wanted.service_cidrs))
+    for word, versions in (("pod_cidrs", pods), ("service_cidrs", services)):
+        if not versions or len(set(versions)) < len(versions):
+            yield Flaw("site.yaml", f"kubernetes.{word}", versions, "needs one CIDR a family", "one IPv4, one IPv6")
+    if pods and services and set(pods) != set(services):
+        message = "pods and services have different IP families"
+        yield Flaw("site.yaml", "kubernetes.service_cidrs", services, message, f"families {sorted(set(pods))}")
+    for machine in view.site.servers:
+        for version in sorted(set(pods) - {address.version for address in machine.own}) if machine.node else ():
+            message = f"has no IPv{version} address, but pods have: its kubelet cannot join"
+            path = f"{machine.name}.data.addresses.{machine.network}"
+            fix = f"add one, or drop the IPv{version} pod and service CIDRs"
+            yield Flaw("hosts.yaml", path, f"IPv{version}", message, fix, machine.name)
+
+
+def cidr_size(view: View) -> Iterator[Flaw]:
+    """Find CIDRs that Kubernetes refuses, or that run out of nodes."""
+    wanted = view.site.settings.kubernetes
+    nodes = sum(machine.node is not None for machine in view.site.servers)
+    for cidr in wanted.service_cidrs:
+        if cidr.max_prefixlen - cidr.prefixlen > SERVICE_BITS:
+            fix = f"/{cidr.max_prefixlen - SERVICE_BITS} or smaller"
+            yield Flaw("site.yaml", "kubernetes.service_cidrs", cidr, "is larger than the API server takes", fix)
+    for cidr in wanted.pod_cidrs:
+        bits = NODE_PREFIX[cidr.version] - cidr.prefixlen
+        if bits > NODE_BITS:
+            fix = f"/{NODE_PREFIX[cidr.version] - NODE_BITS} or smaller"
+            yield Flaw("site.yaml", "kubernetes.pod_cidrs", cidr, "is larger than the controller manager takes", fix)
+        elif bits < 0 or 2**bits < nodes:
+            message = (
+                f"holds {2**bits if bits >= 0 else 0} nodes of a /{NODE_PREFIX[cidr.version]} each; there are {nodes}"
+            )
+            yield Flaw("site.yaml", "kubernetes.pod_cidrs", cidr, message, "a larger range")
+
+
+def cni_mode(view: View) -> Iterator[Flaw]:
+    """Find combinations of CNI, mode and encryption that do not exist or that no row opens."""
+    cni = view.site.settings.cni
+    if cni.typha and cni.name != "calico":
+        yield Flaw("site.yaml", "cni.typha", "true", f"Typha belongs to Calico, not {cni.name}", "`typha: false`")
+    if cni.mode == "bgp" and cni.name != "calico":
+        yield Flaw("site.yaml", "cni.mode", cni.mode, f"{cni.name} is run here as an overlay only", "vxlan, or calico")
+    opened = {word for row in view.site.active_rows for word in row.when.cni}
+    needed = {f"{cni.name}-{cni.mode}": "cni.mode"}
+    needed |= {f"{cni.name}-wireguard": "cni.wireguard"} if cni.wireguard else {}
+    needed |= {f"{cni.name}-typha": "cni.typha"} if cni.typha and cni.name == "calico" else {}
+    for word, path in needed.items():
+        if word not in opened:
+            fix = f"another mode, or a row with `when: {{cni: [{word}]}}`"
+            yield Flaw("site.yaml", path, word, "no row of the matrix opens its port between nodes", fix)
+
+
+def address_service(view: View) -> Iterator[Flaw]:
+    """Find addresses of services that are of no use as such: loopback, multicast, unspecified."""
+    settings = view.site.settings
+    named = {
+        "dns.main": settings.dns.main,
+        "dns.li": settings.dns.li,
+        "ntp": settings.ntp,
+        "li.ingress": settings.li.ingress,
+        "kubernetes.endpoint.addresses": settings.kubernetes.endpoint.addresses,
+        **{f"external.{name}.addresses": external.addresses for name, external in settings.external.items()},
+    }
+    for path, addresses in named.items():
+        for address in addresses:
+            if address.is_loopback or address.is_multicast or address.is_unspecified or address.is_link_local:
+                yield Flaw("site.yaml", path, address, "no other host can reach that address", "a routable one")
+    for machine in view.site.machines:
+        for network, address in machine.every:
+            if address.is_loopback or address.is_multicast or address.is_unspecified or address.is_link_local:
+                path = f"{machine.name}.data.addresses.{network}"
+                message = "no other host can reach that address"
+                yield Flaw("hosts.yaml", path, address, message, "a routable one", machine.name)
+
+
+RULES = (
+    Rule("kubernetes-version", "error", "What kubeadm cannot install, or nobody patches.", kubernetes_version),
+    Rule("endpoint-address", "error", "The API's address is held by one control plane at a time.", endpoint),
+    Rule("endpoint-port", "error", "HAProxy and the API server share the hosts, not the port.", endpoint_port),
+    Rule("endpoint-name", "error", "The API's name must lead to the control planes only.", endpoint_name),
+    Rule("cidr-families", "error", "Nodes, pods and services speak the same IP families.", cidr_families),
+    Rule("cidr-size", "error", "Kubernetes has limits on both sides of its ranges.", cidr_size),
+    Rule("cni-mode", "error", "The pod network's port must be the one that is open.", cni_mode),
+    Rule("address-useless", "error", "Loopback, multicast and link-local lead nowhere.", address_service),
+)

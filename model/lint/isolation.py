@@ -1,0 +1,115 @@
+"""Is the isolated (LI) network really apart, and does it have what it needs there?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from model.base import Network
+from model.lint.finding import Flaw, Rule, Severity, View
+
+
+def li_network(view: View) -> Iterator[Flaw]:
+    """Find LI servers and LI's ingress addresses outside an isolated network."""
+    settings = view.site.settings
+    if not settings.features.li:
+        return
+    for role, traits in view.site.roles.items():
+        plan = settings.networks.get(traits.network)
+        if traits.feature == "li" and plan is not None and not plan.isolated:
+            path, fix = f"networks.{traits.network}.isolated", "`isolated: true`, or a network of its own"
+            yield Flaw("site.yaml", path, "false", f"role {role} lives there, so it must be isolated", fix)
+    for address in settings.li.ingress:
+        if not any(address in network for network in view.site.isolated_networks):
+            fix = "an address of a server in the isolated network"
+            yield Flaw("site.yaml", "li.ingress", address, "lies in no isolated network", fix)
+    if not settings.li.ingress:
+        message = "LI's names have no address to resolve to"
+        yield Flaw("site.yaml", "li.ingress", "", message, "the LI server's address", severity="warning")
+
+
+def li_clients(view: View) -> Iterator[Flaw]:
+    """Find networks of LI administrators that are the main network, or the whole world."""
+    settings = view.site.settings
+    if not settings.features.li:
+        return
+    inside = [cidr for plan in settings.networks.values() if not plan.isolated for cidr in plan.cidrs]
+    for network in settings.li.clients:
+        if network.prefixlen == 0:
+            fix = "the networks LI administrators sit in"
+            yield Flaw("site.yaml", "li.clients", network, "lets the whole world into the isolated network", fix)
+        elif met := next((cidr for cidr in inside if _meet(cidr, network)), None):
+            message = f"overlaps {met}, which is not isolated: the border would be open"
+            yield Flaw("site.yaml", "li.clients", network, message, "networks on the isolated side only")
+
+
+def border_words(view: View) -> Iterator[Flaw]:
+    """Find management or administrators' networks that hold isolated addresses: rules for them would cross the border inwards."""
+    settings = view.site.settings
+    for word, networks in (("management", settings.management), ("admins", settings.admins)):
+        for network in networks:
+            if network.prefixlen == 0:
+                continue
+            if met := next((cidr for cidr in view.site.isolated_networks if _meet(cidr, network)), None):
+                message = f"overlaps the isolated network {met}: its hosts would reach the main ones"
+                yield Flaw("site.yaml", word, network, message, "networks outside the isolated one")
+
+
+def wide_words(view: View) -> Iterator[Flaw]:
+    """Find management or administrators' networks that are the whole world."""
+    settings = view.site.settings
+    for word, networks in (("management", settings.management), ("admins", settings.admins)):
+        for network in networks:
+            if network.prefixlen == 0:
+                fix = "the networks deployers and administrators really sit in"
+                yield Flaw("site.yaml", word, network, "is everybody, the isolated network included", fix)
+
+
+def li_certificate(view: View) -> Iterator[Flaw]:
+    """Find certificates for LI's names from a challenge that cannot reach them."""
+    settings = view.site.settings
+    if settings.features.li and settings.tls.li_method == "letsencrypt-http01":
+        message = "HTTP-01 asks from the internet for names that only the LI network resolves"
+        fix = "letsencrypt-dns01, organisation or internal-ca"
+        yield Flaw("site.yaml", "tls.li_method", settings.tls.li_method, message, fix)
+
+
+def li_dns(view: View) -> Iterator[Flaw]:
+    """Find a missing LI view of the names, or one served by the main name servers."""
+    settings = view.site.settings
+    if not settings.features.li:
+        return
+    if not settings.dns.li:
+        message = "LI has no name server of its own; matrix.<domain> must resolve to LI's address there"
+        yield Flaw("site.yaml", "dns.li", "", message, "the address of the LI network's name server")
+    for address in settings.dns.li:
+        if address in settings.dns.main:
+            message = "also serves the main view; one server cannot answer both unless it has views"
+            fix = "a server of the LI network"
+            yield Flaw("site.yaml", "dns.li", address, message, fix, severity="warning")
+
+
+def policies_enforced(view: View) -> Iterator[Flaw]:
+    """Find a CNI that ignores NetworkPolicies."""
+    settings = view.site.settings
+    if settings.cni.name == "flannel":
+        li = settings.features.li
+        kept = "the open overlay port leaves LI's pods to NetworkPolicy alone" if li else "every pod reaches every pod"
+        message = f"enforces no NetworkPolicy, and {kept}"
+        severity: Severity = "error" if li else "warning"
+        fix = "calico or cilium, or a waiver that says who answers for it"
+        yield Flaw("site.yaml", "cni.name", settings.cni.name, message, fix, severity=severity)
+
+
+def _meet(one: Network, two: Network) -> bool:
+    return one.version == two.version and one.overlaps(two)
+
+
+RULES = (
+    Rule("li-network", "error", "Lawful intercept lives in an isolated network or not at all.", li_network),
+    Rule("li-clients", "error", "LI administrators come from the isolated side.", li_clients),
+    Rule("li-border", "error", "A word that holds isolated addresses opens the border inwards.", border_words),
+    Rule("management-world", "warning", "Whoever may manage the servers should be named.", wide_words),
+    Rule("li-tls-http01", "error", "LI-only names cannot pass an HTTP-01 challenge.", li_certificate),
+    Rule("li-dns-missing", "error", "LI resolves the main server's name to itself.", li_dns),
+    Rule("cni-enforces-nothing", "error", "Without NetworkPolicies pods are not separated.", policies_enforced),
+)

@@ -1,0 +1,204 @@
+"""Does what the internet sees fit: external addresses, certificates, federation, egress, and eyes outside?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import combinations
+
+from model.base import Domain
+from model.lint.finding import Flaw, Rule, View
+from model.lint.matrix import place
+from model.rows import Row
+from model.site import Site
+
+# Names that no public authority issues certificates for (RFC 2606, RFC 6761, RFC 6762).
+PRIVATE_NAMES = (
+    "test",
+    "example",
+    "invalid",
+    "localhost",
+    "local",
+    "internal",
+    "example.com",
+    "example.net",
+    "example.org",
+)
+ACME = ("letsencrypt-http01", "letsencrypt-dns01")
+
+
+def external_target(view: View) -> Iterator[Flaw]:
+    """Find external rows without an address, addresses without a row, and targets that lack the row's role."""
+    site = view.site
+    rows = [row for row in site.active_rows if row.target is not None]
+    for row in rows:
+        if row.target not in site.settings.external:
+            message = f"row `{row.name}` is open to the internet, but has no external address"
+            fix = f"external.{row.target}: addresses and targets, or the feature off"
+            yield Flaw("site.yaml", "external", row.target, message, fix, severity=view.production)
+            continue
+        fitting = {machine.name for end in row.destination_ends for machine in site.machines_at(end)}
+        for machine in site.targets(row):
+            if machine.name not in fitting:
+                message = f"row `{row.name}` leads to {', '.join(row.destination_ends)}, which {machine.name} is not"
+                fix = f"one of {', '.join(sorted(fitting)) or 'nobody: add a host'}"
+                yield Flaw("site.yaml", f"external.{row.target}.targets", machine.name, message, fix, machine.name)
+    for name in site.settings.external.keys() - {row.target for row in rows}:
+        message = "no active row leads to it"
+        yield Flaw("site.yaml", f"external.{name}", name, message, "remove it", severity="warning")
+
+
+def external_family(view: View) -> Iterator[Flaw]:
+    """Find external addresses that no target can answer in their family, and those that are a stranger's inside the site."""
+    site = view.site
+    for name, external in site.settings.external.items():
+        machines = [site.by_name[target] for target in external.targets]
+        for address in external.addresses:
+            lacking = [machine.name for machine in machines if machine.speaks(address.version) is None]
+            if lacking:
+                message = f"{', '.join(lacking)} has no IPv{address.version} address to translate it to"
+                yield Flaw("site.yaml", f"external.{name}.addresses", address, message, "an address of its family")
+            owner = next((machine for machine in site.machines for _, held in machine.every if held == address), None)
+            if owner is not None and owner not in machines:
+                message = f"is {owner.name}'s own address, which is not among the targets"
+                yield Flaw("site.yaml", f"external.{name}.addresses", address, message, "a free external address")
+
+
+def nat_clash(view: View) -> Iterator[Flaw]:
+    """Find one external address and port that would have to lead to two places."""
+    site = view.site
+    rows = [row for row in site.active_rows if row.target in site.settings.external]
+    for one, two in combinations(rows, 2):
+        left, right = (site.settings.external[row.target or ""] for row in (one, two))
+        shared = set(left.addresses) & set(right.addresses)
+        if shared and left.targets != right.targets and one.protocol == two.protocol and _meet(one, two):
+            message = f"`{one.name}` and `{two.name}` need the same port of it for different hosts"
+            path = f"external.{two.target}.addresses"
+            yield Flaw("site.yaml", path, min(map(str, shared)), message, "an external address each")
+
+
+def _meet(one: Row, two: Row) -> bool:
+    return any(a[0] <= b[1] and b[0] <= a[1] for a in one.intervals for b in two.intervals)
+
+
+def certificate(view: View) -> Iterator[Flaw]:
+    """Find certificate methods without what they need."""
+    settings = view.site.settings
+    tls, methods = settings.tls, {settings.tls.method} | ({settings.tls.li_method} if settings.features.li else set())
+    if methods & set(ACME):
+        if tls.email is None:
+            yield Flaw("site.yaml", "tls.email", "", "Let's Encrypt needs a contact address", "an e-mail address")
+        if _private(settings.domain):
+            message = "no public authority issues certificates for it"
+            yield Flaw("site.yaml", "domain", settings.domain, message, "a public domain, or internal-ca")
+    if "letsencrypt-http01" in methods and not _opens(view.site, 80, "ingress"):
+        message = "HTTP-01 comes in on port 80 and no active row opens it"
+        yield Flaw("site.yaml", "tls.method", "letsencrypt-http01", message, "the row for 80/tcp, or another method")
+    if "organisation" in methods:
+        for word in ("certificate", "private_key"):
+            if getattr(tls, word) is None:
+                message = "the organisation's certificate is not named"
+                yield Flaw("site.yaml", f"tls.{word}", "", message, "the path of the PEM file")
+
+
+def _private(domain: Domain) -> bool:
+    return any(domain == name or domain.endswith(f".{name}") for name in PRIVATE_NAMES)
+
+
+def _opens(site: Site, port: int, target: str) -> bool:
+    rows = (row for row in site.active_rows if row.target == target and row.protocol == "tcp")
+    return any(low <= port <= high for row in rows for low, high in row.intervals)
+
+
+def renewal(view: View) -> Iterator[Flaw]:
+    """Find certificates that cannot be renewed once the way out is closed, and staging ones in production."""
+    settings = view.site.settings
+    if settings.egress == "closed" and {settings.tls.method, settings.tls.li_method} & set(ACME):
+        message = "certificates of 90 days or less cannot be renewed without a way to the internet"
+        fix = "egress open to the authority, or organisation or internal-ca certificates"
+        yield Flaw("site.yaml", "egress", settings.egress, message, fix)
+    if settings.tls.staging and settings.size != "lab":
+        yield Flaw("site.yaml", "tls.staging", "true", "browsers do not trust staging certificates", "`staging: false`")
+
+
+def egress(view: View) -> Iterator[Flaw]:
+    """Find features that need the internet after installation on a site that closes it."""
+    settings = view.site.settings
+    if settings.egress == "open":
+        return
+    needs = {
+        "federation": settings.federation,
+        "features.push_notifications": settings.features.push_notifications,
+        "features.smtp": settings.features.smtp,
+    }
+    for path, on in needs.items():
+        if on:
+            message = "needs the internet, which is closed but for the rows that say otherwise"
+            yield Flaw("site.yaml", path, "true", message, "see that the row for it stays open, or turn it off")
+    if settings.features.antivirus and settings.size != "lab":
+        message = "virus signatures age without a way to fetch them"
+        fix = "a mirror inside, signatures in the offline bundle, or egress open"
+        yield Flaw("site.yaml", "features.antivirus", "true", message, fix)
+
+
+def federation(view: View) -> Iterator[Flaw]:
+    """Find federation without its port."""
+    if view.site.settings.federation and not _opens(view.site, 8448, "ingress"):
+        message = "other servers come in on 8448/tcp and no active row opens it"
+        yield Flaw("site.yaml", "federation", "true", message, "a row for 8448/tcp to the ingress")
+
+
+def features_together(view: View) -> Iterator[Flaw]:
+    """Find features that need another one."""
+    switches = view.site.settings.features.model_dump()
+    for one, other in (("turn_dtls", "turn"), ("element_call", "livekit"), ("alertmanager", "monitoring")):
+        if switches[one] and not switches[other]:
+            fix = f"turn {other} on, or {one} off"
+            yield Flaw("site.yaml", f"features.{one}", "true", f"needs features.{other}, which is off", fix)
+
+
+def vantage(view: View) -> Iterator[Flaw]:
+    """Find sites that nobody looks at from outside."""
+    if not view.site.vantages and any(row.target for row in view.site.active_rows):
+        message = "no vantage host: what the internet sees cannot be proven"
+        yield Flaw("hosts.yaml", "(role vantage)", 0, message, "add a host outside the perimeter with that role")
+
+
+def device(view: View) -> Iterator[Flaw]:
+    """Find a perimeter device that is no host of that kind, or that nobody can read."""
+    wanted = view.site.settings.perimeter
+    if wanted.device is None:
+        return
+    machine = view.site.by_name.get(wanted.device)
+    path, known = "perimeter.device", [item.name for item in view.site.machines if item.kind == "perimeter"]
+    if machine is None or machine.kind != "perimeter":
+        fix = f"one of {', '.join(known)}" if known else "a host with a role of kind perimeter"
+        yield Flaw("site.yaml", path, wanted.device, "is no perimeter device of hosts.yaml", fix)
+    elif wanted.platform == "none":
+        message = "its rules cannot be read as evidence without a platform"
+        yield Flaw("site.yaml", "perimeter.platform", "none", message, "the device's platform", severity="warning")
+
+
+def external_end(view: View) -> Iterator[Flaw]:
+    """Find inbound external rows that name no external address."""
+    for row in view.site.active_rows:
+        inbound = row.plane == "external" and set(row.source_ends) & {"internet", "clients", "vantage"}
+        if inbound and row.target is None:
+            path = f"{place(view.site, row)}.target"
+            yield Flaw("ports.yaml", path, "", "comes from outside but names no external address", "a target")
+
+
+RULES = (
+    Rule("external-target", "error", "The perimeter must know where to send what it lets in.", external_target),
+    Rule("external-row-target", "error", "A row from outside without an address opens nothing.", external_end),
+    Rule(
+        "external-family", "error", "NAT translates within one IP family, to the hosts that are meant.", external_family
+    ),
+    Rule("nat-clash", "error", "One external port leads to one place.", nat_clash),
+    Rule("certificate", "error", "A certificate method without what it needs ends in no certificate.", certificate),
+    Rule("renewal", "warning", "Certificates expire long after everyone has forgotten how they came.", renewal),
+    Rule("egress", "warning", "Some features need the internet for good.", egress),
+    Rule("federation-port", "error", "Federation is a port that other servers can reach.", federation),
+    Rule("feature-needs", "warning", "A feature that needs another one cannot work alone.", features_together),
+    Rule("vantage-missing", "warning", "The external plane can be proven from outside only.", vantage),
+    Rule("perimeter-device", "error", "Evidence is read from the device that is named.", device),
+)

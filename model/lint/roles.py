@@ -1,0 +1,151 @@
+"""Are there enough servers of every role, and do roles that must be alone stand alone?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from model import sizing
+from model.hosts import Machine
+from model.lint.finding import Flaw, Rule, View
+from model.settings import Features
+from model.site import Site
+
+
+def wanted(site: Site, role: str) -> bool:
+    """
+    Tell whether the site needs the role: its feature, where it has one, is on.
+    """
+    feature = site.roles[role].feature
+    return feature is None or feature in site.settings.active or (feature == "turn" and site.settings.features.livekit)
+
+
+def role_minimum(view: View) -> Iterator[Flaw]:
+    """Find roles with fewer hosts than their own minimum or the sizing asks for."""
+    sizes = sizing.sizes(view.site.settings)
+    for role, traits in view.site.roles.items():
+        if traits.kind != "server" or not wanted(view.site, role):
+            continue
+        size = sizes.get(role)
+        needed, have = max(traits.minimum, size.servers if size else 0), len(view.site.with_role(role))
+        if have < needed:
+            message = f"{have} of at least {needed} hosts have the role"
+            fix = f"add {needed - have} to hosts.yaml; a server may have several roles"
+            yield Flaw("hosts.yaml", f"(role {role})", have, message, fix, severity=view.production)
+
+
+def control_plane_count(view: View) -> Iterator[Flaw]:
+    """Find numbers of control planes with which etcd cannot vote, or votes no better than with one fewer."""
+    count = sum(machine.node == "control_plane" for machine in view.site.servers)
+    if count == 0:
+        yield Flaw("hosts.yaml", "(control planes)", 0, "no host runs the Kubernetes API", "add three control planes")
+    elif count % 2 == 0:
+        message = f"{count} members bear the loss of no more than {count - 1}"
+        yield Flaw("hosts.yaml", "(control planes)", count, message, f"{count - 1} or {count + 1} control planes")
+
+
+def role_network(view: View) -> Iterator[Flaw]:
+    """Find roles in a network that does not exist, and hosts whose roles live in different ones."""
+    for role, traits in view.site.roles.items():
+        if traits.network not in view.site.settings.networks and view.site.with_role(role):
+            fix = f"one of {', '.join(view.site.settings.networks)}"
+            yield Flaw("groups.yaml", f"{role}.data.network", traits.network, "is no network of site.yaml", fix)
+    for machine in view.site.machines:
+        networks = {role: view.site.roles[role].network for role in machine.roles}
+        kinds = {view.site.roles[role].kind for role in machine.roles}
+        if len(set(networks.values())) > 1 or len(kinds) > 1:
+            shown = ", ".join(f"{role} in {network}" for role, network in networks.items())
+            message = "has roles of different networks or kinds"
+            yield Flaw("hosts.yaml", f"{machine.name}.groups", shown, message, "one host for each", machine.name)
+
+
+def mixed(view: View, isolated: bool) -> Iterator[Flaw]:
+    """
+    Find hosts that have an exclusive role and another one, within isolated networks or outside them.
+    """
+    for machine in view.site.servers:
+        alone = [role for role in machine.roles if view.site.roles[role].exclusive]
+        if not alone or len(machine.roles) == 1:
+            continue
+        apart = any(_isolated(view.site, role) for role in alone)
+        if apart == isolated:
+            message = f"{', '.join(alone)} needs a server of its own"
+            shown = ", ".join(machine.roles)
+            yield Flaw("hosts.yaml", f"{machine.name}.groups", shown, message, f"only {alone[0]}", machine.name)
+
+
+def _isolated(site: Site, role: str) -> bool:
+    plan = site.settings.networks.get(site.roles[role].network)
+    return site.roles[role].feature == "li" or (plan is not None and plan.isolated)
+
+
+def li_mixed(view: View) -> Iterator[Flaw]:
+    """Find servers of an isolated network with a second role."""
+    return mixed(view, isolated=True)
+
+
+def monitoring_dedicated(view: View) -> Iterator[Flaw]:
+    """Find exclusive servers of the main network with a second role."""
+    return mixed(view, isolated=False)
+
+
+def alertmanager_port(view: View) -> Iterator[Flaw]:
+    """Find nodes where Alertmanager would meet Synapse's replication listener, both on 9093."""
+    if not view.site.settings.features.alertmanager:
+        return
+    for machine in view.site.servers:
+        watching = [role for role in machine.roles if view.site.roles[role].feature == "monitoring"]
+        working = [role for role in machine.roles if role not in watching and view.site.roles[role].node == "worker"]
+        if watching and working:
+            message = f"Alertmanager ({watching[0]}) and Synapse's replication ({working[0]}) both take 9093/tcp"
+            path = f"{machine.name}.groups"
+            yield Flaw("hosts.yaml", path, ", ".join(machine.roles), message, "keep monitoring alone", machine.name)
+
+
+def role_feature(view: View) -> Iterator[Flaw]:
+    """Find roles whose feature no switch of site.yaml turns on."""
+    for role, traits in view.site.roles.items():
+        if traits.feature is not None and traits.feature not in Features.model_fields:
+            fix = f"one of {', '.join(sorted(Features.model_fields))}"
+            yield Flaw("groups.yaml", f"{role}.data.feature", traits.feature, "is no feature of site.yaml", fix)
+
+
+def hardware(view: View) -> Iterator[Flaw]:
+    """Find servers that say they have less CPU, memory or disk than their roles need together."""
+    sizes = sizing.sizes(view.site.settings)
+    for machine in view.site.servers:
+        needs = [sizes[role] for role in machine.roles if role in sizes]
+        for word, have, need in _hardware(machine, needs):
+            if 0 < have < need:
+                message = f"its roles ({', '.join(machine.roles)}) need {need} together"
+                path = f"{machine.name}.data.{word}"
+                yield Flaw("hosts.yaml", path, have, message, "a larger server, or fewer roles on it", machine.name)
+
+
+def _hardware(machine: Machine, needs: list[sizing.Size]) -> tuple[tuple[str, int, int], ...]:
+    disks = sum(disk.gib for disk in machine.data.disks if disk.purpose not in ("system", "unused"))
+    return (
+        ("cpus", machine.data.cpus, sum(size.cpus for size in needs)),
+        ("ram_gib", machine.data.ram_gib, sum(size.ram_gib for size in needs)),
+        ("disks", disks, sum(size.total_disk_gib for size in needs)),
+    )
+
+
+def beyond_sizing(view: View) -> Iterator[Flaw]:
+    """Find more users than the sizing was worked out for."""
+    users = view.site.settings.concurrent_users
+    if view.site.settings.size != "lab" and users > sizing.STEPS[-1]:
+        message = f"the sizing ends at {sizing.STEPS[-1]}"
+        yield Flaw("site.yaml", "concurrent_users", users, message, "measure, and size the servers by hand")
+
+
+RULES = (
+    Rule("role-minimum", "error", "Fewer servers than the load or the quorum needs.", role_minimum),
+    Rule("control-plane-count", "error", "etcd needs an odd number of members, and at least one.", control_plane_count),
+    Rule("role-network", "error", "A host's rules follow the one network of its roles.", role_network),
+    Rule("role-feature", "error", "A role bound to a feature that does not exist is never wanted.", role_feature),
+    Rule("li-mixed", "error", "A second role would open the isolated network to the main one.", li_mixed),
+    Rule("monitoring-dedicated", "error", "What watches must not fail with what it watches.", monitoring_dedicated),
+    Rule("alertmanager-9093", "error", "Two listeners on one port of one node.", alertmanager_port),
+    Rule("hardware-minimum", "warning", "A server smaller than the sum of its roles.", hardware),
+    Rule("sizing-beyond", "warning", "More users than the sizing was worked out for.", beyond_sizing),
+)

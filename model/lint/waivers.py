@@ -1,0 +1,69 @@
+"""Do waivers name something, and are they still in force?"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+
+from model.lint.finding import Finding, Flaw, Rule, View
+from model.rows import WORDS
+from model.settings import Waiver
+
+# A lapsed waiver cannot be excused by another one, nor a waiver that names nobody.
+UNWAIVABLE = frozenset({"waiver-expired", "waiver-host", "waiver-unused"})
+_CELL = re.compile(r"^(?P<source>[^>\s]+)->(?P<destination>[^:\s]+):(?P<port>\d{1,5}(-\d{1,5})?)/(tcp|udp|vrrp)$")
+
+
+def covers(waiver: Waiver, finding: Finding) -> bool:
+    """
+    Tell whether the waiver is about the finding, in force or not.
+    """
+    return waiver.id == finding.rule and waiver.host in ("*", finding.host)
+
+
+def expired(view: View) -> Iterator[Flaw]:
+    """Find waivers whose date has passed."""
+    for number, waiver in enumerate(view.site.settings.waivers):
+        if waiver.expires < view.today:
+            message = f"the waiver of `{waiver.id}` by {waiver.owner} lapsed"
+            fix = "repair what it covers and remove it, or have its owner renew it"
+            host = waiver.host if waiver.host in view.site.by_name else ""
+            yield Flaw("site.yaml", f"waivers.{number}.expires", waiver.expires, message, fix, host)
+
+
+def unknown_host(view: View) -> Iterator[Flaw]:
+    """Find waivers that name a host or a cell the site does not have."""
+    for number, waiver in enumerate(view.site.settings.waivers):
+        cell = _CELL.match(waiver.host)
+        ends = (cell["source"], cell["destination"]) if cell else (waiver.host,)
+        known = {"*", *view.site.by_name, *view.site.roles, *WORDS}
+        for end in ends:
+            if end not in known:
+                fix = "`*`, a host, or `from->to:port/protocol`"
+                yield Flaw("site.yaml", f"waivers.{number}.host", waiver.host, f"`{end}` is no host", fix)
+
+
+def unused(view: View, found: Iterable[Finding], rules: Iterable[str]) -> tuple[Finding, ...]:
+    """
+    Find waivers of lint rules that cover nothing any more.
+    """
+    everything, names = tuple(found), frozenset(rules)
+    return tuple(
+        Finding(
+            "waiver-unused",
+            "warning",
+            "site.yaml",
+            f"waivers.{number}.id",
+            waiver.id,
+            "remove the waiver",
+            "covers nothing: the rule finds nothing there",
+        )
+        for number, waiver in enumerate(view.site.settings.waivers)
+        if waiver.id in names and not any(covers(waiver, finding) for finding in everything)
+    )
+
+
+RULES = (
+    Rule("waiver-expired", "drift", "Somebody answered for a finding until a day that has passed.", expired),
+    Rule("waiver-host", "error", "A waiver that names nobody excuses nothing.", unknown_host),
+)
