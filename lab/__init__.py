@@ -1,0 +1,1 @@
+"""Disposable real Debian hosts on this machine, in networks that no packet can leave."""

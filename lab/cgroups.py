@@ -1,0 +1,65 @@
+"""How does each host get control groups of its own, and how are they found and removed?"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+
+_MOUNT = Path("/sys/fs/cgroup")
+
+
+def hierarchies() -> tuple[Path, ...]:
+    """Return the mounted hierarchies: one (version 2), or one for each controller (version 1)."""
+    if (_MOUNT / "cgroup.controllers").exists():
+        return (_MOUNT,)
+    return tuple(sorted(entry for entry in _MOUNT.iterdir() if entry.is_dir() and not entry.is_symlink() and _is_hierarchy(entry)))
+
+
+def _is_hierarchy(folder: Path) -> bool:
+    return (folder / "cgroup.procs").exists()
+
+
+def version_2() -> bool:
+    """Tell whether this machine has only the unified hierarchy."""
+    return (_MOUNT / "cgroup.controllers").exists()
+
+
+def create(name: str) -> tuple[Path, ...]:
+    """Make a group of this name in every hierarchy and return the files that a process enters them by."""
+    entries = []
+    for top in hierarchies():
+        group = top / name
+        group.mkdir(exist_ok=True)
+        if (group / "cgroup.clone_children").exists() and (group / "cpuset.cpus").exists():
+            # A cpuset takes no process before it says which CPUs and memory nodes it has.
+            (group / "cgroup.clone_children").write_text("1")
+            for setting in ("cpuset.cpus", "cpuset.mems"):
+                (group / setting).write_text((top / setting).read_text())
+        entries.append(group / "cgroup.procs")
+    return tuple(entries)
+
+
+def named(prefix: str) -> tuple[str, ...]:
+    """Return the names of groups that begin so, from every hierarchy."""
+    found = {group.name for top in hierarchies() for group in top.glob(f"{prefix}*") if group.is_dir()}
+    return tuple(sorted(found))
+
+
+def processes(name: str) -> frozenset[int]:
+    """Return the ids of all processes in the group of this name and below it."""
+    ids: set[int] = set()
+    for top in hierarchies():
+        for folder, _, files in os.walk(top / name):
+            if "cgroup.procs" in files:
+                with contextlib.suppress(OSError):
+                    ids.update(int(line) for line in (Path(folder) / "cgroup.procs").read_text().split())
+    return frozenset(ids) - {0}
+
+
+def remove(name: str) -> None:
+    """Remove the group of this name and all below it; its processes must have ended."""
+    for top in hierarchies():
+        for folder, _, _ in os.walk(top / name, topdown=False):
+            with contextlib.suppress(FileNotFoundError):
+                Path(folder).rmdir()

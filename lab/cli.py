@@ -1,0 +1,163 @@
+"""The lab's command line: `python -m lab COMMAND`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+
+from lab import controller, faults, lifecycle, plan, power, sabotage, status
+from lab.errors import LabError
+from lab.instance import Instance, selected
+from lab.recipe import SUITES
+from model.errors import FleetError
+
+Command = Callable[[Instance, argparse.Namespace], None]
+
+_ABOUT = "Disposable real Debian hosts on this machine, in networks that no packet can leave."
+_EXAMPLE = """example:
+  python -m lab up --profile small
+  python -m lab run -- python -m flows.firewall
+  python -m lab break drop-in --at db-1 --from w-1 --port 5432/tcp
+  python -m lab mend
+  python -m lab down
+"""
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run one command and return its exit code: 0 done, 1 not possible, 130 interrupted."""
+    arguments = _parser().parse_args(argv)
+    os.umask(0o022)
+    try:
+        instance = selected()
+        if arguments.changes:
+            controller.leave(instance)
+        arguments.command(instance, arguments)
+    except (LabError, FleetError) as error:
+        say(f"lab: {error}")
+        return 1
+    except KeyboardInterrupt:
+        say("lab: interrupted; `python -m lab up` completes it, `python -m lab down` clears it away")
+        return 130
+    return 0
+
+
+def say(line: str) -> None:
+    """Tell a person what goes on; standard output is for what scripts read."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def _up(instance: Instance, arguments: argparse.Namespace) -> None:
+    lifecycle.up(instance, plan.fresh(arguments.profile, arguments.bare, arguments.suite), say)
+
+
+def _down(instance: Instance, _: argparse.Namespace) -> None:
+    lifecycle.down(instance, say)
+
+
+def _inventory(instance: Instance, _: argparse.Namespace) -> None:
+    if not instance.inventory.is_dir():
+        raise LabError("no lab has emitted a site yet: `python -m lab up`")
+    print(instance.inventory)
+
+
+def _run(instance: Instance, arguments: argparse.Namespace) -> None:
+    controller.run(instance, _words(arguments.argv) or ("/bin/bash",))
+
+
+def _shell(instance: Instance, arguments: argparse.Namespace) -> None:
+    plan.required(instance).host(arguments.host)
+    controller.shell(instance, arguments.host, _words(arguments.argv))
+
+
+def _words(argv: Sequence[str]) -> tuple[str, ...]:
+    return tuple(argv[1:] if argv[:1] == ["--"] else argv)
+
+
+def _status(instance: Instance, arguments: argparse.Namespace) -> None:
+    state = status.read(instance, plan.required(instance))
+    print(json.dumps(state, indent=2) if arguments.json else status.table(state))
+
+
+def _break(instance: Instance, arguments: argparse.Namespace) -> None:
+    with lifecycle.lock(instance, say):
+        order = faults.Order(arguments.kind, arguments.at, arguments.source, arguments.port)
+        print(faults.cause(instance, plan.required(instance), order).id)
+
+
+def _mend(instance: Instance, arguments: argparse.Namespace) -> None:
+    with lifecycle.lock(instance, say):
+        for fault in faults.mend(instance, plan.required(instance), arguments.id):
+            say(f"mended {fault.id}: {fault.kind} at {fault.at}")
+
+
+def _power_off(instance: Instance, arguments: argparse.Namespace) -> None:
+    with lifecycle.lock(instance, say):
+        power.pull_the_plug(instance, plan.required(instance).host(arguments.host))
+
+
+def _power_on(instance: Instance, arguments: argparse.Namespace) -> None:
+    lifecycle.power_on(instance, arguments.host, say)
+
+
+def _reboot(instance: Instance, arguments: argparse.Namespace) -> None:
+    lifecycle.reboot(instance, arguments.host, say)
+
+
+def _add(instance: Instance, arguments: argparse.Namespace) -> None:
+    host = lifecycle.add(instance, arguments.host, arguments.role, say)
+    say(f"{host.name} is up at {host.hostname} and in {instance.inventory / 'hosts.yaml'}")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m lab", description=_ABOUT, epilog=_EXAMPLE, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def command(name: str, about: str, act: Command, changes: bool = False) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, help=about, description=about)
+        sub.set_defaults(command=act, changes=changes)
+        return sub
+
+    up = command("up", "boot the lab, or what of it is down", _up, changes=True)
+    up.add_argument("--profile", default="small", help="small (8 hosts), reference (19) or a number of servers from 17")
+    up.add_argument("--suite", default=SUITES[0], choices=SUITES, help="Debian release of the hosts")
+    up.add_argument("--bare", action="store_true", help="servers without ufw, sudo and python3, reached as root")
+    command("down", "take the lab away completely; its site and reports stay", _down, changes=True)
+    command("inventory", "print the folder of the site the lab emitted", _inventory)
+    run = command("run", "run a command as the controller, inside the lab's network", _run)
+    run.add_argument("argv", nargs=argparse.REMAINDER, metavar="-- CMD ...")
+    shell = command("shell", "be root on a host, without SSH", _shell)
+    shell.add_argument("host")
+    shell.add_argument("argv", nargs=argparse.REMAINDER, metavar="-- CMD ...")
+    state = command("status", "show which hosts are alive", _status)
+    state.add_argument("--json", action="store_true", help="as JSON on standard output")
+    _fault_commands(command)
+    for name, about, act in _POWER:
+        command(name, about, act, changes=True).add_argument("host")
+    add = command("add", "boot one more host and add it to the emitted site", _add, changes=True)
+    add.add_argument("host")
+    add.add_argument("--role", required=True)
+    return parser
+
+
+_POWER: tuple[tuple[str, str, Command], ...] = (
+    ("poweroff", "pull a host's plug: SIGKILL for all of it", _power_off),
+    ("poweron", "boot a host with the disk it had", _power_on),
+    ("reboot", "shut a host down cleanly and boot it again", _reboot),
+)
+
+
+def _fault_commands(command: Callable[..., argparse.ArgumentParser]) -> None:
+    spoil = command("break", "break something on purpose; prints the fault's id", _break)
+    spoil.formatter_class = argparse.RawDescriptionHelpFormatter
+    spoil.epilog = "kinds:\n" + "\n".join(f"  {name:<13} {kind.about}" for name, kind in sabotage.KINDS.items())
+    spoil.add_argument("kind", metavar="KIND")
+    spoil.add_argument("--at", required=True, metavar="HOST")
+    spoil.add_argument("--from", dest="source", default="", metavar="HOST")
+    spoil.add_argument("--port", default="", metavar="5432/tcp")
+    mend = command("mend", "undo one fault, or all", _mend)
+    mend.add_argument("id", nargs="?", default="")

@@ -1,0 +1,196 @@
+"""How does a host boot, as a systemd-nspawn container in its own network namespace, and how is it known to be up?"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import socket
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lab import cgroups, disks, processes
+from lab.commands import environment
+from lab.errors import LabError
+from lab.instance import Instance
+
+_READY = b"READY=1"
+
+
+@dataclass(slots=True)
+class Boot:
+    """A host on its way up: its process, and the socket its systemd says READY=1 on."""
+
+    host: str
+    process: subprocess.Popen[bytes]
+    notices: socket.socket
+    ready: bool = False
+
+
+def machine_argument(instance: Instance, host: str) -> str:
+    """Return the argument that tells this host's systemd-nspawn from every other process."""
+    return f"--machine={instance.namespace(host)}"
+
+
+def leader(instance: Instance, host: str) -> int:
+    """Return the id of a host's init process, 0 when the host is down."""
+    for supervisor in processes.with_argument(machine_argument(instance, host)):
+        for child in processes.children(supervisor):
+            if _is_init(child):
+                return child
+    return 0
+
+
+def leaders(instance: Instance, hosts: Sequence[str]) -> dict[str, int]:
+    """Return the init process of every host that runs, looking at the machine's processes once."""
+    wanted = {machine_argument(instance, host): host for host in hosts}
+    found = {}
+    for pid in processes.everyone():
+        host = next((wanted[argument] for argument in processes.arguments(pid) if argument in wanted), None)
+        init = next((child for child in processes.children(pid) if _is_init(child)), 0) if host else 0
+        if host and init:
+            found[host] = init
+    return found
+
+
+def _is_init(pid: int) -> bool:
+    with contextlib.suppress(OSError):
+        lines = (Path("/proc") / str(pid) / "status").read_text().splitlines()
+        numbers = next(line for line in lines if line.startswith("NSpid:")).split()[1:]
+        return len(numbers) > 1 and numbers[-1] == "1"
+    return False
+
+
+def start(instance: Instance, host: str, root: Path) -> Boot:
+    """Start a host that has its disk mounted at `root` and its namespace made; it outlives this process."""
+    notices = _socket(instance, host)
+    entries = [os.open(entry, os.O_WRONLY) for entry in cgroups.create(instance.namespace(host))]
+    console = disks.disk_of(instance, host).console
+    try:
+        with console.open("ab") as output:
+            process = subprocess.Popen(
+                _argv(instance, host, root),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+                cwd="/",
+                env=environment(_environment(instance, host)),
+                preexec_fn=_Entrance(entries),
+            )
+    finally:
+        for entry in entries:
+            os.close(entry)
+    return Boot(host, process, notices)
+
+
+@dataclass(frozen=True, slots=True)
+class _Entrance:
+    """Between fork and exec: enter the host's control groups."""
+
+    entries: Sequence[int] = field(default_factory=tuple)
+
+    def __call__(self) -> None:
+        for entry in self.entries:
+            os.write(entry, b"0")
+
+
+def _argv(instance: Instance, host: str, root: Path) -> tuple[str, ...]:
+    return (
+        "systemd-nspawn",
+        "--quiet",
+        f"--directory={root}",
+        machine_argument(instance, host),
+        f"--hostname={host}",
+        f"--network-namespace-path={instance.namespace_path(host)}",
+        "--capability=CAP_NET_ADMIN,CAP_NET_RAW",
+        "--register=no",
+        "--keep-unit",
+        "--notify-ready=yes",
+        "--kill-signal=SIGRTMIN+3",
+        "--resolv-conf=off",
+        "--timezone=off",
+        "--link-journal=no",
+        "--console=pipe",
+        "--boot",
+    )
+
+
+def _environment(instance: Instance, host: str) -> Mapping[str, str]:
+    modern = cgroups.version_2() or _needs_version_2(disks.disk_of(instance, host).root)
+    return {
+        "SYSTEMD_NSPAWN_API_VFS_WRITABLE": "network",
+        "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1" if modern else "0",
+        "NOTIFY_SOCKET": str(_socket_path(instance, host)),
+    }
+
+
+def _needs_version_2(root: Path) -> bool:
+    """Debian 13's systemd no longer runs on version 1 of control groups."""
+    release = (root / "etc/os-release").read_text("utf-8")
+    return 'VERSION_ID="12"' not in release
+
+
+def _socket_path(instance: Instance, host: str) -> Path:
+    return instance.run / f"{host}.notify"
+
+
+def _socket(instance: Instance, host: str) -> socket.socket:
+    path = _socket_path(instance, host)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)
+    notices = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    notices.bind(str(path))
+    return notices
+
+
+def await_ready(boots: Sequence[Boot], consoles: Mapping[str, Path], seconds: float) -> None:
+    """
+    Wait until every host's systemd has reached its default target, sshd included.
+
+    Raises LabError naming the hosts that ended or took longer than `seconds`, with the end of their consoles.
+    """
+    deadline = time.monotonic() + seconds
+    poll = select.poll()
+    sources: dict[int, Boot] = {}
+    for boot in boots:
+        for descriptor in (boot.notices.fileno(), os.pidfd_open(boot.process.pid)):
+            sources[descriptor] = boot
+            poll.register(descriptor, select.POLLIN)
+    dead: set[str] = set()
+    try:
+        while _waiting(boots, dead) and (rest := deadline - time.monotonic()) > 0:
+            for descriptor, _ in poll.poll(rest * 1000):
+                boot = sources[descriptor]
+                if descriptor == boot.notices.fileno():
+                    boot.ready |= _READY in boot.notices.recv(4096).split(b"\n")
+                else:
+                    dead.add(boot.host)
+                    poll.unregister(descriptor)
+    finally:
+        _close(boots, sources)
+    late = [boot.host for boot in boots if not boot.ready]
+    if late:
+        tails = "\n".join(f"{host}: {_tail(consoles[host])}" for host in late[:3])
+        raise LabError(f"not up within {seconds:.0f} s: {', '.join(late)}\n{tails}")
+
+
+def _waiting(boots: Sequence[Boot], dead: set[str]) -> bool:
+    return any(not boot.ready and boot.host not in dead for boot in boots)
+
+
+def _close(boots: Sequence[Boot], sources: Mapping[int, Boot]) -> None:
+    for descriptor, boot in sources.items():
+        if descriptor != boot.notices.fileno():
+            os.close(descriptor)
+    for boot in boots:
+        path = boot.notices.getsockname()
+        boot.notices.close()
+        Path(path).unlink(missing_ok=True)
+
+
+def _tail(console: Path) -> str:
+    return " | ".join(console.read_text("utf-8", "replace").splitlines()[-5:]) if console.exists() else "no console"

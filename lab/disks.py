@@ -1,0 +1,107 @@
+"""What is on a host's disk before its first boot, and how is it mounted?"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab.instance import Instance
+from lab.mounts import mounted_below, overlay, unmount_below
+from lab.recipe import DEPLOY_UID
+from lab.roots import Root
+from lab.topology import NETWORKS, ROUTER_NUMBER, LabHost
+
+
+@dataclass(frozen=True, slots=True)
+class Disk:
+    """A host's folders: `upper` is what it wrote, `root` where the whole is mounted."""
+
+    folder: Path
+
+    @property
+    def upper(self) -> Path:
+        """What differs from the root's layers."""
+        return self.folder / "upper"
+
+    @property
+    def root(self) -> Path:
+        """The mounted whole."""
+        return self.folder / "root"
+
+    @property
+    def console(self) -> Path:
+        """What the host printed while it booted."""
+        return self.folder / "console.log"
+
+
+def disk_of(instance: Instance, host: str) -> Disk:
+    """Return the folders of a host's disk."""
+    return Disk(instance.hosts / host)
+
+
+def create(instance: Instance, host: LabHost, accounts: Sequence[str], extra: Mapping[str, str]) -> None:
+    """Write a new disk: the host's identity, its key, the deployer's for these accounts, and `extra` files (path to text)."""
+    disk = disk_of(instance, host.name)
+    shutil.rmtree(disk.folder, ignore_errors=True)
+    for folder in (disk.upper, disk.root):
+        folder.mkdir(parents=True)
+    for name, text in {**_identity(host), **extra}.items():
+        _write(disk.upper / name, text)
+    _host_key(instance, host.name, disk)
+    _logins(instance, disk, accounts)
+
+
+def _identity(host: LabHost) -> dict[str, str]:
+    gateway = NETWORKS[host.legs[0].network].at(ROUTER_NUMBER)
+    own = "".join(f"{address} {host.name}\n" for address in host.legs[0].addresses)
+    return {
+        "etc/hostname": f"{host.name}\n",
+        "etc/machine-id": f"{uuid.uuid4().hex}\n",
+        "etc/hosts": f"127.0.0.1 localhost\n::1 localhost\n{own}",
+        "etc/resolv.conf": f"nameserver {gateway[0]}\nnameserver {gateway[1]}\noptions timeout:1 attempts:2\n",
+    }
+
+
+def _host_key(instance: Instance, host: str, disk: Disk) -> None:
+    for suffix, mode in (("", 0o600), (".pub", 0o644)):
+        target = disk.upper / f"etc/ssh/ssh_host_ed25519_key{suffix}"
+        _write(target, (instance.keys / f"{host}{suffix}").read_text("utf-8"), mode)
+
+
+def _logins(instance: Instance, disk: Disk, accounts: Sequence[str]) -> None:
+    key = instance.key.with_suffix(".pub").read_text("utf-8")
+    for account in accounts:
+        home = disk.upper / ("root" if account == "root" else f"home/{account}")
+        owner = 0 if account == "root" else DEPLOY_UID
+        _write(home / ".ssh/authorized_keys", key, 0o600)
+        for path in (home, home / ".ssh", home / ".ssh/authorized_keys"):
+            os.chown(path, owner, owner)
+        home.chmod(0o700)
+
+
+def _write(path: Path, text: str, mode: int = 0o644) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, "utf-8")
+    path.chmod(mode)
+
+
+def mount(instance: Instance, host: str, root: Root, kind: str) -> Path:
+    """Mount a host's disk over the layers of its kind and return where."""
+    disk = disk_of(instance, host)
+    unmount(instance, host)
+    work = disk.folder / "work"
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir()
+    overlay(root.layer(kind), disk.upper, work, disk.root)
+    return disk.root
+
+
+def unmount(instance: Instance, host: str) -> None:
+    """Unmount a host's disk if it is mounted; what is written on it stays."""
+    disk = disk_of(instance, host)
+    if mounted_below(disk.root):
+        unmount_below(disk.root)

@@ -1,0 +1,123 @@
+"""How does the lab write down what it is, as an ordinary site?"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from lab.instance import CHECKOUT, Instance
+from lab.topology import LabHost
+
+_COPIED = ("groups.yaml", "ports.yaml")
+_CALL_FEATURES = ("turn", "turn_dtls", "livekit", "element_call")
+_MONITORING_FEATURES = ("monitoring", "alertmanager", "node_exporter")
+
+
+def emit(instance: Instance, name: str, hosts: Sequence[LabHost], user: str) -> tuple[str, ...]:
+    """
+    Write the site's folder and return the names of files that a person had changed and that were therefore kept.
+
+    Reports stay; `state/` goes, for it tells of disks that no longer exist.
+    """
+    folder = instance.inventory
+    folder.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(folder / "state", ignore_errors=True)
+    texts = _texts(instance, name, hosts, user)
+    kept = tuple(file for file in texts if _changed_by_a_person(instance, file) and not _same(folder / file, texts[file]))
+    for file, text in texts.items():
+        if file not in kept:
+            _publish(instance, file, text)
+    trust(instance, hosts)
+    return kept
+
+
+def forget(instance: Instance) -> None:
+    """Remove the folder, its reports and the keys it refers to."""
+    for folder in (instance.inventory, instance.keys, _emitted(instance)):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def append(instance: Instance, host: LabHost) -> None:
+    """Add one host to the emitted site."""
+    path = instance.inventory / "hosts.yaml"
+    entries = yaml.safe_load(path.read_text("utf-8"))
+    entries[host.name] = host_entry(host)
+    person = _changed_by_a_person(instance, path.name)
+    path.write_text(_yaml(entries), "utf-8")
+    if not person:
+        _remember(instance, path.name, path.read_text("utf-8"))
+    trust(instance, (host,), keep=True)
+
+
+def trust(instance: Instance, hosts: Sequence[LabHost], keep: bool = False) -> None:
+    """Write the hosts' keys into known_hosts: the lab made them, so nobody needs to look at fingerprints."""
+    path = instance.inventory / "known_hosts"
+    lines = path.read_text("utf-8") if keep and path.exists() else ""
+    for host in hosts:
+        kind, key = (instance.keys / f"{host.name}.pub").read_text("utf-8").split()[:2]
+        lines += f"{host.hostname} {kind} {key}\n"
+    path.write_text(lines, "utf-8")
+    path.chmod(0o600)
+
+
+def _texts(instance: Instance, name: str, hosts: Sequence[LabHost], user: str) -> dict[str, str]:
+    template = CHECKOUT / "inventory"
+    texts = {file: (template / file).read_text("utf-8") for file in _COPIED}
+    settings = yaml.safe_load((template / "site.yaml").read_text("utf-8"))
+    texts["site.yaml"] = _yaml(fitted(settings, name, hosts))
+    texts["hosts.yaml"] = _yaml({host.name: host_entry(host) for host in hosts})
+    login = {"connection_options": {"netmiko": {"extras": {"key_file": str(instance.key)}}}}
+    texts["defaults.yaml"] = _yaml({"username": user, "platform": "linux", "data": {}, **login})
+    return texts
+
+
+def fitted(settings: dict[str, Any], name: str, hosts: Sequence[LabHost]) -> dict[str, Any]:
+    """Return the reference site's settings, less what a lab of these hosts has nobody for."""
+    names = {host.name for host in hosts}
+    roles = {role for host in hosts for role in host.roles}
+    external = {key: value for key, value in settings["external"].items() if names.issuperset(value["targets"])}
+    features = dict(settings.get("features", {}))
+    features |= dict.fromkeys(_CALL_FEATURES, False) if "call" not in roles else {}
+    features |= dict.fromkeys(_MONITORING_FEATURES, False) if "monitoring" not in roles else {}
+    return {**settings, "name": name, "external": external, "features": features}
+
+
+def host_entry(host: LabHost) -> dict[str, Any]:
+    """Return a host's entry in hosts.yaml. The router's other legs are the organisation's business."""
+    own = host.legs if host.serves_the_site else [leg for leg in host.legs if leg.network == host.reached]
+    addresses = {leg.network: [str(address) for address in leg.addresses] for leg in own}
+    return {"hostname": host.hostname, "groups": list(host.roles), "data": {"addresses": addresses}}
+
+
+def _yaml(value: object) -> str:
+    return yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=140)
+
+
+def _emitted(instance: Instance) -> Path:
+    return instance.home / "emitted"
+
+
+def _publish(instance: Instance, file: str, text: str) -> None:
+    (instance.inventory / file).write_text(text, "utf-8")
+    _remember(instance, file, text)
+
+
+def _remember(instance: Instance, file: str, text: str) -> None:
+    _emitted(instance).mkdir(parents=True, exist_ok=True)
+    (_emitted(instance) / file).write_text(hashlib.sha256(text.encode()).hexdigest(), "utf-8")
+
+
+def _changed_by_a_person(instance: Instance, file: str) -> bool:
+    path, mark = instance.inventory / file, _emitted(instance) / file
+    if not path.exists() or not mark.exists():
+        return False
+    return hashlib.sha256(path.read_bytes()).hexdigest() != mark.read_text("utf-8")
+
+
+def _same(path: Path, text: str) -> bool:
+    return path.exists() and path.read_text("utf-8") == text

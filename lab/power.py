@@ -1,0 +1,91 @@
+"""How does one host come up and go down?"""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from lab import cgroups, containers, disks, identity, network, processes, services
+from lab.errors import LabError
+from lab.instance import Instance
+from lab.plan import Plan
+from lab.roots import Root, ensure
+from lab.topology import ROUTER, LabHost
+from model.load import load_site
+
+# 2 cores boot a host in 0.15 s; the limit only catches what hangs.
+_BOOT_SECONDS = 60.0
+_SHUTDOWN_SECONDS = 20.0
+
+
+def boot(instance: Instance, plan: Plan, hosts: Sequence[LabHost], say: Callable[[str], None]) -> None:
+    """
+    Boot hosts that are down, all at once, and wait until every one of them is up.
+
+    A host without a disk gets one. Raises LabError with the names of those that did not come up.
+    """
+    root = ensure(plan.recipe, say)
+    boots = []
+    for host in sorted(hosts, key=lambda host: host.name != ROUTER):
+        clear(instance, host)
+        boots.append(_boot_one(instance, plan, host, root))
+    consoles = {host.name: disks.disk_of(instance, host.name).console for host in hosts}
+    containers.await_ready(boots, consoles, _BOOT_SECONDS)
+
+
+def _boot_one(instance: Instance, plan: Plan, host: LabHost, root: Root) -> containers.Boot:
+    identity.make(instance, (host.name,))
+    network.attach(instance, host)
+    if not disks.disk_of(instance, host.name).upper.exists():
+        _new_disk(instance, plan, host)
+    if host.name == ROUTER:
+        site = load_site(instance.inventory)
+        network.external(instance, [str(address) for entry in site.settings.external.values() for address in entry.addresses])
+    return containers.start(instance, host.name, disks.mount(instance, host.name, root, plan.layer(host)))
+
+
+def _new_disk(instance: Instance, plan: Plan, host: LabHost) -> None:
+    if host.name != ROUTER:
+        disks.create(instance, host, (plan.user,), {})
+        return
+    disks.create(instance, host, (plan.user,), services.files(load_site(instance.inventory)))
+    upper = disks.disk_of(instance, host.name).upper
+    for name, target in services.links().items():
+        (upper / name).parent.mkdir(parents=True, exist_ok=True)
+        (upper / name).symlink_to(target)
+
+
+def pull_the_plug(instance: Instance, host: LabHost) -> None:
+    """End every process of a host with SIGKILL; its disk stays as it is at that moment."""
+    processes.end(_of(instance, host.name) - processes.own_line())
+    clear(instance, host)
+
+
+def shut_down(instance: Instance, host: LabHost) -> None:
+    """Let a host's systemd stop its services; one that does not end in time loses its power."""
+    init = containers.leader(instance, host.name)
+    if init:
+        with contextlib.suppress(LabError):
+            processes.end((init,), signal.SIGRTMIN + 3, _SHUTDOWN_SECONDS)
+    pull_the_plug(instance, host)
+
+
+def clear(instance: Instance, host: LabHost) -> None:
+    """Take away what a host that is down left on the machine, save its disk."""
+    processes.end(_of(instance, host.name) - processes.own_line())
+    disks.unmount(instance, host.name)
+    network.detach(instance, host.name, len(host.legs))
+    cgroups.remove(instance.namespace(host.name))
+
+
+def _of(instance: Instance, host: str) -> frozenset[int]:
+    """Return all processes of a host, found by its groups, its supervisor's argument and its network."""
+    supervisors = processes.with_argument(containers.machine_argument(instance, host))
+    grouped = cgroups.processes(instance.namespace(host))
+    return supervisors | grouped | processes.in_namespaces((_network(instance, host),))
+
+
+def _network(instance: Instance, host: str) -> Path:
+    return instance.namespace_path(host)

@@ -1,0 +1,76 @@
+"""Which settings of the whole machine does a lab need, and how do they come back?"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from lab.instance import STATE
+
+# The neighbour tables and inotify instances of all namespaces together count against the machine's own limits.
+NEEDED = {
+    "net/ipv4/neigh/default/gc_thresh1": 8192,
+    "net/ipv4/neigh/default/gc_thresh2": 32768,
+    "net/ipv4/neigh/default/gc_thresh3": 65536,
+    "net/ipv6/neigh/default/gc_thresh1": 8192,
+    "net/ipv6/neigh/default/gc_thresh2": 32768,
+    "net/ipv6/neigh/default/gc_thresh3": 65536,
+    "fs/inotify/max_user_instances": 8192,
+    "fs/inotify/max_user_watches": 1048576,
+}
+_SYSCTL = Path("/proc/sys")
+_RECORD = STATE / "machine.json"
+
+
+def raise_limits(user: str) -> None:
+    """Raise what is too low for many hosts, having written down what it was; `user` is the lab that needs it."""
+    with _record() as record:
+        record.setdefault("users", [])
+        record.setdefault("before", {})
+        record["users"] = sorted({*record["users"], user})
+        changes = {name: needed for name, needed in NEEDED.items() if _read(name) < needed}
+        record["before"] |= {name: _read(name) for name in changes if name not in record["before"]}
+        # Written down first: a crash between the two must not lose the old values.
+        _save(record)
+        for name, value in changes.items():
+            (_SYSCTL / name).write_text(str(value))
+
+
+def restore_limits(user: str) -> None:
+    """Put the old values back when no other lab needs the raised ones."""
+    with _record() as record:
+        left = [name for name in record.get("users", []) if name != user]
+        if left:
+            record["users"] = left
+            _save(record)
+            return
+        for name, value in record.get("before", {}).items():
+            if _read(name) == NEEDED.get(name):
+                (_SYSCTL / name).write_text(str(value))
+        _RECORD.unlink(missing_ok=True)
+
+
+def _read(name: str) -> int:
+    return int((_SYSCTL / name).read_text())
+
+
+def _save(record: dict[str, object]) -> None:
+    draft = _RECORD.with_suffix(".new")
+    draft.write_text(json.dumps(record), "utf-8")
+    draft.replace(_RECORD)
+
+
+@contextmanager
+def _record() -> Iterator[dict[str, Any]]:
+    STATE.mkdir(parents=True, exist_ok=True)
+    with (STATE / "machine.lock").open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        content: dict[str, Any] = {}
+        with contextlib.suppress(FileNotFoundError, ValueError):
+            content = json.loads(_RECORD.read_text("utf-8"))
+        yield content
