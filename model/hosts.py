@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, JsonValue
 
 from model.base import Address, Declared, Name, RoleName, Text
 from model.settings import Port
@@ -61,6 +61,16 @@ class GroupEntry(Declared):
     username: Text | None = None
     port: Port | None = None
     platform: Text | None = None
+
+
+class Defaults(Declared):
+    """`defaults.yaml`: what Nornir assumes of every host. A password has no place in a file."""
+
+    username: Text | None = None
+    port: Port | None = None
+    platform: Text | None = None
+    data: dict[str, JsonValue] = {}
+    connection_options: dict[str, dict[str, JsonValue]] = {}
 
 
 @dataclass(frozen=True, eq=False)

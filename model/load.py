@@ -8,11 +8,12 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
-import yaml
 from pydantic import TypeAdapter, ValidationError
 
+from model import document
+from model.base import Name, RoleName
 from model.errors import FieldError, SchemaErrors, SiteError
-from model.hosts import GroupEntry, HostEntry
+from model.hosts import Defaults, GroupEntry, HostEntry
 from model.rows import WORDS, PortsFile, Row
 from model.settings import Settings
 from model.site import Site, build
@@ -20,28 +21,8 @@ from model.site import Site, build
 M = TypeVar("M")
 
 FILES = ("site.yaml", "hosts.yaml", "groups.yaml", "defaults.yaml", "ports.yaml")
-_HOSTS = TypeAdapter(dict[str, HostEntry])
-_GROUPS = TypeAdapter(dict[str, GroupEntry])
-
-
-class _UniqueKeys(yaml.CSafeLoader):
-    """YAML's safe loader, except that a key written twice is an error instead of a silent loss."""
-
-
-def _mapping(loader: _UniqueKeys, node: yaml.MappingNode) -> dict[Any, Any]:
-    seen: set[Any] = set()
-    for key_node, _ in node.value:
-        key = loader.construct_object(key_node)
-        if not isinstance(key, (str, int, float, bool, date, type(None))):
-            raise yaml.constructor.ConstructorError(None, None, "a key must be a plain word", key_node.start_mark)
-        if key in seen:
-            raise yaml.constructor.ConstructorError(None, None, f"`{key}` is written twice", key_node.start_mark)
-        seen.add(key)
-    loader.flatten_mapping(node)
-    return loader.construct_mapping(node, deep=True)
-
-
-_UniqueKeys.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
+_HOSTS = TypeAdapter(dict[Name, HostEntry])
+_GROUPS = TypeAdapter(dict[RoleName, GroupEntry])
 
 
 def load_site(directory: Path) -> Site:
@@ -60,8 +41,8 @@ def load_site(directory: Path) -> Site:
     hosts = _parse("hosts.yaml", _HOSTS, raw["hosts.yaml"], errors)
     groups = _parse("groups.yaml", _GROUPS, raw["groups.yaml"], errors)
     ports = _parse("ports.yaml", TypeAdapter(PortsFile), raw["ports.yaml"], errors)
-    if raw["defaults.yaml"] is not None and not isinstance(raw["defaults.yaml"], Mapping):
-        errors.append(FieldError("defaults.yaml", "(file)", type(raw["defaults.yaml"]).__name__, "must be a mapping"))
+    if raw["defaults.yaml"] is not None:
+        _parse("defaults.yaml", TypeAdapter(Defaults), raw["defaults.yaml"], errors)
     if hosts is not None and groups is not None and settings is not None:
         errors += _references(settings, hosts, groups, ports.rows if ports else ())
     if errors or settings is None or hosts is None or groups is None or ports is None:
@@ -71,20 +52,12 @@ def load_site(directory: Path) -> Site:
 
 def _read(path: Path, errors: list[FieldError]) -> object:
     try:
-        text = path.read_text("utf-8")
+        return document.read(path)
     except FileNotFoundError:
         errors.append(FieldError(path.name, "(file)", "", "is missing", "start from `python -m flows.site init`"))
-        return None
-    except (OSError, UnicodeDecodeError) as error:
-        errors.append(FieldError(path.name, "(file)", "", f"cannot be read: {error}"))
-        return None
-    try:
-        return _UniqueKeys(text).get_single_data()
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        mark = getattr(error, "problem_mark", None)
-        place = f"line {mark.line + 1}, column {mark.column + 1}" if mark else "(file)"
-        errors.append(FieldError(path.name, place, "", getattr(error, "problem", None) or str(error) or "is no YAML"))
-        return None
+    except document.DocumentError as error:
+        errors.append(FieldError(path.name, error.place, "", error.message))
+    return None
 
 
 def _parse(file: str, adapter: TypeAdapter[M], value: object, errors: list[FieldError]) -> M | None:
@@ -175,5 +148,6 @@ def adapters() -> dict[str, TypeAdapter[Any]]:
         "site.yaml": TypeAdapter(Settings),
         "hosts.yaml": _HOSTS,
         "groups.yaml": _GROUPS,
+        "defaults.yaml": TypeAdapter(Defaults),
         "ports.yaml": TypeAdapter(PortsFile),
     }
