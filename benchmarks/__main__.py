@@ -1,0 +1,64 @@
+"""How fast is it? `make bench` measures on real lab hosts and writes benchmarks/results.json."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from benchmarks import agent, site
+from benchmarks.figure import Figure
+
+HERE = Path(__file__).parent
+MEASURES: dict[str, Callable[[int], list[Figure]]] = {
+    "agent": agent.measure,
+    "site": site.measure,
+}
+
+
+def main() -> int:
+    """Run the chosen measurements and merge their figures into results.json."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--only", choices=sorted(MEASURES), action="append", help="run only this group")
+    parser.add_argument("--rounds", type=int, default=3, help="runs of each figure; the median counts (default 3)")
+    chosen = parser.parse_args()
+    figures: list[Figure] = []
+    for name, measure in MEASURES.items():
+        if not chosen.only or name in chosen.only:
+            sys.stderr.write(f"measuring: {name}\n")
+            figures += measure(chosen.rounds)
+    _write(figures)
+    for figure in figures:
+        against = f"  (against {figure.against})" if figure.against else ""
+        sys.stdout.write(f"{figure.name:32} {figure.value:10.3f} {figure.unit}{against}  n={figure.n}\n")
+    return 0
+
+
+def _write(figures: list[Figure]) -> None:
+    results = {
+        "machine": _machine(),
+        "commit": _commit(),
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "figures": [figure.to_json() for figure in figures],
+    }
+    (HERE / "results.json").write_text(json.dumps(results, indent=2) + "\n", "utf-8")
+
+
+def _machine() -> str:
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return f"{os.cpu_count()} cores, {memory:.0f} GiB, Linux {platform.release()}, Python {platform.python_version()}"
+
+
+def _commit() -> str:
+    done = subprocess.run(["git", "rev-parse", "HEAD"], cwd=HERE, capture_output=True, text=True, check=False)
+    return done.stdout.strip() or "unknown"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
