@@ -6,20 +6,16 @@ import zlib
 from functools import cache
 from pathlib import Path
 
-ROLES = ("source", "witness")
 LIFE_S = 900
 ROOT = Path(__file__).resolve().parents[2]
 # In the order of their imports: each module only needs those before it.
-MODULES = (
-    "model.bits",
-    *(
-        f"remote.probe.agent.{name}"
-        for name in (
-            *("channel", "tags", "packets", "filters", "sockets", "host", "streams", "taps", "witness"),
-            *("flights", "replies", "launchers", "source", "main"),
-        )
+MODULES = {
+    "witness": ("channel", "tags", "packets", "filters", "sockets", "host", "streams", "taps", "witness", "main"),
+    "source": (
+        *("channel", "tags", "packets", "filters", "sockets", "host", "streams"),
+        *("flights", "replies", "launchers", "source", "main"),
     ),
-)
+}
 # Unbuffered, since what follows the script on standard input belongs to the agent.
 LOADER = """\
 import sys, zlib
@@ -44,7 +40,8 @@ def load(name, text):
     exec(compile(text, name, "exec"), module.__dict__)
 for name, text in {modules!r}:
     load(name, text)
-sys.modules["remote.probe.agent.main"].run({role!r}, {life!r})
+agent = "remote.probe.agent."
+sys.modules[agent + "main"].run(sys.modules[agent + {role!r}].serve, {life!r})
 """
 
 
@@ -62,9 +59,10 @@ def script(role: str, life: int = LIFE_S) -> bytes:
     """
     Return what to write to the loader: the length in bytes, then the compressed agent, which ends after `life` seconds.
     """
-    if role not in ROLES:
+    if role not in MODULES:
         raise ValueError(f"no agent is called {role!r}")
-    modules = [(name, (ROOT / (name.replace(".", "/") + ".py")).read_text("utf-8")) for name in MODULES]
+    names = ("model.bits", *(f"remote.probe.agent.{name}" for name in MODULES[role]))
+    modules = [(name, (ROOT / (name.replace(".", "/") + ".py")).read_text("utf-8")) for name in names]
     text = STARTER.format(modules=modules, role=role, life=life)
     packed = zlib.compress(text.encode("utf-8"), 9)
     return b"%d\n" % len(packed) + packed

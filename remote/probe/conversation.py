@@ -30,11 +30,12 @@ class Stream(Protocol):
 
 
 class Conversation:
-    """Requests and answers with one agent; raises ProtocolError, naming host and role, whenever it goes wrong."""
+    """Requests and answers with one agent; ProtocolError, naming host and role, as soon as and ever after it goes wrong."""
 
     def __init__(self, host: str, role: str, stream: Stream, life: int) -> None:
         self.host, self.role = host, role
         self._stream = stream
+        self._failure: ProtocolError | None = None
         self._write(script(role, life))
 
     def tell(self, message: Message) -> None:
@@ -78,10 +79,13 @@ class Conversation:
         return self.error(f"ended too early (exit code {'unknown' if code is None else code})", TELL)
 
     def error(self, message: str, next_step: str = "") -> ProtocolError:
-        """Return an error that names the host and the agent."""
-        return ProtocolError(self.host, f"the {self.role} agent {message}", next_step)
+        """Return an error that names the host and the agent; it also ends the talk, whose answers no longer fit the requests."""
+        self._failure = ProtocolError(self.host, f"the {self.role} agent {message}", next_step)
+        return self._failure
 
     def _write(self, data: bytes) -> None:
+        if self._failure is not None:
+            raise self._failure
         try:
             self._stream.write(data)
         except (EOFError, OSError):

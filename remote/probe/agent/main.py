@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import signal
 import struct
+from collections.abc import Callable
 
-from remote.probe.agent import source, witness
 from remote.probe.agent.channel import BadMessage, Channel
 from remote.probe.agent.host import ready
 
-SERVE = {"witness": witness.serve, "source": source.serve}
 
-
-def run(role: str, life: int) -> None:
+def run(serve: Callable[[Channel], None], life: int) -> None:
     """
-    Serve as witness or source until the end of input, `life` seconds at most; exits with 1 after telling an error.
+    Serve, as witness or source, until the end of input, `life` seconds at most; exits with 1 after telling an error.
     """
     # The signal's default ends the process, whatever it is doing.
     signal.alarm(life)
     channel = Channel()
     try:
         channel.say(ready())
-        SERVE[role](channel)
+        serve(channel)
     except KeyError as error:
         failure = f"missing or unknown: {error}"
     except PermissionError as error:

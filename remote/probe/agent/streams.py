@@ -40,7 +40,7 @@ class Watched(Tags):
         "passed",
         "planned",
         "protocol",
-        "sources",
+        "source",
         "translated",
     )
 
@@ -50,7 +50,8 @@ class Watched(Tags):
         self.family, self.destination, self.address = canonical(address)
         super().__init__(key, name, self.address, protocol)
         self.name, self.protocol = name, protocol
-        self.sources = [raw for family, raw, _ in map(canonical, sources) if family == self.family]
+        # A source fires from its first address of each family: any other one is a translation.
+        self.source = next((raw for family, raw, _ in map(canonical, sources) if family == self.family), b"")
         self.planned = bytes(to_marks(planned))
         self.arrived, self.passed = bytearray(BYTES), bytearray(BYTES)
         # By (source and destination address seen, port seen minus port probed), where NAT changed any of them.
@@ -63,9 +64,8 @@ class Watched(Tags):
 
     def arrive(self, port: int, pair: Pair, port_seen: int) -> None:
         """Mark a probed port as arrived under these addresses."""
-        half = len(pair) // 2
         marks = self.arrived
-        if port != port_seen or pair[half:] != self.destination or pair[:half] not in self.sources:
+        if port != port_seen or pair != self.source + self.destination:
             marks = self.translated.setdefault((pair, port_seen - port), bytearray(BYTES))
         marks[port >> 3] |= 1 << (port & 7)
 
@@ -79,6 +79,6 @@ class Watched(Tags):
             rows.append([self.name, self.address, self.protocol, pool.add(bits), pool.add(bits & passed), *seen])
             passed &= ~bits | direct
         if direct or passed:
-            seen = [show(self.sources[0]) if self.sources else "", self.address, 0]
+            seen = [show(self.source) if self.source else "", self.address, 0]
             rows.append([self.name, self.address, self.protocol, pool.add(direct), pool.add(passed), *seen])
         return rows

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import socket
 import struct
 from collections.abc import Callable
 
 from remote.probe.agent import filters
 from remote.probe.agent.packets import PROBE, read_payload
-from remote.probe.agent.sockets import FAMILIES, arriving, passing
-from remote.probe.agent.streams import Watched
+from remote.probe.agent.sockets import arriving, passing
+from remote.probe.agent.streams import Watched, show
 from remote.probe.agent.tags import PRIME
 
 NUMBERS = {"tcp": filters.TCP, "udp": filters.UDP}
@@ -39,9 +38,9 @@ class Index:
         self.by_check = {stream.check: stream for stream in streams}
         self.by_key: dict[Key, list[Watched]] = {}
         for stream in streams:
-            for source in stream.sources:
-                self.by_key.setdefault(source + stream.destination, []).append(stream)
-                self.by_key.setdefault(socket.inet_ntop(FAMILIES[stream.family], source), []).append(stream)
+            if stream.source:
+                self.by_key.setdefault(stream.source + stream.destination, []).append(stream)
+                self.by_key.setdefault(show(stream.source), []).append(stream)
 
 
 class Tap:

@@ -18,7 +18,7 @@ ADDRESSES = {4: ("192.0.2.1", "198.51.100.200"), 6: ("2001:db8::1", "2001:db8:ff
 
 
 def ones_complement_sum(data: bytes) -> int:
-    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
+    total: int = sum(struct.unpack(f"!{len(data) // 2}H", data))
     while total > 0xFFFF:
         total = (total & 0xFFFF) + (total >> 16)
     return total

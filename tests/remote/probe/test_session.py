@@ -64,6 +64,8 @@ def test_a_frozen_witness_is_an_error_after_the_time_limit(net: Network) -> None
     finally:
         os.kill(witness.ready.pid, signal.SIGCONT)
     assert time.monotonic() - start < 2
+    with pytest.raises(ProtocolError, match=r"gave no answer within 0\.3 s"):
+        witness.collect()
 
 
 @pytest.mark.parametrize("role", ["witness", "source"])

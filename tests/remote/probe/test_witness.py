@@ -164,7 +164,8 @@ def test_a_plain_connection_to_a_watched_port_is_told_apart_from_probes(net: Net
     for address in (B4, B6):
         for port in (22, 23, 24):
             connect(net, "A", address, port)
-    connects = witness.collect(quiet_ms=80).connects
-    assert {(each.source, each.port, each.arrived, each.passed) for each in connects} == {
+    witnessed = witness.collect(quiet_ms=80)
+    assert witnessed.overrun == 0
+    assert {(each.source, each.port, each.arrived, each.passed) for each in witnessed.connects} == {
         (source, port, True, port == 22) for source in (A4, A6) for port in (22, 23)
     }
