@@ -21,13 +21,35 @@ SUDO_HELP = "give sudo's password (MATRIX_FLEET_SUDO_PASSWORD, --ask-sudo-passwo
 _STDERR_LINES = 3
 
 
-def begin(host: str, opened: HostSession, argv: Sequence[str], elevation: Elevation, deadline: float) -> Pipe:
+def open_channel(host: str, opened: HostSession, seconds: float) -> Channel:
     """
-    Start a command; `deadline` is monotonic. Raises `CommandTimeout`, `CommandFailed` when sudo refuses, `Unreachable`.
+    Open a channel for one command.
+
+    Raises `Unreachable`: the connection stays alive where sshd only grants no further session, and is closed otherwise.
+    """
+    from paramiko import ChannelException, SSHException
+
+    from remote.dial import transport_of
+
+    if opened.remote_conn_pre is None:
+        raise Unreachable(host, "the connection was closed")
+    try:
+        return transport_of(opened.remote_conn_pre).open_session(timeout=seconds)
+    except ChannelException as error:
+        raise Unreachable(host, f"sshd opens no further session: {error}", "look at MaxSessions") from None
+    except (SSHException, OSError, EOFError) as error:
+        # Its own thread may not have noticed yet; nobody shall take it for alive.
+        opened.remote_conn_pre.close()
+        raise Unreachable(host, f"the connection broke: {error}", "is the host up?") from None
+
+
+def begin(host: str, channel: Channel, argv: Sequence[str], elevation: Elevation, deadline: float) -> Pipe:
+    """
+    Start a command on a new channel; `deadline` is monotonic. Raises `CommandTimeout`, `CommandFailed` when sudo refuses, `Unreachable`.
     """
     from remote.channel import Pipe
 
-    channel = _execute(host, opened, elevation.line, argv, deadline)
+    _execute(host, channel, elevation.line, argv, deadline)
     pipe = Pipe(channel)
     if elevation.password is not None:
         try:
@@ -54,20 +76,10 @@ def first_lines(text: bytes) -> str:
     return "; ".join(lines[:_STDERR_LINES])[:500] or "it said nothing"
 
 
-def _execute(host: str, opened: HostSession, line: str, argv: Sequence[str], deadline: float) -> Channel:
-    from paramiko import ChannelException, SSHException
-
-    from remote.dial import transport_of
+def _execute(host: str, channel: Channel, line: str, argv: Sequence[str], deadline: float) -> None:
+    from paramiko import SSHException
 
     left = max(0.1, deadline - time.monotonic())
-    if opened.remote_conn_pre is None:
-        raise Unreachable(host, "the connection was closed")
-    try:
-        channel = transport_of(opened.remote_conn_pre).open_session(timeout=left)
-    except ChannelException as error:
-        raise Unreachable(host, f"sshd opens no further session: {error}", "look at MaxSessions") from None
-    except (SSHException, OSError, EOFError) as error:
-        raise Unreachable(host, f"the connection broke: {error}", "is the host up?") from None
     # paramiko waits for the answer to the request without a limit of its own.
     alarm = threading.Timer(left, channel.close)
     alarm.daemon = True
@@ -81,7 +93,6 @@ def _execute(host: str, opened: HostSession, line: str, argv: Sequence[str], dea
         raise Unreachable(host, f"`{' '.join(argv)}` was not started: {error}", "is the host up?") from None
     finally:
         alarm.cancel()
-    return channel
 
 
 def _converse(

@@ -10,7 +10,7 @@ from nornir_netmiko.connections import Netmiko
 from paramiko import SSHClient
 from typing_extensions import override
 
-from remote.dial import connect, transport_of
+from remote.dial import connect
 from remote.line import Line
 from remote.route import Route, resolve
 
@@ -34,7 +34,8 @@ class HostSession(LinuxSSH):
 
     def is_alive(self) -> bool:
         """Tell whether the connection still carries commands."""
-        return self.remote_conn_pre is not None and transport_of(self.remote_conn_pre).is_active()
+        transport = self.remote_conn_pre.get_transport() if self.remote_conn_pre is not None else None
+        return transport is not None and transport.is_active()
 
     @override
     def cleanup(self, command: str = "") -> None:

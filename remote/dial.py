@@ -21,9 +21,6 @@ from remote.line import Line, draw, turn
 from remote.route import Route
 
 TRUST = "python -m flows.trust"
-# Elliptic curves and AES-NI: a third of the handshake's time of paramiko's first choices, on both ends.
-_KEY_EXCHANGES = ("curve25519-sha256", "curve25519-sha256@libssh.org", "ecdh-sha2-nistp256")
-_CIPHERS = ("aes128-gcm@openssh.com", "aes256-gcm@openssh.com", "aes128-ctr", "aes256-ctr")
 _KEY_KINDS = (
     "ssh-ed25519",
     "ecdsa-sha2-nistp256",
@@ -122,21 +119,17 @@ def changed(route: Route, keys: Sequence[paramiko.PKey], key: paramiko.PKey) -> 
 
 
 def _transport(channel: socket, keys: Sequence[paramiko.PKey], **options: object) -> paramiko.Transport:
+    """Ask first for the kinds of key that are recorded: a host has several, and another kind is no changed key."""
     transport = paramiko.Transport(channel, **options)  # type: ignore[arg-type]
     security = transport.get_security_options()
     first = [kind for key in keys for kind in _kinds(key)]
-    security.key_types = _preferred([*first, *_KEY_KINDS], security.key_types)
-    security.kex = _preferred(_KEY_EXCHANGES, security.kex)
-    security.ciphers = _preferred(_CIPHERS, security.ciphers)
+    known = security.key_types
+    security.key_types = tuple(dict.fromkeys([*(kind for kind in (*first, *_KEY_KINDS) if kind in known), *known]))
     return transport
 
 
 def _kinds(key: paramiko.PKey) -> tuple[str, ...]:
     return ("rsa-sha2-512", "rsa-sha2-256") if key.get_name() == "ssh-rsa" else (key.get_name(),)
-
-
-def _preferred(wanted: Sequence[str], known: Sequence[str]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys([*(one for one in wanted if one in known), *known]))
 
 
 def _authenticate(client: paramiko.SSHClient, route: Route, line: Line, keys: Sequence[paramiko.PKey]) -> None:

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import IO
 
+from typing_extensions import override
+
 from model.errors import Unreachable
 from remote.route import KEEPALIVE_SECONDS, Route
 
@@ -94,13 +96,28 @@ def draw(route: Route) -> Line:
         ) from None
 
 
+class _PromptSocket(socket.socket):
+    """
+    A socket that acknowledges at once what it has read.
+
+    sshd sends its small answers one by one and holds each back until the last is acknowledged: a delayed
+    acknowledgement adds 40 ms to the first command of every connection.
+    """
+
+    @override
+    def recv(self, bufsize: int, flags: int = 0, /) -> bytes:
+        data = super().recv(bufsize, flags)
+        self.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
+        return data
+
+
 def _dial(route: Route, deadline: float) -> socket.socket:
     failure: OSError = TimeoutError()
     for family, kind, protocol, _, address in socket.getaddrinfo(route.address, route.port, type=socket.SOCK_STREAM):
         left = deadline - time.monotonic()
         if left <= 0:
             break
-        candidate = socket.socket(family, kind, protocol)
+        candidate = _PromptSocket(family, kind, protocol)
         try:
             candidate.settimeout(left)
             candidate.connect(address)

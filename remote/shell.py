@@ -11,12 +11,13 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import TYPE_CHECKING, Protocol
 
 from model.errors import CommandFailed, CommandTimeout, ProtocolError, Unreachable
-from remote.command import begin, first_lines, sudo_ran
+from remote.command import begin, first_lines, open_channel, sudo_ran
 from remote.route import CONNECT_SECONDS, CONNECTION, route
 from remote.sudo import PASSWORD, elevate
 
 if TYPE_CHECKING:
     from nornir.core.inventory import Host
+    from paramiko import Channel
 
     from remote.channel import Pipe
     from remote.connection import HostSession
@@ -173,7 +174,17 @@ def _command(host: Host, argv: Sequence[str], *, root: bool, deadline: float) ->
 def _begin(host: Host, argv: Sequence[str], *, root: bool, deadline: float) -> Pipe:
     opened = session(host)
     elevation = elevate(argv, user=opened.username, root=root, password=PASSWORD.get())
-    return begin(host.name, opened, argv, elevation, deadline)
+    return begin(host.name, _channel(host, opened, deadline), argv, elevation, deadline)
+
+
+def _channel(host: Host, opened: HostSession, deadline: float) -> Channel:
+    """Open a channel; where the connection broke unnoticed, on a new one: no command had begun."""
+    try:
+        return open_channel(host.name, opened, max(0.1, deadline - time.monotonic()))
+    except Unreachable:
+        if opened.is_alive():
+            raise
+    return open_channel(host.name, session(host), max(0.1, deadline - time.monotonic()))
 
 
 def _address(text: str) -> IPv4Address | IPv6Address:

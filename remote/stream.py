@@ -9,6 +9,8 @@ from remote.channel import Pipe
 
 _KEPT_COMPLAINTS = 1 << 16
 _WRITE_SECONDS = 60.0
+_TURN_SECONDS = 0.05
+_PIECE = 1 << 15
 _COMPLAINT_LINES = 5
 
 
@@ -20,18 +22,25 @@ class ChannelStream:
         self.argv = tuple(argv)
         self._pipe = pipe
         pipe.bound_err(_KEPT_COMPLAINTS)
-        pipe.channel.settimeout(_WRITE_SECONDS)
+        pipe.channel.settimeout(_TURN_SECONDS)
         self._seen = 0
 
     def write(self, data: bytes) -> None:
         """Send bytes to its standard input; raises `EOFError` when it has ended, `TimeoutError` when it does not read."""
-        try:
-            self._pipe.channel.sendall(data)
-        except TimeoutError:
-            raise TimeoutError(f"{self}: reads nothing since {_WRITE_SECONDS:g} s") from None
-        except OSError:
-            self._pipe.take(0)
-            raise EOFError(f"{self}: has ended: {self.complaint()}") from None
+        rest = memoryview(data)
+        deadline = time.monotonic() + _WRITE_SECONDS
+        while rest:
+            try:
+                rest = rest[self._pipe.channel.send(bytes(rest[:_PIECE])) :]
+                deadline = time.monotonic() + _WRITE_SECONDS
+            except TimeoutError:
+                # It may be waiting for us to take what it writes.
+                self._pipe.take(0)
+                if time.monotonic() > deadline:
+                    raise TimeoutError(f"{self}: reads nothing since {_WRITE_SECONDS:g} s") from None
+            except OSError:
+                self._pipe.take(0)
+                raise EOFError(f"{self}: has ended: {self.complaint()}") from None
 
     def end_input(self) -> None:
         """End its standard input."""

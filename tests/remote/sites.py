@@ -1,0 +1,27 @@
+"""Small sites for tests: hosts that are servers on loopback."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+
+def write_site(
+    folder: Path, hosts: dict[str, int | dict[str, Any]], known: dict[int, str], key: Path, **extras: Any
+) -> Path:
+    """
+    Write the files Nornir reads; hosts are ports of 127.0.0.1 (or whole entries), `known` the recorded key of a port.
+    """
+    folder.mkdir(exist_ok=True)
+    entries = {
+        name: {"hostname": "127.0.0.1", "groups": []} | (said if isinstance(said, dict) else {"port": said})
+        for name, said in hosts.items()
+    }
+    options = {"netmiko": {"extras": {"key_file": str(key)} | extras}}
+    (folder / "hosts.yaml").write_text(yaml.safe_dump(entries))
+    (folder / "groups.yaml").write_text("{nobody: {}}\n")
+    (folder / "defaults.yaml").write_text(yaml.safe_dump({"username": "root", "connection_options": options}))
+    (folder / "known_hosts").write_text("".join(f"[127.0.0.1]:{port} {text}\n" for port, text in known.items()))
+    return folder
