@@ -94,6 +94,7 @@ def add(instance: Instance, name: str, role: str, say: Say) -> LabHost:
         plan.save(instance, current.with_host(host))
         identity.make(instance, (name,))
         emission.append(instance, host)
+        power.inform_router(instance)
         power.boot(instance, current, (host,), say)
         answering.await_ssh(instance, (host,), _ANSWER_SECONDS)
         return host

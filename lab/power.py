@@ -7,7 +7,8 @@ import signal
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from lab import cgroups, containers, disks, identity, network, processes, services
+from lab import cgroups, containers, controller, disks, identity, network, processes, services
+from lab.commands import call
 from lab.errors import LabError
 from lab.instance import Instance
 from lab.plan import Plan
@@ -55,6 +56,17 @@ def _new_disk(instance: Instance, plan: Plan, host: LabHost) -> None:
     for name, target in services.links().items():
         (upper / name).parent.mkdir(parents=True, exist_ok=True)
         (upper / name).symlink_to(target)
+
+
+def inform_router(instance: Instance) -> None:
+    """Let the router know the site as it is now. Faults made in its packet filter end with the old rules."""
+    disk = disks.disk_of(instance, ROUTER)
+    alive = bool(containers.leader(instance, ROUTER))
+    for name, text in services.files(load_site(instance.inventory)).items():
+        ((disk.root if alive else disk.upper) / name).write_text(text, "utf-8")
+    if alive:
+        call(controller.entrance(instance, ROUTER, ("nft", "-f", "/etc/nftables.conf")))
+        call(controller.entrance(instance, ROUTER, ("systemctl", "restart", "names-main", "names-li")))
 
 
 def pull_the_plug(instance: Instance, host: LabHost) -> None:

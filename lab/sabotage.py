@@ -20,6 +20,7 @@ Act = Callable[[Instance, Plan, Fault], None]
 _WITNESS = "[m]atrix-fleet-witness"
 _HUNT_SECONDS = 3600
 _FULL_KIB = 64
+_LOSS_PERCENT = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +70,14 @@ def _on_living_host(instance: Instance, fault: Fault, argv: tuple[str, ...]) -> 
 def _lose(instance: Instance, plan: Plan, fault: Fault) -> None:
     devices = [network.peer(fault.at, number) for number in range(len(plan.host(fault.at).legs))]
     names = "{ " + ", ".join(devices) + " }"
-    rules = "".join(f"{end} {names} numgen random mod 100 < 20 drop; " for end in ("iifname", "oifname"))
-    table = f"table bridge {fault.mark} {{ chain lost {{ type filter hook forward priority 0; {rules}}} }}\n"
+    lossy = {"input": ("iifname",), "forward": ("iifname", "oifname"), "output": ("oifname",)}
+    chains = "".join(
+        f"chain {hook} {{\ntype filter hook {hook} priority 0\n"
+        + "".join(f"{end} {names} numgen random mod 100 < {_LOSS_PERCENT} drop\n" for end in ends)
+        + "}\n"
+        for hook, ends in lossy.items()
+    )
+    table = f"table bridge {fault.mark} {{\n{chains}}}\n"
     network.within(instance, "", ("nft", "-f", "-"), table)
 
 
