@@ -17,10 +17,13 @@ class Stream(Protocol):
     """A process on a host: what is written reaches its standard input, lines come from its standard output."""
 
     def write(self, data: bytes) -> None:
-        """Write all of it; raises OSError or EOFError when the process is gone."""
+        """Write all of it; raises TimeoutError when nobody reads, OSError or EOFError when the process is gone."""
 
     def read_line(self, timeout: float) -> bytes:
         """Return the next line; raises TimeoutError, or EOFError when the process is gone."""
+
+    def complaint(self) -> str:
+        """Return the last lines of its standard error."""
 
     def close(self) -> None:
         """End the process's standard input."""
@@ -74,9 +77,11 @@ class Conversation:
             code = self._stream.exit_code(1.0)
         except (EOFError, OSError, TimeoutError):
             code = None
-        if code == NO_PYTHON:
+        complaint = self._stream.complaint()
+        # A shell says 127; sudo says 1, and why.
+        if code == NO_PYTHON or ("python3" in complaint and "not found" in complaint):
             return self.error("could not start: python3 missing", "install python3 on the host")
-        return self.error(f"ended too early (exit code {'unknown' if code is None else code})", TELL)
+        return self.error(f"ended too early (exit code {'unknown' if code is None else code}): {complaint}", TELL)
 
     def error(self, message: str, next_step: str = "") -> ProtocolError:
         """Return an error that names the host and the agent; it also ends the talk, whose answers no longer fit the requests."""
@@ -88,5 +93,7 @@ class Conversation:
             raise self._failure
         try:
             self._stream.write(data)
+        except TimeoutError:
+            raise self.error("does not read what it is told", TELL) from None
         except (EOFError, OSError):
             raise self.ended() from None

@@ -24,7 +24,8 @@ class Process:
     """A local process as the stream that a session talks over."""
 
     def __init__(self, command: tuple[str, ...]) -> None:
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self._errors = os.memfd_create("stderr")
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors)
         self._held = b""
 
     def write(self, data: bytes) -> None:
@@ -45,6 +46,9 @@ class Process:
         line, self._held = self._held.split(b"\n", 1)
         return line
 
+    def complaint(self) -> str:
+        return os.pread(self._errors, 1 << 16, 0).decode().strip()
+
     def close(self) -> None:
         assert self.process.stdin is not None
         with suppress(BrokenPipeError):
@@ -63,6 +67,7 @@ class Process:
             self.process.wait()
         assert self.process.stdout is not None
         self.process.stdout.close()
+        os.close(self._errors)
 
 
 class Network:

@@ -137,9 +137,16 @@ def test_an_agent_that_talks_nonsense_is_an_error_of_its_host(text: str) -> None
         process.end()
 
 
-@pytest.mark.parametrize(("code", "message"), [(127, "python3 missing"), (1, r"ended too early \(exit code 1\)")])
-def test_an_agent_that_never_starts_is_an_error_that_says_why(code: int, message: str) -> None:
-    process = Process((sys.executable, "-c", f"raise SystemExit({code})"))
+@pytest.mark.parametrize(
+    ("code", "complaint", "message"),
+    [
+        (127, "", "python3 missing"),
+        (1, "sudo: python3: command not found", "python3 missing"),
+        (1, "no memory", r"ended too early \(exit code 1\): no memory"),
+    ],
+)
+def test_an_agent_that_never_starts_is_an_error_that_says_why(code: int, complaint: str, message: str) -> None:
+    process = Process((sys.executable, "-c", f"import sys; sys.stderr.write({complaint!r}); sys.exit({code})"))
     try:
         with pytest.raises(ProtocolError, match=message):
             Witness.open("B", process, timeout=5)
