@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from socket import socket
 
@@ -61,7 +61,8 @@ def server_key(route: Route) -> paramiko.PKey:
     with turn(route), _bounded(route) as line:
         transport = _transport(line.socket, keys)
         try:
-            transport.start_client(timeout=route.seconds)
+            transport.banner_timeout = route.seconds * 2
+            transport.start_client(timeout=route.seconds * 2)
             return transport.get_remote_server_key()
         finally:
             transport.close()
@@ -133,15 +134,17 @@ def _kinds(key: paramiko.PKey) -> tuple[str, ...]:
 
 
 def _authenticate(client: paramiko.SSHClient, route: Route, line: Line, keys: Sequence[paramiko.PKey]) -> None:
+    # The line's alarm is the limit; paramiko's own must not come first, with words that say less.
+    later = route.seconds * 2
     client.connect(
         route.address,
         port=route.port,
         username=route.username,
         sock=line.socket,
-        timeout=route.seconds,
-        banner_timeout=route.seconds,
-        auth_timeout=route.seconds,
-        channel_timeout=route.seconds,
+        timeout=later,
+        banner_timeout=later,
+        auth_timeout=later,
+        channel_timeout=later,
         auth_strategy=_Credentials(route),
         transport_factory=lambda sock, **options: _transport(sock, keys, **options),
     )
@@ -166,8 +169,9 @@ class _Credentials(AuthStrategy):
             else:
                 yield InMemoryPrivateKey(user, key)
         if self.route.agent or locked:
-            for held in paramiko.Agent().get_keys():
-                yield InMemoryPrivateKey(user, held)
+            with closing(paramiko.Agent()) as agent:
+                for held in agent.get_keys():
+                    yield InMemoryPrivateKey(user, held)
         if self.route.password:
             yield Password(user, lambda: self.route.password or "")
 
@@ -176,7 +180,8 @@ def _private_key(route: Route, path: Path) -> paramiko.PKey | None:
     """Load a key; None for one with a passphrase, which only the agent can use."""
     try:
         return paramiko.PKey.from_path(path)
-    except paramiko.PasswordRequiredException:
+    except (paramiko.PasswordRequiredException, TypeError):
+        # What paramiko loads the newer formats with says TypeError.
         return None
     except FileNotFoundError:
         raise Unreachable(route.name, f"the key file {path} does not exist", "correct `key_file`") from None

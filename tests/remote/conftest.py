@@ -9,6 +9,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -117,4 +118,9 @@ def _accept(listener: socket.socket, treat: Callable[[socket.socket], None]) -> 
             connection, _ = listener.accept()
         except OSError:
             return
-        threading.Thread(target=treat, args=(connection,), daemon=True).start()
+        threading.Thread(target=_treat, args=(connection, treat), daemon=True).start()
+
+
+def _treat(connection: socket.socket, treat: Callable[[socket.socket], None]) -> None:
+    with connection, suppress(OSError):
+        treat(connection)
