@@ -10,7 +10,8 @@ from model.bits import from_intervals, from_ports
 from model.errors import ProtocolError
 from model.probing import Assignment, Sent, Target
 from remote.probe.session import Source
-from tests.remote.probe.network import A4, A6, B4, B6, C4, KEY, Network, assignment, expected, listener
+from tests.remote.probe.network import A4, A6, B4, B6, C4, KEY, Network, assignment, expected
+from tests.remote.probe.servers import listener
 
 PORTS = from_intervals([(5000, 5040)])
 BOTH = (Target("B", B4, PORTS, PORTS), Target("B", B6, PORTS, PORTS))

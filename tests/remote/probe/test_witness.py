@@ -19,10 +19,9 @@ from tests.remote.probe.network import (
     ROUTER4,
     Network,
     assignment,
-    connect,
     expected,
-    listener,
 )
+from tests.remote.probe.servers import connect, listener
 
 PORTS = from_ports([22, 80, 443, 5432]) | from_intervals([(30000, 30030)])
 BOTH = (Target("B", B4, PORTS, PORTS), Target("B", B6, PORTS, PORTS))
