@@ -1,0 +1,142 @@
+"""What are a host's firewall rules, listeners and addresses, and what would a firewall change have to reckon with?"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from model.base import Address
+from model.errors import ProtocolError
+from model.foreign_rules import Rulesets
+from remote.facts.sockets import Listener, Peer, parse_addresses, parse_listeners, parse_peer
+
+if TYPE_CHECKING:
+    from nornir.core.inventory import Host
+
+SCRIPT = Path(__file__).parent.parent.parent / "templates" / "host" / "firewall-facts.sh"
+_SECONDS = 20.0
+
+
+@dataclass(frozen=True)
+class FirewallFacts:
+    """
+    A host as seen at one moment.
+
+    `files`: texts by path, of ufw's files that exist. `rulesets`: raw texts of iptables-save and the like. `addresses`:
+    (interface, address). `conntrack`: (limit, in use), zeros where connections are not tracked. `python3`: its real path,
+    empty where missing. `peer`: this session as the host sees it, None where it is none of sshd's. `holder`: who holds the
+    host's lock, empty when nobody. `rollback`: `armed` or `fired` while one is under way, else empty.
+    """
+
+    installed: bool
+    version: str
+    files: Mapping[str, str]
+    rulesets: Rulesets
+    listeners: tuple[Listener, ...]
+    addresses: tuple[tuple[str, Address], ...]
+    conntrack: tuple[int, int]
+    python3: str
+    os_release: Mapping[str, str]
+    unit_enabled: bool
+    ipv6: bool
+    rollback: str
+    holder: str
+    peer: Peer | None = None
+
+    @property
+    def iptables_save(self) -> str:
+        """Raw `iptables-save`, all tables."""
+        return self.rulesets.saved[4]
+
+    @property
+    def ip6tables_save(self) -> str:
+        """Raw `ip6tables-save`, all tables."""
+        return self.rulesets.saved[6]
+
+    @property
+    def sshd_ports(self) -> tuple[int, ...]:
+        """TCP ports where sshd (or systemd for it) listens, and the one that this session came in by."""
+        ports = {each.port for each in self.listeners if each.protocol == "tcp" and "sshd" in each.processes}
+        return tuple(sorted(ports | ({self.peer.server_port} if self.peer else set())))
+
+
+def observe(host: Host) -> FirewallFacts:
+    """
+    Look at a host in one round trip, as root; nothing but a POSIX shell is needed there, and nothing is changed.
+
+    Raises `ProtocolError` for an answer that is cut short, and what running a command raises.
+    """
+    from remote.shell import run
+
+    mark = new_mark()
+    script = f"{text()}\nmf_facts {mark}\n"
+    done = run(host, ("sh", "-s"), stdin=script.encode(), root=True, timeout=_SECONDS).check(host)
+    return parse(host.name, mark, done.stdout)
+
+
+@cache
+def text() -> str:
+    """Return the script that defines `mf_facts MARK`."""
+    return SCRIPT.read_text("utf-8")
+
+
+def new_mark() -> str:
+    """Return a word that no file of a host contains."""
+    return f"mf-{secrets.token_hex(8)}"
+
+
+def parse(host: str, mark: str, answer: bytes) -> FirewallFacts:
+    """
+    Read what `mf_facts` printed.
+
+    Raises `ProtocolError` where a section is missing or cannot be understood.
+    """
+    sections = _sections(mark, answer.decode("utf-8", "surrogateescape"))
+    if "end" not in sections:
+        raise ProtocolError(host, "the answer about its firewall is cut short", "is it out of memory or disk?")
+    try:
+        return _facts(sections)
+    except (ValueError, KeyError, IndexError) as error:
+        raise ProtocolError(host, f"the answer about its firewall cannot be understood: {error}") from error
+
+
+def _sections(mark: str, answer: str) -> dict[str, str]:
+    parts = answer.split(f"\n{mark} ")[1:]
+    pairs = (part.partition("\n") for part in parts)
+    return {name: body for name, _, body in pairs}
+
+
+def _facts(sections: Mapping[str, str]) -> FirewallFacts:
+    ufw = sections["ufw"].split()
+    files = {name.removeprefix("file "): body for name, body in sections.items() if name.startswith("file /etc/")}
+    release = files.pop("/etc/os-release", "")
+    numbers = [int(word) for word in sections["conntrack"].split()]
+    return FirewallFacts(
+        installed="installed" in ufw,
+        version=ufw[0] if ufw else "",
+        files=files,
+        rulesets=Rulesets(
+            {4: sections["iptables-save"], 6: sections["ip6tables-save"]},
+            {4: sections["iptables-legacy-save"], 6: sections["ip6tables-legacy-save"]},
+            sections["nft"],
+        ),
+        listeners=parse_listeners(sections["listeners"]),
+        addresses=parse_addresses(sections["addresses"]),
+        conntrack=(numbers[0], numbers[1]) if len(numbers) == 2 else (0, 0),
+        python3=sections["python3"].strip(),
+        os_release=_assignments(release),
+        unit_enabled="enabled" in sections["unit"],
+        ipv6="yes" in sections["ipv6"],
+        rollback=" ".join(sections["rollback"].split()),
+        holder=sections["lock"].strip(),
+        peer=parse_peer(sections["connection"]),
+    )
+
+
+def _assignments(text: str) -> dict[str, str]:
+    pairs = (line.partition("=") for line in text.splitlines() if "=" in line and not line.startswith("#"))
+    return {key: value.strip().strip("\"'") for key, _, value in pairs}

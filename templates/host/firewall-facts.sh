@@ -1,0 +1,73 @@
+# Prints what a host's firewall is, one section after the other, and changes nothing. $1: the mark that begins each section.
+mf_section() {
+    printf '\n%s %s\n' "$mf_mark" "$1"
+}
+
+mf_file() {
+    if [ -f "$1" ]; then
+        mf_section "file $1"
+        cat "$1"
+    fi
+}
+
+mf_saved() {
+    mf_section "$1"
+    if command -v "$1" >/dev/null 2>&1; then
+        "$1" 2>/dev/null
+    fi
+}
+
+# sudo hides SSH_CONNECTION from what it starts; sshd's own child still has it.
+mf_connection() {
+    mf_section connection
+    mf_pid=$$
+    while [ "$mf_pid" -gt 1 ]; do
+        if tr '\0' '\n' 2>/dev/null <"/proc/$mf_pid/environ" | grep '^SSH_CONNECTION='; then
+            return
+        fi
+        mf_pid=$(sed -n 's/^PPid:[[:space:]]*//p' "/proc/$mf_pid/status")
+    done
+}
+
+mf_facts() {
+    mf_mark=$1
+    mf_section ufw
+    if [ -x /usr/sbin/ufw ]; then
+        sed -n '/^Package: ufw$/,/^$/s/^Version: //p' /var/lib/dpkg/status 2>/dev/null || echo unknown
+        echo installed
+    fi
+    for mf_path in /etc/ufw/user.rules /etc/ufw/user6.rules /etc/default/ufw /etc/ufw/ufw.conf /etc/ufw/before.rules \
+        /etc/ufw/before6.rules /etc/ufw/after.rules /etc/ufw/after6.rules /etc/os-release; do
+        mf_file "$mf_path"
+    done
+    mf_saved iptables-save
+    mf_saved ip6tables-save
+    # Asking the older iptables loads its modules, so only where it is in use.
+    mf_section iptables-legacy-save
+    if [ -s /proc/net/ip_tables_names ]; then iptables-legacy-save 2>/dev/null; fi
+    mf_section ip6tables-legacy-save
+    if [ -s /proc/net/ip6_tables_names ]; then ip6tables-legacy-save 2>/dev/null; fi
+    mf_section nft
+    if command -v nft >/dev/null 2>&1; then nft -j list ruleset 2>/dev/null; fi
+    mf_section listeners
+    ss -Hlntup 2>/dev/null
+    mf_section addresses
+    ip -j addr 2>/dev/null
+    mf_section conntrack
+    cat /proc/sys/net/netfilter/nf_conntrack_max /proc/sys/net/netfilter/nf_conntrack_count 2>/dev/null
+    mf_section python3
+    readlink -f "$(command -v python3)" 2>/dev/null
+    mf_section unit
+    for mf_link in /etc/systemd/system/*.wants/ufw.service; do
+        if [ -L "$mf_link" ]; then echo enabled; fi
+    done
+    mf_section ipv6
+    if [ -e /proc/net/if_inet6 ]; then echo yes; fi
+    mf_section rollback
+    if [ -d /var/lib/matrix-fleet/armed ]; then echo armed; fi
+    if [ -d /var/lib/matrix-fleet/fired ]; then echo fired; fi
+    mf_section lock
+    if [ -e /run/matrix-fleet.lock ] && ! flock -n /run/matrix-fleet.lock true; then cat /run/matrix-fleet.lock; fi
+    mf_connection
+    mf_section end
+}
