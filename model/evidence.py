@@ -86,6 +86,10 @@ def _packets(site: Site, pair: Pair, sent: Sent | None, seen: list[tuple[str, Se
         if row.source_seen != str(pair.source_address):
             translated |= row.arrived
             stories[f"arrived from {row.source_seen} instead of {pair.source_address}"] = None
+        if not external and (row.destination_seen != row.address or row.shift):
+            translated |= row.arrived
+            moved = f", {row.shift:+d} ports on" if row.shift else ""
+            stories[f"arrived at {row.destination_seen} instead of {row.address}{moved}"] = None
     return Packets(
         sent=sent.sent if sent else 0,
         refused=sent.refused if sent else 0,
@@ -94,12 +98,20 @@ def _packets(site: Site, pair: Pair, sent: Sent | None, seen: list[tuple[str, Se
         synack=sent.synack if sent else 0,
         rst=sent.rst if sent else 0,
         data=sent.data if sent else 0,
-        icmp={f"{kind} {sender}": ports for (kind, _, sender), ports in sent.icmp.items()} if sent else {},
+        icmp=_by_sender(sent) if sent else {},
         strayed=strayed,
         translated=translated,
         nat="; ".join(stories),
         answered=", ".join(answered),
     )
+
+
+def _by_sender(sent: Sent) -> dict[str, int]:
+    """ICMP answers by type and sender, whatever their codes."""
+    found: dict[str, int] = {}
+    for (kind, _code, sender), ports in sent.icmp.items():
+        found[f"{kind} {sender}"] = found.get(f"{kind} {sender}", 0) | ports
+    return found
 
 
 def missing(pairs: Iterable[Pair], joined: Joined, again: int) -> dict[str, dict[tuple[str, str], int]]:

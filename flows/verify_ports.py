@@ -1,0 +1,113 @@
+"""Prove with witnessed packets that every port is open or closed as the port matrix declares."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal
+
+import typer
+
+from flows import _options as flags
+from flows._main import Context, Ingredients, command, conduct
+from model import bits
+from model.errors import SelectionError
+
+HELP = """Prove with witnessed packets that every port is open or closed as the port matrix declares.
+
+Every host fires tagged probes at every other; every host records which arrived and which passed its firewall. A port is closed only
+when that was seen. Nothing is written on any host, no connection is ever completed.
+
+Example: python -m flows.verify_ports --destination db-1 --ports 5432/tcp
+"""
+
+Depth = Annotated[
+    Literal["boundaries", "sweep", "full"],
+    typer.Option(
+        help="boundaries: the edges and middle of every row's ports, and every listener, on every pair; sweep: every port once; full: all."
+    ),
+]
+Stage = Annotated[
+    Literal["auto", "before", "after"],
+    typer.Option(
+        help="before: nothing need listen; after: declared services must answer; auto: judge whatever listens."
+    ),
+]
+Plane = Annotated[
+    list[str] | None,
+    typer.Option(help="host, pod or external; may be given more than once or as a comma list; all by default."),
+]
+Rate = Annotated[int, typer.Option(min=100, max=1_000_000, help="Packets a second a host, at most.")]
+Source = Annotated[str | None, typer.Option(metavar="HOSTS", help="Only probes from these; hosts, roles, globs, `!x`.")]
+Destination = Annotated[str | None, typer.Option(metavar="HOSTS", help="Only probes to these.")]
+Ports = Annotated[
+    str | None,
+    typer.Option(metavar="LIST", help="Only these ports: `5432/tcp`, `1-1024/tcp,53/udp`; both protocols without one."),
+]
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+
+@app.command(help=HELP)
+def main(
+    inventory: flags.Inventory = flags.DEFAULT_INVENTORY,
+    limit: flags.Limit = None,
+    depth: Depth = "boundaries",
+    stage: Stage = "auto",
+    plane: Plane = None,
+    rate: Rate = 20_000,
+    source: Source = None,
+    destination: Destination = None,
+    ports: Ports = None,
+    dry_run: flags.DryRun = False,
+    json: flags.Json = None,
+    yes: flags.Yes = False,
+    verbose: flags.Verbose = False,
+    quiet: flags.Quiet = False,
+    no_color: flags.NoColor = False,
+) -> None:
+    """Collect the flags and run."""
+    options = flags.Options(inventory, limit, dry_run, json, yes, verbose, quiet, no_color)
+
+    def body(context: Context) -> Ingredients:
+        from flows._hosts import close
+        from flows._hosts import inventory as open_inventory
+        from flows._verification import Wishes, verify
+
+        wishes = Wishes(depth, stage, _planes(plane), rate, source, destination, _ports(ports))
+        nr = open_inventory(options.inventory)
+        try:
+            return verify(nr, context, wishes)
+        finally:
+            close(nr)
+
+    raise typer.Exit(conduct("verify_ports", options, body))
+
+
+def _planes(given: list[str] | None) -> tuple[str, ...]:
+    known = ("host", "pod", "external")
+    words = [word.strip() for text in given or [] for word in text.split(",") if word.strip()]
+    for word in words:
+        if word not in known:
+            raise SelectionError(f"--plane {word}: no such plane; one of {', '.join(known)}")
+    return tuple(dict.fromkeys(words)) or known
+
+
+def _ports(text: str | None) -> dict[str, int] | None:
+    """Read `1-1024/tcp,53`; a port without a protocol means both."""
+    if text is None:
+        return None
+    chosen = {"tcp": 0, "udp": 0}
+    for word in text.split(","):
+        found = re.fullmatch(r"\s*(\d{1,5})(?:-(\d{1,5}))?(?:/(tcp|udp))?\s*", word)
+        low, high = (int(found[1]), int(found[2] or found[1])) if found else (0, 0)
+        if not found or not 1 <= low <= high <= 65535:
+            raise SelectionError(
+                f"--ports {word!r}: write a port or lo-hi within 1-65535, with /tcp or /udp or neither"
+            )
+        for protocol in (found[3],) if found[3] else chosen:
+            chosen[protocol] |= bits.from_intervals([(low, high)])
+    return chosen
+
+
+if __name__ == "__main__":
+    command(app)
