@@ -22,7 +22,18 @@ def await_ssh(instance: Instance, hosts: Sequence[LabHost], seconds: float) -> N
     Raises LabError with the hosts that stay silent.
     """
     targets = json.dumps({host.name: host.hostname for host in hosts})
-    argv = ("nsenter", f"--net={instance.namespace_path()}", "--", sys.executable, "-I", "-S", str(_PROGRAM), str(seconds))
+    argv = (
+        "nsenter",
+        f"--net={instance.namespace_path()}",
+        "--",
+        sys.executable,
+        "-I",
+        "-S",
+        str(_PROGRAM),
+        str(seconds),
+    )
     silent = json.loads(call(argv, stdin=targets, seconds=seconds + 10))
     if silent:
-        raise LabError(f"sshd did not answer within {seconds:.0f} s on {', '.join(silent)}; see `python -m lab shell HOST`")
+        raise LabError(
+            f"sshd did not answer within {seconds:.0f} s on {', '.join(silent)}; see `python -m lab shell HOST`"
+        )

@@ -24,7 +24,7 @@ async def greets(address: str) -> None:
                 writer.close()
             if greeting.startswith(b"SSH-2.0"):
                 return
-        except (OSError, TimeoutError, asyncio.TimeoutError):
+        except (OSError, TimeoutError):
             pass
         # A closed port says nothing when it opens; asking again is the only way.
         await asyncio.sleep(_PAUSE)

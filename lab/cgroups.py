@@ -13,7 +13,11 @@ def hierarchies() -> tuple[Path, ...]:
     """Return the mounted hierarchies: one (version 2), or one for each controller (version 1)."""
     if (_MOUNT / "cgroup.controllers").exists():
         return (_MOUNT,)
-    return tuple(sorted(entry for entry in _MOUNT.iterdir() if entry.is_dir() and not entry.is_symlink() and _is_hierarchy(entry)))
+    return tuple(
+        sorted(
+            entry for entry in _MOUNT.iterdir() if entry.is_dir() and not entry.is_symlink() and _is_hierarchy(entry)
+        )
+    )
 
 
 def _is_hierarchy(folder: Path) -> bool:

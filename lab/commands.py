@@ -19,9 +19,7 @@ def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     return {**base, **(extra or {})}
 
 
-def call(
-    argv: Sequence[str], stdin: str = "", seconds: float = 60, extra: Mapping[str, str] | None = None
-) -> str:
+def call(argv: Sequence[str], stdin: str = "", seconds: float = 60, extra: Mapping[str, str] | None = None) -> str:
     """
     Run one program to its end and return what it printed.
 
@@ -34,7 +32,9 @@ def call(
     except subprocess.TimeoutExpired as expired:
         raise LabError(f"`{' '.join(argv)}` did not end within {seconds:.0f} s") from expired
     except FileNotFoundError as missing:
-        raise LabError(f"`{argv[0]}` is not on this machine; run `make demo` once, it installs what the lab needs") from missing
+        raise LabError(
+            f"`{argv[0]}` is not on this machine; run `make demo` once, it installs what the lab needs"
+        ) from missing
     if done.returncode:
         words = (done.stderr.strip() or done.stdout.strip())[-1500:]
         raise LabError(f"`{' '.join(argv)}` ended with {done.returncode}: {words}")
@@ -50,7 +50,13 @@ def logged(argv: Sequence[str], log: Path, seconds: float, extra: Mapping[str, s
     with log.open("ab") as sink:
         try:
             done = subprocess.run(
-                argv, stdin=subprocess.DEVNULL, stdout=sink, stderr=sink, timeout=seconds, env=environment(extra), check=False
+                argv,
+                stdin=subprocess.DEVNULL,
+                stdout=sink,
+                stderr=sink,
+                timeout=seconds,
+                env=environment(extra),
+                check=False,
             )
         except subprocess.TimeoutExpired as expired:
             raise LabError(f"`{argv[0]}` did not end within {seconds:.0f} s; see {log}") from expired

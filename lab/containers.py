@@ -65,7 +65,7 @@ def _is_init(pid: int) -> bool:
 
 
 def start(instance: Instance, host: str, root: Path) -> Boot:
-    """Start a host that has its disk mounted at `root` and its namespace made; it outlives this process."""
+    """Start a host that has its disk mounted and its namespace made; it outlives this process."""
     notices = _socket(instance, host)
     entries = [os.open(entry, os.O_WRONLY) for entry in cgroups.create(instance.namespace(host))]
     console = disks.disk_of(instance, host).console

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import uuid
@@ -14,6 +15,8 @@ from lab.mounts import mounted_below, overlay, unmount_below
 from lab.recipe import DEPLOY_UID
 from lab.roots import Root
 from lab.topology import NETWORKS, ROUTER_NUMBER, LabHost
+
+_NSPAWN = Path("/run/systemd/nspawn")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,16 +46,31 @@ def disk_of(instance: Instance, host: str) -> Disk:
     return Disk(instance.hosts / host)
 
 
-def create(instance: Instance, host: LabHost, accounts: Sequence[str], extra: Mapping[str, str]) -> None:
-    """Write a new disk: the host's identity, its key, the deployer's for these accounts, and `extra` files (path to text)."""
+def create(
+    instance: Instance,
+    host: LabHost,
+    accounts: Sequence[str],
+    files: Mapping[str, str] | None = None,
+    links: Mapping[str, str] | None = None,
+) -> None:
+    """
+    Write a new disk: the host's identity, its key, the deployer's for these accounts, and more files and links by path.
+
+    It takes its name when it is whole: a command that was killed leaves no half-written disk.
+    """
     disk = disk_of(instance, host.name)
     shutil.rmtree(disk.folder, ignore_errors=True)
-    for folder in (disk.upper, disk.root):
+    draft = disk.folder / "draft"
+    for folder in (draft, disk.root):
         folder.mkdir(parents=True)
-    for name, text in {**_identity(host), **extra}.items():
-        _write(disk.upper / name, text)
-    _host_key(instance, host.name, disk)
-    _logins(instance, disk, accounts)
+    for name, text in {**_identity(host), **(files or {})}.items():
+        _write(draft / name, text)
+    for name, target in (links or {}).items():
+        (draft / name).parent.mkdir(parents=True, exist_ok=True)
+        (draft / name).symlink_to(target)
+    _host_key(instance, host.name, draft)
+    _logins(instance, draft, accounts)
+    draft.rename(disk.upper)
 
 
 def _identity(host: LabHost) -> dict[str, str]:
@@ -66,16 +84,16 @@ def _identity(host: LabHost) -> dict[str, str]:
     }
 
 
-def _host_key(instance: Instance, host: str, disk: Disk) -> None:
+def _host_key(instance: Instance, host: str, draft: Path) -> None:
     for suffix, mode in (("", 0o600), (".pub", 0o644)):
-        target = disk.upper / f"etc/ssh/ssh_host_ed25519_key{suffix}"
+        target = draft / f"etc/ssh/ssh_host_ed25519_key{suffix}"
         _write(target, (instance.keys / f"{host}{suffix}").read_text("utf-8"), mode)
 
 
-def _logins(instance: Instance, disk: Disk, accounts: Sequence[str]) -> None:
+def _logins(instance: Instance, draft: Path, accounts: Sequence[str]) -> None:
     key = instance.key.with_suffix(".pub").read_text("utf-8")
     for account in accounts:
-        home = disk.upper / ("root" if account == "root" else f"home/{account}")
+        home = draft / ("root" if account == "root" else f"home/{account}")
         owner = 0 if account == "root" else DEPLOY_UID
         _write(home / ".ssh/authorized_keys", key, 0o600)
         for path in (home, home / ".ssh", home / ".ssh/authorized_keys"):
@@ -102,6 +120,15 @@ def mount(instance: Instance, host: str, root: Root, kind: str) -> Path:
 
 def unmount(instance: Instance, host: str) -> None:
     """Unmount a host's disk if it is mounted; what is written on it stays."""
-    disk = disk_of(instance, host)
-    if mounted_below(disk.root):
-        unmount_below(disk.root)
+    root = disk_of(instance, host).root
+    if mounted_below(root):
+        _traces(instance, host, root)
+        unmount_below(root)
+
+
+def _traces(instance: Instance, host: str, root: Path) -> None:
+    """Remove what systemd-nspawn only clears away when it ends by itself."""
+    identity = root.stat()
+    (_NSPAWN / "locks" / f"inode-{identity.st_dev}:{identity.st_ino}").unlink(missing_ok=True)
+    with contextlib.suppress(OSError):
+        (_NSPAWN / "propagate" / instance.namespace(host)).rmdir()

@@ -28,7 +28,9 @@ def emit(instance: Instance, name: str, hosts: Sequence[LabHost], user: str) -> 
     folder.mkdir(parents=True, exist_ok=True)
     shutil.rmtree(folder / "state", ignore_errors=True)
     texts = _texts(instance, name, hosts, user)
-    kept = tuple(file for file in texts if _changed_by_a_person(instance, file) and not _same(folder / file, texts[file]))
+    kept = tuple(
+        file for file in texts if _changed_by_a_person(instance, file) and not _same(folder / file, texts[file])
+    )
     for file, text in texts.items():
         if file not in kept:
             _publish(instance, file, text)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from email.utils import formatdate
 from pathlib import Path
 
 from lab.archive import Archive, apt_settings
@@ -30,13 +32,13 @@ def build(recipe: Recipe, draft: Path, source: Archive, say: Callable[[str], Non
     repository = draft / "repository"
     repository.mkdir()
     say(f"  full layer: {', '.join(recipe.full)}")
-    with _layer(draft, "full", str(bare), source) as root:
+    with _layer(draft, "full", str(bare)) as root:
         _opened(root, recipe, source, draft / "log")
         _install(root, recipe.full, repository, draft / "log")
         _deployer(root, draft / "log")
         _download(root, recipe.router, draft / "later", draft / "log")
     say(f"  router layer: {', '.join(recipe.router)}")
-    with _layer(draft, "router", f"{draft / 'full'}:{bare}", source) as root:
+    with _layer(draft, "router", f"{draft / 'full'}:{bare}") as root:
         _unpack(root, draft / "later", draft / "log")
         (root / REPOSITORY).mkdir()
     for package in (draft / "later").iterdir():
@@ -55,7 +57,15 @@ def _write(root: Path, files: dict[str, str]) -> None:
 
 def _bootstrap(recipe: Recipe, root: Path, log: Path, source: Archive) -> None:
     include = ",".join(recipe.bare)
-    argv = ("debootstrap", "--variant=minbase", f"--keyring={_KEYRING}", f"--include={include}", recipe.suite, str(root), source.mirror)
+    argv = (
+        "debootstrap",
+        "--variant=minbase",
+        f"--keyring={_KEYRING}",
+        f"--include={include}",
+        recipe.suite,
+        str(root),
+        source.mirror,
+    )
     logged(argv, log, seconds=900, extra=source.environment)
 
 
@@ -77,7 +87,7 @@ def _trim(recipe: Recipe, root: Path) -> None:
 
 
 @contextmanager
-def _layer(draft: Path, name: str, lower: str, source: Archive) -> Iterator[Path]:
+def _layer(draft: Path, name: str, lower: str) -> Iterator[Path]:
     root, work = draft / "root", draft / "work" / name
     for folder in (root, work, draft / name):
         folder.mkdir(parents=True, exist_ok=True)
@@ -142,21 +152,36 @@ def _download(root: Path, packages: Sequence[str], keep: Path, log: Path) -> Non
 
 
 def _unpack(root: Path, packages: Path, log: Path) -> None:
-    inside = root / "tmp/packages"
+    inside = root / "srv/later"
     shutil.copytree(packages, inside)
-    names = tuple(f"/tmp/packages/{package.name}" for package in sorted(packages.iterdir()))
+    names = tuple(f"/srv/later/{package.name}" for package in sorted(packages.iterdir()))
     _inside(root, ("dpkg", "--install", *names), log)
     shutil.rmtree(inside)
 
 
 def _inside(root: Path, argv: Sequence[str], log: Path) -> None:
     # A process namespace of its own: whatever a package starts ends with it.
-    sandbox = ("unshare", "--mount", "--pid", "--fork", "--kill-child", f"--mount-proc={root}/proc", "--", "chroot", str(root))
+    sandbox = (
+        "unshare",
+        "--mount",
+        "--pid",
+        "--fork",
+        "--kill-child",
+        f"--mount-proc={root}/proc",
+        "--",
+        "chroot",
+        str(root),
+    )
     logged((*sandbox, *argv), log, seconds=600)
 
 
 def _index(repository: Path) -> None:
-    """Write the flat repository's Packages file, which apt reads without a Release file where it is told to trust it."""
+    """Write the flat repository's Packages and Release files; nobody signs them, hosts are told to trust it."""
     listing = call(("dpkg-scanpackages", "--multiversion", str(repository), "/dev/null"), seconds=120)
     text = listing.replace(f"Filename: {repository}/", "Filename: ./")
     (repository / "Packages").write_text(text, "utf-8")
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    release = (
+        f"Origin: lab\nSuite: lab\nDate: {formatdate(usegmt=True)}\nSHA256:\n {digest} {len(text.encode())} Packages\n"
+    )
+    (repository / "Release").write_text(release, "utf-8")

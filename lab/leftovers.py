@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from lab import cgroups, mounts, processes
+from lab import cgroups, disks, mounts, processes
 from lab.commands import call
 from lab.instance import NAMESPACES, Instance
 
@@ -34,6 +34,8 @@ def running(instance: Instance) -> frozenset[int]:
 def remove(instance: Instance) -> None:
     """End the lab's processes and take its mounts, namespaces, cables and control groups away."""
     processes.end(running(instance))
+    for disk in instance.hosts.glob("*"):
+        disks.unmount(instance, disk.name)
     mounts.unmount_below(instance.home)
     for path in namespaces(instance):
         # With the namespace go its bridges, cables and rules.

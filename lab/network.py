@@ -48,7 +48,11 @@ def build(instance: Instance) -> None:
     """Make the lab's own namespace: four bridges, and the controller's address on the management network alone."""
     namespace = instance.namespace()
     call(("ip", "netns", "add", namespace))
-    settings = {**_QUICK, **_PLAIN_BRIDGES, **{f"net.ipv6.conf.{scope}.disable_ipv6": "0" for scope in ("all", "default")}}
+    settings = {
+        **_QUICK,
+        **_PLAIN_BRIDGES,
+        **{f"net.ipv6.conf.{scope}.disable_ipv6": "0" for scope in ("all", "default")},
+    }
     _sysctl(namespace, settings)
     batch(namespace, _bridges())
     silent = {f"net/ipv6/conf/{bridge(name)}/disable_ipv6": "1" for name in NETWORKS if name != MANAGEMENT.name}

@@ -93,7 +93,7 @@ def _translation(site: Site) -> Iterable[str]:
 
 def published(site: Site) -> list[tuple[Address, Address, str, str]]:
     """Return what the internet may reach: external address, the host's own, protocol, ports as nftables writes them."""
-    found = []
+    found: list[tuple[Address, Address, str, str]] = []
     for row in site.active_rows:
         if row.plane != "external" or "internet" not in row.source_ends or row.target not in site.settings.external:
             continue

@@ -43,19 +43,17 @@ def _boot_one(instance: Instance, plan: Plan, host: LabHost, root: Root) -> cont
         _new_disk(instance, plan, host)
     if host.name == ROUTER:
         site = load_site(instance.inventory)
-        network.external(instance, [str(address) for entry in site.settings.external.values() for address in entry.addresses])
+        network.external(
+            instance, [str(address) for entry in site.settings.external.values() for address in entry.addresses]
+        )
     return containers.start(instance, host.name, disks.mount(instance, host.name, root, plan.layer(host)))
 
 
 def _new_disk(instance: Instance, plan: Plan, host: LabHost) -> None:
-    if host.name != ROUTER:
-        disks.create(instance, host, (plan.user,), {})
-        return
-    disks.create(instance, host, (plan.user,), services.files(load_site(instance.inventory)))
-    upper = disks.disk_of(instance, host.name).upper
-    for name, target in services.links().items():
-        (upper / name).parent.mkdir(parents=True, exist_ok=True)
-        (upper / name).symlink_to(target)
+    if host.name == ROUTER:
+        disks.create(instance, host, (plan.user,), services.files(load_site(instance.inventory)), services.links())
+    else:
+        disks.create(instance, host, (plan.user,))
 
 
 def inform_router(instance: Instance) -> None:

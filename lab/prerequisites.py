@@ -33,4 +33,6 @@ def check() -> None:
 
 def absent(path: str) -> tuple[str, ...]:
     """Return the Debian packages whose programs are not found on the search path."""
-    return tuple(sorted({package for program, package in _PACKAGES.items() if shutil.which(program, path=path) is None}))
+    return tuple(
+        sorted({package for program, package in _PACKAGES.items() if shutil.which(program, path=path) is None})
+    )

@@ -44,7 +44,7 @@ def _network(pid: int) -> int:
 
 def everyone() -> tuple[int, ...]:
     """Return the ids of all processes."""
-    return tuple(int(entry) for entry in os.listdir(_PROC) if entry.isdigit())
+    return tuple(int(entry.name) for entry in os.scandir(_PROC) if entry.name.isdigit())
 
 
 def children(pid: int) -> tuple[int, ...]:

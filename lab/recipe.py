@@ -79,7 +79,7 @@ class Recipe:
     """Everything that decides what a root holds, save the mirror's state on the day it is built."""
 
     suite: str
-    revision: int = 3
+    revision: int = 5
     bare: tuple[str, ...] = BARE
     full: tuple[str, ...] = FULL
     router: tuple[str, ...] = ROUTER

@@ -21,6 +21,7 @@ _WITNESS = "[m]atrix-fleet-witness"
 _HUNT_SECONDS = 3600
 _FULL_KIB = 64
 _LOSS_PERCENT = 20
+_SCRATCH = "/var/tmp"  # noqa: S108 - a folder of the host
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +52,13 @@ def _stop_hunting(instance: Instance, _: Plan, fault: Fault) -> None:
 
 
 def _fill(instance: Instance, _: Plan, fault: Fault) -> None:
-    mount = ("mount", "-t", "tmpfs", "-o", f"size={_FULL_KIB}k,mode=1777", fault.mark, "/var/tmp")
+    mount = ("mount", "-t", "tmpfs", "-o", f"size={_FULL_KIB}k,mode=1777", fault.mark, _SCRATCH)
     call(controller.entrance(instance, fault.at, mount))
-    call(controller.entrance(instance, fault.at, ("fallocate", "-l", f"{_FULL_KIB}KiB", "/var/tmp/full")))
+    call(controller.entrance(instance, fault.at, ("fallocate", "-l", f"{_FULL_KIB}KiB", f"{_SCRATCH}/full")))
 
 
 def _empty(instance: Instance, _: Plan, fault: Fault) -> None:
-    _on_living_host(instance, fault, ("umount", "/var/tmp"))
+    _on_living_host(instance, fault, ("umount", _SCRATCH))
 
 
 def _on_living_host(instance: Instance, fault: Fault, argv: tuple[str, ...]) -> None:
@@ -97,8 +98,12 @@ KINDS: Mapping[str, Kind] = {
     "drop-out": _filter("HOST's kernel drops what it sends to --port, to anybody", "OUTPUT", "DROP", scoped=False),
     "extra-open": _filter("HOST's kernel lets --port in before any other rule (from --from only)", "INPUT", "ACCEPT"),
     "drop-router": Kind("router-1 drops what it forwards to HOST's --port", routerfilter.drop, routerfilter.remove),
-    "snat": Kind("router-1 hides the sources of what it forwards to HOST", routerfilter.hide, routerfilter.remove, False),
+    "snat": Kind(
+        "router-1 hides the sources of what it forwards to HOST", routerfilter.hide, routerfilter.remove, False
+    ),
     "loss": Kind("every fifth packet from and to HOST is lost", _lose, _find_again, False),
-    "dead-witness": Kind("a prober's witness on HOST is killed as soon as it appears, for an hour", _hunt, _stop_hunting, False),
+    "dead-witness": Kind(
+        "a prober's witness on HOST is killed as soon as it appears, for an hour", _hunt, _stop_hunting, False
+    ),
     "full-disk": Kind("HOST's /var/tmp has no byte left", _fill, _empty, False),
 }

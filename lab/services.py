@@ -29,7 +29,10 @@ WantedBy=multi-user.target
 """
 
 _UNITS = {
-    "names-main": ("Names for the main network", "/usr/sbin/dnsmasq --keep-in-foreground --conf-file=/etc/names/main.conf"),
+    "names-main": (
+        "Names for the main network",
+        "/usr/sbin/dnsmasq --keep-in-foreground --conf-file=/etc/names/main.conf",
+    ),
     "names-li": ("Names for the LI network", "/usr/sbin/dnsmasq --keep-in-foreground --conf-file=/etc/names/li.conf"),
     # -x: never touches the machine's clock, whose time it serves.
     "time": ("Time for every network", "/usr/sbin/chronyd -d -x -F 0 -f /etc/time.conf"),
@@ -79,7 +82,11 @@ def links() -> Mapping[str, str]:
 def _view(site: Site, listen: Sequence[Address], names: Iterable[tuple[str, Sequence[Address]]]) -> str:
     lines = ["no-resolv", "no-hosts", "no-daemon", "bind-interfaces", "user=root", f"local=/{site.settings.domain}/"]
     lines += [f"listen-address={address}" for address in listen]
-    lines += [f"host-record={name},{','.join(str(address) for address in addresses)}" for name, addresses in names if addresses]
+    lines += [
+        f"host-record={name},{','.join(str(address) for address in addresses)}"
+        for name, addresses in names
+        if addresses
+    ]
     return "\n".join(lines) + "\n"
 
 

@@ -113,7 +113,9 @@ def hosts_of(profile: str) -> tuple[LabHost, ...]:
     if profile == "small":
         return (*_CONTROL_PLANES, _worker(1), _database(1), *_LI, *_BOUNDARY)
     if profile != "reference" and not re.fullmatch(r"\d{1,3}", profile):
-        raise LabError(f"profile {profile!r}: one of small, reference, or a number of servers from {_REFERENCE_SERVERS}")
+        raise LabError(
+            f"profile {profile!r}: one of small, reference, or a number of servers from {_REFERENCE_SERVERS}"
+        )
     servers = _REFERENCE_SERVERS if profile == "reference" else int(profile)
     if not _REFERENCE_SERVERS <= servers <= _MOST_SERVERS:
         raise LabError(f"profile {profile}: the lab has room for {_REFERENCE_SERVERS} to {_MOST_SERVERS} servers")

@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from lab.instance import STATE
+from lab import mounts
+from lab.instance import NAMESPACES, STATE
 
 # The neighbour tables and inotify instances of all namespaces together count against the machine's own limits.
 NEEDED = {
@@ -28,11 +29,12 @@ _RECORD = STATE / "machine.json"
 
 
 def raise_limits(user: str) -> None:
-    """Raise what is too low for many hosts, having written down what it was; `user` is the lab that needs it."""
+    """Raise what is too low for many hosts, having written down what it was before the first lab; `user` is the lab that needs it."""
     with _record() as record:
         record.setdefault("users", [])
         record.setdefault("before", {})
         record["users"] = sorted({*record["users"], user})
+        record.setdefault("namespaces", mounts.mounted_below(NAMESPACES) != ())
         changes = {name: needed for name, needed in NEEDED.items() if _read(name) < needed}
         record["before"] |= {name: _read(name) for name in changes if name not in record["before"]}
         # Written down first: a crash between the two must not lose the old values.
@@ -52,7 +54,16 @@ def restore_limits(user: str) -> None:
         for name, value in record.get("before", {}).items():
             if _read(name) == NEEDED.get(name):
                 (_SYSCTL / name).write_text(str(value))
+        if not record.get("namespaces", True):
+            _forget_namespaces()
         _RECORD.unlink(missing_ok=True)
+
+
+def _forget_namespaces() -> None:
+    """Take away the folder that `ip netns` mounts over itself at its first use, unless somebody uses it by now."""
+    if NAMESPACES.is_dir() and not any(NAMESPACES.iterdir()):
+        mounts.unmount_below(NAMESPACES)
+        NAMESPACES.rmdir()
 
 
 def _read(name: str) -> int:
