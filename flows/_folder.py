@@ -1,0 +1,133 @@
+"""Where do a run's reports lie, and how do they get there whole or not at all?"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from model.errors import SiteError
+
+Document = Mapping[str, Any]
+
+
+def write_run(
+    directory: Path, flow: str, started: datetime, files: Callable[[str], Mapping[str, str]]
+) -> tuple[str, Path]:
+    """
+    Write a run's files into a new folder under `directory`/reports and point `latest-<flow>` to it; return run and folder.
+
+    `files` is given the run's name, `<UTC time>-<flow>` (with a number when two runs share a second), and returns texts by file
+    name. The folder appears under its name only when all of them are written.
+    """
+    reports = directory / "reports"
+    reports.mkdir(exist_ok=True)
+    run, draft = _claim(reports, f"{started:%Y%m%dT%H%M%SZ}-{flow}")
+    try:
+        for name, text in files(run).items():
+            (draft / name).write_text(text, "utf-8", errors="backslashreplace")
+        draft.rename(reports / run)
+    except BaseException:
+        shutil.rmtree(draft, ignore_errors=True)
+        raise
+    _point(reports / f"latest-{flow}", run)
+    return run, reports / run
+
+
+def _claim(reports: Path, name: str) -> tuple[str, Path]:
+    """Make the draft folder of a run name nobody has; making a folder is what only one of two runs can do."""
+    for number in count(1):
+        run = name if number == 1 else f"{name}-{number}"
+        draft = reports / f".{run}.draft"
+        try:
+            draft.mkdir()
+        except FileExistsError:
+            continue
+        if not (reports / run).exists():
+            return run, draft
+        draft.rmdir()
+    raise AssertionError("count() never ends")
+
+
+def _point(link: Path, run: str) -> None:
+    draft = link.with_name(f".{run}.link")
+    draft.unlink(missing_ok=True)
+    draft.symlink_to(run)
+    draft.replace(link)
+
+
+def canonical(report: Document) -> str:
+    """
+    Return the report as JSON text: keys in the order of the schema, one line for each outcome and cell, ASCII only.
+    """
+    parts = []
+    for key, value in report.items():
+        if isinstance(value, (list, tuple)) and value:
+            items = ",\n  ".join(_line(item) for item in value)
+            parts.append(f"{_line(key)}: [\n  {items}\n ]")
+        else:
+            parts.append(f"{_line(key)}: {_line(value)}")
+    return "{\n " + ",\n ".join(parts) + "\n}\n"
+
+
+_encode = json.JSONEncoder(default=str, separators=(", ", ": ")).encode
+
+
+def _line(value: object) -> str:
+    return _encode(value)
+
+
+def read_report(directory: Path, name: str) -> Document:
+    """
+    Read a report by its path, its run's name or folder, or `latest-<flow>`.
+
+    Raises `SiteError` when there is none, or when it is no report of this program.
+    """
+    places = (Path(name), directory / "reports" / name)
+    path = next((file for place in places for file in (place / "report.json", place) if file.is_file()), None)
+    if path is None:
+        raise SiteError(f"no report {name}; there are {_available(directory)}")
+    try:
+        report = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise SiteError(f"{path} is no report: {error}") from error
+    if not isinstance(report, dict) or not str(report.get("schema", "")).startswith("matrix-fleet/report/"):
+        raise SiteError(f"{path} is JSON, but no report of matrix-fleet")
+    return report
+
+
+def _available(directory: Path) -> str:
+    found = sorted(place.name for place in (directory / "reports").glob("latest-*"))
+    return ", ".join(found) or f"none yet in {directory / 'reports'}"
+
+
+def check_writable(target: str | None) -> None:
+    """
+    Refuse a path for `--json` that could not be written at the end. Raises `SiteError`.
+    """
+    if target in (None, "-"):
+        return
+    path = Path(str(target))
+    if path.is_dir() or not path.parent.is_dir() or not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise SiteError(f"--json {target}: cannot be written there; name a file in a folder that exists")
+
+
+def write_json(target: str, text: str) -> None:
+    """
+    Write the text to a file: whole or not at all where it is an ordinary one, straight into a device or pipe.
+    """
+    path = Path(target)
+    if path.exists() and not path.is_file():
+        path.write_text(text, "utf-8")
+        return
+    draft = path.with_name(f".{path.name}.{os.getpid()}.draft")
+    try:
+        draft.write_text(text, "utf-8")
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)

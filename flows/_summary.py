@@ -1,0 +1,144 @@
+"""What are the lines of a report's summary? Enough to act on, short when all is well."""
+
+from __future__ import annotations
+
+import textwrap
+from collections import Counter
+from collections.abc import Callable, Mapping, Set
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from flows._finding import Finding
+from flows._findings import findings, rows_of
+from flows._verdict import verdict
+from flows._words import counted, names
+
+Document = Mapping[str, Any]
+
+_DETAIL_LINES = 40
+_FINDINGS = 30
+_HOSTS = 12
+_STYLES = {"changed": "cyan", "waived": "dim", "not_run": "dim", "warning": "yellow"}
+_MARKS = {
+    "error": "ERROR",
+    "violation": "VIOLATION",
+    "drift": "DRIFT",
+    "failed": "FAILED",
+    "missing": "MISSING",
+    "unproven": "UNPROVEN",
+    "warning": "WARNING",
+    "changed": "CHANGED",
+    "waived": "WAIVED",
+    "not_run": "NOT RUN",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of text with its colour and the column at which it starts."""
+
+    text: str
+    style: str = ""
+    indent: int = 0
+
+    def folded(self, width: int | None, clean: Callable[[str], str]) -> list[str]:
+        """Return the line, cleaned, in as many pieces as the width asks for; in one when it is None."""
+        margin = " " * self.indent
+        text = clean(self.text).replace("\n", "\n" + margin)
+        if width is None or len(text) + self.indent <= width:
+            return [margin + text]
+        return textwrap.wrap(
+            text,
+            max(width, 20),
+            initial_indent=margin,
+            subsequent_indent=margin + "  ",
+            break_on_hyphens=False,
+            replace_whitespace=False,
+        )
+
+
+def summary(
+    report: Document, folder: Path | None = None, verbose: bool = False, told: Set[str] = frozenset()
+) -> list[Line]:
+    """
+    Return the summary: the verdict, counts, hosts where several differ, every finding with its next step, where the reports lie.
+
+    Messages in `told` were shown before and are left out.
+    """
+    found = [finding for finding in findings(report) if finding.title.partition(": ")[2] not in told]
+    ill = [finding for finding in found if finding.bad or finding.level == "warning"]
+    done = [finding for finding in found if finding.level == "changed"]
+    aside = [finding for finding in found if finding.level in ("waived", "not_run")]
+    head = "bold green" if report["good"] else "bold yellow" if report["exit"] == 0 else "bold red"
+    lines = [Line(verdict(report), head), *_counts(report)]
+    lines += _hosts(report, verbose)
+    for finding in (*ill, *done):
+        lines += _finding(finding, verbose) if verbose or len(lines) < _FINDINGS * 3 else []
+    left = len([line for line in lines if line.indent == 2 and line.style])
+    if not verbose and left < len(ill) + len(done):
+        lines.append(
+            Line(f"... and more, {counted(len(ill) + len(done), 'finding')} in all: report.html, or -v", "", 2)
+        )
+    for finding in aside:
+        lines.append(Line(f"{_MARKS[finding.level].lower():<10}{_whom(finding, verbose)}{finding.title}", "dim", 2))
+    if folder is not None:
+        lines.append(Line(f"report    {folder / 'report.html'}", "", 2))
+    return lines
+
+
+def _counts(report: Document) -> list[Line]:
+    outcomes = Counter(outcome["status"] for outcome in rows_of(report, "outcomes"))
+    lines = [Line(f"outcomes  {_tally(outcomes) or 'none'}", "", 2)]
+    if report.get("cells") is not None:
+        cells = Counter(cell["verdict"] for cell in rows_of(report, "cells"))
+        lines.append(Line(f"cells     {_tally(cells) or 'none'}", "", 2))
+        probes, loss = report.get("probes"), report.get("loss")
+        if probes is not None:
+            lines.append(Line(f"packets   {counted(probes, 'probe')}, {loss or 0:,} lost on the way", "", 2))
+    return lines
+
+
+def _tally(counts: Mapping[str, int]) -> str:
+    return " · ".join(f"{number:,} {word.replace('_', ' ')}" for word, number in counts.items())
+
+
+def _hosts(report: Document, verbose: bool) -> list[Line]:
+    """One line for each host that differs from the rest, worst first; only where there are several."""
+    if not verbose and len(report["hosts"]) < 2:
+        return []
+    tallies: dict[str, Counter[str]] = {host: Counter() for host in report["hosts"]}
+    for outcome in rows_of(report, "outcomes"):
+        tallies.setdefault(outcome["host"], Counter())[outcome["status"]] += 1
+    for cell in rows_of(report, "cells"):
+        if cell["verdict"] in ("violation", "unproven"):
+            tallies.setdefault(cell["to"], Counter())[f"{cell['verdict']} towards it"] += 1
+    telling = {host: tally for host, tally in tallies.items() if set(tally) - {"ok", "not_run", "waived"}}
+    if len({tuple(sorted(tally.items())) for tally in telling.values()}) < 2 and not verbose:
+        return []
+    ordered = sorted(telling.items(), key=lambda item: -sum(item[1].values()))
+    width = max((len(host) for host in telling), default=0)
+    shown = ordered if verbose else ordered[:_HOSTS]
+    lines = [Line(f"{host:<{width}}  {_tally(tally)}", "", 4) for host, tally in shown]
+    if len(ordered) > len(shown):
+        lines.append(Line(f"and {len(ordered) - len(shown)} more hosts; -v shows all", "", 4))
+    return [Line("hosts", "", 2), *lines] if lines else []
+
+
+def _finding(finding: Finding, verbose: bool) -> list[Line]:
+    style = _STYLES.get(finding.level, "red")
+    lines = [Line(f"{_MARKS[finding.level]} {_whom(finding, verbose)}{finding.title}", style, 2)]
+    shown = finding.detail if verbose else finding.detail[:_DETAIL_LINES]
+    lines += [Line(line, {"+": "green", "-": "red"}.get(line[:1], "dim"), 6) for line in shown]
+    if len(finding.detail) > len(shown):
+        lines.append(Line(f"... {len(finding.detail) - len(shown)} more lines; -v shows all", "dim", 6))
+    if finding.next:
+        lines.append(Line(f"next: {finding.next}", "", 4))
+    return lines
+
+
+def _whom(finding: Finding, verbose: bool) -> str:
+    """Name the hosts of an outcome; a cell's title names its own."""
+    if not finding.hosts or finding.first.isdigit():
+        return ""
+    return f"{names(finding.hosts, None if verbose else 6)}: "
