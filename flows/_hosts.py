@@ -130,7 +130,8 @@ def inventory(directory: Path) -> Nornir:
     from remote.dial import quiet
 
     quiet()
-    _silence("nornir")
+    # Nornir writes every task's arguments into its log.
+    logging.getLogger("nornir").setLevel(logging.CRITICAL + 1)
     files = {f"{kind}_file": str(directory / f"{stem}.yaml") for kind, stem in _FILES}
     options = {"plugin": "SimpleInventory", "options": files}
     with _registering:
@@ -188,9 +189,3 @@ def close(nr: Nornir, seconds: float = _CLOSE_SECONDS) -> None:
     """
     connected = [name for name, host in nr.inventory.hosts.items() if host.connections]
     each(nr, lambda host: host.close_connections(), names=connected, deadline=seconds)
-
-
-def _silence(name: str) -> None:
-    logger = logging.getLogger(name)
-    logger.propagate = False
-    logger.addHandler(logging.NullHandler())

@@ -6,6 +6,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from nornir.core.inventory import Host
@@ -71,7 +72,7 @@ def _work(
         except queue.Empty:
             return
         answer = None
-        try:
+        # Whatever ends a task, even SystemExit, must not take the hosts along that this thread has yet to ask.
+        with suppress(BaseException):
             answer = task.copy().start(host)
-        finally:
-            done.put((host.name, answer))
+        done.put((host.name, answer))
