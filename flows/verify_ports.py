@@ -8,17 +8,10 @@ from typing import Annotated, Literal
 import typer
 
 from flows import _options as flags
-from flows._main import Context, Ingredients, command, conduct
+from flows._command import run
+from flows._main import Context, Ingredients, conduct
 from model import bits
 from model.errors import SelectionError
-
-HELP = """Prove with witnessed packets that every port is open or closed as the port matrix declares.
-
-Every host fires tagged probes at every other; every host records which arrived and which passed its firewall. A port is closed only
-when that was seen. Nothing is written on any host, no connection is ever completed.
-
-Example: python -m flows.verify_ports --destination db-1 --ports 5432/tcp
-"""
 
 Depth = Annotated[
     Literal["boundaries", "sweep", "full"],
@@ -44,10 +37,7 @@ Ports = Annotated[
     typer.Option(metavar="LIST", help="Only these ports: `5432/tcp`, `1-1024/tcp,53/udp`; both protocols without one."),
 ]
 
-app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
-
-@app.command(help=HELP)
 def main(
     inventory: flags.Inventory = flags.DEFAULT_INVENTORY,
     limit: flags.Limit = None,
@@ -64,8 +54,15 @@ def main(
     verbose: flags.Verbose = False,
     quiet: flags.Quiet = False,
     no_color: flags.NoColor = False,
-) -> None:
-    """Collect the flags and run."""
+) -> int:
+    """
+    Prove with witnessed packets that every port is open or closed as the port matrix declares.
+
+    Every host fires tagged probes at every other; every host records which arrived and which passed its firewall. A port is closed
+    only when that was seen. Nothing is written on any host, no connection is ever completed.
+
+    Example: python -m flows.verify_ports --destination db-1 --ports 5432/tcp
+    """
     options = flags.Options(inventory, limit, dry_run, json, yes, verbose, quiet, no_color)
 
     def body(context: Context) -> Ingredients:
@@ -80,7 +77,7 @@ def main(
         finally:
             close(nr)
 
-    raise typer.Exit(conduct("verify_ports", options, body))
+    return conduct("verify_ports", options, body)
 
 
 def _planes(given: list[str] | None) -> tuple[str, ...]:
@@ -110,4 +107,4 @@ def _ports(text: str | None) -> dict[str, int] | None:
 
 
 if __name__ == "__main__":
-    command(app)
+    run(main, "flows.verify_ports")
