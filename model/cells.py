@@ -65,17 +65,29 @@ def _runs(interval: Interval, stories: Stories, coverage: int) -> list[Run]:
 
 
 def _consecutive(here: Stories) -> list[Run]:
-    """Runs over the ports that stories speak of; ports between two of the same story that no story speaks of join them."""
+    """
+    Runs over the ports that stories speak of, ascending.
+
+    Ports of one story join over ports that no story speaks of; what the rules say of unprobed ports joins the probed ones beside
+    them when the verdict is the same.
+    """
     spoken = ((lo, hi, story) for story, ports in here.items() for lo, hi in bits.to_intervals(ports))
-    pieces = sorted(spoken, key=lambda piece: piece[:2])
     runs: list[Run] = []
-    for lo, hi, story in pieces:
-        joined = runs and runs[-1].story == story and (not story.by_rules or runs[-1].high == lo - 1)
-        if joined:
-            runs[-1] = Run(runs[-1].low, hi, story)
+    for lo, hi, story in sorted(spoken, key=lambda piece: piece[:2]):
+        if runs and _join(runs[-1], lo, story):
+            told = runs[-1].story if story.by_rules else story
+            runs[-1] = Run(runs[-1].low, hi, told)
         else:
             runs.append(Run(lo, hi, story))
     return runs
+
+
+def _join(run: Run, low: int, story: Story) -> bool:
+    if run.story == story and not story.by_rules:
+        return True
+    touching = run.high == low - 1
+    same = (run.story.expected, run.story.verdict, run.story.culprit) == (story.expected, story.verdict, story.culprit)
+    return touching and same and (run.story.by_rules or story.by_rules)
 
 
 def _stretched(interval: Interval, runs: list[Run], limited: bool) -> list[Run]:
