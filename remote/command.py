@@ -100,6 +100,7 @@ def _converse(
 ) -> None:
     """Answer sudo's one question and wait for the command's start; what sudo said until then is dropped."""
     answered = False
+    seconds = deadline - time.monotonic()
     while elevation.starts not in pipe.err:
         if elevation.asks in pipe.err:
             if answered:
@@ -109,7 +110,7 @@ def _converse(
             answered = True
         left = deadline - time.monotonic()
         if left <= 0:
-            raise CommandTimeout(host, argv, left)
+            raise CommandTimeout(host, argv, seconds)
         if not pipe.take(left) and pipe.ended:
             raise CommandFailed(host, argv, pipe.exit_code(1.0) or 1, first_lines(bytes(pipe.err)), SUDO_HELP)
     del pipe.err[: pipe.err.index(elevation.starts) + len(elevation.starts)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Collection
 from functools import lru_cache
 from pathlib import Path
 
@@ -34,7 +35,7 @@ def record(path: Path, keys: dict[str, PKey]) -> None:
     An older key of the same name is dropped, also where the line hashes the name.
     """
     old = path.read_text().splitlines() if path.exists() else []
-    lines = [line for line in old if not any(_names(line, name) for name in keys)]
+    lines = [kept for line in old if (kept := _without(line, keys)) is not None]
     lines += [f"{name} {key.get_name()} {key.get_base64()}" for name, key in keys.items()]
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
@@ -49,11 +50,13 @@ def record(path: Path, keys: dict[str, PKey]) -> None:
         raise
 
 
-def _names(line: str, name: str) -> bool:
-    word = line.split(" ", 1)[0]
-    if word.startswith("|1|"):
-        return HostKeys.hash_host(name, word) == word
-    return name in word.split(",")
+def _without(line: str, names: Collection[str]) -> str | None:
+    """Return a line for whom else it names, or None when it named nobody else."""
+    first, space, rest = line.partition(" ")
+    if first.startswith("|1|"):
+        return None if any(HostKeys.hash_host(name, first) == first for name in names) else line
+    others = [word for word in first.split(",") if word not in names]
+    return ",".join(others) + space + rest if others else None
 
 
 def fingerprint(key: PKey) -> str:

@@ -95,45 +95,46 @@ def parse(host: str, mark: str, answer: bytes) -> FirewallFacts:
 
     Raises `ProtocolError` where a section is missing or cannot be understood.
     """
-    sections = _sections(mark, answer.decode("utf-8", "surrogateescape"))
-    if "end" not in sections:
+    parts = sections(mark, answer.decode("utf-8", "surrogateescape"))
+    if "end" not in parts:
         raise ProtocolError(host, "the answer about its firewall is cut short", "is it out of memory or disk?")
     try:
-        return _facts(sections)
+        return _facts(parts)
     except (ValueError, KeyError, IndexError) as error:
         raise ProtocolError(host, f"the answer about its firewall cannot be understood: {error}") from error
 
 
-def _sections(mark: str, answer: str) -> dict[str, str]:
+def sections(mark: str, answer: str) -> dict[str, str]:
+    """Return what stands in each section of an answer, byte for byte, by the section's name."""
     parts = answer.split(f"\n{mark} ")[1:]
     pairs = (part.partition("\n") for part in parts)
     return {name: body for name, _, body in pairs}
 
 
-def _facts(sections: Mapping[str, str]) -> FirewallFacts:
-    ufw = sections["ufw"].split()
-    files = {name.removeprefix("file "): body for name, body in sections.items() if name.startswith("file /etc/")}
+def _facts(said: Mapping[str, str]) -> FirewallFacts:
+    ufw = said["ufw"].split()
+    files = {name.removeprefix("file "): body for name, body in said.items() if name.startswith("file /etc/")}
     release = files.pop("/etc/os-release", "")
-    numbers = [int(word) for word in sections["conntrack"].split()]
+    numbers = [int(word) for word in said["conntrack"].split()]
     return FirewallFacts(
         installed="installed" in ufw,
         version=ufw[0] if ufw else "",
         files=files,
         rulesets=Rulesets(
-            {4: sections["iptables-save"], 6: sections["ip6tables-save"]},
-            {4: sections["iptables-legacy-save"], 6: sections["ip6tables-legacy-save"]},
-            sections["nft"],
+            {4: said["iptables-save"], 6: said["ip6tables-save"]},
+            {4: said["iptables-legacy-save"], 6: said["ip6tables-legacy-save"]},
+            said["nft"],
         ),
-        listeners=parse_listeners(sections["listeners"]),
-        addresses=parse_addresses(sections["addresses"]),
+        listeners=parse_listeners(said["listeners"]),
+        addresses=parse_addresses(said["addresses"]),
         conntrack=(numbers[0], numbers[1]) if len(numbers) == 2 else (0, 0),
-        python3=sections["python3"].strip(),
+        python3=said["python3"].strip(),
         os_release=_assignments(release),
-        unit_enabled="enabled" in sections["unit"],
-        ipv6="yes" in sections["ipv6"],
-        rollback=" ".join(sections["rollback"].split()),
-        holder=sections["lock"].strip(),
-        peer=parse_peer(sections["connection"]),
+        unit_enabled="enabled" in said["unit"],
+        ipv6="yes" in said["ipv6"],
+        rollback=" ".join(said["rollback"].split()),
+        holder=said["lock"].strip(),
+        peer=parse_peer(said["connection"]),
     )
 
 
