@@ -11,11 +11,13 @@ Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
 # RFC 1123 labels: Kubernetes node names and host names alike.
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
-RoleName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,30}$")]
-Domain = Annotated[
-    str, StringConstraints(pattern=r"^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]$")
-]
+NAME = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
+ROLE = r"^[a-z][a-z0-9_]{0,30}$"
+DOMAIN = r"^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]$"
+
+Name = Annotated[str, StringConstraints(pattern=NAME)]
+RoleName = Annotated[str, StringConstraints(pattern=ROLE)]
+Domain = Annotated[str, StringConstraints(pattern=DOMAIN)]
 Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
 
 

@@ -29,7 +29,8 @@ class _UniqueKeys(yaml.CSafeLoader):
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
         try:
             return super().construct_object(node, deep)
-        except ValueError as error:
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
+            # PyYAML's constructors trust explicit tags: `!!int ""` indexes an empty text.
             raise _at(f"cannot be read: {str(error)[:100]}", node) from error
 
 

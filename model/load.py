@@ -14,6 +14,7 @@ from model import document
 from model.base import Name, RoleName
 from model.errors import FieldError, SchemaErrors, SiteError
 from model.hosts import Defaults, GroupEntry, HostEntry
+from model.mistakes import wrong_fields
 from model.rows import WORDS, PortsFile, Row
 from model.settings import Settings
 from model.site import Site, build
@@ -56,7 +57,7 @@ def _read(path: Path, errors: list[FieldError]) -> object:
     except FileNotFoundError:
         errors.append(FieldError(path.name, "(file)", "", "is missing", "start from `python -m flows.site init`"))
     except document.DocumentError as error:
-        errors.append(FieldError(path.name, error.place, "", error.message))
+        errors.append(FieldError(path.name, error.place, "", error.message, "write the file as plain YAML in UTF-8"))
     return None
 
 
@@ -67,7 +68,7 @@ def _parse(file: str, adapter: TypeAdapter[M], value: object, errors: list[Field
         # Strict JSON mode admits the text forms of addresses and dates and nothing else.
         return adapter.validate_json(json.dumps(value, default=_plain))
     except ValidationError as failure:
-        errors += [_field_error(file, dict(error)) for error in failure.errors(include_url=False)]
+        errors += wrong_fields(file, adapter, value, failure)
     except (TypeError, ValueError) as failure:
         errors.append(FieldError(file, "(file)", "", f"holds a value that is no plain data: {failure}"))
     return None
@@ -77,16 +78,6 @@ def _plain(value: object) -> str:
     if isinstance(value, (date, datetime)):
         return value.isoformat()
     raise TypeError(f"{type(value).__name__} {value!r}")
-
-
-def _field_error(file: str, error: Mapping[str, Any]) -> FieldError:
-    path = ".".join(str(part) for part in error["loc"]) or "(file)"
-    found = "" if error["type"] == "missing" else repr(error["input"])[:120]
-    advice = {
-        "extra_forbidden": "no such field; see `python -m flows.site schema`",
-        "missing": "write a value for it",
-    }.get(error["type"], "")
-    return FieldError(file, path, found, str(error["msg"]), advice)
 
 
 def _references(
@@ -119,7 +110,9 @@ def _references(
         ]
     for name, external in settings.external.items():
         errors += [
-            FieldError("site.yaml", f"external.{name}.targets", target, "no such host in hosts.yaml")
+            FieldError(
+                "site.yaml", f"external.{name}.targets", target, "no such host in hosts.yaml", "a host that runs it"
+            )
             for target in external.targets
             if target not in hosts
         ]
@@ -130,6 +123,7 @@ def _references(
                 f"rows.{number} ({row.name})",
                 end,
                 "is neither a role of groups.yaml nor a word for a network",
+                f"one of {', '.join(sorted((*groups, *WORDS)))}",
             )
             for end in (*row.source_ends, *row.destination_ends)
             if end not in groups and end not in WORDS

@@ -25,7 +25,9 @@ WORDS = frozenset(
 )
 Plane = Literal["host", "pod", "external"]
 Protocol = Literal["tcp", "udp", "vrrp"]
-PortText = Annotated[str, StringConstraints(pattern=r"^\d{1,5}(-\d{1,5})?$")]
+PORTS = r"^\d{1,5}(-\d{1,5})?$"
+ROW_NAME = r"^[a-z0-9][a-z0-9-]*$"
+PortText = Annotated[str, StringConstraints(pattern=PORTS)]
 Interval = tuple[int, int]
 
 
@@ -47,7 +49,7 @@ class Row(Declared):
     `target` is the name of the external address (site.yaml `external`) an external row is about. `source` is the place in the requirements.
     """
 
-    name: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]*$")]
+    name: Annotated[str, StringConstraints(pattern=ROW_NAME)]
     plane: Plane
     source_ends: tuple[RoleName, ...] = Field(alias="from", min_length=1)
     destination_ends: tuple[RoleName, ...] = Field(alias="to", min_length=1)

@@ -11,6 +11,8 @@ from pydantic import Field
 from model.base import Address, Declared, Domain, Name, Network, Text
 
 WORLD: tuple[Network, ...] = (IPv4Network("0.0.0.0/0"), IPv6Network("::/0"))
+VERSION = r"^1\.\d{2}(\.\d{1,2})?$"
+EMAIL = r"^[^@\s]+@[^@\s]+\.[^@\s]+$"
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 
@@ -43,7 +45,7 @@ class Tls(Declared):
 
     method: Literal["letsencrypt-http01", "letsencrypt-dns01", "organisation", "internal-ca"] = "letsencrypt-http01"
     li_method: Literal["letsencrypt-http01", "letsencrypt-dns01", "organisation", "internal-ca"] = "internal-ca"
-    email: Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")] | None = None
+    email: Annotated[str, Field(pattern=EMAIL)] | None = None
     staging: bool = False
     certificate: Text | None = None
     private_key: Text | None = None
@@ -76,7 +78,7 @@ class Endpoint(Declared):
 class Kubernetes(Declared):
     """The cluster to be."""
 
-    version: Annotated[str, Field(pattern=r"^1\.\d{2}(\.\d{1,2})?$")] = "1.36"
+    version: Annotated[str, Field(pattern=VERSION)] = "1.36"
     endpoint: Endpoint
     pod_cidrs: tuple[Network, ...] = (IPv4Network("10.244.0.0/16"),)
     service_cidrs: tuple[Network, ...] = (IPv4Network("10.96.0.0/12"),)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, date, datetime
+from pathlib import Path
 
+from model.errors import SchemaErrors
 from model.lint import addresses, cluster, isolation, matrix, perimeter, roles, waivers
 from model.lint.finding import Finding, Rule, View, exit_code, from_schema
+from model.load import load_site
 from model.site import Site
 
-__all__ = ["RULES", "Finding", "Rule", "exit_code", "findings", "from_schema"]
+__all__ = ["RULES", "Finding", "Rule", "examine", "exit_code", "findings", "from_schema"]
 
 RULES: tuple[Rule, ...] = (
     *addresses.RULES,
@@ -45,3 +48,16 @@ def _waived(finding: Finding, view: View) -> Finding:
         return replace(finding, severity="drift", message=note)
     note = f"{finding.message}; waived by {waiver.owner} until {waiver.expires}: {waiver.reason}"
     return replace(finding, severity="waived", message=note)
+
+
+def examine(directory: Path, today: date | None = None) -> tuple[str, tuple[Finding, ...]]:
+    """
+    Return the name of the site in a folder, empty where it cannot be read, and everything wrong with its files.
+
+    Raises `SiteError` when the folder is not there.
+    """
+    try:
+        site = load_site(directory)
+    except SchemaErrors as failure:
+        return "", from_schema(failure.errors)
+    return site.name, findings(site, today)

@@ -1,0 +1,95 @@
+"""How does a test get a site that differs from the reference one in exactly one way?"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from copy import deepcopy
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from model.load import FILES, load_site
+from model.site import Site
+
+REFERENCE = Path(__file__).parents[1] / "inventory"
+CASES = Path(__file__).parent / "data" / "sites"
+
+
+@cache
+def _reference(folder: Path) -> Mapping[str, Any]:
+    return {name: yaml.safe_load((folder / name).read_text("utf-8")) for name in FILES}
+
+
+def write(folder: Path, case: Mapping[str, Any], base: Path = REFERENCE) -> Path:
+    """
+    Write the base site with the case's edits into `folder` and return it.
+
+    `set` maps `file:dotted.path` to a value (a list item by number or by its `name`; `+` appends), `delete` lists such places,
+    `text` maps a file to its whole text, `missing` lists files not to write.
+    """
+    files = deepcopy(dict(_reference(base)))
+    for place, value in case.get("set", {}).items():
+        _edit(files, place, lambda container, key, value=value: _put(container, key, value))
+    for place in case.get("delete", ()):
+        _edit(files, place, lambda container, key: container.pop(key))
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, value in files.items():
+        if name.removesuffix(".yaml") in case.get("missing", ()):
+            continue
+        if value == _reference(base)[name]:
+            shutil.copyfile(base / name, folder / name)
+        else:
+            text = yaml.dump(value, Dumper=yaml.CSafeDumper, sort_keys=False, allow_unicode=True)
+            (folder / name).write_text(text, "utf-8")
+    for name, text in case.get("text", {}).items():
+        data = text if isinstance(text, bytes) else text.encode("utf-8")
+        (folder / f"{name}.yaml").write_bytes(data)
+    return folder
+
+
+def site(folder: Path, base: Path = REFERENCE, **case: Any) -> Site:
+    """
+    Return the base site with edits, loaded.
+    """
+    return load_site(write(folder, case, base))
+
+
+def cases(name: str) -> list[dict[str, Any]]:
+    """
+    Return the cases of a file under tests/data/sites.
+    """
+    return list(yaml.safe_load((CASES / name).read_text("utf-8")))
+
+
+def _edit(files: dict[str, Any], place: str, act: Any) -> None:
+    file, _, path = place.partition(":")
+    container, words = files, [f"{file}.yaml", *path.split(".")] if path else [f"{file}.yaml"]
+    for word in words[:-1]:
+        container = (
+            container[_key(container, word)]
+            if word in container or isinstance(container, list)
+            else _new(container, word)
+        )
+    act(container, _key(container, words[-1]))
+
+
+def _new(container: dict[str, Any], word: str) -> Any:
+    return container.setdefault(word, {})
+
+
+def _put(container: Any, key: Any, value: Any) -> None:
+    if key == "+":
+        container.append(value)
+    else:
+        container[key] = value
+
+
+def _key(container: Any, word: str) -> Any:
+    if not isinstance(container, list) or word == "+":
+        return word
+    if word.isdigit():
+        return int(word)
+    return next(number for number, item in enumerate(container) if item["name"] == word)
