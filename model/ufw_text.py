@@ -83,7 +83,7 @@ def with_option(text: str, key: str, value: str) -> str:
     said = option(text, key)
     if said is not None and said.lower() == value.strip('"').lower():
         return text
+    lines = [f"{key}={value}" if line.startswith(f"{key}=") else line for line in text.splitlines()]
     if said is None:
-        return f"{text}{'' if not text or text.endswith(chr(10)) else chr(10)}{key}={value}\n"
-    lines = text.splitlines(keepends=True)
-    return "".join(f"{key}={value}\n" if line.startswith(f"{key}=") else line for line in lines)
+        lines.append(f"{key}={value}")
+    return "".join(f"{line}\n" for line in lines)

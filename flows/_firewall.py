@@ -1,0 +1,217 @@
+"""How is the firewall of many hosts changed: all looked at, all judged, and only then any of them touched?"""
+
+from __future__ import annotations
+
+import getpass
+import os
+import socket
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from flows._hosts import HostFailure, close
+from model.errors import HostError, LockHeld, PlanRefused, SelectionError
+from model.outcome import Outcome, Status
+from remote import shell
+from remote.facts.firewall import FirewallFacts, observe
+from remote.firewall_session import Session, open_session
+from tasks import firewall
+from tasks.firewall_plan import SUBJECT, Plan, findings, lockout, plan, strangers
+
+if TYPE_CHECKING:
+    from nornir.core import Nornir
+    from nornir.core.inventory import Host
+
+    from flows._context import Context
+    from model.site import Site
+
+PROOF_SECONDS = 12.0
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A host looked at and judged, its lock held where `session` is there. `refusal`: why nothing may be done anywhere."""
+
+    facts: FirewallFacts
+    plan: Plan
+    refusal: str | None
+    own_rules: tuple[str, ...]
+    findings: tuple[Outcome, ...]
+    session: Session | None
+
+
+@dataclass
+class Sessions:
+    """Every session that is open, so that all of them end whatever happens."""
+
+    open: dict[str, Session] = field(default_factory=dict)
+
+    def begin(self, host: Host) -> Session:
+        """Open a session on a host and remember it."""
+        self.open[host.name] = open_session(host, who())
+        return self.open[host.name]
+
+    def end(self) -> None:
+        """End all sessions."""
+        for session in self.open.values():
+            session.close()
+
+
+@contextmanager
+def sessions(nr: Nornir) -> Iterator[Sessions]:
+    """Keep sessions for as long as the block runs; connections are closed with them."""
+    kept = Sessions()
+    try:
+        yield kept
+    finally:
+        kept.end()
+        close(nr)
+
+
+def who() -> str:
+    """Return what another run reads that finds a host locked by this one."""
+    return f"{getpass.getuser()}@{socket.gethostname()}, process {os.getpid()}, since {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def prepare(site: Site, host: Host, kept: Sessions | None) -> Prepared:
+    """
+    Look at one host and judge what the matrix wants there; `kept` None is a dry run, which takes no lock.
+    """
+    session = kept.begin(host) if kept is not None else None
+    facts = session.facts() if session else observe(host)
+    machine = site.by_name[host.name]
+    return Prepared(
+        facts,
+        plan(site, machine, facts),
+        lockout(site, machine, facts),
+        _own_rules(facts),
+        findings(site, host.name, facts),
+        session,
+    )
+
+
+def _own_rules(facts: FirewallFacts) -> tuple[str, ...]:
+    try:
+        return tuple(rule.words() for rule in strangers(facts))
+    except ValueError as error:
+        return (str(error),)
+
+
+def refuse(answers: Mapping[str, Prepared | HostFailure]) -> None:
+    """
+    Raise `LockHeld` or `PlanRefused` for all hosts at once where any host gives reason to; nothing was touched by then.
+    """
+    held = [answer.message for answer in answers.values() if _is_lock(answer) and isinstance(answer, HostFailure)]
+    if held:
+        raise LockHeld("\n".join(held))
+    reasons = [answer.refusal for answer in answers.values() if isinstance(answer, Prepared) and answer.refusal]
+    if reasons:
+        error = PlanRefused("\n".join(["refused, nothing was changed on any host:", *reasons]))
+        error.next_step = (
+            "admit that address by a row (`management` in site.yaml), or connect from where the matrix admits it"
+        )
+        raise error
+
+
+def _is_lock(answer: Prepared | HostFailure) -> bool:
+    return isinstance(answer, HostFailure) and isinstance(answer.exception, LockHeld)
+
+
+def carry_out(site: Site, host: Host, prepared: Prepared, *, purge: bool, hold: float) -> tuple[Outcome, ...]:
+    """
+    Bring one host to what the matrix says and return what came of it.
+    """
+    if prepared.own_rules and not purge:
+        return (_stopped(host.name, prepared.own_rules), *prepared.findings)
+    if prepared.session is None:
+        return (_proposed(host.name, prepared), *prepared.findings)
+    facts, todo, found = prepared.facts, prepared.plan, prepared.findings
+    if todo.install:
+        facts = firewall.install(prepared.session)
+        todo = plan(site, site.by_name[host.name], facts)
+        found = findings(site, host.name, facts)
+    if not todo.change:
+        return (Outcome(host.name, SUBJECT, Status.OK, _holds(todo)), *found)
+    return (*applied(host, prepared.session, todo, facts, hold), *found)
+
+
+def applied(host: Host, session: Session, todo: Plan, facts: FirewallFacts, hold: float) -> tuple[Outcome, ...]:
+    """
+    Carry out a plan on one host; a failure is that host's outcome, and says that the host is as it was.
+    """
+    try:
+        done = firewall.apply(session, todo, facts.rulesets, _proof(host), hold)
+    except HostError as error:
+        step = (
+            error.next_step
+            or "the host was rolled back, at once or by itself within 20 seconds; look at it, then run again"
+        )
+        return (Outcome(host.name, SUBJECT, Status.FAILED, error.message, step, todo.diff),)
+    outcome = Outcome(host.name, SUBJECT, Status.CHANGED, _changed(todo), evidence=todo.diff)
+    if not done.foreign:
+        return (outcome,)
+    what = "rules of others changed while the firewall was being changed"
+    return outcome, Outcome(host.name, "foreign-rules", Status.DRIFT, what, "find out who changed them", done.foreign)
+
+
+def _proof(host: Host) -> Callable[[], object]:
+    return lambda: shell.reconnect_proof(host, PROOF_SECONDS)
+
+
+def _stopped(host: str, rules: Sequence[str]) -> Outcome:
+    return Outcome(
+        host,
+        SUBJECT,
+        Status.DRIFT,
+        f"was never managed before and has {len(rules)} ufw rule{'s' if len(rules) > 1 else ''} of its own: {'; '.join(rules)}",
+        "take them into the matrix with `python -m flows.firewall adopt`, or remove them with --purge",
+        "\n".join(rules),
+    )
+
+
+def _proposed(host: str, prepared: Prepared) -> Outcome:
+    todo = prepared.plan
+    if not todo.change:
+        return Outcome(host, SUBJECT, Status.OK, _holds(todo))
+    verb = (
+        "ufw would be installed and started" if todo.install else ("ufw would be started" if todo.start else "differs")
+    )
+    return Outcome(host, SUBJECT, Status.DRIFT, f"{verb}: {_counts(todo.diff)}", "run without --dry-run", todo.diff)
+
+
+def _holds(todo: Plan) -> str:
+    return f"holds {sum(text.count('### tuple ###') for text in todo.then.files.values())} rules, as the matrix says"
+
+
+def _changed(todo: Plan) -> str:
+    verb = "started, " if todo.start else ""
+    return f"{verb}{_counts(todo.diff)}; a new connection was proven"
+
+
+def _counts(diff: str) -> str:
+    lines = [line for line in diff.splitlines() if not line.startswith(("---", "+++", "@@"))]
+    added, removed = (sum(line.startswith(sign) for line in lines) for sign in "+-")
+    return f"{added} lines added, {removed} removed"
+
+
+def servers(context: Context) -> tuple[str, ...]:
+    """
+    Return the selected hosts whose firewall is ours; raises `SelectionError` where none is.
+    """
+    ours = {machine.name for machine in context.site.servers}
+    names = tuple(name for name in context.hosts if name in ours)
+    if not names:
+        raise SelectionError(f"--limit {context.options.limit}: none of these is a server of the site")
+    return names
+
+
+def roles(site: Site) -> dict[str, object]:
+    """Return the report's own key that says which roles each host has."""
+    return {"roles": {machine.name: list(machine.roles) for machine in site.machines}}
+
+
+def told(answer: tuple[Outcome, ...] | HostFailure) -> tuple[Outcome, ...]:
+    """Return a host's outcomes, whatever came of it."""
+    return (answer.outcome(SUBJECT),) if isinstance(answer, HostFailure) else answer

@@ -1,0 +1,51 @@
+"""How does a host get back the firewall it had before the last change?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from flows._firewall import Prepared as Looked
+from flows._firewall import Sessions, applied, refuse, roles, servers, sessions, told
+from flows._hosts import HostFailure, each, inventory
+from flows._main import Context, Ingredients
+from model.outcome import Outcome, Status
+from tasks.firewall_plan import SUBJECT, between, lockout_by, state
+from tasks.firewall_restore import kept_rules, kept_state
+
+if TYPE_CHECKING:
+    from nornir.core.inventory import Host
+
+
+def restore(context: Context, hold: float) -> Ingredients:
+    """
+    Bring back, on the selected hosts, what was there before their last confirmed change, under the same guard.
+    """
+    names = servers(context)
+    nr = inventory(context.options.inventory)
+    dry = context.options.dry_run
+    with sessions(nr) as kept:
+        looked = each(nr, lambda host: _look(host, kept), names=names)
+        refuse(looked)
+        ready = {name: answer for name, answer in looked.items() if isinstance(answer, Looked)}
+        context.keep(*(answer.outcome(SUBJECT) for answer in looked.values() if isinstance(answer, HostFailure)))
+        done = each(nr, lambda host: _bring_back(host, ready, dry, hold), names=tuple(ready))
+    return Ingredients(tuple(one for answer in done.values() for one in told(answer)), names, extra=roles(context.site))
+
+
+def _look(host: Host, kept: Sessions) -> Looked:
+    session = kept.begin(host)
+    facts = session.facts()
+    last = session.last()
+    plan = between(host.name, state(facts), kept_state(facts, last))
+    return Looked(facts, plan, lockout_by(host.name, kept_rules(last), facts), (), (), session)
+
+
+def _bring_back(host: Host, ready: Mapping[str, Looked], dry: bool, hold: float) -> tuple[Outcome, ...]:
+    looked = ready[host.name]
+    if not looked.plan.change or looked.session is None:
+        return (Outcome(host.name, SUBJECT, Status.OK, "is as it was before the last change"),)
+    if dry:
+        step = "run without --dry-run"
+        return (Outcome(host.name, SUBJECT, Status.DRIFT, "would be brought back", step, looked.plan.diff),)
+    return applied(host, looked.session, looked.plan, looked.facts, hold)

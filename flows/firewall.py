@@ -1,0 +1,97 @@
+"""Does every host's firewall hold exactly what the port matrix says? Make it so."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import typer
+
+from flows import _command
+from flows import _options as flags
+from flows import _sudo as sudo
+from flows._firewall import Prepared, carry_out, prepare, refuse, roles, servers, sessions, told
+from flows._firewall_adopt import adopt
+from flows._firewall_restore import restore
+from flows._hosts import HostFailure, each, inventory
+from flows._main import Context, Ingredients, conduct
+from model.errors import SelectionError
+from tasks.firewall_plan import SUBJECT
+
+HELP = """Make every host's ufw hold exactly what the port matrix says: both families, kernel and files.
+
+All hosts are looked at before any is touched. Where the matrix would lock out the address that a host sees this session come
+from, nothing is changed anywhere. Each change is watched by a rollback on the host that survives this process and a reboot.
+A host that was never managed and has ufw rules of its own is left alone until `adopt` or --purge says what to do with them.
+
+\b
+python -m flows.firewall                      apply
+python -m flows.firewall adopt --limit db-1   write rows for the rules db-1 has into ports.yaml
+python -m flows.firewall restore db-1         bring back what was there before the last change
+
+Example: python -m flows.firewall --limit database --dry-run
+"""
+
+Action = Annotated[
+    Literal["apply", "adopt", "restore"],
+    typer.Argument(help="apply (the default), adopt, or restore with the names of hosts."),
+]
+Hosts = Annotated[list[str] | None, typer.Argument(metavar="[HOST]...", help="The hosts to restore.")]
+Hold = Annotated[float, typer.Option(min=0, max=3600, metavar="SECONDS", help="Wait between applying and proving.")]
+Purge = Annotated[bool, typer.Option("--purge", help="Remove the rules of hosts that were never managed before.")]
+
+
+def main(
+    action: Action = "apply",
+    hosts: Hosts = None,
+    inventory: flags.Inventory = flags.DEFAULT_INVENTORY,
+    limit: flags.Limit = None,
+    hold: Hold = 0.0,
+    purge: Purge = False,
+    ask_sudo_password: sudo.AskPassword = False,
+    sudo_password_fd: sudo.PasswordDescriptor = None,
+    dry_run: flags.DryRun = False,
+    json: flags.Json = None,
+    yes: flags.Yes = False,
+    verbose: flags.Verbose = False,
+    quiet: flags.Quiet = False,
+    no_color: flags.NoColor = False,
+) -> int:
+    sudo.take_password(ask_sudo_password, sudo_password_fd)
+    named = tuple(hosts or ())
+    if (action == "restore") != bool(named):
+        raise SelectionError(
+            "`restore` needs the names of hosts" if not named else f"`{action}` takes hosts by --limit"
+        )
+    expression = ",".join(named) if named else limit
+    options = flags.Options(inventory, expression, dry_run, json, yes, verbose, quiet, no_color)
+    work = {"apply": lambda context: _apply(context, purge, hold), "adopt": adopt}
+    body = work.get(action, lambda context: restore(context, hold))
+    return conduct("firewall", options, body, changes=True)
+
+
+main.__doc__ = f"\b\n{HELP}"
+
+
+def _apply(context: Context, purge: bool, hold: float) -> Ingredients:
+    site, names = context.site, servers(context)
+    nr = inventory(context.options.inventory)
+    with sessions(nr) as open_ones:
+        kept = None if context.options.dry_run else open_ones
+        with context.progress(len(names), "looking at every host") as advance:
+            looked = each(nr, lambda host: prepare(site, host, kept), names=names, on_done=lambda _name: advance(1))
+        refuse(looked)
+        ready = {name: answer for name, answer in looked.items() if isinstance(answer, Prepared)}
+        failed = [answer.outcome(SUBJECT) for answer in looked.values() if isinstance(answer, HostFailure)]
+        context.keep(*failed)
+        with context.progress(len(ready), "applying") as advance:
+            done = each(
+                nr,
+                lambda host: carry_out(site, host, ready[host.name], purge=purge, hold=hold),
+                names=tuple(ready),
+                on_done=lambda _name: advance(1),
+            )
+    return Ingredients(tuple(outcome for answer in done.values() for outcome in told(answer)), names, extra=roles(site))
+
+
+if __name__ == "__main__":
+    _command.run(main, "flows.firewall")

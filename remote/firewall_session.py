@@ -1,0 +1,131 @@
+"""How does one session work on a host's firewall: locked, watched by a rollback, one shell over one channel?"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from model.errors import CommandFailed, CommandTimeout, LockHeld, Unreachable
+from remote.facts import firewall as facts_of
+from remote.facts.firewall import FirewallFacts
+
+if TYPE_CHECKING:
+    from nornir.core.inventory import Host
+
+    from remote.shell import Stream
+
+TEMPLATES = Path(__file__).parent.parent / "templates" / "host"
+SECONDS = 30.0
+INSTALL_SECONDS = 300.0
+_HELD = 75
+_CUT_SHORT = 76
+
+
+class Session:
+    """
+    The host's lock and the functions of `templates/host/ufw-session.sh`, for as long as the channel is open.
+
+    Commands raise `CommandFailed`, `CommandTimeout`, and `Unreachable` where the session has ended.
+    """
+
+    def __init__(self, host: str, stream: Stream, who: str) -> None:
+        """
+        Take the lock and finish a rollback that an earlier session left armed.
+
+        Raises `LockHeld` naming the holder, `CommandFailed` where a rollback of before could not be finished.
+        """
+        self.host = host
+        self._stream = stream
+        self._mark = facts_of.new_mark()
+        self._say(f"{facts_of.text()}\n{_read('ufw-session.sh')}\nmf_begin\n")
+        locked = f"if mf_lock {shlex.quote(who)}; then mf_settle 1>&2 || (exit {_CUT_SHORT}); fi"
+        code, said = self._ask(locked, SECONDS)
+        if code == _HELD:
+            raise LockHeld(f"{host}: another run works on its firewall: {said.strip()}; wait for it or end it")
+        if code == _CUT_SHORT:
+            raise CommandFailed(
+                host,
+                ("matrix-fleet-rollback",),
+                code,
+                f"a rollback could not be finished: {self._stream.complaint()}",
+                "look at `journalctl -u matrix-fleet-rollback` and /var/lib/matrix-fleet/fired there, then remove that folder",
+            )
+        if code:
+            raise CommandFailed(host, ("mf_lock",), code, self._stream.complaint(), "is util-linux installed?")
+
+    def facts(self) -> FirewallFacts:
+        """Look at the host again."""
+        mark = facts_of.new_mark()
+        return facts_of.parse(self.host, mark, self.call(f"mf_facts {mark}").encode("utf-8", "surrogateescape"))
+
+    def last(self) -> Mapping[str, str]:
+        """Return what was before the last confirmed change, by section; raises `CommandFailed` where nothing is kept."""
+        mark = facts_of.new_mark()
+        answer = self.call(f"mf_last {mark}", "nothing was ever changed here, so there is nothing to bring back")
+        return facts_of.sections(mark, answer)
+
+    def put(self, texts: Mapping[str, str]) -> None:
+        """Lay texts into the session's working folder on the host, by name; each ends with a newline or is empty."""
+        for name, text in texts.items():
+            end = f"{self._mark}-end"
+            self._say(f"cat >\"$mf_work\"/{shlex.quote(name)} <<'{end}'\n{text}{end}\n")
+
+    def call(self, command: str, next_step: str = "", timeout: float = SECONDS) -> str:
+        """Run functions of the session (`command` is shell text of this project, never data); return what they print."""
+        code, said = self._ask(command, timeout)
+        if code:
+            raise CommandFailed(self.host, (command,), code, self._stream.complaint(), next_step)
+        return said
+
+    def close(self) -> None:
+        """End the session; the lock falls. A rollback that is armed stays so and fires by itself."""
+        self._stream.close()
+
+    def _ask(self, command: str, timeout: float) -> tuple[int, str]:
+        self._say(f"{command}\nprintf '\\n%s %s\\n' {self._mark} $?\n")
+        lines: list[bytes] = []
+        mark = self._mark.encode() + b" "
+        try:
+            while not (line := self._stream.read_line(timeout)).startswith(mark):
+                lines.append(line)
+        except TimeoutError:
+            raise CommandTimeout(self.host, (command,), timeout) from None
+        except EOFError as error:
+            raise Unreachable(self.host, f"the firewall session ended: {error}", "look at the host") from None
+        text = b"\n".join(lines).decode("utf-8", "surrogateescape")
+        return int(line.split()[1]), text
+
+    def _say(self, text: str) -> None:
+        try:
+            self._stream.write(text.encode("utf-8", "surrogateescape"))
+        except (EOFError, TimeoutError) as error:
+            raise Unreachable(self.host, f"the firewall session ended: {error}", "look at the host") from None
+
+
+def open_session(host: Host, who: str) -> Session:
+    """Open a session as root; `who` is what another run reads that finds the host locked."""
+    from remote.shell import start
+
+    stream = start(host, ("sh", "-s"), root=True)
+    try:
+        return Session(host.name, stream, who)
+    except BaseException:
+        stream.close()
+        raise
+
+
+@cache
+def _read(name: str) -> str:
+    return (TEMPLATES / name).read_text("utf-8")
+
+
+def rollback_parts() -> Mapping[str, str]:
+    """Return the rollback's script and units under the names that `mf_arm` looks for."""
+    return {
+        "rollback.sh": _read("ufw-rollback.sh"),
+        "service": _read("ufw-rollback.service"),
+        "timer": _read("ufw-rollback.timer"),
+    }

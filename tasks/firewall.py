@@ -1,0 +1,127 @@
+"""Make a host's ufw hold exactly what the port matrix says, without ever opening it or locking anybody out."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from time import monotonic
+
+from model.errors import CommandFailed, HostError
+from model.foreign_rules import Rulesets, changed
+from model.ufw import FILES, USER
+from model.ufw_change import KernelChange, Pairs
+from model.ufw_diff import difference
+from remote.facts.firewall import FirewallFacts
+from remote.firewall_session import INSTALL_SECONDS, Session, rollback_parts
+from tasks.firewall_plan import Plan, state
+
+Prove = Callable[[], object]
+_RENEW_SECONDS = 5.0
+_FAMILIES = (4, 6)
+
+
+@dataclass(frozen=True)
+class Applied:
+    """What is there after a change: the host looked at again, and how others' rules changed meanwhile (empty: they did not)."""
+
+    facts: FirewallFacts
+    foreign: str
+
+
+def apply(session: Session, plan: Plan, before: Rulesets, prove: Prove, hold: float = 0.0) -> Applied:
+    """
+    Carry out a plan: tested, with a rollback armed, the kernel first, then proof, files, and a look at what came of it.
+
+    `prove` opens a new connection to the host and raises `HostError` where it cannot; `hold` seconds pass before it.
+    `before`: the host's rulesets as the plan knew them. Raises `HostError`, and the host is then as it was before, at once
+    or by itself within 20 seconds.
+    """
+    session.put(_payload(plan))
+    carried_out = "{ mf_write && mf_start; }" if plan.start else "mf_kernel"
+    _guarded(session, f"mf_test && mf_arm && {carried_out}")
+    try:
+        _hold(session, hold)
+        prove()
+        session.call("mf_renew" if plan.start else "mf_renew && mf_write")
+        facts = session.facts()
+        left = difference(plan.host, state(facts), plan.then)
+        if left:
+            raise CommandFailed(
+                plan.host, ("iptables-restore",), 0, f"the kernel or the files hold something else:\n{left}"
+            )
+        session.call("mf_disarm")
+    except HostError:
+        _roll_back(session)
+        raise
+    return Applied(facts, changed(before, facts.rulesets))
+
+
+def install(session: Session) -> FirewallFacts:
+    """
+    Install ufw from the host's own package sources and look at the host again.
+    """
+    session.call("mf_install", "look at the host's apt sources", INSTALL_SECONDS)
+    return session.facts()
+
+
+def _guarded(session: Session, command: str) -> None:
+    try:
+        session.call(command)
+    except CommandFailed:
+        _roll_back(session)
+        raise
+
+
+def _roll_back(session: Session) -> None:
+    """Roll back at once where the session still lives; where it does not, the armed timer does it."""
+    try:
+        session.call("if [ -d $mf_state/armed ]; then mf_undo; fi")
+    except HostError:
+        return
+
+
+def _hold(session: Session, seconds: float) -> None:
+    """Wait, and keep the rollback from firing meanwhile."""
+    waiting = threading.Event()
+    end = monotonic() + seconds
+    while (left := end - monotonic()) > 0:
+        waiting.wait(min(left, _RENEW_SECONDS))
+        session.call("mf_renew")
+
+
+def _payload(plan: Plan) -> dict[str, str]:
+    """Return every text that the host's side of the session looks for."""
+    texts = dict(rollback_parts())
+    texts["paths"] = "".join(f"{path}\n" for path in FILES)
+    texts["unit"] = _flag(plan.undo.unit_enabled)
+    texts["new-unit"] = _flag(plan.change.unit_enabled)
+    texts["deleted"] = "".join(f"{path}\n" for path, text in plan.change.files.items() if text is None)
+    for path, text in plan.change.files.items():
+        if text is not None:
+            texts["file-" + path.removeprefix("/etc/").replace("/", "+")] = text
+    for version in _FAMILIES:
+        forward = plan.change.kernel.get(version, KernelChange())
+        back = plan.undo.kernel.get(version, KernelChange())
+        user = plan.then.files.get(USER[version], "")
+        texts[f"test{version}"] = user if plan.start else forward.restore
+        texts[f"kernel{version}"] = forward.restore
+        texts[f"kernel-jumps{version}"] = _pairs(forward.removed_jumps)
+        texts[f"kernel-chains{version}"] = _lines(forward.removed_chains)
+        texts[f"undo{version}"] = back.restore
+        texts[f"jumps-removed{version}"] = _pairs(back.removed_jumps)
+        texts[f"jumps-appended{version}"] = _pairs(back.appended_jumps)
+        texts[f"chains-removed{version}"] = _lines(back.removed_chains)
+    return texts
+
+
+def _flag(enabled: bool | None) -> str:
+    return "" if enabled is None else ("enabled\n" if enabled else "disabled\n")
+
+
+def _pairs(pairs: Pairs) -> str:
+    return _lines(tuple(f"{chain} {rule}" for chain, rule in pairs))
+
+
+def _lines(words: tuple[str, ...]) -> str:
+    return "".join(f"{word}\n" for word in words)

@@ -1,0 +1,159 @@
+# The functions of one firewall session on a host. The controller sends calls on standard input and reads what they print;
+# when it goes away, input ends, the lock falls, and an armed rollback fires by itself.
+set -u
+umask 077
+mf_state=/var/lib/matrix-fleet
+mf_units=/etc/systemd/system
+mf_work=
+
+# $1: who wants it, and since when.
+mf_lock() {
+    exec 9>>/run/matrix-fleet.lock
+    if ! flock -n 9; then
+        cat /run/matrix-fleet.lock
+        return 75
+    fi
+    printf '%s\n' "$1" >/run/matrix-fleet.lock
+}
+
+# A run that was cut short left its change unconfirmed: finish its rollback before looking at anything.
+mf_settle() {
+    if [ -d "$mf_state/armed" ]; then
+        sh "$mf_state/rollback.sh" by-holder </dev/null 9>&-
+    elif [ -d "$mf_state/fired" ]; then
+        return 1
+    fi
+}
+
+mf_begin() {
+    mf_work=$(mktemp -d /run/matrix-fleet.XXXXXX)
+    trap 'rm -rf "$mf_work"' EXIT
+}
+
+mf_install() {
+    DEBIAN_FRONTEND=noninteractive
+    export DEBIAN_FRONTEND
+    mf_apt="-q -y -o DPkg::Lock::Timeout=60 -o APT::Install-Recommends=false -o Dpkg::Options::=--force-confold"
+    # shellcheck disable=SC2086 # options are several words
+    apt-get $mf_apt update </dev/null 9>&- 1>&2 && apt-get $mf_apt install ufw </dev/null 9>&- 1>&2
+}
+
+mf_test() {
+    for mf_family in 4 6; do
+        [ -s "$mf_work/test$mf_family" ] || continue
+        "$(mf_tables $mf_family)-restore" -w 5 -n --test <"$mf_work/test$mf_family" || return 1
+    done
+}
+
+mf_tables() {
+    if [ "$1" = 6 ]; then echo ip6tables; else echo iptables; fi
+}
+
+# Everything the rollback needs is on disk, and its unit is enabled, before anything changes.
+mf_arm() {
+    mkdir -p "$mf_state" && chmod 700 "$mf_state" && rm -rf "$mf_state/arming" && mkdir "$mf_state/arming" || return 1
+    mf_snapshot=$mf_state/arming
+    for mf_name in paths unit undo4 undo6 jumps-removed4 jumps-removed6 jumps-appended4 jumps-appended6 \
+        chains-removed4 chains-removed6; do
+        cp "$mf_work/$mf_name" "$mf_snapshot/$mf_name" || return 1
+    done
+    while read -r mf_path; do
+        if [ -e "$mf_path" ]; then
+            mkdir -p "$mf_snapshot/files${mf_path%/*}" && cp -a "$mf_path" "$mf_snapshot/files$mf_path" || return 1
+        fi
+    done <"$mf_snapshot/paths"
+    for mf_family in 4 6; do
+        "$(mf_tables $mf_family)-save" -t filter >"$mf_snapshot/saved$mf_family" 2>/dev/null
+        [ -s "$mf_snapshot/saved$mf_family" ] || : >"$mf_snapshot/no-table$mf_family"
+    done
+    if [ -n "$(find "$mf_units" -name 'ufw.service' -type l -path '*.wants/*')" ]; then
+        echo enabled >"$mf_snapshot/was"
+    else
+        echo disabled >"$mf_snapshot/was"
+    fi
+    echo "$$ $mf_work" >"$mf_snapshot/holder"
+    cp "$mf_work/rollback.sh" "$mf_state/rollback.sh" || return 1
+    cp "$mf_work/service" "$mf_units/matrix-fleet-rollback.service" || return 1
+    cp "$mf_work/timer" "$mf_units/matrix-fleet-rollback.timer" || return 1
+    chmod 644 "$mf_units/matrix-fleet-rollback.service" "$mf_units/matrix-fleet-rollback.timer"
+    mkdir -p -m 755 "$mf_units/multi-user.target.wants"
+    ln -sf ../matrix-fleet-rollback.service "$mf_units/multi-user.target.wants/matrix-fleet-rollback.service" || return 1
+    : >/run/matrix-fleet-armed
+    mv "$mf_snapshot" "$mf_state/armed" && systemctl start matrix-fleet-rollback.timer </dev/null 9>&-
+}
+
+mf_renew() {
+    [ -d "$mf_state/armed" ] && systemctl restart matrix-fleet-rollback.timer </dev/null 9>&-
+}
+
+mf_kernel() {
+    for mf_family in 4 6; do
+        mf_command=$(mf_tables $mf_family)
+        [ -s "$mf_work/kernel$mf_family" ] || continue
+        "$mf_command-restore" -w 5 -n <"$mf_work/kernel$mf_family" || return 1
+        while read -r mf_chain mf_rule; do
+            # shellcheck disable=SC2086 # a rule is several words
+            "$mf_command" -w 5 -D "$mf_chain" $mf_rule || return 1
+        done <"$mf_work/kernel-jumps$mf_family"
+        while read -r mf_chain; do
+            "$mf_command" -w 5 -X "$mf_chain" || return 1
+        done <"$mf_work/kernel-chains$mf_family"
+    done
+}
+
+# Each file appears whole or not at all, with the mode and owner it had.
+mf_write() {
+    for mf_new in "$mf_work"/file-*; do
+        [ -e "$mf_new" ] || continue
+        mf_path=/etc/$(basename "$mf_new" | sed 's/^file-//; s/+/\//g')
+        if [ -e "$mf_path" ]; then
+            chmod --reference="$mf_path" "$mf_new" && chown --reference="$mf_path" "$mf_new" || return 1
+        else
+            chmod 640 "$mf_new" && chown root:root "$mf_new" || return 1
+        fi
+        cp -p "$mf_new" "$mf_path.matrix-fleet" && mv -f "$mf_path.matrix-fleet" "$mf_path" || return 1
+    done
+    while read -r mf_path; do
+        rm -f "$mf_path"
+    done <"$mf_work/deleted"
+    case $(cat "$mf_work/new-unit") in
+    enabled) systemctl --no-reload enable ufw.service </dev/null 9>&- 2>/dev/null || return 1 ;;
+    disabled) systemctl --no-reload disable ufw.service </dev/null 9>&- 2>/dev/null || return 1 ;;
+    esac
+}
+
+mf_start() {
+    /lib/ufw/ufw-init start </dev/null 9>&- 1>&2
+}
+
+mf_undo() {
+    sh "$mf_state/rollback.sh" by-holder </dev/null 9>&- 1>&2
+}
+
+# From here on the change stands. What was before it is kept for `restore`.
+mf_disarm() {
+    rm -rf "$mf_state/last.old"
+    if [ -d "$mf_state/last" ]; then mv "$mf_state/last" "$mf_state/last.old"; fi
+    mv "$mf_state/armed" "$mf_state/last" || return 1
+    systemctl stop matrix-fleet-rollback.timer </dev/null 9>&- 2>/dev/null
+    rm -f "$mf_units/multi-user.target.wants/matrix-fleet-rollback.service" "$mf_units/matrix-fleet-rollback.service" \
+        "$mf_units/matrix-fleet-rollback.timer" /run/matrix-fleet-armed "$mf_state/rollback.sh"
+    rm -rf "$mf_state/last.old" "$mf_state/last/holder"
+}
+
+# Prints what `mf_disarm` kept, in the sections of `mf_facts`. $1: the mark that begins each section.
+mf_last() {
+    mf_mark=$1
+    [ -d "$mf_state/last" ] || return 1
+    while read -r mf_path; do
+        if [ -f "$mf_state/last/files$mf_path" ]; then
+            mf_section "file $mf_path"
+            cat "$mf_state/last/files$mf_path"
+        fi
+    done <"$mf_state/last/paths"
+    for mf_name in saved4 saved6 was; do
+        mf_section "$mf_name"
+        cat "$mf_state/last/$mf_name"
+    done
+    mf_section end
+}
