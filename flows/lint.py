@@ -1,0 +1,74 @@
+"""Do the site's files hold together before anything connects anywhere?"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from flows import _command
+from flows import _options as flags
+from flows._main import Context, Ingredients, conduct
+from flows._publish import CONTROLLER
+from flows._report import Screen
+from flows._summary import Line
+from model import lint
+from model.outcome import GOOD, REFUSED, Outcome, Status
+
+HELP = """Check the site's files: every wrong field of every file at once, and named rules for traps that well-formed files still hold.
+
+Connects to nothing. Every other flow does this first and stops on errors. A waiver in site.yaml whose `id` is a rule's name turns
+what the rule finds into `waived` until its day; after that it is drift.
+
+Exit codes: 0 nothing or warnings only, 1 errors, 2 a waiver has lapsed.
+
+Example: python -m flows.lint --inventory inventory
+"""
+SUBJECT = "site files"
+
+Rules = Annotated[bool, typer.Option("--rules", help="List every rule with what goes wrong without it, and stop.")]
+
+
+def main(
+    inventory: flags.Inventory = flags.DEFAULT_INVENTORY,
+    limit: flags.Limit = None,
+    rules: Rules = False,
+    dry_run: flags.DryRun = False,
+    json: flags.Json = None,
+    yes: flags.Yes = False,
+    verbose: flags.Verbose = False,
+    quiet: flags.Quiet = False,
+    no_color: flags.NoColor = False,
+) -> int:
+    options = flags.Options(inventory, limit, dry_run, json, yes, verbose, quiet, no_color)
+    if rules:
+        Screen(options).lines([Line(f"{rule.name:<24}{rule.severity:<9}{rule.why}") for rule in lint.RULES])
+        return GOOD
+    return conduct("lint", options, _examine, lint_first=False)
+
+
+main.__doc__ = f"\b\n{HELP}"
+
+
+def _examine(context: Context) -> Ingredients:
+    """Report what the rules find, of the selected hosts where it is about a host."""
+    found = [finding for finding in lint.findings(context.site) if not finding.host or finding.host in context.hosts]
+    errors = sum(finding.severity == "error" for finding in found)
+    lapsed = sum(finding.rule == "waiver-expired" for finding in found)
+    outcomes = []
+    if lapsed:
+        step = "repair what they cover and remove them, or have their owners renew them"
+        message = f"{lapsed} waivers have lapsed" if lapsed > 1 else "a waiver has lapsed"
+        outcomes.append(Outcome(CONTROLLER, "waivers", Status.DRIFT, message, step))
+    if errors:
+        message = f"{errors} errors" if errors > 1 else "one error"
+        outcomes.append(Outcome(CONTROLLER, SUBJECT, Status.FAILED, message, "correct what `findings` lists"))
+    else:
+        message = f"{len(lint.RULES)} rules find no error"
+        outcomes.append(Outcome(CONTROLLER, SUBJECT, Status.OK, message))
+    extra = {"findings": [finding.to_json() for finding in found]}
+    return Ingredients(tuple(outcomes), hosts=(), forced=REFUSED if errors else GOOD, extra=extra)
+
+
+if __name__ == "__main__":
+    _command.run(main, "flows.lint")
