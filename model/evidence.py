@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -11,6 +12,7 @@ from model.site import Site
 from model.verdicts import Packets
 
 Key = tuple[str, str, str]  # source, address, protocol
+_NO_ROUTE = (errno.ENETUNREACH, errno.EHOSTUNREACH)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +95,7 @@ def _packets(site: Site, pair: Pair, sent: Sent | None, seen: list[tuple[str, Se
     return Packets(
         sent=sent.sent if sent else 0,
         refused=sent.refused if sent else 0,
+        unroutable=_unroutable(sent) if sent else 0,
         arrived=arrived,
         passed=passed,
         synack=sent.synack if sent else 0,
@@ -114,6 +117,14 @@ def _by_sender(sent: Sent) -> dict[str, int]:
     return found
 
 
+def _unroutable(sent: Sent) -> int:
+    """Only what the routing table says is an answer; a probe that found queues full was merely not sent."""
+    ports = 0
+    for error in _NO_ROUTE:
+        ports |= sent.unroutable.get(error, 0)
+    return ports
+
+
 def missing(pairs: Iterable[Pair], joined: Joined, again: int) -> dict[str, dict[tuple[str, str], int]]:
     """
     Return what each source must send once more, as ports by (address, protocol): every probe whose absence is not yet an answer.
@@ -124,9 +135,9 @@ def missing(pairs: Iterable[Pair], joined: Joined, again: int) -> dict[str, dict
     for pair in pairs:
         for protocol in PROTOCOLS:
             packets = joined.packets[pair.source, str(pair.address), protocol]
-            rest = (
-                pair.probed.get(protocol, 0) & ~packets.arrived & ~packets.passed & ~packets.refused & ~packets.strayed
-            )
+            # What passed is told; so is, where the port must be closed, what arrived.
+            told = packets.passed | packets.refused | packets.strayed | packets.unroutable
+            rest = pair.probed.get(protocol, 0) & ~told & ~(packets.arrived & ~pair.open(protocol))
             if pair.border and again > 1:
                 rest &= pair.open(protocol)
             if rest:

@@ -17,12 +17,14 @@ class Packets:
     """
     Evidence of one pair and protocol, as bitsets of probed ports.
 
-    `refused` never left the source (EPERM); `arrived` before, `passed` after the destination's INPUT; `strayed` surfaced elsewhere;
-    `translated` arrived under another source address. `nat` says in words what translation was seen; `answered` which host took the packets.
+    `refused` never left the source (EPERM), nor did `unroutable` (no route); `arrived` before, `passed` after the destination's INPUT;
+    `strayed` surfaced elsewhere;
+    `translated` arrived under another source address. `nat` says in words what translation was seen; `answered` which host answered.
     """
 
     sent: int = 0
     refused: int = 0
+    unroutable: int = 0
     arrived: int = 0
     passed: int = 0
     synack: int = 0
@@ -33,6 +35,11 @@ class Packets:
     translated: int = 0
     nat: str = ""
     answered: str = ""
+
+    @property
+    def replied(self) -> int:
+        """Ports where a service spoke: only who got the probe can answer it."""
+        return self.synack | self.data
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,70 +110,67 @@ def _blind(opened: int, known: Circumstances) -> Stories | None:
 
 
 def _judge_open(stories: Stories, pair: Pair, ports: int, packets: Packets, known: Circumstances) -> None:
-    passed = ports & packets.passed
-    translated = passed & packets.translated if pair.plane == "host" else 0
-    _put(stories, Story("open", "open", "violation", "nat", packets.nat), translated)
-    _put(stories, Story("open", "open", "ok"), passed & ~translated)
-    rest = ports & ~passed
-    refused = rest & packets.refused & ~packets.arrived
-    _put(
-        stories,
-        Story("open", "closed", "violation", "source-egress", "the source's own firewall refuses to send"),
-        refused,
+    rest = _Rest(stories, "open", ports)
+    if pair.plane == "host":
+        # The firewall judged another source than the matrix speaks of.
+        rest.take(packets.passed & packets.translated, "open", "violation", "nat", packets.nat)
+        rest.take(packets.arrived & packets.translated, "closed", "violation", "nat", packets.nat)
+    rest.take(packets.passed, "open", "ok")
+    rest.take(
+        packets.arrived & packets.replied,
+        "open",
+        "ok",
+        "",
+        "a service answered, behind a translation of the host's own",
     )
-    rest &= ~refused
-    arrived = rest & packets.arrived
-    _put(
-        stories,
-        Story("open", "closed", "violation", "destination-firewall", "arrived, and the host's firewall dropped it"),
-        arrived,
+    rest.take(packets.replied, "open", "violation", "nat", packets.nat or "somebody else answered in the host's place")
+    refused = packets.refused & ~packets.arrived
+    rest.take(refused, "closed", "violation", "source-egress", "the source's own firewall refuses to send")
+    rest.take(
+        packets.arrived, "closed", "violation", "destination-firewall", "arrived, and the host's firewall dropped it"
     )
-    rest &= ~arrived
-    strayed = rest & packets.strayed
-    _put(stories, Story("open", "closed", "violation", "nat", packets.nat), strayed)
-    rest &= ~strayed
+    rest.take(packets.strayed, "closed", "violation", "nat", packets.nat)
+    rest.take(packets.unroutable, "closed", "violation", "source-egress", "the source has no route there")
+    rest.take(~packets.sent, "unknown", "unproven", "source", "was never sent")
     doubt = _doubt(pair, packets, known)
     if doubt:
-        _put(stories, Story("open", "unknown", "unproven", doubt, "nothing else shows that this end works"), rest)
-    else:
-        _put(
-            stories,
-            Story("open", "closed", "violation", "path", "left the source, never arrived; both ends work"),
-            rest,
-        )
+        rest.take(EVERY_PORT, "unknown", "unproven", doubt, "nothing else shows that this end works")
+    rest.take(EVERY_PORT, "closed", "violation", "path", "left the source, never arrived; both ends work")
 
 
 def _judge_closed(stories: Stories, pair: Pair, ports: int, packets: Packets, known: Circumstances) -> None:
-    passed = ports & packets.passed
+    rest = _Rest(stories, "closed", ports)
+    if pair.plane == "host":
+        rest.take(packets.passed & packets.translated, "open", "violation", "nat", packets.nat)
     # Behind a border the packet should not even arrive: the border let it through, whatever the host then does.
     culprit = "path" if pair.border else "destination-firewall"
-    _put(stories, Story("closed", "open", "violation", culprit, "passed the host's firewall"), passed)
-    rest = ports & ~passed
-    arrived = rest & packets.arrived
+    rest.take(packets.passed, "open", "violation", culprit, "passed the host's firewall")
+    rest.take(packets.replied, "open", "violation", "nat", packets.nat or "a service answered, past the host's INPUT")
     if pair.border:
-        _put(
-            stories,
-            Story("closed", "closed", "violation", "path", "crossed the border; only the host dropped it"),
-            arrived,
-        )
-    else:
-        _put(stories, Story("closed", "closed", "ok"), arrived)
-    rest &= ~arrived
-    strayed = rest & packets.strayed
-    _put(stories, Story("closed", "open", "violation", "nat", packets.nat), strayed)
-    rest &= ~strayed
-    refused = rest & packets.refused
-    _put(stories, Story("closed", "closed", "ok", "", "the source's own firewall refuses to send"), refused)
-    rest &= ~refused
+        rest.take(packets.arrived, "closed", "violation", "path", "crossed the border; only the host dropped it")
+    rest.take(packets.arrived, "closed", "ok")
+    rest.take(packets.strayed, "open", "violation", "nat", packets.nat)
+    rest.take(packets.refused, "closed", "ok", "", "the source's own firewall refuses to send")
+    rest.take(packets.unroutable, "closed", "ok", "", "the source has no route there")
+    rest.take(~packets.sent, "unknown", "unproven", "source", "was never sent")
     doubt = _doubt(pair, packets, known)
     if pair.border and not doubt:
-        _put(stories, Story("closed", "closed", "ok", "", "stopped at the border"), rest)
-    else:
-        _put(
-            stories,
-            Story("closed", "unknown", "unproven", doubt or "path", "a probe that got lost proves nothing"),
-            rest,
-        )
+        rest.take(EVERY_PORT, "closed", "ok", "", "stopped at the border")
+    rest.take(EVERY_PORT, "unknown", "unproven", doubt or "path", "a probe that got lost proves nothing")
+
+
+class _Rest:
+    """Ports not yet told of: whatever is taken goes to the first story that claims it."""
+
+    def __init__(self, stories: Stories, expected: str, ports: int) -> None:
+        self.stories = stories
+        self.expected = expected
+        self.ports = ports
+
+    def take(self, ports: int, seen: str, verdict: str, culprit: str = "", note: str = "") -> None:
+        """Tell this story of those of the ports that are left."""
+        _put(self.stories, Story(self.expected, seen, verdict, culprit, note), self.ports & ports)
+        self.ports &= ~ports
 
 
 def _doubt(pair: Pair, packets: Packets, known: Circumstances) -> str:
@@ -180,9 +184,10 @@ def _doubt(pair: Pair, packets: Packets, known: Circumstances) -> str:
 
 def _judge_services(stories: Stories, packets: Packets, known: Circumstances) -> None:
     """Where a port is open, whatever listens must be what the matrix names, and what is owed must answer."""
-    good = stories.get(Story("open", "open", "ok"), 0)
-    answered = packets.synack | packets.data
-    silent = good & known.owed & ~answered
+    good = 0
+    for story, ports in stories.items():
+        good |= ports if (story.expected, story.verdict) == ("open", "ok") else 0
+    silent = good & known.owed & ~packets.replied
     _take(stories, silent, Story("open", "open", "violation", "listener", "the declared service does not answer"))
     for port, owner in known.owners.items():
         allowed = known.declared_owners.get(port)
@@ -225,7 +230,7 @@ def contradictions(pair: Pair, protocol: str, packets: Packets, known: Circumsta
     if known.ingress is None or not (known.source_alive and known.witness_alive):
         return 0, 0
     probed = pair.probed.get(protocol, 0)
-    dropped = probed & packets.arrived & ~packets.passed & known.ingress.admitted
+    dropped = probed & packets.arrived & ~packets.passed & ~packets.replied & known.ingress.admitted
     return dropped, probed & packets.passed & known.ingress.refused
 
 
