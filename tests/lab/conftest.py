@@ -1,0 +1,37 @@
+"""Running labs for tests that need real hosts."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from tests.lab.driver import Lab
+
+
+def _up(name: str, *options: str) -> Iterator[Lab]:
+    if os.geteuid() != 0:
+        pytest.fail("these tests boot a lab: run them as root")
+    lab = Lab(name)
+    lab.do("up", *options)
+    yield lab
+    lab.do("down")
+
+
+@pytest.fixture(scope="session")
+def lab() -> Iterator[Lab]:
+    """The small lab, shared by all tests of a session: leave it as you found it."""
+    yield from _up("t", "--profile", "small")
+
+
+@pytest.fixture(scope="module")
+def bare_lab() -> Iterator[Lab]:
+    """The small lab whose servers lack ufw, sudo and python3."""
+    yield from _up("tb", "--profile", "small", "--bare")
+
+
+@pytest.fixture
+def own_lab() -> Iterator[Lab]:
+    """A small lab of one test's own, which may be treated badly."""
+    yield from _up("tc", "--profile", "small")

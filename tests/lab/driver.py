@@ -1,0 +1,73 @@
+"""A lab as tests drive it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+_CHECKOUT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True)
+class Lab:
+    """One lab of this machine, driven as a person drives it: by its command line."""
+
+    name: str
+
+    def command(self, *argv: str, seconds: float = 300) -> subprocess.CompletedProcess[str]:
+        """Run `python -m lab ARGV`, whatever its exit code."""
+        environment = {**os.environ, "MATRIX_FLEET_LAB": self.name}
+        program = (sys.executable, "-m", "lab", *argv)
+        return subprocess.run(
+            program, cwd=_CHECKOUT, env=environment, capture_output=True, text=True, timeout=seconds, check=False
+        )
+
+    def do(self, *argv: str) -> str:
+        """Run `python -m lab ARGV`, which must succeed, and return what it printed."""
+        done = self.command(*argv)
+        assert done.returncode == 0, f"lab {' '.join(argv)} ended with {done.returncode}: {done.stderr}"
+        return done.stdout
+
+    def run(self, argv: Sequence[str], seconds: float = 300) -> subprocess.CompletedProcess[str]:
+        """Run a command as the controller."""
+        return self.command("run", "--", *argv, seconds=seconds)
+
+    def shell(self, host: str, argv: Sequence[str]) -> subprocess.CompletedProcess[str]:
+        """Run a command as root on a host."""
+        return self.command("shell", host, "--", *argv)
+
+    @property
+    def inventory(self) -> Path:
+        """Folder of the emitted site."""
+        return Path(self.do("inventory").strip())
+
+    @property
+    def status(self) -> dict[str, Any]:
+        """What `status --json` says."""
+        state: dict[str, Any] = json.loads(self.do("status", "--json"))
+        return state
+
+    def tcp(self, host: str, address: str, port: int) -> str:
+        """Try to connect from a host (empty: the controller): `open`, `refused`, or `silent` after a second."""
+        argv = ("python3", "-c", _CONNECT, address, str(port))
+        done = self.shell(host, argv) if host else self.run(argv)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+
+_CONNECT = """
+import socket, sys
+try:
+    socket.create_connection((sys.argv[1], int(sys.argv[2])), 1).close()
+    print("open")
+except ConnectionRefusedError:
+    print("refused")
+except OSError:
+    print("silent")
+"""

@@ -1,0 +1,69 @@
+"""The profiles: which hosts, which addresses."""
+
+from __future__ import annotations
+
+import pytest
+import yaml
+
+from lab.emission import fitted, host_entry
+from lab.errors import LabError
+from lab.instance import CHECKOUT
+from lab.network import peer
+from lab.topology import NETWORKS, added_host, hosts_of
+
+
+def test_the_reference_profile_is_the_committed_reference_site() -> None:
+    committed = yaml.safe_load((CHECKOUT / "inventory/hosts.yaml").read_text("utf-8"))
+    assert {host.name: host_entry(host) for host in hosts_of("reference")} == committed
+
+
+def test_the_labs_networks_are_those_of_the_committed_site() -> None:
+    committed = yaml.safe_load((CHECKOUT / "inventory/site.yaml").read_text("utf-8"))["networks"]
+    assert {name: [str(network.ipv4), str(network.ipv6)] for name, network in NETWORKS.items()} == {
+        name: plan["cidrs"] for name, plan in committed.items()
+    }
+
+
+@pytest.mark.parametrize("servers", [17, 18, 50, 100, 110])
+def test_a_number_is_the_number_of_servers(servers: int) -> None:
+    assert sum(host.serves_the_site for host in hosts_of(str(servers))) == servers
+
+
+@pytest.mark.parametrize("profile", ["small", "reference", "110"])
+def test_no_two_hosts_share_an_address_or_a_name(profile: str) -> None:
+    hosts = hosts_of(profile)
+    addresses = [address for host in hosts for leg in host.legs for address in leg.addresses]
+    assert len(set(addresses)) == len(addresses)
+    assert len({host.name for host in hosts}) == len(hosts)
+
+
+def test_names_of_interfaces_fit_into_the_kernels_limit() -> None:
+    names = [peer(host.name, number) for host in hosts_of("110") for number in range(len(host.legs))]
+    assert max(map(len, names)) <= 15
+
+
+@pytest.mark.parametrize("profile", ["16", "111", "0", "large", ""])
+def test_a_profile_the_lab_has_no_room_for_is_an_error(profile: str) -> None:
+    with pytest.raises(LabError, match="profile"):
+        hosts_of(profile)
+
+
+def test_an_added_host_takes_the_next_free_number() -> None:
+    hosts = hosts_of("small")
+    first = added_host("w-9", "worker", "main", hosts)
+    second = added_host("w-10", "worker", "main", (*hosts, first))
+    assert (first.hostname, second.hostname) == ("10.20.1.150", "10.20.1.151")
+
+
+@pytest.mark.parametrize("name", ["cp-1", "UPPER", "much-too-long", "x y", "-"])
+def test_an_added_host_needs_a_free_and_short_name(name: str) -> None:
+    with pytest.raises(LabError, match="host"):
+        added_host(name, "worker", "main", hosts_of("small"))
+
+
+def test_the_small_site_has_no_external_address_without_a_host_behind_it() -> None:
+    committed = yaml.safe_load((CHECKOUT / "inventory/site.yaml").read_text("utf-8"))
+    settings = fitted(committed, "lab-small", hosts_of("small"))
+    assert set(settings["external"]) == {"ingress"}
+    assert settings["features"]["turn"] is False
+    assert fitted(committed, "lab-reference", hosts_of("reference"))["external"] == committed["external"]

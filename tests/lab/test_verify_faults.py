@@ -1,0 +1,221 @@
+"""Every fault on purpose is found, by exactly the cells it breaks, under its own culprit; mended, all is green again."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from tests.lab.conftest import _up
+from tests.lab.driver import Lab
+
+CellOf = dict[str, Any]
+Broken = Callable[[CellOf], bool]
+
+
+@pytest.fixture(scope="module")
+def managed() -> Iterator[Lab]:
+    """A small lab whose firewalls are as the matrix says."""
+    for lab in _up("tv", "--profile", "small"):
+        done = lab.run((sys.executable, "-m", "flows.firewall"))
+        assert done.returncode == 0, done.stdout + done.stderr
+        yield lab
+
+
+@pytest.fixture(autouse=True)
+def mended(managed: Lab) -> Iterator[None]:
+    yield
+    managed.do("mend")
+
+
+def verify(lab: Lab, *flags: str) -> tuple[int, dict[str, Any]]:
+    done = lab.run((sys.executable, "-m", "flows.verify_ports", "--json", "-", *flags))
+    return done.returncode, json.loads(done.stdout)
+
+
+def wrong(report: dict[str, Any]) -> list[CellOf]:
+    return [cell for cell in report["cells"] if cell["verdict"] not in ("ok", "not_run")]
+
+
+def holds(cell: CellOf, port: int, protocol: str) -> bool:
+    return cell["protocol"] == protocol and cell["port_lo"] <= port <= cell["port_hi"]
+
+
+def assert_exactly(
+    report: dict[str, Any], baseline: dict[str, Any], broken: Broken, verdict: str, culprit: str
+) -> None:
+    """The wrong cells are those of the green run that the fault breaks, no more and no fewer, and each tells the story asked for."""
+    found = wrong(report)
+    ends = {(cell["from"], cell["to"], cell["address"], cell["protocol"]) for cell in found}
+    should = [cell for cell in baseline["cells"] if cell["verdict"] == "ok" and broken(cell)]
+    assert should, "the fault breaks nothing: the test is wrong"
+    assert ends == {(cell["from"], cell["to"], cell["address"], cell["protocol"]) for cell in should}
+    assert {(cell["verdict"], cell["culprit"]) for cell in found} == {(verdict, culprit)}
+
+
+@pytest.fixture(scope="module")
+def baseline(managed: Lab) -> dict[str, Any]:
+    """The green run; it must be green and speak of something."""
+    code, report = verify(managed)
+    assert (code, report["good"], wrong(report)) == (0, True, [])
+    assert report["probes"] > 20_000
+    assert {cell["protocol"] for cell in report["cells"]} == {"tcp", "udp", "vrrp"}
+    assert {":" in cell["address"] for cell in report["cells"] if cell["plane"] == "external"} == {True, False}
+    return report
+
+
+@pytest.mark.parametrize("kind", ["drop-in", "reject-rst"])
+def test_a_drop_at_the_destination_is_its_firewall(managed: Lab, baseline: dict[str, Any], kind: str) -> None:
+    managed.do("break", kind, "--at", "db-1", "--port", "5432/tcp")
+    code, report = verify(managed)
+    assert code == 2
+    assert_exactly(
+        report,
+        baseline,
+        lambda cell: cell["to"] == "db-1" and cell["expected"] == "open" and holds(cell, 5432, "tcp"),
+        "violation",
+        "destination-firewall",
+    )
+    assert all((cell["evidence"]["A"], cell["evidence"]["P"]) == (1, 0) for cell in wrong(report))
+    if kind == "reject-rst":
+        assert {cell["evidence"]["R"] for cell in wrong(report)} == {"rst"}
+
+
+def test_a_drop_for_one_source_breaks_that_source_alone(managed: Lab, baseline: dict[str, Any]) -> None:
+    managed.do("break", "drop-in", "--at", "w-1", "--from", "cp-2", "--port", "8472/udp")
+    code, report = verify(managed)
+    assert code == 2
+    assert_exactly(
+        report,
+        baseline,
+        lambda cell: (cell["from"], cell["to"]) == ("cp-2", "w-1") and holds(cell, 8472, "udp"),
+        "violation",
+        "destination-firewall",
+    )
+
+
+def test_a_drop_at_the_source_is_its_egress(managed: Lab, baseline: dict[str, Any]) -> None:
+    managed.do("break", "drop-out", "--at", "cp-1", "--port", "10250/tcp")
+    code, report = verify(managed)
+    assert code == 2
+    assert_exactly(
+        report,
+        baseline,
+        lambda cell: cell["from"] == "cp-1" and cell["expected"] == "open" and holds(cell, 10250, "tcp"),
+        "violation",
+        "source-egress",
+    )
+
+
+def test_a_drop_at_the_router_is_the_path(managed: Lab, baseline: dict[str, Any]) -> None:
+    managed.do("break", "drop-router", "--at", "w-1", "--port", "443/tcp")
+    code, report = verify(managed)
+    assert code == 2
+    assert_exactly(
+        report,
+        baseline,
+        lambda cell: (
+            (cell["plane"], cell["to"]) == ("external", "w-1")
+            and cell["expected"] == "open"
+            and holds(cell, 443, "tcp")
+        ),
+        "violation",
+        "path",
+    )
+
+
+def test_an_opening_that_no_row_declares_is_found_where_probes_look(managed: Lab, baseline: dict[str, Any]) -> None:
+    managed.do("break", "extra-open", "--at", "w-1", "--port", "5432/tcp")
+    code, report = verify(managed)
+    assert code == 2
+    assert_exactly(
+        report,
+        baseline,
+        lambda cell: cell["to"] == "w-1" and cell["expected"] == "closed" and holds(cell, 5432, "tcp"),
+        "violation",
+        "destination-firewall",
+    )
+    assert any(cell["evidence"] and cell["evidence"]["P"] == 1 for cell in wrong(report))
+    assert {"w-1"} == {outcome["host"] for outcome in report["outcomes"] if outcome["status"] == "drift"}
+
+
+def test_an_opening_that_no_probe_meets_is_found_in_the_rules(managed: Lab, baseline: dict[str, Any]) -> None:
+    managed.do("break", "extra-open", "--at", "db-1", "--from", "cp-3", "--port", "12345/tcp")
+    code, report = verify(managed)
+    assert code == 2
+    assert_exactly(
+        report,
+        baseline,
+        lambda cell: (cell["from"], cell["to"]) == ("cp-3", "db-1") and holds(cell, 12345, "tcp"),
+        "violation",
+        "destination-firewall",
+    )
+    assert {(cell["port_lo"], cell["port_hi"], cell["probed"], cell["evidence"] is None) for cell in wrong(report)} == {
+        (12345, 12345, 0, True)
+    }
+
+
+def test_a_hole_inside_an_open_range_is_found_in_the_rules(managed: Lab, baseline: dict[str, Any]) -> None:
+    managed.do("break", "drop-in", "--at", "w-1", "--port", "31000/tcp")
+    code, report = verify(managed)
+    assert code == 2
+    assert_exactly(
+        report,
+        baseline,
+        lambda cell: cell["to"] == "w-1" and cell["expected"] == "open" and holds(cell, 31000, "tcp"),
+        "violation",
+        "destination-firewall",
+    )
+
+
+def test_a_dead_witness_proves_nothing_and_hides_nobody(managed: Lab, baseline: dict[str, Any]) -> None:
+    managed.do("break", "dead-witness", "--at", "cp-2")
+    code, report = verify(managed)
+    assert code == 3
+    assert_exactly(report, baseline, lambda cell: cell["to"] == "cp-2" and _by_packets(cell), "unproven", "witness")
+
+
+def test_a_dead_host_costs_its_own_cells_and_no_others(managed: Lab, baseline: dict[str, Any]) -> None:
+    managed.do("poweroff", "db-1")
+    try:
+        code, report = verify(managed)
+    finally:
+        managed.do("poweron", "db-1")
+    assert code == 3
+    found = wrong(report)
+    assert {cell["verdict"] for cell in found} == {"unproven"}
+    assert {cell["culprit"] for cell in found if cell["to"] == "db-1"} == {"witness"}
+    assert {cell["culprit"] for cell in found if cell["from"] == "db-1"} == {"source"}
+    assert all("db-1" in (cell["from"], cell["to"]) for cell in found)
+    assert {outcome["status"] for outcome in report["outcomes"] if outcome["host"] == "db-1"} == {"failed"}
+    count = len({(cell["from"], cell["to"], cell["address"], cell["protocol"]) for cell in found})
+    assert count == len(
+        {
+            (cell["from"], cell["to"], cell["address"], cell["protocol"])
+            for cell in baseline["cells"]
+            if "db-1" in (cell["from"], cell["to"]) and cell["verdict"] == "ok"
+        }
+    )
+
+
+def test_source_translation_on_the_way_is_named(managed: Lab) -> None:
+    managed.do("break", "snat", "--at", "w-1")
+    code, report = verify(managed, "--destination", "w-1")
+    crossing = [cell for cell in wrong(report) if cell["from"] == "li-1"]
+    assert code == 2
+    assert "nat" in {cell["culprit"] for cell in crossing} or "destination-firewall" in {
+        cell["culprit"] for cell in crossing
+    }
+
+
+def test_mended_it_is_green_again(managed: Lab) -> None:
+    code, report = verify(managed)
+    assert (code, report["good"], wrong(report)) == (0, True, [])
+
+
+def _by_packets(cell: CellOf) -> bool:
+    """VRRP is judged by rules, the controller's own connection by itself: neither needs a witness."""
+    return bool(cell["protocol"] != "vrrp" and cell["from"] != "controller")
