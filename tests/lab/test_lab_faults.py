@@ -93,7 +93,7 @@ def _percent(summary: str) -> float:
 
 
 def test_a_full_disk_takes_no_byte(lab: Lab) -> None:
-    write = ("python3", "-c", "open('/var/tmp/file', 'w').write('text')")
+    write = ("python3", "-c", "import pathlib; pathlib.Path('/var/tmp/file').write_text('text')")
     lab.do("break", "full-disk", "--at", "db-1")
     assert "No space left" in lab.shell("db-1", write).stderr
     lab.do("mend")
