@@ -55,6 +55,7 @@ def _outcome_finding(key: tuple[str, ...], members: list[Document]) -> Finding:
     if alone:
         message = message.removeprefix(f"{first['host']}: ")
     message = message.removeprefix("<host>: ")
+    step = step.replace("--limit <host>", f"--limit {','.join(hosts)}")
     title = f"{subject}: {message}" if message else subject
     detail = tuple(diff_lines(first["evidence"])) if status in ("drift", "changed") else ()
     return Finding(status, title, step, hosts, len(members), detail, first=f"{first['host']}|{subject}")

@@ -33,7 +33,7 @@ def render(report: Document) -> str:
     xml: Any = JUnitXml(f"{report['flow']} on {report['site']}")
     for suite in suites.values():
         suite.timestamp = report["started"]
-        xml.add_testsuite(suite)
+        xml.append(suite)
     xml.update_statistics()
     return str(xml.tostring().decode("utf-8")) + "\n"
 
@@ -43,7 +43,8 @@ def _suite(suites: dict[str, TestSuite], host: str) -> TestSuite:
 
 
 def _add(suite: TestSuite, case: TestCase) -> None:
-    suite.add_testcase(case)
+    # add_testcase counts the whole suite anew each time; render counts once at the end.
+    suite.append(case)
 
 
 def _outcome_case(report: Document, outcome: Document) -> TestCase:

@@ -112,7 +112,8 @@ def _hosts(report: Document, verbose: bool) -> list[Line]:
         tallies.setdefault(outcome["host"], Counter())[outcome["status"]] += 1
     for cell in rows_of(report, "cells"):
         if cell["verdict"] in ("violation", "unproven"):
-            tallies.setdefault(cell["to"], Counter())[f"{cell['verdict']} towards it"] += 1
+            end = cell["from"] if cell["culprit"] in ("source", "source-egress") else cell["to"]
+            tallies.setdefault(end, Counter())[f"cells {cell['verdict']}"] += 1
     telling = {host: tally for host, tally in tallies.items() if set(tally) - {"ok", "not_run", "waived"}}
     if len({tuple(sorted(tally.items())) for tally in telling.values()}) < 2 and not verbose:
         return []
