@@ -6,16 +6,14 @@ import logging
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
-from pathlib import Path
+from contextlib import contextmanager
 from socket import socket
 
 import paramiko
-from paramiko.auth_strategy import AuthSource, AuthStrategy, InMemoryPrivateKey, Password
-from paramiko.pkey import UnknownKeyType
 from typing_extensions import override
 
 from model.errors import HostError, HostKeyChanged, HostKeyUnknown, Unreachable
+from remote.credentials import Credentials
 from remote.known_hosts import fingerprint, recorded
 from remote.line import Line, draw, turn
 from remote.route import Route
@@ -119,9 +117,9 @@ def changed(route: Route, keys: Sequence[paramiko.PKey], key: paramiko.PKey) -> 
     )
 
 
-def _transport(channel: socket, keys: Sequence[paramiko.PKey], **options: object) -> paramiko.Transport:
+def _transport(channel: socket, keys: Sequence[paramiko.PKey]) -> paramiko.Transport:
     """Ask first for the kinds of key that are recorded: a host has several, and another kind is no changed key."""
-    transport = paramiko.Transport(channel, **options)  # type: ignore[arg-type]
+    transport = paramiko.Transport(channel)
     security = transport.get_security_options()
     first = [kind for key in keys for kind in _kinds(key)]
     known = security.key_types
@@ -145,48 +143,10 @@ def _authenticate(client: paramiko.SSHClient, route: Route, line: Line, keys: Se
         banner_timeout=later,
         auth_timeout=later,
         channel_timeout=later,
-        auth_strategy=_Credentials(route),
-        transport_factory=lambda sock, **options: _transport(sock, keys, **options),
+        auth_strategy=Credentials(route),
+        transport_factory=lambda sock, **_algorithms: _transport(sock, keys),
     )
     transport_of(client).set_keepalive(route.keepalive)
-
-
-class _Credentials(AuthStrategy):
-    """The route's key files in order, the agent's keys where it may, then a password if there is one."""
-
-    def __init__(self, route: Route) -> None:
-        super().__init__(ssh_config=paramiko.SSHConfig())
-        self.route = route
-
-    @override
-    def get_sources(self) -> Iterator[AuthSource]:
-        user = self.route.username
-        locked = False
-        for path in self.route.key_files:
-            key = _private_key(self.route, path)
-            if key is None:
-                locked = True
-            else:
-                yield InMemoryPrivateKey(user, key)
-        if self.route.agent or locked:
-            with closing(paramiko.Agent()) as agent:
-                for held in agent.get_keys():
-                    yield InMemoryPrivateKey(user, held)
-        if self.route.password:
-            yield Password(user, lambda: self.route.password or "")
-
-
-def _private_key(route: Route, path: Path) -> paramiko.PKey | None:
-    """Load a key; None for one with a passphrase, which only the agent can use."""
-    try:
-        return paramiko.PKey.from_path(path)
-    except (paramiko.PasswordRequiredException, TypeError):
-        # What paramiko loads the newer formats with says TypeError.
-        return None
-    except FileNotFoundError:
-        raise Unreachable(route.name, f"the key file {path} does not exist", "correct `key_file`") from None
-    except (OSError, ValueError, paramiko.SSHException, UnknownKeyType) as error:
-        raise Unreachable(route.name, f"the key file {path} cannot be read: {error}", "correct `key_file`") from None
 
 
 @contextmanager
@@ -234,7 +194,8 @@ def _broken(route: Route, error: Exception, said: str, seconds: float) -> Unreac
             route.name, f"no connection{through}: {said}", "can the jump host be reached, with a recorded key?"
         )
     if seconds >= route.seconds:
-        reason = f"accepted the connection{through} but did not speak SSH within {route.seconds:g} s"
+        heard = "no answer" + through if route.via else "accepts the connection but does not speak SSH"
+        reason = f"{heard} within {route.seconds:g} s"
         return Unreachable(route.name, reason, f"look at sshd and the load of {route.known_as}")
     return Unreachable(
         route.name, f"no SSH connection{through}: {error or type(error).__name__}", f"is {route.known_as} its sshd?"

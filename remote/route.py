@@ -105,4 +105,6 @@ def _proxy(
     if (nearest.address, nearest.port) == (said.address, said.port):
         # The jump host is itself one of the fleet: its pattern in ssh_config matches it as well.
         return (), ""
-    return jump_argv(name, config, hops, Hop(said.address, said.port, None), keys, known_hosts), said.proxy_jump
+    return jump_argv(name, config, hops, Hop(said.address, said.port, None), keys, known_hosts), ",".join(
+        map(str, hops)
+    )

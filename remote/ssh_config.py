@@ -26,6 +26,10 @@ class Hop:
     port: int | None
     username: str | None
 
+    def __str__(self) -> str:
+        user = f"{self.username}@" if self.username else ""
+        return f"{user}{self.address}" + (f" port {self.port}" if self.port else "")
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:

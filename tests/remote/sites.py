@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import yaml
 
 
 def write_site(
-    folder: Path, hosts: dict[str, int | dict[str, Any]], known: dict[int, str], key: Path, **extras: Any
+    folder: Path, hosts: Mapping[str, int | dict[str, Any]], known: Mapping[int, str], key: Path, **extras: Any
 ) -> Path:
     """
     Write the files Nornir reads; hosts are ports of 127.0.0.1 (or whole entries), `known` the recorded key of a port.

@@ -76,7 +76,7 @@ def test_what_does_not_speak_ssh_is_unreachable_in_bounded_time(
 
 def test_a_silent_server_is_named_so(fake_server: Fake, login_key: Path, tmp_path: Path) -> None:
     error = failure(way(fake_server(silent), login_key, tmp_path / "none"))
-    assert "did not speak SSH within 1.5 s" in error.message
+    assert "does not speak SSH within 1.5 s" in error.message
 
 
 def test_nobody_at_the_port(login_key: Path, tmp_path: Path) -> None:
@@ -115,8 +115,8 @@ def test_a_key_recorded_for_another_port_admits_nobody(sshd: Sshd, tmp_path: Pat
 
 
 def test_another_kind_of_key_does_not_pass_for_the_recorded_one(sshd: Sshd, tmp_path: Path) -> None:
-    rsa = keygen(tmp_path / "rsa", "rsa")
-    error = failure(way(sshd.port, sshd.login_key, known_hosts(tmp_path, sshd.port, rsa)))
+    other = keygen(tmp_path / "other", "ecdsa")
+    error = failure(way(sshd.port, sshd.login_key, known_hosts(tmp_path, sshd.port, other)))
     assert isinstance(error, HostKeyChanged)
 
 
