@@ -14,11 +14,12 @@ from model.verdicts import Packets, Stories, Story
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Ports lo..hi of one declared interval under one story."""
+    """Ports lo..hi of one declared interval under one story; `exact` where the rules told some of them, which never stretches."""
 
     low: int
     high: int
     story: Story
+    exact: bool = False
 
 
 def cells(pair: Pair, protocol: str, stories: Stories, packets: Packets, coverage: int = EVERY_PORT) -> Iterator[Cell]:
@@ -76,9 +77,9 @@ def _consecutive(here: Stories) -> list[Run]:
     for lo, hi, story in sorted(spoken, key=lambda piece: piece[:2]):
         if runs and _join(runs[-1], lo, story):
             told = runs[-1].story if story.by_rules else story
-            runs[-1] = Run(runs[-1].low, hi, told)
+            runs[-1] = Run(runs[-1].low, hi, told, runs[-1].exact or story.by_rules)
         else:
-            runs.append(Run(lo, hi, story))
+            runs.append(Run(lo, hi, story, story.by_rules))
     return runs
 
 
@@ -91,18 +92,44 @@ def _join(run: Run, low: int, story: Story) -> bool:
 
 
 def _stretched(interval: Interval, runs: list[Run], limited: bool) -> list[Run]:
-    """Let good runs take the unspoken ports around them, so that the cells leave no port of the interval out."""
+    """
+    Give the ports between runs, which no story speaks of, to a neighbour, so that the cells leave no port of the interval out.
+
+    A good neighbour takes them before a doubtful one, and that before a bad one; what the rules alone say is never stretched.
+    Between two such runs they become a good run of their own, if the interval has a good story at all.
+    """
     if limited:
         return runs
     low, high = interval
+    good = next((run.story for run in runs if _reluctance(run) == 0), None)
     result: list[Run] = []
-    for index, run in enumerate(runs):
-        start, end = run.low, run.high
-        if run.story.verdict == "ok":
-            start = result[-1].high + 1 if result else low
-            end = runs[index + 1].low - 1 if index + 1 < len(runs) else high
-        result.append(Run(start, end, run.story))
-    return result
+    for run in runs:
+        start, end = result[-1].high + 1 if result else low, run.low - 1
+        result += _filled(start, end, result, run, good)
+    return result + _filled(result[-1].high + 1, high, result, None, good)
+
+
+def _filled(start: int, end: int, before: list[Run], after: Run | None, good: Story | None) -> list[Run]:
+    """Hand over the ports start..end, stretching the last of `before` in place; return what comes next."""
+    rest = [after] if after else []
+    if start > end:
+        return rest
+    takers = [run for run in (*before[-1:], *rest) if _reluctance(run) < _NEVER]
+    if not takers:
+        return [Run(start, end, good), *rest] if good else rest
+    if min(takers, key=_reluctance) is after:
+        return [Run(start, after.high, after.story)]
+    before[-1] = Run(before[-1].low, end, before[-1].story)
+    return rest
+
+
+_NEVER = 3
+
+
+def _reluctance(run: Run) -> int:
+    if run.exact:
+        return _NEVER
+    return {"ok": 0, "unproven": 1}.get(run.story.verdict, 2)
 
 
 def _cell(pair: Pair, protocol: str, run: Run, rows: tuple[str, ...], packets: Packets) -> Cell:
