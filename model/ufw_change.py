@@ -16,14 +16,16 @@ class KernelChange:
     """
     One family's change.
 
-    `restore` is for `iptables-restore --noflush`; then jumps (chain, rule) to take away and to append, then chains to take away.
-    What is to be taken away may already be gone when it is carried out.
+    `restore` is for `iptables-restore --noflush`; then jumps (chain, rule) to take away and to append, then chains to take away;
+    then the table, if `drops_table` and nobody else uses it.
+    Jumps to be taken away may already be gone when it is carried out.
     """
 
     restore: str = ""
     removed_jumps: Pairs = ()
     appended_jumps: Pairs = ()
     removed_chains: tuple[str, ...] = ()
+    drops_table: bool = False
 
     def __bool__(self) -> bool:
         return bool(self.restore)
@@ -74,7 +76,8 @@ def kernel_change(now: Kernel, then: Kernel) -> KernelChange:
         else:
             removed += [(name, rule) for rule in stale]
     lines += [f"-A {name} {rule}" for name in chains for rule in then.chains[name]]
-    return KernelChange("\n".join([*lines, "COMMIT", ""]), tuple(removed), removed_chains=gone)
+    text = "\n".join([*lines, "COMMIT", ""])
+    return KernelChange(text, tuple(removed), removed_chains=gone, drops_table=not then.policies)
 
 
 def undo(before: State, after: State) -> Change:
@@ -103,6 +106,7 @@ def _undo_kernel(first: Kernel, second: Kernel) -> KernelChange:
         tuple((name, rule) for name in moved for rule in every[name]),
         tuple((name, rule) for name in moved for rule in first.jumps.get(name, ())),
         gone,
+        not first.policies,
     )
 
 

@@ -12,6 +12,7 @@ from model.ufw_rule import parse
 
 _FAMILY = {4: "IPv4", 6: "IPv6"}
 _CONTEXT = 0
+_ORDER = {option: rank for rank, option in enumerate(("-s", "-d", "-i", "-o", "-p"))} | {"-j": 9, "--reject-with": 9}
 
 
 def difference(host: str, now: State, then: State) -> str:
@@ -79,5 +80,6 @@ def _kernel(one: Kernel, other: Kernel) -> list[str]:
 
 
 def _plain(rule: str) -> str:
-    """Write a rule so that both spellings of it read the same."""
-    return " ".join(" ".join(word for word in part if word) for part in canonical(rule))
+    """Write a rule so that both spellings of it read the same, in the order iptables-save uses."""
+    parts = sorted(canonical(rule), key=lambda part: (_ORDER.get(part[1], len(_ORDER)), part))
+    return " ".join(word for part in parts for word in part if word)

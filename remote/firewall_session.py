@@ -40,7 +40,7 @@ class Session:
         self.host = host
         self._stream = stream
         self._mark = facts_of.new_mark()
-        self._say(f"{facts_of.text()}\n{_read('ufw-session.sh')}\nmf_begin\n")
+        self._say(f"{facts_of.text()}\n{_read('ufw-kernel.sh')}\n{_read('ufw-session.sh')}\nmf_begin\n")
         locked = f"if mf_lock {shlex.quote(who)}; then mf_settle 1>&2 || (exit {_CUT_SHORT}); fi"
         code, said = self._ask(locked, SECONDS)
         if code == _HELD:
@@ -126,6 +126,7 @@ def rollback_parts() -> Mapping[str, str]:
     """Return the rollback's script and units under the names that `mf_arm` looks for."""
     return {
         "rollback.sh": _read("ufw-rollback.sh"),
+        "kernel.sh": _read("ufw-kernel.sh"),
         "service": _read("ufw-rollback.service"),
         "timer": _read("ufw-rollback.timer"),
     }

@@ -101,18 +101,21 @@ def _payload(plan: Plan) -> dict[str, str]:
         if text is not None:
             texts["file-" + path.removeprefix("/etc/").replace("/", "+")] = text
     for version in _FAMILIES:
-        forward = plan.change.kernel.get(version, KernelChange())
-        back = plan.undo.kernel.get(version, KernelChange())
-        user = plan.then.files.get(USER[version], "")
-        texts[f"test{version}"] = user if plan.start else forward.restore
-        texts[f"kernel{version}"] = forward.restore
-        texts[f"kernel-jumps{version}"] = _pairs(forward.removed_jumps)
-        texts[f"kernel-chains{version}"] = _lines(forward.removed_chains)
-        texts[f"undo{version}"] = back.restore
-        texts[f"jumps-removed{version}"] = _pairs(back.removed_jumps)
-        texts[f"jumps-appended{version}"] = _pairs(back.appended_jumps)
-        texts[f"chains-removed{version}"] = _lines(back.removed_chains)
+        texts |= _kernel_texts("do", version, plan.change.kernel.get(version, KernelChange()))
+        texts |= _kernel_texts("undo", version, plan.undo.kernel.get(version, KernelChange()))
+        tested = plan.then.files.get(USER[version], "") if plan.start else texts[f"do-restore{version}"]
+        texts[f"test{version}"] = tested
     return texts
+
+
+def _kernel_texts(word: str, version: int, part: KernelChange) -> dict[str, str]:
+    return {
+        f"{word}-restore{version}": part.restore,
+        f"{word}-jumps-removed{version}": _pairs(part.removed_jumps),
+        f"{word}-jumps-appended{version}": _pairs(part.appended_jumps),
+        f"{word}-sweep{version}": "".join(f"{chain}\n" for chain in part.removed_chains),
+        f"{word}-no-table{version}": "yes\n" if part.drops_table else "",
+    }
 
 
 def _flag(enabled: bool | None) -> str:
@@ -120,8 +123,4 @@ def _flag(enabled: bool | None) -> str:
 
 
 def _pairs(pairs: Pairs) -> str:
-    return _lines(tuple(f"{chain} {rule}" for chain, rule in pairs))
-
-
-def _lines(words: tuple[str, ...]) -> str:
-    return "".join(f"{word}\n" for word in words)
+    return "".join(f"{chain} {rule}\n" for chain, rule in pairs)

@@ -53,10 +53,7 @@ mf_tables() {
 mf_arm() {
     mkdir -p "$mf_state" && chmod 700 "$mf_state" && rm -rf "$mf_state/arming" && mkdir "$mf_state/arming" || return 1
     mf_snapshot=$mf_state/arming
-    for mf_name in paths unit undo4 undo6 jumps-removed4 jumps-removed6 jumps-appended4 jumps-appended6 \
-        chains-removed4 chains-removed6; do
-        cp "$mf_work/$mf_name" "$mf_snapshot/$mf_name" || return 1
-    done
+    cp "$mf_work/paths" "$mf_work/unit" "$mf_work/kernel.sh" "$mf_work"/undo-* "$mf_snapshot/" || return 1
     while read -r mf_path; do
         if [ -e "$mf_path" ]; then
             mkdir -p "$mf_snapshot/files${mf_path%/*}" && cp -a "$mf_path" "$mf_snapshot/files$mf_path" || return 1
@@ -64,7 +61,6 @@ mf_arm() {
     done <"$mf_snapshot/paths"
     for mf_family in 4 6; do
         "$(mf_tables $mf_family)-save" -t filter >"$mf_snapshot/saved$mf_family" 2>/dev/null
-        [ -s "$mf_snapshot/saved$mf_family" ] || : >"$mf_snapshot/no-table$mf_family"
     done
     if [ -n "$(find "$mf_units" -name 'ufw.service' -type l -path '*.wants/*')" ]; then
         echo enabled >"$mf_snapshot/was"
@@ -87,18 +83,7 @@ mf_renew() {
 }
 
 mf_kernel() {
-    for mf_family in 4 6; do
-        mf_command=$(mf_tables $mf_family)
-        [ -s "$mf_work/kernel$mf_family" ] || continue
-        "$mf_command-restore" -w 5 -n <"$mf_work/kernel$mf_family" || return 1
-        while read -r mf_chain mf_rule; do
-            # shellcheck disable=SC2086 # a rule is several words
-            "$mf_command" -w 5 -D "$mf_chain" $mf_rule || return 1
-        done <"$mf_work/kernel-jumps$mf_family"
-        while read -r mf_chain; do
-            "$mf_command" -w 5 -X "$mf_chain" || return 1
-        done <"$mf_work/kernel-chains$mf_family"
-    done
+    mf_change iptables 4 "$mf_work/do" && mf_change ip6tables 6 "$mf_work/do"
 }
 
 # Each file appears whole or not at all, with the mode and owner it had.
