@@ -44,6 +44,11 @@ def create(name: str) -> tuple[Path, ...]:
     return tuple(entries)
 
 
+def exists(name: str) -> bool:
+    """Tell whether any hierarchy has a group of this name."""
+    return any((top / name).is_dir() for top in hierarchies())
+
+
 def named(prefix: str) -> tuple[str, ...]:
     """Return the names of groups that begin so, from every hierarchy."""
     found = {group.name for top in hierarchies() for group in top.glob(f"{prefix}*") if group.is_dir()}

@@ -62,7 +62,7 @@ def _complete(instance: Instance, current: Plan, say: Say) -> None:
     alive = containers.leaders(instance, [host.name for host in current.hosts])
     missing = [host for host in current.hosts if host.name not in alive]
     if missing:
-        say(f"booting {len(missing)} hosts ({current})")
+        say(f"booting {len(missing)} host{'s' if len(missing) > 1 else ''} ({current})")
         power.boot(instance, current, missing, say)
     answering.await_ssh(instance, current.hosts, _ANSWER_SECONDS)
 

@@ -70,4 +70,4 @@ def test_up_and_down_together_wait_for_each_other(own_lab: Lab) -> None:
     errors = [process.communicate(timeout=120)[1] for process in both]
     assert [process.returncode for process in both] == [0, 0], errors
     assert all(host["alive"] for host in own_lab.status["hosts"])
-    assert json.dumps(errors).count("booting 1 hosts") == 1
+    assert json.dumps(errors).count("booting 1 host ") == 1
