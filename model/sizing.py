@@ -34,7 +34,7 @@ ASSUMPTIONS: Mapping[str, Assumption] = {
     "participants_per_node": Assumption(250, "participants a LiveKit node", "video, 16 CPU"),
     "metric_series": Assumption(3000, "series a server", "node, kubelet, pods and applications"),
     "sample_bytes": Assumption(2, "bytes a sample", "Prometheus's compression"),
-    "log_bytes_per_day": Assumption(GIB / 2, "bytes/day a server", "all containers and the system, compressed"),
+    "log_bytes_per_day": Assumption(GIB // 2, "bytes/day a server", "all containers and the system, compressed"),
     "headroom": Assumption(2, "times", "growth, vacuum, dumps, and a disk never fuller than half"),
 }
 

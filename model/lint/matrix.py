@@ -8,6 +8,7 @@ from itertools import combinations
 
 from model.hosts import Machine
 from model.lint.finding import Flaw, Rule, View
+from model.lint.roles import wanted
 from model.matrix import rows_to
 from model.rows import Row
 from model.settings import Features
@@ -47,6 +48,8 @@ def unreachable_row(view: View) -> Iterator[Flaw]:
             continue
         sources, destinations = _versions(site, row.source_ends), _versions(site, row.destination_ends)
         path = place(site, row)
+        if any(_unwanted(site, ends) for ends in (row.source_ends, row.destination_ends)):
+            continue
         for word, ends, found in (("from", row.source_ends, sources), ("to", row.destination_ends, destinations)):
             if not found:
                 message = "the row must be open, but nobody is at that end"
@@ -55,6 +58,11 @@ def unreachable_row(view: View) -> Iterator[Flaw]:
         if sources and destinations and not sources & destinations:
             message = f"the ends share no IP family (IPv{min(sources)} and IPv{min(destinations)})"
             yield Flaw("ports.yaml", path, row.name, message, "give both ends addresses of one family")
+
+
+def _unwanted(site: Site, ends: tuple[str, ...]) -> bool:
+    """Tell whether an end is made of roles only, and of none whose feature is on."""
+    return all(end in site.roles and not wanted(site, end) for end in ends)
 
 
 def _versions(site: Site, ends: tuple[str, ...]) -> set[int]:
@@ -170,8 +178,8 @@ def management_missing(view: View) -> Iterator[Flaw]:
         open_to = [row for row in rows_to(view.site, machine) if "management" in row.source_ends]
         spans = [pair for row in open_to if row.protocol == "tcp" for pair in row.intervals]
         if not any(low <= port <= high for low, high in spans for port in ports):
-            wanted = " or ".join(f"{port}/tcp" for port in sorted(ports))
-            message = f"no row lets the management networks reach its SSH ({wanted})"
+            doors = " or ".join(f"{port}/tcp" for port in sorted(ports))
+            message = f"no row lets the management networks reach its SSH ({doors})"
             fix = f"a row from management to one of {', '.join(machine.roles)}"
             yield Flaw("ports.yaml", "rows", machine.name, message, fix, machine.name)
 

@@ -1,0 +1,49 @@
+"""Do the generated documents still say what the code and the reference site say?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from flows import _command
+from flows._documents import documents
+from flows._options import Options
+from flows._report import Screen
+from flows._summary import Line
+from model.load import load_site
+from model.outcome import DRIFTED, GOOD
+
+HELP = """Write the generated documents anew: the port matrix, the firewall request, sizing, lint rules, the files' JSON Schemas.
+
+They are made from the reference site in `inventory` and from the code. --check writes nothing and exits 2 when one is stale.
+
+Example: python -m flows.docs --check
+"""
+ROOT = Path(__file__).parents[1]
+
+Check = Annotated[bool, typer.Option("--check", help="Only say which documents are stale; exit 2 if any is.")]
+
+
+def main(check: Check = False) -> int:
+    screen = Screen(Options())
+    made = documents(load_site(ROOT / "inventory"), ROOT / "docs")
+    stale = [path for path, text in made.items() if not path.exists() or path.read_text("utf-8") != text]
+    for path in stale:
+        if not check:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(made[path], "utf-8")
+        screen.lines([Line(f"{'stale' if check else 'written'}: {path.relative_to(ROOT)}")])
+    if check and stale:
+        screen.error(f"{len(stale)} of {len(made)} documents are stale", "run `python -m flows.docs` and commit them")
+        return DRIFTED
+    if not stale:
+        screen.lines([Line(f"{len(made)} documents are up to date")])
+    return GOOD
+
+
+main.__doc__ = f"\b\n{HELP}"
+
+if __name__ == "__main__":
+    _command.run(main, "flows.docs")
