@@ -82,16 +82,22 @@ def _line(value: object) -> str:
     return _encode(value)
 
 
-def read_report(directory: Path, name: str) -> Document:
+def find_report(directory: Path, name: str) -> Path:
     """
-    Read a report by its path, its run's name or folder, or `latest-<flow>`.
-
-    Raises `SiteError` when there is none, or when it is no report of this program.
+    Return the file of a report named by its path, its run's name or folder, or `latest-<flow>`. Raises `SiteError`.
     """
     places = (Path(name), directory / "reports" / name)
-    path = next((file for place in places for file in (place / "report.json", place) if file.is_file()), None)
-    if path is None:
-        raise SiteError(f"no report {name}; there are {_available(directory)}")
+    for place in places:
+        for file in (place / "report.json", place):
+            if file.is_file():
+                return file.resolve()
+    raise SiteError(f"no report {name}; there are {_available(directory)}")
+
+
+def read_report(path: Path) -> Document:
+    """
+    Read a report. Raises `SiteError` when it is none of this program's.
+    """
     try:
         report = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError) as error:
@@ -131,3 +137,13 @@ def write_json(target: str, text: str) -> None:
         draft.replace(path)
     finally:
         draft.unlink(missing_ok=True)
+
+
+def hand_over(target: str | None, text: str, to_stdout: Callable[[str], None]) -> None:
+    """
+    Put the text where `--json` wants it, if anywhere.
+    """
+    if target == "-":
+        to_stdout(text)
+    elif target:
+        write_json(target, text)

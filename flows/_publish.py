@@ -68,7 +68,7 @@ def publish(run: Run, report: Report, screen: Screen) -> int:
 
     try:
         _, folder = _folder.write_run(run.options.inventory, run.flow, run.started, files)
-        _hand_over(run.options, document, screen)
+        _folder.hand_over(run.options.json, _folder.canonical(document), screen.text)
     except OSError as error:
         screen.error(f"the report cannot be written: {error}", "make room or give the right to write, then run again")
         failed = REFUSED
@@ -94,14 +94,8 @@ def refuse_site(run: Run, error: SchemaErrors, screen: Screen) -> int:
         made = Ingredients(outcomes=(told,), hosts=(), forced=REFUSED, extra={"findings": findings})
         name = run.options.inventory.resolve().name
         try:
-            _hand_over(run.options, run.report(name, (), made).to_json(), screen)
+            text = _folder.canonical(run.report(name, (), made).to_json())
+            _folder.hand_over(run.options.json, text, screen.text)
         except OSError as failure:
             screen.error(f"the report cannot be written: {failure}")
     return REFUSED
-
-
-def _hand_over(options: Options, document: Mapping[str, object], screen: Screen) -> None:
-    if options.json == "-":
-        screen.text(_folder.canonical(document))
-    elif options.json:
-        _folder.write_json(options.json, _folder.canonical(document))

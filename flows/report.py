@@ -1,0 +1,120 @@
+"""Show a run's report again, or say what differs between two."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from flows import _folder
+from flows._command import application, run
+from flows._difference import difference, folded
+from flows._options import DEFAULT_INVENTORY, Inventory, Json, NoColor, Options, Quiet, Verbose
+from flows._publish import renderings
+from flows._report import Screen
+from flows._summary import Line
+from flows._words import counted
+from model.errors import FleetError, SiteError
+from model.outcome import DRIFTED, GOOD, REFUSED
+
+app = application(
+    """Read reports of earlier runs; nothing is connected to.
+
+    \b
+    Examples:
+      python -m flows.report show latest-verify_ports
+      python -m flows.report diff 20261123T220005Z-verify_ports latest-verify_ports
+    """
+)
+
+Which = Annotated[
+    str,
+    typer.Argument(
+        metavar="RUN", help="A run's name, `latest-FLOW`, a run's folder or a report.json; default: the newest."
+    ),
+]
+Render = Annotated[
+    Path | None,
+    typer.Option(metavar="DIR", help="Write report.json, report.xml and report.html anew into this folder."),
+]
+
+
+@app.command()
+def show(
+    which: Which = "",
+    inventory: Inventory = DEFAULT_INVENTORY,
+    json: Json = None,
+    render: Render = None,
+    verbose: Verbose = False,
+    quiet: Quiet = False,
+    no_color: NoColor = False,
+) -> int:
+    """Show a report; the exit code is 0, whatever the report's own was."""
+    options = Options(inventory, json=json, verbose=verbose, quiet=quiet, no_color=no_color)
+    return _guarded(options, lambda screen: _show(options, which, render, screen))
+
+
+@app.command()
+def diff(
+    before: Annotated[str, typer.Argument(metavar="A", help="The earlier run, named as for `show`.")],
+    after: Annotated[str, typer.Argument(metavar="B", help="The later run.")],
+    inventory: Inventory = DEFAULT_INVENTORY,
+    json: Json = None,
+    quiet: Quiet = False,
+    no_color: NoColor = False,
+) -> int:
+    """Say what is new, gone or changed from A to B; exit code 0 when nothing is, 2 otherwise."""
+    options = Options(inventory, json=json, quiet=quiet, no_color=no_color)
+    return _guarded(options, lambda screen: _diff(options, before, after, screen))
+
+
+def _guarded(options: Options, work: Callable[[Screen], int]) -> int:
+    screen = Screen(options)
+    try:
+        _folder.check_writable(options.json)
+        return work(screen)
+    except FleetError as error:
+        screen.error(str(error), error.next_step)
+    except OSError as error:
+        screen.error(f"cannot be read or written: {error}")
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        screen.error(f"the report lacks what every report has: {type(error).__name__}: {error}")
+    return REFUSED
+
+
+def _show(options: Options, which: str, render: Path | None, screen: Screen) -> int:
+    path = _folder.find_report(options.inventory, which or _newest(options.inventory))
+    report = _folder.read_report(path)
+    _folder.hand_over(options.json, _folder.canonical(report), screen.text)
+    if render is not None:
+        render.mkdir(exist_ok=True)
+        for name, text in renderings(report).items():
+            (render / name).write_text(text, "utf-8")
+    screen.summary(report, render or path.parent)
+    return GOOD
+
+
+def _newest(directory: Path) -> str:
+    runs = [place for place in (directory / "reports").glob("[0-9]*") if place.is_dir()]
+    if not runs:
+        raise SiteError(f"no report yet in {directory / 'reports'}; run a flow first")
+    return max(runs, key=lambda place: place.stat().st_mtime_ns).name
+
+
+def _diff(options: Options, before: str, after: str, screen: Screen) -> int:
+    first, second = (_folder.read_report(_folder.find_report(options.inventory, name)) for name in (before, after))
+    changes = difference(first, second)
+    compared = {"schema": "matrix-fleet/difference/1", "before": first["run"], "after": second["run"]}
+    document = compared | {"equal": not changes, "changes": [change.to_json() for change in changes]}
+    _folder.hand_over(options.json, _folder.canonical(document), screen.text)
+    if not screen.calm:
+        head = counted(len(changes), "difference") if changes else "no difference"
+        lines = [Line(f"{head} from {first['run']} to {second['run']}", "bold")]
+        screen.lines([*lines, *(Line(line, "", 2) for line in folded(changes))])
+    return DRIFTED if changes else GOOD
+
+
+if __name__ == "__main__":
+    run(app, "flows.report")

@@ -1,0 +1,38 @@
+"""A flow that does nothing, in a copy of the reference site."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from flows._main import Context, Ingredients, conduct
+from flows._options import Options
+from model.outcome import Outcome, Status
+
+ROOT = Path(__file__).parents[2]
+SITE_FILES = ("site.yaml", "hosts.yaml", "groups.yaml", "defaults.yaml", "ports.yaml")
+
+
+def site(folder: Path) -> Path:
+    """Copy the reference site into a new folder."""
+    target = folder / "site"
+    target.mkdir()
+    for name in SITE_FILES:
+        shutil.copy(ROOT / "inventory" / name, target / name)
+    return target
+
+
+def every(status: Status) -> Callable[[Context], Ingredients]:
+    """Return a body that gives all selected hosts one outcome."""
+    return lambda context: Ingredients(tuple(Outcome(host, "thing", status, "told") for host in context.hosts))
+
+
+def conducted(folder: Path, body: Callable[[Context], Ingredients], **flags: Any) -> tuple[int, dict[str, Any]]:
+    """Run a body as flow `trial`; return the exit code and the report of its folder."""
+    changes = flags.pop("changes", False)
+    code = conduct("trial", replace(Options(inventory=folder), **flags), body, changes=changes)
+    return code, json.loads((folder / "reports" / "latest-trial" / "report.json").read_text())
