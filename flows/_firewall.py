@@ -12,8 +12,11 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from flows._hosts import HostFailure, close
+from model.adoption import covered
 from model.errors import HostError, LockHeld, PlanRefused, SelectionError
 from model.outcome import Outcome, Status
+from model.ufw import desired_rules
+from model.ufw_rule import UfwRule
 from remote import shell
 from remote.facts.firewall import FirewallFacts, observe
 from remote.firewall_session import Session, open_session
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
     from nornir.core.inventory import Host
 
     from flows._context import Context
+    from model.hosts import Machine
     from model.site import Site
 
 PROOF_SECONDS = 12.0
@@ -86,15 +90,21 @@ def prepare(site: Site, host: Host, kept: Sessions | None) -> Prepared:
         facts,
         plan(site, machine, facts),
         lockout(site, machine, facts),
-        _own_rules(facts),
+        _own_rules(site, machine, facts),
         findings(site, host.name, facts),
         session,
     )
 
 
-def _own_rules(facts: FirewallFacts) -> tuple[str, ...]:
+def wanted(site: Site, machine: Machine) -> tuple[UfwRule, ...]:
+    """Return the rules of both families that the matrix wants on a machine."""
+    return (*desired_rules(site, machine, 4), *desired_rules(site, machine, 6))
+
+
+def _own_rules(site: Site, machine: Machine, facts: FirewallFacts) -> tuple[str, ...]:
+    """Return, in words, what a person opened on a host never managed before and what the matrix does not want."""
     try:
-        return tuple(rule.words() for rule in strangers(facts))
+        return tuple(rule.words() for rule in strangers(facts) if not covered(rule, wanted(site, machine)))
     except ValueError as error:
         return (str(error),)
 

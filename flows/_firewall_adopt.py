@@ -1,12 +1,91 @@
-"""How do rules that a person made on a host get into the port matrix?"""
+"""How do rules that a person made on hosts get into the port matrix?"""
 
 from __future__ import annotations
 
+import difflib
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from flows._firewall import roles, servers, wanted
+from flows._hosts import HostFailure, close, each, inventory
 from flows._main import Context, Ingredients
+from model.adoption import Adopted, adopt, appended, covered
+from model.load import FILES, load_site
+from model.outcome import Outcome, Status
+from model.ufw_rule import UfwRule
+from remote.facts.firewall import observe
+from tasks.firewall_plan import SUBJECT, strangers
+
+ROWS = "ports.yaml"
 
 
-def adopt(context: Context) -> Ingredients:
+def take_over(context: Context) -> Ingredients:
     """
-    Write rows for the ufw rules of hosts that were never managed before.
+    Write rows for the ufw rules of selected hosts that were never managed before; no host is changed.
     """
-    raise NotImplementedError(context)
+    names = servers(context)
+    nr = inventory(context.options.inventory)
+    try:
+        found = each(nr, lambda host: strangers(observe(host)), names=names)
+    finally:
+        close(nr)
+    rules = {name: answer for name, answer in found.items() if not isinstance(answer, HostFailure)}
+    failed = tuple(answer.outcome(SUBJECT) for answer in found.values() if isinstance(answer, HostFailure))
+    rows, left = _sorted_out(context, rules)
+    known = {row.name for row in context.site.rows}
+    lines = [row.line(hosts) for row, hosts in rows.items() if row.name not in known]
+    outcomes = tuple(_outcome(name, rows, left[name]) for name in rules)
+    written = _written(context, lines) if lines else ()
+    return Ingredients((*failed, *written, *outcomes), names, extra=roles(context.site))
+
+
+def _sorted_out(
+    context: Context, rules: Mapping[str, Sequence[UfwRule]]
+) -> tuple[dict[Adopted, list[str]], dict[str, tuple[str, ...]]]:
+    rows: dict[Adopted, list[str]] = {}
+    left: dict[str, tuple[str, ...]] = {}
+    for name, own in rules.items():
+        machine = context.site.by_name[name]
+        needed = wanted(context.site, machine)
+        made, left[name] = adopt(context.site, machine, [rule for rule in own if not covered(rule, needed)])
+        for row in made:
+            rows.setdefault(row, []).append(name)
+    return rows, left
+
+
+def _outcome(name: str, rows: Mapping[Adopted, Sequence[str]], left: Sequence[str]) -> Outcome:
+    if left:
+        message = f"{len(left)} of its rules cannot be said in the matrix: {'; '.join(left)}"
+        return Outcome(name, SUBJECT, Status.DRIFT, message, "remove them by hand, or with --purge", "\n".join(left))
+    count = sum(name in hosts for hosts in rows.values())
+    return Outcome(
+        name, SUBJECT, Status.OK, f"{count} rows speak for its rules" if count else "has no rules to take over"
+    )
+
+
+def _written(context: Context, lines: Sequence[str]) -> tuple[Outcome, ...]:
+    path = context.options.inventory / ROWS
+    before = path.read_text("utf-8")
+    after = appended(before, lines)
+    _check(context.options.inventory, after)
+    diff = "\n".join(difflib.unified_diff(before.splitlines(), after.splitlines(), ROWS, ROWS, lineterm="", n=0))
+    if context.options.dry_run:
+        step = "run without --dry-run"
+        return (Outcome("controller", ROWS, Status.DRIFT, f"{len(lines)} rows would be added", step, diff),)
+    draft = path.with_name(f".{ROWS}.new")
+    draft.write_text(after, "utf-8")
+    shutil.copymode(path, draft)
+    draft.replace(path)
+    step = "read the rows, then `python -m flows.firewall`"
+    return (Outcome("controller", ROWS, Status.CHANGED, f"{len(lines)} rows added", step, diff),)
+
+
+def _check(directory: Path, ports: str) -> None:
+    """Load the site as it would be; raises `SchemaErrors` before anything is written."""
+    with tempfile.TemporaryDirectory() as folder:
+        for name in FILES:
+            shutil.copy(directory / name, folder)
+        (Path(folder) / ROWS).write_text(ports, "utf-8")
+        load_site(Path(folder))

@@ -10,7 +10,7 @@ from flows import _command
 from flows import _options as flags
 from flows import _sudo as sudo
 from flows._firewall import Prepared, carry_out, prepare, refuse, roles, servers, sessions, told
-from flows._firewall_adopt import adopt
+from flows._firewall_adopt import take_over
 from flows._firewall_restore import restore
 from flows._hosts import HostFailure, each, inventory
 from flows._main import Context, Ingredients, conduct
@@ -64,7 +64,7 @@ def main(
         )
     expression = ",".join(named) if named else limit
     options = flags.Options(inventory, expression, dry_run, json, yes, verbose, quiet, no_color)
-    work = {"apply": lambda context: _apply(context, purge, hold), "adopt": adopt}
+    work = {"apply": lambda context: _apply(context, purge, hold), "adopt": take_over}
     body = work.get(action, lambda context: restore(context, hold))
     return conduct("firewall", options, body, changes=True)
 
