@@ -57,22 +57,24 @@ def publish(run: Run, report: Report, screen: Screen) -> int:
 
     A report that cannot be written is told and costs exit 1: what happened is still shown.
     """
-    document: Mapping[str, object] = report.to_json()
+    document: Mapping[str, object] = {}
     folder: Path | None = None
     failed = GOOD
+    texts: dict[str, str] = {}
 
     def files(name: str) -> Mapping[str, str]:
         nonlocal document
         document = replace(report, run=name).to_json()
-        return renderings(document)
+        texts.update(renderings(document))
+        return texts
 
     try:
         _, folder = _folder.write_run(run.options.inventory, run.flow, run.started, files)
-        _folder.hand_over(run.options.json, _folder.canonical(document), screen.text)
+        _folder.hand_over(run.options.json, texts["report.json"], screen.text)
     except OSError as error:
         screen.error(f"the report cannot be written: {error}", "make room or give the right to write, then run again")
         failed = REFUSED
-    screen.summary(document, folder)
+    screen.summary(document or report.to_json(), folder)
     return worst((report.exit, failed))
 
 
