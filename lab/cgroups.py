@@ -66,8 +66,16 @@ def processes(name: str) -> frozenset[int]:
     return frozenset(ids) - {0}
 
 
+def leave(name: str) -> None:
+    """Take this process out of the group of this name, as when a host that asked for its reboot is booted by its supervisor."""
+    if os.getpid() in processes(name):
+        for top in hierarchies():
+            (top / "cgroup.procs").write_text("0")
+
+
 def remove(name: str) -> None:
     """Remove the group of this name and all below it; its processes must have ended."""
+    leave(name)
     for top in hierarchies():
         for folder, _, _ in os.walk(top / name, topdown=False):
             with contextlib.suppress(FileNotFoundError):

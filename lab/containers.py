@@ -4,30 +4,25 @@ from __future__ import annotations
 
 import contextlib
 import os
-import select
 import socket
 import subprocess
-import time
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from lab import cgroups, disks, processes
 from lab.commands import environment
-from lab.errors import LabError
-from lab.instance import Instance
+from lab.instance import CHECKOUT, VARIABLE, Instance
+from lab.readiness import Boot
 
-_READY = b"READY=1"
-
-
-@dataclass(slots=True)
-class Boot:
-    """A host on its way up: its process, and the socket its systemd says READY=1 on."""
-
-    host: str
-    process: subprocess.Popen[bytes]
-    notices: socket.socket
-    ready: bool = False
+# systemd-nspawn ends with 133 when its host asked for a reboot: it comes back as after `lab reboot`, its kernel's rules gone.
+_SUPERVISOR = """
+restart=$1; shift
+"$@"
+[ $? -eq 133 ] || exit
+exec "$restart" -m lab poweron "$HOST"
+"""
 
 
 def machine_argument(instance: Instance, host: str) -> str:
@@ -100,6 +95,7 @@ class _Entrance:
 
 def _argv(instance: Instance, host: str, root: Path) -> tuple[str, ...]:
     return (
+        *("/bin/sh", "-c", _SUPERVISOR, "supervisor", sys.executable),
         "systemd-nspawn",
         "--quiet",
         f"--directory={root}",
@@ -125,6 +121,9 @@ def _environment(instance: Instance, host: str) -> Mapping[str, str]:
         "SYSTEMD_NSPAWN_API_VFS_WRITABLE": "network",
         "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1" if modern else "0",
         "NOTIFY_SOCKET": str(_socket_path(instance, host)),
+        "HOST": host,
+        "PYTHONPATH": str(CHECKOUT),
+        VARIABLE: instance.name,
     }
 
 
@@ -145,52 +144,3 @@ def _socket(instance: Instance, host: str) -> socket.socket:
     notices = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     notices.bind(str(path))
     return notices
-
-
-def await_ready(boots: Sequence[Boot], consoles: Mapping[str, Path], seconds: float) -> None:
-    """
-    Wait until every host's systemd has reached its default target, sshd included.
-
-    Raises LabError naming the hosts that ended or took longer than `seconds`, with the end of their consoles.
-    """
-    deadline = time.monotonic() + seconds
-    poll = select.poll()
-    sources: dict[int, Boot] = {}
-    for boot in boots:
-        for descriptor in (boot.notices.fileno(), os.pidfd_open(boot.process.pid)):
-            sources[descriptor] = boot
-            poll.register(descriptor, select.POLLIN)
-    dead: set[str] = set()
-    try:
-        while _waiting(boots, dead) and (rest := deadline - time.monotonic()) > 0:
-            for descriptor, _ in poll.poll(rest * 1000):
-                boot = sources[descriptor]
-                if descriptor == boot.notices.fileno():
-                    boot.ready |= _READY in boot.notices.recv(4096).split(b"\n")
-                else:
-                    dead.add(boot.host)
-                    poll.unregister(descriptor)
-    finally:
-        _close(boots, sources)
-    late = [boot.host for boot in boots if not boot.ready]
-    if late:
-        tails = "\n".join(f"{host}: {_tail(consoles[host])}" for host in late[:3])
-        raise LabError(f"not up within {seconds:.0f} s: {', '.join(late)}\n{tails}")
-
-
-def _waiting(boots: Sequence[Boot], dead: set[str]) -> bool:
-    return any(not boot.ready and boot.host not in dead for boot in boots)
-
-
-def _close(boots: Sequence[Boot], sources: Mapping[int, Boot]) -> None:
-    for descriptor, boot in sources.items():
-        if descriptor != boot.notices.fileno():
-            os.close(descriptor)
-    for boot in boots:
-        path = boot.notices.getsockname()
-        boot.notices.close()
-        Path(path).unlink(missing_ok=True)
-
-
-def _tail(console: Path) -> str:
-    return " | ".join(console.read_text("utf-8", "replace").splitlines()[-5:]) if console.exists() else "no console"

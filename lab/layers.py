@@ -81,6 +81,9 @@ def _trim(recipe: Recipe, root: Path) -> None:
     for unit in recipe.masked:
         (units / unit).unlink(missing_ok=True)
         (units / unit).symlink_to("/dev/null")
+    for unit in recipe.deferred:
+        # systemd reads such a link as: this target does not want the unit.
+        (units / "multi-user.target.wants" / unit).symlink_to("/dev/null")
     (units / "default.target").unlink(missing_ok=True)
     (units / "default.target").symlink_to("/lib/systemd/system/multi-user.target")
     (root / "etc/apt/sources.list").write_text(f"deb [trusted=yes] http://{MAIN.at(ROUTER_NUMBER)[0]}/ ./\n", "utf-8")

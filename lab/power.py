@@ -7,7 +7,7 @@ import signal
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from lab import cgroups, containers, controller, disks, identity, network, processes, services
+from lab import cgroups, containers, controller, disks, identity, network, processes, readiness, services
 from lab.commands import call
 from lab.errors import LabError
 from lab.instance import Instance
@@ -40,10 +40,10 @@ def boot(instance: Instance, plan: Plan, hosts: Sequence[LabHost], say: Callable
             clear(instance, host)
             boots.append(_boot_one(instance, plan, host, root))
         consoles = {host.name: disks.disk_of(instance, host.name).console for host in wave}
-        containers.await_ready(boots, consoles, _BOOT_SECONDS)
+        readiness.await_ready(boots, consoles, _BOOT_SECONDS)
 
 
-def _boot_one(instance: Instance, plan: Plan, host: LabHost, root: Root) -> containers.Boot:
+def _boot_one(instance: Instance, plan: Plan, host: LabHost, root: Root) -> readiness.Boot:
     identity.make(instance, (host.name,))
     network.attach(instance, host)
     if not disks.disk_of(instance, host.name).upper.exists():

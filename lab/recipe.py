@@ -21,7 +21,7 @@ ROUTER = ("dnsmasq-base", "chrony")
 MASKED = (
     "apt-daily.timer", "apt-daily-upgrade.timer", "dpkg-db-backup.timer", "e2scrub_all.timer", "e2scrub_reap.service",
     "fstrim.timer", "systemd-tmpfiles-clean.timer", "getty.target", "console-getty.service", "getty@tty1.service",
-    "systemd-logind.service", "systemd-firstboot.service", "systemd-update-utmp.service", "systemd-update-utmp-runlevel.service",
+    "systemd-firstboot.service", "systemd-update-utmp.service", "systemd-update-utmp-runlevel.service",
     "systemd-random-seed.service", "systemd-pstore.service", "systemd-journal-flush.service", "systemd-repart.service",
     "systemd-pcrphase.service", "systemd-pcrphase-sysinit.service", "systemd-machine-id-commit.service",
     "systemd-ask-password-console.path", "systemd-ask-password-wall.path", "systemd-modules-load.service",
@@ -29,6 +29,9 @@ MASKED = (
     "sys-kernel-config.mount", "sys-fs-fuse-connections.mount", "proc-sys-fs-binfmt_misc.automount", "systemd-binfmt.service",
     "cryptsetup.target", "integritysetup.target", "veritysetup.target", "systemd-udevd.service", "systemd-udev-trigger.service",
 )  # fmt: skip
+
+# Started when somebody asks for it, as `systemctl reboot` does, and not at boot.
+DEFERRED = ("systemd-logind.service",)
 
 DPKG = """\
 # The lab's disks last as long as the lab: no need to wait for them.
@@ -79,11 +82,12 @@ class Recipe:
     """Everything that decides what a root holds, save the mirror's state on the day it is built."""
 
     suite: str
-    revision: int = 5
+    revision: int = 6
     bare: tuple[str, ...] = BARE
     full: tuple[str, ...] = FULL
     router: tuple[str, ...] = ROUTER
     masked: tuple[str, ...] = MASKED
+    deferred: tuple[str, ...] = DEFERRED
 
     @property
     def hash(self) -> str:

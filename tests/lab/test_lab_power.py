@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from lab import instance, leftovers, tuning
+from lab import instance, leftovers, processes, tuning
 from lab.instance import Instance
 from tests.lab.driver import Lab
 
@@ -44,6 +44,18 @@ def test_reboot_stops_services_before_it_ends_them(own_lab: Lab) -> None:
     assert own_lab.shell("cp-1", ("test", "-e", "/etc/stopped")).returncode == 0
     assert after["cp-1"] not in (0, before["cp-1"])
     assert {**after, "cp-1": 0} == {**before, "cp-1": 0}
+
+
+def test_a_host_that_reboots_itself_comes_back_with_an_empty_kernel(own_lab: Lab) -> None:
+    before = _leaders(own_lab)["w-1"]
+    rule = ("iptables", "-I", "INPUT", "-p", "tcp", "--dport", "99", "-j", "DROP")
+    assert own_lab.shell("w-1", rule).returncode == 0
+    assert own_lab.shell("w-1", ("systemctl", "reboot")).returncode == 0
+    processes.end((before,), signal.SIGCONT)
+    # Its supervisor boots it under the lab's lock; `up` waits for that and finds nothing left to do, or does it itself.
+    own_lab.do("up", "--profile", "small")
+    assert _leaders(own_lab)["w-1"] not in (0, before)
+    assert "99" not in own_lab.shell("w-1", ("iptables", "-S")).stdout
 
 
 def test_up_boots_what_died_and_touches_nobody_else(own_lab: Lab) -> None:
