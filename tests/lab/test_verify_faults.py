@@ -201,16 +201,6 @@ def test_a_dead_host_costs_its_own_cells_and_no_others(managed: Lab, baseline: d
     )
 
 
-def test_source_translation_on_the_way_is_named(managed: Lab) -> None:
-    managed.do("break", "snat", "--at", "w-1")
-    code, report = verify(managed, "--destination", "w-1")
-    crossing = [cell for cell in wrong(report) if cell["from"] == "li-1"]
-    assert code == 2
-    assert "nat" in {cell["culprit"] for cell in crossing} or "destination-firewall" in {
-        cell["culprit"] for cell in crossing
-    }
-
-
 def test_mended_it_is_green_again(managed: Lab) -> None:
     code, report = verify(managed)
     assert (code, report["good"], wrong(report)) == (0, True, [])
