@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from flows import _options as flags
+from flows import _sudo as sudo
 from flows._command import run
 from flows._main import Context, Ingredients, conduct
 from model import bits
@@ -48,6 +49,8 @@ def main(
     source: Source = None,
     destination: Destination = None,
     ports: Ports = None,
+    ask_sudo_password: sudo.AskPassword = False,
+    sudo_password_fd: sudo.PasswordDescriptor = None,
     dry_run: flags.DryRun = False,
     json: flags.Json = None,
     yes: flags.Yes = False,
@@ -63,6 +66,7 @@ def main(
 
     Example: python -m flows.verify_ports --destination db-1 --ports 5432/tcp
     """
+    sudo.take_password(ask_sudo_password, sudo_password_fd)
     options = flags.Options(inventory, limit, dry_run, json, yes, verbose, quiet, no_color)
 
     def body(context: Context) -> Ingredients:
