@@ -7,9 +7,12 @@ import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from pydantic import TypeAdapter
+
 from flows import _request
 from flows._tables import table
 from model import lint, sizing
+from model.answers import Answers
 from model.errors import SiteError
 from model.load import adapters
 from model.rows import Row
@@ -27,7 +30,7 @@ def documents(site: Site, docs: Path) -> Mapping[Path, str]:
     whole = {
         docs / "firewall-request.md": _request.as_markdown(site),
         docs / "firewall-request.csv": _request.as_csv(site),
-        **{docs / "schema" / f"{name}.json": schema(name) for name in adapters()},
+        **{docs / "schema" / f"{name}.json": schema(name) for name in (*adapters(), "answers.yaml")},
     }
     pages = {path: path.read_text("utf-8") for path in sorted(docs.glob("*.md"))}
     return whole | {path: _filled(site, path, text) for path, text in pages.items() if "<!-- generated:" in text}
@@ -35,9 +38,10 @@ def documents(site: Site, docs: Path) -> Mapping[Path, str]:
 
 def schema(name: str) -> str:
     """
-    Return the JSON Schema of one of the site's files, by its name.
+    Return the JSON Schema of one of the site's files, or of `answers.yaml`, by its name.
     """
-    made = adapters()[name].json_schema(by_alias=True)
+    adapter = TypeAdapter(Answers) if name == "answers.yaml" else adapters()[name]
+    made = adapter.json_schema(by_alias=True)
     made = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": name, **made}
     return json.dumps(made, indent=1, default=str) + "\n"
 

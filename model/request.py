@@ -9,6 +9,7 @@ from itertools import groupby
 
 from model.base import Address, Network
 from model.hosts import Machine
+from model.matrix import BROAD
 from model.rows import Row
 from model.settings import External
 from model.site import Site
@@ -128,7 +129,8 @@ def _by_network(site: Site, row: Row, ends: tuple[str, ...], toward: bool) -> It
         for machine in site.machines_at(end):
             addresses = _at(machine, managed) + (_held(site, row, machine) if toward else ())
             places += [_Place(_network(site, ip_network(item)), ip_network(item)) for item in addresses]
-        places += [_Place(_network(site, cidr), cidr) for cidr in site.networks_at(end)]
+        beyond = OUTSIDE if end in BROAD - {"admins"} else end
+        places += [_Place(_network(site, cidr, beyond), cidr) for cidr in site.networks_at(end)]
     ordered = sorted(set(places), key=lambda place: (place.network, place.cidr.version, place.cidr))
     for network, members in groupby(ordered, key=lambda place: place.network):
         yield network, tuple(members)
@@ -144,12 +146,12 @@ def _held(site: Site, row: Row, machine: Machine) -> tuple[Address, ...]:
     return site.endpoint_addresses(machine) if any(low <= port <= high for low, high in row.intervals) else ()
 
 
-def _network(site: Site, cidr: Network) -> str:
-    """Name the site's network that holds the range; what none of them holds is outside."""
+def _network(site: Site, cidr: Network, beyond: str = OUTSIDE) -> str:
+    """Name the site's network that holds the range; what none of them holds is `beyond`: the internet, or the end's own word."""
     for name, plan in site.settings.networks.items():
         if any(cidr.version == own.version and cidr.subnet_of(own) for own in plan.cidrs):  # type: ignore[arg-type]
             return name
-    return OUTSIDE
+    return beyond
 
 
 def _isolated(site: Site, name: str) -> bool:

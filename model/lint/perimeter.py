@@ -89,7 +89,8 @@ def certificate(view: View) -> Iterator[Flaw]:
             yield Flaw("site.yaml", "tls.email", "", "Let's Encrypt needs a contact address", "an e-mail address")
         if _private(settings.domain):
             message = "no public authority issues certificates for it"
-            yield Flaw("site.yaml", "domain", settings.domain, message, "a public domain, or internal-ca")
+            fix = "a public domain, or internal-ca"
+            yield Flaw("site.yaml", "domain", settings.domain, message, fix, severity="warning")
     if "letsencrypt-http01" in methods and not _opens(view.site, 80, "ingress"):
         message = "HTTP-01 comes in on port 80 and no active row opens it"
         yield Flaw("site.yaml", "tls.method", "letsencrypt-http01", message, "the row for 80/tcp, or another method")

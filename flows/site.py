@@ -1,0 +1,178 @@
+"""How is a site made, and what does it say?"""
+
+from __future__ import annotations
+
+import json as jsonlib
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from flows import _command, _documents, _request
+from flows import _options as flags
+from flows._questions import ask, checked
+from flows._report import Screen
+from flows._summary import Line
+from flows._words import counted
+from model import document, lint
+from model.errors import SiteError
+from model.inventory import compose
+from model.load import FILES, adapters, load_site
+from model.matrix import host_rules
+from model.outcome import GOOD
+from model.site import Site
+
+HELP = """\b
+Make a site, look at it, and write what others must do for it.
+
+\b
+Example: python -m flows.site init --output site
+         python -m flows.site show --inventory site
+"""
+REFERENCE = Path(__file__).parents[1] / "inventory"
+app = _command.application(HELP)
+
+Answers = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Answers as YAML or JSON instead of questions; `site schema answers`."),
+]
+Output = Annotated[Path, typer.Option(metavar="DIR", help="A folder for the new site; nothing in it is overwritten.")]
+Into = Annotated[Path | None, typer.Option(metavar="DIR", help="A folder for the request as Markdown and CSV.")]
+Which = Annotated[str | None, typer.Argument(metavar="[FILE]", help="site, hosts, groups, defaults, ports or answers.")]
+
+
+@app.command()
+def init(answers: Answers = None, output: Output = Path("site")) -> int:
+    """Ask for everything a site needs and write its five files, ready to lint.
+
+    Without a terminal, --answers FILE gives the same answers. Files that exist are never overwritten.
+
+    Example: python -m flows.site init --answers answers.yaml --output site
+    """
+    taken = [name for name in FILES if (output / name).exists()]
+    if taken:
+        raise SiteError(f"{output} has {', '.join(taken)} already; name another folder with --output")
+    if answers is None and not sys.stdin.isatty():
+        raise SiteError(
+            "no terminal to ask on; pass --answers FILE (`python -m flows.site schema answers` says what is in it)"
+        )
+    given = ask() if answers is None else checked(_read(answers), answers.name)
+    texts = compose(given, *((REFERENCE / name).read_text("utf-8") for name in ("groups.yaml", "ports.yaml")))
+    _write(output, texts)
+    screen = Screen(flags.Options())
+    _, found = lint.examine(output)
+    screen.lines([Line(f"{finding.severity}: {finding}", indent=2) for finding in found])
+    screen.lines([Line(f"{output} is written; next: python -m flows.lint --inventory {output}")])
+    return lint.exit_code(found)
+
+
+def _read(path: Path) -> object:
+    try:
+        return document.read(path)
+    except FileNotFoundError:
+        raise SiteError(f"{path} is missing") from None
+    except document.DocumentError as error:
+        raise SiteError(f"{path.name}: {error.place}: {error.message}") from error
+
+
+def _write(folder: Path, texts: Mapping[str, str]) -> None:
+    """Write each file as a new one, so that two runs at once cannot mix."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in texts.items():
+            with (folder / name).open("x", encoding="utf-8") as file:
+                file.write(text)
+    except OSError as error:
+        raise SiteError(f"{folder} cannot be written: {error.strerror}") from error
+
+
+@app.command()
+def show(inventory: flags.Inventory = flags.DEFAULT_INVENTORY, json: flags.Json = None) -> int:
+    """Show hosts with roles and addresses, what is on, and how many rules each host gets.
+
+    Example: python -m flows.site show
+    """
+    site = load_site(inventory)
+    seen = _seen(site)
+    if json is not None:
+        text = jsonlib.dumps(seen, indent=1) + "\n"
+        sys.stdout.write(text) if json == "-" else Path(json).write_text(text, "utf-8")
+    if json != "-":
+        Screen(flags.Options()).lines(_lines(site, seen))
+    return GOOD
+
+
+def _seen(site: Site) -> dict[str, Any]:
+    hosts = {
+        machine.name: {
+            "roles": list(machine.roles),
+            "reached": f"{machine.hostname}:{machine.port}",
+            "addresses": {network: [str(item) for item in held] for network, held in machine.addresses.items()},
+            "rules": len(host_rules(site, machine)) if machine.kind == "server" else 0,
+        }
+        for machine in site.machines
+    }
+    rows = {"declared": len(site.rows), "active": len(site.active_rows)}
+    on = sorted({*site.settings.active, *site.settings.cni.tags})
+    return {"site": site.name, "domain": site.settings.domain, "features": on, "rows": rows, "hosts": hosts}
+
+
+def _lines(site: Site, seen: Mapping[str, Any]) -> list[Line]:
+    rows = seen["rows"]
+    head = f"{site.name} ({site.settings.domain}): {counted(len(site.servers), 'server')}, {site.settings.concurrent_users:,} users"
+    lines = [Line(head, "bold"), Line(f"on      {', '.join(seen['features'])}", indent=2)]
+    lines.append(Line(f"matrix  {rows['active']} of {rows['declared']} rows are open, the rest closed", indent=2))
+    table = [("host", "roles", "reached at", "addresses", "rules")]
+    for name, host in seen["hosts"].items():
+        addresses = ", ".join(address for held in host["addresses"].values() for address in held)
+        table.append((name, ", ".join(host["roles"]), host["reached"], addresses, str(host["rules"] or "-")))
+    widths = [max(len(row[column]) for row in table) for column in range(len(table[0]))]
+    return lines + [
+        Line("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip(), indent=2)
+        for row in table
+    ]
+
+
+@app.command()
+def schema(file: Which = None) -> int:
+    """Print the JSON Schema of one of the site's files, for editors; of all without a name.
+
+    Example: python -m flows.site schema hosts
+    """
+    known = {name.removesuffix(".yaml"): name for name in (*adapters(), "answers.yaml")}
+    if file is None:
+        made = {name: jsonlib.loads(_documents.schema(name)) for name in known.values()}
+        sys.stdout.write(jsonlib.dumps(made, indent=1) + "\n")
+        return GOOD
+    name = known.get(file.removesuffix(".yaml"))
+    if name is None:
+        raise SiteError(f"no file {file} in a site; there are {', '.join(known)}")
+    sys.stdout.write(_documents.schema(name))
+    return GOOD
+
+
+@app.command()
+def request(inventory: flags.Inventory = flags.DEFAULT_INVENTORY, output: Into = None) -> int:
+    """Write the request to the organisation's firewall team: only what crosses the perimeter or from one network into another.
+
+    Example: python -m flows.site request --inventory site --output site
+    """
+    site = load_site(inventory)
+    if output is None:
+        sys.stdout.write(_request.as_markdown(site))
+        return GOOD
+    texts = {"firewall-request.md": _request.as_markdown(site), "firewall-request.csv": _request.as_csv(site)}
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        for name, text in texts.items():
+            (output / name).write_text(text, "utf-8")
+    except OSError as error:
+        raise SiteError(f"{output} cannot be written: {error.strerror}") from error
+    Screen(flags.Options()).lines([Line(f"written: {output / name}") for name in texts])
+    return GOOD
+
+
+if __name__ == "__main__":
+    _command.run(app, "flows.site")
