@@ -15,7 +15,7 @@ from flows._views import requests_for, room, view_of
 from model import pairs as pairing
 from model.errors import SelectionError
 from model.hostview import HostView
-from model.judgement import Trial, controller_cells, host_outcomes, pod_cells
+from model.judgement import Trial, controller_cells, host_outcomes, pod_cells, pod_ends
 from model.outcome import Outcome, Status
 from model.pairs import Depth, Pair
 from model.report import Cell
@@ -56,8 +56,9 @@ def verify(nr: Nornir, context: Context, wishes: Wishes) -> Ingredients:
     names = _ends(site, chosen)
     context.say(f"observing {len(names)} hosts")
     facts, failures = _observe(nr, names)
-    views = {name: view_of(name, fact) for name, fact in facts.items()}
     able = [name for name, fact in facts.items() if fact.python3]
+    # Where no agent can run nothing is proven, and its rules are no finding of their own.
+    views = {name: view_of(name, facts[name]) for name in able}
     dealt = pairing.with_ports(site, chosen, wishes.depth, _listening(views), wishes.only)
     probes = pairing.count(dealt)
     if not probes and {"host", "external"} & set(wishes.planes):
@@ -209,7 +210,7 @@ def _outcomes(
 
 def _extra(site: Site, probes: int, expected: float, took: float, fired: int, wishes: Wishes) -> dict[str, object]:
     return {
-        "roles": {machine.name: list(machine.roles) for machine in site.machines},
+        "roles": _roles(site),
         "depth": wishes.depth,
         "stage": wishes.stage,
         "expected_seconds": round(expected + 3, 1),
@@ -217,3 +218,9 @@ def _extra(site: Site, probes: int, expected: float, took: float, fired: int, wi
         "packets_fired": fired,
         "probes_planned": probes,
     }
+
+
+def _roles(site: Site) -> dict[str, list[str]]:
+    """Roles by host, and by every end of a cell that is none."""
+    ends = {end: ["pods"] for row in site.active_rows if row.plane == "pod" for end in pod_ends(row)}
+    return ends | {"controller": ["controller"]} | {machine.name: list(machine.roles) for machine in site.machines}

@@ -230,6 +230,13 @@ def _ends(site: Site, row: Row) -> tuple[Machine, ...]:
     return tuple(machine for end in row.destination_ends for machine in site.machines_at(end))
 
 
+def pod_ends(row: Row) -> tuple[str, str]:
+    """
+    Return the names of the two ends of a pod row: its components, or what its ends say.
+    """
+    return ",".join(row.pod_from) or "pods", ",".join(row.pod_to or row.destination_ends)
+
+
 def pod_cells(site: Site) -> Iterator[Cell]:
     """
     Yield the rows of the pod plane as not run: there is no cluster to run pods in.
@@ -237,20 +244,20 @@ def pod_cells(site: Site) -> Iterator[Cell]:
     for row in site.active_rows:
         if row.plane != "pod":
             continue
+        source, destination = pod_ends(row)
         for low, high in row.intervals:
             yield Cell(
-                ",".join(row.pod_from) or "pods",
-                ",".join(row.pod_to or row.destination_ends),
-                "",
-                row.protocol,
-                low,
-                high,
-                "pod",
-                "open",
-                "unknown",
-                "not_run",
-                "",
-                (row.name,),
+                source=source,
+                destination=destination,
+                address="",
+                protocol=row.protocol,
+                port_lo=low,
+                port_hi=high,
+                plane="pod",
+                expected="open",
+                seen="unknown",
+                verdict="not_run",
+                rows=(row.name,),
                 note="no cluster yet",
             )
 
