@@ -4,7 +4,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 PY := $(BIN)/python
 # What the lab and the tests need of the machine itself.
-PACKAGES := python3 python3-venv systemd-container debootstrap iptables nftables iproute2 apt-utils dpkg-dev openssh-client openssh-server xz-utils
+PACKAGES := python3 python3-venv systemd-container debootstrap iptables nftables iproute2 dpkg-dev openssh-client openssh-server \
+  procps util-linux mount xz-utils
 
 .PHONY: demo down test lint bench setup venv packages docs
 .DEFAULT_GOAL := help
