@@ -69,8 +69,8 @@ def _add(group: _Group, cell: Document, family: int, index: int) -> None:
     focus, peer = cell["to"], cell["from"]
     if cell["culprit"] in ("source-egress", "source"):
         focus, peer = peer, focus
-    if cell["plane"] == "external":
-        focus = f"{focus} ({cell['address']})"
+    elif cell["plane"] == "external":
+        focus = f"{focus} (external address)"
     group.families.add(family)
     group.count += 1
     here = group.ports.setdefault(focus, {})
@@ -127,8 +127,8 @@ def _told_of(expected: str, seen: str, verdict: str) -> str:
     if verdict == "unproven":
         return f"must be {expected}, unproven"
     if expected == seen:
-        return f"{seen} as declared, yet wrong"
-    return f"must be {expected}, {'nobody can say' if seen == 'unknown' else f'is {seen}'}"
+        return f"{seen} as declared, but for the wrong reason"
+    return f"must be {expected}, {'is not by the rules' if seen == 'unknown' else f'is {seen}'}"
 
 
 def _because(note: str) -> str:

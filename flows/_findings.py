@@ -13,14 +13,21 @@ from flows._words import diff_lines
 __all__ = ["Finding", "findings", "rows_of"]
 
 Document = Mapping[str, Any]
+_SUM_OF_CELLS = "ports"
 _TOLD = ("drift", "failed", "unproven", "missing", "changed", "waived", "not_run")
 
 
-def findings(report: Document) -> list[Finding]:
+def findings(report: Document, apart: bool = False) -> list[Finding]:
     """
     Return everything in a report that is not simply ok, worst first.
+
+    Hosts that were changed alike are one finding without a diff; `apart` keeps them apart where their diffs differ.
     """
-    found = [*_lint(report), *_outcomes(rows_of(report, "outcomes")), *cell_findings(rows_of(report, "cells"))]
+    cells = cell_findings(rows_of(report, "cells"))
+    # An outcome that only sums up a host's cells would say what they say once more.
+    summed = any(finding.bad for finding in cells)
+    outcomes = [each for each in rows_of(report, "outcomes") if not (summed and each["subject"] == _SUM_OF_CELLS)]
+    found = [*_lint(report), *_outcomes(outcomes, apart), *cells]
     return sorted(found, key=lambda finding: LEVELS.index(finding.level))
 
 
@@ -29,18 +36,23 @@ def rows_of(report: Document, key: str) -> list[Document]:
     return list(report.get(key) or ())
 
 
-def _outcomes(outcomes: Iterable[Document]) -> list[Finding]:
+def _outcomes(outcomes: Iterable[Document], apart: bool) -> list[Finding]:
     groups: dict[tuple[str, ...], list[Document]] = {}
     for outcome in outcomes:
         if outcome["status"] in _TOLD:
-            groups.setdefault(_key(outcome), []).append(outcome)
+            groups.setdefault(_key(outcome, apart), []).append(outcome)
     return [_outcome_finding(key, members) for key, members in groups.items()]
 
 
-def _key(outcome: Document) -> tuple[str, ...]:
-    parts = (outcome["message"], outcome["next"], "\n".join(diff_lines(outcome["evidence"])))
+def _key(outcome: Document, apart: bool) -> tuple[str, ...]:
+    diff = () if outcome["status"] == "changed" and not apart else diff_lines(outcome["evidence"])
+    parts = (outcome["message"], outcome["next"], "\n".join(diff))
     nameless = (_nameless(part, outcome["host"]) for part in parts)
     return (outcome["status"], outcome["subject"], *nameless)
+
+
+def _alike(members: list[Document]) -> bool:
+    return len({_nameless("\n".join(diff_lines(each["evidence"])), each["host"]) for each in members}) == 1
 
 
 def _nameless(text: str, host: str) -> str:
@@ -57,7 +69,8 @@ def _outcome_finding(key: tuple[str, ...], members: list[Document]) -> Finding:
     message = message.removeprefix("<host>: ")
     step = step.replace("--limit <host>", f"--limit {','.join(hosts)}")
     title = f"{subject}: {message}" if message else subject
-    detail = tuple(diff_lines(first["evidence"])) if status in ("drift", "changed") else ()
+    shows_diff = status in ("drift", "changed") and _alike(members)
+    detail = tuple(diff_lines(first["evidence"])) if shows_diff else ()
     return Finding(status, title, step, hosts, len(members), detail, first=f"{first['host']}|{subject}")
 
 

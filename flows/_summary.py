@@ -17,6 +17,7 @@ from flows._words import counted, names
 Document = Mapping[str, Any]
 
 _DETAIL_LINES = 40
+_DETAIL_LINES_EACH = 8
 _FINDINGS = 30
 _HOSTS = 12
 _STYLES = {"changed": "cyan", "waived": "dim", "not_run": "dim", "warning": "yellow"}
@@ -45,7 +46,7 @@ class Line:
     def folded(self, width: int | None, clean: Callable[[str], str]) -> list[str]:
         """Return the line, cleaned, in as many pieces as the width asks for; in one when it is None."""
         margin = " " * self.indent
-        text = clean(self.text).replace("\n", "\n" + margin)
+        text = clean(self.text).replace("\n", f"\n{margin}  ")
         if width is None or len(text) + self.indent <= width:
             return [margin + text]
         return textwrap.wrap(
@@ -66,25 +67,31 @@ def summary(
 
     Messages in `told` were shown before and are left out.
     """
-    found = [finding for finding in findings(report) if finding.title.partition(": ")[2] not in told]
+    found = [finding for finding in findings(report, verbose) if finding.title.partition(": ")[2] not in told]
     ill = [finding for finding in found if finding.bad or finding.level == "warning"]
     done = [finding for finding in found if finding.level == "changed"]
     aside = [finding for finding in found if finding.level in ("waived", "not_run")]
     head = "bold green" if report["good"] else "bold yellow" if report["exit"] == 0 else "bold red"
     lines = [Line(verdict(report), head), *_counts(report)]
     lines += _hosts(report, verbose)
-    for finding in (*ill, *done):
-        lines += _finding(finding, verbose) if verbose or len(lines) < _FINDINGS * 3 else []
-    left = len([line for line in lines if line.indent == 2 and line.style])
-    if not verbose and left < len(ill) + len(done):
-        lines.append(
-            Line(f"... and more, {counted(len(ill) + len(done), 'finding')} in all: report.html, or -v", "", 2)
-        )
-    for finding in aside:
-        lines.append(Line(f"{_MARKS[finding.level].lower():<10}{_whom(finding, verbose)}{finding.title}", "dim", 2))
+    lines += _told([*ill, *done], verbose)
+    lines += [
+        Line(f"{_MARKS[finding.level].lower():<10}{_whom(finding, verbose)}{finding.title}", "dim", 2)
+        for finding in aside
+    ]
     if folder is not None:
         lines.append(Line(f"report    {folder / 'report.html'}", "", 2))
     return lines
+
+
+def _told(found: list[Finding], verbose: bool) -> list[Line]:
+    """Lines of the findings; unless `verbose`, of the first ones, with what diffs fit beside each other."""
+    shown = found if verbose else found[:_FINDINGS]
+    several = sum(bool(finding.detail) for finding in shown) > 1
+    most = None if verbose else _DETAIL_LINES_EACH if several else _DETAIL_LINES
+    lines = [line for finding in shown for line in _finding(finding, most)]
+    left = len(found) - len(shown)
+    return [*lines, Line(f"... and {counted(left, 'finding')} more: see report.html, or -v", "", 2)] if left else lines
 
 
 def _counts(report: Document) -> list[Line]:
@@ -126,11 +133,12 @@ def _hosts(report: Document, verbose: bool) -> list[Line]:
     return [Line("hosts", "", 2), *lines] if lines else []
 
 
-def _finding(finding: Finding, verbose: bool) -> list[Line]:
+def _finding(finding: Finding, most: int | None) -> list[Line]:
+    """Lines of a finding, its diff cut after `most` lines; None shows all of it, and every host."""
     style = _STYLES.get(finding.level, "red")
-    lines = [Line(f"{_MARKS[finding.level]} {_whom(finding, verbose)}{finding.title}", style, 2)]
-    shown = finding.detail if verbose else finding.detail[:_DETAIL_LINES]
-    lines += [Line(line, {"+": "green", "-": "red"}.get(line[:1], "dim"), 6) for line in shown]
+    lines = [Line(f"{_MARKS[finding.level]} {_whom(finding, most is None)}{finding.title}", style, 2)]
+    shown = finding.detail[:most]
+    lines += [Line(line, _diff_style(line), 6) for line in shown]
     if len(finding.detail) > len(shown):
         lines.append(Line(f"... {len(finding.detail) - len(shown)} more lines; -v shows all", "dim", 6))
     if finding.next:
@@ -143,3 +151,8 @@ def _whom(finding: Finding, verbose: bool) -> str:
     if not finding.hosts or finding.first.isdigit():
         return ""
     return f"{names(finding.hosts, None if verbose else 6)}: "
+
+
+def _diff_style(line: str) -> str:
+    place = line.startswith(("--- ", "+++ ", "@@"))
+    return "dim" if place else {"+": "green", "-": "red"}.get(line[:1], "dim")

@@ -36,8 +36,8 @@ def _told(report: Mapping[str, Any]) -> str:
         return "no outcome at all, and silence is never success"
     parts = [counted(verdicts[word], word) for word in ("violation",) if verdicts[word]]
     parts += [f"{statuses[word]:,} {word}" for word in ("drift", "failed", "missing") if statuses[word]]
-    unproven = verdicts["unproven"] + statuses["unproven"]
-    parts += [f"{unproven:,} unproven"] if unproven else []
+    parts += [f"{counted(verdicts['unproven'], 'cell')} unproven"] if verdicts["unproven"] else []
+    parts += [f"{statuses['unproven']:,} unproven"] if statuses["unproven"] and not verdicts["unproven"] else []
     errors = sum(finding["severity"] == "error" for finding in report.get("findings") or ())
     parts += [counted(errors, "error") + " in the site's files"] if errors else []
     told = ", ".join(parts) or "nothing was found ok"

@@ -9,6 +9,9 @@ const STORIES = DATA.stories.map((story, index) => ({
   family: WORD[story[1]].includes(":") ? "6" : "4", sources: DATA.sources[index],
 }));
 
+// An end that is no host of the site (the controller, pods) stands for itself.
+const rolesOf = (host) => (DATA.roles[host]?.length ? DATA.roles[host] : [host]);
+
 const ROLES = (() => {
   const roles = new Map();
   const ends = new Set(DATA.hosts);
@@ -17,13 +20,10 @@ const ROLES = (() => {
     for (const source of story.sources) ends.add(WORD[source]);
   }
   for (const host of ends) {
-    const own = DATA.roles[host]?.length ? DATA.roles[host] : ["no role"];
-    for (const role of own) roles.set(role, [...(roles.get(role) ?? []), host]);
+    for (const role of rolesOf(host)) roles.set(role, [...(roles.get(role) ?? []), host]);
   }
   return roles;
 })();
-
-const rolesOf = (host) => (DATA.roles[host]?.length ? DATA.roles[host] : ["no role"]);
 
 const chosen = (story) =>
   (!STATE.plane || story.plane === STATE.plane) &&

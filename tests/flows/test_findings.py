@@ -146,3 +146,27 @@ def test_words_are_short_and_exact() -> None:
     assert counted(1, "host") == "1 host"
     assert counted(2000, "host") == "2,000 hosts"
     assert (ports(1, 21, "tcp"), ports(22, 22, "udp"), ports(0, 0, "vrrp")) == ("1-21/tcp", "22/udp", "vrrp")
+
+
+def test_what_sums_up_the_cells_of_a_host_is_not_told_beside_them() -> None:
+    made = report(bad=True)
+    sum_up = Outcome("db-1", "ports", Status.DRIFT, "cells to this host: 4 violation")
+    with_sum = replace(made, outcomes=(*made.outcomes, sum_up))
+    assert "cells to this host" not in told(with_sum)
+    alone = replace(report(), outcomes=(sum_up,))
+    assert "cells to this host" in told(alone)
+
+
+def test_hosts_that_were_changed_alike_are_told_together() -> None:
+    outcomes = tuple(Outcome(f"w-{n}", "rules", Status.CHANGED, "2 lines added", "", [f"+rule {n}"]) for n in (1, 2))
+    made = replace(report(), outcomes=outcomes, cells=None)
+    assert "CHANGED w-1, w-2: rules: 2 lines added" in told(made)
+    assert "+rule 2" in told(made, verbose=True)
+
+
+def test_many_diffs_are_cut_and_one_is_shown_longer() -> None:
+    diff = [f"+line {number}" for number in range(30)]
+    many = tuple(Outcome(f"w-{n}", "rules", Status.DRIFT, f"differs {n}", "", diff) for n in (1, 2))
+    assert told(replace(report(), outcomes=many, cells=None)).count("+line") == 16
+    assert told(replace(report(), outcomes=many[:1], cells=None)).count("+line") == 30
+    assert told(replace(report(), outcomes=many, cells=None), verbose=True).count("+line") == 60
