@@ -5,14 +5,21 @@ from __future__ import annotations
 from ipaddress import IPv4Network, ip_address
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from model.base import Address, Declared, Domain, Name, Network, RoleName, Text
 from model.settings import EMAIL, VERSION, Port
 
 # `10.0.1.11`, `10.0.1.11,fd00::11` or `cp-1=10.0.1.11,fd00::11`.
 SERVER = r"^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?=)?[0-9a-fA-F:.]+(,[0-9a-fA-F:.]+)?$"
-ServerText = Annotated[str, StringConstraints(pattern=SERVER)]
+
+
+def _is_server(text: str) -> str:
+    server(text, "")
+    return text
+
+
+ServerText = Annotated[str, StringConstraints(pattern=SERVER), AfterValidator(_is_server)]
 CertificateMethod = Literal["letsencrypt-http01", "letsencrypt-dns01", "organisation", "internal-ca"]
 PREFIXES = {
     "control_plane": "cp",
@@ -100,15 +107,12 @@ class Answers(Declared):
             "servers.call": (self.turn or self.livekit) and not self.servers.get("call"),
             "servers.li": self.li and not self.servers.get("li"),
         }
-        missing = [name for name, lacking in needs.items() if lacking]
-        if missing:
-            raise ValueError(f"also needs {', '.join(missing)}")
         unknown = sorted(set(self.servers) - set(PREFIXES))
         if unknown:
             raise ValueError(f"servers: no role {', '.join(unknown)}; roles are {', '.join(PREFIXES)}")
-        for texts in self.servers.values():
-            for text in texts:
-                server(text, "")
+        missing = [name for name, lacking in needs.items() if lacking]
+        if missing:
+            raise ValueError(f"also needs {', '.join(missing)}")
         return self
 
 

@@ -1,0 +1,122 @@
+"""The lint flow, and every other flow before it connects anywhere, stops on broken site files with exit 1."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flows import lint
+from flows._command import execute
+from model.lint import RULES
+from tests.mutation import REFERENCE, cases, write
+
+ROOT = REFERENCE.parent
+BROKEN = cases("broken.yaml")
+TRAPS = [case for case in cases("rules.yaml") if case.get("severity", "error") == "error"]
+
+
+@pytest.fixture
+def no_socket(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("a socket was opened")
+
+    monkeypatch.setattr(socket, "socket", refuse)
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+
+
+def _lint(folder: Path, *more: str) -> int:
+    return execute(lint.main, "flows.lint", ["--inventory", str(folder), *more])
+
+
+@pytest.mark.usefixtures("no_socket")
+@pytest.mark.parametrize("case", BROKEN + TRAPS, ids=lambda case: f"{case.get('rule', 'schema')}: {case['at']}")
+def test_broken_site_ends_with_exit_one_naming_file_and_field(
+    case: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _lint(write(tmp_path / "site", case), "--verbose") == 1
+    shown = "".join(capsys.readouterr())
+    file, path = case["at"].split(" ", 1)
+    assert file in shown
+    assert path in shown
+    assert "Traceback" not in shown
+
+
+def test_reference_site_is_good(tmp_path: Path) -> None:
+    report = tmp_path / "report.json"
+    assert _lint(write(tmp_path / "site", {}), "--json", str(report)) == 0
+    read = json.loads(report.read_text("utf-8"))
+    assert read["good"] is True
+    assert {finding["severity"] for finding in read["findings"]} <= {"warning", "waived"}
+
+
+def test_findings_of_a_broken_site_are_in_the_report(tmp_path: Path) -> None:
+    report = tmp_path / "report.json"
+    folder = write(tmp_path / "site", {"set": {"site:domain": 5}})
+    assert _lint(folder, "--json", str(report)) == 1
+    (finding,) = json.loads(report.read_text("utf-8"))["findings"]
+    assert {key: finding[key] for key in ("rule", "severity", "file", "path", "value")} == {
+        "rule": "schema",
+        "severity": "error",
+        "file": "site.yaml",
+        "path": "domain",
+        "value": "5",
+    }
+    assert finding["fix"]
+
+
+def test_lapsed_waiver_is_drift(tmp_path: Path) -> None:
+    folder = write(tmp_path / "site", {"set": {"site:waivers.0.expires": "2020-01-01"}})
+    report = tmp_path / "report.json"
+    assert _lint(folder, "--json", str(report)) == 2
+    assert {outcome["status"] for outcome in json.loads(report.read_text("utf-8"))["outcomes"]} == {"ok", "drift"}
+
+
+def test_limit_leaves_out_findings_about_other_hosts(tmp_path: Path) -> None:
+    folder = write(tmp_path / "site", {"set": {"hosts:w-1.port": 2222}})
+    assert _lint(folder) == 1
+    assert _lint(folder, "--limit", "database") == 0
+    assert _lint(folder, "--limit", "w-1") == 1
+
+
+def test_rules_are_listed_with_their_reason(capsys: pytest.CaptureFixture[str]) -> None:
+    assert execute(lint.main, "flows.lint", ["--rules"]) == 0
+    listed = capsys.readouterr().out
+    assert all(rule.name in listed and rule.why in listed for rule in RULES)
+
+
+def _process(flow: str, folder: Path, *more: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", flow, "--inventory", str(folder), *more]
+    environment = {**os.environ, "NO_COLOR": "1"}
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False)
+
+
+SAMPLE = (
+    {"text": {"site": "name: a\nname: b\n"}, "at": "site.yaml line 2"},
+    {"text": {"hosts": "[" * 100_000}, "at": "hosts.yaml line 1"},
+    {"set": {"hosts:w-1.data.addresses.main": ["10.20.1.300"]}, "at": "hosts.yaml w-1.data.addresses.main.0"},
+    {"set": {"hosts:w-1.data.addresses.main": ["10.30.1.1", "fd20:1::21"]}, "at": "hosts.yaml w-1.data.addresses.main"},
+)
+
+
+@pytest.mark.parametrize("flow", [("flows.lint",), ("flows.firewall", "--dry-run")], ids=lambda flow: flow[0])
+@pytest.mark.parametrize("case", SAMPLE, ids=lambda case: case["at"])
+def test_processes_stop_before_any_connection(flow: tuple[str, ...], case: dict[str, Any], tmp_path: Path) -> None:
+    done = _process(flow[0], write(tmp_path / "site", case), *flow[1:])
+    assert done.returncode == 1
+    file, path = case["at"].split(" ", 1)
+    assert file in done.stdout + done.stderr
+    assert path in done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_folder_that_is_not_there_is_told_with_what_to_do(tmp_path: Path) -> None:
+    done = _process("flows.lint", tmp_path / "nowhere")
+    assert done.returncode == 1
+    assert "flows.site init" in done.stderr
