@@ -9,8 +9,10 @@ const STORIES = DATA.stories.map((story, index) => ({
   family: WORD[story[1]].includes(":") ? "6" : "4", sources: DATA.sources[index],
 }));
 
-// An end that is no host of the site (the controller, pods) stands for itself.
-const rolesOf = (host) => (DATA.roles[host]?.length ? DATA.roles[host] : [host]);
+// Ends of the pod plane are workloads; any other end that is no host of the site (the controller) stands for itself.
+const WORKLOADS = new Set(STORIES.filter((story) => story.plane === "pod")
+  .flatMap((story) => [story.to, ...story.sources]).map((end) => WORD[end]));
+const rolesOf = (host) => (DATA.roles[host]?.length ? DATA.roles[host] : [WORKLOADS.has(host) ? "pods" : host]);
 
 const ROLES = (() => {
   const roles = new Map();
@@ -57,7 +59,11 @@ const tallies = (rowsOf, columnsOf) => {
       }
     }
   }
-  return (row, column) => found.get(`${row}\n${column}`);
+  return {
+    at: (row, column) => found.get(`${row}\n${column}`),
+    rows: new Set([...found.keys()].map((key) => key.split("\n")[0])),
+    columns: new Set([...found.keys()].map((key) => key.split("\n")[1])),
+  };
 };
 
 const cellsOf = (from, to) => {

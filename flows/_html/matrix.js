@@ -16,13 +16,16 @@ const arrows = (event) => {
   }
 };
 
-const grid = ({ kind, rows, columns, tallyOf, face, pressed, choose }) =>
-  h("div", { class: "scroll" },
+const grid = ({ kind, names, others = names, tallied, face, pressed, choose }) => {
+  const rows = names.filter((name) => tallied.rows.has(name));
+  const columns = others.filter((name) => tallied.columns.has(name));
+  if (!rows.length) return h("p", { class: "muted" }, "No cells with these filters.");
+  return h("div", { class: "scroll" },
     h("table", { class: `matrix ${kind}`, onkeydown: arrows },
       h("thead", null, h("tr", null, h("th", { scope: "col" }, "from ↓  to →"), columns.map((name) => h("th", { scope: "col" }, words(name))))),
       h("tbody", null, rows.map((row) =>
         h("tr", null, h("th", { scope: "row" }, words(row)), columns.map((column) => {
-          const tally = tallyOf(row, column);
+          const tally = tallied.at(row, column);
           if (!tally) return h("td", null, h("div", { class: "void", title: "no cells" }));
           const told = `${words(row)} to ${words(column)}: ${tally}`;
           return h("td", null, h("button", {
@@ -30,11 +33,12 @@ const grid = ({ kind, rows, columns, tallyOf, face, pressed, choose }) =>
             "aria-pressed": String(pressed(row, column)), onclick: () => choose(row, column),
           }, face(tally)));
         }))))));
+};
 
 const roleMatrix = () => {
   const names = [...ROLES.keys()];
   return grid({
-    kind: "roles", rows: names, columns: names, tallyOf: tallies(rolesOf, rolesOf),
+    kind: "roles", names, tallied: tallies(rolesOf, rolesOf),
     face: (tally) => [h("b", null, SIGNS[tally.worst]), h("span", null, number(tally.count))],
     pressed: (row, column) => STATE.from === row && STATE.to === column,
     choose: (row, column) => go({ from: row, to: column, a: "", b: "" }),
@@ -46,7 +50,7 @@ const hostMatrix = () => {
   const columns = ROLES.get(STATE.to) ?? [];
   const within = (names) => (host) => (names.includes(host) ? [host] : []);
   return grid({
-    kind: `hosts${columns.length > 24 ? " many" : ""}`, rows, columns, tallyOf: tallies(within(rows), within(columns)),
+    kind: `hosts${columns.length > 24 ? " many" : ""}`, names: rows, others: columns, tallied: tallies(within(rows), within(columns)),
     face: (tally) => [SIGNS[tally.worst], tally.worst === "ok" || columns.length > 24 ? "" : ` ${number(tally.count)}`],
     pressed: (row, column) => STATE.a === row && STATE.b === column,
     choose: (row, column) => go({ a: row, b: column }),
