@@ -95,19 +95,10 @@ def _flow(
     destination: tuple[str, tuple[str, ...]],
     translated: tuple[str, ...] = (),
 ) -> Flow:
-    apart = [name for name in (source[0], destination[0]) if _isolated(site, name)]
-    border = (
-        PERIMETER
-        if OUTSIDE in (source[0], destination[0])
-        else f"border of {apart[0]}"
-        if apart
-        else "between networks"
-    )
-    inward = "inbound" if source[0] == OUTSIDE else "outbound" if destination[0] == OUTSIDE else ""
     installing = row.when.stage == "install" and site.settings.egress == "closed"
     return Flow(
         row=row.name,
-        border=border,
+        border=_border(site, source[0], destination[0]),
         from_network=source[0],
         to_network=destination[0],
         sources=source[1],
@@ -115,10 +106,23 @@ def _flow(
         translated=translated,
         ports=", ".join(str(port) for port in row.ports),
         protocol=row.protocol if row.protocol != "vrrp" else "vrrp (IP 112)",
-        direction=inward or f"{source[0]} to {destination[0]}",
+        direction=_direction(source[0], destination[0]),
         duration="installation" if installing else "permanent",
         purpose=row.why,
     )
+
+
+def _border(site: Site, source: str, destination: str) -> str:
+    if OUTSIDE in (source, destination):
+        return PERIMETER
+    apart = [name for name in (source, destination) if _isolated(site, name)]
+    return f"border of {apart[0]}" if apart else "between networks"
+
+
+def _direction(source: str, destination: str) -> str:
+    if source == OUTSIDE:
+        return "inbound"
+    return "outbound" if destination == OUTSIDE else f"{source} to {destination}"
 
 
 def _by_network(site: Site, row: Row, ends: tuple[str, ...], toward: bool) -> Iterator[tuple[str, tuple[_Place, ...]]]:

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 from model.errors import SchemaErrors
-from model.lint import addresses, cluster, isolation, matrix, perimeter, roles, waivers
+from model.lint import addresses, certificates, cluster, isolation, listeners, matrix, perimeter, roles, waivers
 from model.lint.finding import Finding, Rule, View, exit_code, from_schema
 from model.load import load_site
 from model.site import Site
@@ -18,9 +18,11 @@ RULES: tuple[Rule, ...] = (
     *addresses.RULES,
     *roles.RULES,
     *matrix.RULES,
+    *listeners.RULES,
     *isolation.RULES,
     *cluster.RULES,
     *perimeter.RULES,
+    *certificates.RULES,
     *waivers.RULES,
 )
 

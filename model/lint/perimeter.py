@@ -1,29 +1,14 @@
-"""Does what the internet sees fit: external addresses, certificates, federation, egress, and eyes outside?"""
+"""Does what the internet sees fit: external addresses, federation, the way out, and eyes outside?"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import combinations
 
-from model.base import Domain
+from model.lint.certificates import opens
 from model.lint.finding import Flaw, Rule, View
 from model.lint.matrix import place
 from model.rows import Row
-from model.site import Site
-
-# Names that no public authority issues certificates for (RFC 2606, RFC 6761, RFC 6762).
-PRIVATE_NAMES = (
-    "test",
-    "example",
-    "invalid",
-    "localhost",
-    "local",
-    "internal",
-    "example.com",
-    "example.net",
-    "example.org",
-)
-ACME = ("letsencrypt-http01", "letsencrypt-dns01")
 
 
 def external_target(view: View) -> Iterator[Flaw]:
@@ -80,47 +65,6 @@ def _meet(one: Row, two: Row) -> bool:
     return any(a[0] <= b[1] and b[0] <= a[1] for a in one.intervals for b in two.intervals)
 
 
-def certificate(view: View) -> Iterator[Flaw]:
-    """Find certificate methods without what they need."""
-    settings = view.site.settings
-    tls, methods = settings.tls, {settings.tls.method} | ({settings.tls.li_method} if settings.features.li else set())
-    if methods & set(ACME):
-        if tls.email is None:
-            yield Flaw("site.yaml", "tls.email", "", "Let's Encrypt needs a contact address", "an e-mail address")
-        if _private(settings.domain):
-            message = "no public authority issues certificates for it"
-            fix = "a public domain, or internal-ca"
-            yield Flaw("site.yaml", "domain", settings.domain, message, fix, severity="warning")
-    if "letsencrypt-http01" in methods and not _opens(view.site, 80, "ingress"):
-        message = "HTTP-01 comes in on port 80 and no active row opens it"
-        yield Flaw("site.yaml", "tls.method", "letsencrypt-http01", message, "the row for 80/tcp, or another method")
-    if "organisation" in methods:
-        for word in ("certificate", "private_key"):
-            if getattr(tls, word) is None:
-                message = "the organisation's certificate is not named"
-                yield Flaw("site.yaml", f"tls.{word}", "", message, "the path of the PEM file")
-
-
-def _private(domain: Domain) -> bool:
-    return any(domain == name or domain.endswith(f".{name}") for name in PRIVATE_NAMES)
-
-
-def _opens(site: Site, port: int, target: str) -> bool:
-    rows = (row for row in site.active_rows if row.target == target and row.protocol == "tcp")
-    return any(low <= port <= high for row in rows for low, high in row.intervals)
-
-
-def renewal(view: View) -> Iterator[Flaw]:
-    """Find certificates that cannot be renewed once the way out is closed, and staging ones in production."""
-    settings = view.site.settings
-    if settings.egress == "closed" and {settings.tls.method, settings.tls.li_method} & set(ACME):
-        message = "certificates of 90 days or less cannot be renewed without a way to the internet"
-        fix = "egress open to the authority, or organisation or internal-ca certificates"
-        yield Flaw("site.yaml", "egress", settings.egress, message, fix)
-    if settings.tls.staging and settings.size != "lab":
-        yield Flaw("site.yaml", "tls.staging", "true", "browsers do not trust staging certificates", "`staging: false`")
-
-
 def egress(view: View) -> Iterator[Flaw]:
     """Find features that need the internet after installation on a site that closes it."""
     settings = view.site.settings
@@ -143,7 +87,7 @@ def egress(view: View) -> Iterator[Flaw]:
 
 def federation(view: View) -> Iterator[Flaw]:
     """Find federation without its port."""
-    if view.site.settings.federation and not _opens(view.site, 8448, "ingress"):
+    if view.site.settings.federation and not opens(view.site, 8448, "ingress"):
         message = "other servers come in on 8448/tcp and no active row opens it"
         yield Flaw("site.yaml", "federation", "true", message, "a row for 8448/tcp to the ingress")
 
@@ -195,8 +139,6 @@ RULES = (
         "external-family", "error", "NAT translates within one IP family, to the hosts that are meant.", external_family
     ),
     Rule("nat-clash", "error", "One external port leads to one place.", nat_clash),
-    Rule("certificate", "error", "A certificate method without what it needs ends in no certificate.", certificate),
-    Rule("renewal", "warning", "Certificates expire long after everyone has forgotten how they came.", renewal),
     Rule("egress", "warning", "Some features need the internet for good.", egress),
     Rule("federation-port", "error", "Federation is a port that other servers can reach.", federation),
     Rule("feature-needs", "warning", "A feature that needs another one cannot work alone.", features_together),
