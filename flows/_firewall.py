@@ -5,23 +5,25 @@ from __future__ import annotations
 import getpass
 import os
 import socket
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from time import monotonic
 from typing import TYPE_CHECKING
 
+from flows._firewall_outcomes import changed, disturbed, holds, proposed, stopped
 from flows._hosts import HostFailure, close
 from model.adoption import covered
 from model.errors import HostError, LockHeld, PlanRefused, SelectionError
-from model.outcome import Outcome, Status
+from model.outcome import Outcome
 from model.ufw import desired_rules
 from model.ufw_rule import UfwRule
 from remote import shell
 from remote.facts.firewall import FirewallFacts, observe
-from remote.firewall_session import Session, open_session
 from tasks import firewall
 from tasks.firewall_plan import SUBJECT, Plan, findings, lockout, plan, strangers
+from tasks.firewall_session import Session, open_session
 
 if TYPE_CHECKING:
     from nornir.core import Nornir
@@ -133,17 +135,23 @@ def carry_out(site: Site, host: Host, prepared: Prepared, *, purge: bool, hold: 
     """
     Bring one host to what the matrix says and return what came of it.
     """
+    started = monotonic()
+    found = _carried_out(site, host, prepared, purge=purge, hold=hold)
+    return tuple(replace(outcome, seconds=round(monotonic() - started, 3)) for outcome in found)
+
+
+def _carried_out(site: Site, host: Host, prepared: Prepared, *, purge: bool, hold: float) -> tuple[Outcome, ...]:
     if prepared.own_rules and not purge:
-        return (_stopped(host.name, prepared.own_rules), *prepared.findings)
+        return (stopped(host.name, prepared.own_rules), *prepared.findings)
     if prepared.session is None:
-        return (_proposed(host.name, prepared), *prepared.findings)
+        return (proposed(prepared.plan), *prepared.findings)
     facts, todo, found = prepared.facts, prepared.plan, prepared.findings
     if todo.install:
         facts = firewall.install(prepared.session)
         todo = plan(site, site.by_name[host.name], facts)
         found = findings(site, host.name, facts)
     if not todo.change:
-        return (Outcome(host.name, SUBJECT, Status.OK, _holds(todo)), *found)
+        return (holds(todo), *found)
     return (*applied(host, prepared.session, todo, facts, hold), *found)
 
 
@@ -154,56 +162,15 @@ def applied(host: Host, session: Session, todo: Plan, facts: FirewallFacts, hold
     try:
         done = firewall.apply(session, todo, facts.rulesets, _proof(host), hold)
     except HostError as error:
-        step = (
-            error.next_step
-            or "the host was rolled back, at once or by itself within 20 seconds; look at it, then run again"
-        )
-        return (Outcome(host.name, SUBJECT, Status.FAILED, error.message, step, todo.diff),)
-    outcome = Outcome(host.name, SUBJECT, Status.CHANGED, _changed(todo), evidence=todo.diff)
+        return (failed(todo, error.message, error.next_step),)
+    outcome = changed(todo)
     if not done.foreign:
         return (outcome,)
-    what = "rules of others changed while the firewall was being changed"
-    return outcome, Outcome(host.name, "foreign-rules", Status.DRIFT, what, "find out who changed them", done.foreign)
+    return outcome, disturbed(host.name, done.foreign)
 
 
 def _proof(host: Host) -> Callable[[], object]:
     return lambda: shell.reconnect_proof(host, PROOF_SECONDS)
-
-
-def _stopped(host: str, rules: Sequence[str]) -> Outcome:
-    return Outcome(
-        host,
-        SUBJECT,
-        Status.DRIFT,
-        f"was never managed before and has {len(rules)} ufw rule{'s' if len(rules) > 1 else ''} of its own: {'; '.join(rules)}",
-        "take them into the matrix with `python -m flows.firewall adopt`, or remove them with --purge",
-        "\n".join(rules),
-    )
-
-
-def _proposed(host: str, prepared: Prepared) -> Outcome:
-    todo = prepared.plan
-    if not todo.change:
-        return Outcome(host, SUBJECT, Status.OK, _holds(todo))
-    verb = (
-        "ufw would be installed and started" if todo.install else ("ufw would be started" if todo.start else "differs")
-    )
-    return Outcome(host, SUBJECT, Status.DRIFT, f"{verb}: {_counts(todo.diff)}", "run without --dry-run", todo.diff)
-
-
-def _holds(todo: Plan) -> str:
-    return f"holds {sum(text.count('### tuple ###') for text in todo.then.files.values())} rules, as the matrix says"
-
-
-def _changed(todo: Plan) -> str:
-    verb = "started, " if todo.start else ""
-    return f"{verb}{_counts(todo.diff)}; a new connection was proven"
-
-
-def _counts(diff: str) -> str:
-    lines = [line for line in diff.splitlines() if not line.startswith(("---", "+++", "@@"))]
-    added, removed = (sum(line.startswith(sign) for line in lines) for sign in "+-")
-    return f"{added} lines added, {removed} removed"
 
 
 def servers(context: Context) -> tuple[str, ...]:

@@ -13,8 +13,8 @@ from model.ufw import FILES, USER
 from model.ufw_change import KernelChange, Pairs
 from model.ufw_diff import difference
 from remote.facts.firewall import FirewallFacts
-from remote.firewall_session import INSTALL_SECONDS, Session, rollback_parts
 from tasks.firewall_plan import Plan, state
+from tasks.firewall_session import INSTALL_SECONDS, Session, rollback_parts
 
 Prove = Callable[[], object]
 _RENEW_SECONDS = 5.0

@@ -41,7 +41,7 @@ class Session:
         self._stream = stream
         self._mark = facts_of.new_mark()
         self._say(f"{facts_of.text()}\n{_read('ufw-kernel.sh')}\n{_read('ufw-session.sh')}\nmf_begin\n")
-        locked = f"if mf_lock {shlex.quote(who)}; then mf_settle 1>&2 || (exit {_CUT_SHORT}); fi"
+        locked = f"mf_lock {shlex.quote(who)} && {{ mf_settle 1>&2 || (exit {_CUT_SHORT}); }}"
         code, said = self._ask(locked, SECONDS)
         if code == _HELD:
             raise LockHeld(f"{host}: another run works on its firewall: {said.strip()}; wait for it or end it")
