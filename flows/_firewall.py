@@ -62,6 +62,8 @@ class Sessions:
     def end(self) -> None:
         """End all sessions."""
         for session in self.open.values():
+            session.end()
+        for session in self.open.values():
             session.close()
 
 

@@ -63,6 +63,9 @@ def _before_ufw(saved: str, prefix: str) -> list[str]:
     for step in chains.get("INPUT", ()):
         if step.target.startswith(f"{prefix}-"):
             break
+        if step.match.interface_in == (False, "lo") and step.target == "ACCEPT":
+            # ufw begins with the same rule.
+            continue
         if step.target in _VERDICTS or _leads_to_verdict(step.target, dict(chains), frozenset()):
             found.append(step.text)
     return found

@@ -38,7 +38,7 @@ def apply(session: Session, plan: Plan, before: Rulesets, prove: Prove, hold: fl
     or by itself within 20 seconds.
     """
     session.put(_payload(plan))
-    carried_out = "{ mf_write && mf_start; }" if plan.start else "mf_kernel"
+    carried_out = "mf_write && mf_start && mf_renew" if plan.start else "mf_kernel"
     _guarded(session, f"mf_test && mf_arm && {carried_out}")
     try:
         _hold(session, hold)
@@ -47,9 +47,7 @@ def apply(session: Session, plan: Plan, before: Rulesets, prove: Prove, hold: fl
         facts = session.facts()
         left = difference(plan.host, state(facts), plan.then)
         if left:
-            raise CommandFailed(
-                plan.host, ("iptables-restore",), 0, f"the kernel or the files hold something else:\n{left}"
-            )
+            raise HostError(plan.host, f"afterwards its kernel or files hold something else than was written:\n{left}")
         session.call("mf_disarm")
     except HostError:
         _roll_back(session)

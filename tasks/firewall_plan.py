@@ -129,6 +129,10 @@ def findings(site: Site, host: str, facts: FirewallFacts) -> tuple[Outcome, ...]
     Return what is wrong with the host's firewall and is not ours to change.
     """
     found = []
+    if facts.rollback:
+        what = f"a rollback is {facts.rollback}: an earlier change was not confirmed"
+        step = "run without --dry-run, which finishes it first"
+        found.append(Outcome(host, "rollback", Status.DRIFT, what, step))
     if foreign := deciding_before(facts.rulesets):
         found.append(
             Outcome(

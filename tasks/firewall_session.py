@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 TEMPLATES = Path(__file__).parent.parent / "templates" / "host"
 SECONDS = 30.0
 INSTALL_SECONDS = 300.0
+_END_SECONDS = 2.0
 _HELD = 75
 _CUT_SHORT = 76
 
@@ -80,8 +82,15 @@ class Session:
             raise CommandFailed(self.host, (command,), code, self._stream.complaint(), next_step)
         return said
 
+    def end(self) -> None:
+        """Ask the session to end and to let the lock go; `close` waits for it."""
+        with suppress(EOFError, TimeoutError, OSError):
+            self._stream.end_input()
+
     def close(self) -> None:
-        """End the session; the lock falls. A rollback that is armed stays so and fires by itself."""
+        """Wait a moment for the session's end. A rollback that is armed stays so and fires by itself."""
+        with suppress(EOFError, TimeoutError, OSError):
+            self._stream.exit_code(_END_SECONDS)
         self._stream.close()
 
     def _ask(self, command: str, timeout: float) -> tuple[int, str]:

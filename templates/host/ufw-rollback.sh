@@ -31,6 +31,7 @@ fi
 
 result=0
 while read -r path; do
+    rm -f "$path.matrix-fleet"
     if [ -e "files$path" ]; then
         cp -a "files$path" "$path.matrix-fleet" && mv -f "$path.matrix-fleet" "$path" || result=1
     else

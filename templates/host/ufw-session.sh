@@ -9,7 +9,8 @@ mf_work=
 # $1: who wants it, and since when.
 mf_lock() {
     exec 9>>/run/matrix-fleet.lock
-    if ! flock -n 9; then
+    # A session that has just ended may need a moment to let go.
+    if ! flock -w 2 9; then
         cat /run/matrix-fleet.lock
         return 75
     fi

@@ -60,6 +60,11 @@ def test_a_verdict_in_a_chain_of_others_is_found_unless_it_is_an_orchestrators()
         assert len(deciding_before(rulesets(text))) == count
 
 
+def test_loopback_is_admitted_by_ufw_itself_and_no_finding() -> None:
+    assert deciding_before(rulesets(_before_ufw("-A INPUT -i lo -j ACCEPT"))) == ()
+    assert len(deciding_before(rulesets(_before_ufw("-A INPUT -i eth0 -j ACCEPT")))) == 1
+
+
 def test_a_verdict_after_ufw_is_none_of_its_business() -> None:
     last = "-A INPUT -j ufw-track-input\n"
     assert deciding_before(rulesets(saved(4).replace(last, last + "-A INPUT -s 192.0.2.1/32 -j ACCEPT\n"))) == ()

@@ -1,0 +1,100 @@
+"""What a host says of its firewall is read whole, or not at all."""
+
+from __future__ import annotations
+
+import subprocess
+from ipaddress import ip_address
+
+import pytest
+
+from model.errors import ProtocolError
+from remote.facts.firewall import new_mark, parse, text
+from remote.facts.sockets import parse_addresses, parse_listeners, parse_peer
+from tests.model.ufw_data import file, saved
+from tests.tasks.scripted import LISTENERS
+
+_SECTIONS = {
+    "ufw": "0.36.2-1\ninstalled\n",
+    "file /etc/ufw/user.rules": file("user", 4),
+    "file /etc/os-release": 'ID=debian\nVERSION_CODENAME="bookworm"\n',
+    "iptables-save": saved(4),
+    "ip6tables-save": saved(6),
+    "iptables-legacy-save": "",
+    "ip6tables-legacy-save": "",
+    "nft": "",
+    "listeners": LISTENERS,
+    "addresses": '[{"ifname":"eth0","addr_info":[{"local":"10.20.1.31"},{"local":"fd20:1::31"}]},{"ifname":"x"}]',
+    "conntrack": "262144\n17\n",
+    "python3": "/usr/bin/python3.11\n",
+    "unit": "enabled\n",
+    "ipv6": "yes\n",
+    "rollback": "",
+    "lock": "somebody, since noon\n",
+    "connection": "SSH_CONNECTION=::ffff:10.20.0.10 51234 10.20.1.31 2222\n",
+    "end": "",
+}
+
+
+def _answer(mark: str, **changes: str | None) -> bytes:
+    said = {**_SECTIONS, **changes}
+    return "".join(f"\n{mark} {name}\n{body}" for name, body in said.items() if body is not None).encode()
+
+
+def test_every_section_arrives_byte_for_byte() -> None:
+    facts = parse("db-1", "mark", _answer("mark"))
+    assert facts.files == {"/etc/ufw/user.rules": file("user", 4)}
+    assert (facts.iptables_save, facts.ip6tables_save) == (saved(4), saved(6))
+    assert (facts.installed, facts.version, facts.unit_enabled, facts.ipv6) == (True, "0.36.2-1", True, True)
+    assert facts.conntrack == (262144, 17)
+    assert facts.os_release["VERSION_CODENAME"] == "bookworm"
+    assert facts.holder == "somebody, since noon"
+    assert facts.addresses == (("eth0", ip_address("10.20.1.31")), ("eth0", ip_address("fd20:1::31")))
+    assert facts.peer is not None
+    assert (str(facts.peer.client), facts.peer.server_port) == ("10.20.0.10", 2222)
+    assert facts.sshd_ports == (22, 2222)
+
+
+@pytest.mark.parametrize("missing", ["end", "iptables-save", "listeners"])
+def test_an_answer_cut_short_is_an_error(missing: str) -> None:
+    with pytest.raises(ProtocolError):
+        parse("db-1", "mark", _answer("mark", **{missing: None}))
+
+
+def test_a_host_without_ufw_python_and_tracking_is_understood() -> None:
+    bare = {
+        "ufw": "",
+        "file /etc/ufw/user.rules": None,
+        "python3": "",
+        "conntrack": "",
+        "connection": "",
+        "addresses": "",
+    }
+    facts = parse("db-1", "mark", _answer("mark", **bare))
+    assert (facts.installed, facts.files, facts.python3, facts.conntrack, facts.peer) == (False, {}, "", (0, 0), None)
+
+
+def test_listeners_keep_address_interface_and_every_owner() -> None:
+    sshd, dns, shared, kernel = parse_listeners(LISTENERS)
+    assert (sshd.protocol, sshd.port, sshd.process, sshd.pid) == ("tcp", 22, "sshd", 30)
+    assert (str(dns.address), dns.interface, dns.process, dns.pid) == ("127.0.0.53", "lo", "", 0)
+    assert (shared.processes, shared.pids) == (("sshd", "systemd"), (30, 1))
+    assert str(kernel.address) == "::"
+
+
+@pytest.mark.parametrize("line", ["nonsense", "tcp LISTEN 0 128 0.0.0.0:ssh 0.0.0.0:*"])
+def test_a_line_ss_would_not_print_is_an_error(line: str) -> None:
+    with pytest.raises(ValueError, match=r"ss|invalid"):
+        parse_listeners(line)
+
+
+def test_no_ip_command_means_no_addresses_and_no_sshd_means_no_peer() -> None:
+    assert parse_addresses("") == ()
+    assert parse_peer("") is None
+
+
+def test_the_script_runs_in_a_plain_posix_shell_and_its_answer_is_understood() -> None:
+    mark = new_mark()
+    script = f"{text()}\nmf_facts {mark}\n"
+    done = subprocess.run(("sh", "-s"), input=script.encode(), capture_output=True, timeout=30, check=False)
+    assert done.returncode == 0, done.stderr
+    assert parse("here", mark, done.stdout).peer is None or "SSH_CONNECTION" in done.stdout.decode()

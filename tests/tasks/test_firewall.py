@@ -1,0 +1,167 @@
+"""A change is proven before it is kept, and a change that cannot be proven is taken back."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from model.errors import CommandFailed, HostError, Unreachable
+from model.load import load_site
+from model.ufw import USER, State
+from model.ufw_text import render
+from remote.facts.firewall import FirewallFacts
+from tasks import firewall
+from tasks.firewall_plan import Plan, between, findings, lockout, lockout_by, plan, state, strangers
+from tasks.firewall_session import Session
+from tests.model.test_ufw import REFERENCE, TESTS
+from tests.model.ufw_data import data, saved, told
+from tests.tasks.scripted import Script, facts
+
+DB = REFERENCE.by_name["db-1"]
+
+
+class Watched(Session):
+    """A session whose look at the host is a given one."""
+
+    seen: FirewallFacts
+
+    def facts(self) -> FirewallFacts:
+        return self.seen
+
+
+def _plan() -> tuple[Plan, FirewallFacts]:
+    """Return a plan that takes the first rule away, and the host as it is when that is done."""
+    now = facts()
+    text = render(told(4)[1:], 4, "low")
+    kernel = saved(4).replace(
+        "-A ufw-user-input -s 10.20.2.0/24 -d 10.20.1.31/32 -p tcp -m tcp --dport 9001 -j DROP\n", ""
+    )
+    after = replace(facts(text), rulesets=replace(now.rulesets, saved={4: kernel, 6: saved(6)}))
+    return between("db-1", state(now), state(after)), after
+
+
+def _session(script: Script, seen: FirewallFacts) -> Watched:
+    session = Watched("db-1", script, "me")
+    session.seen = seen
+    script.asked.clear()
+    return session
+
+
+def test_the_kernel_comes_first_then_proof_then_files_and_the_rollback_last() -> None:
+    todo, after = _plan()
+    script = Script()
+    firewall.apply(_session(script, after), todo, facts().rulesets, lambda: script.asked.append("proof"))
+    assert script.asked == ["mf_test && mf_arm && mf_kernel", "proof", "mf_renew && mf_write", "mf_disarm"]
+
+
+def test_a_stopped_ufw_gets_its_files_and_is_started_by_its_own_script() -> None:
+    running = facts()
+    todo = between("db-1", state(facts(running=False)), state(running))
+    script = Script()
+    firewall.apply(_session(script, running), todo, running.rulesets, lambda: None)
+    assert script.asked[0] == "mf_test && mf_arm && mf_write && mf_start && mf_renew"
+
+
+def test_without_proof_the_change_is_taken_back() -> None:
+    def unreachable() -> None:
+        raise Unreachable("db-1", "no answer")
+
+    todo, after = _plan()
+    script = Script()
+    with pytest.raises(Unreachable):
+        firewall.apply(_session(script, after), todo, facts().rulesets, unreachable)
+    assert "mf_undo" in script.asked[-1]
+    assert not any("mf_disarm" in command or "mf_write" in command for command in script.asked)
+
+
+def test_a_kernel_that_holds_something_else_afterwards_is_taken_back() -> None:
+    todo, _ = _plan()
+    script = Script()
+    with pytest.raises(HostError, match="hold something else"):
+        firewall.apply(_session(script, facts()), todo, facts().rulesets, lambda: None)
+    assert "mf_undo" in script.asked[-1]
+
+
+def test_rules_that_iptables_refuses_change_nothing() -> None:
+    todo, after = _plan()
+    script = Script({"mf_test": (1, "")})
+    with pytest.raises(CommandFailed):
+        firewall.apply(_session(script, after), todo, facts().rulesets, lambda: pytest.fail("nothing to prove"))
+    assert len(script.asked) == 2
+
+
+def test_holding_renews_the_rollback() -> None:
+    todo, after = _plan()
+    script = Script()
+    firewall.apply(_session(script, after), todo, facts().rulesets, lambda: None, hold=0.05)
+    assert script.asked[1] == "mf_renew"
+
+
+def test_a_change_of_others_meanwhile_is_reported() -> None:
+    todo, after = _plan()
+    before = replace(after.rulesets, saved={**after.rulesets.saved, 4: saved(4) + "*nat\n-A PREROUTING -j X\nCOMMIT\n"})
+    assert "PREROUTING" in firewall.apply(_session(Script(), after), todo, before, lambda: None).foreign
+    assert firewall.apply(_session(Script(), after), todo, after.rulesets, lambda: None).foreign == ""
+
+
+def test_a_plan_for_a_host_without_ufw_starts_from_the_packages_files() -> None:
+    bare = replace(facts(running=False), installed=False, files={}, unit_enabled=False)
+    todo = plan(REFERENCE, DB, bare)
+    assert todo.install
+    assert todo.start
+    assert "+allow tcp 22 from 10.20.0.0/24 # matrix-fleet ssh" in todo.diff
+
+
+@pytest.mark.parametrize(
+    ("connection", "refused"),
+    [
+        ("SSH_CONNECTION=10.20.0.10 51234 10.20.1.31 22", False),
+        ("SSH_CONNECTION=fd20::10 51234 fd20:1::31 22", False),
+        ("SSH_CONNECTION=10.20.1.11 51234 10.20.1.31 22", True),
+        ("SSH_CONNECTION=10.20.0.10 51234 10.20.1.31 2222", True),
+        ("SSH_CONNECTION=192.0.2.1 51234 10.20.1.31 22", True),
+        ("SSH_CONNECTION=127.0.0.1 51234 127.0.0.1 22", False),
+        ("", True),
+    ],
+)
+def test_the_peer_the_host_sees_decides_whether_the_matrix_locks_out(connection: str, refused: bool) -> None:
+    assert (lockout(REFERENCE, DB, facts(connection=connection)) is not None) == refused
+
+
+def test_rules_to_bring_back_must_admit_the_peer() -> None:
+    kept = {4: saved(4), 6: saved(6)}
+    assert lockout_by("db-1", kept, facts()) is None
+    assert lockout_by("db-1", {4: saved(4).replace("--dport 22", "--dport 23"), 6: saved(6)}, facts()) is not None
+    assert lockout_by("db-1", {4: "", 6: ""}, facts()) is None
+    assert lockout_by("db-1", kept, facts(connection="")) is not None
+
+
+def test_only_a_host_without_any_rule_of_ours_counts_as_never_managed() -> None:
+    assert strangers(facts()) == ()
+    people = data("people.user.rules")
+    assert strangers(facts(people)) == ()
+    alone = facts("### tuple ### allow tcp 80 0.0.0.0/0 any 0.0.0.0/0 in\n")
+    alone = replace(alone, files={**alone.files, USER[6]: ""})
+    assert [rule.words() for rule in strangers(alone)] == ["allow tcp 80 from anywhere"]
+
+
+def test_findings_name_what_is_not_ours_to_change() -> None:
+    assert findings(REFERENCE, "db-1", facts()) == ()
+    first = "-A INPUT -j ufw-before-logging-input\n"
+    foreign = {4: saved(4).replace(first, f"-A INPUT -s 192.0.2.1/32 -j ACCEPT\n{first}"), 6: saved(6)}
+    seen = replace(facts(), rulesets=replace(facts().rulesets, saved=foreign), rollback="armed")
+    assert [(each.subject, each.status.value) for each in findings(REFERENCE, "db-1", seen)] == [
+        ("rollback", "drift"),
+        ("foreign-rules", "drift"),
+    ]
+    bare: Any = load_site(TESTS / "data" / "five-servers")
+    site = type(bare)(bare.settings, bare.machines, bare.roles, tuple(row for row in bare.rows if not row.builtin))
+    assert [each.subject for each in findings(site, "n-1", facts())] == ["builtin-openings"]
+
+
+def test_the_state_of_a_host_is_what_its_files_and_kernel_say() -> None:
+    seen: State = state(facts())
+    assert seen.running
+    assert set(seen.files) == {USER[4], USER[6], "/etc/default/ufw", "/etc/ufw/ufw.conf"}

@@ -1,0 +1,63 @@
+"""A session says who holds a host, what failed there, and never mistakes silence for success."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from model.errors import CommandFailed, CommandTimeout, LockHeld, Unreachable
+from tasks.firewall_session import Session
+from tests.tasks.scripted import Script
+
+
+def _session(script: Script) -> Session:
+    return Session("db-1", script, "me, process 7, it's late")
+
+
+def test_a_held_lock_names_its_holder() -> None:
+    with pytest.raises(LockHeld, match=r"db-1: .*somebody, since noon"):
+        _session(Script({"mf_lock": (75, "somebody, since noon")}))
+
+
+def test_a_rollback_that_cannot_be_finished_stops_everything() -> None:
+    with pytest.raises(CommandFailed, match="could not be finished"):
+        _session(Script({"mf_lock": (76, "")}))
+
+
+def test_who_holds_it_is_quoted() -> None:
+    script = Script()
+    _session(script)
+    assert """mf_lock 'me, process 7, it'"'"'s late'""" in script.asked[0]
+
+
+def test_a_failed_command_tells_what_the_host_said() -> None:
+    session = _session(Script({"mf_test": (1, "")}))
+    with pytest.raises(CommandFailed, match="it complains"):
+        session.call("mf_test")
+
+
+def test_a_lost_connection_is_no_success() -> None:
+    session = _session(Script(dies_at="mf_kernel"))
+    with pytest.raises(Unreachable):
+        session.call("mf_kernel")
+
+
+def test_a_host_that_says_nothing_is_a_timeout() -> None:
+    session = _session(Script(hangs_at="mf_kernel"))
+    with pytest.raises(CommandTimeout):
+        session.call("mf_kernel", timeout=0.1)
+
+
+def test_texts_are_laid_down_as_they_are() -> None:
+    script = Script()
+    _session(script).put({"rules": "$HOME `id` \\ 'x'\n"})
+    found = re.search(
+        rb"cat >\"\$mf_work\"/rules <<'(?P<end>[^']+)'\n(?P<text>.*)(?P=end)\n", bytes(script.written), re.DOTALL
+    )
+    assert found is not None
+    assert found["text"] == b"$HOME `id` \\ 'x'\n"
+
+
+def test_an_answer_is_returned_whole() -> None:
+    assert _session(Script({"mf_facts": (0, "one\n\ntwo")})).call("mf_facts x") == "one\n\ntwo"
