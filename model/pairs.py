@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Literal
 
 from model import bits
@@ -11,6 +12,7 @@ from model.base import Address
 from model.hosts import Machine
 from model.matrix import Opening, boundary_ports, openings
 from model.probing import Assignment, Target
+from model.rows import Row
 from model.site import Site
 
 Depth = Literal["boundaries", "sweep", "full"]
@@ -74,12 +76,7 @@ def _host_pairs(site: Site, source: Machine, target: Machine) -> Iterator[Pair]:
 def _inbound(site: Site, vantage: Machine) -> Iterator[Pair]:
     """From outside to every external address; the host behind it is the one that answers for it."""
     for name, external in site.settings.external.items():
-        rows = [row for row in site.active_rows if row.target == name and "internet" in row.source_ends]
-        opened = tuple(
-            Opening(row.protocol, interval, (row.name,))
-            for row in sorted(rows, key=lambda row: (row.protocol, row.intervals))
-            for interval in row.intervals
-        )
+        opened = _opened(row for row in site.active_rows if row.target == name and "internet" in row.source_ends)
         for address in external.addresses:
             speaks = vantage.speaks(address.version)
             if speaks is not None:
@@ -88,22 +85,31 @@ def _inbound(site: Site, vantage: Machine) -> Iterator[Pair]:
 
 def _outbound(site: Site, source: Machine, vantage: Machine) -> Iterator[Pair]:
     """To the internet, which the vantage host stands for: open only where an active row says so."""
-    opened = [
-        Opening(row.protocol, interval, (row.name,))
+    opened = _opened(
+        row
         for row in site.active_rows
-        if row.plane == "external" and "internet" in row.destination_ends
-        for end in row.source_ends
-        if source in site.machines_at(end)
-        for interval in row.intervals
-    ]
-    merged: dict[tuple[str, tuple[int, int]], tuple[str, ...]] = {}
-    for each in opened:
-        merged[each.protocol, each.interval] = (*merged.get((each.protocol, each.interval), ()), *each.rows)
-    final = tuple(Opening(protocol, interval, rows) for (protocol, interval), rows in sorted(merged.items()))
+        if row.plane == "external"
+        and "internet" in row.destination_ends
+        and any(source in site.machines_at(end) for end in row.source_ends)
+    )
     for address in vantage.own:
         speaks = source.speaks(address.version)
         if speaks is not None:
-            yield Pair(source.name, vantage.name, speaks, address, "external", True, final)
+            yield Pair(source.name, vantage.name, speaks, address, "external", True, opened)
+
+
+def _opened(rows: Iterable[Row]) -> tuple[Opening, ...]:
+    """Cut what several rows open into disjoint stretches, each with all the rows that open it."""
+    claims = [(row.protocol, interval, row.name) for row in rows for interval in row.intervals]
+    found: list[Opening] = []
+    for protocol in PROTOCOLS:
+        mine = [(interval, name) for spoken, interval, name in claims if spoken == protocol]
+        edges = sorted({edge for (low, high), _ in mine for edge in (low, high + 1)})
+        for low, after in pairwise(edges):
+            names = dict.fromkeys(name for interval, name in mine if interval[0] <= low <= interval[1])
+            if names:
+                found.append(Opening(protocol, (low, after - 1), tuple(names)))
+    return tuple(found)
 
 
 def with_ports(
