@@ -21,11 +21,9 @@ def measure(rounds: int) -> list[Figure]:
         first.append(wall((*RUN, "flows.firewall", "--quiet")))
         second.append(wall((*RUN, "flows.firewall", "--quiet")))
         boundaries.append(wall((*RUN, "flows.verify_ports", "--quiet")))
-    sweep = wall((*RUN, "flows.verify_ports", "--depth", "sweep", "--quiet"))
     wall((*LAB, "down"))
     return [
         Figure("firewall_17_s", median(first), "s", "", rounds),
         Figure("firewall_17_nochange_s", median(second), "s", "", rounds),
         Figure("verify_boundaries_17_s", median(boundaries), "s", "", rounds),
-        Figure("verify_sweep_17_s", sweep, "s", "", 1),
     ]
