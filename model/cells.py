@@ -84,9 +84,9 @@ def _consecutive(here: Stories) -> list[Run]:
 
 
 def _join(run: Run, low: int, story: Story) -> bool:
-    if run.story == story and not story.by_rules:
-        return True
     touching = run.high == low - 1
+    if run.story == story and not story.by_rules:
+        return touching or not run.exact
     same = (run.story.expected, run.story.verdict, run.story.culprit) == (story.expected, story.verdict, story.culprit)
     return touching and same and (run.story.by_rules or story.by_rules)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ipaddress import ip_address
 from itertools import pairwise
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model import bits
@@ -77,6 +77,12 @@ def test_what_the_rules_say_joins_a_probed_port_of_the_same_verdict_beside_it() 
     ]
 
 
+def test_a_probed_port_further_on_does_not_draw_the_ports_between_into_what_the_rules_say() -> None:
+    assert spans(cut({CLOSED: ports(1), BAD: ports(25, 28), RULED: ports(26)})) == [
+        *((1, 24, "ok"), (25, 26, "violation"), (27, 65535, "violation")),
+    ]
+
+
 def test_a_cell_by_rules_has_no_evidence_and_no_probes() -> None:
     (cell,) = [cell for cell in cut({CLOSED: ports(1), RULED: ports(500)}) if cell.verdict == "violation"]
     assert (cell.probed, cell.evidence) == (0, None)
@@ -121,6 +127,7 @@ def test_icmp_names_its_kind_and_sender() -> None:
 kinds = st.dictionaries(st.integers(1, 60), st.sampled_from([CLOSED, BORDER, BAD, DOUBT, RULED]), min_size=1)
 
 
+@settings(max_examples=400)
 @given(kinds, st.sampled_from([(), ((20, 30),), ((1, 5), (40, 40), (41, 60))]))
 def test_cells_never_overlap_tell_every_port_its_own_story_and_lose_no_probe(
     told: dict[int, Story], opened: tuple[tuple[int, int], ...]

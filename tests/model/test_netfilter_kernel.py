@@ -22,7 +22,7 @@ from model.netfilter import Packet, judge, parse
 SOURCE, OWN = {4: "10.78.0.2", 6: "fd78::2"}, {4: "10.78.0.1", 6: "fd78::1"}
 PROTOCOLS = {"tcp": socket.IPPROTO_TCP, "udp": socket.IPPROTO_UDP}
 PORTS = range(1000, 1040)
-RULESETS = 90
+RULESETS = 60
 
 
 @dataclass(frozen=True)
