@@ -23,6 +23,7 @@ from model.errors import FleetError, HostError, SchemaErrors
 from model.load import load_site
 from model.outcome import INTERRUPTED, REFUSED, Outcome, Status
 from model.select import select
+from model.waivers import expired, waive_outcomes
 
 __all__ = ["Context", "Ingredients", "conduct", "terminable"]
 
@@ -83,7 +84,15 @@ def _made(work: _Work, context: Context) -> Ingredients:
     with ExitStack() as held:
         if work.changes and not context.options.dry_run:
             held.enter_context(site_lock(context.options.inventory, work.run.flow))
-        return work.body(context)
+        made = work.body(context)
+    return _waived(made, context) if work.lint_first else made
+
+
+def _waived(made: Ingredients, context: Context) -> Ingredients:
+    """Mark what the site answers for; a waiver whose date has passed is a finding of its own."""
+    today = context.started.date()
+    waivers = context.site.settings.waivers
+    return replace(made, outcomes=(*waive_outcomes(made.outcomes, waivers, today), *expired(waivers, today)))
 
 
 def _unsound(run: Run, errors: list[lint.Finding]) -> Ingredients:

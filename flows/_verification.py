@@ -18,15 +18,19 @@ from model.hostview import HostView
 from model.judgement import Trial, controller_cells, host_outcomes, pod_cells, pod_ends
 from model.outcome import Outcome, Status
 from model.pairs import Depth, Pair
+from model.perimeter import parse
+from model.perimeter_rows import perimeter_outcomes, perimeter_rows
 from model.report import Cell
 from model.select import select
 from model.site import Site
-from model.waivers import expired, waive_cells, waive_outcomes
+from model.waivers import waive_cells
+from remote import perimeter as perimeter_device
 from remote.facts import firewall
 from remote.facts.firewall import FirewallFacts
 
 if TYPE_CHECKING:
     from nornir.core import Nornir
+    from nornir.core.inventory import Host
 
 OBSERVE_SECONDS = 25.0
 PLANES = ("host", "pod", "external")
@@ -55,7 +59,8 @@ def verify(nr: Nornir, context: Context, wishes: Wishes) -> Ingredients:
     chosen = _chosen(site, wishes, context.hosts if context.options.limit else None)
     names = _ends(site, chosen)
     context.say(f"observing {len(names)} hosts")
-    facts, failures = _observe(nr, names)
+    device = _device(site, wishes)
+    facts, rules, failures = _observe(nr, names, device, site.settings.perimeter.platform)
     able = [name for name, fact in facts.items() if fact.python3]
     # Where no agent can run nothing is proven, and its rules are no finding of their own.
     views = {name: view_of(name, facts[name]) for name in able}
@@ -88,16 +93,15 @@ def verify(nr: Nornir, context: Context, wishes: Wishes) -> Ingredients:
         wishes.only,
     )
     cells = _all_cells(trial, window, wishes, names)
-    outcomes = _outcomes(trial, cells, facts, failures, window, names)
+    lines, beside = _perimeter(site, device, rules, cells)
     today = datetime.now(UTC).date()
-    waivers = site.settings.waivers
     return Ingredients(
-        hosts=tuple(names),
-        outcomes=(*waive_outcomes(outcomes, waivers, today), *expired(waivers, today)),
-        cells=waive_cells(cells, waivers, today),
+        hosts=(*names, *((device,) if device else ())),
+        outcomes=(*_outcomes(trial, cells, facts, failures, window, names), *beside),
+        cells=waive_cells(cells, site.settings.waivers, today),
         probes=probes,
         loss=window.lost,
-        extra=_extra(site, probes, seconds, time.monotonic() - started, window.fired, wishes),
+        extra=_extra(site, probes, seconds, time.monotonic() - started, window.fired, wishes) | lines,
     )
 
 
@@ -142,10 +146,25 @@ def _ends(site: Site, chosen: Iterable[Pair]) -> list[str]:
     return [machine.name for machine in site.machines if machine.name in ends]
 
 
-def _observe(nr: Nornir, names: Sequence[str]) -> tuple[dict[str, FirewallFacts], dict[str, HostFailure]]:
-    found = each(nr, firewall.observe, names=names, workers=128, deadline=OBSERVE_SECONDS)
+def _device(site: Site, wishes: Wishes) -> str | None:
+    """Return the perimeter device whose rules stand beside the packets of the external plane."""
+    perimeter = site.settings.perimeter
+    return perimeter.device if "external" in wishes.planes and perimeter.platform != "none" else None
+
+
+def _observe(
+    nr: Nornir, names: Sequence[str], device: str | None, platform: str
+) -> tuple[dict[str, FirewallFacts], str | None, dict[str, HostFailure]]:
+    """Read every host's facts and the device's rules at once."""
+
+    def look(host: Host) -> FirewallFacts | str:
+        return perimeter_device.read(host, platform) if host.name == device else firewall.observe(host)
+
+    everybody = (*names, *((device,) if device else ()))
+    found = each(nr, look, names=everybody, workers=128, deadline=OBSERVE_SECONDS)
     facts = {name: answer for name, answer in found.items() if isinstance(answer, FirewallFacts)}
-    return facts, {name: answer for name, answer in found.items() if isinstance(answer, HostFailure)}
+    rules = next((answer for answer in found.values() if isinstance(answer, str)), None)
+    return facts, rules, {name: answer for name, answer in found.items() if isinstance(answer, HostFailure)}
 
 
 def _listening(views: Mapping[str, HostView]) -> dict[str, dict[str, int]]:
@@ -205,7 +224,35 @@ def _outcomes(
     reached = [name for name in names if name in facts and facts[name].python3]
     outcomes += host_outcomes(reached, cells, problems)
     outcomes += trial.disagreements
+    outcomes += [
+        Outcome(
+            name,
+            "overrun",
+            Status.UNPROVEN,
+            f"its witness had no room for {seen.overrun} packets",
+            "run again with a lower --rate",
+        )
+        for name, seen in window.accounts.seen.items()
+        if seen.overrun
+    ]
     return outcomes
+
+
+def _perimeter(
+    site: Site, device: str | None, rules: str | None, cells: Sequence[Cell]
+) -> tuple[dict[str, object], tuple[Outcome, ...]]:
+    """Lay what is declared, what the device's rules say and what packets showed side by side."""
+    if device is None:
+        return {}, ()
+    try:
+        perimeter = parse(rules) if rules is not None else None
+    except ValueError as error:
+        outcome = Outcome(
+            device, "perimeter", Status.FAILED, f"its rules cannot be read: {error}", "look at the device"
+        )
+        return {"perimeter": perimeter_rows(site, None, cells)}, (outcome,)
+    lines = perimeter_rows(site, perimeter, cells)
+    return {"perimeter": lines}, perimeter_outcomes(site, perimeter, lines) if perimeter else ()
 
 
 def _extra(site: Site, probes: int, expected: float, took: float, fired: int, wishes: Wishes) -> dict[str, object]:

@@ -58,7 +58,7 @@ class Trial:
                 "ruleset",
                 Status.DRIFT,
                 f"rules, matrix and packets disagree in {len(lines)} places",
-                "run `python -m flows.firewall --dry-run`, then without it",
+                f"run `python -m flows.firewall --dry-run --limit {host}`, then without --dry-run",
                 lines,
             )
             for host, lines in told.items()
@@ -281,6 +281,8 @@ def host_outcomes(
                 "look at the host, then run again",
             )
         count = counts.get(name, Counter())
+        if not count and not problems.get(name):
+            yield Outcome(name, "ports", Status.OK, "fired at others; no cell of this run leads here")
         if not count:
             continue
         text = ", ".join(f"{number} {verdict}" for verdict, number in sorted(count.items()))
