@@ -11,7 +11,7 @@ from flows._hosts import HostFailure, each, inventory
 from flows._main import Context, Ingredients
 from model.outcome import Outcome, Status
 from tasks.firewall_plan import SUBJECT, between, lockout_by, state
-from tasks.firewall_restore import kept_rules, kept_state
+from tasks.firewall_restore import kept_rules, kept_state, look
 
 if TYPE_CHECKING:
     from nornir.core.inventory import Host
@@ -25,7 +25,7 @@ def restore(context: Context, hold: float) -> Ingredients:
     nr = inventory(context.options.inventory)
     dry = context.options.dry_run
     with sessions(nr) as kept:
-        looked = each(nr, lambda host: _look(host, kept), names=names)
+        looked = each(nr, lambda host: _look(host, None if dry else kept), names=names)
         refuse(looked)
         ready = {name: answer for name, answer in looked.items() if isinstance(answer, Looked)}
         context.keep(*(answer.outcome(SUBJECT) for answer in looked.values() if isinstance(answer, HostFailure)))
@@ -33,19 +33,18 @@ def restore(context: Context, hold: float) -> Ingredients:
     return Ingredients(tuple(one for answer in done.values() for one in told(answer)), names, extra=roles(context.site))
 
 
-def _look(host: Host, kept: Sessions) -> Looked:
-    session = kept.begin(host)
-    facts = session.facts()
-    last = session.last()
+def _look(host: Host, kept: Sessions | None) -> Looked:
+    session = kept.begin(host) if kept else None
+    facts, last = (session.facts(), session.last()) if session else look(host)
     plan = between(host.name, state(facts), kept_state(facts, last))
     return Looked(facts, plan, lockout_by(host.name, kept_rules(last), facts), (), (), session)
 
 
 def _bring_back(host: Host, ready: Mapping[str, Looked], dry: bool, hold: float) -> tuple[Outcome, ...]:
     looked = ready[host.name]
-    if not looked.plan.change or looked.session is None:
+    if not looked.plan.change:
         return (Outcome(host.name, SUBJECT, Status.OK, "is as it was before the last change"),)
-    if dry:
+    if dry or looked.session is None:
         step = "run without --dry-run"
         return (Outcome(host.name, SUBJECT, Status.DRIFT, "would be brought back", step, looked.plan.diff),)
     return applied(host, looked.session, looked.plan, looked.facts, hold)

@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Iterator
 from functools import lru_cache
 from ipaddress import ip_network
+from itertools import pairwise
 
 Canonical = tuple[tuple[str, ...], ...]
 
@@ -54,13 +55,41 @@ _DEFAULTS = frozenset(
     {
         ("--reject-with", "icmp-port-unreachable"),
         ("--reject-with", "icmp6-port-unreachable"),
-        ("--name", "DEFAULT"),
-        ("--mask", "255.255.255.255"),
-        ("--mask", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"),
-        ("--rsource", ""),
         ("--limit-burst", "5"),
         ("-p", "all"),
     }
+)
+
+
+# Options whose spellings are known here; of a rule with any other only its target is compared.
+_KNOWN = frozenset(
+    [
+        "-s",
+        "-d",
+        "-p",
+        "-i",
+        "-o",
+        "-j",
+        "-g",
+        "--dport",
+        "--sport",
+        "--dports",
+        "--sports",
+        "--ctstate",
+        "--state",
+        "--icmp-type",
+        "--icmpv6-type",
+        "--dst-type",
+        "--src-type",
+        "--limit",
+        "--limit-burst",
+        "--log-prefix",
+        "--log-level",
+        "--hl-eq",
+        "--rt-type",
+        "--reject-with",
+        "--comment",
+    ]
 )
 
 
@@ -69,11 +98,22 @@ def canonical(rule: str) -> Canonical:
     """
     Return what a rule (without `-A chain`) asks for, free of order, abbreviations and defaults.
 
-    Raises ValueError where its quotes do not close.
+    A rule whose conditions can be spelled in ways not known here is reduced to its target. Raises ValueError where its quotes
+    do not close.
     """
-    words = shlex.split(rule) if '"' in rule or "'" in rule or "\\" in rule else rule.split()
-    parts = [part for part in _options(words) if part[1] != "-m" and part[1:] not in _DEFAULTS]
-    return tuple(sorted(parts))
+    words = shlex.split(rule) if any(mark in rule for mark in "\"'\\") else rule.split()
+    try:
+        parts = [part for part in _options(words) if part[1] != "-m"]
+    except _OtherSpellingError:
+        parts = [("", "other", "")]
+    if any(part[1] not in _KNOWN for part in parts if part[1:] not in _DEFAULTS):
+        target = [word for flag, word in pairwise(words) if flag in ("-j", "-g", "--jump", "--goto")]
+        return (("", "-j", *target, "and conditions"),)
+    return tuple(sorted(part for part in parts if part[1:] not in _DEFAULTS))
+
+
+class _OtherSpellingError(Exception):
+    """A value that iptables-save would write in another way than the file does."""
 
 
 def _options(words: list[str]) -> Iterator[tuple[str, str, str]]:
@@ -98,16 +138,31 @@ def _options(words: list[str]) -> Iterator[tuple[str, str, str]]:
 
 def _value(option: str, value: str) -> str:
     if option in ("-s", "-d"):
-        return str(ip_network(value, strict=False)) if value[:1].isalnum() or value[:1] == ":" else value
+        return _network(value)
     if option == "-p":
         return _PROTOCOLS.get(value.lower(), value.lower())
     if option == "--icmp-type":
-        return _ICMP.get(value, value)
+        return _number(_ICMP.get(value, value))
     if option == "--icmpv6-type":
-        return _ICMP6.get(value, value)
+        return _number(_ICMP6.get(value, value))
+    if option in ("--dport", "--sport"):
+        return _number(value)
     if option == "--limit":
         amount, _, unit = value.partition("/")
         return f"{amount}/{_UNITS.get(unit, unit)}"
     if option in ("--ctstate", "--state", "--dports", "--sports"):
         return ",".join(sorted(value.split(",")))
     return value
+
+
+def _number(value: str) -> str:
+    if not value.replace(":", "").isdigit():
+        raise _OtherSpellingError(value)
+    return value
+
+
+def _network(value: str) -> str:
+    try:
+        return str(ip_network(value, strict=False))
+    except ValueError:
+        raise _OtherSpellingError(value) from None

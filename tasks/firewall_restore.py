@@ -3,10 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
+from model.errors import CommandFailed
 from model.ufw import FILES, State
 from model.ufw_kernel import read
-from remote.facts.firewall import FirewallFacts
+from remote.facts.firewall import FirewallFacts, new_mark, observe, sections
+from remote.shell import run
+from tasks.firewall_session import NOTHING_KEPT, functions
+
+if TYPE_CHECKING:
+    from nornir.core.inventory import Host
+
+
+def look(host: Host) -> tuple[FirewallFacts, Mapping[str, str]]:
+    """
+    Return a host as it is, and what it has kept, without a lock and without changing anything.
+    """
+    facts, mark = observe(host), new_mark()
+    done = run(host, ("sh", "-s"), stdin=f"{functions()}\nmf_last {mark}\n".encode(), root=True)
+    if done.exit_code:
+        raise CommandFailed(host.name, ("mf_last",), done.exit_code, NOTHING_KEPT)
+    return facts, sections(mark, done.stdout.decode("utf-8", "surrogateescape"))
 
 
 def kept_rules(last: Mapping[str, str]) -> Mapping[int, str]:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 TEMPLATES = Path(__file__).parent.parent / "templates" / "host"
 SECONDS = 30.0
 INSTALL_SECONDS = 300.0
+NOTHING_KEPT = "nothing was ever changed here, so there is nothing to bring back"
 _END_SECONDS = 2.0
 _HELD = 75
 _CUT_SHORT = 76
@@ -42,7 +43,7 @@ class Session:
         self.host = host
         self._stream = stream
         self._mark = facts_of.new_mark()
-        self._say(f"{facts_of.text()}\n{_read('ufw-kernel.sh')}\n{_read('ufw-session.sh')}\nmf_begin\n")
+        self._say(f"{functions()}\nmf_begin\n")
         locked = f"mf_lock {shlex.quote(who)} && {{ mf_settle 1>&2 || (exit {_CUT_SHORT}); }}"
         code, said = self._ask(locked, SECONDS)
         if code == _HELD:
@@ -66,7 +67,7 @@ class Session:
     def last(self) -> Mapping[str, str]:
         """Return what was before the last confirmed change, by section; raises `CommandFailed` where nothing is kept."""
         mark = facts_of.new_mark()
-        answer = self.call(f"mf_last {mark}", "nothing was ever changed here, so there is nothing to bring back")
+        answer = self.call(f"mf_last {mark}", NOTHING_KEPT)
         return facts_of.sections(mark, answer)
 
     def put(self, texts: Mapping[str, str]) -> None:
@@ -129,6 +130,11 @@ def open_session(host: Host, who: str) -> Session:
 @cache
 def _read(name: str) -> str:
     return (TEMPLATES / name).read_text("utf-8")
+
+
+def functions() -> str:
+    """Return the shell functions of a session; defining them does nothing yet."""
+    return f"{facts_of.text()}\n{_read('ufw-kernel.sh')}\n{_read('ufw-session.sh')}"
 
 
 def rollback_parts() -> Mapping[str, str]:

@@ -62,6 +62,8 @@ def test_an_empty_table_is_the_same_as_none() -> None:
         ("-j REJECT", "-j REJECT --reject-with icmp-port-unreachable"),
         ("-p 112 -j ACCEPT", "-p vrrp -j ACCEPT"),
         ("-m conntrack --ctstate NEW,RELATED", "-m conntrack --ctstate RELATED,NEW"),
+        ("-p tcp --syn -j DROP", "-p tcp -m tcp --tcp-flags FIN,SYN,RST,ACK SYN -j DROP"),
+        ("-p tcp --dport ssh -m recent --set -j own", "-p tcp -m tcp --dport 22 -m recent --set --name DEFAULT -j own"),
     ],
 )
 def test_two_spellings_of_a_rule_are_one(one: str, other: str) -> None:
@@ -74,6 +76,8 @@ def test_two_spellings_of_a_rule_are_one(one: str, other: str) -> None:
         ("-p tcp --dport 22 -j ACCEPT", "-p tcp ! --dport 22 -j ACCEPT"),
         ("-s 10.0.0.1 -j ACCEPT", "-d 10.0.0.1 -j ACCEPT"),
         ("-p tcp --dport 22 -j ACCEPT", "-p tcp --dport 22 -j DROP"),
+        ("-p tcp --syn -j DROP", "-p tcp --syn -j ACCEPT"),
+        ("-p tcp --syn -j DROP", "-p tcp -j DROP"),
         ('-j LOG --log-prefix "[UFW BLOCK] "', '-j LOG --log-prefix "[UFW ALLOW] "'),
     ],
 )
