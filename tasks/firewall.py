@@ -74,7 +74,7 @@ def _guarded(session: Session, command: str) -> None:
 def _roll_back(session: Session) -> None:
     """Roll back at once where the session still lives; where it does not, the armed timer does it."""
     try:
-        session.call("if [ -d $mf_state/armed ]; then mf_undo; fi")
+        session.call("if [ -e $mf_state/rollback.sh ]; then mf_undo; fi")
     except HostError:
         return
 

@@ -11,7 +11,7 @@ state=/var/lib/matrix-fleet
 vanish() {
     rm -f /etc/systemd/system/multi-user.target.wants/matrix-fleet-rollback.service
     rm -f /etc/systemd/system/matrix-fleet-rollback.service /etc/systemd/system/matrix-fleet-rollback.timer
-    rm -f /run/matrix-fleet-armed "$state/rollback.sh"
+    rm -rf /run/matrix-fleet-armed "$state/rollback.sh" "$state/arming"
     systemctl stop --no-block matrix-fleet-rollback.timer 2>/dev/null
 }
 
@@ -29,7 +29,13 @@ if [ -s holder ] && [ -e /run/matrix-fleet-armed ] && [ "${1:-}" != "by-holder" 
     rm -rf "$work"
 fi
 
+# Reachability first. After a boot the kernel has nothing of the change, and ufw starts from the files of before.
 result=0
+if [ -e /run/matrix-fleet-armed ]; then
+    mf_change iptables 4 undo || result=1
+    mf_change ip6tables 6 undo || result=1
+fi
+
 while read -r path; do
     rm -f "$path.matrix-fleet"
     if [ -e "files$path" ]; then
@@ -43,12 +49,6 @@ case $(cat unit) in
 disabled) systemctl --no-reload disable ufw.service 2>/dev/null || result=1 ;;
 enabled) systemctl --no-reload enable ufw.service 2>/dev/null || result=1 ;;
 esac
-
-# After a boot the kernel has nothing of the change, and ufw starts from the files of before.
-if [ -e /run/matrix-fleet-armed ]; then
-    mf_change iptables 4 undo || result=1
-    mf_change ip6tables 6 undo || result=1
-fi
 
 vanish
 if [ "$result" -eq 0 ]; then

@@ -75,6 +75,7 @@ mf_arm() {
     chmod 644 "$mf_units/matrix-fleet-rollback.service" "$mf_units/matrix-fleet-rollback.timer"
     mkdir -p -m 755 "$mf_units/multi-user.target.wants"
     ln -sf ../matrix-fleet-rollback.service "$mf_units/multi-user.target.wants/matrix-fleet-rollback.service" || return 1
+    find "$mf_snapshot" "$mf_state/rollback.sh" "$mf_units/matrix-fleet-rollback.service" -type f -exec sync {} + || return 1
     : >/run/matrix-fleet-armed
     mv "$mf_snapshot" "$mf_state/armed" && systemctl start matrix-fleet-rollback.timer </dev/null 9>&-
 }
@@ -97,7 +98,7 @@ mf_write() {
         else
             chmod 640 "$mf_new" && chown root:root "$mf_new" || return 1
         fi
-        cp -p "$mf_new" "$mf_path.matrix-fleet" && mv -f "$mf_path.matrix-fleet" "$mf_path" || return 1
+        cp -p "$mf_new" "$mf_path.matrix-fleet" && sync "$mf_path.matrix-fleet" && mv -f "$mf_path.matrix-fleet" "$mf_path" || return 1
     done
     while read -r mf_path; do
         rm -f "$mf_path"
