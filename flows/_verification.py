@@ -15,7 +15,7 @@ from flows._views import requests_for, room, view_of
 from model import pairs as pairing
 from model.errors import SelectionError
 from model.hostview import HostView
-from model.judgement import Trial, controller_cells, host_outcomes, pod_cells, pod_ends
+from model.judgement import Greeting, Trial, controller_cells, host_outcomes, pod_cells, pod_ends
 from model.outcome import Outcome, Status
 from model.pairs import Depth, Pair
 from model.perimeter import parse
@@ -194,10 +194,25 @@ def _announcement(dealt: Sequence[Pair], probes: int, rate: int, seconds: float,
 def _all_cells(trial: Trial, window: _window.Window, wishes: Wishes, names: Sequence[str]) -> tuple[Cell, ...]:
     cells = list(trial.cells)
     if "host" in wishes.planes and wishes.only is None:
-        cells += controller_cells(trial.site, window.greeted, trial.views, names)
+        cells += controller_cells(trial.site, _greetings(window, trial.views), trial.views, names)
     if "pod" in wishes.planes:
         cells += pod_cells(trial.site)
     return tuple(cells)
+
+
+def _greetings(window: _window.Window, views: Mapping[str, HostView]) -> dict[str, Greeting]:
+    """Lay beside each answer of an sshd what that host's witness saw of connections to its port."""
+    found = {}
+    for name, answered in window.greeted.items():
+        account = window.accounts.seen.get(name)
+        if account is None:
+            found[name] = Greeting(answered)
+            continue
+        port = views[name].sshd_port if name in views else 22
+        connects = [connect for connect in account.connects if connect.port == port]
+        arrived, passed = sum(each.arrived for each in connects), sum(each.passed for each in connects)
+        found[name] = Greeting(answered, arrived, passed)
+    return found
 
 
 def _outcomes(

@@ -15,7 +15,7 @@ from model.hosts import Machine
 from model.hostview import HostView
 from model.outcome import Outcome, Status
 from model.pairs import EVERY_PORT, PROTOCOLS, Pair
-from model.report import Cell
+from model.report import Cell, Evidence
 from model.rows import Row
 from model.site import Site
 from model.verdicts import Circumstances, contradictions, judge
@@ -156,32 +156,37 @@ class Trial:
         yield from _lines("rules refuse, packets passed", passed, flow)
 
     def _vrrp(self) -> Iterator[Cell]:
-        """VRRP cannot be probed without joining the election: the kernel's rules alone are asked."""
+        """VRRP cannot be probed without joining the election: the kernel's rules alone are asked, of hosts that both gave account."""
         seen = {(pair.source, pair.address): pair for pair in self.pairs if pair.plane == "host"}
         for pair in seen.values():
             rows = [row for each in pair.openings if each.protocol == "vrrp" for row in each.rows]
             if not rows:
                 continue
-            ruled = self._ingress(pair, "vrrp")
-            verdict = "unproven" if ruled is None or ruled.uncertain else ("ok" if ruled.admitted else "violation")
-            word = {"ok": "open", "violation": "closed", "unproven": "unknown"}[verdict]
-            culprit = {"ok": "", "violation": "destination-firewall", "unproven": "witness"}[verdict]
-            note = "judged by the kernel's rules alone"
+            verdict, word, culprit = self._ruled_vrrp(pair)
             yield Cell(
-                pair.source,
-                pair.destination,
-                str(pair.address),
-                "vrrp",
-                0,
-                0,
-                "host",
-                "open",
-                word,
-                verdict,
-                culprit,
-                tuple(rows),
-                note=note,
+                source=pair.source,
+                destination=pair.destination,
+                address=str(pair.address),
+                protocol="vrrp",
+                port_lo=0,
+                port_hi=0,
+                plane="host",
+                expected="open",
+                seen=word,
+                verdict=verdict,
+                culprit=culprit,
+                rows=tuple(rows),
+                note="judged by the kernel's rules alone",
             )
+
+    def _ruled_vrrp(self, pair: Pair) -> tuple[str, str, str]:
+        """Verdict, what the rules do, and the culprit."""
+        if pair.source not in self.sources:
+            return "unproven", "unknown", "source"
+        ruled = self._ingress(pair, "vrrp")
+        if ruled is None or ruled.uncertain or not self._seeing(pair):
+            return "unproven", "unknown", "witness"
+        return ("ok", "open", "") if ruled.admitted else ("violation", "closed", "destination-firewall")
 
 
 def _lines(what: str, ports: int, flow: str) -> Iterator[str]:
@@ -190,40 +195,68 @@ def _lines(what: str, ports: int, flow: str) -> Iterator[str]:
         yield f"{what}: {flow}: {shown}"
 
 
+@dataclass(frozen=True, slots=True)
+class Greeting:
+    """
+    The controller's own new connection to one host's sshd: whether sshd answered, and how often its witness saw the first packet.
+
+    `arrived` and `passed` are None where no witness gave account.
+    """
+
+    answered: bool
+    arrived: int | None = None
+    passed: int | None = None
+
+
 def controller_cells(
-    site: Site, greeted: Mapping[str, bool], views: Mapping[str, HostView], names: Iterable[str]
+    site: Site, greetings: Mapping[str, Greeting], views: Mapping[str, HostView], names: Iterable[str]
 ) -> Iterator[Cell]:
     """
-    Yield the flow every run uses itself: the controller's new connection to each server's sshd.
+    Yield the flow every run uses itself: from the controller to each server's sshd, with what the witness saw of it.
     """
     for name in names:
         machine = site.by_name[name]
         if machine.kind != "server":
             continue
         port = views[name].sshd_port if name in views else machine.port
-        rows = tuple(
-            row.name
-            for row in site.active_rows
-            if "management" in row.source_ends and machine in _ends(site, row) and (port, port) in row.intervals
-        )
-        good = greeted.get(name, False)
-        verdict = "ok" if good else "unproven"
-        seen = "open" if good else "unknown"
+        greeting = greetings.get(name, Greeting(answered=False))
+        verdict, seen, culprit = _greeted(greeting)
         yield Cell(
-            "controller",
-            name,
-            machine.hostname,
-            "tcp",
-            port,
-            port,
-            "host",
-            "open",
-            seen,
-            verdict,
-            "" if good else "witness",
-            rows,
+            source="controller",
+            destination=name,
+            address=machine.hostname,
+            protocol="tcp",
+            port_lo=port,
+            port_hi=port,
+            plane="host",
+            expected="open",
+            seen=seen,
+            verdict=verdict,
+            culprit=culprit,
+            rows=_management_rows(site, machine, port),
+            probed=1,
+            evidence=Evidence(1, greeting.arrived, greeting.passed, "data" if greeting.answered else "none"),
             note="the controller's own connection",
         )
+
+
+def _greeted(greeting: Greeting) -> tuple[str, str, str]:
+    """Verdict, what was seen, and the culprit."""
+    if greeting.arrived is None:
+        return "unproven", "unknown", "witness"
+    if greeting.passed and greeting.answered:
+        return "ok", "open", ""
+    if greeting.passed:
+        return "violation", "open", "listener"
+    return ("violation", "closed", "destination-firewall") if greeting.arrived else ("violation", "closed", "path")
+
+
+def _management_rows(site: Site, machine: Machine, port: int) -> tuple[str, ...]:
+    return tuple(
+        row.name
+        for row in site.active_rows
+        if "management" in row.source_ends and machine in _ends(site, row) and (port, port) in row.intervals
+    )
 
 
 def _ends(site: Site, row: Row) -> tuple[Machine, ...]:
@@ -266,11 +299,13 @@ def host_outcomes(
     names: Iterable[str], found: Iterable[Cell], problems: Mapping[str, Mapping[str, str]]
 ) -> Iterator[Outcome]:
     """
-    Yield one outcome a host for the cells that lead to it, and one for each of its agents that failed.
+    Yield one outcome a host for the cells it answers for, and one for each of its agents that failed.
+
+    A destination answers for a cell, unless its source is what is wrong.
     """
     counts: dict[str, Counter[str]] = {}
     for cell in found:
-        counts.setdefault(cell.destination, Counter())[cell.verdict] += 1
+        counts.setdefault(_responsible(cell), Counter())[cell.verdict] += 1
     for name in names:
         for role, reason in problems.get(name, {}).items():
             yield Outcome(
@@ -291,7 +326,11 @@ def host_outcomes(
             name,
             "ports",
             status,
-            f"cells to this host: {text}",
+            f"cells this host answers for: {text}",
             "" if status is Status.OK else "see the cells",
             dict(count),
         )
+
+
+def _responsible(cell: Cell) -> str:
+    return cell.source if cell.culprit in ("source", "source-egress") else cell.destination
