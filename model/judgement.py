@@ -236,8 +236,17 @@ def controller_cells(
             rows=_management_rows(site, machine, port),
             probed=1,
             evidence=Evidence(1, greeting.arrived, greeting.passed, "data" if greeting.answered else "none"),
-            note="the controller's own connection",
+            note=_GREETING_NOTES[culprit],
         )
+
+
+_GREETING_NOTES = {
+    "": "the controller's own connection",
+    "witness": "nobody looked here",
+    "listener": "the controller's connection passed, and no sshd answered",
+    "destination-firewall": "the controller's connection arrived, and the host's firewall dropped it",
+    "path": "the controller's connection never arrived",
+}
 
 
 def _greeted(greeting: Greeting) -> tuple[str, str, str]:
