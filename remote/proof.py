@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from dataclasses import replace
+
+import paramiko
 
 from model.errors import Unreachable
 from remote.dial import connect, transport_of
@@ -21,16 +24,24 @@ def prove(route: Route, timeout: float) -> float:
     """
     started = time.monotonic()
     client, line = connect(replace(route, seconds=timeout))
+    left = max(0.1, timeout - (time.monotonic() - started))
+    # paramiko waits for the answer to a request without a limit of its own.
+    alarm = threading.Timer(left, line.cut)
+    alarm.daemon = True
+    alarm.start()
     try:
-        left = max(0.1, timeout - (time.monotonic() - started))
         channel = transport_of(client).open_session(timeout=left)
         channel.exec_command("true")
-        if not channel.status_event.wait(left) or channel.exit_status != 0:
-            raise Unreachable(route.name, "a new connection opens, but runs no command", "look at sshd on the host")
-        return time.monotonic() - started
+        if channel.status_event.wait(left) and channel.exit_status == 0:
+            return time.monotonic() - started
+    except (paramiko.SSHException, OSError, EOFError):
+        # Told below: whatever ended it, no command ran.
+        pass
     finally:
+        alarm.cancel()
         client.close()
         line.close()
+    raise Unreachable(route.name, "a new connection opens, but runs no command", "look at sshd on the host")
 
 
 def banner(route: Route, timeout: float) -> tuple[str, int] | None:

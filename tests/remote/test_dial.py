@@ -8,11 +8,12 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import paramiko
 import pytest
 
 from model.errors import HostError, HostKeyChanged, HostKeyUnknown, Unreachable
 from remote.dial import connect, server_key
-from remote.proof import banner
+from remote.proof import banner, prove
 from remote.route import Route
 from tests.remote.conftest import Sshd, free_port, keygen
 
@@ -173,6 +174,38 @@ def test_a_greeting_is_proof_and_garbage_is_none(sshd: Sshd, fake_server: Fake, 
         with pytest.raises(Unreachable, match="no SSH greeting"):
             banner(way(fake_server(behaviour), tmp_path, tmp_path), 0.5)
         assert time.monotonic() - began < 1.5
+
+
+class _LetsInAndSleeps(paramiko.ServerInterface):
+    def check_auth_publickey(self, _username: str, _key: paramiko.PKey) -> int:
+        return paramiko.AUTH_SUCCESSFUL
+
+    def get_allowed_auths(self, _username: str) -> str:
+        return "publickey"
+
+    def check_channel_request(self, _kind: str, _chanid: int) -> int:
+        return paramiko.OPEN_SUCCEEDED
+
+    def check_channel_exec_request(self, _channel: paramiko.Channel, _command: bytes) -> bool:
+        time.sleep(SECONDS * 3)
+        return False
+
+
+def test_a_host_that_lets_in_and_runs_nothing_is_no_proof(fake_server: Fake, login_key: Path, tmp_path: Path) -> None:
+    key = paramiko.ECDSAKey.generate()
+
+    def lets_in(connection: socket.socket) -> None:
+        transport = paramiko.Transport(connection)
+        transport.add_server_key(key)
+        transport.start_server(server=_LetsInAndSleeps())
+        transport.join(SECONDS * 4)
+
+    port = fake_server(lets_in)
+    known = known_hosts(tmp_path, port, f"{key.get_name()} {key.get_base64()}")
+    began = time.monotonic()
+    with pytest.raises(Unreachable, match="runs no command"):
+        prove(way(port, login_key, known), SECONDS)
+    assert time.monotonic() - began < SECONDS + 1
 
 
 def test_nothing_of_a_failure_reaches_the_terminal(
