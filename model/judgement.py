@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -11,11 +10,10 @@ from model import bits, netfilter
 from model.base import Address
 from model.cells import cells
 from model.evidence import Joined
-from model.hosts import Machine
 from model.hostview import HostView
 from model.outcome import Outcome, Status
 from model.pairs import EVERY_PORT, PROTOCOLS, Pair
-from model.report import Cell, Evidence
+from model.report import Cell
 from model.rows import Row
 from model.site import Site
 from model.verdicts import Circumstances, contradictions, judge
@@ -112,7 +110,7 @@ class Trial:
         chains = view.chains.get(pair.address.version) if view else None
         if view is None or chains is None or landing is None or self.site.by_name[pair.destination].kind != "server":
             return None
-        packet = netfilter.Packet(pair.source_address, landing, protocol, view.interfaces.get(str(landing)))  # type: ignore[arg-type]
+        packet = netfilter.Packet(pair.source_address, landing, protocol, view.interfaces.get(str(landing)))
         return netfilter.judge(chains, "INPUT", packet)
 
     def _egress(self, pair: Pair, protocol: str) -> netfilter.Judgement | None:
@@ -121,7 +119,7 @@ class Trial:
         if view is None or chains is None:
             return None
         interface = view.interfaces.get(str(pair.source_address))
-        packet = netfilter.Packet(pair.source_address, pair.address, protocol, interface)  # type: ignore[arg-type]
+        packet = netfilter.Packet(pair.source_address, pair.address, protocol, interface)
         return netfilter.judge(chains, "OUTPUT", packet)
 
     def _declared_owners(self, pair: Pair, protocol: str) -> dict[int, frozenset[str]]:
@@ -193,153 +191,3 @@ def _lines(what: str, ports: int, flow: str) -> Iterator[str]:
     if ports:
         shown = ", ".join(f"{low}-{high}" if high > low else str(low) for low, high in bits.to_intervals(ports)[:8])
         yield f"{what}: {flow}: {shown}"
-
-
-@dataclass(frozen=True, slots=True)
-class Greeting:
-    """
-    The controller's own new connection to one host's sshd: whether sshd answered, and how often its witness saw the first packet.
-
-    `arrived` and `passed` are None where no witness gave account.
-    """
-
-    answered: bool
-    arrived: int | None = None
-    passed: int | None = None
-
-
-def controller_cells(
-    site: Site, greetings: Mapping[str, Greeting], views: Mapping[str, HostView], names: Iterable[str]
-) -> Iterator[Cell]:
-    """
-    Yield the flow every run uses itself: from the controller to each server's sshd, with what the witness saw of it.
-    """
-    for name in names:
-        machine = site.by_name[name]
-        if machine.kind != "server":
-            continue
-        port = views[name].sshd_port if name in views else machine.port
-        greeting = greetings.get(name, Greeting(answered=False))
-        verdict, seen, culprit = _greeted(greeting)
-        yield Cell(
-            source="controller",
-            destination=name,
-            address=machine.hostname,
-            protocol="tcp",
-            port_lo=port,
-            port_hi=port,
-            plane="host",
-            expected="open",
-            seen=seen,
-            verdict=verdict,
-            culprit=culprit,
-            rows=_management_rows(site, machine, port),
-            probed=1,
-            evidence=Evidence(1, greeting.arrived, greeting.passed, "data" if greeting.answered else "none"),
-            note=_GREETING_NOTES[culprit],
-        )
-
-
-_GREETING_NOTES = {
-    "": "the controller's own connection",
-    "witness": "nobody looked here",
-    "listener": "the controller's connection passed, and no sshd answered",
-    "destination-firewall": "the controller's connection arrived, and the host's firewall dropped it",
-    "path": "the controller's connection never arrived",
-}
-
-
-def _greeted(greeting: Greeting) -> tuple[str, str, str]:
-    """Verdict, what was seen, and the culprit."""
-    if greeting.arrived is None:
-        return "unproven", "unknown", "witness"
-    if greeting.passed and greeting.answered:
-        return "ok", "open", ""
-    if greeting.passed:
-        return "violation", "open", "listener"
-    return ("violation", "closed", "destination-firewall") if greeting.arrived else ("violation", "closed", "path")
-
-
-def _management_rows(site: Site, machine: Machine, port: int) -> tuple[str, ...]:
-    return tuple(
-        row.name
-        for row in site.active_rows
-        if "management" in row.source_ends and machine in _ends(site, row) and (port, port) in row.intervals
-    )
-
-
-def _ends(site: Site, row: Row) -> tuple[Machine, ...]:
-    return tuple(machine for end in row.destination_ends for machine in site.machines_at(end))
-
-
-def pod_ends(row: Row) -> tuple[str, str]:
-    """
-    Return the names of the two ends of a pod row: its components, or what its ends say.
-    """
-    return ",".join(row.pod_from) or "pods", ",".join(row.pod_to or row.destination_ends)
-
-
-def pod_cells(site: Site) -> Iterator[Cell]:
-    """
-    Yield the rows of the pod plane as not run: there is no cluster to run pods in.
-    """
-    for row in site.active_rows:
-        if row.plane != "pod":
-            continue
-        source, destination = pod_ends(row)
-        for low, high in row.intervals:
-            yield Cell(
-                source=source,
-                destination=destination,
-                address="",
-                protocol=row.protocol,
-                port_lo=low,
-                port_hi=high,
-                plane="pod",
-                expected="open",
-                seen="unknown",
-                verdict="not_run",
-                rows=(row.name,),
-                note="no cluster yet",
-            )
-
-
-def host_outcomes(
-    names: Iterable[str], found: Iterable[Cell], problems: Mapping[str, Mapping[str, str]]
-) -> Iterator[Outcome]:
-    """
-    Yield one outcome a host for the cells it answers for, and one for each of its agents that failed.
-
-    A destination answers for a cell, unless its source is what is wrong.
-    """
-    counts: dict[str, Counter[str]] = {}
-    for cell in found:
-        counts.setdefault(_responsible(cell), Counter())[cell.verdict] += 1
-    for name in names:
-        for role, reason in problems.get(name, {}).items():
-            yield Outcome(
-                name,
-                role,
-                Status.UNPROVEN,
-                f"the {role} agent gave no account: {reason}",
-                "look at the host, then run again",
-            )
-        count = counts.get(name, Counter())
-        if not count and not problems.get(name):
-            yield Outcome(name, "ports", Status.OK, "fired at others; no cell of this run leads here")
-        if not count:
-            continue
-        text = ", ".join(f"{number} {verdict}" for verdict, number in sorted(count.items()))
-        status = Status.DRIFT if count["violation"] else Status.UNPROVEN if count["unproven"] else Status.OK
-        yield Outcome(
-            name,
-            "ports",
-            status,
-            f"cells this host answers for: {text}",
-            "" if status is Status.OK else "see the cells",
-            dict(count),
-        )
-
-
-def _responsible(cell: Cell) -> str:
-    return cell.source if cell.culprit in ("source", "source-egress") else cell.destination

@@ -26,7 +26,7 @@ class Packet:
 
     source: Address
     destination: Address
-    protocol: Literal["tcp", "udp", "vrrp"]
+    protocol: str
     interface: str | None = None
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Literal
 
@@ -192,3 +192,45 @@ def count(chosen: Iterable[Pair]) -> int:
     Return how many probes the pairs mean, each sent once.
     """
     return sum(ports.bit_count() for pair in chosen for ports in pair.probed.values())
+
+
+CONTROLS = 2
+
+
+def controls(everything: Iterable[Pair], chosen: Iterable[Pair]) -> tuple[Pair, ...]:
+    """
+    Return pairs with one probe each that a narrowed run needs beside its own.
+
+    What a border stops proves nothing of ends that nobody saw work. For every end of a chosen border pair there are up to `CONTROLS`
+    other pairs whose probe arrives if both ends work. A run over everything needs none.
+    """
+    chosen = tuple(chosen)
+    taken = {(pair.source, pair.address) for pair in chosen}
+    others = [vouching(replace(pair, probed={})) for pair in everything if (pair.source, pair.address) not in taken]
+    usable = [pair for pair in others if pair.probed]
+    sources = {pair.source for pair in chosen if pair.border}
+    destinations = {pair.destination for pair in chosen if pair.border}
+    picked = [
+        *(pair for name in sorted(sources) for pair in [each for each in usable if each.source == name][:CONTROLS]),
+        *(
+            pair
+            for name in sorted(destinations)
+            for pair in [each for each in usable if each.destination == name][:CONTROLS]
+        ),
+    ]
+    return tuple({(pair.source, pair.address): pair for pair in picked}.values())
+
+
+def vouching(pair: Pair) -> Pair:
+    """
+    Return the pair with one more port probed, on which a packet is seen at the destination if both ends work.
+
+    Within one network that is any port, across a border an open one; without an open one the pair stays as it is.
+    """
+    protocol, port = "tcp", 1
+    if pair.border:
+        opened = [each for each in pair.openings if each.protocol in PROTOCOLS]
+        if not opened:
+            return pair
+        protocol, port = opened[0].protocol, opened[0].interval[0]
+    return replace(pair, probed={**pair.probed, protocol: pair.probed.get(protocol, 0) | (1 << port)})

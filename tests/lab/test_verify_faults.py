@@ -204,3 +204,14 @@ def test_a_dead_host_costs_its_own_cells_and_no_others(managed: Lab, baseline: d
 def test_mended_it_is_green_again(managed: Lab) -> None:
     code, report = verify(managed)
     assert (code, report["good"], wrong(report)) == (0, True, [])
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [("--limit", "li-1"), ("--destination", "vantage-1"), ("--source", "vantage-1", "--ports", "22/tcp")],
+    ids=["one-host", "egress", "one-port"],
+)
+def test_a_narrowed_run_proves_as_much_of_what_it_looks_at(managed: Lab, flags: tuple[str, ...]) -> None:
+    code, report = verify(managed, *flags)
+    assert (code, report["good"], wrong(report)) == (0, True, [])
+    assert any(cell["verdict"] == "ok" for cell in report["cells"])

@@ -1,0 +1,103 @@
+"""What does a run of verification come to: cells, outcomes, the perimeter's lines, and the report's own keys?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from flows._observation import Observed
+from flows._window import Window
+from model.greeting import Greeting, controller_cells
+from model.hostview import HostView
+from model.judgement import Trial
+from model.outcome import Outcome, Status
+from model.perimeter import parse
+from model.perimeter_rows import perimeter_outcomes, perimeter_rows
+from model.pod_rows import pod_cells, pod_ends
+from model.report import Cell
+from model.site import Site
+from model.tally import host_outcomes
+
+NO_CLUSTER = "rows of the pod plane not run: there is no cluster yet"
+
+
+def cells_of(trial: Trial, window: Window, planes: Sequence[str], names: Sequence[str]) -> tuple[Cell, ...]:
+    """
+    Return the cells of all chosen planes; the controller's own, unless only chosen ports are looked at.
+    """
+    cells = list(trial.cells)
+    if "host" in planes and trial.coverage is None:
+        cells += controller_cells(trial.site, _greetings(window, trial.views), trial.views, names)
+    if "pod" in planes:
+        cells += pod_cells(trial.site)
+    return tuple(cells)
+
+
+def _greetings(window: Window, views: Mapping[str, HostView]) -> dict[str, Greeting]:
+    """Lay beside each answer of an sshd what that host's witness saw of connections to its port."""
+    found = {}
+    for name, answered in window.greeted.items():
+        account = window.accounts.seen.get(name)
+        if account is None:
+            found[name] = Greeting(answered)
+            continue
+        port = views[name].sshd_port if name in views else 22
+        connects = [connect for connect in account.connects if connect.port == port]
+        arrived, passed = sum(each.arrived for each in connects), sum(each.passed for each in connects)
+        found[name] = Greeting(answered, arrived, passed)
+    return found
+
+
+def outcomes_of(
+    trial: Trial, cells: Sequence[Cell], observed: Observed, window: Window, names: Sequence[str], planes: Sequence[str]
+) -> list[Outcome]:
+    """
+    Return what came of every host: failures, missing agents, its cells, its rules, and what its witness had to drop.
+    """
+    outcomes = [failure.outcome() for failure in observed.failures.values()]
+    outcomes += [
+        Outcome(name, "python3", Status.FAILED, "python3 missing: the probe agent cannot run", _INSTALL)
+        for name in observed.facts
+        if name not in observed.views
+    ]
+    problems = {name: agents.problems for name, agents in window.agents.items()}
+    outcomes += host_outcomes([name for name in names if name in observed.views], cells, problems)
+    outcomes += trial.disagreements
+    outcomes += [
+        Outcome(name, "overrun", Status.UNPROVEN, f"its witness had no room for {seen.overrun} packets", _SLOWER)
+        for name, seen in window.accounts.seen.items()
+        if seen.overrun
+    ]
+    if "pod" in planes:
+        outcomes.append(Outcome("controller", "pods", Status.NOT_RUN, NO_CLUSTER, "bootstrap a cluster"))
+    return outcomes
+
+
+_INSTALL = "run `python -m flows.firewall` first"
+_SLOWER = "run again with a lower --rate"
+
+
+def beside_perimeter(
+    site: Site, device: str | None, rules: str | None, cells: Sequence[Cell]
+) -> tuple[dict[str, object], tuple[Outcome, ...]]:
+    """
+    Lay what is declared, what the device's rules say and what packets showed side by side: the report's key, and outcomes.
+    """
+    if device is None:
+        return {}, ()
+    try:
+        perimeter = parse(rules) if rules is not None else None
+    except ValueError as error:
+        outcome = Outcome(
+            device, "perimeter", Status.FAILED, f"its rules cannot be read: {error}", "look at the device"
+        )
+        return {"perimeter": perimeter_rows(site, None, cells)}, (outcome,)
+    lines = perimeter_rows(site, perimeter, cells)
+    return {"perimeter": lines}, perimeter_outcomes(site, perimeter, lines) if perimeter else ()
+
+
+def roles_of(site: Site) -> dict[str, list[str]]:
+    """
+    Return roles by host, and by every end of a cell that is none.
+    """
+    ends = {end: ["pods"] for row in site.active_rows if row.plane == "pod" for end in pod_ends(row)}
+    return ends | {"controller": ["controller"]} | {machine.name: list(machine.roles) for machine in site.machines}

@@ -1,0 +1,41 @@
+"""What is said of the pod plane while there is no cluster?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from model.report import Cell
+from model.rows import Row
+from model.site import Site
+
+
+def pod_ends(row: Row) -> tuple[str, str]:
+    """
+    Return the names of the two ends of a pod row: its components, or what its ends say.
+    """
+    return ",".join(row.pod_from) or "pods", ",".join(row.pod_to or row.destination_ends)
+
+
+def pod_cells(site: Site) -> Iterator[Cell]:
+    """
+    Yield the rows of the pod plane as not run: there is no cluster to run pods in.
+    """
+    for row in site.active_rows:
+        if row.plane != "pod":
+            continue
+        source, destination = pod_ends(row)
+        for low, high in row.intervals:
+            yield Cell(
+                source=source,
+                destination=destination,
+                address="",
+                protocol=row.protocol,
+                port_lo=low,
+                port_hi=high,
+                plane="pod",
+                expected="open",
+                seen="unknown",
+                verdict="not_run",
+                rows=(row.name,),
+                note="no cluster yet",
+            )
