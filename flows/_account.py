@@ -27,7 +27,7 @@ def cells_of(trial: Trial, window: Window, planes: Sequence[str], names: Sequenc
     cells = list(trial.cells)
     if "host" in planes and trial.coverage is None:
         cells += controller_cells(trial.site, _greetings(window, trial.views), trial.views, names)
-    if "pod" in planes:
+    if "pod" in planes and trial.coverage is None:
         cells += pod_cells(trial.site)
     return tuple(cells)
 
@@ -67,7 +67,7 @@ def outcomes_of(
         for name, seen in window.accounts.seen.items()
         if seen.overrun
     ]
-    if "pod" in planes:
+    if "pod" in planes and trial.coverage is None:
         outcomes.append(Outcome("controller", "pods", Status.NOT_RUN, NO_CLUSTER, "bootstrap a cluster"))
     return outcomes
 

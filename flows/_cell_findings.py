@@ -15,8 +15,8 @@ Document = Mapping[str, Any]
 _ABOUT_AN_END = {"witness": "to", "source": "from"}
 
 _STEPS = {
-    "source-egress": "look at the OUTPUT rules of {focus}: `python -m flows.firewall --dry-run --limit {limit}`",
-    "destination-firewall": "run `python -m flows.firewall --dry-run --limit {limit}`, read the diff, then run it without --dry-run",
+    "source-egress": "look at the chain OUTPUT of {focus} with `iptables-save`: no row of the matrix closes it",
+    "destination-firewall": "run `python -m flows.firewall --dry-run --limit {limit}`; without it ufw is mended, others' rules are named",
     "path": "look at the router between {peers} and {focus}, or ask the network team with the firewall request",
     "nat": "find who translates addresses between {peers} and {focus}",
     "listener": "start the declared service on {focus}; `ss -lntup` there shows what listens",

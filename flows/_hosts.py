@@ -94,7 +94,7 @@ def _guarded(task: Task, function: Callable[[Host], T]) -> Result:
     started = time.monotonic()
     try:
         return Result(task.host, result=_Answer(function(task.host)))
-    except Exception as error:  # noqa: BLE001 - the one place that turns a host's exception into its outcome
+    except Exception as error:  # noqa: BLE001 - whatever goes wrong with one host ends here, as that host's failure
         return Result(task.host, result=_failure(task.host.name, error, time.monotonic() - started))
 
 

@@ -85,13 +85,13 @@ def verify(nr: Nornir, context: Context, wishes: Wishes) -> Ingredients:
         wishes.stage,
         wishes.only,
     )
-    cells = cells_of(trial, window, wishes.planes, names)
-    lines, beside = beside_perimeter(site, device, observed.rules, cells)
     today = datetime.now(UTC).date()
+    cells = waive_cells(cells_of(trial, window, wishes.planes, names), site.settings.waivers, today)
+    lines, beside = beside_perimeter(site, device, observed.rules, cells)
     return Ingredients(
         hosts=(*names, *((device,) if device else ())),
         outcomes=(*outcomes_of(trial, cells, observed, window, names, wishes.planes), *beside),
-        cells=waive_cells(cells, site.settings.waivers, today),
+        cells=cells,
         probes=probes,
         loss=window.lost,
         extra={

@@ -11,6 +11,7 @@ from model.base import Address
 from model.cells import cells
 from model.evidence import Joined
 from model.hostview import HostView
+from model.matrix import rows_to
 from model.outcome import Outcome, Status
 from model.pairs import EVERY_PORT, PROTOCOLS, Pair
 from model.report import Cell
@@ -55,7 +56,7 @@ class Trial:
                 host,
                 "ruleset",
                 Status.DRIFT,
-                f"rules, matrix and packets disagree in {len(lines)} places",
+                _summed("rules, matrix and packets disagree", lines),
                 f"run `python -m flows.firewall --dry-run --limit {host}`, then without --dry-run",
                 lines,
             )
@@ -93,7 +94,27 @@ class Trial:
             egress=self._egress(pair, protocol),
             owners={port: owner for port, owner in owners.items() if owner},
             declared_owners=declared,
-            owed=bits.from_ports(declared) if self.stage == "after" and protocol == "tcp" else 0,
+            owed=bits.from_ports(declared) if protocol == "tcp" and self._served(pair.destination) else 0,
+        )
+
+    def _served(self, name: str) -> bool:
+        """Tell whether the host is in the stage where declared services must answer: told so, or one of them listens there."""
+        if self.stage != "auto":
+            return self.stage == "after"
+        if name not in self._stages:
+            self._stages[name] = self._serves(name)
+        return self._stages[name]
+
+    @cached_property
+    def _stages(self) -> dict[str, bool]:
+        return {}
+
+    def _serves(self, name: str) -> bool:
+        view = self.views.get(name)
+        owners = {(each.protocol, each.port): each.process for each in view.listeners} if view else {}
+        rows = [row for row in rows_to(self.site, self.site.by_name[name]) if "management" not in row.source_ends]
+        return any(
+            owners.get((row.protocol, low)) in row.process for row in rows for low, high in row.intervals if low == high
         )
 
     def _seeing(self, pair: Pair) -> bool:
@@ -150,6 +171,8 @@ class Trial:
         yield from _lines("rules refuse, a row opens", known.ingress.refused & opened, flow)
         yield from _lines("rules cannot be judged", known.ingress.uncertain & EVERY_PORT, flow)
         dropped, passed = contradictions(pair, protocol, packets, known)
+        # What was translated on the way arrived as another flow than the one the rules were asked about.
+        dropped &= ~packets.translated
         yield from _lines("rules admit, packets were dropped", dropped, flow)
         yield from _lines("rules refuse, packets passed", passed, flow)
 
@@ -158,9 +181,13 @@ class Trial:
         seen = {(pair.source, pair.address): pair for pair in self.pairs if pair.plane == "host"}
         for pair in seen.values():
             rows = [row for each in pair.openings if each.protocol == "vrrp" for row in each.rows]
-            if not rows:
+            ruled = self._ingress(pair, "vrrp")
+            hole = (
+                not rows and ruled is not None and ruled.admitted and pair.source in self.sources and self._seeing(pair)
+            )
+            if not rows and not hole:
                 continue
-            verdict, word, culprit = self._ruled_vrrp(pair)
+            verdict, word, culprit = ("violation", "open", "destination-firewall") if hole else self._ruled_vrrp(pair)
             yield Cell(
                 source=pair.source,
                 destination=pair.destination,
@@ -169,7 +196,7 @@ class Trial:
                 port_lo=0,
                 port_hi=0,
                 plane="host",
-                expected="open",
+                expected="closed" if hole else "open",
                 seen=word,
                 verdict=verdict,
                 culprit=culprit,
@@ -191,3 +218,8 @@ def _lines(what: str, ports: int, flow: str) -> Iterator[str]:
     if ports:
         shown = ", ".join(f"{low}-{high}" if high > low else str(low) for low, high in bits.to_intervals(ports)[:8])
         yield f"{what}: {flow}: {shown}"
+
+
+def _summed(what: str, lines: Sequence[str]) -> str:
+    more = f"; and {len(lines) - 1} more in the report" if len(lines) > 1 else ""
+    return f"{what}: {lines[0]}{more}"

@@ -77,7 +77,7 @@ def perimeter_outcomes(
     found += [*_undeclared(site, perimeter, flows), *_elsewhere(site, flows), *_borders(site, perimeter, flows)]
     unknown = sum(line["configured"] == "unknown" for line in lines)
     if found:
-        message = f"the device's rules and the matrix disagree in {len(found)} places"
+        message = _summed(found)
         return (Outcome(device, SUBJECT, Status.DRIFT, message, NEXT, found, seconds),)
     message = f"the device's rules are as declared in {len(lines) - unknown} places"
     rest = f"; {unknown} could not be judged by its rules" if unknown else ""
@@ -191,3 +191,8 @@ def _ports(ports: int) -> str:
     shown = bits.to_intervals(ports)
     text = ", ".join(f"{low}-{high}" if high > low else str(low) for low, high in shown[:6])
     return text + (f" and {len(shown) - 6} more stretches" if len(shown) > 6 else "")
+
+
+def _summed(found: Sequence[str]) -> str:
+    more = f"; and {len(found) - 1} more in the report" if len(found) > 1 else ""
+    return f"the device's rules and the matrix disagree: {found[0]}{more}"

@@ -63,7 +63,7 @@ def expired(waivers: Iterable[Waiver], today: date) -> Iterator[Outcome]:
         if waiver.expires < today:
             message = f"the waiver of {waiver.owner} for `{waiver.id}` on {waiver.host} ended on {waiver.expires}"
             yield Outcome(
-                waiver.host, "waiver-expired", Status.DRIFT, message, "mend what it covered, or renew it in site.yaml"
+                "controller", "waiver-expired", Status.DRIFT, message, "mend what it covered, or renew it in site.yaml"
             )
 
 

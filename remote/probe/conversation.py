@@ -9,6 +9,9 @@ from model.errors import ProtocolError
 from remote.probe.bundle import script
 
 Message = dict[str, Any]
+# A shell reports a signal as 128 and its number, SSH as -1.
+SIGNALLED = 128
+KILLED = "look for who kills it: memory, a security agent (`journalctl -b`), then run again"
 NO_PYTHON = 127
 TELL = "run verification again; look for out-of-memory kills or a supervisor on the host if it happens again"
 
@@ -81,6 +84,8 @@ class Conversation:
         # A shell says 127; sudo says 1, and why.
         if code == NO_PYTHON or ("python3" in complaint and "not found" in complaint):
             return self.error("could not start: python3 missing", "install python3 on the host")
+        if code is not None and (code < 0 or code > SIGNALLED):
+            return self.error(f"was killed by a signal (exit code {code})", KILLED)
         return self.error(f"ended too early (exit code {'unknown' if code is None else code}): {complaint}", TELL)
 
     def error(self, message: str, next_step: str = "") -> ProtocolError:
