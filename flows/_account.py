@@ -67,7 +67,7 @@ def outcomes_of(
         for name, seen in window.accounts.seen.items()
         if seen.overrun
     ]
-    if "pod" in planes and trial.coverage is None:
+    if set(planes) == {"pod"}:
         outcomes.append(Outcome("controller", "pods", Status.NOT_RUN, NO_CLUSTER, "bootstrap a cluster"))
     return outcomes
 
