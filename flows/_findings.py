@@ -75,16 +75,24 @@ def _outcome_finding(key: tuple[str, ...], members: list[Document]) -> Finding:
 
 
 def _lint(report: Document) -> list[Finding]:
+    """Findings at one place may well differ: only what is told in the same words, save the host that is meant, is said once."""
     groups: dict[tuple[str, ...], list[Document]] = {}
     for finding in rows_of(report, "findings"):
-        key = (finding["severity"], finding["rule"], finding["file"], finding["path"], finding["value"])
-        groups.setdefault(key, []).append(finding)
-    return [_lint_finding(members[0]) for members in groups.values()]
+        told = [str(finding.get(word, "")) for word in ("severity", "rule", "file", "path", "message", "fix")]
+        about = "" if _names_its_host(finding) else finding["value"]
+        groups.setdefault((*told, about), []).append(finding)
+    return [_lint_finding(members) for members in groups.values()]
 
 
-def _lint_finding(finding: Document) -> Finding:
-    level = finding["severity"] if finding["severity"] in LEVELS else "warning"
-    message = finding.get("message") or "is wrong"
-    shown = f" (found {finding['value']})" if finding["value"] else ""
-    title = f"{finding['rule']}: {finding['file']}: {finding['path']}: {message}{shown}"
-    return Finding(level, title, finding["fix"], (), 1)
+def _names_its_host(finding: Document) -> bool:
+    return bool(finding.get("host")) and finding["host"] == finding["value"]
+
+
+def _lint_finding(members: list[Document]) -> Finding:
+    first = members[0]
+    level = first["severity"] if first["severity"] in LEVELS else "warning"
+    message = first.get("message") or "is wrong"
+    found = ", ".join(dict.fromkeys(member["value"] for member in members))
+    shown = f" (found {found})" if found else ""
+    title = f"{first['rule']}: {first['file']}: {first['path']}: {message}{shown}"
+    return Finding(level, title, first["fix"], (), len(members))

@@ -74,7 +74,8 @@ def summary(
     head = "bold green" if report["good"] else "bold yellow" if report["exit"] == 0 else "bold red"
     lines = [Line(verdict(report), head), *_counts(report)]
     lines += _hosts(report, verbose)
-    lines += _told([*ill, *done], verbose)
+    # Whoever mends a site's files has nothing but the findings to go by.
+    lines += _told([*ill, *done], verbose, None if verbose or report["flow"] == "lint" else _FINDINGS)
     lines += [
         Line(f"{_MARKS[finding.level].lower():<10}{_whom(finding, verbose)}{finding.title}", "dim", 2)
         for finding in aside
@@ -84,9 +85,9 @@ def summary(
     return lines
 
 
-def _told(found: list[Finding], verbose: bool) -> list[Line]:
-    """Lines of the findings; unless `verbose`, of the first ones, with what diffs fit beside each other."""
-    shown = found if verbose else found[:_FINDINGS]
+def _told(found: list[Finding], verbose: bool, limit: int | None) -> list[Line]:
+    """Lines of the first `limit` findings, of all when None; unless `verbose`, with what diffs fit beside each other."""
+    shown = found[:limit]
     several = sum(bool(finding.detail) for finding in shown) > 1
     most = None if verbose else _DETAIL_LINES_EACH if several else _DETAIL_LINES
     lines = [line for finding in shown for line in _finding(finding, most)]

@@ -123,7 +123,7 @@ def management_missing(view: View) -> Iterator[Flaw]:
             doors = " or ".join(f"{port}/tcp" for port in sorted(ports))
             message = f"no row lets the management networks reach its SSH ({doors})"
             idle = not any(wanted(view.site, role) for role in machine.roles)
-            fix = f"a row from management to one of {', '.join(machine.roles)}"
+            fix = "add a row from `management` to a role of the host, on that port"
             fix = "take the host out of hosts.yaml, or turn its role's feature on" if idle else fix
             yield Flaw("ports.yaml", "rows", machine.name, message, fix, machine.name)
 

@@ -85,6 +85,34 @@ def test_limit_leaves_out_findings_about_other_hosts(tmp_path: Path) -> None:
     assert _lint(folder, "--limit", "w-1") == 1
 
 
+def test_every_finding_is_on_screen(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = write(tmp_path / "site", {"set": {"site:kubernetes.pod_cidrs": ["10.20.0.0/15", "fd44::/56"]}})
+    report = tmp_path / "report.json"
+    assert _lint(folder, "--json", str(report)) == 1
+    shown = capsys.readouterr().out
+    overlaps = [item for item in json.loads(report.read_text("utf-8"))["findings"] if item["rule"] == "cidr-overlap"]
+    assert len({item["message"] for item in overlaps}) > 1
+    for item in overlaps:
+        assert f"{item['path']}: {item['message']} (found {item['value']})" in shown
+
+
+def test_more_than_a_screenful_of_findings_is_shown_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = [f"nonsense-{number}" for number in range(40)]
+    assert _lint(write(tmp_path / "site", {"set": {"ports:rows.0.when": {"feature": words}}})) == 1
+    shown = capsys.readouterr().out
+    assert [word for word in words if f"(found {word})" not in shown] == []
+
+
+def test_one_missing_row_is_one_finding_that_names_the_hosts(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _lint(write(tmp_path / "site", {"delete": ["ports:rows.ssh"]})) == 1
+    told = [line for line in capsys.readouterr().out.splitlines() if "management-missing" in line]
+    assert len(told) == 1
+    assert "cp-1, cp-2" in told[0]
+    assert "mon-1" in told[0]
+
+
 def test_rules_are_listed_with_their_reason(capsys: pytest.CaptureFixture[str]) -> None:
     assert execute(lint.main, "flows.lint", ["--rules"]) == 0
     listed = capsys.readouterr().out
