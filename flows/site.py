@@ -74,7 +74,7 @@ def _read(path: Path) -> object:
     except FileNotFoundError:
         raise SiteError(f"{path} is missing") from None
     except document.DocumentError as error:
-        raise SiteError(f"{path.name}: {error.place}: {error.message}") from error
+        raise SiteError(f"{path.name}: {error.place}: {error.message}; {error.fix}") from error
 
 
 def _write(folder: Path, texts: Mapping[str, str]) -> None:

@@ -15,12 +15,21 @@ MAX_DEPTH = 32
 
 
 class DocumentError(Exception):
-    """The file holds no such data; `place` is a line and column, or `(file)`."""
+    """The file holds no such data; `place` is a line and column, or `(file)`, `fix` what to write instead."""
 
-    def __init__(self, place: str, message: str) -> None:
+    def __init__(self, place: str, message: str, fix: str = "write the file as plain YAML in UTF-8") -> None:
         super().__init__(message)
         self.place = place
         self.message = message
+        self.fix = fix
+
+
+class _Refused(yaml.constructor.ConstructorError):
+    """What YAML admits and a site's files do not."""
+
+    def __init__(self, message: str, fix: str, node: yaml.Node) -> None:
+        super().__init__(None, None, message, node.start_mark)
+        self.fix = fix
 
 
 class _UniqueKeys(yaml.CSafeLoader):
@@ -38,12 +47,12 @@ def _mapping(loader: _UniqueKeys, node: yaml.MappingNode) -> dict[Any, Any]:
     seen: set[Any] = set()
     for key_node, _ in node.value:
         if key_node.tag == "tag:yaml.org,2002:merge":
-            raise _at("a merge key (<<) hides what a host really has; write the values out", key_node)
+            raise _Refused("a merge key (<<) hides what a host really has", "write the values out", key_node)
         key = loader.construct_object(key_node)
         if not isinstance(key, (str, int, float, bool, date, type(None))):
-            raise _at("a key must be a plain word", key_node)
+            raise _Refused("a key must be a plain word", "put a word before the colon", key_node)
         if key in seen:
-            raise _at(f"`{key}` is written twice", key_node)
+            raise _Refused(f"`{key}` is written twice", "keep one of them", key_node)
         seen.add(key)
     return loader.construct_mapping(node, deep=True)
 
@@ -87,7 +96,11 @@ def parse(text: str) -> object:
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         raise DocumentError(f"line {line}", f"holds a control character ({error.reason})") from error
+    except _Refused as error:
+        raise DocumentError(_place(error.problem_mark), error.problem or "", error.fix) from error
     except yaml.MarkedYAMLError as error:
+        if _tabbed(text, error.problem_mark):
+            raise DocumentError(_place(error.problem_mark), "is indented by a tab", "indent with spaces") from error
         raise DocumentError(_place(error.problem_mark), error.problem or "is no YAML") from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise DocumentError("(file)", f"holds a value that cannot be read: {error}") from error
@@ -116,6 +129,12 @@ def _measure(text: str) -> None:
             raise DocumentError(_place(event.start_mark), f"is nested more than {MAX_DEPTH} levels deep")
         if values > MAX_VALUES:
             raise DocumentError(_place(event.start_mark), f"holds more than {MAX_VALUES} values, aliases resolved")
+
+
+def _tabbed(text: str, mark: Any) -> bool:
+    """Tell whether a tab stands before the first word of the line that could not be read."""
+    line = next(iter(text.split("\n")[mark.line : mark.line + 1]), "") if mark else ""
+    return "\t" in line[: len(line) - len(line.lstrip())]
 
 
 def _place(mark: Any) -> str:

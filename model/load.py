@@ -57,7 +57,7 @@ def _read(path: Path, errors: list[FieldError]) -> object:
     except FileNotFoundError:
         errors.append(FieldError(path.name, "(file)", "", "is missing", "start from `python -m flows.site init`"))
     except document.DocumentError as error:
-        errors.append(FieldError(path.name, error.place, "", error.message, "write the file as plain YAML in UTF-8"))
+        errors.append(FieldError(path.name, error.place, "", error.message, error.fix))
     return None
 
 
@@ -120,12 +120,13 @@ def _references(
         errors += [
             FieldError(
                 "ports.yaml",
-                f"rows.{number} ({row.name})",
+                f"rows.{number} ({row.name}).{word}",
                 end,
                 "is neither a role of groups.yaml nor a word for a network",
-                f"one of {', '.join(sorted((*groups, *WORDS)))}",
+                f"one of {', '.join(sorted({*groups, *WORDS}))}",
             )
-            for end in (*row.source_ends, *row.destination_ends)
+            for word, ends in (("from", row.source_ends), ("to", row.destination_ends))
+            for end in ends
             if end not in groups and end not in WORDS
         ]
     names = [row.name for row in rows]

@@ -85,3 +85,27 @@ def test_a_key_written_twice_is_named_with_its_place() -> None:
 
 def test_every_file_has_a_schema() -> None:
     assert set(adapters()) == set(FILES)
+
+
+@pytest.mark.parametrize(
+    ("text", "message", "fix"),
+    [
+        ("a:\n\tb: 1\n", "is indented by a tab", "indent with spaces"),
+        ("a: 1\na: 2\n", "`a` is written twice", "keep one of them"),
+        ("a: [1\n", "did not find expected ',' or ']'", "write the file as plain YAML in UTF-8"),
+    ],
+)
+def test_what_is_no_data_comes_with_the_advice_that_fits(text: str, message: str, fix: str) -> None:
+    with pytest.raises(DocumentError) as caught:
+        parse(text)
+    assert (caught.value.message, caught.value.fix) == (message, fix)
+
+
+def test_an_unknown_end_of_a_row_is_named_with_its_side_and_the_known_ones_once(tmp_path: Path) -> None:
+    folder = write(tmp_path / "site", {"set": {"ports:rows.ssh.from": ["managment"]}})
+    with pytest.raises(SchemaErrors) as caught:
+        load_site(folder)
+    (error,) = caught.value.errors
+    assert error.path == "rows.0 (ssh).from"
+    words = error.fix.removeprefix("one of ").split(", ")
+    assert sorted(set(words)) == words
