@@ -2,40 +2,19 @@
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from flows._hosts import HostFailure, each
-from model.errors import HostError
+from flows._crew import Agents, Crew
 from model.evidence import Accounts, Joined, join, missing
-from model.pairs import Pair, assignments
-from model.probing import Assignment, Sent, Witnessed, expected_at
+from model.pairs import Pair
 from model.site import Site
-from remote.probe import bundle
-from remote.probe.session import Source, Witness
-from remote.shell import start, tcp_banner
 
 if TYPE_CHECKING:
     from nornir.core import Nornir
-    from nornir.core.inventory import Host
 
 ROUNDS = 3
-# A host's two agents start, arm and answer within seconds; nothing here waits longer for one of them.
-STEP_SECONDS = 25.0
-# A source on a busy host may fire so many times slower than it is told to before it is given up.
-_SLOWER = 4
-
-
-@dataclass(slots=True)
-class Agents:
-    """The two agents of one host; None where one could not be started or has died, with the reason by role."""
-
-    witness: Witness | None = None
-    source: Source | None = None
-    problems: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +45,7 @@ def observe(
 
     `tell` is called with the number of probes sent so far. An agent that fails costs its own evidence and nobody else's.
     """
-    crew = _Crew(nr, site, {name: Agents() for name in hosts})
+    crew = Crew(nr, site, {name: Agents() for name in hosts})
     crew.open()
     try:
         crew.arm(chosen, requests, sshd_ports)
@@ -77,7 +56,7 @@ def observe(
 
 
 def _rounds(
-    crew: _Crew, site: Site, chosen: Sequence[Pair], greeted: Mapping[str, bool], rate: int, tell: Callable[[int], None]
+    crew: Crew, site: Site, chosen: Sequence[Pair], greeted: Mapping[str, bool], rate: int, tell: Callable[[int], None]
 ) -> Window:
     fired = crew.fire(None, rate, tell)
     joined = join(site, chosen, crew.collect())
@@ -104,144 +83,3 @@ def _recovered(before: Joined, after: Joined) -> int:
         for key, packets in after.packets.items()
         if packets.arrived != before.packets[key].arrived
     )
-
-
-class _Crew:
-    """All agents of a window, driven in step."""
-
-    def __init__(self, nr: Nornir, site: Site, agents: dict[str, Agents]) -> None:
-        self.nr = nr
-        self.site = site
-        self.agents = agents
-        self.key = secrets.token_bytes(16)
-        self.sources: set[str] = set()
-        self.planned: dict[str, int] = {}
-        self.accounts = Accounts({}, {})
-
-    def open(self) -> None:
-        """Start both agents on every host."""
-
-        def begin(host: Host) -> None:
-            agents = self.agents[host.name]
-            with _losing(agents, "witness"):
-                agents.witness = Witness.open(host.name, start(host, bundle.argv("witness"), root=True))
-            with _losing(agents, "source"):
-                agents.source = Source.open(host.name, start(host, bundle.argv("source"), root=True))
-
-        self._each(begin)
-
-    def arm(
-        self, chosen: Sequence[Pair], requests: Mapping[str, Mapping[int, str]], sshd_ports: Mapping[str, int]
-    ) -> None:
-        """Tell every witness what to look for and every source what to fire."""
-        plan = assignments(chosen, requests)
-        by_source: dict[str, Assignment] = {each.source: each for each in plan}
-        external = {str(pair.address) for pair in chosen if pair.external}
-        self.sources = set(by_source)
-
-        def ready(host: Host) -> None:
-            agents = self.agents[host.name]
-            own = {str(address) for _, address in self.site.by_name[host.name].every}
-            if agents.witness:
-                with _losing(agents, "witness"):
-                    expected = expected_at(plan, own, external)
-                    agents.witness.arm(self.key, expected, [sshd_ports.get(host.name, 22)])
-            if agents.source and host.name in by_source:
-                with _losing(agents, "source"):
-                    self.planned[host.name] = agents.source.arm(self.key, by_source[host.name])
-
-        self._each(ready)
-
-    def greet(self) -> dict[str, bool]:
-        """Connect from the controller to every host's sshd once more: an open flow, and a positive control of each witness."""
-
-        def connect(host: Host) -> bool:
-            tcp_banner(host, 5.0)
-            return True
-
-        found = each(self.nr, connect, names=tuple(self.agents), deadline=STEP_SECONDS)
-        return {name: answer is True for name, answer in found.items()}
-
-    def fire(
-        self, wanted: Mapping[str, Mapping[tuple[str, str], int]] | None, rate: int, tell: Callable[[int], None]
-    ) -> int:
-        """Let every source fire at once; return the number of packets that left."""
-        progress: dict[str, int] = {}
-
-        def shoot(host: Host) -> int:
-            agents = self.agents[host.name]
-            source = agents.source
-            if source is None:
-                return 0
-
-            def note(sent: int, _of: int) -> None:
-                progress[host.name] = sent
-                tell(sum(progress.values()))
-
-            with _losing(agents, "source"):
-                fired = source.fire(None if wanted is None else wanted[host.name], rate=rate, on_progress=note)
-                progress[host.name] = fired.sent + fired.refused + fired.unroutable
-                return fired.sent
-            return 0
-
-        names = sorted(self.sources if wanted is None else self.sources & set(wanted))
-        firing = [name for name in names if name in self.agents]
-        deadline = STEP_SECONDS + _SLOWER * max(self.planned.values(), default=0) / rate
-        found = each(self.nr, shoot, names=firing, workers=256, deadline=deadline)
-        for name, answer in found.items():
-            if isinstance(answer, HostFailure):
-                # Its thread may still hold the old agent; nothing here speaks to that any more.
-                problems = dict(self.agents[name].problems) | {"source": answer.message}
-                self.agents[name] = Agents(witness=self.agents[name].witness, problems=problems)
-        tell(sum(progress.values()))
-        return sum(answer for answer in found.values() if isinstance(answer, int))
-
-    def collect(self) -> Accounts:
-        """Ask every source for its replies and every witness for what it saw; a dead agent has no account."""
-
-        def gather(host: Host) -> None:
-            agents = self.agents[host.name]
-            if agents.witness:
-                with _losing(agents, "witness"):
-                    seen[host.name] = agents.witness.collect()
-            if agents.source and host.name in self.sources:
-                with _losing(agents, "source"):
-                    sent[host.name] = agents.source.collect()
-
-        sent: dict[str, tuple[Sent, ...]] = {}
-        seen: dict[str, Witnessed] = {}
-        self._each(gather)
-        self.accounts = Accounts(sent, seen)
-        return self.accounts
-
-    def close(self) -> None:
-        """End every agent."""
-
-        def end(host: Host) -> None:
-            agents = self.agents[host.name]
-            for agent in (agents.witness, agents.source):
-                if agent:
-                    agent.close()
-
-        self._each(end)
-
-    def _each(self, step: Callable[[Host], None]) -> None:
-        found = each(self.nr, step, names=tuple(self.agents), workers=256, deadline=STEP_SECONDS)
-        for name, answer in found.items():
-            if isinstance(answer, HostFailure):
-                agents = self.agents[name] = Agents(problems=dict(self.agents[name].problems))
-                agents.problems.setdefault("witness", answer.message)
-                agents.problems.setdefault("source", answer.message)
-
-
-@contextmanager
-def _losing(agents: Agents, role: str) -> Iterator[None]:
-    """An agent whose host does not play along is lost; its fellow goes on."""
-    try:
-        yield
-    except HostError as error:
-        agents.problems.setdefault(role, error.message)
-        if role == "witness":
-            agents.witness = None
-        else:
-            agents.source = None
