@@ -40,10 +40,11 @@ class Agents:
 class Crew:
     """All agents of a window, driven in step."""
 
-    def __init__(self, nr: Nornir, site: Site, agents: dict[str, Agents]) -> None:
+    def __init__(self, nr: Nornir, site: Site, agents: dict[str, Agents], life: int) -> None:
         self.nr = nr
         self.site = site
         self.agents = agents
+        self.life = life
         self.key = secrets.token_bytes(16)
         self.sources: set[str] = set()
         self.planned: dict[str, int] = {}
@@ -55,9 +56,9 @@ class Crew:
         def begin(host: Host) -> None:
             agents = self.agents[host.name]
             with _losing(agents, "witness"):
-                agents.witness = Witness.open(host.name, start(host, bundle.argv("witness"), root=True))
+                agents.witness = Witness.open(host.name, start(host, bundle.argv("witness"), root=True), life=self.life)
             with _losing(agents, "source"):
-                agents.source = Source.open(host.name, start(host, bundle.argv("source"), root=True))
+                agents.source = Source.open(host.name, start(host, bundle.argv("source"), root=True), life=self.life)
 
         self._each(begin)
 

@@ -73,6 +73,7 @@ def verify(nr: Nornir, context: Context, wishes: Wishes) -> Ingredients:
             hosts=observed.able,
             sshd_ports={name: view.sshd_port for name, view in observed.views.items()},
             rate=rate,
+            seconds=seconds,
             tell=_steps(advance, probes),
         )
     trial = Trial(

@@ -10,6 +10,7 @@ from flows._crew import Agents, Crew
 from model.evidence import Accounts, Joined, join, missing
 from model.pairs import Pair
 from model.site import Site
+from remote.probe.bundle import LIFE_S
 
 if TYPE_CHECKING:
     from nornir.core import Nornir
@@ -38,14 +39,15 @@ def observe(
     hosts: Sequence[str],
     sshd_ports: Mapping[str, int],
     rate: int,
+    seconds: float,
     tell: Callable[[int], None],
 ) -> Window:
     """
     Open agents on `hosts`, fire all probes of the chosen pairs, resend what is missing, and close the agents.
 
-    `tell` is called with the number of probes sent so far. An agent that fails costs its own evidence and nobody else's.
+    `seconds` is what one round should take; agents end by themselves long after. `tell` is called with the number of probes sent so far. An agent that fails costs its own evidence and nobody else's.
     """
-    crew = Crew(nr, site, {name: Agents() for name in hosts})
+    crew = Crew(nr, site, {name: Agents() for name in hosts}, int(LIFE_S + 2 * ROUNDS * seconds))
     crew.open()
     try:
         crew.arm(chosen, requests, sshd_ports)
