@@ -7,6 +7,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Sequence
+from typing import NoReturn
 
 from lab import controller, faults, lifecycle, plan, power, sabotage, status
 from lab.errors import LabError
@@ -18,12 +19,22 @@ Command = Callable[[Instance, argparse.Namespace], None]
 
 _ABOUT = "Disposable real Debian hosts on this machine, in networks that no packet can leave."
 _EXAMPLE = """example:
-  python -m lab up --profile small
-  python -m lab run -- python -m flows.firewall
-  python -m lab break drop-in --at db-1 --from w-1 --port 5432/tcp
-  python -m lab mend
-  python -m lab down
+  .venv/bin/python -m lab up --profile small
+  .venv/bin/python -m lab run -- .venv/bin/python -m flows.firewall
+  .venv/bin/python -m lab break drop-in --at db-1 --from w-1 --port 5432/tcp
+  .venv/bin/python -m lab mend
+  .venv/bin/python -m lab down
+
+MATRIX_FLEET_LAB selects one of several labs side by side, by one to four letters and digits; docs/lab.md tells more.
 """
+
+
+class _Parser(argparse.ArgumentParser):
+    """Ends with 1 on wrong arguments, as every other command of the project does."""
+
+    def error(self, message: str) -> NoReturn:
+        self.print_usage(sys.stderr)
+        self.exit(1, f"lab: {message}; `{self.prog} --help` tells more\n")
 
 
 def main(argv: Sequence[str]) -> int:
@@ -54,7 +65,12 @@ def _up(instance: Instance, arguments: argparse.Namespace) -> None:
 
 
 def _down(instance: Instance, _: argparse.Namespace) -> None:
-    lifecycle.down(instance, say)
+    if not lifecycle.down(instance, say):
+        say("no lab was up; there was nothing to take away")
+    elif instance.inventory.is_dir():
+        say(f"the lab is down; its site and reports stay in {instance.inventory}")
+    else:
+        say("the lab is down")
 
 
 def _inventory(instance: Instance, _: argparse.Namespace) -> None:
@@ -64,7 +80,10 @@ def _inventory(instance: Instance, _: argparse.Namespace) -> None:
 
 
 def _run(instance: Instance, arguments: argparse.Namespace) -> None:
-    controller.run(instance, _words(arguments.argv) or ("/bin/bash",))
+    words = _words(arguments.argv)
+    if not words:
+        raise LabError(f"run needs a command, as in `{_EXAMPLES['run']}`")
+    controller.run(instance, words)
 
 
 def _shell(instance: Instance, arguments: argparse.Namespace) -> None:
@@ -84,13 +103,15 @@ def _status(instance: Instance, arguments: argparse.Namespace) -> None:
 def _break(instance: Instance, arguments: argparse.Namespace) -> None:
     with lifecycle.lock(instance, say):
         order = faults.Order(arguments.kind, arguments.at, arguments.source, arguments.port)
-        print(faults.cause(instance, plan.required(instance), order).id)
+        fault = faults.cause(instance, plan.required(instance), order)
+        say(f"broke {fault}; `python -m lab mend {fault.id}` undoes it")
+        print(fault.id)
 
 
 def _mend(instance: Instance, arguments: argparse.Namespace) -> None:
     with lifecycle.lock(instance, say):
         for fault in faults.mend(instance, plan.required(instance), arguments.id):
-            say(f"mended {fault.id}: {fault.kind} at {fault.at}")
+            say(f"mended {fault.id}: {fault}")
 
 
 def _power_off(instance: Instance, arguments: argparse.Namespace) -> None:
@@ -112,13 +133,19 @@ def _add(instance: Instance, arguments: argparse.Namespace) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="python -m lab", description=_ABOUT, epilog=_EXAMPLE, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     def command(name: str, about: str, act: Command, changes: bool = False) -> argparse.ArgumentParser:
-        sub = commands.add_parser(name, help=about, description=about)
+        sub = commands.add_parser(
+            name,
+            help=about,
+            description=about,
+            epilog=f"example:\n  {_EXAMPLES[name]}",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
         sub.set_defaults(command=act, changes=changes)
         return sub
 
@@ -144,6 +171,20 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+_EXAMPLES = {
+    "up": ".venv/bin/python -m lab up --profile small",
+    "down": ".venv/bin/python -m lab down",
+    "inventory": ".venv/bin/python -m lab inventory",
+    "run": ".venv/bin/python -m lab run -- .venv/bin/python -m flows.firewall",
+    "shell": ".venv/bin/python -m lab shell db-1 -- iptables-save",
+    "status": ".venv/bin/python -m lab status --json",
+    "break": ".venv/bin/python -m lab break drop-in --at db-1 --from w-1 --port 5432/tcp",
+    "mend": ".venv/bin/python -m lab mend f1",
+    "poweroff": ".venv/bin/python -m lab poweroff w-1",
+    "poweron": ".venv/bin/python -m lab poweron w-1",
+    "reboot": ".venv/bin/python -m lab reboot w-1",
+    "add": ".venv/bin/python -m lab add w-2 --role worker",
+}
 _POWER: tuple[tuple[str, str, Command], ...] = (
     ("poweroff", "pull a host's plug: SIGKILL for all of it", _power_off),
     ("poweron", "boot a host with the disk it had", _power_on),
@@ -153,8 +194,8 @@ _POWER: tuple[tuple[str, str, Command], ...] = (
 
 def _fault_commands(command: Callable[..., argparse.ArgumentParser]) -> None:
     spoil = command("break", "break something on purpose; prints the fault's id", _break)
-    spoil.formatter_class = argparse.RawDescriptionHelpFormatter
-    spoil.epilog = "kinds:\n" + "\n".join(f"  {name:<13} {kind.about}" for name, kind in sabotage.KINDS.items())
+    kinds = "\n".join(f"  {name:<13} {kind.about}" for name, kind in sabotage.KINDS.items())
+    spoil.epilog = f"kinds:\n{kinds}\n\n{spoil.epilog}"
     spoil.add_argument("kind", metavar="KIND")
     spoil.add_argument("--at", required=True, metavar="HOST")
     spoil.add_argument("--from", dest="source", default="", metavar="HOST")

@@ -20,3 +20,8 @@ class Fault:
     def mark(self) -> str:
         """The comment that its rules carry."""
         return f"lab-fault-{self.id}"
+
+    def __str__(self) -> str:
+        peer = f" --from {self.source}" if self.source else ""
+        port = f" --port {self.ports}/{self.protocol}" if self.ports else ""
+        return f"{self.kind} at {self.at}{peer}{port}"

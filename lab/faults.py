@@ -72,7 +72,7 @@ def _save(instance: Instance, fault: Fault) -> None:
 
 
 def _port(text: str) -> tuple[str, str]:
-    match = re.fullmatch(r"(\d{1,5})(?:-(\d{1,5}))?/(tcp|udp)", text)
+    match = re.fullmatch(r"(\d+)(?:-(\d+))?/(tcp|udp)", text)
     if not match or not 1 <= int(match[1]) <= int(match[2] or match[1]) <= 65535:
-        raise LabError(f"--port {text!r}: as in 5432/tcp or 49152-65535/udp")
+        raise LabError(f"--port {text!r}: as in 5432/tcp or 49152-65535/udp, ports within 1-65535")
     return match[3], f"{match[1]}-{match[2]}" if match[2] else match[1]

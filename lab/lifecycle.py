@@ -46,7 +46,7 @@ def _begin(instance: Instance, wanted: Plan, say: Say) -> Plan:
     roots.ensure(wanted.recipe, say)
     before = plan.emitted(instance)
     if before and not before.same_kind(wanted):
-        say(f"replacing the site of the former lab ({before}) in {instance.inventory}")
+        say(f"replacing the site of the former lab ({before}) in {instance.inventory}, its reports and keys too")
         emission.forget(instance)
     identity.make(instance, [host.name for host in wanted.hosts])
     for file in emission.emit(instance, f"lab-{wanted.profile}", wanted.hosts, wanted.user):
@@ -67,10 +67,12 @@ def _complete(instance: Instance, current: Plan, say: Say) -> None:
     answering.await_ssh(instance, current.hosts, _ANSWER_SECONDS)
 
 
-def down(instance: Instance, say: Say) -> None:
-    """Take the lab away completely, also after a crash; its site and reports stay."""
+def down(instance: Instance, say: Say) -> bool:
+    """Take the lab away completely, also after a crash, and tell whether there was any; its site and reports stay."""
     with lock(instance, say):
+        anything = (instance.home / "lab.json").exists() or bool(leftovers.describe(instance))
         tear_down(instance)
+    return anything
 
 
 def tear_down(instance: Instance) -> None:
