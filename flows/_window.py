@@ -45,7 +45,8 @@ def observe(
     """
     Open agents on `hosts`, fire all probes of the chosen pairs, resend what is missing, and close the agents.
 
-    `seconds` is what one round should take; agents end by themselves long after. `tell` is called with the number of probes sent so far. An agent that fails costs its own evidence and nobody else's.
+    `seconds` is what one round should take; agents end by themselves long after. `tell` is called with the number of probes sent so
+    far. An agent that fails costs its own evidence and nobody else's.
     """
     crew = Crew(nr, site, {name: Agents() for name in hosts}, int(LIFE_S + 2 * ROUNDS * seconds))
     crew.open()
