@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import Enum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -27,7 +28,8 @@ HELP = """Record the SSH keys of the site's hosts in its known_hosts, once each;
 
 Shows the fingerprint of every key that is not recorded yet: compare them with those on the hosts' consoles
 (`ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub`) before you agree. Asks on a terminal; without one, only --yes records.
-A key that differs from the recorded one is refused until --replace names the host.
+A key that differs from the recorded one is refused until --replace names the host. To name a host there is itself consent: its new
+key is recorded without a question and without --yes, so compare the fingerprint first.
 
 Example: python -m flows.trust --inventory inventory --limit db-1
 """
@@ -35,9 +37,28 @@ SUBJECT = "host key"
 # Hosts are asked side by side, but through one jump host only eight at once.
 _ALL_SECONDS = 6 * CONNECT_SECONDS
 
+_COMPARE = "compare it with the one on the host's console (`ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub`)"
+
+
+class Consent(Enum):
+    """What a person, or a flag, says to recording the keys that are shown."""
+
+    GIVEN = "given"
+    REFUSED = "refused"
+    ABSENT = "absent"
+
+
+# Whoever has just refused knows how to agree, and wants to be told how to find out.
+_STEPS = {
+    Consent.REFUSED: f"{_COMPARE}; if it differs, somebody else answers at that address",
+    Consent.ABSENT: f"{_COMPARE}, then run again on a terminal, or with --yes",
+}
+
 Replace = Annotated[
     list[str] | None,
-    typer.Option(metavar="HOST", help="Take this host's new key for its own; may be given more than once."),
+    typer.Option(
+        metavar="HOST", help="Take this host's new key for its own, without asking; may be given more than once."
+    ),
 ]
 
 
@@ -93,11 +114,11 @@ def _trust(context: Context, replaced: frozenset[str]) -> Ingredients:
         for name, answer in found.items()
         if isinstance(answer, Presented) and not answer.known and (not answer.recorded or name in replaced)
     }
-    agreed = bool(wanted) and _agreed(context, wanted, replaced)
-    if agreed:
+    consent = _consent(context, wanted, replaced) if wanted else Consent.ABSENT
+    if consent is Consent.GIVEN:
         keys = {answer.way.known_as: answer.key for answer in wanted.values()}
         record(context.options.inventory / "known_hosts", keys)
-    return Ingredients(tuple(_outcome(name, answer, name in wanted, agreed) for name, answer in found.items()))
+    return Ingredients(tuple(_outcome(name, answer, name in wanted, consent) for name, answer in found.items()))
 
 
 def _fetch(host: Host) -> Presented:
@@ -105,20 +126,21 @@ def _fetch(host: Host) -> Presented:
     return Presented(way, server_key(way), recorded(way.known_hosts, way.known_as))
 
 
-def _agreed(context: Context, wanted: Mapping[str, Presented], replaced: frozenset[str]) -> bool:
+def _consent(context: Context, wanted: Mapping[str, Presented], replaced: frozenset[str]) -> Consent:
     """Show what would be recorded and learn whether to; `--replace` is itself a consent."""
     for name, answer in wanted.items():
         context.say(f"{name} at {answer.way.known_as} presents {fingerprint(answer.key)}")
     if context.options.dry_run:
-        return False
+        return Consent.ABSENT
     if context.options.yes or set(wanted) <= replaced:
-        return True
+        return Consent.GIVEN
     if not sys.stdin.isatty() or context.options.json_on_stdout:
-        return False
-    return typer.confirm(f"Record {'these' if len(wanted) > 1 else 'this'} {len(wanted)}?", err=True)
+        return Consent.ABSENT
+    question = f"Record these {len(wanted)} keys?" if len(wanted) > 1 else "Record this key?"
+    return Consent.GIVEN if typer.confirm(question, err=True) else Consent.REFUSED
 
 
-def _outcome(name: str, answer: Presented | HostFailure, wanted: bool, agreed: bool) -> Outcome:
+def _outcome(name: str, answer: Presented | HostFailure, wanted: bool, consent: Consent) -> Outcome:
     if isinstance(answer, HostFailure):
         return answer.outcome(SUBJECT)
     shown = fingerprint(answer.key)
@@ -127,9 +149,9 @@ def _outcome(name: str, answer: Presented | HostFailure, wanted: bool, agreed: b
     if not wanted:
         error = changed(answer.way, answer.recorded, answer.key)
         return Outcome(name, SUBJECT, Status.FAILED, error.message, error.next_step, answer.evidence())
-    if agreed:
+    if consent is Consent.GIVEN:
         return Outcome(name, SUBJECT, Status.CHANGED, f"recorded {shown}", evidence=answer.evidence())
-    step = "compare it on the host's console, then run again with --yes"
+    step = _STEPS[consent]
     return Outcome(name, SUBJECT, Status.DRIFT, f"{shown} is not recorded", step, answer.evidence())
 
 

@@ -80,6 +80,12 @@ def test_with_yes_keys_are_recorded_and_then_known(site: Path, servers: tuple[Ss
     assert known.stat() == before
 
 
+def test_replace_says_that_it_is_consent() -> None:
+    argv = (sys.executable, "-m", "flows.trust", "--help")
+    done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, timeout=60, check=True)
+    assert "consent" in done.stdout
+
+
 def test_a_dry_run_records_nothing(site: Path) -> None:
     code, _, outcomes = trust(site, "--yes", "--dry-run")
     assert code == 2
@@ -156,10 +162,11 @@ def test_on_a_terminal_a_person_is_asked(site: Path) -> None:
             argv, cwd=ROOT, stdin=terminal, stdout=subprocess.PIPE, stderr=subprocess.PIPE
         ) as process:
             os.write(controller, f"{answer}\n".encode())
-            _, shown = process.communicate(timeout=60)
+            told, shown = process.communicate(timeout=60)
         os.close(controller)
         os.close(terminal)
         assert process.returncode == code
         assert shown.count(b"SHA256:") == 2
-        assert b"Record these 2?" in shown
+        assert b"Record these 2 keys?" in shown
+        assert b"--yes" not in told + shown
         assert (site / "known_hosts").exists() is recorded_now
