@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import shlex
 from collections.abc import Mapping
 from contextlib import suppress
@@ -71,10 +72,11 @@ class Session:
         return facts_of.sections(mark, answer)
 
     def put(self, texts: Mapping[str, str]) -> None:
-        """Lay texts into the session's working folder on the host, by name; each ends with a newline or is empty."""
+        """Lay texts into the session's working folder on the host, by name, byte for byte."""
         for name, text in texts.items():
             end = f"{self._mark}-end"
-            self._say(f"cat >\"$mf_work\"/{shlex.quote(name)} <<'{end}'\n{text}{end}\n")
+            coded = base64.encodebytes(text.encode("utf-8", "surrogateescape")).decode("ascii")
+            self._say(f"base64 -d >\"$mf_work\"/{shlex.quote(name)} <<'{end}'\n{coded}{end}\n")
 
     def call(self, command: str, next_step: str = "", timeout: float = SECONDS) -> str:
         """Run functions of the session (`command` is shell text of this project, never data); return what they print."""

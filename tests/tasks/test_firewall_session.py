@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-import re
+import os
+import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -49,14 +51,25 @@ def test_a_host_that_says_nothing_is_a_timeout() -> None:
         session.call("mf_kernel", timeout=0.1)
 
 
-def test_texts_are_laid_down_as_they_are() -> None:
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"$HOME `id` \\ 'x'\n",
+        b"no newline at its end",
+        b"",
+        b"\n\n",
+        bytes(range(1, 256)),
+        b"a line\r\nand NUL \0" * 9000,
+    ],
+)
+def test_a_text_is_laid_down_byte_for_byte(text: bytes, tmp_path: Path) -> None:
     script = Script()
-    _session(script).put({"rules": "$HOME `id` \\ 'x'\n"})
-    found = re.search(
-        rb"cat >\"\$mf_work\"/rules <<'(?P<end>[^']+)'\n(?P<text>.*)(?P=end)\n", bytes(script.written), re.DOTALL
-    )
-    assert found is not None
-    assert found["text"] == b"$HOME `id` \\ 'x'\n"
+    session = _session(script)
+    script.written.clear()
+    session.put({"rules": text.decode("utf-8", "surrogateescape"), "next": "kept\n"})
+    subprocess.run(("sh", "-s"), input=bytes(script.written), env={**os.environ, "mf_work": str(tmp_path)}, check=True)
+    assert (tmp_path / "rules").read_bytes() == text
+    assert (tmp_path / "next").read_bytes() == b"kept\n"
 
 
 def test_an_answer_is_returned_whole() -> None:
