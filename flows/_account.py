@@ -9,25 +9,35 @@ from flows._window import Window
 from model.greeting import Greeting, controller_cells
 from model.hostview import HostView
 from model.judgement import Trial
+from model.network_rows import network_cells, unwitnessed_cells
 from model.outcome import Outcome, Status
 from model.perimeter import parse
 from model.perimeter_rows import perimeter_outcomes, perimeter_rows
 from model.pod_rows import pod_cells, pod_ends
 from model.report import Cell
+from model.rows import WORDS
 from model.site import Site
 from model.tally import host_outcomes
 
 NO_CLUSTER = "rows of the pod plane not run: there is no cluster yet"
 
 
-def cells_of(trial: Trial, window: Window, planes: Sequence[str], names: Sequence[str]) -> tuple[Cell, ...]:
+def cells_of(
+    trial: Trial, window: Window, planes: Sequence[str], names: Sequence[str], answering: Sequence[str]
+) -> tuple[Cell, ...]:
     """
-    Return the cells of all chosen planes; the controller's own, unless only chosen ports are looked at.
+    Return the cells of all chosen planes; when only chosen ports are looked at, those of probed pairs alone.
+
+    `names` are the hosts of the chosen pairs, `answering` those among them that are destinations.
     """
     cells = list(trial.cells)
-    if "host" in planes and trial.coverage is None:
+    if trial.coverage is not None:
+        return tuple(cells)
+    cells += unwitnessed_cells(trial, planes)
+    if "host" in planes:
+        cells += network_cells(trial, answering)
         cells += controller_cells(trial.site, _greetings(window, trial.views), trial.views, names)
-    if "pod" in planes and trial.coverage is None:
+    if "pod" in planes:
         cells += pod_cells(trial.site)
     return tuple(cells)
 
@@ -99,5 +109,10 @@ def roles_of(site: Site) -> dict[str, list[str]]:
     """
     Return roles by host, and by every end of a cell that is none.
     """
+    words = {
+        word: [word] for row in site.active_rows for word in row.source_ends + row.destination_ends if word in WORDS
+    }
     ends = {end: ["pods"] for row in site.active_rows if row.plane == "pod" for end in pod_ends(row)}
-    return ends | {"controller": ["controller"]} | {machine.name: list(machine.roles) for machine in site.machines}
+    return (
+        words | ends | {"controller": ["controller"]} | {machine.name: list(machine.roles) for machine in site.machines}
+    )

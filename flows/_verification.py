@@ -87,7 +87,11 @@ def verify(nr: Nornir, context: Context, wishes: Wishes) -> Ingredients:
         wishes.only,
     )
     today = datetime.now(UTC).date()
-    cells = waive_cells(cells_of(trial, window, wishes.planes, names), site.settings.waivers, today)
+    cells = waive_cells(
+        cells_of(trial, window, wishes.planes, names, [pair.destination for pair in chosen]),
+        site.settings.waivers,
+        today,
+    )
     lines, beside = beside_perimeter(site, device, observed.rules, cells)
     return Ingredients(
         hosts=(*names, *((device,) if device else ())),
