@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from flows._firewall import roles, servers, wanted
+from flows._firewall_patience import WORKERS, to_look
 from flows._hosts import HostFailure, close, each, inventory
 from flows._main import Context, Ingredients
 from model.adoption import Adopted, adopt, appended, covered
@@ -28,7 +29,8 @@ def take_over(context: Context) -> Ingredients:
     names = servers(context)
     nr = inventory(context.options.inventory)
     try:
-        found = each(nr, lambda host: strangers(observe(host)), names=names)
+        limit = to_look(len(names))
+        found = each(nr, lambda host: strangers(observe(host)), names=names, workers=WORKERS, deadline=limit)
     finally:
         close(nr)
     rules = {name: answer for name, answer in found.items() if not isinstance(answer, HostFailure)}

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from flows._firewall import Prepared as Looked
 from flows._firewall import Sessions, applied, refuse, roles, servers, sessions, told
+from flows._firewall_patience import WORKERS, to_change, to_look
 from flows._hosts import HostFailure, each, inventory
 from flows._main import Context, Ingredients
 from model.outcome import Outcome, Status
@@ -25,11 +26,15 @@ def restore(context: Context, hold: float) -> Ingredients:
     nr = inventory(context.options.inventory)
     dry = context.options.dry_run
     with sessions(nr) as kept:
-        looked = each(nr, lambda host: _look(host, None if dry else kept), names=names)
+        limit = to_look(len(names))
+        looked = each(nr, lambda host: _look(host, None if dry else kept), names=names, workers=WORKERS, deadline=limit)
         refuse(looked)
         ready = {name: answer for name, answer in looked.items() if isinstance(answer, Looked)}
         context.keep(*(answer.outcome(SUBJECT) for answer in looked.values() if isinstance(answer, HostFailure)))
-        done = each(nr, lambda host: _bring_back(host, ready, dry, hold), names=tuple(ready))
+        limit = to_change(len(ready), hold)
+        done = each(
+            nr, lambda host: _bring_back(host, ready, dry, hold), names=tuple(ready), workers=WORKERS, deadline=limit
+        )
     return Ingredients(tuple(one for answer in done.values() for one in told(answer)), names, extra=roles(context.site))
 
 

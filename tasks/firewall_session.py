@@ -8,9 +8,10 @@ from collections.abc import Mapping
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING
 
-from model.errors import CommandFailed, CommandTimeout, LockHeld, Unreachable
+from model.errors import CommandFailed, CommandTimeout, HostError, LockHeld, ProtocolError, Unreachable
 from remote.facts import firewall as facts_of
 from remote.facts.firewall import FirewallFacts
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 TEMPLATES = Path(__file__).parent.parent / "templates" / "host"
 SECONDS = 30.0
 INSTALL_SECONDS = 300.0
+LONGEST_ANSWER = 1 << 26
 NOTHING_KEPT = "nothing was ever changed here, so there is nothing to bring back"
 _END_SECONDS = 2.0
 _HELD = 75
@@ -79,7 +81,11 @@ class Session:
             self._say(f"base64 -d >\"$mf_work\"/{shlex.quote(name)} <<'{end}'\n{coded}{end}\n")
 
     def call(self, command: str, next_step: str = "", timeout: float = SECONDS) -> str:
-        """Run functions of the session (`command` is shell text of this project, never data); return what they print."""
+        """
+        Run functions of the session (`command` is shell text of this project, never data); return what they print.
+
+        All of the answer must be there within `timeout` seconds, and be no longer than `LONGEST_ANSWER` bytes.
+        """
         code, said = self._ask(command, timeout)
         if code:
             raise CommandFailed(self.host, (command,), code, self._stream.complaint(), next_step)
@@ -98,17 +104,28 @@ class Session:
 
     def _ask(self, command: str, timeout: float) -> tuple[int, str]:
         self._say(f"{command}\nprintf '\\n%s %s\\n' {self._mark} $?\n")
+        deadline = monotonic() + timeout
         lines: list[bytes] = []
+        size = 0
         mark = self._mark.encode() + b" "
         try:
-            while not (line := self._stream.read_line(timeout)).startswith(mark):
+            while not (line := self._stream.read_line(max(0.0, deadline - monotonic()))).startswith(mark):
                 lines.append(line)
+                size += len(line) + 1
+                if size > LONGEST_ANSWER or monotonic() > deadline:
+                    raise self._endless(command, timeout, size)
         except TimeoutError:
             raise CommandTimeout(self.host, (command,), timeout) from None
         except EOFError as error:
             raise Unreachable(self.host, f"the firewall session ended: {error}", "look at the host") from None
         text = b"\n".join(lines).decode("utf-8", "surrogateescape")
         return int(line.split()[1]), text
+
+    def _endless(self, command: str, timeout: float, size: int) -> HostError:
+        """Return what an answer without an end is: too long, or too late."""
+        if size > LONGEST_ANSWER:
+            return ProtocolError(self.host, f"`{command}` answers more than {LONGEST_ANSWER} bytes", "look at the host")
+        return CommandTimeout(self.host, (command,), timeout)
 
     def _say(self, text: str) -> None:
         try:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
 
-from model.errors import CommandFailed, CommandTimeout, LockHeld, Unreachable
+from model.errors import CommandFailed, CommandTimeout, LockHeld, ProtocolError, Unreachable
 from tasks.firewall_session import Session
 from tests.tasks.scripted import Script
 
@@ -49,6 +50,31 @@ def test_a_host_that_says_nothing_is_a_timeout() -> None:
     session = _session(Script(hangs_at="mf_kernel"))
     with pytest.raises(CommandTimeout):
         session.call("mf_kernel", timeout=0.1)
+
+
+class Trickle(Script):
+    """A host that goes on saying a line now and then, as long as it is heard."""
+
+    line = b"still busy"
+
+    def read_line(self, timeout: float) -> bytes:
+        if self.asked and "mf_facts" in self.asked[-1]:
+            time.sleep(min(0.01, timeout))
+            return self.line
+        return super().read_line(timeout)
+
+
+def test_a_host_that_never_stops_talking_is_a_timeout() -> None:
+    session, began = _session(Trickle()), time.monotonic()
+    with pytest.raises(CommandTimeout):
+        session.call("mf_facts x", timeout=0.2)
+    assert time.monotonic() - began < 5
+
+
+def test_an_answer_without_bounds_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tasks.firewall_session.LONGEST_ANSWER", 100)
+    with pytest.raises(ProtocolError, match="more than 100 bytes"):
+        _session(Trickle()).call("mf_facts x", timeout=10)
 
 
 @pytest.mark.parametrize(
