@@ -1,11 +1,11 @@
-"""Which rules on a host are not ufw's, did they change, and which of them decide before ufw does?"""
+"""Which rules on a host are not ufw's, did they change, and which of them decide in ufw's stead?"""
 
 from __future__ import annotations
 
 import difflib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,8 @@ from model.ufw_kernel import BUILTIN, PREFIX, jumps_to
 # Chains that Kubernetes, its networks and container runtimes keep; the port verification judges what they do.
 ORCHESTRATORS = ("KUBE-", "cali-", "FLANNEL-", "CILIUM_", "DOCKER", "CNI-")
 _VERDICTS = ("ACCEPT", "DROP", "REJECT")
+_ADMISSIONS = ("ACCEPT",)
+_Place = tuple[str, str, str]
 _COUNTERS = re.compile(r"\[\d+:\d+\]")
 
 
@@ -44,39 +46,44 @@ def changed(before: Rulesets, after: Rulesets) -> str:
     return "\n".join(difflib.unified_diff(first, second, "before", "after", lineterm="", n=0))
 
 
-def deciding_before(rulesets: Rulesets) -> tuple[str, ...]:
+def deciding(rulesets: Rulesets) -> tuple[str, ...]:
     """
-    Return others' rules that admit or refuse packets for the host before ufw sees them.
+    Return others' rules that decide about packets for the host beside ufw: any verdict before it, admissions after it.
+
+    What ufw leaves undecided comes back from its chains; only a rule behind them keeps it from the policy, which drops.
     """
     found = [
-        f"IPv{version}: {line}" for version in (4, 6) for line in _before_ufw(rulesets.saved[version], PREFIX[version])
+        f"IPv{version}: {line}" for version in (4, 6) for line in _beside_ufw(rulesets.saved[version], PREFIX[version])
     ]
     for version in (4, 6):
         legacy = rulesets.legacy[version]
-        found += [f"IPv{version} legacy: {line}" for line in _before_ufw(legacy, "no such chain")]
+        found += [f"IPv{version} legacy: {line}" for line in _beside_ufw(legacy, "no such chain")]
     return (*found, *_native_refusals(rulesets))
 
 
-def _before_ufw(saved: str, prefix: str) -> list[str]:
-    chains = parse(saved).steps
+def _beside_ufw(saved: str, prefix: str) -> list[str]:
+    chains = dict(parse(saved).steps)
+    verdicts: tuple[str, ...] = _VERDICTS
     found = []
     for step in chains.get("INPUT", ()):
         if step.target.startswith(f"{prefix}-"):
-            break
+            # The last of ufw's chains that admits anything: what comes back from it could only be dropped.
+            verdicts = _ADMISSIONS if step.target == f"{prefix}-before-input" else verdicts
+            continue
         if step.match.interface_in == (False, "lo") and step.target == "ACCEPT":
             # ufw begins with the same rule.
             continue
-        if step.target in _VERDICTS or _leads_to_verdict(step.target, dict(chains), frozenset()):
+        if _leads_to(verdicts, step.target, chains, frozenset()):
             found.append(step.text)
     return found
 
 
-def _leads_to_verdict(name: str, chains: dict[str, Any], seen: frozenset[str]) -> bool:
-    if name in seen or name not in chains or name.startswith(ORCHESTRATORS):
+def _leads_to(verdicts: tuple[str, ...], target: str, chains: Mapping[str, Any], seen: frozenset[str]) -> bool:
+    if target in verdicts:
+        return True
+    if target in seen or target not in chains or target.startswith(ORCHESTRATORS):
         return False
-    return any(
-        step.target in _VERDICTS or _leads_to_verdict(step.target, chains, seen | {name}) for step in chains[name]
-    )
+    return any(_leads_to(verdicts, step.target, chains, seen | {target}) for step in chains[target])
 
 
 def _not_ufws(saved: str, version: int) -> list[str]:
@@ -134,12 +141,32 @@ def _native_refusals(rulesets: Rulesets) -> list[str]:
         if chain.get("hook") == "input":
             hooked[(chain["family"], chain["table"], chain["name"])] = chain.get("policy", "accept")
     found = [f"nft chain {' '.join(place)}: policy drop" for place, policy in hooked.items() if policy == "drop"]
-    for entry in entries:
-        rule = entry.get("rule")
-        if rule and (rule["family"], rule["table"], rule["chain"]) in hooked:
+    rules = [entry["rule"] for entry in entries if "rule" in entry]
+    reached = _reached(rules, hooked)
+    for rule in rules:
+        if _place(rule) in reached:
             verdicts = [word for part in rule["expr"] for word in part if word in ("drop", "reject")]
-            found += [f"nft {rule['family']} {rule['table']} {rule['chain']}: {verdict}" for verdict in verdicts]
+            found += [f"nft {' '.join(_place(rule))}: {verdict}" for verdict in verdicts]
     return found
+
+
+def _reached(rules: Sequence[Mapping[str, Any]], hooked: Iterable[_Place]) -> frozenset[_Place]:
+    """Return the chains to which the hooked ones lead by `jump` and `goto`; verdict maps are not followed."""
+    leads: dict[_Place, set[_Place]] = {}
+    for rule in rules:
+        here = _place(rule)
+        for part in rule["expr"]:
+            leads.setdefault(here, set()).update((*here[:2], part[w]["target"]) for w in ("jump", "goto") if w in part)
+    reached, todo = set(hooked), list(hooked)
+    while todo:
+        more = leads.get(todo.pop(), set()) - reached
+        reached |= more
+        todo += more
+    return frozenset(reached)
+
+
+def _place(rule: Mapping[str, Any]) -> _Place:
+    return rule["family"], rule["table"], rule["chain"]
 
 
 def _bare(value: Any) -> Any:

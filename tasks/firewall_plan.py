@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from model.foreign_rules import deciding_before
+from model.foreign_rules import deciding
 from model.hosts import Machine
 from model.netfilter import Packet, judge
 from model.netfilter import parse as parse_chains
@@ -133,13 +133,13 @@ def findings(site: Site, host: str, facts: FirewallFacts) -> tuple[Outcome, ...]
         what = f"a rollback is {facts.rollback}: an earlier change was not confirmed"
         step = "run without --dry-run, which finishes it first"
         found.append(Outcome(host, "rollback", Status.DRIFT, what, step))
-    if foreign := deciding_before(facts.rulesets):
+    if foreign := deciding(facts.rulesets):
         found.append(
             Outcome(
                 host,
                 "foreign-rules",
                 Status.DRIFT,
-                f"{len(foreign)} rule{'s' if len(foreign) > 1 else ''} of others decide before ufw does: {foreign[0]}",
+                f"{len(foreign)} rule{'s' if len(foreign) > 1 else ''} of others decide in ufw's stead: {foreign[0]}",
                 "find out who sets them and remove them there",
                 "\n".join(foreign),
             )

@@ -1,4 +1,4 @@
-"""Rules of others are told from ufw's, compared without counters, and found where they decide before ufw."""
+"""Rules of others are told from ufw's, compared without counters, and found where they decide in ufw's stead."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from model.foreign_rules import Rulesets, changed, deciding_before, others
+from model.foreign_rules import Rulesets, changed, deciding, others
 from model.load import load_site
 from model.ufw_builtin import undeclared
 from tests.model.test_ufw import REFERENCE, TESTS
@@ -27,7 +27,7 @@ def _before_ufw(*lines: str) -> str:
 
 def test_a_host_with_ufw_alone_has_no_rules_of_others() -> None:
     assert others(rulesets()) == ()
-    assert deciding_before(rulesets()) == ()
+    assert deciding(rulesets()) == ()
 
 
 def test_counters_are_no_change() -> None:
@@ -46,7 +46,7 @@ def test_what_ufw_itself_gains_is_no_change_of_others() -> None:
 
 @pytest.mark.parametrize("verdict", ["ACCEPT", "DROP", "REJECT --reject-with tcp-reset"])
 def test_a_verdict_before_ufw_is_found(verdict: str) -> None:
-    (found,) = deciding_before(rulesets(_before_ufw(f"-A INPUT -p tcp -m tcp --dport 5432 -j {verdict}")))
+    (found,) = deciding(rulesets(_before_ufw(f"-A INPUT -p tcp -m tcp --dport 5432 -j {verdict}")))
     assert "5432" in found
     assert "IPv4" in found
 
@@ -57,24 +57,57 @@ def test_a_verdict_in_a_chain_of_others_is_found_unless_it_is_an_orchestrators()
         text = _before_ufw(f"-A INPUT -j {name}", chain.format(name=name)).replace(
             "*filter\n", f"*filter\n:{name} - [0:0]\n"
         )
-        assert len(deciding_before(rulesets(text))) == count
+        assert len(deciding(rulesets(text))) == count
 
 
 def test_loopback_is_admitted_by_ufw_itself_and_no_finding() -> None:
-    assert deciding_before(rulesets(_before_ufw("-A INPUT -i lo -j ACCEPT"))) == ()
-    assert len(deciding_before(rulesets(_before_ufw("-A INPUT -i eth0 -j ACCEPT")))) == 1
+    assert deciding(rulesets(_before_ufw("-A INPUT -i lo -j ACCEPT"))) == ()
+    assert len(deciding(rulesets(_before_ufw("-A INPUT -i eth0 -j ACCEPT")))) == 1
 
 
-def test_a_verdict_after_ufw_is_none_of_its_business() -> None:
-    last = "-A INPUT -j ufw-track-input\n"
-    assert deciding_before(rulesets(saved(4).replace(last, last + "-A INPUT -s 192.0.2.1/32 -j ACCEPT\n"))) == ()
+def _after_ufw(*lines: str, last: str = "-A INPUT -j ufw-track-input\n") -> str:
+    assert last in saved(4)
+    return saved(4).replace(last, last + "".join(f"{line}\n" for line in lines))
+
+
+@pytest.mark.parametrize("last", ["-A INPUT -j ufw-track-input\n", "-A INPUT -j ufw-before-input\n"])
+def test_an_admission_after_ufw_is_found_for_only_the_policy_drops(last: str) -> None:
+    (found,) = deciding(rulesets(_after_ufw("-A INPUT -p tcp -m tcp --dport 8888 -j ACCEPT", last=last)))
+    assert "8888" in found
+
+
+def test_an_admission_after_ufw_is_found_in_a_chain_of_others_unless_it_is_an_orchestrators() -> None:
+    for name, count in (("my-chain", 1), ("KUBE-NODEPORTS", 0), ("cali-INPUT", 0)):
+        text = _after_ufw(f"-A INPUT -j {name}", f"-A {name} -p tcp -m tcp --dport 8888 -j ACCEPT")
+        assert len(deciding(rulesets(text.replace("*filter\n", f"*filter\n:{name} - [0:0]\n")))) == count
+
+
+@pytest.mark.parametrize("verdict", ["DROP", "REJECT --reject-with icmp-port-unreachable"])
+def test_a_refusal_after_what_ufw_admits_changes_nothing(verdict: str) -> None:
+    rule = f"-A INPUT -s 192.0.2.1/32 -j {verdict}"
+    assert deciding(rulesets(_after_ufw(rule))) == ()
+    assert len(deciding(rulesets(_after_ufw(rule, last="-A INPUT -j ufw-before-logging-input\n")))) == 1
+
+
+@pytest.mark.parametrize(("way", "count"), [("jump", 1), ("goto", 1), ("counter", 0)])
+def test_a_refusal_is_found_where_a_hooked_chain_of_nft_leads(way: str, count: int) -> None:
+    def rule(chain: str, *parts: object) -> dict[str, object]:
+        return {"rule": {"family": "inet", "table": "own", "chain": chain, "expr": list(parts)}}
+
+    nft = json.loads(_nft(policy="accept", handle=7))
+    nft["nftables"] += [
+        rule("in", {way: {"target": "middle"}}),
+        rule("middle", {"jump": {"target": "last"}}, {"goto": {"target": "in"}}),
+        rule("last", {"drop": None}),
+    ]
+    assert len(deciding(rulesets(nft=json.dumps(nft)))) == count
 
 
 def test_rules_of_the_older_iptables_and_of_nft_are_seen() -> None:
     legacy = "*filter\n:INPUT ACCEPT [0:0]\n-A INPUT -p tcp -m tcp --dport 80 -j DROP\nCOMMIT\n"
-    assert any("legacy" in line for line in deciding_before(rulesets(legacy=legacy)))
+    assert any("legacy" in line for line in deciding(rulesets(legacy=legacy)))
     nft = _nft(policy="drop", handle=7)
-    assert any("policy drop" in line for line in deciding_before(rulesets(nft=nft)))
+    assert any("policy drop" in line for line in deciding(rulesets(nft=nft)))
     assert changed(rulesets(nft=nft), rulesets(nft=_nft(policy="drop", handle=8))) == ""
     assert "accept" in changed(rulesets(nft=nft), rulesets(nft=_nft(policy="accept", handle=7)))
 
