@@ -9,7 +9,7 @@ from flows._window import Window
 from model.greeting import Greeting, controller_cells
 from model.hostview import HostView
 from model.judgement import Trial
-from model.network_rows import network_cells, unwitnessed_cells
+from model.network_rows import network_cells, unwitnessed
 from model.outcome import Outcome, Status
 from model.perimeter import parse
 from model.perimeter_rows import perimeter_outcomes, perimeter_rows
@@ -33,7 +33,6 @@ def cells_of(
     cells = list(trial.cells)
     if trial.coverage is not None:
         return tuple(cells)
-    cells += unwitnessed_cells(trial, planes)
     if "host" in planes:
         cells += network_cells(trial, answering)
         cells += controller_cells(trial.site, _greetings(window, trial.views), trial.views, names)
@@ -77,6 +76,12 @@ def outcomes_of(
         for name, seen in window.accounts.seen.items()
         if seen.overrun
     ]
+    rows = unwitnessed(trial.site, planes) if trial.coverage is None else ()
+    if rows:
+        message = f"rows that nobody can witness: {', '.join(rows)}"
+        outcomes.append(
+            Outcome("controller", "unwitnessed", Status.NOT_RUN, message, "no agent runs at their other end")
+        )
     if set(planes) == {"pod"}:
         outcomes.append(Outcome("controller", "pods", Status.NOT_RUN, NO_CLUSTER, "bootstrap a cluster"))
     return outcomes

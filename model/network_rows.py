@@ -12,6 +12,7 @@ from model.judgement import Trial
 from model.netfilter import Packet, judge
 from model.report import Cell
 from model.rows import Interval, Row
+from model.site import Site
 
 PEOPLE = ("management", "admins", "clients", "li_clients")
 SERVERS = ("dns_servers", "li_dns_servers", "ntp_servers")
@@ -55,7 +56,21 @@ def _cells(trial: Trial, row: Row, word: str, source: Address, machine: Machine)
         return
     for interval in row.intervals:
         verdict, seen, culprit = _ruled(trial, row, source, machine, destination, interval)
-        yield _cell(row, word, machine.name, str(destination), interval, seen, verdict, culprit, BY_RULES)
+        yield Cell(
+            source=word,
+            destination=machine.name,
+            address=str(destination),
+            protocol=row.protocol,
+            port_lo=interval[0],
+            port_hi=interval[1],
+            plane=row.plane,
+            expected="open",
+            seen=seen,
+            verdict=verdict,
+            culprit=culprit,
+            rows=(row.name,),
+            note=BY_RULES,
+        )
 
 
 def _ruled(
@@ -72,56 +87,16 @@ def _ruled(
     return ("unproven", "unknown", "witness") if ports & ruled.uncertain else ("ok", "open", "")
 
 
-def unwitnessed_cells(trial: Trial, planes: Collection[str]) -> Iterator[Cell]:
+def unwitnessed(site: Site, planes: Collection[str]) -> tuple[str, ...]:
     """
-    Yield as not run the external rows that nobody can witness.
+    Return the names of active external rows that nobody can witness.
 
     They lead to the organisation's own servers, or come from an internet where no vantage host stands.
     """
     if "external" not in planes:
-        return
-    site = trial.site
-    for row in site.active_rows:
-        if row.plane != "external":
-            continue
-        for word in (end for end in row.destination_ends if end in SERVERS):
-            for network in site.networks_at(word):
-                for interval in row.intervals:
-                    yield _not_run(row, ",".join(row.source_ends), word, str(network.network_address), interval)
-        external = site.settings.external.get(row.target or "")
-        if external and not site.vantages:
-            for address in external.addresses:
-                for interval in row.intervals:
-                    yield _not_run(row, "internet", external.targets[0], str(address), interval)
-
-
-def _not_run(row: Row, source: str, destination: str, address: str, interval: Interval) -> Cell:
-    return _cell(row, source, destination, address, interval, "unknown", "not_run", "", "no witness runs there")
-
-
-def _cell(
-    row: Row,
-    source: str,
-    destination: str,
-    address: str,
-    interval: Interval,
-    seen: str,
-    verdict: str,
-    culprit: str,
-    note: str,
-) -> Cell:
-    return Cell(
-        source=source,
-        destination=destination,
-        address=address,
-        protocol=row.protocol,
-        port_lo=interval[0],
-        port_hi=interval[1],
-        plane=row.plane,
-        expected="open",
-        seen=seen,
-        verdict=verdict,
-        culprit=culprit,
-        rows=(row.name,),
-        note=note,
+        return ()
+    return tuple(
+        row.name
+        for row in site.active_rows
+        if row.plane == "external" and (set(SERVERS) & set(row.destination_ends) or not site.vantages)
     )
