@@ -112,6 +112,9 @@ def _diff(options: Options, before: str, after: str, screen: Screen) -> int:
     if not screen.calm:
         head = counted(len(changes), "difference") if changes else "no difference"
         lines = [Line(f"{head} from {first['run']} to {second['run']}", "bold")]
+        if first["flow"] != second["flow"]:
+            unlike = f"warning: these are runs of two flows, {first['flow']} and {second['flow']}, which look at different things"
+            lines.append(Line(unlike, "yellow", 2))
         screen.lines([*lines, *(Line(line, "", 2) for line in folded(changes))])
     return DRIFTED if changes else GOOD
 

@@ -81,6 +81,17 @@ def test_what_broke_between_two_runs_exits_2_and_is_told(
     assert "new" not in out.replace("new-", "")
 
 
+def test_runs_of_two_flows_are_compared_with_a_warning(
+    two: tuple[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    reporting("diff", *two)
+    assert "two flows" not in capsys.readouterr().out
+    other = tmp_path / "other.json"
+    other.write_text(json.dumps(report().to_json() | {"flow": "firewall"}), "utf-8")
+    reporting("diff", two[0], str(other))
+    assert "two flows, verify_ports and firewall" in capsys.readouterr().out
+
+
 def test_the_difference_as_json_is_alone_on_standard_output(
     two: tuple[str, str], capsys: pytest.CaptureFixture[str]
 ) -> None:
