@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Annotated, Any
 
 import typer
 from pydantic import TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
-from model.answers import PREFIXES, Answers
-from model.errors import SchemaErrors
+from model.answers import PREFIXES, Answers, lacking
+from model.errors import FieldError, SchemaErrors
 from model.mistakes import wrong_fields
 
 # Asked only where the answer before makes sense of it.
@@ -22,6 +24,28 @@ _ONLY_IF = {
     "certificate": ("certificates", "organisation"),
     "private_key": ("certificates", "organisation"),
     **{name: ("li", True) for name in Answers.model_fields if name.startswith("li_")},
+}
+# What an answer may look like, where it is an address or a network.
+SUCH_AS = {
+    "main_network": "10.0.1.0/24",
+    "main_gateway": "10.0.1.1",
+    "management": "10.0.9.0/24",
+    "admins": "10.0.8.0/24",
+    "ingress_addresses": "203.0.113.10",
+    "ingress_servers": "w-1 w-2",
+    "turn_addresses": "203.0.113.11",
+    "livekit_addresses": "203.0.113.12",
+    "dns": "10.0.1.2",
+    "ntp": "10.0.1.2",
+    "api_name": "api.example.org",
+    "api_address": "10.0.1.10",
+    "pod_network": "10.244.0.0/16",
+    "service_network": "10.96.0.0/12",
+    "li_network": "10.0.2.0/24",
+    "li_gateway": "10.0.2.1",
+    "li_dns": "10.0.2.2",
+    "li_ingress": "10.0.2.11",
+    "li_clients": "10.0.2.0/24",
 }
 _ROLE_IF = {"call": ("turn", "livekit"), "li": ("li",), "monitoring": ("monitoring",)}
 
@@ -43,13 +67,31 @@ def ask() -> Answers:
 
 def checked(given: object, source: str) -> Answers:
     """
-    Return answers that fit together. Raises `SchemaErrors` that name `source` and the fields.
+    Return answers that fit together. Raises `SchemaErrors` that name `source`, every wrong field and every one that is missing.
     """
     adapter = TypeAdapter(Answers)
     try:
         return adapter.validate_json(json.dumps(given, default=str))
     except ValidationError as failure:
-        raise SchemaErrors(wrong_fields(source, adapter, given, failure)) from failure
+        errors = _told(wrong_fields(source, adapter, given, failure), given, source)
+        raise SchemaErrors(errors, "`python -m flows.site schema answers` says what each answer may be") from failure
+
+
+def _told(errors: list[FieldError], given: object, source: str) -> list[FieldError]:
+    """Add what other answers make necessary; of it the model itself speaks only when nothing else is wrong."""
+    missing = lacking(given) if isinstance(given, Mapping) else {}
+    known = {error.path for error in errors}
+    parts = {name.partition(".")[0] for name in missing if "." in name}
+    kept = [
+        replace(error, fix=error.fix.replace("flows.site schema`", "flows.site schema answers`"))
+        for error in errors
+        if not (error.message.startswith("also needs ")) and not (error.path in parts and error.message == "is missing")
+    ]
+    return kept + [
+        FieldError(source, name, "", "is missing", f"write a value for it{f', or {instead}' if instead else ''}")
+        for name, instead in missing.items()
+        if name not in known
+    ]
 
 
 def _applies(name: str, given: dict[str, Any]) -> bool:
@@ -71,36 +113,46 @@ def _answer(name: str, field: FieldInfo) -> Any:
     kind = adapter.json_schema()
     needed = name in ("li_network", "li_dns") or (name in _ONLY_IF and not name.startswith("li_"))
     default = None if field.is_required() or needed else _shown(field.default)
-    words = f"{field.description} [{'/'.join(kind['enum'])}]" if "enum" in kind else field.description
+    words = f"{field.description}, such as {SUCH_AS[name]}" if name in SUCH_AS else f"{field.description}"
+    words += f" [{'/'.join(kind['enum'])}]" if "enum" in kind else ""
     while True:
-        text = typer.prompt(f"{words}", default=default, err=True, show_default=bool(default))
-        value = _value(text, kind)
-        try:
-            adapter.validate_json(json.dumps(value))
-        except ValidationError as failure:
-            for error in wrong_fields("", adapter, value, failure):
-                typer.echo(f"  {error.message}; {error.fix}", err=True)
+        text = str(typer.prompt(words, default=default or "", err=True, show_default=bool(default)))
+        if not text.strip() and default is None:
+            typer.echo("  is required", err=True)
             continue
-        return value
+        value = _value(text, kind)
+        if kind.get("type") == "boolean" and not isinstance(value, bool):
+            typer.echo(f"  {value!r} is neither yes nor no", err=True)
+            continue
+        if _fits(adapter, value):
+            return value
+
+
+def _fits(adapter: TypeAdapter[Any], value: object) -> bool:
+    """Tell whether a value is an answer; if not, say which part of it is wrong, and what should stand there."""
+    try:
+        adapter.validate_json(json.dumps(value))
+    except ValidationError as failure:
+        for error in wrong_fields("", adapter, value, failure):
+            typer.echo(f"  {error.value or 'this'} {error.message}; {error.fix}", err=True)
+        return False
+    return True
 
 
 def _servers(given: dict[str, Any]) -> dict[str, list[str]]:
     typer.echo("Servers by role: addresses such as 10.0.1.11 or 10.0.1.11,fd00::11 or cp-1=10.0.1.11.", err=True)
     typer.echo("A server may stand under several roles.", err=True)
-    field = Answers.model_fields["servers"]
-    adapter = _adapter(field)
+    adapter = _adapter(Answers.model_fields["servers"])
     found: dict[str, list[str]] = {}
     for role in PREFIXES:
         if not any(given.get(feature, True) for feature in _ROLE_IF.get(role, (role,))):
             continue
         while role not in found:
-            value = str(typer.prompt(f"{role} servers", err=True)).split()
-            try:
-                adapter.validate_json(json.dumps({role: value}))
-            except ValidationError:
-                typer.echo("  these are no addresses", err=True)
-                continue
-            found[role] = value
+            value = str(typer.prompt(f"{role} servers", default="", err=True, show_default=False)).split()
+            if not value:
+                typer.echo("  is required", err=True)
+            elif _fits(adapter, {role: value}):
+                found[role] = value
     return found
 
 

@@ -49,6 +49,26 @@ def init(answers: Answers = None, output: Output = Path("site")) -> int:
 
     Without a terminal, --answers FILE gives the same answers. Files that exist are never overwritten.
 
+    \b
+    A short answers file; what it leaves out has a default, `python -m flows.site schema answers` says which:
+      domain: example.org
+      main_network: [10.0.1.0/24]
+      management: [10.0.9.0/24]
+      ingress_addresses: [203.0.113.10]
+      dns: [10.0.1.2]
+      ntp: [10.0.1.2]
+      api_address: 10.0.1.10
+      certificates: internal-ca
+      li: false
+      turn: false
+      livekit: false
+      monitoring: false
+      servers:
+        control_plane: [10.0.1.11, 10.0.1.12, 10.0.1.13]
+        worker: [10.0.1.21, 10.0.1.22, 10.0.1.23]
+        database: [10.0.1.31, 10.0.1.32, 10.0.1.33]
+        storage: [10.0.1.41, 10.0.1.42, 10.0.1.43, 10.0.1.44]
+
     Example: python -m flows.site init --answers answers.yaml --output site
     """
     taken = [name for name in FILES if (output / name).exists()]

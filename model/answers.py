@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from ipaddress import IPv4Network, ip_address
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
+from pydantic_core import PydanticCustomError
 
 from model.base import Address, Declared, Domain, Name, Network, RoleName, Text
 from model.settings import EMAIL, VERSION, Port
@@ -15,7 +17,10 @@ SERVER = r"^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?=)?[0-9a-fA-F:.]+(,[0-9a-fA-F:.]+
 
 
 def _is_server(text: str) -> str:
-    server(text, "")
+    try:
+        server(text, "")
+    except ValueError as error:
+        raise PydanticCustomError("server_address", "is no IP address") from error
     return text
 
 
@@ -92,28 +97,41 @@ class Answers(Declared):
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
-        """Ask for what another answer makes necessary."""
-        needs = {
-            "turn_addresses": self.turn and not self.turn_addresses,
-            "livekit_addresses": self.livekit and not self.livekit_addresses,
-            "api_address": self.api_provider == "keepalived" and self.api_address is None,
-            "li_network": self.li and not self.li_network,
-            "li_dns": self.li and not self.li_dns,
-            "email": self.certificates.startswith("letsencrypt") and self.email is None,
-            "certificate": self.certificates == "organisation" and self.certificate is None,
-            "private_key": self.certificates == "organisation" and self.private_key is None,
-            "servers.control_plane": not self.servers.get("control_plane"),
-            "servers.worker": not self.servers.get("worker"),
-            "servers.call": (self.turn or self.livekit) and not self.servers.get("call"),
-            "servers.li": self.li and not self.servers.get("li"),
-        }
+        """Refuse roles that nobody knows, and what lacks something that another answer makes necessary."""
         unknown = sorted(set(self.servers) - set(PREFIXES))
         if unknown:
             raise ValueError(f"servers: no role {', '.join(unknown)}; roles are {', '.join(PREFIXES)}")
-        missing = [name for name, lacking in needs.items() if lacking]
+        missing = lacking(self.model_dump())
         if missing:
             raise ValueError(f"also needs {', '.join(missing)}")
         return self
+
+
+def lacking(given: Mapping[str, Any]) -> dict[str, str]:
+    """
+    Return the answers that others make necessary and that are absent or empty, each with what would make it needless.
+
+    `given` may be incomplete and wrong otherwise: what it does not say has its default.
+    """
+    said = {name: field.default for name, field in Answers.model_fields.items()} | dict(given)
+    servers = said["servers"] if isinstance(said["servers"], Mapping) else {}
+    own_method = said["certificates"] == "organisation"
+    needs = {
+        "turn_addresses": (said["turn"], "`turn: false`"),
+        "livekit_addresses": (said["livekit"], "`livekit: false`"),
+        "api_address": (said["api_provider"] == "keepalived", "`api_provider: organisation`"),
+        "li_network": (said["li"], "`li: false`"),
+        "li_dns": (said["li"], "`li: false`"),
+        "email": (str(said["certificates"]).startswith("letsencrypt"), "`certificates: internal-ca`"),
+        "certificate": (own_method, "`certificates: internal-ca`"),
+        "private_key": (own_method, "`certificates: internal-ca`"),
+        "servers.control_plane": (True, ""),
+        "servers.worker": (True, ""),
+        "servers.call": (said["turn"] or said["livekit"], "`turn: false` and `livekit: false`"),
+        "servers.li": (said["li"], "`li: false`"),
+    }
+    held = {**said, **{f"servers.{role}": names for role, names in servers.items()}}
+    return {name: instead for name, (needed, instead) in needs.items() if needed and not held.get(name)}
 
 
 def server(text: str, fallback: str) -> tuple[str, tuple[Address, ...]]:

@@ -50,9 +50,10 @@ class FieldError:
 class SchemaErrors(SiteError):
     """All wrong fields of all files of one site."""
 
-    def __init__(self, errors: Sequence[FieldError]) -> None:
+    def __init__(self, errors: Sequence[FieldError], next_step: str = "") -> None:
         self.errors = tuple(errors)
         super().__init__("\n".join(str(error) for error in self.errors))
+        self.next_step = next_step
 
 
 class SelectionError(SiteError):

@@ -5,17 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from model import base, rows, settings
+from model import answers, base, rows, settings
 from model.errors import FieldError
 
 SHOWN = 120
 _SECRET = re.compile(r"pass|secret|token|private_key")
+_SERVER = "such as 10.0.1.11, 10.0.1.11,fd00::11 or cp-1=10.0.1.11"
 _PATTERNS = {
+    answers.SERVER: _SERVER,
     base.NAME: "lower-case letters, digits and hyphens, such as db-1",
     base.ROLE: "lower-case letters, digits and underscores, such as control_plane",
     base.DOMAIN: "a domain in lower case, such as example.org",
@@ -26,6 +28,7 @@ _PATTERNS = {
 }
 _FIXES = {
     "missing": "write a value for it",
+    "server_address": _SERVER,
     "int_type": "a whole number, without quotes",
     "int_from_float": "a whole number",
     "bool_type": "true or false, without quotes",
@@ -87,7 +90,17 @@ def _wrong_field(
         return FieldError(file, path, shown, "is no IP address", "such as 10.20.1.11 or fd20:1::11, no prefix length")
     if member.startswith("constrained-"):
         return FieldError(file, path, shown, "is no port within 1-65535", _PATTERNS[rows.PORTS])
+    if kind == "string_pattern_mismatch" and error["ctx"]["pattern"] == base.NAME and _is_address(given):
+        return FieldError(file, path, shown, "is an address", "host names, not addresses, such as w-1")
     return FieldError(file, path, shown, message, _fix(kind, error))
+
+
+def _is_address(given: object) -> bool:
+    try:
+        ip_address(str(given))
+    except ValueError:
+        return False
+    return True
 
 
 def _fix(kind: str, error: Mapping[str, Any]) -> str:

@@ -6,8 +6,10 @@ import csv
 import json
 import os
 import pty
+import re
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ import yaml
 
 from flows import site
 from flows._command import execute
+from flows._questions import SUCH_AS
 from model.answers import Answers
 from model.lint import examine, exit_code
 from model.load import FILES, load_site
@@ -95,6 +98,62 @@ def test_answers_that_do_not_fit_are_named_and_nothing_is_written(
     assert not (tmp_path / "site").exists()
 
 
+def test_everything_that_is_missing_is_told_in_one_round_with_what_makes_it_needless(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "answers.yaml"
+    file.write_text("name: short\nconcurrent_users: many\n", "utf-8")
+    assert _site("init", "--answers", file, "--output", tmp_path / "site") == 1
+    told = capsys.readouterr().err
+    for name in ("domain", "main_network", "management", "ingress_addresses", "dns", "ntp", "servers.worker"):
+        assert f"answers.yaml: {name}: is missing; write a value for it" in told
+    assert "concurrent_users: is no whole number" in told
+    for name, switch in (
+        ("turn_addresses", "turn: false"),
+        ("livekit_addresses", "livekit: false"),
+        ("li_network", "li: false"),
+        ("li_dns", "li: false"),
+        ("servers.li", "li: false"),
+        ("api_address", "api_provider: organisation"),
+        ("email", "certificates: internal-ca"),
+    ):
+        assert f"{name}: is missing; write a value for it, or `{switch}`" in told
+    assert "schema answers" in told
+
+
+def test_a_role_nobody_knows_is_told_beside_what_is_missing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert _init(tmp_path / "site", servers={"boss": ["10.0.1.21"]}, li_dns=None) == 1
+    told = capsys.readouterr().err
+    assert "no role boss" in told
+    assert "li_dns: is missing" in told
+    assert "servers.worker: is missing" in told
+
+
+def test_addresses_where_names_belong_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert _init(tmp_path / "site", ingress_servers=["10.0.1.21"]) == 1
+    told = capsys.readouterr().err
+    assert "ingress_servers.0: is an address (found '10.0.1.21'); host names, not addresses" in told
+
+
+def test_the_sample_in_the_help_makes_a_site_without_errors(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert _site("init", "--help") == 0
+    shown = capsys.readouterr().out
+    sample = shown[shown.index("    domain:") : shown.index("  Example:")]
+    file = tmp_path / "answers.yaml"
+    file.write_text(textwrap.dedent(sample), "utf-8")
+    assert _site("init", "--answers", file, "--output", tmp_path / "site") == 0, capsys.readouterr()
+
+
+def test_questions_about_addresses_and_networks_give_an_example() -> None:
+    about = {
+        name
+        for name, field in Answers.model_fields.items()
+        if re.search(r"IPv[46]|'Name|Domain", str(field.annotation))
+    }
+    assert {"main_network", "dns", "api_address"} <= about
+    assert about <= set(SUCH_AS)
+
+
 def test_a_site_that_lint_refuses_is_written_and_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert _init(tmp_path / "site", li_network=["10.0.1.128/25"], li_gateway=["10.0.1.129"]) == 1
     assert "network-overlap" in capsys.readouterr().out
@@ -148,12 +207,13 @@ def test_without_a_terminal_and_answers_it_says_what_to_do(tmp_path: Path) -> No
 def test_a_person_is_asked_again_until_an_answer_fits(tmp_path: Path) -> None:
     typed = {
         "short name": ["pty"],
-        "Primary domain": ["nonsense", "pty.example.net"],
+        "Primary domain": ["", "nonsense", "pty.example.net"],
         "Expected number": ["lots", "100"],
         "CIDRs of the servers": ["10.0.1.7/24", "10.0.1.0/24"],
         "Networks from which": ["10.0.9.0/24"],
         "External addresses of the ingress": ["203.0.113.10"],
-        "TURN server?": ["no"],
+        "Servers behind them": ["10.0.1.21", ""],
+        "TURN server?": ["perhaps", "no"],
         "LiveKit?": ["n"],
         "Name servers": ["10.0.1.2"],
         "Time servers": ["10.0.1.2"],
@@ -161,7 +221,7 @@ def test_a_person_is_asked_again_until_an_answer_fits(tmp_path: Path) -> None:
         "Where certificates": ["internal-ca"],
         "Lawful intercept?": ["no"],
         "control_plane servers": ["10.0.1.11 10.0.1.12 10.0.1.13"],
-        "worker servers": ["ten", "10.0.1.11 10.0.1.12 10.0.1.13"],
+        "worker servers": ["", "ten", "10.0.1.11 10.0.1.12 10.0.1.13"],
         "database servers": ["10.0.1.11 10.0.1.12 10.0.1.13"],
         "storage servers": ["10.0.1.11 10.0.1.12 10.0.1.13 10.0.1.14"],
         "monitoring servers": ["10.0.1.61"],
@@ -169,6 +229,11 @@ def test_a_person_is_asked_again_until_an_answer_fits(tmp_path: Path) -> None:
     code, shown = _converse(["init", "--output", str(tmp_path / "site")], typed)
     assert code == 0, shown
     assert "the network itself: 10.0.1.0/24" in shown
+    assert shown.count("is required") == 2
+    assert "'10.0.1.21' is an address; host names, not addresses" in shown
+    assert "'perhaps' is neither yes nor no" in shown
+    assert "'ten'" in shown
+    assert "Input should" not in shown
     assert load_site(tmp_path / "site").name == "pty"
 
 
