@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 SCRIPT = Path(__file__).parent.parent.parent / "templates" / "host" / "firewall-facts.sh"
 _SECONDS = 20.0
+# What fills sections whose silence would mean something, by section; a bare host may have none of them installed.
+_ASKED = {"iptables-save": "iptables-save", "ip6tables-save": "ip6tables-save", "listeners": "ss -Hlntup"}
+_MISSING = "missing"
 
 
 @dataclass(frozen=True)
@@ -93,11 +96,17 @@ def parse(host: str, mark: str, answer: bytes) -> FirewallFacts:
     """
     Read what `mf_facts` printed.
 
-    Raises `ProtocolError` where a section is missing or cannot be understood.
+    Raises `ProtocolError` where a section is missing or cannot be understood, or where a program failed that should fill
+    one: then nobody knows the host's rules, which is not the same as a host without any.
     """
     parts = sections(mark, answer.decode("utf-8", "surrogateescape"))
     if "end" not in parts:
         raise ProtocolError(host, "the answer about its firewall is cut short", "is it out of memory or disk?")
+    for name, program in _ASKED.items():
+        code = parts.get(f"end of {name}", "cut short").strip()
+        nothing_to_ask = name == "ip6tables-save" and "yes" not in parts.get("ipv6", "yes")
+        if code not in ("0", _MISSING) and not nothing_to_ask:
+            raise ProtocolError(host, f"`{program}` failed there (exit code {code})", f"run `{program}` on it as root")
     try:
         return _facts(parts)
     except (ValueError, KeyError, IndexError) as error:

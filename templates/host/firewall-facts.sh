@@ -10,11 +10,19 @@ mf_file() {
     fi
 }
 
-mf_saved() {
-    mf_section "$1"
+# $1: the section's name, $2...: the program that fills it. A second section says how that ended: its exit code, or `missing`.
+mf_asked() {
+    mf_name=$1
+    shift
+    mf_section "$mf_name"
     if command -v "$1" >/dev/null 2>&1; then
-        "$1" 2>/dev/null
+        "$@" 2>/dev/null
+        mf_code=$?
+    else
+        mf_code=missing
     fi
+    mf_section "end of $mf_name"
+    echo "$mf_code"
 }
 
 # sudo hides SSH_CONNECTION from what it starts; sshd's own child still has it.
@@ -40,8 +48,8 @@ mf_facts() {
         /etc/ufw/before6.rules /etc/ufw/after.rules /etc/ufw/after6.rules /etc/os-release; do
         mf_file "$mf_path"
     done
-    mf_saved iptables-save
-    mf_saved ip6tables-save
+    mf_asked iptables-save iptables-save
+    mf_asked ip6tables-save ip6tables-save
     # Asking the older iptables loads its modules, so only where it is in use.
     mf_section iptables-legacy-save
     if [ -s /proc/net/ip_tables_names ]; then iptables-legacy-save 2>/dev/null; fi
@@ -49,8 +57,7 @@ mf_facts() {
     if [ -s /proc/net/ip6_tables_names ]; then ip6tables-legacy-save 2>/dev/null; fi
     mf_section nft
     if command -v nft >/dev/null 2>&1; then nft -j list ruleset 2>/dev/null; fi
-    mf_section listeners
-    ss -Hlntup 2>/dev/null
+    mf_asked listeners ss -Hlntup
     mf_section addresses
     ip -j addr 2>/dev/null
     mf_section conntrack

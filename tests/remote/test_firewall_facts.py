@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import subprocess
 from ipaddress import ip_address
+from pathlib import Path
+from shutil import which
 
 import pytest
 
@@ -18,11 +20,14 @@ _SECTIONS = {
     "file /etc/ufw/user.rules": file("user", 4),
     "file /etc/os-release": 'ID=debian\nVERSION_CODENAME="bookworm"\n',
     "iptables-save": saved(4),
+    "end of iptables-save": "0\n",
     "ip6tables-save": saved(6),
+    "end of ip6tables-save": "0\n",
     "iptables-legacy-save": "",
     "ip6tables-legacy-save": "",
     "nft": "",
     "listeners": LISTENERS,
+    "end of listeners": "0\n",
     "addresses": '[{"ifname":"eth0","addr_info":[{"local":"10.20.1.31"},{"local":"fd20:1::31"}]},{"ifname":"x"}]',
     "conntrack": "262144\n17\n",
     "python3": "/usr/bin/python3.11\n",
@@ -58,6 +63,39 @@ def test_every_section_arrives_byte_for_byte() -> None:
 def test_an_answer_cut_short_is_an_error(missing: str) -> None:
     with pytest.raises(ProtocolError):
         parse("db-1", "mark", _answer("mark", **{missing: None}))
+
+
+@pytest.mark.parametrize("name", ["iptables-save", "ip6tables-save", "listeners"])
+@pytest.mark.parametrize("code", ["1\n", "139\n", None])
+def test_a_program_that_failed_is_not_a_host_without_rules(name: str, code: str | None) -> None:
+    with pytest.raises(ProtocolError, match="failed there"):
+        parse("db-1", "mark", _answer("mark", **{name: "", f"end of {name}": code}))
+
+
+def test_a_kernel_without_ipv6_has_no_ipv6_rules_to_fail_at() -> None:
+    said = {"ip6tables-save": "", "end of ip6tables-save": "1\n", "ipv6": ""}
+    assert parse("db-1", "mark", _answer("mark", **said)).ip6tables_save == ""
+
+
+def _run_with(programs: Path, **scripts: str) -> bytes:
+    """Run the real script where only some programs are found: those that it needs, and given ones."""
+    for name in ("cat", "grep", "sed", "tr", "readlink", "flock"):
+        (programs / name).symlink_to(which(name) or pytest.fail(f"no {name}"))
+    for name, body in scripts.items():
+        (programs / name.replace("_", "-")).write_text(f"#!/bin/sh\n{body}\n")
+        (programs / name.replace("_", "-")).chmod(0o755)
+    script = f"PATH={programs}\n{text()}\nmf_facts mark\n"
+    return subprocess.run(("/bin/sh", "-s"), input=script.encode(), capture_output=True, timeout=30, check=False).stdout
+
+
+def test_a_failing_program_on_a_host_raises_and_a_missing_one_does_not(tmp_path: Path) -> None:
+    (tmp_path / "bare").mkdir()
+    bare = parse("db-1", "mark", _run_with(tmp_path / "bare"))
+    assert (bare.iptables_save, bare.listeners) == ("", ())
+    for name in ("iptables_save", "ip6tables_save", "ss"):
+        (tmp_path / name).mkdir()
+        with pytest.raises(ProtocolError, match=f"{name.replace('_', '-')}.* failed there .exit code 4"):
+            parse("db-1", "mark", _run_with(tmp_path / name, **{name: "echo half; exit 4"}))
 
 
 def test_a_host_without_ufw_python_and_tracking_is_understood() -> None:
