@@ -75,7 +75,7 @@ def summary(
     lines = [Line(verdict(report), head), *_counts(report)]
     lines += _hosts(report, verbose)
     # Whoever mends a site's files has nothing but the findings to go by.
-    lines += _told([*ill, *done], verbose, None if verbose or report["flow"] == "lint" else _FINDINGS)
+    lines += _told([*ill, *done], verbose, None if verbose or report.get("findings") else _FINDINGS)
     lines += [
         Line(f"{_MARKS[finding.level].lower():<10}{_whom(finding, verbose)}{finding.title}", "dim", 2)
         for finding in aside

@@ -101,6 +101,8 @@ def test_more_than_a_screenful_of_findings_is_shown_too(tmp_path: Path, capsys: 
     assert _lint(write(tmp_path / "site", {"set": {"ports:rows.0.when": {"feature": words}}})) == 1
     shown = capsys.readouterr().out
     assert [word for word in words if f"(found {word})" not in shown] == []
+    stopped = _process("flows.firewall", tmp_path / "site", "--dry-run")
+    assert [word for word in words if f"(found {word})" not in stopped.stdout] == []
 
 
 def test_one_missing_row_is_one_finding_that_names_the_hosts(
