@@ -29,19 +29,20 @@ _KEY_KINDS = (
 )
 
 
-def connect(route: Route) -> tuple[paramiko.SSHClient, Line]:
+def connect(route: Route, *, counted: bool = False) -> tuple[paramiko.SSHClient, Line]:
     """
     Open, verify and authenticate a connection; the caller closes both.
 
-    Raises `HostKeyUnknown`, `HostKeyChanged` or `Unreachable`, within the route's seconds once its turn has come.
+    Raises `HostKeyUnknown`, `HostKeyChanged` or `Unreachable`, within the route's seconds once its turn has come, or,
+    where waiting for it is `counted`, within them altogether.
     """
     quiet()
     keys = recorded(route.known_hosts, route.known_as)
-    with turn(route), _bounded(route) as line:
+    with turn(route, counted=counted) as bounded, _bounded(bounded) as line:
         client = paramiko.SSHClient()
         client.set_missing_host_key_policy(_Recorded(route, keys))
         try:
-            _authenticate(client, route, line, keys)
+            _authenticate(client, bounded, line, keys)
         except BaseException:
             client.close()
             raise

@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import IO
 
@@ -173,14 +173,24 @@ def _end(proxy: subprocess.Popen[bytes]) -> None:
 
 
 @contextmanager
-def turn(route: Route) -> Iterator[None]:
+def turn(route: Route, *, counted: bool = False) -> Iterator[Route]:
     """
     Let only as many connections be in the making through one jump host as its sshd takes at once.
+
+    Yields the route. `counted`: waiting is part of the route's seconds, of which the yielded route has what is left.
+    Raises `Unreachable` where none is left.
     """
     if not route.proxy:
-        yield
+        yield route
         return
     with _hops_guard:
         place = _hops.setdefault(route.via, threading.BoundedSemaphore(_AT_ONCE_THROUGH_ONE_HOP))
-    with place:
-        yield
+    started = time.monotonic()
+    if not place.acquire(timeout=route.seconds if counted else None):
+        what = f"no turn to connect through {route.via} within {route.seconds:g} s: too many others are at it"
+        raise Unreachable(route.name, what, "run for fewer hosts at once, with --limit")
+    try:
+        left = max(0.1, round(route.seconds - (time.monotonic() - started), 1))
+        yield replace(route, seconds=left) if counted else route
+    finally:
+        place.release()

@@ -18,12 +18,14 @@ _LONGEST_GREETING = 16384
 
 def prove(route: Route, timeout: float) -> float:
     """
-    Connect anew, authenticate, run `true`, close; return the seconds it took.
+    Connect anew, authenticate, run `true`, close, all within `timeout` seconds; return the seconds it took.
+
+    A turn at a jump host is waited for within them too: the host's rollback does not wait either.
 
     Raises what `remote.dial.connect` raises, and `Unreachable` when the command does not answer with exit code 0.
     """
     started = time.monotonic()
-    client, line = connect(replace(route, seconds=timeout))
+    client, line = connect(replace(route, seconds=timeout), counted=True)
     left = max(0.1, timeout - (time.monotonic() - started))
     # paramiko waits for the answer to a request without a limit of its own.
     alarm = threading.Timer(left, line.cut)
@@ -50,9 +52,10 @@ def banner(route: Route, timeout: float) -> tuple[str, int] | None:
 
     Raises `Unreachable` when nothing greets as an SSH server within `timeout` seconds.
     """
-    with turn(route), draw(replace(route, seconds=timeout)) as line:
+    deadline = time.monotonic() + timeout
+    with turn(replace(route, seconds=timeout), counted=True) as bounded, draw(bounded) as line:
         local = None if route.proxy else (line.socket.getsockname()[0], line.socket.getsockname()[1])
-        _await_greeting(route, line, time.monotonic() + timeout)
+        _await_greeting(route, line, deadline)
         return local
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import socket
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import paramiko
@@ -13,6 +15,7 @@ import pytest
 
 from model.errors import HostError, HostKeyChanged, HostKeyUnknown, Unreachable
 from remote.dial import connect, server_key
+from remote.line import turn
 from remote.proof import banner, prove
 from remote.route import Route
 from tests.remote.conftest import Sshd, free_port, keygen
@@ -227,3 +230,22 @@ def test_no_file_descriptor_stays_open(sshd: Sshd, fake_server: Fake, tmp_path: 
         client.close()
         line.close()
     assert len(list(Path("/proc/self/fd").iterdir())) <= before + 1
+
+
+@pytest.mark.parametrize("proof", [prove, banner])
+@pytest.mark.parametrize("freed", [None, 0.6])
+def test_a_proof_waits_for_its_turn_no_longer_than_it_may_take(
+    proof: Callable[[Route, float], object], freed: float | None, tmp_path: Path
+) -> None:
+    silence = ("sleep", "60")
+    route = way(22, tmp_path / "key", tmp_path / "known", proxy=silence, via=f"crowded-{proof.__name__}-{freed}")
+    with ExitStack() as crowd:
+        for _ in range(8):
+            crowd.enter_context(turn(route))
+        if freed is not None:
+            leaving = crowd.pop_all()
+            threading.Timer(freed, leaving.close).start()
+        began = time.monotonic()
+        with pytest.raises(Unreachable, match="no turn" if freed is None else None):
+            proof(route, 1.2)
+        assert 1.0 < time.monotonic() - began < 2.2
