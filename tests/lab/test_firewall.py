@@ -84,8 +84,12 @@ def test_rules_of_others_are_kept(fleet: Lab) -> None:
     )
 
 
-def test_a_verdict_of_others_before_ufw_and_an_undeclared_opening_of_ufws_are_findings(fleet: Lab) -> None:
-    sh(fleet, "w-1", "iptables -I INPUT 1 -p tcp --dport 5432 -j ACCEPT")
+def test_verdicts_of_others_around_ufw_and_an_undeclared_opening_of_ufws_are_findings(fleet: Lab) -> None:
+    sh(
+        fleet,
+        "w-1",
+        "iptables -I INPUT 1 -p tcp --dport 5432 -j ACCEPT; iptables -A INPUT -p tcp --dport 8888 -j ACCEPT",
+    )
     sh(
         fleet,
         "db-1",
@@ -95,10 +99,21 @@ def test_a_verdict_of_others_before_ufw_and_an_undeclared_opening_of_ufws_are_fi
     assert done.exit == 2
     assert (done.status("w-1"), done.status("w-1", "foreign-rules")) == ("ok", "drift")
     assert "5432" in done.outcome("w-1", "foreign-rules")["evidence"]
+    assert "8888" in done.outcome("w-1", "foreign-rules")["evidence"]
     assert "8081" in done.outcome("db-1", "builtin-openings")["evidence"]
-    sh(fleet, "w-1", "iptables -D INPUT 1")
+    sh(fleet, "w-1", "iptables -D INPUT 1; iptables -D INPUT -p tcp --dport 8888 -j ACCEPT")
     sh(fleet, "db-1", "sed -i '/8081/d' /etc/ufw/before.rules")
     assert run(fleet).exit == 0
+
+
+def test_restore_brings_a_file_back_to_its_last_byte(fleet: Lab) -> None:
+    sh(fleet, "db-1", "sed -i '/^IPV6=/d' /etc/default/ufw && printf 'IPV6=no' >>/etc/default/ufw")
+    before = sh(fleet, "db-1", "sha256sum /etc/default/ufw")
+    assert run(fleet, "--limit", "db-1").status("db-1") == "changed"
+    assert sh(fleet, "db-1", "sha256sum /etc/default/ufw") != before
+    assert run(fleet, "restore", "db-1").status("db-1") == "changed"
+    assert sh(fleet, "db-1", "sha256sum /etc/default/ufw") == before
+    assert run(fleet, "--limit", "db-1").status("db-1") == "changed"
 
 
 def test_a_dead_host_is_its_own_failure_and_hides_no_other(fleet: Lab) -> None:
