@@ -33,7 +33,8 @@ def running(instance: Instance) -> frozenset[int]:
 
 def remove(instance: Instance) -> None:
     """End the lab's processes and take its mounts, namespaces, cables and control groups away."""
-    processes.end(running(instance))
+    ended = running(instance)
+    processes.end(ended)
     for disk in instance.hosts.glob("*"):
         disks.unmount(instance, disk.name)
     mounts.unmount_below(instance.home)
@@ -44,6 +45,7 @@ def remove(instance: Instance) -> None:
         cgroups.remove(name)
     with contextlib.suppress(FileNotFoundError):
         shutil.rmtree(instance.run)
+    processes.await_reaped(ended)
 
 
 def describe(instance: Instance) -> Sequence[str]:

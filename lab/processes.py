@@ -90,6 +90,24 @@ def end(pids: Iterable[int], number: int = signal.SIGKILL, seconds: float = 10) 
         raise LabError(f"processes {sorted(left)} did not end within {seconds:.0f} s of signal {number}")
 
 
+def await_reaped(pids: Iterable[int], seconds: float = 3) -> None:
+    """
+    Wait until ended processes have left the process table, for `seconds` at most.
+
+    Orphans are the machine's first process's to reap, which some do by the second; a listing right after should not show them.
+    """
+    deadline, left = time.monotonic() + seconds, set(pids)
+    while (left := {pid for pid in left if _is_zombie(pid)}) and time.monotonic() < deadline:
+        # No event tells of a reaping that is not ours.
+        time.sleep(0.02)
+
+
+def _is_zombie(pid: int) -> bool:
+    with contextlib.suppress(OSError, IndexError):
+        return (_PROC / str(pid) / "stat").read_text("utf-8", "replace").rpartition(")")[2].split()[0] == "Z"
+    return False
+
+
 def _await_end(handles: dict[int, int], seconds: float) -> set[int]:
     deadline, left = time.monotonic() + seconds, dict(handles)
     poll = select.poll()
