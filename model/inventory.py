@@ -27,6 +27,7 @@ _COMMENTS = {
     "tls": "Where certificates come from. HTTP-01 cannot reach names that only LI resolves.",
     "cni": "The pod network: calico, cilium or flannel; mode vxlan or (calico) bgp.",
     "kubernetes": "The API endpoint is an address the control planes hold together (keepalived), or the organisation's balancer.",
+    "servers": "How every server's system is set up: proxy, mirror, time, trusted certificates.",
     "features": "What is off is closed, and proven closed.",
     "li": "How lawful intercept is reached, and by whom.",
     "perimeter": "The organisation's firewall; `device` may name a host of hosts.yaml whose rules are read as evidence.",

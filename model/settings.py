@@ -75,8 +75,21 @@ class Endpoint(Declared):
     provider: Literal["keepalived", "organisation"] = "keepalived"
 
 
+class Runtime(Declared):
+    """What containerd and kubelet must respect of the servers they run on; the defaults fit Debian on its own kernel."""
+
+    cgroup_driver: Literal["systemd", "cgroupfs"] = "systemd"
+    apparmor: bool = True
+    lower_oom_scores: bool = True
+
+
 class Kubernetes(Declared):
-    """The cluster to be."""
+    """
+    The cluster to be.
+
+    `bundle` is a folder, relative to the site's. `cgroup_v1`: kubelet may run on the first version of control groups.
+    `accepted_errors` names checks of kubeadm's own that somebody answers for.
+    """
 
     version: Annotated[str, Field(pattern=VERSION)] = "1.36"
     endpoint: Endpoint
@@ -84,6 +97,34 @@ class Kubernetes(Declared):
     service_cidrs: tuple[Network, ...] = (IPv4Network("10.96.0.0/12"),)
     storage_class: Text = "local-storage"
     packages: Literal["bundle", "apt"] = "apt"
+    bundle: Text | None = None
+    proxy_mode: Literal["nftables", "iptables"] = "nftables"
+    runtime: Runtime = Runtime()
+    cgroup_v1: bool = False
+    accepted_errors: tuple[Text, ...] = ()
+
+
+class Proxy(Declared):
+    """The organisation's way to the internet; hosts, networks and names of the site are exempt by themselves."""
+
+    http: Text | None = None
+    https: Text | None = None
+    exempt: tuple[Text, ...] = ()
+
+
+class Servers(Declared):
+    """
+    How every server's operating system is set up.
+
+    `time_options` are chronyd's own, `mirror` replaces Debian's archive, `trusted_ca` are PEM files relative to the site's folder,
+    `reserved_ports` are kept from being handed out as local ports (`8443` or `49152-65535`).
+    """
+
+    time_options: tuple[Text, ...] = ()
+    proxy: Proxy | None = None
+    mirror: Text | None = None
+    trusted_ca: tuple[Text, ...] = ()
+    reserved_ports: tuple[Text, ...] = ()
 
 
 class Features(Declared):
@@ -152,6 +193,7 @@ class Settings(Declared):
     tls: Tls = Tls()
     cni: Cni = Cni()
     kubernetes: Kubernetes
+    servers: Servers = Servers()
     features: Features = Features()
     li: Li = Li()
     perimeter: Perimeter = Perimeter()

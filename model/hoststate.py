@@ -1,0 +1,210 @@
+"""What should a host hold - packages, files, units, kernel settings - and what is left to do until it does?"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from difflib import unified_diff
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """
+    One file, whole.
+
+    `restart` names units that must take note of a change by a restart, `reload` those a reload suffices for. The text of a `secret`
+    one is never read back nor shown; its digest is compared.
+    """
+
+    path: str
+    text: str
+    mode: int = 0o644
+    owner: str = "root:root"
+    secret: bool = False
+    restart: tuple[str, ...] = ()
+    reload: tuple[str, ...] = ()
+
+    @property
+    def sha256(self) -> str:
+        """Digest of its content, in hexadecimal."""
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """A systemd unit: whether it starts at boot and whether it runs now; None leaves that alone."""
+
+    name: str
+    enabled: bool | None = True
+    active: bool | None = True
+
+
+@dataclass(frozen=True, slots=True)
+class HostState:
+    """
+    What a host should hold. `packages` are Debian packages by name, `absent` paths that must not exist, `sysctl` values of the
+    running kernel by dotted name (a file makes them last), `modules` kernel modules loaded or built in, `held` packages kept at
+    their version.
+    """
+
+    packages: tuple[str, ...] = ()
+    files: tuple[File, ...] = ()
+    absent: tuple[str, ...] = ()
+    units: tuple[Unit, ...] = ()
+    sysctl: Mapping[str, str] = field(default_factory=dict)
+    modules: tuple[str, ...] = ()
+    held: tuple[str, ...] = ()
+
+    def __add__(self, other: HostState) -> HostState:
+        """Join two states that do not speak of the same thing."""
+        return HostState(
+            self.packages + other.packages,
+            self.files + other.files,
+            self.absent + other.absent,
+            self.units + other.units,
+            {**self.sysctl, **other.sysctl},
+            self.modules + other.modules,
+            self.held + other.held,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class SeenFile:
+    """A file as it is: the digest of its content, mode, owner, and its text where it may be read back."""
+
+    sha256: str
+    mode: int
+    owner: str
+    text: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SeenUnit:
+    """A unit as systemd knows it: `enabled` and `active` as it calls them, and whether its files changed since they were read."""
+
+    enabled: str
+    active: str
+    reload_needed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a host holds of what was asked for; what is not there is absent from the mappings."""
+
+    packages: Mapping[str, str]
+    held: frozenset[str]
+    files: Mapping[str, SeenFile]
+    present: frozenset[str]
+    units: Mapping[str, SeenUnit]
+    sysctl: Mapping[str, str]
+    modules: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What is left to do on a host, in the order it is done; `lines` say it to a person, secrets left out."""
+
+    packages: tuple[str, ...] = ()
+    files: tuple[File, ...] = ()
+    absent: tuple[str, ...] = ()
+    modules: tuple[str, ...] = ()
+    sysctl: Mapping[str, str] = field(default_factory=dict)
+    held: tuple[str, ...] = ()
+    enable: tuple[str, ...] = ()
+    disable: tuple[str, ...] = ()
+    restart: tuple[str, ...] = ()
+    reload: tuple[str, ...] = ()
+    start: tuple[str, ...] = ()
+    stop: tuple[str, ...] = ()
+    lines: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        """True where there is anything to do."""
+        return bool(self.lines)
+
+    @property
+    def diff(self) -> str:
+        """What changes, as a person reads it."""
+        return "\n".join(self.lines)
+
+
+def plan(desired: HostState, seen: Seen) -> Change:
+    """
+    Return what makes a host hold what it should. `plan(d, s)` is empty exactly where the host already does.
+    """
+    packages = tuple(name for name in desired.packages if name not in seen.packages)
+    files = tuple(file for file in desired.files if not _holds(file, seen.files.get(file.path)))
+    absent = tuple(path for path in desired.absent if path in seen.present)
+    modules = tuple(name for name in desired.modules if name not in seen.modules)
+    sysctl = {
+        name: value for name, value in desired.sysctl.items() if _words(seen.sysctl.get(name, "")) != _words(value)
+    }
+    held = tuple(name for name in desired.held if name not in seen.held and name in {*seen.packages, *packages})
+    units = {unit.name: (unit, seen.units.get(unit.name, SeenUnit("", ""))) for unit in desired.units}
+    running = {name for name, (unit, _) in units.items() if unit.active}
+    restart = _concerned(file.restart for file in files)
+    reload = tuple(name for name in _concerned(file.reload for file in files) if name not in restart)
+    start = tuple(
+        name for name, (unit, now) in units.items() if unit.active and now.active != "active" and name not in restart
+    )
+    stop = tuple(name for name, (unit, now) in units.items() if unit.active is False and now.active not in _STOPPED)
+    enable = tuple(name for name, (unit, now) in units.items() if unit.enabled and now.enabled not in _ENABLED)
+    disable = tuple(name for name, (unit, now) in units.items() if unit.enabled is False and now.enabled == "enabled")
+    lines = (
+        *(f"+ package {name}" for name in packages),
+        *(line for file in files for line in _difference(file, seen.files.get(file.path))),
+        *(f"- {path}" for path in absent),
+        *(f"+ module {name}" for name in modules),
+        *(f"~ sysctl {name}: {seen.sysctl.get(name, '(none)')} -> {value}" for name, value in sysctl.items()),
+        *(f"+ hold {name}" for name in held),
+        *(f"+ enable {name}" for name in enable),
+        *(f"- disable {name}" for name in disable),
+        *(f"~ start {name}" for name in start),
+        *(f"~ stop {name}" for name in stop),
+    )
+    return Change(
+        packages,
+        files,
+        absent,
+        modules,
+        sysctl,
+        held,
+        enable,
+        disable,
+        tuple(name for name in restart if name in running or name not in units),
+        reload,
+        start,
+        stop,
+        lines,
+    )
+
+
+_ENABLED = ("enabled", "static", "alias", "generated", "indirect", "enabled-runtime")
+_STOPPED = ("inactive", "failed", "")
+
+
+def _holds(file: File, seen: SeenFile | None) -> bool:
+    return seen is not None and (seen.sha256, seen.mode, seen.owner) == (file.sha256, file.mode, file.owner)
+
+
+def _words(value: str) -> list[str]:
+    return value.split()
+
+
+def _concerned(lists: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name for names in lists for name in names))
+
+
+def _difference(file: File, seen: SeenFile | None) -> list[str]:
+    """Say how a file changes: a unified diff where both texts may be shown, else what differs."""
+    meta = [] if seen is None else [f"~ {file.path}: mode {seen.mode:04o} {seen.owner} -> {file.mode:04o} {file.owner}"]
+    if seen is not None and seen.sha256 == file.sha256:
+        return meta
+    if file.secret:
+        return [f"~ {file.path}: another secret" if seen else f"+ {file.path} (secret, mode {file.mode:04o})"]
+    before = (seen.text or "") if seen else ""
+    if seen is not None and seen.text is None:
+        return [f"~ {file.path}: other content"]
+    names = ("/dev/null" if seen is None else file.path, file.path)
+    return list(unified_diff(before.splitlines(), file.text.splitlines(), *names, lineterm="", n=2))
