@@ -3,7 +3,8 @@
 FleetError
 ├── SiteError             fix the site's files           exit 1
 │   ├── SchemaErrors      every wrong field of every file at once
-│   └── SelectionError    --limit, --source ... name nobody, or somebody unknown
+│   ├── SelectionError    --limit, --source ... name nobody, or somebody unknown
+│   └── BundleError       an offline bundle is not whole, or not the one the site wants
 ├── PlanRefused           the plan is unsafe, nothing was touched   exit 1
 ├── LockHeld              another run holds the site or a host      exit 1
 └── HostError             look at a host                 that host's outcome, exit 3
@@ -58,6 +59,14 @@ class SchemaErrors(SiteError):
 
 class SelectionError(SiteError):
     """A selection names nobody, or a name that the site does not have."""
+
+
+class BundleError(SiteError):
+    """An offline bundle is not whole, or lacks what is asked of it; nothing was connected to."""
+
+    def __init__(self, message: str, next_step: str = "") -> None:
+        super().__init__(message)
+        self.next_step = next_step
 
 
 class PlanRefused(FleetError):
