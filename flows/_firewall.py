@@ -13,7 +13,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from flows._firewall_outcomes import changed, disturbed, failed, holds, proposed, stopped
-from flows._hosts import HostFailure, close
+from flows._hosts import HostFailure
 from model.adoption import covered
 from model.errors import HostError, LockHeld, PlanRefused, SelectionError
 from model.outcome import Outcome
@@ -26,7 +26,6 @@ from tasks.firewall_plan import SUBJECT, Plan, findings, lockout, plan, stranger
 from tasks.firewall_session import Session, open_session
 
 if TYPE_CHECKING:
-    from nornir.core import Nornir
     from nornir.core.inventory import Host
 
     from flows._context import Context
@@ -68,14 +67,13 @@ class Sessions:
 
 
 @contextmanager
-def sessions(nr: Nornir) -> Iterator[Sessions]:
-    """Keep sessions for as long as the block runs; connections are closed with them."""
+def sessions() -> Iterator[Sessions]:
+    """Keep sessions for as long as the block runs."""
     kept = Sessions()
     try:
         yield kept
     finally:
         kept.end()
-        close(nr)
 
 
 def who() -> str:

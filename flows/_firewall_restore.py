@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from flows._firewall import Prepared as Looked
 from flows._firewall import Sessions, applied, refuse, roles, servers, sessions, told
 from flows._firewall_patience import WORKERS, to_change, to_look
-from flows._hosts import HostFailure, each, inventory
+from flows._hosts import HostFailure, closing, each, inventory
 from flows._main import Context, Ingredients
 from model.outcome import Outcome, Status
 from tasks.firewall_plan import SUBJECT, between, lockout_by, state
@@ -25,7 +25,7 @@ def restore(context: Context, hold: float) -> Ingredients:
     names = servers(context)
     nr = inventory(context.options.inventory)
     dry = context.options.dry_run
-    with sessions(nr) as kept:
+    with closing(nr), sessions() as kept:
         limit = to_look(len(names))
         looked = each(nr, lambda host: _look(host, None if dry else kept), names=names, workers=WORKERS, deadline=limit)
         refuse(looked)

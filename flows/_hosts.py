@@ -6,7 +6,8 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -181,6 +182,15 @@ def _ssh_config(nr: Nornir, directory: Path) -> Path | None:
         return directory / Path(said).expanduser()
     own = Path(nr.config.ssh.config_file).expanduser()
     return own if own.is_file() else None
+
+
+@contextmanager
+def closing(nr: Nornir) -> Iterator[None]:
+    """Close all connections when the block ends."""
+    try:
+        yield
+    finally:
+        close(nr)
 
 
 def close(nr: Nornir, seconds: float = _CLOSE_SECONDS) -> None:

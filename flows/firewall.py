@@ -9,14 +9,13 @@ import typer
 from flows import _command
 from flows import _options as flags
 from flows import _sudo as sudo
-from flows._firewall import Prepared, carry_out, prepare, refuse, roles, servers, sessions, told
+from flows._firewall import roles, servers
 from flows._firewall_adopt import take_over
-from flows._firewall_patience import WORKERS, to_change, to_look
+from flows._firewall_apply import apply
 from flows._firewall_restore import restore
-from flows._hosts import HostFailure, each, inventory
+from flows._hosts import closing, inventory
 from flows._main import Context, Ingredients, conduct
 from model.errors import SelectionError
-from tasks.firewall_plan import SUBJECT
 
 HELP = """Make every host's ufw hold exactly what the port matrix says: both families, kernel and files.
 
@@ -74,34 +73,11 @@ main.__doc__ = f"\b\n{HELP}"
 
 
 def _apply(context: Context, purge: bool, hold: float) -> Ingredients:
-    site, names = context.site, servers(context)
+    names = servers(context)
     nr = inventory(context.options.inventory)
-    with sessions(nr) as open_ones:
-        kept = None if context.options.dry_run else open_ones
-        with context.progress(len(names), "looking at every host") as advance:
-            looked = each(
-                nr,
-                lambda host: prepare(site, host, kept),
-                names=names,
-                workers=WORKERS,
-                on_done=lambda _name: advance(1),
-                deadline=to_look(len(names)),
-            )
-        refuse(looked)
-        ready = {name: answer for name, answer in looked.items() if isinstance(answer, Prepared)}
-        failed = [answer.outcome(SUBJECT) for answer in looked.values() if isinstance(answer, HostFailure)]
-        context.keep(*failed)
-        installs = any(answer.plan.install for answer in ready.values())
-        with context.progress(len(ready), "applying") as advance:
-            done = each(
-                nr,
-                lambda host: carry_out(site, host, ready[host.name], purge=purge, hold=hold),
-                names=tuple(ready),
-                workers=WORKERS,
-                on_done=lambda _name: advance(1),
-                deadline=to_change(len(ready), hold, installs=installs),
-            )
-    return Ingredients(tuple(outcome for answer in done.values() for outcome in told(answer)), names, extra=roles(site))
+    with closing(nr):
+        outcomes = apply(nr, context, names, purge=purge, hold=hold)
+    return Ingredients(outcomes, names, extra=roles(context.site))
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import unified_diff
 
 
@@ -14,7 +14,8 @@ class File:
     One file, whole.
 
     `restart` names units that must take note of a change by a restart, `reload` those a reload suffices for. The text of a `secret`
-    one is never read back nor shown; its digest is compared.
+    one is never read back nor shown; its digest is compared. A `block` is only a part of the file, between two marks of ours: what
+    others wrote around it stays.
     """
 
     path: str
@@ -24,6 +25,7 @@ class File:
     secret: bool = False
     restart: tuple[str, ...] = ()
     reload: tuple[str, ...] = ()
+    block: bool = False
 
     @property
     def sha256(self) -> str:
@@ -45,7 +47,7 @@ class HostState:
     """
     What a host should hold. `packages` are Debian packages by name, `absent` paths that must not exist, `sysctl` values of the
     running kernel by dotted name (a file makes them last), `modules` kernel modules loaded or built in, `held` packages kept at
-    their version.
+    their version. `swapless`: no swap now, nor after a reboot.
     """
 
     packages: tuple[str, ...] = ()
@@ -55,6 +57,7 @@ class HostState:
     sysctl: Mapping[str, str] = field(default_factory=dict)
     modules: tuple[str, ...] = ()
     held: tuple[str, ...] = ()
+    swapless: bool = False
 
     def __add__(self, other: HostState) -> HostState:
         """Join two states that do not speak of the same thing."""
@@ -66,6 +69,7 @@ class HostState:
             {**self.sysctl, **other.sysctl},
             self.modules + other.modules,
             self.held + other.held,
+            self.swapless or other.swapless,
         )
 
 
@@ -90,7 +94,7 @@ class SeenUnit:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What a host holds of what was asked for; what is not there is absent from the mappings."""
+    """What a host holds of what was asked for; what is not there is absent from the mappings. `swaps`: active or configured swap."""
 
     packages: Mapping[str, str]
     held: frozenset[str]
@@ -99,6 +103,7 @@ class Seen:
     units: Mapping[str, SeenUnit]
     sysctl: Mapping[str, str]
     modules: frozenset[str]
+    swaps: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +122,7 @@ class Change:
     reload: tuple[str, ...] = ()
     start: tuple[str, ...] = ()
     stop: tuple[str, ...] = ()
+    swapoff: bool = False
     lines: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
@@ -134,7 +140,8 @@ def plan(desired: HostState, seen: Seen) -> Change:
     Return what makes a host hold what it should. `plan(d, s)` is empty exactly where the host already does.
     """
     packages = tuple(name for name in desired.packages if name not in seen.packages)
-    files = tuple(file for file in desired.files if not _holds(file, seen.files.get(file.path)))
+    whole = (_whole(file, seen.files.get(file.path)) for file in desired.files)
+    files = tuple(file for file in whole if not _holds(file, seen.files.get(file.path)))
     absent = tuple(path for path in desired.absent if path in seen.present)
     modules = tuple(name for name in desired.modules if name not in seen.modules)
     sysctl = {
@@ -151,6 +158,7 @@ def plan(desired: HostState, seen: Seen) -> Change:
     stop = tuple(name for name, (unit, now) in units.items() if unit.active is False and now.active not in _STOPPED)
     enable = tuple(name for name, (unit, now) in units.items() if unit.enabled and now.enabled not in _ENABLED)
     disable = tuple(name for name, (unit, now) in units.items() if unit.enabled is False and now.enabled == "enabled")
+    swaps = seen.swaps if desired.swapless else ()
     lines = (
         *(f"+ package {name}" for name in packages),
         *(line for file in files for line in _difference(file, seen.files.get(file.path))),
@@ -162,6 +170,7 @@ def plan(desired: HostState, seen: Seen) -> Change:
         *(f"- disable {name}" for name in disable),
         *(f"~ start {name}" for name in start),
         *(f"~ stop {name}" for name in stop),
+        *(f"- swap {name}" for name in swaps),
     )
     return Change(
         packages,
@@ -176,12 +185,29 @@ def plan(desired: HostState, seen: Seen) -> Change:
         reload,
         start,
         stop,
+        bool(swaps),
         lines,
     )
 
 
 _ENABLED = ("enabled", "static", "alias", "generated", "indirect", "enabled-runtime")
 _STOPPED = ("inactive", "failed", "")
+
+
+BEGIN = "# begin matrix-fleet: what stands here until the end mark is written by it"
+END = "# end matrix-fleet"
+
+
+def _whole(file: File, seen: SeenFile | None) -> File:
+    """Return the file with a block put into what stands around it: in the block's old place, else at the end."""
+    if not file.block:
+        return file
+    before, around = (seen.text or "") if seen else "", f"{BEGIN}\n{file.text}{END}\n"
+    head, found, rest = before.partition(f"{BEGIN}\n")
+    if found:
+        return replace(file, text=head + around + rest.partition(f"{END}\n")[2], block=False)
+    gap = "" if not head or head.endswith("\n") else "\n"
+    return replace(file, text=head + gap + around, block=False)
 
 
 def _holds(file: File, seen: SeenFile | None) -> bool:

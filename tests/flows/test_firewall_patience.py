@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from flows import _firewall_adopt, _firewall_restore, firewall
+from flows import _firewall_adopt, _firewall_apply, _firewall_restore
 from flows._firewall_patience import WORKERS, to_change, to_look
 from tasks.firewall_session import INSTALL_SECONDS, SECONDS
 
@@ -21,10 +21,14 @@ def test_patience_covers_the_hold_the_install_and_every_turn() -> None:
     assert to_look(1) > 2 * SECONDS
 
 
+def _apply(context: Any) -> object:
+    return _firewall_apply.apply(None, context, ("db-1",), purge=False, hold=60)  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize(
     ("module", "begin", "expected"),
     [
-        (firewall, lambda context: firewall._apply(context, purge=False, hold=60), [to_look(1), to_change(0, 60)]),
+        (_firewall_apply, _apply, [to_look(1), to_change(0, 60)]),
         (_firewall_restore, lambda context: _firewall_restore.restore(context, 60), [to_look(1), to_change(0, 60)]),
         (_firewall_adopt, _firewall_adopt.take_over, [to_look(1)]),
     ],
@@ -41,7 +45,8 @@ def test_every_round_has_a_deadline(
     for name, fake in (
         ("each", each),
         ("inventory", lambda _: None),
-        ("sessions", lambda _: nullcontext()),
+        ("sessions", nullcontext),
+        ("closing", lambda _: nullcontext()),
         ("close", lambda _: None),
         ("servers", lambda _: ("db-1",)),
         ("roles", lambda _: {}),

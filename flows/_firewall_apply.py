@@ -1,0 +1,51 @@
+"""How does every host get the firewall that the port matrix says: all looked at, all judged, then each changed?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from flows._context import Context
+from flows._firewall import Prepared, carry_out, prepare, refuse, sessions, told
+from flows._firewall_patience import WORKERS, to_change, to_look
+from flows._hosts import HostFailure, each
+from model.outcome import Outcome
+from tasks.firewall_plan import SUBJECT
+
+if TYPE_CHECKING:
+    from nornir.core import Nornir
+
+
+def apply(nr: Nornir, context: Context, names: Sequence[str], *, purge: bool, hold: float) -> tuple[Outcome, ...]:
+    """
+    Change what has to be changed on the named hosts; those that could not be looked at are kept as failed.
+
+    Raises `PlanRefused` and `LockHeld` before anything is touched.
+    """
+    site = context.site
+    with sessions() as open_ones:
+        kept = None if context.options.dry_run else open_ones
+        with context.progress(len(names), "looking at every host") as advance:
+            looked = each(
+                nr,
+                lambda host: prepare(site, host, kept),
+                names=names,
+                workers=WORKERS,
+                on_done=lambda _name: advance(1),
+                deadline=to_look(len(names)),
+            )
+        refuse(looked)
+        ready = {name: answer for name, answer in looked.items() if isinstance(answer, Prepared)}
+        failed = [answer.outcome(SUBJECT) for answer in looked.values() if isinstance(answer, HostFailure)]
+        context.keep(*failed)
+        installs = any(answer.plan.install for answer in ready.values())
+        with context.progress(len(ready), "applying") as advance:
+            done = each(
+                nr,
+                lambda host: carry_out(site, host, ready[host.name], purge=purge, hold=hold),
+                names=tuple(ready),
+                workers=WORKERS,
+                on_done=lambda _name: advance(1),
+                deadline=to_change(len(ready), hold, installs=installs),
+            )
+    return tuple(outcome for answer in done.values() for outcome in told(answer))

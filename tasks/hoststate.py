@@ -1,0 +1,108 @@
+"""Make a host hold the packages, files, units and kernel settings that it should."""
+
+from __future__ import annotations
+
+import base64
+import shlex
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from model.errors import CommandFailed, HostError
+from model.hoststate import Change, HostState, plan
+from remote.command import first_lines
+from remote.facts.hoststate import observe
+
+if TYPE_CHECKING:
+    from nornir.core.inventory import Host
+
+SCRIPT = Path(__file__).parent.parent / "templates" / "host" / "state-apply.sh"
+SECONDS = 300.0
+_UNIT_FOLDERS = ("/etc/systemd/system/", "/usr/lib/systemd/system/", "/lib/systemd/system/")
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What was changed on a host, or would be."""
+
+    change: Change
+    applied: bool
+
+
+def enforce(host: Host, desired: HostState, *, dry_run: bool, timeout: float = SECONDS) -> Done:
+    """
+    Bring the host to the desired state, and look again: success is what is there afterwards.
+
+    Raises `HostError` where something of it still differs, and what running a command raises.
+    """
+    change = plan(desired, observe(host, desired))
+    if dry_run or not change:
+        return Done(change, False)
+    carry_out(host, change, timeout)
+    left = plan(desired, observe(host, desired))
+    if left:
+        raise HostError(host.name, f"still differs after the change:\n{left.diff}", "look at the host's journal")
+    return Done(change, True)
+
+
+def carry_out(host: Host, change: Change, timeout: float = SECONDS) -> None:
+    """
+    Apply a change in one session, in an order in which nothing starts before what it reads is there.
+
+    Raises `CommandFailed` naming the step.
+    """
+    from remote.shell import run
+
+    done = run(host, ("sh", "-s"), stdin=script(change).encode(), root=True, timeout=timeout)
+    if done.exit_code:
+        lines = done.stderr.decode(errors="replace").splitlines()
+        step = next((line for line in reversed(lines) if line.startswith("could not ")), "")
+        detail = "; ".join(lines[-6:])[-600:] if step else first_lines(done.stderr)
+        raise CommandFailed(host.name, (step or "sh",), done.exit_code, detail, "look at the host's journal")
+
+
+@cache
+def _functions() -> str:
+    return SCRIPT.read_text("utf-8")
+
+
+def script(change: Change) -> str:
+    """Return the shell text that carries a change out; secrets are in it, so it travels by standard input only."""
+    return "\n".join((_functions(), *_steps(change), ""))
+
+
+def _steps(change: Change) -> Iterator[str]:
+    if change.packages:
+        yield _call("mf_install", change.packages)
+    if change.swapoff:
+        yield "mf_swapoff"
+    for number, file in enumerate(change.files):
+        coded = base64.encodebytes(file.text.encode()).decode("ascii")
+        yield f"cat >\"$mf_work\"/{number} <<'mf-end'\n{coded}mf-end"
+        yield _call("mf_put", (file.path, f"{file.mode:04o}", file.owner, str(number)))
+    if change.absent:
+        yield f"rm -f -- {shlex.join(change.absent)} || mf_fail 'remove {len(change.absent)} files'"
+    if change.modules:
+        yield _call("mf_modprobe", change.modules)
+    yield from (_call("mf_sysctl", pair) for pair in change.sysctl.items())
+    if change.held:
+        yield f"apt-mark hold {shlex.join(change.held)} >/dev/null || mf_fail 'hold packages'"
+    changed = (*(file.path for file in change.files), *change.absent)
+    if change.packages or any(path.startswith(_UNIT_FOLDERS) for path in changed):
+        yield "systemctl daemon-reload || mf_fail 'reload units'"
+    for verb, units in (
+        ("disable", change.disable),
+        ("stop", change.stop),
+        ("enable", change.enable),
+        ("restart", change.restart),
+        ("reload-or-restart", change.reload),
+        ("start", change.start),
+    ):
+        if units:
+            yield _call("mf_systemctl", (verb, *units))
+
+
+def _call(function: str, words: Iterable[str]) -> str:
+    return shlex.join((function, *words))

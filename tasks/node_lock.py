@@ -1,0 +1,47 @@
+"""Hold a host against every other run that would make something else of it."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from model.errors import LockHeld, Unreachable
+
+if TYPE_CHECKING:
+    from nornir.core.inventory import Host
+
+    from remote.shell import Stream
+
+PATH = "/run/matrix-fleet-node.lock"
+_SECONDS = 15.0
+_SCRIPT = f"""
+exec 9>>{PATH}
+if ! flock -w 2 9; then printf 'held by %s\\n' "$(cat {PATH})"; exit; fi
+printf '%s\\n' "$1" >{PATH}
+echo locked
+cat >/dev/null
+"""
+
+
+class NodeLock:
+    """The lock of one host, held by a process there that ends with this connection."""
+
+    def __init__(self, host: Host, who: str) -> None:
+        """Take it; raises `LockHeld` naming the holder, and what running a command raises."""
+        from remote.shell import start
+
+        self._stream: Stream = start(host, ("sh", "-c", _SCRIPT, "sh", who), root=True)
+        try:
+            said = self._stream.read_line(_SECONDS).decode(errors="replace")
+        except (EOFError, TimeoutError) as error:
+            self._stream.close()
+            raise Unreachable(host.name, f"its lock cannot be taken: {error}", "is util-linux installed?") from None
+        if said != "locked":
+            self._stream.close()
+            raise LockHeld(f"{host.name}: another run works on it: {said}; wait for it or end it")
+
+    def release(self) -> None:
+        """Let it go."""
+        with suppress(EOFError, TimeoutError, OSError):
+            self._stream.end_input()
+        self._stream.close()

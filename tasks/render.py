@@ -1,0 +1,28 @@
+"""Texts from `templates/`, with every value they name given."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+FOLDER = Path(__file__).parent.parent / "templates"
+
+
+def render(template: str, /, **values: object) -> str:
+    """
+    Return the text of `templates/<template>.j2`; a value that the template names and nobody gave is an error.
+    """
+    text = _environment().get_template(f"{template}.j2").render(values)
+    return text.rstrip("\n") + "\n"
+
+
+@cache
+def _environment() -> Environment:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    # What is rendered is configuration of servers, not HTML.
+    return Environment(loader=FileSystemLoader(FOLDER), undefined=StrictUndefined, autoescape=False, trim_blocks=False)  # noqa: S701

@@ -1,0 +1,13 @@
+# Lets kubeadm bring this host into a cluster, as a unit of its own, so that it ends what it began even when the controller goes away.
+# $1: `init` or `join`; kubeadm's configuration comes on standard input and lies in memory while it is needed.
+set -u
+umask 077
+mf_state=/var/lib/matrix-fleet
+mkdir -p "$mf_state" /run/matrix-fleet && cat >/run/matrix-fleet/kubeadm.yaml || exit 1
+printf 'started %s\n' "$1" >"$mf_state/node"
+[ "$1" = join ] || set -- "$1" --skip-token-print
+: >"$mf_state/kubeadm.log"
+exec systemd-run --quiet --wait --collect --unit=matrix-fleet-node --property=RuntimeMaxSec=900 \
+    --property=StandardOutput=append:"$mf_state/kubeadm.log" --property=StandardError=append:"$mf_state/kubeadm.log" \
+    /bin/sh -c 'kubeadm "$@" --config /run/matrix-fleet/kubeadm.yaml; code=$?; rm -f /run/matrix-fleet/kubeadm.yaml
+[ $code -ne 0 ] || printf "done %s\n" "$1" >/var/lib/matrix-fleet/node; exit $code' sh "$@"

@@ -1,0 +1,65 @@
+# Brings a host to what it should hold. Each function is one kind of change; the first that fails ends the script and says which.
+umask 077
+mf_work=$(mktemp -d /run/matrix-fleet.XXXXXX) || exit 1
+trap 'rm -rf "$mf_work"' EXIT
+
+mf_fail() {
+    printf 'could not %s\n' "$1" >&2
+    exit 74
+}
+
+mf_apt() {
+    DEBIAN_FRONTEND=noninteractive apt-get -q -y -o DPkg::Lock::Timeout=120 -o APT::Install-Recommends=false \
+        -o Dpkg::Options::=--force-confold -o Dpkg::Use-Pty=0 "$@" </dev/null 1>&2
+}
+
+# From the staged bundle where there is one, else from the host's own sources.
+mf_install() {
+    if [ -e /var/lib/matrix-fleet/bundle/packages/Packages ]; then
+        mf_own=/var/lib/matrix-fleet/bundle/apt
+        mkdir -p -m 755 "$mf_own/lists/partial" || mf_fail "make $mf_own"
+        printf 'deb [trusted=yes] file:/var/lib/matrix-fleet/bundle/packages ./\n' >"$mf_own/sources.list"
+        mf_from="-o Dir::Etc::SourceList=$mf_own/sources.list -o Dir::Etc::SourceParts=/dev/null -o Dir::State::Lists=$mf_own/lists"
+        mf_from="$mf_from -o APT::Sandbox::User=root"
+    else
+        mf_from=
+    fi
+    # shellcheck disable=SC2086 # options are several words
+    mf_apt $mf_from update || mf_fail "read the package sources"
+    # shellcheck disable=SC2086
+    mf_apt $mf_from install "$@" || mf_fail "install $*"
+}
+
+# $1: path, $2: mode, $3: owner, $4: the text's name in the working folder.
+mf_put() {
+    mkdir -p -m 755 "$(dirname "$1")" || mf_fail "make the folder of $1"
+    base64 -d <"$mf_work/$4" >"$1.matrix-fleet" && chown "$3" "$1.matrix-fleet" && chmod "$2" "$1.matrix-fleet" &&
+        mv -f "$1.matrix-fleet" "$1" || mf_fail "write $1"
+}
+
+mf_modprobe() {
+    for mf_name; do modprobe "$mf_name" || mf_fail "load the kernel module $mf_name"; done
+}
+
+# $1: dotted name, $2: value.
+mf_sysctl() {
+    if [ "$1" = kernel.hostname ]; then
+        hostname "$2" || mf_fail "set the host's name"
+    else
+        printf '%s\n' "$2" >"/proc/sys/$(printf %s "$1" | tr . /)" || mf_fail "set $1"
+    fi
+}
+
+mf_swapoff() {
+    swapoff -a || mf_fail "turn swap off"
+    sed -i 's/^\([^#[:space:]]*[[:space:]]\{1,\}[^[:space:]]*[[:space:]]\{1,\}swap[[:space:]]\)/# by matrix-fleet: \1/' /etc/fstab ||
+        mf_fail "take swap out of /etc/fstab"
+    systemctl mask --quiet swap.target || mf_fail "mask swap.target"
+}
+
+# $1: what systemctl is to do, $2...: units.
+mf_systemctl() {
+    mf_verb=$1
+    shift
+    systemctl --quiet "$mf_verb" -- "$@" || mf_fail "$mf_verb $*"
+}
