@@ -233,4 +233,5 @@ def _difference(file: File, seen: SeenFile | None) -> list[str]:
     if seen is not None and seen.text is None:
         return [f"~ {file.path}: other content"]
     names = ("/dev/null" if seen is None else file.path, file.path)
-    return list(unified_diff(before.splitlines(), file.text.splitlines(), *names, lineterm="", n=2))
+    lines = list(unified_diff(before.splitlines(), file.text.splitlines(), *names, lineterm="", n=2))
+    return lines or [f"~ {file.path}: only the ends of lines differ" if seen else f"+ {file.path} (empty)"]

@@ -1,0 +1,152 @@
+"""Claims about what is left to do on a host."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from model.hoststate import BEGIN, END, File, HostState, Seen, SeenFile, SeenUnit, Unit, plan
+
+NOTHING = Seen({}, frozenset(), {}, frozenset(), {}, {}, frozenset())
+SECRET = "correct horse battery staple"
+
+
+def _seen(file: File, text: str | None = None) -> SeenFile:
+    content = file.text if text is None else text
+    return SeenFile(hashlib.sha256(content.encode()).hexdigest(), file.mode, file.owner, content)
+
+
+def _obey(desired: HostState, seen: Seen) -> Seen:
+    """Do to a host in memory what a plan says, as the script does it to a real one."""
+    todo = plan(desired, seen)
+    files = {**seen.files, **{file.path: _seen(file) for file in todo.files}}
+    units = dict(seen.units)
+    for name in {*todo.enable, *todo.disable, *todo.start, *todo.stop, *todo.restart}:
+        old = units.get(name, SeenUnit("disabled", "inactive"))
+        enabled = "enabled" if name in todo.enable else ("disabled" if name in todo.disable else old.enabled)
+        started = name in todo.start or name in todo.restart
+        units[name] = SeenUnit(enabled, "active" if started else ("inactive" if name in todo.stop else old.active))
+    return Seen(
+        {**seen.packages, **dict.fromkeys(todo.packages, "1")},
+        seen.held | set(todo.held),
+        {path: file for path, file in files.items() if path not in todo.absent},
+        seen.present - set(todo.absent),
+        units,
+        {**seen.sysctl, **todo.sysctl},
+        seen.modules | set(todo.modules),
+        () if todo.swapoff else seen.swaps,
+    )
+
+
+_names = st.sampled_from(["alpha", "beta", "gamma"])
+_texts = st.text(alphabet="abc\n# ", max_size=30)
+_files = st.builds(
+    File,
+    path=st.sampled_from(["/etc/a", "/etc/b"]),
+    text=_texts,
+    mode=st.sampled_from([0o600, 0o644]),
+    secret=st.booleans(),
+    restart=st.sets(st.sampled_from(["a.service"])).map(tuple),
+    block=st.booleans(),
+)
+_states = st.builds(
+    HostState,
+    packages=st.sets(_names).map(tuple),
+    files=st.lists(_files, max_size=2, unique_by=lambda file: file.path).map(tuple),
+    absent=st.sets(st.sampled_from(["/etc/c", "/etc/d"])).map(tuple),
+    units=st.lists(
+        st.builds(
+            Unit, st.sampled_from(["a.service", "b.service"]), st.sampled_from([True, False, None]), st.booleans()
+        ),
+        max_size=2,
+        unique_by=lambda unit: unit.name,
+    ).map(tuple),
+    sysctl=st.dictionaries(st.sampled_from(["net.a", "vm.b"]), st.sampled_from(["0", "1"])),
+    modules=st.sets(_names).map(tuple),
+    swapless=st.booleans(),
+)
+_hosts = st.builds(
+    Seen,
+    packages=st.dictionaries(_names, st.just("1")),
+    held=st.just(frozenset()),
+    files=st.dictionaries(
+        st.sampled_from(["/etc/a", "/etc/b"]), st.builds(lambda text: _seen(File("", text), text), _texts)
+    ),
+    present=st.sets(st.sampled_from(["/etc/c", "/etc/d"])).map(frozenset),
+    units=st.dictionaries(
+        st.sampled_from(["a.service", "b.service"]),
+        st.builds(
+            SeenUnit, st.sampled_from(["enabled", "disabled", ""]), st.sampled_from(["active", "inactive", "failed"])
+        ),
+    ),
+    sysctl=st.dictionaries(st.sampled_from(["net.a", "vm.b"]), st.sampled_from(["0", "1"])),
+    modules=st.sets(_names).map(frozenset),
+    swaps=st.sampled_from([(), ("/dev/zram0",)]),
+)
+
+
+@given(_states, _hosts)
+def test_after_a_plan_nothing_is_left_to_do(desired: HostState, host: Seen) -> None:
+    after = _obey(desired, host)
+    assert plan(desired, after).lines == ()
+    assert not plan(desired, after)
+
+
+@given(_states)
+def test_every_wish_that_a_bare_host_lacks_is_named(desired: HostState) -> None:
+    todo = plan(desired, NOTHING)
+    told = todo.diff
+    for name in desired.packages:
+        assert f"+ package {name}" in told
+    for file in desired.files:
+        assert file.path in told
+
+
+def test_a_secret_is_compared_and_never_shown() -> None:
+    file = File("/etc/key", f"{SECRET}\n", mode=0o600, secret=True)
+    for host in (NOTHING, replace(NOTHING, files={"/etc/key": SeenFile("0" * 64, 0o600, "root:root")})):
+        todo = plan(HostState(files=(file,)), host)
+        assert todo.files == (file,)
+        assert SECRET not in todo.diff
+        assert "/etc/key" in todo.diff
+
+
+def test_another_mode_or_owner_alone_is_a_change() -> None:
+    file = File("/etc/a", "text\n", mode=0o600)
+    for wrong in (replace(_seen(file), mode=0o644), replace(_seen(file), owner="nobody:nogroup")):
+        assert plan(HostState(files=(file,)), replace(NOTHING, files={"/etc/a": wrong})).files == (file,)
+
+
+def test_a_block_leaves_what_others_wrote_around_it() -> None:
+    block = File("/etc/hosts", "10.0.0.1 a\n", block=True)
+    before = "127.0.0.1 localhost\n"
+    first = plan(HostState(files=(block,)), replace(NOTHING, files={"/etc/hosts": _seen(block, before)})).files[0].text
+    assert first == f"{before}{BEGIN}\n10.0.0.1 a\n{END}\n"
+    changed = replace(block, text="10.0.0.2 b\n")
+    seen = replace(NOTHING, files={"/etc/hosts": _seen(block, f"{first}192.0.2.1 theirs\n")})
+    second = plan(HostState(files=(changed,)), seen).files[0].text
+    assert second == f"{before}{BEGIN}\n10.0.0.2 b\n{END}\n192.0.2.1 theirs\n"
+
+
+def test_a_changed_file_restarts_what_reads_it_and_starts_it_only_once() -> None:
+    file = File("/etc/a", "new\n", restart=("a.service",))
+    desired = HostState(files=(file,), units=(Unit("a.service"),))
+    todo = plan(desired, replace(NOTHING, units={"a.service": SeenUnit("enabled", "inactive")}))
+    assert todo.restart == ("a.service",)
+    assert todo.start == ()
+
+
+def test_a_stopped_unit_is_found() -> None:
+    desired = HostState(units=(Unit("a.service"),))
+    todo = plan(desired, replace(NOTHING, units={"a.service": SeenUnit("enabled", "failed")}))
+    assert todo.start == ("a.service",)
+
+
+def test_values_of_the_kernel_are_compared_by_word() -> None:
+    desired = HostState(sysctl={"net.ipv4.ip_local_port_range": "32768 60999"})
+    same = replace(NOTHING, sysctl={"net.ipv4.ip_local_port_range": "32768\t60999 "})
+    assert not plan(desired, same)
+    assert plan(desired, replace(NOTHING, sysctl={"net.ipv4.ip_local_port_range": "1024 60999"}))
