@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from flows._phases.work import Work, would
 from model.errors import HostError
 from model.outcome import Outcome, Status
-from tasks import kubeadm, secret
+from tasks import etcd, kubeadm, secret
 from tasks.hoststate import enforce
 
 if TYPE_CHECKING:
@@ -74,6 +74,7 @@ def _join(work: Work, host: Host, subject: str) -> Outcome:
     source = work.host(work.members[0])
     machine = work.site.by_name[host.name]
     if machine.node == "control_plane":
+        etcd.forget(source, host.name, [str(address) for address in machine.own])
         encryption = secret.shared([source, host], kubeadm.ENCRYPTION, kubeadm.ENCRYPTION_BYTES)
         enforce(host, kubeadm.before_control_plane(encryption), dry_run=False)
         kubeadm.hand_over_keys(source, host)
