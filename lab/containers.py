@@ -11,10 +11,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lab import cgroups, disks, processes
+from lab import cgroups, disks, forbidden, node, processes
 from lab.commands import environment
 from lab.instance import CHECKOUT, VARIABLE, Instance
 from lab.readiness import Boot
+from lab.topology import LabHost
 
 # systemd-nspawn ends with 133 when its host asked for a reboot: it comes back as after `lab reboot`, its kernel's rules gone.
 _SUPERVISOR = """
@@ -59,50 +60,54 @@ def _is_init(pid: int) -> bool:
     return False
 
 
-def start(instance: Instance, host: str, root: Path) -> Boot:
+def start(instance: Instance, host: LabHost) -> Boot:
     """Start a host that has its disk mounted and its namespace made; it outlives this process."""
-    notices = _socket(instance, host)
-    entries = [os.open(entry, os.O_WRONLY) for entry in cgroups.create(instance.namespace(host))]
-    console = disks.disk_of(instance, host).console
+    notices = _socket(instance, host.name)
+    entries = [os.open(entry, os.O_WRONLY) for entry in cgroups.create(instance.namespace(host.name))]
+    console = disks.disk_of(instance, host.name).console
     try:
         with console.open("ab") as output:
             process = subprocess.Popen(
-                _argv(instance, host, root),
+                _argv(instance, host),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
                 start_new_session=True,
                 cwd="/",
                 env=environment(_environment(instance, host)),
-                preexec_fn=_Entrance(entries),
+                preexec_fn=_Entrance(entries, confined=host.serves_the_site),
             )
     finally:
         for entry in entries:
             os.close(entry)
-    return Boot(host, process, notices)
+    return Boot(host.name, process, notices)
 
 
 @dataclass(frozen=True, slots=True)
 class _Entrance:
-    """Between fork and exec: enter the host's control groups."""
+    """Between fork and exec: enter the host's control groups, and give up what its many capabilities would allow."""
 
     entries: Sequence[int] = field(default_factory=tuple)
+    confined: bool = False
 
     def __call__(self) -> None:
         for entry in self.entries:
             os.write(entry, b"0")
+        if self.confined:
+            forbidden.forbid()
 
 
-def _argv(instance: Instance, host: str, root: Path) -> tuple[str, ...]:
+def _argv(instance: Instance, host: LabHost) -> tuple[str, ...]:
+    disk = disks.disk_of(instance, host.name)
     return (
         *("/bin/sh", "-c", _SUPERVISOR, "supervisor", sys.executable),
         "systemd-nspawn",
         "--quiet",
-        f"--directory={root}",
-        machine_argument(instance, host),
-        f"--hostname={host}",
-        f"--network-namespace-path={instance.namespace_path(host)}",
-        "--capability=CAP_NET_ADMIN,CAP_NET_RAW",
+        f"--directory={disk.root}",
+        machine_argument(instance, host.name),
+        f"--hostname={host.name}",
+        f"--network-namespace-path={instance.namespace_path(host.name)}",
+        *(node.arguments(disk.data) if host.serves_the_site else ("--capability=CAP_NET_ADMIN,CAP_NET_RAW",)),
         "--register=no",
         "--keep-unit",
         "--notify-ready=yes",
@@ -115,13 +120,14 @@ def _argv(instance: Instance, host: str, root: Path) -> tuple[str, ...]:
     )
 
 
-def _environment(instance: Instance, host: str) -> Mapping[str, str]:
-    modern = cgroups.version_2() or _needs_version_2(disks.disk_of(instance, host).root)
+def _environment(instance: Instance, host: LabHost) -> Mapping[str, str]:
+    modern = cgroups.version_2() or _needs_version_2(disks.disk_of(instance, host.name).root)
     return {
+        **(node.ENVIRONMENT if host.serves_the_site else {}),
         "SYSTEMD_NSPAWN_API_VFS_WRITABLE": "network",
         "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1" if modern else "0",
-        "NOTIFY_SOCKET": str(_socket_path(instance, host)),
-        "HOST": host,
+        "NOTIFY_SOCKET": str(_socket_path(instance, host.name)),
+        "HOST": host.name,
         "PYTHONPATH": str(CHECKOUT),
         VARIABLE: instance.name,
     }

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from lab import containers, leftovers, network
+from lab import containers, forbidden, leftovers, network
 from lab.errors import LabError
 from lab.instance import VARIABLE, Instance
 
@@ -26,10 +26,12 @@ def run(instance: Instance, argv: Sequence[str]) -> NoReturn:
 
 
 def shell(instance: Instance, host: str, argv: Sequence[str]) -> NoReturn:
-    """Become the command, as root on a host; without one, an interactive shell."""
+    """Become the command, as root on a host, with no more power over the machine than its services have; without one, a shell."""
     own = {name: os.environ[name] for name in ("TERM", "LANG") if name in os.environ}
     environment = {**own, "PATH": _HOST_PATH, "HOME": "/root", "USER": "root", "LOGNAME": "root", "SHELL": "/bin/bash"}
-    _become(entrance(instance, host, argv or ("/bin/bash", "-l")), environment)
+    command = entrance(instance, host, argv or ("/bin/bash", "-l"))
+    forbidden.forbid()
+    _become(command, environment)
 
 
 def entrance(instance: Instance, host: str, argv: Sequence[str]) -> tuple[str, ...]:

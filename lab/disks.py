@@ -36,6 +36,11 @@ class Disk:
         return self.folder / "root"
 
     @property
+    def data(self) -> Path:
+        """The host's folders that lie on no overlay."""
+        return self.folder / "data"
+
+    @property
     def console(self) -> Path:
         """What the host printed while it booted."""
         return self.folder / "console.log"

@@ -10,11 +10,16 @@ from typing import Any
 
 import yaml
 
-from lab.instance import CHECKOUT, Instance
+from lab.instance import BUNDLE, CHECKOUT, Instance
 from lab.topology import LabHost
 
 _COPIED = ("groups.yaml", "ports.yaml")
 _CALL_FEATURES = ("turn", "turn_dtls", "livekit", "element_call")
+# What containers on the machine's kernel cannot do as servers can: control groups as the machine has them, no AppArmor, no lowering of
+# OOM scores; and no host sets the machine's clock.
+_RUNTIME = {"cgroup_driver": "cgroupfs", "apparmor": False, "lower_oom_scores": False}
+_KUBERNETES = {"bundle": str(BUNDLE), "runtime": _RUNTIME, "cgroup_v1": True, "accepted_errors": ["SystemVerification"]}
+_SERVERS = {"time_options": ["-x"]}
 _MONITORING_FEATURES = ("monitoring", "alertmanager", "node_exporter")
 
 
@@ -79,14 +84,21 @@ def _texts(instance: Instance, name: str, hosts: Sequence[LabHost], user: str) -
 
 
 def fitted(settings: dict[str, Any], name: str, hosts: Sequence[LabHost]) -> dict[str, Any]:
-    """Return the reference site's settings, less what a lab of these hosts has nobody for."""
+    """Return the reference site's settings, less what a lab of these hosts has nobody for, and with what its hosts are not able to do."""
     names = {host.name for host in hosts}
     roles = {role for host in hosts for role in host.roles}
     external = {key: value for key, value in settings["external"].items() if names.issuperset(value["targets"])}
     features = dict(settings.get("features", {}))
     features |= dict.fromkeys(_CALL_FEATURES, False) if "call" not in roles else {}
     features |= dict.fromkeys(_MONITORING_FEATURES, False) if "monitoring" not in roles else {}
-    return {**settings, "name": name, "external": external, "features": features}
+    return {
+        **settings,
+        "name": name,
+        "external": external,
+        "features": features,
+        "kubernetes": {**settings["kubernetes"], **_KUBERNETES},
+        "servers": {**settings.get("servers", {}), **_SERVERS},
+    }
 
 
 def host_entry(host: LabHost) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import signal
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from lab import cgroups, containers, controller, disks, identity, network, processes, readiness, services
+from lab import cgroups, containers, controller, disks, identity, network, node, processes, readiness, services
 from lab.commands import call
 from lab.errors import LabError
 from lab.instance import Instance
@@ -53,12 +53,15 @@ def _boot_one(instance: Instance, plan: Plan, host: LabHost, root: Root) -> read
         network.external(
             instance, [str(address) for entry in site.settings.external.values() for address in entry.addresses]
         )
-    return containers.start(instance, host.name, disks.mount(instance, host.name, root, plan.layer(host)))
+    disks.mount(instance, host.name, root, plan.layer(host))
+    return containers.start(instance, host)
 
 
 def _new_disk(instance: Instance, plan: Plan, host: LabHost) -> None:
     if host.name == ROUTER:
         disks.create(instance, host, (plan.user,), services.files(load_site(instance.inventory)), services.links())
+    elif host.serves_the_site:
+        disks.create(instance, host, (plan.user,), node.files(), node.links())
     else:
         disks.create(instance, host, (plan.user,))
 

@@ -24,7 +24,7 @@ MASKED = (
     "systemd-firstboot.service", "systemd-update-utmp.service", "systemd-update-utmp-runlevel.service",
     "systemd-random-seed.service", "systemd-pstore.service", "systemd-journal-flush.service", "systemd-repart.service",
     "systemd-pcrphase.service", "systemd-pcrphase-sysinit.service", "systemd-machine-id-commit.service",
-    "systemd-ask-password-console.path", "systemd-ask-password-wall.path", "systemd-modules-load.service",
+    "systemd-ask-password-console.path", "systemd-ask-password-wall.path",
     "systemd-networkd-wait-online.service", "dev-hugepages.mount", "sys-kernel-debug.mount", "sys-kernel-tracing.mount",
     "sys-kernel-config.mount", "sys-fs-fuse-connections.mount", "proc-sys-fs-binfmt_misc.automount", "systemd-binfmt.service",
     "cryptsetup.target", "integritysetup.target", "veritysetup.target", "systemd-udevd.service", "systemd-udev-trigger.service",
@@ -58,6 +58,7 @@ JOURNAL = """\
 Storage=volatile
 RuntimeMaxUse=8M
 Audit=no
+ReadKMsg=no
 """
 
 APT = """\
@@ -82,7 +83,7 @@ class Recipe:
     """Everything that decides what a root holds, save the mirror's state on the day it is built."""
 
     suite: str
-    revision: int = 6
+    revision: int = 7
     bare: tuple[str, ...] = BARE
     full: tuple[str, ...] = FULL
     router: tuple[str, ...] = ROUTER
