@@ -32,13 +32,13 @@ def build(recipe: Recipe, draft: Path, source: Archive, say: Callable[[str], Non
     repository = draft / "repository"
     repository.mkdir()
     say(f"  full layer: {', '.join(recipe.full)}")
-    with _layer(draft, "full", str(bare)) as root:
-        _opened(root, recipe, source, draft / "log")
+    with layer(draft, "full", str(bare)) as root:
+        opened(root, recipe.suite, source, draft / "log")
         _install(root, recipe.full, repository, draft / "log")
         _deployer(root, draft / "log")
-        _download(root, recipe.router, draft / "later", draft / "log")
+        download(root, recipe.router, draft / "later", draft / "log")
     say(f"  router layer: {', '.join(recipe.router)}")
-    with _layer(draft, "router", f"{draft / 'full'}:{bare}") as root:
+    with layer(draft, "router", f"{draft / 'full'}:{bare}") as root:
         _unpack(root, draft / "later", draft / "log")
         (root / REPOSITORY).mkdir()
     for package in (draft / "later").iterdir():
@@ -90,7 +90,8 @@ def _trim(recipe: Recipe, root: Path) -> None:
 
 
 @contextmanager
-def _layer(draft: Path, name: str, lower: str) -> Iterator[Path]:
+def layer(draft: Path, name: str, lower: str) -> Iterator[Path]:
+    """Mount what becomes the draft's folder `name` over finished layers; until the block ends its programs may be run."""
     root, work = draft / "root", draft / "work" / name
     for folder in (root, work, draft / name):
         folder.mkdir(parents=True, exist_ok=True)
@@ -107,16 +108,16 @@ def _layer(draft: Path, name: str, lower: str) -> Iterator[Path]:
         root.rmdir()
 
 
-def _opened(root: Path, recipe: Recipe, source: Archive, log: Path) -> None:
+def opened(root: Path, suite: str, source: Archive, log: Path) -> None:
     """Let the layer's apt reach the archive as the machine's own apt does."""
     shutil.copy("/etc/resolv.conf", root / "etc/resolv.conf")
     for setting in apt_settings():
         if not setting.name.startswith("docker"):
             shutil.copy(setting, root / "etc/apt/apt.conf.d" / f"zz-build-{setting.name}")
-    line = f"deb [signed-by={_KEYRING}] {source.mirror} {recipe.suite} main\n"
+    line = f"deb [signed-by={_KEYRING}] {source.mirror} {suite} main\n"
     (root / "etc/apt/sources.list").write_text(line, "utf-8")
     shutil.copy(_KEYRING, root / str(_KEYRING).lstrip("/"))
-    _inside(root, ("apt-get", "-q", "update"), log)
+    inside(root, ("apt-get", "-q", "update"), log)
 
 
 def _close(root: Path) -> None:
@@ -131,38 +132,40 @@ def _close(root: Path) -> None:
 
 
 def _install(root: Path, packages: Sequence[str], keep: Path, log: Path) -> None:
-    _download(root, packages, keep, log)
+    download(root, packages, keep, log)
     for package in keep.iterdir():
         shutil.copy(package, root / "var/cache/apt/archives")
-    _inside(root, ("apt-get", "-qy", "install", *packages), log)
+    inside(root, ("apt-get", "-qy", "install", *packages), log)
     for package in (root / "var/cache/apt/archives").glob("*.deb"):
         package.unlink()
 
 
 def _deployer(root: Path, log: Path) -> None:
     """Make the account that the site's flows log in with."""
-    _inside(root, ("useradd", "--create-home", "--uid", str(DEPLOY_UID), "--shell", "/bin/bash", "deploy"), log)
+    inside(root, ("useradd", "--create-home", "--uid", str(DEPLOY_UID), "--shell", "/bin/bash", "deploy"), log)
     rule = root / "etc/sudoers.d/deploy"
     rule.write_text("deploy ALL=(ALL:ALL) NOPASSWD: ALL\n", "utf-8")
     rule.chmod(0o440)
 
 
-def _download(root: Path, packages: Sequence[str], keep: Path, log: Path) -> None:
-    _inside(root, ("apt-get", "-qy", "--download-only", "install", *packages), log)
+def download(root: Path, packages: Sequence[str], keep: Path, log: Path) -> None:
+    """Put the packages, and what the root lacks of what they depend on, into the folder `keep`."""
+    inside(root, ("apt-get", "-qy", "--download-only", "install", *packages), log)
     keep.mkdir(exist_ok=True)
     for package in (root / "var/cache/apt/archives").glob("*.deb"):
         shutil.move(package, keep / package.name)
 
 
 def _unpack(root: Path, packages: Path, log: Path) -> None:
-    inside = root / "srv/later"
-    shutil.copytree(packages, inside)
+    folder = root / "srv/later"
+    shutil.copytree(packages, folder)
     names = tuple(f"/srv/later/{package.name}" for package in sorted(packages.iterdir()))
-    _inside(root, ("dpkg", "--install", *names), log)
-    shutil.rmtree(inside)
+    inside(root, ("dpkg", "--install", *names), log)
+    shutil.rmtree(folder)
 
 
-def _inside(root: Path, argv: Sequence[str], log: Path) -> None:
+def inside(root: Path, argv: Sequence[str], log: Path) -> None:
+    """Run a program of the root in it."""
     # A process namespace of its own: whatever a package starts ends with it.
     sandbox = (
         "unshare",
@@ -178,10 +181,15 @@ def _inside(root: Path, argv: Sequence[str], log: Path) -> None:
     logged((*sandbox, *argv), log, seconds=600)
 
 
+def listing(repository: Path) -> str:
+    """Describe the folder's packages as apt reads it."""
+    text = call(("dpkg-scanpackages", "--multiversion", str(repository), "/dev/null"), seconds=120)
+    return text.replace(f"Filename: {repository}/", "Filename: ./")
+
+
 def _index(repository: Path) -> None:
     """Write the flat repository's Packages and Release files; nobody signs them, hosts are told to trust it."""
-    listing = call(("dpkg-scanpackages", "--multiversion", str(repository), "/dev/null"), seconds=120)
-    text = listing.replace(f"Filename: {repository}/", "Filename: ./")
+    text = listing(repository)
     (repository / "Packages").write_text(text, "utf-8")
     digest = hashlib.sha256(text.encode()).hexdigest()
     release = (

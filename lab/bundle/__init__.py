@@ -1,0 +1,1 @@
+"""The lab's offline bundle, built from Go modules and Debian packages."""

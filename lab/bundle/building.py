@@ -1,0 +1,118 @@
+"""How does the lab's bundle come to be, and is the one on this machine still the one that is described?"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+
+from lab import once
+from lab.bundle import compiling, debian, packing, userland
+from lab.bundle.packing import Sources
+from lab.bundle.recipe import DEFAULT, PAUSE, RECIPES, Recipe
+from lab.commands import call
+from lab.errors import LabError
+from lab.instance import CACHE
+from model.bundle import MANIFEST, Bundle, render
+from model.bundle_items import Item
+
+BUNDLES = CACHE / "bundles"
+
+
+def ensure(minor: str, say: once.Say) -> Path:
+    """
+    Return the folder of the bundle for a minor version of Kubernetes, building what of it this machine has not built so far.
+
+    The links `1.36` and the like, and `current` for the default, lead to it.
+    """
+    recipe = RECIPES[minor]
+    name = f"lab-{compiling.version(recipe.components[0])}"
+    folder = BUNDLES / f"{name}-{_key(recipe)}"
+    if folder.is_dir():
+        say(f"{folder}: nothing changed, nothing to do")
+    else:
+        say(f"building the bundle {name}, once for these versions")
+    once.ensure(folder, partial(_build, recipe, name, say), say)
+    for link in (minor, "current") if minor == DEFAULT else (minor,):
+        _point(BUNDLES / link, folder.name)
+    _prune(name, folder)
+    return folder
+
+
+def _key(recipe: Recipe) -> str:
+    """Digest of everything that decides what the bundle holds, this package's own code included."""
+    parts = [*map(compiling.key, recipe.components), compiling.pause_key()]
+    debians = [debian.key(recipe.suite), userland.key(recipe.suite)]
+    digest = hashlib.sha256(json.dumps([asdict(recipe), parts, debians]).encode())
+    for source in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(source.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _build(recipe: Recipe, name: str, say: once.Say, draft: Path) -> None:
+    sources = _sources(recipe, draft, say)
+    say("  compressing programs and writing images")
+    for folder in ("binaries", "images", f"packages/{recipe.suite}"):
+        (draft / folder).mkdir(parents=True)
+    work: list[Callable[[], Item]] = [partial(packing.binary, sources, binary) for binary in recipe.binaries]
+    work += [partial(packing.image, sources, image) for image in recipe.images]
+    items = [*_together(work), *packing.packages(sources)]
+    bundle = Bundle(
+        name=name,
+        kubernetes=sources.versions[recipe.kubernetes],
+        architecture="amd64",
+        suites=(recipe.suite,),
+        items=tuple(items),
+    )
+    _expected(sources.programs[recipe.kubernetes] / "kubeadm", bundle)
+    (draft / MANIFEST).write_text(render(bundle), "utf-8")
+
+
+def _sources(recipe: Recipe, draft: Path, say: once.Say) -> Sources:
+    programs = {component.folder: compiling.ensure(component, say) for component in recipe.components}
+    return Sources(
+        {**programs, PAUSE.component: compiling.pause(say)},
+        {component.folder: compiling.version(component) for component in recipe.components},
+        userland.ensure(recipe.suite, say),
+        debian.ensure(recipe.suite, say),
+        recipe.suite,
+        draft,
+    )
+
+
+def _together(work: Sequence[Callable[[], Item]]) -> list[Item]:
+    # zlib and hashlib let other threads run while they work.
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return [done.result() for done in [pool.submit(one) for one in work]]
+
+
+def _expected(kubeadm: Path, bundle: Bundle) -> None:
+    """Raise LabError when kubeadm would ask for an image that the bundle lacks."""
+    argv = (str(kubeadm), "config", "images", "list", "--kubernetes-version", f"v{bundle.kubernetes}")
+    missing = sorted(set(call(argv).split()) - {image.reference for image in bundle.images})
+    if missing:
+        raise LabError(
+            f"kubeadm {bundle.kubernetes} expects images that lab/bundle/recipe.py has not: {', '.join(missing)}"
+        )
+
+
+def _point(link: Path, target: str) -> None:
+    if link.is_symlink() and str(link.readlink()) == target:
+        return
+    fresh = link.with_name(f".{link.name}")
+    fresh.unlink(missing_ok=True)
+    fresh.symlink_to(target)
+    fresh.replace(link)
+
+
+def _prune(name: str, kept: Path) -> None:
+    """Remove former bundles of the same name: nothing leads to them any more."""
+    for folder in BUNDLES.glob(f"{name}-*"):
+        if folder != kept:
+            shutil.rmtree(folder)

@@ -1,0 +1,103 @@
+"""How does a folder of Go modules become static programs, once for the same modules, flags and toolchain?"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+
+from lab import once
+from lab.bundle import toolchain
+from lab.bundle.recipe import Component
+from lab.commands import logged
+from lab.errors import LabError
+from lab.instance import CACHE
+
+MODULES = Path(__file__).with_name("go")
+PAUSE = Path(__file__).with_name("pause") / "pause.c"
+_COMPILER = ("gcc", "-Os", "-static", "-s", "-Wall", "-Wextra")
+# No program holds a path or a time of the machine that compiled it.
+_FLAGS = ("-trimpath", "-buildvcs=false")
+_STATIC = "-linkmode external -extldflags '-static'"
+# Static glibc can't look names up: Go's own resolver can.
+_CGO_TAGS = ("-tags", "netgo,osusergo")
+# On two cores the whole of Kubernetes takes seven minutes.
+_SECONDS = 3600
+
+
+def version(component: Component) -> str:
+    """
+    Return the version of the component's module, without its v.
+
+    Raises LabError when its go.mod does not require the module.
+    """
+    text = (MODULES / component.folder / "go.mod").read_text("utf-8")
+    found = re.search(rf"^(?:require |\t){re.escape(component.module)} v(\S+)", text, re.MULTILINE)
+    if not found:
+        raise LabError(f"{MODULES / component.folder}/go.mod does not require {component.module}")
+    return found[1]
+
+
+def key(component: Component) -> str:
+    """Digest of everything that decides what is compiled."""
+    digest = hashlib.sha256(json.dumps([asdict(component), _arguments(component)]).encode())
+    digest.update(toolchain.LOCK.read_bytes())
+    for name in ("go.mod", "go.sum", "tools.go"):
+        digest.update((MODULES / component.folder / name).read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def ensure(component: Component, say: once.Say) -> Path:
+    """Return the folder of the component's programs, compiling them first if this machine has not done so."""
+
+    def build(draft: Path) -> None:
+        go = toolchain.ensure(say)
+        say(f"  compiling {component.folder} ({version(component)}); log: {draft}/log")
+        argv = (str(go), "-C", str(MODULES / component.folder), "build", *_arguments(component), "-o", f"{draft}/")
+        logged((*argv, *_packages(component)), draft / "log", seconds=_SECONDS, extra=_environment(component))
+
+    return once.ensure(CACHE / "programs" / f"{component.folder}-{key(component)}", build, say)
+
+
+def pause_key() -> str:
+    """Digest of everything that decides what the pause program is."""
+    return hashlib.sha256(json.dumps([_COMPILER, PAUSE.read_text("utf-8")]).encode()).hexdigest()[:16]
+
+
+def pause(say: once.Say) -> Path:
+    """Return the folder of the program that holds a pod's namespaces."""
+
+    def build(draft: Path) -> None:
+        logged((*_COMPILER, "-o", str(draft / "pause"), str(PAUSE)), draft / "log", seconds=60)
+
+    return once.ensure(CACHE / "programs" / f"pause-{pause_key()}", build, say)
+
+
+def _packages(component: Component) -> tuple[str, ...]:
+    text = (MODULES / component.folder / "tools.go").read_text("utf-8")
+    return tuple(re.findall(r'^\t_ "(\S+)"$', text, re.MULTILINE))
+
+
+def _arguments(component: Component) -> tuple[str, ...]:
+    number = version(component)
+    major, minor, *_ = number.split(".")
+    stamps = [
+        f"-X {name}={value.format(version=number, major=major, minor=minor)}"
+        for name, value in component.stamps.items()
+    ]
+    linker = " ".join(["-s -w", *([_STATIC] if component.cgo else []), *stamps])
+    return (*_FLAGS, *(_CGO_TAGS if component.cgo else ()), "-ldflags", linker)
+
+
+def _environment(component: Component) -> Mapping[str, str]:
+    return {
+        "CGO_ENABLED": "1" if component.cgo else "0",
+        "GOTOOLCHAIN": "local",
+        "GOFLAGS": "-mod=readonly",
+        "GOWORK": "off",
+        "GOOS": "linux",
+        "GOARCH": "amd64",
+    }

@@ -1,0 +1,136 @@
+"""How do programs, images and packages become files of a bundle, each with its line in the table of contents?"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import os
+import re
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, cast
+
+from lab.bundle import debian, oci, userland
+from lab.bundle.recipe import TOOLS, Binary, Image, Program
+from model.bundle_items import BinaryItem, ImageItem, IndexItem, Item, PackageItem
+
+_ACCOUNTS = "root:x:0:0:root:/root:/sbin/nologin\nnobody:x:65534:65534:nobody:/nonexistent:/sbin/nologin\n"
+_GROUPS = "root:x:0:\nnobody:x:65534:\n"
+_NAMES = "hosts: files dns\n"
+_LINKS = {"bin": "usr/bin", "sbin": "usr/sbin", "lib": "usr/lib", "lib64": "usr/lib64"}
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Finished parts: a folder of programs and a version for each component, Debian's files, and where to write."""
+
+    programs: Mapping[str, Path]
+    versions: Mapping[str, str]
+    userland: Path
+    packages: Path
+    suite: str
+    bundle: Path
+
+    def path(self, program: Program) -> Path:
+        """Return the compiled program."""
+        return self.programs[program.component] / program.built
+
+
+def binary(sources: Sources, wanted: Binary) -> Item:
+    """Compress a program of the hosts."""
+    source = sources.path(wanted.program)
+    name = Path(wanted.program.path).name
+    file = sources.bundle / "binaries" / f"{name}.gz"
+    with source.open("rb") as stream, file.open("wb") as raw:
+        packed = oci.Counted(raw)
+        with gzip.GzipFile("", "wb", oci.LEVEL, cast(IO[bytes], packed), mtime=0) as compressor:
+            content = oci.Counted(cast(IO[bytes], compressor))
+            shutil.copyfileobj(stream, content, 2**20)
+    return BinaryItem(
+        name=name,
+        version=sources.versions[wanted.program.component],
+        file=f"binaries/{file.name}",
+        size=packed.size,
+        sha256=packed.sha256.hexdigest(),
+        needed=wanted.needed,
+        target=f"/{wanted.program.path}",
+        mode="0755",
+        content_sha256=content.sha256.hexdigest(),
+        content_size=content.size,
+    )
+
+
+def image(sources: Sources, wanted: Image) -> Item:
+    """Write a container image."""
+    tag = wanted.tag.format(version=_version(sources, wanted)) if "{" in wanted.tag else wanted.tag
+    file = f"images/{wanted.name.rpartition('/')[2]}.tar"
+    programs = tuple(oci.Entry(program.path, source=sources.path(program)) for program in wanted.programs)
+    # Nothing but the program itself holds a pod's namespaces.
+    below = () if wanted.user else (_base(sources), *_tools(sources, wanted.tools))
+    layers = tuple(layer for layer in (*below, programs) if layer)
+    reference = f"{wanted.name}:{tag}"
+    digest = oci.write(oci.Image(reference, layers, wanted.entrypoint, wanted.user), sources.bundle / file)
+    size, sha256 = _measure(sources.bundle / file)
+    return ImageItem(
+        name=wanted.name, version=tag, file=file, size=size, sha256=sha256, needed=wanted.needed, digest=digest
+    )
+
+
+def packages(sources: Sources) -> list[Item]:
+    """Take over a suite's Debian packages and their lists."""
+    folder = Path("packages", sources.suite)
+    known = debian.versions((sources.packages / "Packages").read_text("utf-8"))
+    items: list[Item] = []
+    for source in sorted(sources.packages.iterdir()):
+        file = folder / source.name
+        os.link(source, sources.bundle / file)
+        size, sha256 = _measure(source)
+        if source.name in known:
+            name, version = known[source.name]
+            kind: type[PackageItem | IndexItem] = PackageItem
+        else:
+            name, version, kind = source.name, sha256[:12], IndexItem
+        items.append(
+            kind(
+                name=name,
+                version=version,
+                file=str(file),
+                size=size,
+                sha256=sha256,
+                needed="nodes",
+                suite=sources.suite,
+            )
+        )
+    return items
+
+
+def _base(sources: Sources) -> tuple[oci.Entry, ...]:
+    texts = {"etc/passwd": _ACCOUNTS, "etc/group": _GROUPS, "etc/nsswitch.conf": _NAMES}
+    return (
+        *oci.tree(sources.userland / "base"),
+        *(oci.Entry(path, text=text, mode=0o644) for path, text in texts.items()),
+        *(oci.Entry(path, target=target) for path, target in _LINKS.items()),
+        *(oci.Entry(path) for path in (*_LINKS.values(), "run")),
+        oci.Entry("tmp", mode=0o1777),
+    )
+
+
+def _tools(sources: Sources, name: str) -> tuple[tuple[oci.Entry, ...], ...]:
+    return (oci.tree(sources.userland / name),) if name else ()
+
+
+def _version(sources: Sources, wanted: Image) -> str:
+    if wanted.programs:
+        return sources.versions[wanted.programs[0].component]
+    package = next(tools for tools in TOOLS if tools.name == wanted.tools).packages[0]
+    versions: dict[str, str] = json.loads((sources.userland / userland.VERSIONS).read_text("utf-8"))
+    # An epoch and a plus sign have no place in an image's tag.
+    return re.sub(r"[^A-Za-z0-9_.-]", "-", versions[package].partition(":")[2] or versions[package])
+
+
+def _measure(path: Path) -> tuple[int, str]:
+    with path.open("rb") as stream:
+        return path.stat().st_size, hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,0 +1,191 @@
+"""What is in the lab's bundle? Versions of Go modules stand in their go.mod; everything else is said here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+DEFAULT = "1.36"
+SUITE = "bookworm"
+
+Needed = Literal["control_plane", "nodes", "cluster"]
+
+# What the operating-system phase may install on a server; apt adds what a bare one lacks of their dependencies.
+PACKAGES = (
+    "ufw", "python3", "sudo", "iptables", "nftables", "conntrack", "socat", "ethtool", "ebtables", "kmod", "procps", "runc",
+    "haproxy", "keepalived", "chrony", "unattended-upgrades", "ca-certificates", "iproute2", "e2fsprogs", "xfsprogs",
+)  # fmt: skip
+
+_NETFILTER = ("iptables", "ip6tables")
+_XTABLES = tuple(f"usr/sbin/{tool}{verb}" for tool in _NETFILTER for verb in ("", "-save", "-restore"))
+
+
+@dataclass(frozen=True, slots=True)
+class Component:
+    """
+    A folder of lab/bundle/go; its tools.go names the programs, its go.mod the version of `module`.
+
+    `stamps` are variables of the linker: `{version}` without its v, `{major}` and `{minor}` are filled in.
+    """
+
+    folder: str
+    module: str
+    stamps: Mapping[str, str] = field(default_factory=dict)
+    cgo: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """What the component's program `built` is called where it runs."""
+
+    component: str
+    built: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Binary:
+    """A program that runs on hosts."""
+
+    program: Program
+    needed: Needed = "nodes"
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """Programs of Debian packages with every library they load; `links` are further names of a program."""
+
+    name: str
+    packages: tuple[str, ...]
+    files: tuple[str, ...]
+    links: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """A container image; `tag` may say `{version}`: that of its component, or of its tools' first package."""
+
+    name: str
+    tag: str
+    needed: Needed
+    programs: tuple[Program, ...] = ()
+    tools: str = ""
+    entrypoint: tuple[str, ...] = ()
+    user: str = ""
+
+
+# busybox's links are its own list of what it can do.
+TOOLS = (
+    Tools(
+        "netfilter",
+        ("iptables", "nftables", "conntrack"),
+        ("usr/sbin/xtables-nft-multi", "usr/sbin/nft", "usr/sbin/conntrack", "usr/lib/x86_64-linux-gnu/xtables/*.so"),
+        dict.fromkeys(_XTABLES, "xtables-nft-multi"),
+    ),
+    Tools("busybox", ("busybox",), ("usr/bin/busybox",)),
+)
+
+_VERSION_VARIABLES = {
+    "gitVersion": "v{version}",
+    "gitMajor": "{major}",
+    "gitMinor": "{minor}",
+    "gitTreeState": "clean",
+    "gitCommit": "0" * 40,
+}
+_VERSION_PACKAGES = ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version")
+_PLUGINS = "github.com/containernetworking/plugins"
+_FLANNEL = "github.com/flannel-io/flannel"
+_CONTAINERD = "github.com/containerd/containerd/v2"
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """One bundle; kubeadm expects exactly these versions of etcd, CoreDNS and pause."""
+
+    minor: str
+    etcd: str
+    coredns: str
+    pause: str = "3.10.2"
+    suite: str = SUITE
+
+    @property
+    def kubernetes(self) -> str:
+        """Folder of the component that gives the bundle its version."""
+        return f"kubernetes-{self.minor}"
+
+    @property
+    def components(self) -> tuple[Component, ...]:
+        """Everything compiled from Go modules."""
+        stamps = {
+            f"{package}.{name}": value for package in _VERSION_PACKAGES for name, value in _VERSION_VARIABLES.items()
+        }
+        return (
+            Component(self.kubernetes, "k8s.io/kubernetes", stamps),
+            Component(self.etcd, "go.etcd.io/etcd/server/v3"),
+            Component(self.coredns, "github.com/coredns/coredns"),
+            Component("containerd", _CONTAINERD, {f"{_CONTAINERD}/version.Version": "{version}"}),
+            Component("cni-plugins", _PLUGINS, {f"{_PLUGINS}/pkg/utils/buildversion.BuildVersion": "v{version}"}),
+            # Its UDP backend is C, compiled in whether used or not.
+            Component("flannel", _FLANNEL, {f"{_FLANNEL}/pkg/version.Version": "v{version}"}, cgo=True),
+            Component(
+                "local-path-provisioner", "github.com/rancher/local-path-provisioner", {"main.VERSION": "v{version}"}
+            ),
+        )
+
+    @property
+    def binaries(self) -> tuple[Binary, ...]:
+        """Every program that runs on hosts."""
+        plugins = ("bandwidth", "bridge", "host-local", "loopback", "portmap")
+        runtime = ("containerd", "containerd-shim-runc-v2", "ctr")
+        return (
+            *(Binary(_local(self.kubernetes, name)) for name in ("kubeadm", "kubectl", "kubelet")),
+            *(Binary(_local("containerd", name)) for name in runtime),
+            *(Binary(_local(self.etcd, name), "control_plane") for name in ("etcdctl", "etcdutl")),
+            *(Binary(Program("cni-plugins", name, f"opt/cni/bin/{name}")) for name in plugins),
+        )
+
+    @property
+    def images(self) -> tuple[Image, ...]:
+        """Every container image."""
+        masters = ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
+        server = Program(self.etcd, "server", "usr/local/bin/etcd")
+        flannel = Program("flannel", "flannel", "opt/bin/flanneld")
+        proxy = _local(self.kubernetes, "kube-proxy")
+        path = _local("local-path-provisioner", "local-path-provisioner")
+        return (
+            *(
+                Image(f"registry.k8s.io/{name}", "v{version}", "control_plane", (_local(self.kubernetes, name),))
+                for name in masters
+            ),
+            Image("registry.k8s.io/kube-proxy", "v{version}", "nodes", (proxy,), "netfilter"),
+            Image(
+                "registry.k8s.io/etcd",
+                "{version}-0",
+                "control_plane",
+                (server, _local(self.etcd, "etcdctl"), _local(self.etcd, "etcdutl")),
+            ),
+            Image(
+                "registry.k8s.io/coredns/coredns",
+                "v{version}",
+                "nodes",
+                (Program(self.coredns, "coredns", "coredns"),),
+                entrypoint=("/coredns",),
+            ),
+            Image("registry.k8s.io/pause", self.pause, "nodes", (PAUSE,), entrypoint=("/pause",), user="65535:65535"),
+            Image("ghcr.io/flannel-io/flannel", "v{version}", "nodes", (flannel,), "netfilter", ("/opt/bin/flanneld",)),
+            Image("docker.io/rancher/local-path-provisioner", "v{version}", "nodes", (path,)),
+            Image("docker.io/library/busybox", "{version}", "nodes", tools="busybox"),
+        )
+
+
+def _local(component: str, name: str) -> Program:
+    return Program(component, name, f"usr/local/bin/{name}")
+
+
+PAUSE = Program("pause", "pause", "pause")
+
+RECIPES = {
+    "1.36": Recipe("1.36", etcd="etcd-3.6", coredns="coredns-1.14.2"),
+    "1.37": Recipe("1.37", etcd="etcd-3.7", coredns="coredns-1.14.6"),
+}
