@@ -13,7 +13,11 @@ FleetError
     ├── HostKeyChanged    the host, or somebody in between, presents another key
     ├── CommandFailed     a command ended with another exit code than 0
     ├── CommandTimeout    a command did not end in time
-    └── ProtocolError     an answer that cannot be understood
+    ├── ProtocolError     an answer that cannot be understood
+    └── KubernetesError   the cluster's API refused or failed, asked through this host
+        ├── ApiUnreachable    no control plane gives access to the API
+        ├── ObjectMissing     the object is not there
+        └── WaitExpired       an object did not come to the awaited state in time
 """
 
 from __future__ import annotations
@@ -118,3 +122,31 @@ class CommandTimeout(HostError):
 
 class ProtocolError(HostError):
     """A host answered something that cannot be understood."""
+
+
+class KubernetesError(HostError):
+    """
+    The Kubernetes API did not do what it was asked for; `host` is the control plane that was asked.
+
+    `status` is HTTP's number (0 where there was no answer), `reason` Kubernetes' own word for it.
+    """
+
+    def __init__(
+        self, host: str, asked: str, detail: str, next_step: str = "", *, status: int = 0, reason: str = ""
+    ) -> None:
+        super().__init__(host, f"Kubernetes: {asked}: {detail}", next_step)
+        self.asked = asked
+        self.status = status
+        self.reason = reason
+
+
+class ApiUnreachable(KubernetesError):
+    """No control plane gives access to the Kubernetes API."""
+
+
+class ObjectMissing(KubernetesError):
+    """The object, or its namespace or kind, does not exist in the cluster."""
+
+
+class WaitExpired(KubernetesError):
+    """An object in the cluster did not come to the awaited state in time."""
