@@ -3,6 +3,8 @@ PROFILE ?= reference
 PYTHON ?= python3
 BIN := .venv/bin
 PY := $(BIN)/python
+# A cluster is small unless somebody asks for more.
+CLUSTER_PROFILE := $(if $(filter file default undefined,$(origin PROFILE)),small,$(PROFILE))
 # What the lab and the tests need of the machine itself.
 PACKAGES := python3 python3-venv systemd-container debootstrap iptables nftables iproute2 dpkg-dev openssh-client openssh-server \
   procps util-linux mount xz-utils
@@ -18,14 +20,26 @@ demo: setup ## lab up (PROFILE=small|reference|N), firewall applied, every port 
 	$(PY) -m lab run -- $(PY) -m flows.firewall
 	$(PY) -m lab run -- $(PY) -m flows.verify_ports
 
-cluster bundle test-cluster test-cluster-all: ## a Kubernetes cluster on the lab: not built yet
-	@echo "make $@: this version ends at proven firewalls; the cluster comes with flows.bootstrap" >&2; exit 1
+cluster: bundle ## bare hosts, a Kubernetes cluster on them (PROFILE default small), every port proven; it stays up
+	$(PY) -m lab up --profile $(CLUSTER_PROFILE) --bare
+	$(PY) -m lab run -- $(PY) -m flows.bootstrap
+	$(PY) -m lab run -- $(PY) -m flows.verify_ports
+
+bundle: setup ## build what a cluster installs, from Go modules and Debian packages; nothing changed, nothing done
+	$(PY) -m lab.bundle
 
 down: setup ## take the lab down completely
 	$(PY) -m lab down
 
-test: setup lint ## lint, types, every test; boots a small lab of its own (needs root)
-	$(PY) -m pytest -q tests
+test: setup lint ## lint, types, every test that needs no cluster; boots a small lab of its own (needs root)
+	$(PY) -m pytest -q tests --ignore=tests/cluster
+
+test-cluster: bundle ## a real cluster made, made again, and its control planes powered off in turn
+	$(PY) -m pytest -q tests/cluster -m "not all"
+
+test-cluster-all: bundle ## everything that takes a cluster: upgrade, restore, killed runs, 17 hosts
+	$(PY) -m lab.bundle --kubernetes 1.37
+	$(PY) -m pytest -q tests/cluster
 
 lint: venv ## ruff, mypy --strict, import-linter, generated documents
 	$(BIN)/ruff check .
