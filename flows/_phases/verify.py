@@ -1,0 +1,173 @@
+"""The last phase: is what stands now a cluster that works, seen from its API, from its pods and by packets?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from flows._hosts import HostFailure, each
+from flows._phases import ports
+from flows._phases.work import Work, skipped, would
+from model.outcome import Outcome, Status
+from remote.facts import probe_pod
+from remote.facts.probe_pod import Question
+from tasks import serving
+from tasks.render import render
+
+if TYPE_CHECKING:
+    from nornir.core.inventory import Host
+
+    from remote.kube import Cluster
+
+READY_SECONDS = 180.0
+_ASK_SECONDS = 60.0
+_NAME = "kubernetes.default.svc.cluster.local"
+_PAUSE = "registry.k8s.io/pause:3.10.2"
+
+
+def run(work: Work) -> tuple[Outcome, ...]:
+    """Approve what kubelets asked for, wait until nodes and system pods are ready, ask DNS from every node's pod, prove the ports."""
+    if not work.members:
+        return skipped(("controller",), "verify", "there is no cluster yet")
+    from remote.kube import open_cluster
+
+    with open_cluster(work.nr, work.site, work.members) as cluster:
+        found = [*_certificates(work, cluster), *_probe(work, cluster)]
+        if not work.dry_run:
+            found += _nodes(work, cluster)
+            found += _workloads(cluster)
+            found += _names(work, cluster)
+    if work.dry_run:
+        return (
+            *found,
+            *skipped(("controller",), "ports", "a dry run sends no packets; `python -m flows.verify_ports` does"),
+        )
+    return (*found, *ports.proof(work, "auto"))
+
+
+def _certificates(work: Work, cluster: Cluster) -> Iterable[Outcome]:
+    for decision in serving.decide(cluster, work.site):
+        what = f"kubelet's serving certificate ({decision.name})"
+        if decision.objection:
+            step = f"look at it: kubectl describe csr {decision.name}"
+            yield Outcome(decision.node, "serving-certificate", Status.DRIFT, f"{what} {decision.objection}", step)
+        elif work.dry_run:
+            yield would(decision.node, "serving-certificate", f"{what} would be approved")
+        else:
+            serving.approve(cluster, decision)
+            yield Outcome(decision.node, "serving-certificate", Status.CHANGED, f"{what} approved")
+
+
+def _probe(work: Work, cluster: Cluster) -> Iterable[Outcome]:
+    image = work.bundle.image("pause").reference if work.bundle else _PAUSE
+    text = render("manifests/probe/daemonset.yaml", namespace=probe_pod.NAMESPACE, image=image)
+    lines = [
+        line for manifest in yaml.safe_load_all(text) for line in cluster.apply(manifest, dry_run=work.dry_run).lines
+    ]
+    if lines and work.dry_run:
+        yield Outcome(
+            "controller", "probe-pods", Status.DRIFT, "would be applied", "run without --dry-run", "\n".join(lines)
+        )
+    elif lines:
+        yield Outcome("controller", "probe-pods", Status.CHANGED, "one idle pod a node", "", "\n".join(lines))
+
+
+def _nodes(work: Work, cluster: Cluster) -> Iterable[Outcome]:
+    from model.errors import WaitExpired
+
+    wanted = set(work.nodes)
+
+    def ready(nodes: Sequence[Any]) -> bool:
+        return wanted <= {node["metadata"]["name"] for node in nodes if _is(node, "Ready")}
+
+    path = "/api/v1/nodes"
+    try:
+        nodes = cluster.wait(path, ready, f"{len(wanted)} nodes to be ready", READY_SECONDS)
+    except WaitExpired:
+        nodes = cluster.list(path)
+    seen = {node["metadata"]["name"]: node for node in nodes}
+    for name in work.nodes:
+        node = seen.get(name)
+        if node is None:
+            yield Outcome(name, "node", Status.MISSING, "the cluster has no such node", "run bootstrap again")
+        elif not _is(node, "Ready"):
+            yield Outcome(name, "node", Status.FAILED, f"is not ready: {_why(node)}", "read kubelet's journal there")
+        else:
+            yield Outcome(name, "node", Status.OK, f"is ready, {node['status']['nodeInfo']['kubeletVersion']}")
+
+
+def _is(thing: Any, kind: str) -> bool:
+    return any(said["type"] == kind and said["status"] == "True" for said in thing["status"].get("conditions", ()))
+
+
+def _why(node: Any) -> str:
+    said = (each_ for each_ in node["status"].get("conditions", ()) if each_["type"] == "Ready")
+    return next((condition.get("message", "") for condition in said), "it has said nothing yet")
+
+
+def _workloads(cluster: Cluster) -> Iterable[Outcome]:
+    from model.errors import WaitExpired
+
+    for kind in ("daemonsets", "deployments"):
+        path = f"/apis/apps/v1/{kind}"
+        try:
+            found = cluster.wait(
+                path, lambda objects: all(map(_complete, objects)), f"{kind} to be ready", READY_SECONDS
+            )
+        except WaitExpired:
+            found = cluster.list(path)
+        for thing in found:
+            meta, status = thing["metadata"], thing["status"]
+            name = f"{meta['namespace']}/{meta['name']}"
+            if _complete(thing):
+                yield Outcome("controller", f"workload/{name}", Status.OK, "is ready")
+            else:
+                message = (
+                    f"{kind[:-1]} is not ready: {status.get('numberReady', status.get('readyReplicas', 0))} pods are"
+                )
+                yield Outcome(
+                    "controller", f"workload/{name}", Status.FAILED, message, f"kubectl -n {meta['namespace']} get pods"
+                )
+
+
+def _complete(thing: Any) -> bool:
+    status = thing["status"]
+    if status.get("observedGeneration", 0) < thing["metadata"]["generation"]:
+        return False
+    if thing.get("spec", {}).get("replicas") is not None:
+        return bool(status.get("readyReplicas", 0) == thing["spec"]["replicas"] == status.get("updatedReplicas", 0))
+    wanted = status.get("desiredNumberScheduled", 0)
+    return bool(wanted == status.get("numberReady", 0) == status.get("updatedNumberScheduled", 0) and wanted)
+
+
+def _names(work: Work, cluster: Cluster) -> Iterable[Outcome]:
+    """Ask DNS from a pod on every node: at the Service's addresses, and at every server behind it, which may be on another node."""
+    service = cluster.get("/api/v1/namespaces/kube-system/services/kube-dns")
+    pods = cluster.list("/api/v1/namespaces/kube-system/pods", labels="k8s-app=kube-dns")
+    servers = [
+        *service["spec"]["clusterIPs"],
+        *(said["ip"] for pod in pods for said in pod["status"].get("podIPs", ())),
+    ]
+    questions = [Question(server, _NAME) for server in dict.fromkeys(servers)]
+
+    def ask(host: Host) -> Outcome:
+        answers = probe_pod.ask(host, questions)
+        wrong = [
+            f"{question.server}: {answer}"
+            for question, answer in zip(questions, answers, strict=True)
+            if answer != "answered"
+        ]
+        if wrong:
+            message = f"DNS asked from a pod on it: {'; '.join(wrong)}"
+            return Outcome(
+                host.name, "pod-network", Status.FAILED, message, "look at the CNI's pods and the overlay's port"
+            )
+        return Outcome(
+            host.name, "pod-network", Status.OK, f"a pod on it is answered by all {len(questions)} addresses of DNS"
+        )
+
+    answers = each(work.nr, ask, names=work.nodes, deadline=_ASK_SECONDS)
+    for answer in answers.values():
+        yield answer.outcome("pod-network") if isinstance(answer, HostFailure) else answer
