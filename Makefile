@@ -1,11 +1,12 @@
 # Each target installs what it needs by itself, and may be repeated.
 PROFILE ?= reference
 PYTHON ?= python3
+KUBERNETES ?= 1.36
 BIN := .venv/bin
 PY := $(BIN)/python
 # What the lab and the tests need of the machine itself.
 PACKAGES := python3 python3-venv systemd-container debootstrap iptables nftables iproute2 dpkg-dev openssh-client openssh-server \
-  procps util-linux mount xz-utils
+  procps util-linux mount xz-utils gcc libc6-dev
 
 .PHONY: demo cluster bundle test-cluster test-cluster-all down test lint bench setup venv packages docs
 .DEFAULT_GOAL := help
@@ -18,7 +19,10 @@ demo: setup ## lab up (PROFILE=small|reference|N), firewall applied, every port 
 	$(PY) -m lab run -- $(PY) -m flows.firewall
 	$(PY) -m lab run -- $(PY) -m flows.verify_ports
 
-cluster bundle test-cluster test-cluster-all: ## a Kubernetes cluster on the lab: not built yet
+bundle: setup ## what servers install without internet, from Go modules and Debian packages; once (KUBERNETES=1.36|1.37)
+	$(PY) -m lab.bundle --kubernetes $(KUBERNETES)
+
+cluster test-cluster test-cluster-all: ## a Kubernetes cluster on the lab: not built yet
 	@echo "make $@: this version ends at proven firewalls; the cluster comes with flows.bootstrap" >&2; exit 1
 
 down: setup ## take the lab down completely
