@@ -1,13 +1,14 @@
 # Each target installs what it needs by itself, and may be repeated.
 PROFILE ?= reference
 PYTHON ?= python3
+KUBERNETES ?= 1.36
 BIN := .venv/bin
 PY := $(BIN)/python
 # A cluster is small unless somebody asks for more.
 CLUSTER_PROFILE := $(if $(filter file default undefined,$(origin PROFILE)),small,$(PROFILE))
 # What the lab and the tests need of the machine itself.
 PACKAGES := python3 python3-venv systemd-container debootstrap iptables nftables iproute2 dpkg-dev openssh-client openssh-server \
-  procps util-linux mount xz-utils
+  procps util-linux mount xz-utils gcc libc6-dev
 
 .PHONY: demo cluster bundle test-cluster test-cluster-all down test lint bench setup venv packages docs
 .DEFAULT_GOAL := help
@@ -25,8 +26,8 @@ cluster: bundle ## bare hosts, a Kubernetes cluster on them (PROFILE default sma
 	$(PY) -m lab run -- $(PY) -m flows.bootstrap
 	$(PY) -m lab run -- $(PY) -m flows.verify_ports
 
-bundle: setup ## build what a cluster installs, from Go modules and Debian packages; nothing changed, nothing done
-	$(PY) -m lab.bundle
+bundle: setup ## what servers install without internet, from Go modules and Debian packages; once (KUBERNETES=1.36|1.37)
+	$(PY) -m lab.bundle --kubernetes $(KUBERNETES)
 
 down: setup ## take the lab down completely
 	$(PY) -m lab down

@@ -12,7 +12,7 @@ from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
-from lab import once
+from lab import once, prerequisites
 from lab.bundle import compiling, debian, packing, userland
 from lab.bundle.packing import Sources
 from lab.bundle.recipe import DEFAULT, PAUSE, RECIPES, Recipe
@@ -37,6 +37,7 @@ def ensure(minor: str, say: once.Say) -> Path:
     if folder.is_dir():
         say(f"{folder}: nothing changed, nothing to do")
     else:
+        prerequisites.check(compiler=True)
         say(f"building the bundle {name}, once for these versions")
     once.ensure(folder, partial(_build, recipe, name, say), say)
     for link in (minor, "current") if minor == DEFAULT else (minor,):

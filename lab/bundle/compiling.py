@@ -41,6 +41,12 @@ def version(component: Component) -> str:
     return found[1]
 
 
+def programs(component: Component) -> tuple[str, ...]:
+    """Return what the compiler will call the programs: the last word of each package that is no version."""
+    parts = [re.sub(r"/v[0-9]+$", "", package) for package in _packages(component)]
+    return tuple(part.rpartition("/")[2] for part in parts)
+
+
 def key(component: Component) -> str:
     """Digest of everything that decides what is compiled."""
     digest = hashlib.sha256(json.dumps([asdict(component), _arguments(component)]).encode())

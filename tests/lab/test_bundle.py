@@ -1,0 +1,152 @@
+"""The bundle's builder: the same files give the same bytes, and nothing is named that is not built."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import os
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from lab import once
+from lab.bundle import compiling, debian, oci, userland
+from lab.bundle.recipe import DEFAULT, PAUSE, RECIPES, TOOLS, Component, Recipe
+from lab.errors import LabError
+
+_LDD = """\
+/usr/sbin/nft:
+\tlinux-vdso.so.1 (0x00007ffd3a5f2000)
+\tlibnftables.so.1 => /lib/x86_64-linux-gnu/libnftables.so.1 (0x00007f0f8c0a0000)
+\tlibc.so.6 => /lib/x86_64-linux-gnu/libc.so.6 (0x00007f0f8beb0000)
+\t/lib64/ld-linux-x86-64.so.2 (0x00007f0f8c1e0000)
+/usr/lib/x86_64-linux-gnu/xtables/libxt_tcp.so:
+\tlibm.so.6 => /lib/x86_64-linux-gnu/libm.so.6 (0x00007f0f8bd00000)
+\tlibc.so.6 => /lib/x86_64-linux-gnu/libc.so.6 (0x00007f0f8beb0000)
+"""
+
+_PACKAGES = """\
+Package: conntrack
+Version: 1:1.4.7-1+b2
+Description: tool
+ Version: not this one
+Filename: ./conntrack_1%3a1.4.7-1+b2_amd64.deb
+
+Package: ufw
+Version: 0.36.2-1
+Filename: ./ufw_0.36.2-1_all.deb
+"""
+
+
+def _image(folder: Path) -> oci.Image:
+    program = folder / "program"
+    program.write_bytes(b"\x7fELF" + bytes(100_000))
+    base = (oci.Entry("lib", target="usr/lib"), oci.Entry("etc/passwd", text="root:x:0:0\n", mode=0o644))
+    layers = (base, (oci.Entry("usr/local/bin/program", source=program),))
+    return oci.Image("registry.example/group/program:v1", layers, ("/usr/local/bin/program",), "65535:65535")
+
+
+def _members(path: Path) -> dict[str, bytes]:
+    with tarfile.open(path) as tar:
+        return {member.name: tar.extractfile(member).read() for member in tar if member.isfile()}  # type: ignore[union-attr]
+
+
+def test_the_same_image_is_the_same_bytes_whenever_it_is_written(tmp_path: Path) -> None:
+    first = oci.write(_image(tmp_path), tmp_path / "first.tar")
+    os.utime(tmp_path / "program", (1, 1))
+    assert oci.write(_image(tmp_path), tmp_path / "second.tar") == first
+    assert (tmp_path / "first.tar").read_bytes() == (tmp_path / "second.tar").read_bytes()
+
+
+def test_every_blob_of_an_image_is_what_its_name_says(tmp_path: Path) -> None:
+    digest = oci.write(_image(tmp_path), tmp_path / "image.tar")
+    members = _members(tmp_path / "image.tar")
+    blobs = {name.rpartition("/")[2]: data for name, data in members.items() if name.startswith("blobs/")}
+    assert all(hashlib.sha256(data).hexdigest() == name for name, data in blobs.items())
+    (listed,) = json.loads(members["index.json"])["manifests"]
+    assert listed["digest"] == digest
+    assert listed["annotations"]["io.containerd.image.name"] == "registry.example/group/program:v1"
+    manifest = json.loads(blobs[digest.removeprefix("sha256:")])
+    config = json.loads(blobs[manifest["config"]["digest"].removeprefix("sha256:")])
+    layers = [blobs[layer["digest"].removeprefix("sha256:")] for layer in manifest["layers"]]
+    plain = [f"sha256:{hashlib.sha256(gzip.decompress(layer)).hexdigest()}" for layer in layers]
+    assert config["rootfs"]["diff_ids"] == plain
+    assert config["config"]["Entrypoint"] == ["/usr/local/bin/program"]
+    assert config["config"]["User"] == "65535:65535"
+
+
+def test_a_layer_names_the_folders_above_its_files(tmp_path: Path) -> None:
+    oci.write(_image(tmp_path), tmp_path / "image.tar")
+    layer = max(_members(tmp_path / "image.tar").values(), key=lambda data: data[:2] == b"\x1f\x8b")
+    (tmp_path / "layer.tar").write_bytes(gzip.decompress(layer))
+    with tarfile.open(tmp_path / "layer.tar") as tar:
+        kinds = {member.name: member.isdir() for member in tar}
+    folders = {str(parent) for name in kinds for parent in Path(name).parents} - {"."}
+    assert folders
+    assert all(kinds[folder] for folder in folders)
+
+
+def test_libraries_are_all_that_the_dynamic_linker_loads_and_itself() -> None:
+    names = {Path(path).name for path in userland.parse(_LDD)}
+    assert names == {"libnftables.so.1", "libc.so.6", "libm.so.6", "ld-linux-x86-64.so.2"}
+
+
+def test_packages_are_known_by_their_files() -> None:
+    assert debian.versions(_PACKAGES) == {
+        "conntrack_1%3a1.4.7-1+b2_amd64.deb": ("conntrack", "1:1.4.7-1+b2"),
+        "ufw_0.36.2-1_all.deb": ("ufw", "0.36.2-1"),
+    }
+
+
+@pytest.mark.parametrize("recipe", RECIPES.values(), ids=RECIPES)
+def test_a_recipe_packs_only_what_is_compiled(recipe: Recipe) -> None:
+    built = {("pause", PAUSE.built)}
+    for component in recipe.components:
+        assert compiling.version(component)[0].isdigit()
+        built |= {(component.folder, program) for program in compiling.programs(component)}
+    wanted = [binary.program for binary in recipe.binaries]
+    wanted += [program for image in recipe.images for program in image.programs]
+    assert {(program.component, program.built) for program in wanted} <= built
+    assert {image.tools for image in recipe.images} <= {"", *(tools.name for tools in TOOLS)}
+    assert compiling.version(recipe.components[0]).startswith(f"{recipe.minor}.")
+
+
+def test_there_is_a_default_and_the_minor_version_after_it() -> None:
+    assert DEFAULT in RECIPES
+    assert len(RECIPES) == 2
+
+
+def test_another_flag_is_another_program() -> None:
+    etcd = Component("etcd-3.6", "go.etcd.io/etcd/server/v3")
+    stamped = Component("etcd-3.6", "go.etcd.io/etcd/server/v3", {"a.b": "{version}"})
+    assert len({compiling.key(etcd), compiling.key(stamped), compiling.key(Component("etcd-3.7", etcd.module))}) == 3
+
+
+def test_a_component_without_its_module_is_told() -> None:
+    with pytest.raises(LabError, match="does not require"):
+        compiling.version(Component("etcd-3.6", "go.etcd.io/etcd/server"))
+
+
+def test_a_folder_is_built_once(tmp_path: Path) -> None:
+    built: list[Path] = []
+    for _ in range(2):
+        assert once.ensure(tmp_path / "cache" / "thing", built.append, _quiet) == tmp_path / "cache" / "thing"
+    assert built == [tmp_path / "cache" / ".thing"]
+
+
+def test_a_build_that_failed_leaves_nothing_that_passes_for_finished(tmp_path: Path) -> None:
+    def fail(draft: Path) -> None:
+        (draft / "half").touch()
+        raise LabError("power cut")
+
+    with pytest.raises(LabError):
+        once.ensure(tmp_path / "thing", fail, _quiet)
+    assert not (tmp_path / "thing").exists()
+    once.ensure(tmp_path / "thing", lambda draft: (draft / "whole").touch(), _quiet)
+    assert [path.name for path in (tmp_path / "thing").iterdir()] == ["whole"]
+
+
+def _quiet(_: str) -> None:
+    """Say nothing."""
