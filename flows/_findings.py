@@ -9,6 +9,7 @@ from typing import Any
 from flows._cell_findings import cell_findings
 from flows._finding import LEVELS, Finding
 from flows._words import diff_lines
+from model.outcome import warns
 
 __all__ = ["Finding", "findings", "rows_of"]
 
@@ -39,7 +40,7 @@ def rows_of(report: Document, key: str) -> list[Document]:
 def _outcomes(outcomes: Iterable[Document], apart: bool) -> list[Finding]:
     groups: dict[tuple[str, ...], list[Document]] = {}
     for outcome in outcomes:
-        if outcome["status"] in _TOLD:
+        if outcome["status"] in _TOLD or _warns(outcome):
             groups.setdefault(_key(outcome, apart), []).append(outcome)
     return [_outcome_finding(key, members) for key, members in groups.items()]
 
@@ -48,7 +49,12 @@ def _key(outcome: Document, apart: bool) -> tuple[str, ...]:
     diff = () if outcome["status"] == "changed" and not apart else diff_lines(outcome["evidence"])
     parts = (outcome["message"], outcome["next"], "\n".join(diff))
     nameless = (_nameless(part, outcome["host"]) for part in parts)
-    return (outcome["status"], outcome["subject"], *nameless)
+    level = "warning" if _warns(outcome) else outcome["status"]
+    return (level, outcome["subject"], *nameless)
+
+
+def _warns(outcome: Document) -> bool:
+    return warns(outcome["status"], outcome["evidence"])
 
 
 def _alike(members: list[Document]) -> bool:

@@ -12,6 +12,7 @@ FleetError
     ├── HostKeyUnknown    run `python -m flows.trust`
     ├── HostKeyChanged    the host, or somebody in between, presents another key
     ├── CommandFailed     a command ended with another exit code than 0
+    │   └── RootRefused   sudo is missing, or refuses this user
     ├── CommandTimeout    a command did not end in time
     ├── ProtocolError     an answer that cannot be understood
     └── KubernetesError   the cluster's API refused or failed, asked through this host
@@ -110,6 +111,10 @@ class CommandFailed(HostError):
         super().__init__(host, f"`{' '.join(argv)}` ended with exit code {exit_code}: {detail}", next_step)
         self.argv = tuple(argv)
         self.exit_code = exit_code
+
+
+class RootRefused(CommandFailed):
+    """Nobody here may become root: sudo is missing, or refuses this user or password."""
 
 
 class CommandTimeout(HostError):

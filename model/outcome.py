@@ -55,6 +55,19 @@ class Outcome:
     seconds: float = 0.0
 
 
+WARNING = {"severity": "warning"}
+
+
+def warn(host: str, subject: str, message: str, step: str = "") -> Outcome:
+    """Return an outcome that is good and that a person should read all the same."""
+    return Outcome(host, subject, Status.OK, message, step, WARNING)
+
+
+def warns(status: str, evidence: object) -> bool:
+    """Tell a warning, by what a report keeps of it, from what is simply ok."""
+    return status == Status.OK and evidence == WARNING
+
+
 def worst(codes: Iterable[int]) -> int:
     """
     Return the exit code that stands for several: interrupted, then 1 before 2 before 3 before 0.

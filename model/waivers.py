@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import date
 from fnmatch import fnmatchcase
 
-from model.outcome import Outcome, Status
+from model.outcome import Outcome, Status, warns
 from model.report import Cell
 from model.settings import Waiver
 
@@ -22,7 +22,7 @@ def waive_outcomes(outcomes: Iterable[Outcome], waivers: Sequence[Waiver], today
 
 
 def _waive_outcome(outcome: Outcome, waivers: Sequence[Waiver], today: date) -> Outcome:
-    if outcome.status not in WAIVABLE:
+    if outcome.status not in WAIVABLE and not warns(outcome.status, outcome.evidence):
         return outcome
     for waiver in waivers:
         if waiver.id == outcome.subject and fnmatchcase(outcome.host, waiver.host) and waiver.expires >= today:

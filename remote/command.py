@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from model.errors import CommandFailed, CommandTimeout, Unreachable
+from model.errors import CommandTimeout, RootRefused, Unreachable
 from remote.sudo import Elevation
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def open_channel(host: str, opened: HostSession, seconds: float) -> Channel:
 
 def begin(host: str, channel: Channel, argv: Sequence[str], elevation: Elevation, deadline: float) -> Pipe:
     """
-    Start a command on a new channel; `deadline` is monotonic. Raises `CommandTimeout`, `CommandFailed` when sudo refuses, `Unreachable`.
+    Start a command on a new channel; `deadline` is monotonic. Raises `CommandTimeout`, `RootRefused` when sudo refuses, `Unreachable`.
     """
     from remote.channel import Pipe
 
@@ -62,12 +62,12 @@ def begin(host: str, channel: Channel, argv: Sequence[str], elevation: Elevation
 
 def sudo_ran(host: str, argv: Sequence[str], exit_code: int, stderr: bytes) -> None:
     """
-    Tell sudo's own failure from the command's exit code; raises `CommandFailed`.
+    Tell sudo's own failure from the command's exit code; raises `RootRefused`.
     """
     missing = exit_code == 127 and b"sudo" in stderr and stderr.startswith(b"env: ")
     if missing or (exit_code == 1 and stderr.startswith(b"sudo: ")):
         help_ = "log in as root, or install sudo" if missing else SUDO_HELP
-        raise CommandFailed(host, argv, exit_code, first_lines(stderr), help_)
+        raise RootRefused(host, argv, exit_code, first_lines(stderr), help_)
 
 
 def first_lines(text: bytes) -> str:
@@ -104,7 +104,7 @@ def _converse(
     while elevation.starts not in pipe.err:
         if elevation.asks in pipe.err:
             if answered:
-                raise CommandFailed(host, argv, 1, "sudo refuses the password", SUDO_HELP)
+                raise RootRefused(host, argv, 1, "sudo refuses the password", SUDO_HELP)
             del pipe.err[: pipe.err.index(elevation.asks) + len(elevation.asks)]
             pipe.channel.sendall(password.get_secret_value().encode() + b"\n")
             answered = True
@@ -112,5 +112,5 @@ def _converse(
         if left <= 0:
             raise CommandTimeout(host, argv, seconds)
         if not pipe.take(left) and pipe.ended:
-            raise CommandFailed(host, argv, pipe.exit_code(1.0) or 1, first_lines(bytes(pipe.err)), SUDO_HELP)
+            raise RootRefused(host, argv, pipe.exit_code(1.0) or 1, first_lines(bytes(pipe.err)), SUDO_HELP)
     del pipe.err[: pipe.err.index(elevation.starts) + len(elevation.starts)]

@@ -83,7 +83,7 @@ def run(host: Host, argv: Sequence[str], *, stdin: bytes = b"", root: bool = Fal
     Run one command to its end; any exit code is an answer.
 
     Standard input ends after `stdin`. `timeout` counts from the open connection on. Raises `CommandTimeout` (the
-    connection stays usable), `CommandFailed` when sudo refuses, and what opening a connection raises.
+    connection stays usable), `RootRefused` when sudo does not help, and what opening a connection raises.
     """
     started = time.monotonic()
     deadline = started + timeout

@@ -3,20 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import date
 
+from model.compatibility import kubernetes
 from model.lint.finding import Flaw, Rule, View
 
-# Last day of patches by minor version, from kubernetes.io/releases.
-END_OF_LIFE = {
-    "1.31": date(2025, 11, 11),
-    "1.32": date(2026, 2, 28),
-    "1.33": date(2026, 6, 28),
-    "1.34": date(2026, 10, 27),
-    "1.35": date(2027, 2, 28),
-    "1.36": date(2027, 6, 28),
-    "1.37": date(2027, 10, 28),
-}
 # kube-apiserver takes at most 20 bits of services, kube-controller-manager at most 16 bits of nodes.
 SERVICE_BITS = 20
 NODE_BITS = 16
@@ -26,15 +16,8 @@ NODE_PREFIX = {4: 24, 6: 64}
 def kubernetes_version(view: View) -> Iterator[Flaw]:
     """Find versions that cannot be installed this way, that nobody patches any more, or that are not known here."""
     version = view.site.settings.kubernetes.version
-    minor = ".".join(version.split(".")[:2])
-    path, newest = "kubernetes.version", max(END_OF_LIFE)
-    if minor not in END_OF_LIFE:
-        old = minor < min(END_OF_LIFE)
-        message = "kubeadm of that version does not read its configuration as v1beta4" if old else "is not known here"
-        yield Flaw("site.yaml", path, version, message, f"a version from {min(END_OF_LIFE)} to {newest}")
-    elif END_OF_LIFE[minor] < view.today:
-        message = f"has had no patches since {END_OF_LIFE[minor]}"
-        yield Flaw("site.yaml", path, version, message, f"a newer one, up to {newest}", severity="warning")
+    for problem in kubernetes(version, view.today):
+        yield Flaw("site.yaml", "kubernetes.version", version, problem.what, problem.fix, severity=problem.severity)
 
 
 def endpoint(view: View) -> Iterator[Flaw]:

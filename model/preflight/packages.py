@@ -1,0 +1,63 @@
+"""Can Debian's package manager work on the host?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from model.hosts import Machine
+from model.machine_facts import MachineFacts
+from model.preflight.finding import Check, Seen, View
+
+# What the next phases install or replace.
+_NEEDED = (
+    "containerd",
+    "runc",
+    "kube",
+    "cri-tools",
+    "haproxy",
+    "keepalived",
+    "ufw",
+    "iptables",
+    "nftables",
+    "conntrack",
+    "chrony",
+    "python3",
+    "sudo",
+)
+
+
+def broken(_view: View, _machine: Machine, facts: MachineFacts) -> Iterator[Seen]:
+    """Find packages whose installation was begun and never finished: apt refuses to go on."""
+    names = sorted(name for name, package in facts.software.packages.items() if package.broken)
+    if names:
+        yield Seen(f"packages are half installed: {', '.join(names)}")
+
+
+def locked(_view: View, _machine: Machine, facts: MachineFacts) -> Iterator[Seen]:
+    """Find hosts where another program installs packages just now."""
+    if facts.software.locks:
+        yield Seen(f"another program holds {', '.join(facts.software.locks)}")
+
+
+def held(_view: View, _machine: Machine, facts: MachineFacts) -> Iterator[Seen]:
+    """Find packages that somebody forbade to change, and that the next phases need."""
+    names = sorted(
+        name for name, package in facts.software.packages.items() if package.held and name.startswith(_NEEDED)
+    )
+    if names and not facts.ours:
+        yield Seen(f"held at their versions: {', '.join(names)}")
+
+
+def archives(view: View, _machine: Machine, facts: MachineFacts) -> Iterator[Seen]:
+    """Find hosts without any archive where packages are to come from one."""
+    settings = view.site.settings
+    if settings.kubernetes.packages == "apt" and not settings.servers.mirror and not facts.software.archives:
+        yield Seen("/etc/apt names no archive")
+
+
+CHECKS = (
+    Check("dpkg-broken", "error", broken, "dpkg --configure -a && apt-get -f install"),
+    Check("apt-locked", "warning", locked, "nothing: the lock is waited for; look at unattended-upgrades if it stays"),
+    Check("packages-held", "warning", held, "apt-mark unhold them, unless there is a reason"),
+    Check("archive-missing", "error", archives, "name one in /etc/apt/sources.list, or `servers.mirror` in site.yaml"),
+)

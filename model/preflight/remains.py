@@ -1,0 +1,102 @@
+"""Did the host belong to a cluster, or does another container runtime work there?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from model.hosts import Machine
+from model.machine_facts import MachineFacts
+from model.preflight.finding import Check, Seen, View
+from model.preflight.rules import tables_of
+
+_LINKS = (
+    "cni0",
+    "flannel.",
+    "flannel-",
+    "kube-ipvs0",
+    "kube-bridge",
+    "cali",
+    "vxlan.calico",
+    "cilium_",
+    "nodelocaldns",
+    "weave",
+)
+_CHAINS = (":KUBE-", ":cali-", ":FLANNEL-", ":CILIUM_")
+_TABLES = ("kube-proxy", "flannel", "calico", "cilium")
+_RESET = "`kubeadm reset -f` there, remove /etc/cni/net.d and /etc/kubernetes, and reboot; or take another server"
+_SHOWN = 6
+# Runtimes that bring their own networks and rules, or their own kubelet.
+_RUNTIMES = ("docker", "crio", "k3s", "k3s-agent", "rke2-server", "rke2-agent", "snap.microk8s.daemon-kubelite")
+_PROGRAMS = ("docker", "podman", "crio", "k3s", "rke2", "microk8s")
+
+
+def cluster(_view: View, _machine: Machine, facts: MachineFacts) -> Iterator[Seen]:
+    """Find files, interfaces, rules and services of a cluster that is not this one."""
+    if facts.ours:
+        return
+    rulesets, links = facts.network.rulesets, facts.network.links
+    traces = [
+        *facts.software.remains,
+        *(f"interface {link.name}" for link in links if link.name.startswith(_LINKS)),
+        *(f"service {unit}" for unit in ("kubelet", "etcd") if facts.running(unit)),
+        *(f"nftables table {family} {name}" for family, name in tables_of(rulesets) if name.startswith(_TABLES)),
+    ]
+    chains = {
+        line.split()[0][1:]
+        for text in (*rulesets.saved.values(), *rulesets.legacy.values())
+        for line in text.splitlines()
+        if line.startswith(_CHAINS)
+    }
+    if chains:
+        traces.append(f"{len(chains)} chains such as {min(chains)}")
+    if traces:
+        more = f" and {len(traces) - _SHOWN} more" if len(traces) > _SHOWN else ""
+        yield Seen(f"has remains of a cluster: {', '.join(traces[:_SHOWN])}{more}")
+
+
+def elsewhere(view: View, _machine: Machine, facts: MachineFacts) -> Iterator[Seen]:
+    """Find hosts that are nodes of another site of this program."""
+    site = facts.software.node.get("site")
+    if site and site != view.site.name:
+        yield Seen(f"is a node of the site {site}")
+
+
+def runtimes(_view: View, machine: Machine, facts: MachineFacts) -> Iterator[Seen]:
+    """Find other container runtimes: at work they set rules and networks of their own, installed they may be started."""
+    if not machine.node:
+        return
+    running = [name for name in _RUNTIMES if facts.running(name)]
+    idle = [name for name in _PROGRAMS if name in facts.system.programs and name not in running]
+    if running:
+        yield Seen(f"{', '.join(running)} runs there")
+    elif idle:
+        yield Seen(f"{', '.join(idle)} is installed there", severity="warning")
+
+
+def containerd(_view: View, machine: Machine, facts: MachineFacts) -> Iterator[Seen]:
+    """Find a containerd that was there before, whose containers and configuration are somebody's."""
+    if machine.node and not facts.ours and facts.running("containerd"):
+        yield Seen("containerd already runs there")
+
+
+CHECKS = (
+    Check("cluster-remains", "error", cluster, _RESET),
+    Check(
+        "node-elsewhere",
+        "error",
+        elsewhere,
+        "remove it there with `python -m flows.nodes remove`, or take another server",
+    ),
+    Check(
+        "container-runtime",
+        "error",
+        runtimes,
+        "systemctl disable --now it and remove its packages, with its containers",
+    ),
+    Check(
+        "containerd-foreign",
+        "warning",
+        containerd,
+        "make sure nobody needs its containers: its configuration is replaced",
+    ),
+)

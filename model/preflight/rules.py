@@ -1,0 +1,78 @@
+"""Does anybody else filter packets on the host?"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+from model.foreign_rules import Rulesets, deciding
+from model.hosts import Machine
+from model.machine_facts import MachineFacts
+from model.preflight.finding import Check, Seen, View
+
+_SHOWN = 3
+# Tables that iptables keeps in nftables, by which ufw and container networks work.
+_OF_IPTABLES = {(family, table) for family in ("ip", "ip6") for table in ("filter", "nat", "mangle", "raw", "security")}
+# Tables of the cluster's own programs and of this one.
+_OF_A_CLUSTER = ("kube-proxy", "flannel", "calico", "cilium", "matrix-fleet")
+
+
+def decide(_view: View, _machine: Machine, facts: MachineFacts) -> Iterator[Seen]:
+    """Find rules of others that admit or refuse packets in ufw's stead."""
+    found = deciding(facts.network.rulesets)
+    if found:
+        more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+        yield Seen(f"rules of others decide about packets: {'; '.join(found[:_SHOWN])}{more}")
+
+
+def tables(_view: View, _machine: Machine, facts: MachineFacts) -> Iterator[Seen]:
+    """Find nftables tables that are neither iptables' nor the cluster's."""
+    found = [
+        f"{family} {name}" for family, name in tables_of(facts.network.rulesets) if not name.startswith(_OF_A_CLUSTER)
+    ]
+    if found:
+        yield Seen(f"has nftables tables of others: {', '.join(found)}")
+
+
+def tables_of(rulesets: Rulesets) -> tuple[tuple[str, str], ...]:
+    """
+    Return family and name of every native nftables table.
+    """
+    entries = json.loads(rulesets.nft).get("nftables", []) if rulesets.nft.strip() else []
+    found = [(entry["table"]["family"], entry["table"]["name"]) for entry in entries if "table" in entry]
+    return tuple(place for place in found if place not in _OF_IPTABLES)
+
+
+def legacy(_view: View, _machine: Machine, facts: MachineFacts) -> Iterator[Seen]:
+    """Find tables of the older iptables, whose rules hold beside the newer one's and are shown by neither."""
+    lines = [line for text in facts.network.rulesets.legacy.values() for line in text.splitlines()]
+    rules = [line for line in lines if line.startswith("-A")]
+    names = sorted({line[1:].strip() for line in lines if line.startswith("*")})
+    if rules:
+        yield Seen(f"has {len(rules)} rules in tables of iptables-legacy ({', '.join(names)}): {rules[0]}")
+    elif names:
+        yield Seen(f"has tables of iptables-legacy without rules ({', '.join(names)})", severity="warning")
+
+
+def daemons(_view: View, _machine: Machine, facts: MachineFacts) -> Iterator[Seen]:
+    """Find firewalls that would write their rules over ufw's."""
+    if facts.running("firewalld"):
+        yield Seen("firewalld runs", "systemctl disable --now firewalld")
+
+
+CHECKS = (
+    Check("foreign-rules", "error", decide, "find out who sets them and remove them there"),
+    Check(
+        "foreign-nftables",
+        "warning",
+        tables,
+        "find out who keeps them; `systemctl disable --now nftables` if it is Debian's own",
+    ),
+    Check(
+        "legacy-iptables",
+        "error",
+        legacy,
+        "remove them (iptables-legacy -F), and `update-alternatives --set iptables /usr/sbin/iptables-nft`",
+    ),
+    Check("other-firewall", "error", daemons, "stop and disable it: ufw is what this program manages"),
+)

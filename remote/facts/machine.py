@@ -1,0 +1,129 @@
+"""What is a host, and what runs or once ran on it, seen in one round trip before anything is installed there?"""
+
+from __future__ import annotations
+
+import shlex
+import time
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from model.base import Address
+from model.dns_wire import TYPES, question
+from model.errors import ProtocolError
+from model.machine_facts import Asked, Clock, MachineFacts, Questions
+from remote.facts.firewall import new_mark, sections
+from remote.facts.machine_answers import asked, synchronised
+from remote.facts.machine_host import hardware, identity, software, system
+from remote.facts.machine_network import networking
+
+if TYPE_CHECKING:
+    from nornir.core.inventory import Host
+
+SCRIPT = Path(__file__).parent.parent.parent / "templates" / "host" / "host-facts.sh"
+NOTHING = Questions()
+_SECONDS = 30.0
+# What fills sections whose silence would mean something; a bare host may have none of them installed.
+_ASKED = {
+    "addresses": "ip -j addr",
+    "listeners": "ss -Hlntup",
+    "iptables-save": "iptables-save",
+    "ip6tables-save": "ip6tables-save",
+    "nft": "nft -j list ruleset",
+}
+_MISSING = "missing"
+
+
+def observe(host: Host, questions: Questions = NOTHING) -> MachineFacts:
+    """
+    Look at a host in one round trip, as root; nothing but Debian's essential packages is needed there, and nothing is changed.
+
+    Raises `ProtocolError` for an answer that is cut short or not understood, and what running a command raises.
+    """
+    from remote.shell import run, session
+
+    # How far apart the clocks are is known as exactly as the round trip is short: without the time to connect.
+    session(host)
+    mark = new_mark()
+    started = time.time()
+    program = script(mark, questions).encode()
+    done = run(host, ("sh", "-s"), stdin=program, root=True, timeout=_SECONDS).check(host)
+    return parse(host.name, mark, done.stdout, (started, time.time()))
+
+
+def script(mark: str, questions: Questions) -> str:
+    """
+    Return the shell script that answers the questions and tells the facts at the same time.
+    """
+    lines = [*_lines(questions), "mf_time &", "wait"]
+    return f"{_text()}\n{{\n{chr(10).join(lines)}\n}} </dev/null 2>/dev/null | mf_facts {mark}\n"
+
+
+@cache
+def _text() -> str:
+    return SCRIPT.read_text("utf-8")
+
+
+def _lines(questions: Questions) -> list[str]:
+    asked = [
+        ("mf_dns", _server(server), str(len(names) * len(TYPES)), *_packets(names)) for server, names in questions.dns
+    ]
+    connects = [("mf_connect", place, str(port)) for place, port in questions.connects]
+    paths = [("mf_path", str(address), "28" if address.version == 4 else "48") for address in questions.paths]
+    return [f"{_line(words)} &" for words in (*asked, *connects, *paths)]
+
+
+def _line(words: tuple[str, ...]) -> str:
+    # Its own name server is known to the host alone.
+    return " ".join(word if word == _OWN_SERVER else shlex.quote(word) for word in words)
+
+
+_OWN_SERVER = "\"$(sed -n 's/^nameserver[[:space:]]*//p' /etc/resolv.conf | head -n 1)\""
+
+
+def _server(server: Address | None) -> str:
+    return _OWN_SERVER if server is None else str(server)
+
+
+def _packets(names: tuple[str, ...]) -> list[str]:
+    pairs = [(name, version) for name in names for version in TYPES]
+    packets = [question(number, name, version) for number, (name, version) in enumerate(pairs, 1)]
+    return ["".join(f"\\0{byte:03o}" for byte in packet) for packet in packets]
+
+
+def parse(host: str, mark: str, answer: bytes, between: tuple[float, float]) -> MachineFacts:
+    """
+    Read what the script printed; `between` are the controller's times just before it was sent and after it had ended.
+
+    Raises `ProtocolError` where a section is missing or cannot be understood, or where a program failed that should fill
+    one: then nobody knows, which is not the same as a host without any.
+    """
+    said = sections(mark, answer.decode("utf-8", "surrogateescape"))
+    if "end" not in said:
+        raise ProtocolError(host, "the answer about it is cut short", "is it out of memory or disk?")
+    for name, program in _ASKED.items():
+        code = said.get(f"end of {name}", "cut short").strip()
+        nothing_to_ask = name == "ip6tables-save" and "yes" not in said.get("ipv6", "yes")
+        if code not in ("0", _MISSING) and not nothing_to_ask:
+            raise ProtocolError(host, f"`{program}` failed there (exit code {code})", f"run `{program}` on it as root")
+    try:
+        return MachineFacts(
+            system=system(said),
+            hardware=hardware(said),
+            identity=identity(said),
+            clock=_clock(said, between),
+            network=networking(said),
+            software=software(said),
+            asked=asked(said["asked"]),
+        )
+    except (ValueError, KeyError, IndexError) as error:
+        raise ProtocolError(host, f"the answer about it cannot be understood: {error}") from error
+
+
+def _clock(said: dict[str, str], between: tuple[float, float]) -> Clock:
+    """Its first time is of no earlier moment than the question, its last of none later than the answer."""
+    first, last = float(said["begins"].split()[0]), float(said["ends"])
+    return Clock(least=last - between[1], most=first - between[0], synchronised=synchronised(said["asked"]))
+
+
+__all__ = ["NOTHING", "Asked", "observe", "parse", "script"]

@@ -1,0 +1,125 @@
+"""What are a host's system, hardware, identity and software?"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+from model.machine_facts import BlockDevice, Filesystem, Hardware, Identity, Package, Software, Swap, System, Unit
+
+_SECTOR = 512
+
+
+def system(said: Mapping[str, str]) -> System:
+    """
+    Read the sections about the operating system; raises ValueError or KeyError for what is not there or not understood.
+    """
+    kinds = said["cgroup"].split()
+    cloud = (line.partition(":") for line in said["cloud-init"].splitlines() if line.strip())
+    return System(
+        release=_assignments(said["os-release"]),
+        kernel=_word(said, "kernel"),
+        architecture=_word(said, "architecture"),
+        systemd=int(said["systemd"].strip() or 0),
+        modules=frozenset(said["modules"].split()),
+        config=dict(_pair(line) for line in said["config"].splitlines() if line.strip()),
+        cgroup="v2" if kinds[:1] == ["cgroup2fs"] else "hybrid" if "cgroup2fs" in kinds else "v1",
+        controllers=frozenset(said["controllers"].split()),
+        apparmor=said["apparmor"].strip() == "Y",
+        reboot_required="required" in said["reboot"],
+        cloud_init={key.strip(): value.strip() for key, _, value in cloud},
+        programs=frozenset(said["programs"].split()),
+    )
+
+
+def hardware(said: Mapping[str, str]) -> Hardware:
+    """
+    Read the sections about processors, memory, swap and disks; raises as `system` does.
+    """
+    memory = dict(_pair(line) for line in said["memory"].splitlines() if line.strip())
+    ids: dict[str, list[str]] = {}
+    for line in said["disk-ids"].splitlines():
+        if line.strip():
+            name, device = _pair(line)
+            ids.setdefault(device, []).append(name)
+    disks = [line.split() for line in said["disks"].splitlines() if line.strip()]
+    return Hardware(
+        cpus=int(said["cpus"]),
+        memory=int(memory["MemTotal"]),
+        available=int(memory["MemAvailable"]),
+        swaps=tuple(_swap(line) for line in said["swaps"].splitlines() if line.strip()),
+        fstab_swaps=tuple(said["fstab"].split()),
+        filesystems=dict(_filesystem(line) for line in said["filesystems"].splitlines() if line.strip()),
+        disks=tuple(
+            BlockDevice(name, int(sectors) * _SECTOR, rotational == "1", tuple(ids.get(name, ())))
+            for name, sectors, rotational in disks
+        ),
+    )
+
+
+def identity(said: Mapping[str, str]) -> Identity:
+    """
+    Read what tells the host from others; raises as `system` does.
+    """
+    return Identity(_word(said, "hostname"), said["machine-id"].strip(), said["product-uuid"].strip().lower())
+
+
+def software(said: Mapping[str, str]) -> Software:
+    """
+    Read the sections about packages, units and what was here before; raises as `system` does.
+    """
+    node = json.loads(said["node"]) if said["node"].strip() else {}
+    if not isinstance(node, dict):
+        raise ValueError("node.json holds no object")
+    return Software(
+        packages=dict(_package(line) for line in said["packages"].splitlines() if line.strip()),
+        units=dict(_units(said["units"])),
+        locks=tuple(said["locks"].split()),
+        archives=tuple(line.strip() for line in said["archives"].splitlines() if line.strip()),
+        remains=tuple(line for line in said["remains"].splitlines() if line.strip()),
+        node=node,
+    )
+
+
+def _word(said: Mapping[str, str], section: str) -> str:
+    word = said[section].strip()
+    if not word:
+        raise ValueError(f"it tells no {section}")
+    return word
+
+
+def _pair(line: str) -> tuple[str, str]:
+    first, second = line.split()
+    return first, second
+
+
+def _assignments(text: str) -> dict[str, str]:
+    pairs = (line.partition("=") for line in text.splitlines() if "=" in line and not line.startswith("#"))
+    return {key: value.strip().strip("\"'") for key, _, value in pairs}
+
+
+def _swap(line: str) -> Swap:
+    name, _kind, size, used, _priority = line.split()
+    return Swap(name, int(size), int(used))
+
+
+def _filesystem(line: str) -> tuple[str, Filesystem]:
+    path, kind, size, free, inodes, inodes_free, source, mount = line.split(None, 7)
+    # Some file systems make inodes as they need them and tell `-` or 0.
+    numbers = [int(word) if word != "-" else 0 for word in (size, free, inodes, inodes_free)]
+    return path, Filesystem(kind, numbers[0], numbers[1], numbers[2], numbers[3], source, mount)
+
+
+def _package(line: str) -> tuple[str, Package]:
+    state, name, version = line.split("|")
+    return name, Package(state, version)
+
+
+def _units(text: str) -> list[tuple[str, Unit]]:
+    found = []
+    for block in text.strip().split("\n\n"):
+        said = dict(line.split("=", 1) for line in block.splitlines() if line)
+        if said.get("LoadState", "not-found") != "not-found":
+            name = said["Id"].removesuffix(".service")
+            found.append((name, Unit(said["ActiveState"], said.get("UnitFileState", ""))))
+    return found

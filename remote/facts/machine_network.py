@@ -1,0 +1,39 @@
+"""Which interfaces, routes, listeners and rules has a host?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from model.foreign_rules import Rulesets
+from model.hostview import Listener
+from model.machine_facts import Link, Networking
+from remote.facts.sockets import parse_addresses, parse_listeners
+
+
+def networking(said: Mapping[str, str]) -> Networking:
+    """
+    Read the sections about networks; raises ValueError or KeyError for what is not there or not understood.
+    """
+    held = parse_addresses(said["addresses"])
+    links = []
+    for line in said["links"].splitlines():
+        if line.strip():
+            name, mtu, speed, state, kind, *mac = line.split()
+            own = tuple(address for interface, address in held if interface == name)
+            # Without hardware an interface's state is often not known, which says nothing against it.
+            up = state in ("up", "unknown")
+            links.append(Link(name, mac[0] if mac else "", int(mtu), max(0, int(speed)), up, kind == "virtual", own))
+    return Networking(
+        links=tuple(links),
+        default_routes=frozenset(int(line.split()[0]) for line in said["routes"].splitlines() if line.strip()),
+        resolvers=tuple(said["resolvers"].split()),
+        listeners=tuple(
+            Listener(each.protocol, str(each.address), each.port, each.process)
+            for each in parse_listeners(said["listeners"])
+        ),
+        rulesets=Rulesets(
+            {4: said["iptables-save"], 6: said["ip6tables-save"]},
+            {4: said["iptables-legacy-save"], 6: said["ip6tables-legacy-save"]},
+            said["nft"],
+        ),
+    )
