@@ -1,0 +1,171 @@
+"""Claims about the table that keeps Services' ports to the matrix's sources."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from ipaddress import ip_network
+from pathlib import Path
+
+import pytest
+
+from model.load import load_site
+from model.nodeports import RANGE, gates
+from tasks.nodeports import FILE, UNIT, desired, ruleset
+from tests.tasks.namespaces import Node
+
+SITE = load_site(Path(__file__).parents[2] / "inventory")
+WORKER = SITE.by_name["w-1"]
+OTHER_NODE, STRANGER, LI = "10.20.1.11", "10.20.1.250", "10.20.2.11"
+POD, POD6 = "10.244.3.5", "fd44::3:5"
+NODE, NODE6 = "10.20.1.21", "fd20:1::21"
+# What kube-proxy does, in a table of its own: a node port, a cluster address, an external one; and a port of the host given to a pod.
+KUBE_PROXY = f"""
+table ip kube-proxy
+delete table ip kube-proxy
+table ip kube-proxy {{
+  chain services {{
+    type nat hook prerouting priority dstnat; policy accept;
+    ip daddr {NODE} meta l4proto {{ tcp, udp }} th dport 30080 dnat to {POD}:8080
+    ip daddr {{ {NODE}, 203.0.113.7 }} tcp dport {{ 443, 8446 }} dnat to {POD}:8080
+    ip daddr 10.96.0.10 tcp dport 80 dnat to {POD}:8080
+  }}
+}}
+table ip6 kube-proxy
+delete table ip6 kube-proxy
+table ip6 kube-proxy {{
+  chain services {{
+    type nat hook prerouting priority dstnat; policy accept;
+    ip6 daddr {NODE6} tcp dport 30080 dnat to [{POD6}]:8080
+  }}
+}}
+"""
+
+
+def test_only_nodes_of_the_matrix_are_admitted_to_node_ports() -> None:
+    admitted = {str(source) for gate in gates(SITE, WORKER, RANGE) if gate.admit for source in gate.sources}
+    assert f"{OTHER_NODE}/32" in admitted
+    assert f"{LI}/32" not in admitted
+    assert f"{NODE}/32" not in admitted
+    assert all(ip_network(one).prefixlen in (32, 128) for one in admitted)
+
+
+def test_nobody_is_admitted_to_node_ports_of_an_isolated_node() -> None:
+    assert gates(SITE, SITE.by_name["li-1"], RANGE) == ()
+
+
+def test_a_node_with_two_legs_admits_at_the_one_of_its_roles() -> None:
+    destinations = {str(gate.destination) for gate in gates(SITE, SITE.by_name["db-1"], RANGE)}
+    assert destinations == {"10.20.1.31", "fd20:1::31"}
+
+
+def test_refusals_stand_before_admissions() -> None:
+    admissions = [gate.admit for gate in gates(SITE, WORKER)]
+    assert admissions == sorted(admissions)
+    assert not admissions[0]
+
+
+@pytest.mark.parametrize("machine", SITE.servers, ids=lambda machine: machine.name)
+def test_the_file_is_loaded_before_the_network_and_replaced_in_one_step(machine) -> None:  # type: ignore[no-untyped-def]
+    state = desired(SITE, machine)
+    text = state.files[0].text
+    assert state.files[0].path == FILE
+    assert state.files[0].reload == (UNIT,)
+    assert text.index("delete table inet matrix_fleet") < text.index("chain node_ports")
+    assert "Before=network-pre.target" in state.files[1].text
+
+
+def test_another_matrix_has_another_digest() -> None:
+    marks = {ruleset(SITE, machine).partition('comment "')[2].partition('"')[0] for machine in SITE.servers}
+    assert len(marks) == len(SITE.servers)
+
+
+@pytest.fixture(scope="module")
+def node() -> Iterator[Node]:
+    with Node() as node:
+        node.nft(KUBE_PROXY)
+        yield node
+
+
+@pytest.fixture
+def guarded(node: Node) -> Node:
+    node.nft(ruleset(SITE, WORKER))
+    return node
+
+
+def test_without_the_table_everybody_reaches_a_node_port(node: Node) -> None:
+    node.run("nft", "flush", "ruleset")
+    node.nft(KUBE_PROXY)
+    assert node.reaches(STRANGER, NODE, 30080)
+    assert node.reaches(LI, NODE, 30080)
+
+
+def test_the_matrixs_sources_reach_a_node_port_and_others_do_not(guarded: Node) -> None:
+    assert guarded.reaches(OTHER_NODE, NODE, 30080)
+    assert not guarded.reaches(STRANGER, NODE, 30080)
+    assert not guarded.reaches(LI, NODE, 30080)
+
+
+def test_so_it_is_over_udp_and_ipv6(guarded: Node) -> None:
+    assert guarded.reaches(OTHER_NODE, NODE, 30080, "udp")
+    assert not guarded.reaches(STRANGER, NODE, 30080, "udp")
+    assert guarded.reaches("fd20:1::11", NODE6, 30080)
+    assert not guarded.reaches("fd20:1::250", NODE6, 30080)
+
+
+def test_a_port_given_to_a_pod_is_the_matrixs_too(guarded: Node) -> None:
+    assert guarded.reaches(STRANGER, NODE, 443)
+    assert not guarded.reaches(LI, NODE, 443)
+    assert not guarded.reaches(OTHER_NODE, NODE, 8446)
+
+
+def test_an_external_address_of_a_service_is_the_matrixs_too(guarded: Node) -> None:
+    assert guarded.reaches(STRANGER, "203.0.113.7", 443)
+    assert not guarded.reaches(STRANGER, "203.0.113.7", 8446)
+
+
+def test_a_services_own_address_and_pods_are_left_alone(guarded: Node) -> None:
+    assert guarded.reaches(STRANGER, "10.96.0.10", 80)
+    assert guarded.reaches(STRANGER, POD, 8080)
+
+
+def test_a_pod_is_nobody_to_its_own_nodes_node_ports(guarded: Node) -> None:
+    assert not guarded.reaches(POD, NODE, 30080, where="pod")
+
+
+def test_other_ports_of_the_host_are_left_to_its_firewall(guarded: Node) -> None:
+    assert guarded.reaches(STRANGER, NODE, 8080)
+    assert not guarded.reaches(STRANGER, NODE, 30900)
+
+
+def test_an_open_connection_outlives_a_reload(guarded: Node) -> None:
+    with guarded.connection(OTHER_NODE, NODE, 30080) as talk:
+        guarded.nft(ruleset(SITE, WORKER))
+        assert talk("still there") == "still there"
+
+
+def test_it_stands_while_kube_proxy_and_the_firewall_rewrite_their_tables(guarded: Node) -> None:
+    guarded.nft(KUBE_PROXY)
+    for program in ("iptables", "ip6tables"):
+        guarded.run(program, "-F")
+        guarded.run(program, "-X")
+        guarded.run(program, "-t", "nat", "-F")
+    assert guarded.reaches(OTHER_NODE, NODE, 30080)
+    assert not guarded.reaches(STRANGER, NODE, 30080)
+
+
+def test_reading_the_file_again_changes_nothing(guarded: Node) -> None:
+    before = guarded.run("nft", "-s", "list", "table", "inet", "matrix_fleet")
+    guarded.nft(ruleset(SITE, WORKER))
+    assert guarded.run("nft", "-s", "list", "table", "inet", "matrix_fleet") == before
+
+
+def test_a_broken_file_leaves_the_table_as_it_was(guarded: Node) -> None:
+    with pytest.raises(subprocess.CalledProcessError):
+        guarded.nft(ruleset(SITE, WORKER) + "nonsense\n")
+    assert not guarded.reaches(STRANGER, NODE, 30080)
+
+
+@pytest.mark.parametrize("name", [machine.name for machine in SITE.servers])
+def test_the_kernel_takes_every_servers_table(node: Node, name: str) -> None:
+    node.nft(ruleset(SITE, SITE.by_name[name]))
