@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from ipaddress import ip_network
 
@@ -17,6 +18,8 @@ PACKAGES = ("ufw", "python3", "sudo", "iptables", "nftables", "kmod", "chrony", 
 NODE_PACKAGES = ("conntrack", "socat", "ethtool", "ebtables")
 MODULES = ("overlay", "br_netfilter", "nf_conntrack")
 _UPGRADES_LEFT_ALONE = ("containerd", "runc", "kubelet", "kubeadm", "kubectl", "kubernetes-cni", "cri-tools")
+# By this a later look knows that what is on the host is this site's own.
+NODE = "/var/lib/matrix-fleet/node.json"
 CA_UNIT = "matrix-fleet-trust.service"
 
 
@@ -27,6 +30,7 @@ def desired(site: Site, machine: Machine, trusted: Mapping[str, str]) -> HostSta
     state = HostState(
         packages=PACKAGES,
         files=(
+            File(NODE, f"{json.dumps({'site': site.name, 'host': machine.name})}\n"),
             File("/etc/hostname", f"{machine.name}\n"),
             File("/etc/hosts", _names(site, machine), block=True),
             File("/etc/apt/apt.conf.d/80matrix-fleet", _apt(site)),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from flows._phases.work import Work, skipped
+from flows._phases.work import Work
+from flows._preflight import preflight
 from model.outcome import Outcome
 
 
 def run(work: Work) -> tuple[Outcome, ...]:
-    return skipped(work.hosts, "preflight", "not built yet")
+    """Look at every host that answers; versions that cannot work together are refused at once."""
+    return preflight(work.nr, work.context, work.hosts, work.bundle)
