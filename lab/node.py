@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -34,12 +35,13 @@ _OWN = {
     "fs/inotify/max_queued_events": "",
     "fs/inotify/max_user_instances": "128",
     "fs/inotify/max_user_watches": "65536",
-    "net/netfilter/nf_conntrack_max": "",
+    "net/netfilter/nf_conntrack_max": "262144",
 }
 
 _EARLY = "usr/lib/lab/early"
 _FIRST_LINES = "usr/lib/lab/first-lines"
 _SETTINGS = "usr/lib/lab/settings"
+_PRODUCT = "usr/lib/lab/product_uuid"
 _UNITS = "usr/lib/systemd/system"
 
 _EARLY_UNIT = f"""\
@@ -62,8 +64,8 @@ ExecStartPost=/bin/sh /{_FIRST_LINES}
 
 _EARLY_SCRIPT = f"""\
 set -eu
-for group in /sys/fs/cgroup /sys/fs/cgroup/*; do
-    [ -L "$group" ] || [ ! -d "$group" ] || mount -o remount,bind,rw "$group"
+for point in $(findmnt --raw --noheadings --output TARGET | grep '^/sys/fs/cgroup'); do
+    mount -o remount,bind,rw "$point"
 done
 mkdir /run/lab
 cd /proc/sys
@@ -77,6 +79,8 @@ while read -r name value; do
     [ -z "$value" ] || echo "$value" > "/run/lab/$name"
     echo "/run/lab/$name /proc/sys/$name none bind"
 done < /{_SETTINGS} > /run/lab.fstab
+uuid=/sys/class/dmi/id/product_uuid
+[ ! -e $uuid ] || echo "/{_PRODUCT} $uuid none bind" >> /run/lab.fstab
 mount --all --fstab /run/lab.fstab
 [ -e /lib/modules/*/modules.builtin.bin ] || depmod
 """
@@ -88,11 +92,6 @@ while read -r name value; do
 done < /{_SETTINGS}
 """
 
-CAPABILITIES = (
-    "--capability=all",
-    # No host sets the machine's clock.
-    "--drop-capability=CAP_SYS_TIME",
-)
 # systemd-nspawn's own filter of system calls is too narrow for containers; `forbidden` is put in its place.
 ENVIRONMENT = {"SYSTEMD_SECCOMP": "0"}
 
@@ -103,6 +102,7 @@ def files() -> Mapping[str, str]:
         _EARLY: _EARLY_SCRIPT,
         _FIRST_LINES: _FIRST_LINES_SCRIPT,
         _SETTINGS: "".join(f"{name} {value}\n" for name, value in _OWN.items()),
+        _PRODUCT: f"{uuid.uuid4()}\n",
         f"{_UNITS}/lab-early.service": _EARLY_UNIT,
         f"{_UNITS}/systemd-sysctl.service.d/lab.conf": _SYSCTL_UNIT,
         f"{kernelconfig.folder()}/modules.builtin": kernelconfig.built_in(),
@@ -118,9 +118,12 @@ def links() -> Mapping[str, str]:
 def arguments(data: Path) -> tuple[str, ...]:
     """Return what systemd-nspawn is told for a server whose plain folders lie in `data`; makes them."""
     for name in _PLAIN:
-        (data / name).mkdir(parents=True, exist_ok=True)
+        # As those who use it would make it: etcd complains of one that others can read.
+        (data / name).mkdir(mode=0o700, parents=True, exist_ok=True)
     return (
-        *CAPABILITIES,
+        "--capability=all",
+        # No host sets the machine's clock.
+        "--drop-capability=CAP_SYS_TIME",
         "--bind=/dev/kmsg",
         "--bind-ro=/sys/module",
         *(f"--bind={data / name}:/{name}" for name in _PLAIN),

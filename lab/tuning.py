@@ -13,7 +13,8 @@ from typing import Any
 from lab import mounts
 from lab.instance import NAMESPACES, STATE
 
-# The neighbour tables and inotify instances of all namespaces together count against the machine's own limits.
+# The neighbour tables, inotify instances, processes and keys of all hosts together count against the machine's own limits. A host's
+# limit of connections is the machine's, whatever its own file says.
 NEEDED = {
     "net/ipv4/neigh/default/gc_thresh1": 8192,
     "net/ipv4/neigh/default/gc_thresh2": 32768,
@@ -23,6 +24,10 @@ NEEDED = {
     "net/ipv6/neigh/default/gc_thresh3": 65536,
     "fs/inotify/max_user_instances": 8192,
     "fs/inotify/max_user_watches": 1048576,
+    "kernel/pid_max": 262144,
+    "kernel/keys/maxkeys": 20000,
+    "kernel/keys/maxbytes": 2000000,
+    "net/netfilter/nf_conntrack_max": 1048576,
 }
 _SYSCTL = Path("/proc/sys")
 _RECORD = STATE / "machine.json"
@@ -35,7 +40,7 @@ def raise_limits(user: str) -> None:
         record.setdefault("before", {})
         record["users"] = sorted({*record["users"], user})
         record.setdefault("namespaces", mounts.mounted_below(NAMESPACES) != ())
-        changes = {name: needed for name, needed in NEEDED.items() if _read(name) < needed}
+        changes = {name: needed for name, needed in NEEDED.items() if _exists(name) and _read(name) < needed}
         record["before"] |= {name: _read(name) for name in changes if name not in record["before"]}
         # Written down first: a crash between the two must not lose the old values.
         _save(record)
@@ -52,7 +57,7 @@ def restore_limits(user: str) -> None:
             _save(record)
             return
         for name, value in record.get("before", {}).items():
-            if _read(name) == NEEDED.get(name):
+            if _exists(name) and _read(name) == NEEDED.get(name):
                 (_SYSCTL / name).write_text(str(value))
         if not record.get("namespaces", True):
             _forget_namespaces()
@@ -64,6 +69,11 @@ def _forget_namespaces() -> None:
     if NAMESPACES.is_dir() and not any(NAMESPACES.iterdir()):
         mounts.unmount_below(NAMESPACES)
         NAMESPACES.rmdir()
+
+
+def _exists(name: str) -> bool:
+    """A kernel without the feature has no such setting."""
+    return (_SYSCTL / name).exists()
 
 
 def _read(name: str) -> int:

@@ -102,3 +102,28 @@ def test_the_two_views_of_names_differ(home: Instance) -> None:
     assert "keyvault" not in main
     assert "listen-address=10.20.2.1" in li
     assert "listen-address=10.20.2.1\n" not in main
+
+
+def test_the_site_says_what_hosts_of_a_lab_cannot_do_and_where_the_bundle_is(home: Instance) -> None:
+    settings = _emit(home, "reference").settings
+    assert settings.kubernetes.bundle == str(instance.BUNDLE)
+    assert settings.kubernetes.runtime.cgroup_driver == "cgroupfs"
+    assert not settings.kubernetes.runtime.apparmor
+    assert not settings.kubernetes.runtime.lower_oom_scores
+    assert settings.kubernetes.cgroup_v1
+    assert settings.kubernetes.accepted_errors == ("SystemVerification",)
+    assert settings.servers.time_options == ("-x",)
+
+
+def test_the_reference_site_itself_asks_for_none_of_it() -> None:
+    settings = load_site(instance.CHECKOUT / "inventory").settings
+    assert settings.kubernetes.runtime.cgroup_driver == "systemd"
+    assert settings.kubernetes.accepted_errors == ()
+    assert settings.servers.time_options == ()
+
+
+def test_both_views_know_the_apis_name(home: Instance) -> None:
+    files = services.files(_emit(home, "small"))
+    for view in ("main", "li"):
+        assert "host-record=api.example.test,10.20.1.10" in files[f"etc/names/{view}.conf"].splitlines()
+    assert "host-record=chat.example.test,198.51.100.101,2001:db8:100::101" in files["etc/names/main.conf"]
