@@ -8,7 +8,7 @@ import os
 import shutil
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 
@@ -39,7 +39,9 @@ def ensure(minor: str, say: once.Say) -> Path:
     else:
         prerequisites.check(compiler=True)
         say(f"building the bundle {name}, once for these versions")
-    once.ensure(folder, partial(_build, recipe, name, say), say)
+        # Parts come first: whoever builds another bundle waits for the packing alone.
+        sources = _sources(recipe, say)
+        once.ensure(folder, lambda draft: _pack(recipe, name, replace(sources, bundle=draft), say), say)
     for link in (minor, "current") if minor == DEFAULT else (minor,):
         _point(BUNDLES / link, folder.name)
     _prune(name, folder)
@@ -56,11 +58,10 @@ def _key(recipe: Recipe) -> str:
     return digest.hexdigest()[:16]
 
 
-def _build(recipe: Recipe, name: str, say: once.Say, draft: Path) -> None:
-    sources = _sources(recipe, draft, say)
+def _pack(recipe: Recipe, name: str, sources: Sources, say: once.Say) -> None:
     say("  compressing programs and writing images")
     for folder in ("binaries", "images", f"packages/{recipe.suite}"):
-        (draft / folder).mkdir(parents=True)
+        (sources.bundle / folder).mkdir(parents=True)
     work: list[Callable[[], Item]] = [partial(packing.binary, sources, binary) for binary in recipe.binaries]
     work += [partial(packing.image, sources, image) for image in recipe.images]
     items = [*_together(work), *packing.packages(sources)]
@@ -72,10 +73,10 @@ def _build(recipe: Recipe, name: str, say: once.Say, draft: Path) -> None:
         items=tuple(items),
     )
     _expected(sources.programs[recipe.kubernetes] / "kubeadm", bundle)
-    (draft / MANIFEST).write_text(render(bundle), "utf-8")
+    (sources.bundle / MANIFEST).write_text(render(bundle), "utf-8")
 
 
-def _sources(recipe: Recipe, draft: Path, say: once.Say) -> Sources:
+def _sources(recipe: Recipe, say: once.Say) -> Sources:
     programs = {component.folder: compiling.ensure(component, say) for component in recipe.components}
     return Sources(
         {**programs, PAUSE.component: compiling.pause(say)},
@@ -83,7 +84,6 @@ def _sources(recipe: Recipe, draft: Path, say: once.Say) -> Sources:
         userland.ensure(recipe.suite, say),
         debian.ensure(recipe.suite, say),
         recipe.suite,
-        draft,
     )
 
 

@@ -32,7 +32,7 @@ class Sources:
     userland: Path
     packages: Path
     suite: str
-    bundle: Path
+    bundle: Path = Path()
 
     def path(self, program: Program) -> Path:
         """Return the compiled program."""
