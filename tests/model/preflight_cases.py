@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field, replace
 from ipaddress import ip_address
 from typing import Any
@@ -52,6 +53,21 @@ def told(*answers: Answer) -> dict[str, tuple[Answer, ...]]:
 def table(name: str) -> str:
     """Return what nft shows of a table."""
     return f'{{"nftables": [{{"table": {{"family": "inet", "name": "{name}", "handle": 1}}}}]}}'
+
+
+def refusing(name: str) -> str:
+    """Return what nft shows of a table that drops packets to the host."""
+    chain = {
+        "family": "ip",
+        "table": name,
+        "name": "in",
+        "type": "filter",
+        "hook": "input",
+        "prio": 0,
+        "policy": "accept",
+    }
+    rule = {"family": "ip", "table": name, "chain": "in", "expr": [{"drop": None}]}
+    return json.dumps({"nftables": [{"table": {"family": "ip", "name": name}}, {"chain": chain}, {"rule": rule}]})
 
 
 def mounts(filesystem: Filesystem) -> dict[str, Filesystem]:
@@ -282,6 +298,7 @@ CASES = (
         {"network.rulesets": rules(LEGACY.format("-A INPUT -p tcp --dport 25 -j DROP\n"))},
         says="--dport 25",
     ),
+    Case("foreign-rules", {"network.rulesets": rules(nft=refusing("kube-proxy"))}, says="nft ip kube-proxy in: drop"),
     Case("foreign-nftables", {"network.rulesets": rules(nft=table("theirs"))}, severity="warning", says="inet theirs"),
     Case("legacy-iptables", {"network.rulesets": rules(legacy=LEGACY.format("-A FORWARD -j DROP\n"))}, says="1 rules"),
     Case(

@@ -15,7 +15,7 @@ from model.load import load_site
 from model.machine_facts import Clock, Connect, Unit
 from model.preflight import CHECKS, Finding, examine
 from model.site import Site
-from tests.model.preflight_cases import CASES, ENDPOINT, GIB, LINK, Case, mounts, rules, table
+from tests.model.preflight_cases import CASES, ENDPOINT, GIB, LINK, Case, mounts, refusing, rules
 from tests.model.preflight_data import DISK, bundle, but, golden, healthy
 from tests.mutation import REFERENCE, site
 
@@ -74,7 +74,7 @@ def test_what_this_program_made_of_a_node_is_no_finding() -> None:
         "software.node": {"site": declared.name},
         "software.remains": ("/etc/kubernetes/admin.conf", "/var/lib/etcd/member"),
         "software.units": {unit: Unit("active", "enabled") for unit in ("kubelet", "containerd", "keepalived")},
-        "network.rulesets": rules("*nat\n:KUBE-SERVICES - [0:0]\nCOMMIT\n", table("kube-proxy")),
+        "network.rulesets": rules("*nat\n:KUBE-SERVICES - [0:0]\nCOMMIT\n", refusing("kube-proxy")),
         "network.listeners": (
             Listener("tcp", "::", 10250, "kubelet"),
             Listener("tcp", "::", 10257, "kube-controller"),
