@@ -11,7 +11,7 @@ from pydantic import TypeAdapter
 
 from flows import _request
 from flows._tables import table
-from model import lint, sizing
+from model import compatibility, lint, preflight, sizing
 from model.answers import Answers
 from model.errors import SiteError
 from model.load import adapters
@@ -103,6 +103,32 @@ def _first_line(check: Callable[..., object]) -> str:
     return " ".join((check.__doc__ or "").split())
 
 
+def _preflight_checks(_site: Site) -> str:
+    # Whether anybody may become root is found out before a check can look.
+    sudo = (
+        "`preflight/sudo`",
+        "error",
+        "Find hosts where the deployer cannot become root.",
+        "allow it in sudoers, or give the password",
+    )
+    lines = [
+        (f"`preflight/{each.id}`", each.severity, _first_line(each.find), each.remedy) for each in preflight.CHECKS
+    ]
+    return table(("finding", "severity", "what is looked for", "what to do"), [*lines, sudo])
+
+
+def _compatibility(_site: Site) -> str:
+    debian = [
+        (f"Debian {each.number} ({each.suite})", each.until, f"brings containerd {each.containerd}")
+        for each in compatibility.DEBIAN.values()
+    ]
+    kubernetes = [(f"Kubernetes {minor}", until, "") for minor, until in compatibility.KUBERNETES.items()]
+    containerd = [(f"containerd {minor}", until, "") for minor, until in compatibility.CONTAINERD.items()]
+    kernels = [(".".join(map(str, need.version)), need.who, need.fix) for need in compatibility.KERNEL_NEEDS]
+    patched = table(("what", "patched until", ""), [*debian, *kubernetes, *containerd])
+    return f"{patched}\n\n{table(('Linux at least', 'for', 'or else'), kernels)}"
+
+
 def _sizes(_site: Site) -> str:
     parts = []
     for users in sizing.STEPS:
@@ -137,5 +163,7 @@ _BLOCKS: Mapping[str, Callable[[Site], str]] = {
     "port-matrix": _port_matrix,
     "lint-rules": _lint_rules,
     "sizes": _sizes,
+    "preflight-checks": _preflight_checks,
+    "compatibility": _compatibility,
     "assumptions": _assumptions,
 }

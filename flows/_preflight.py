@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from flows._hosts import HostFailure, each
-from model.compatibility import Carried, of_site
+from model.bundle import Bundle
+from model.compatibility import of_site
 from model.errors import PlanRefused, RootRefused
 from model.outcome import Outcome, Status, warn
 from model.preflight import Finding, examine
@@ -29,7 +30,7 @@ _WORKERS = 128
 _SECONDS = 60.0
 
 
-def gate(site: Site, bundle: Carried | None, today: date) -> tuple[Outcome, ...]:
+def gate(site: Site, bundle: Bundle | None, today: date) -> tuple[Outcome, ...]:
     """
     Return what nobody patches any more; raises `PlanRefused` for what cannot work, before anything is looked at.
     """
@@ -42,7 +43,7 @@ def gate(site: Site, bundle: Carried | None, today: date) -> tuple[Outcome, ...]
     return tuple(warn("controller", f"{SUBJECT}/versions", problem.what, problem.fix) for problem in problems)
 
 
-def preflight(nr: Nornir, context: Context, names: Sequence[str], bundle: Carried | None = None) -> tuple[Outcome, ...]:
+def preflight(nr: Nornir, context: Context, names: Sequence[str], bundle: Bundle | None = None) -> tuple[Outcome, ...]:
     """
     Look at every named host in one read-only round trip and return one outcome a finding, and one for each host without any.
 

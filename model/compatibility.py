@@ -10,8 +10,9 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date
-from typing import Literal, Protocol
+from typing import Literal
 
+from model.bundle import Bundle
 from model.settings import Settings
 
 # Last day of patches by minor version. Older ones do not read kubeadm's configuration as v1beta4.
@@ -63,26 +64,6 @@ class Problem:
     fix: str
 
 
-class Carried(Protocol):
-    """What the gate needs to know of an offline bundle."""
-
-    @property
-    def name(self) -> str:
-        """Its own name."""
-
-    @property
-    def kubernetes(self) -> str:
-        """Version of the Kubernetes it carries."""
-
-    @property
-    def architecture(self) -> str:
-        """Debian's word for the processors it is for."""
-
-    @property
-    def suites(self) -> tuple[str, ...]:
-        """Debian releases whose packages it has."""
-
-
 @dataclass(frozen=True, slots=True)
 class KernelNeed:
     """A version of the kernel, who needs it, and on which sites."""
@@ -125,9 +106,11 @@ def number_of(version: str) -> tuple[int, int]:
     return (int(found[1]), int(found[2])) if found else (0, 0)
 
 
-def of_site(settings: Settings, bundle: Carried | None, today: date) -> Iterator[Problem]:
+def of_site(settings: Settings, bundle: Bundle | None, today: date) -> Iterator[Problem]:
     """
     Yield what does not go together whatever the hosts are: versions by themselves, and what the bundle carries.
+
+    Raises `BundleError` for a bundle without containerd.
     """
     yield from kubernetes(settings.kubernetes.version, today)
     if bundle is None:
@@ -137,6 +120,7 @@ def of_site(settings: Settings, bundle: Carried | None, today: date) -> Iterator
     if not same:
         fix = f"`kubernetes.version: {has}`, or a bundle that carries {wanted}"
         yield Problem("error", f"the bundle {bundle.name} carries Kubernetes {has}, and the site wants {wanted}", fix)
+    yield from containerd(bundle.binary("containerd").version, has, today)
 
 
 def kubernetes(version: str, today: date) -> Iterator[Problem]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import date
 
-from model.compatibility import Carried
+from model.bundle import Bundle
 from model.machine_facts import MachineFacts
 from model.preflight import clock, hardware, identity, names, network, packages, ports, remains, rules, storage, system
 from model.preflight.finding import Check, Finding, View
@@ -29,7 +29,7 @@ CHECKS: tuple[Check, ...] = (
 
 
 def examine(
-    site: Site, facts: Mapping[str, MachineFacts], today: date, bundle: Carried | None = None
+    site: Site, facts: Mapping[str, MachineFacts], today: date, bundle: Bundle | None = None
 ) -> dict[str, tuple[Finding, ...]]:
     """
     Return what every check finds, by host: all that answered, in the order of `facts`, those without a finding too.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Literal
 
-from model.compatibility import Carried
+from model.bundle import Bundle
 from model.hosts import Machine
 from model.machine_facts import MachineFacts
 from model.site import Site
@@ -44,7 +44,7 @@ class View:
     site: Site
     facts: Mapping[str, MachineFacts]
     today: date
-    bundle: Carried | None = None
+    bundle: Bundle | None = None
 
     def sharing(self, host: str, value: Callable[[MachineFacts], str]) -> tuple[str, ...]:
         """Return the other hosts with the same value; none where it is empty."""

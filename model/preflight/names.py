@@ -26,9 +26,12 @@ def silent(view: View, machine: Machine, facts: MachineFacts) -> Iterator[Seen]:
     for server in servers:
         answers = facts.asked.dns.get(server, ())
         unsure = sorted({answer.code for answer in answers if not answer.certain})
+        lost = sorted({record.name for record in records(view.site)} - {answer.name for answer in answers})
         if not answers:
             yield Seen(f"the name server {server} does not answer this host")
-        elif unsure:
+        elif lost:
+            yield Seen(f"the name server {server} gives no answer for {', '.join(lost)}")
+        if unsure:
             what = ", ".join(_CODES.get(code, f"answers with code {code}") for code in unsure)
             names = ", ".join(sorted({answer.name for answer in answers if not answer.certain}))
             yield Seen(f"the name server {server} {what}: {names}")

@@ -19,10 +19,16 @@ _OF_A_CLUSTER = ("kube-proxy", "flannel", "calico", "cilium", "matrix-fleet")
 
 def decide(_view: View, _machine: Machine, facts: MachineFacts) -> Iterator[Seen]:
     """Find rules of others that admit or refuse packets in ufw's stead."""
-    found = deciding(facts.network.rulesets)
+    found = [rule for rule in deciding(facts.network.rulesets) if not (facts.ours and _of_a_cluster(rule))]
     if found:
         more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
         yield Seen(f"rules of others decide about packets: {'; '.join(found[:_SHOWN])}{more}")
+
+
+def _of_a_cluster(rule: str) -> bool:
+    """Tell a rule of kube-proxy's or the pod network's native table: `nft [chain] FAMILY TABLE ...`."""
+    words = rule.split()
+    return words[0] == "nft" and words[3 if words[1] == "chain" else 2].startswith(_OF_A_CLUSTER)
 
 
 def tables(_view: View, _machine: Machine, facts: MachineFacts) -> Iterator[Seen]:

@@ -11,7 +11,7 @@ from model.preflight.hardware import GIB, needs
 
 # What the node itself takes: images, logs and what pods write, and in a lab a few images.
 _NODE_GIB, _LAB_GIB = 20, 5
-# kubelet drives pods away below 15 % of free space; before that somebody should have known.
+# kubelet's own limit for the file system of images.
 _NODE_SHARE = 0.15
 _INODE_SHARE = 0.05
 # containerd lays its images' layers over each other, which an overlay itself does not bear.
@@ -20,13 +20,22 @@ _PLACES = {"/var/lib/containerd": "container images", "/var/lib/kubelet": "pods"
 
 
 def space(view: View, machine: Machine, facts: MachineFacts) -> Iterator[Seen]:
-    """Find file systems with less room than the node's images, logs and, where no disk is declared for them, its roles' data need."""
+    """Find file systems with less room than the node's images, logs and, where no disk is declared for it, its roles' data need."""
+    need = 0 if facts.ours else _need(view, machine) * GIB
     for mount, (system, places) in _mounts(machine, facts).items():
-        share = _NODE_SHARE * system.size
-        need = share if facts.ours else max(share, _need(view, machine) * GIB)
         if system.free < need:
-            shown = f"{mount} ({', '.join(places)}) has {system.free / GIB:.1f} GiB free of {system.size / GIB:.1f}"
-            yield Seen(f"{shown}; {need / GIB:.1f} are needed")
+            yield Seen(f"{_room(mount, system, places)}; {need / GIB:.0f} are needed")
+
+
+def pressure(_view: View, machine: Machine, facts: MachineFacts) -> Iterator[Seen]:
+    """Find file systems so full that kubelet would drive pods away."""
+    for mount, (system, places) in _mounts(machine, facts).items():
+        if system.free < _NODE_SHARE * system.size:
+            yield Seen(f"{_room(mount, system, places)}; kubelet drives pods away below {_NODE_SHARE:.0%}")
+
+
+def _room(mount: str, system: Filesystem, places: list[str]) -> str:
+    return f"{mount} ({', '.join(places)}) has {system.free / GIB:.1f} GiB free of {system.size / GIB:.1f}"
 
 
 def _mounts(machine: Machine, facts: MachineFacts) -> dict[str, tuple[Filesystem, list[str]]]:
@@ -83,6 +92,7 @@ CHECKS = (
     Check(
         "disk-full", "error", space, "free or enlarge that file system, or declare a disk for the data in hosts.yaml"
     ),
+    Check("disk-pressure", "warning", pressure, "free or enlarge that file system"),
     Check("disk-inodes", "error", inodes, "remove the many small files there"),
     Check("disk-kind", "error", kinds, "mount an ext4 or xfs file system of a local disk there"),
     Check(

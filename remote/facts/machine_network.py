@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from model.foreign_rules import Rulesets
+from model.foreign_rules import Rulesets, deciding
 from model.hostview import Listener
 from model.machine_facts import Link, Networking
 from remote.facts.sockets import parse_addresses, parse_listeners
@@ -15,6 +15,13 @@ def networking(said: Mapping[str, str]) -> Networking:
     Read the sections about networks; raises ValueError or KeyError for what is not there or not understood.
     """
     held = parse_addresses(said["addresses"])
+    rulesets = Rulesets(
+        {4: said["iptables-save"], 6: said["ip6tables-save"]},
+        {4: said["iptables-legacy-save"], 6: said["ip6tables-legacy-save"]},
+        said["nft"],
+    )
+    # Rules that nobody can read must not pass for none.
+    deciding(rulesets)
     links = []
     for line in said["links"].splitlines():
         if line.strip():
@@ -31,9 +38,5 @@ def networking(said: Mapping[str, str]) -> Networking:
             Listener(each.protocol, str(each.address), each.port, each.process)
             for each in parse_listeners(said["listeners"])
         ),
-        rulesets=Rulesets(
-            {4: said["iptables-save"], 6: said["ip6tables-save"]},
-            {4: said["iptables-legacy-save"], 6: said["ip6tables-legacy-save"]},
-            said["nft"],
-        ),
+        rulesets=rulesets,
     )
