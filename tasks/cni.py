@@ -1,0 +1,123 @@
+"""Give pods a network: what runs in the cluster, what each node declares of itself, and what its containers are hung on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from model.base import Network
+from model.cluster import Node
+from model.errors import SiteError
+from model.hosts import Machine
+from model.hoststate import File, HostState
+from model.manifests import Manifest
+from model.nodepatch import NodePatch, patch
+from model.site import Site
+from remote.facts.cluster import observe_nodes
+from tasks.objects import enforce as enforce_objects
+from tasks.objects import enforce_nodes
+from tasks.render import render
+
+if TYPE_CHECKING:
+    from remote.kube import Cluster
+
+CONFLIST = "/etc/cni/net.d/10-matrix-fleet.conflist"
+CHOSEN = "matrix-fleet.io/pod-network"
+FLANNEL_IMAGE = "ghcr.io/flannel-io/flannel:v0.26.7"
+_PUBLIC = {4: "flannel.alpha.coreos.com/node-public-ip", 6: "flannel.alpha.coreos.com/node-public-ipv6"}
+# What the kernel itself uses: the matrix row of Flannel's overlay has the same.
+_VXLAN_PORT = 8472
+# Outer Ethernet, IP, UDP and VXLAN headers.
+_OVERHEAD = {4: 50, 6: 70}
+LINK_MTU = 1500
+
+
+def enforce(cluster: Cluster, site: Site, image: str = FLANNEL_IMAGE, *, dry_run: bool) -> tuple[str, ...]:
+    """
+    Bring the cluster's part of the pod network to what the site says, before any node is ready; return what changed, or would.
+
+    `conflist` is each node's own part, once the cluster has given it addresses.
+    """
+    objects = enforce_objects(cluster, manifests(site, image), dry_run=dry_run)
+    return (*objects, *enforce_nodes(cluster, lambda asked: patches(site, observe_nodes(asked)), dry_run=dry_run))
+
+
+def manifests(site: Site, image: str = FLANNEL_IMAGE) -> tuple[Manifest, ...]:
+    """
+    Return Flannel's objects. Raises `SiteError` for a site with another pod network.
+    """
+    if site.settings.cni.name != "flannel":
+        raise SiteError(f"site.yaml: cni.name is {site.settings.cni.name}: its objects come from its own manifest")
+    network = json.dumps(network_config(site), indent=2) + "\n"
+    text = render(
+        "manifests/flannel/flannel.yaml",
+        network=network,
+        digest=hashlib.sha256(network.encode()).hexdigest()[:16],
+        chosen=CHOSEN,
+        image=image,
+        endpoint=site.settings.kubernetes.endpoint,
+    )
+    return tuple(yaml.safe_load_all(text))
+
+
+def network_config(site: Site) -> dict[str, Any]:
+    """
+    Return Flannel's own configuration.
+    """
+    kubernetes = site.settings.kubernetes
+    by_version = {cidr.version: str(cidr) for cidr in kubernetes.pod_cidrs}
+    found: dict[str, Any] = {"EnableIPv4": 4 in by_version, "EnableIPv6": 6 in by_version}
+    found |= {
+        key: by_version[version] for key, version in (("Network", 4), ("IPv6Network", 6)) if version in by_version
+    }
+    found["EnableNFTables"] = kubernetes.proxy_mode == "nftables"
+    found["Backend"] = {"Type": "vxlan", "VNI": 1, "Port": _VXLAN_PORT}
+    return found
+
+
+def patches(site: Site, nodes: Iterable[Node]) -> tuple[NodePatch, ...]:
+    """
+    Return what makes every node of the site declare by which of its addresses the overlay reaches it.
+
+    A host may have legs in several networks; the one of its roles is what the matrix opens the overlay for.
+    """
+    found = []
+    for node in nodes:
+        machine = site.by_name.get(node.name)
+        if machine is None:
+            continue
+        speaks = {version: machine.speaks(version) for version in (4, 6)}
+        wanted = {_PUBLIC[version]: None if own is None else str(own) for version, own in speaks.items()}
+        found.append(patch(node, labels={CHOSEN: "true"}, annotations=wanted))
+    return tuple(one for one in found if one is not None)
+
+
+def conflist(site: Site, machine: Machine, pod_cidrs: Sequence[Network], link_mtu: int = LINK_MTU) -> HostState:
+    """
+    Return the file that containers of one node are hung on the network by: a bridge on the addresses the cluster gave the node.
+
+    `link_mtu` is that of the interface which carries the overlay.
+    """
+    overhead = max(_OVERHEAD[cidr.version] for cidr in pod_cidrs)
+    bridge = {
+        "type": "bridge",
+        "bridge": "cni0",
+        "mtu": link_mtu - overhead,
+        "isDefaultGateway": True,
+        "forceAddress": True,
+        "hairpinMode": True,
+        # Flannel does that for what leaves the pod network, and for nothing else.
+        "ipMasq": False,
+        "ipam": {"type": "host-local", "ranges": [[{"subnet": str(cidr)}] for cidr in pod_cidrs]},
+    }
+    said = {
+        "cniVersion": "1.0.0",
+        "name": site.name,
+        "plugins": [bridge, {"type": "portmap", "capabilities": {"portMappings": True}}],
+    }
+    assert machine.node is not None  # noqa: S101 - nothing else has pods
+    return HostState(files=(File(CONFLIST, json.dumps(said, indent=2) + "\n", mode=0o600),))

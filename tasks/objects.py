@@ -1,0 +1,90 @@
+"""Make objects in the cluster hold what their manifests say."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, TypeVar
+
+from model.errors import KubernetesError
+from model.manifests import Manifest
+from model.nodepatch import NodePatch
+
+if TYPE_CHECKING:
+    from remote.kube import Cluster
+
+A = TypeVar("A")
+B = TypeVar("B")
+_FIRST = ("Namespace", "CustomResourceDefinition", "PriorityClass")
+_LAST = ("DaemonSet", "Deployment", "StatefulSet", "Job", "CronJob", "Pod")
+_WORKERS = 8
+_ESTABLISHED_SECONDS = 30.0
+_CONFLICT = 409
+_TRIES = 5
+
+
+def enforce(cluster: Cluster, manifests: Iterable[Manifest], *, dry_run: bool) -> tuple[str, ...]:
+    """
+    Apply manifests, what others need first; return how the cluster changed or, in a dry run, would change.
+
+    Raises `KubernetesError`.
+    """
+    lines: list[str] = []
+    for wave in _waves(list(manifests)):
+        lines += [
+            line for one in _parallel(lambda each: cluster.apply(each, dry_run=dry_run).lines, wave) for line in one
+        ]
+        if not dry_run:
+            for definition in (each for each in wave if each["kind"] == "CustomResourceDefinition"):
+                _await_established(cluster, definition)
+    return tuple(lines)
+
+
+def enforce_nodes(
+    cluster: Cluster, plan: Callable[[Cluster], Sequence[NodePatch]], *, dry_run: bool
+) -> tuple[str, ...]:
+    """
+    Carry out what `plan` says of the nodes as they are; where a node changes meanwhile, it is asked again. Return what changed, or would.
+    """
+    lines: list[str] = []
+    for attempt in range(_TRIES):
+        patches = plan(cluster)
+        if dry_run or not patches:
+            return (*lines, *(line for each in patches for line in each.lines))
+        try:
+            for each in _parallel(lambda one: _patch(cluster, one), patches):
+                lines += each
+        except KubernetesError as error:
+            if error.status != _CONFLICT or attempt == _TRIES - 1:
+                raise
+        else:
+            break
+    return tuple(lines)
+
+
+def _patch(cluster: Cluster, patch: NodePatch) -> tuple[str, ...]:
+    cluster.patch(f"/api/v1/nodes/{patch.name}", patch.body)
+    return patch.lines
+
+
+def _waves(manifests: Sequence[Manifest]) -> list[list[Manifest]]:
+    """Definitions before their objects, configuration before the pods that read it."""
+    standing = [0 if each["kind"] in _FIRST else 2 if each["kind"] in _LAST else 1 for each in manifests]
+    waves = [[each for each, at in zip(manifests, standing, strict=True) if at == turn] for turn in (0, 1, 2)]
+    return [wave for wave in waves if wave]
+
+
+def _await_established(cluster: Cluster, definition: Manifest) -> None:
+    name = definition["metadata"]["name"]
+    path = f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{name}"
+
+    def established(seen: list[Manifest]) -> bool:
+        said = (one for each in seen for one in each.get("status", {}).get("conditions", ()))
+        return any(one["type"] == "Established" and one["status"] == "True" for one in said)
+
+    cluster.wait(path, established, f"the kind of {name} to be served", _ESTABLISHED_SECONDS)
+
+
+def _parallel(work: Callable[[A], B], items: Sequence[A]) -> list[B]:
+    with ThreadPoolExecutor(max_workers=_WORKERS, thread_name_prefix="api") as pool:
+        return list(pool.map(work, items))

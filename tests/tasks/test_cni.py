@@ -1,0 +1,96 @@
+"""Claims about what the pod network is made of."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from ipaddress import ip_network
+from pathlib import Path
+
+import pytest
+
+from model.base import Network
+from model.cluster import read_node
+from model.errors import SiteError
+from model.load import load_site
+from model.site import Site
+from tasks.cni import CHOSEN, conflist, manifests, network_config, patches
+
+SITE = load_site(Path(__file__).parents[2] / "inventory")
+BOTH = (ip_network("10.244.3.0/24"), ip_network("fd44:0:0:3::/64"))
+
+
+def other(**kubernetes: object) -> Site:
+    settings = SITE.settings
+    return replace(
+        SITE, settings=settings.model_copy(update={"kubernetes": settings.kubernetes.model_copy(update=kubernetes)})
+    )
+
+
+def test_flannel_uses_the_port_that_the_matrix_opens_for_it() -> None:
+    row = next(row for row in SITE.rows if row.name == "flannel-vxlan")
+    assert row.intervals == ((network_config(SITE)["Backend"]["Port"],) * 2,)
+
+
+def test_one_family_and_iptables_where_the_site_says_so() -> None:
+    only = network_config(other(pod_cidrs=(ip_network("10.1.0.0/16"),), proxy_mode="iptables"))
+    assert (only["EnableIPv4"], only["EnableIPv6"], only["EnableNFTables"]) == (True, False, False)
+    assert "IPv6Network" not in only
+    six = network_config(other(pod_cidrs=(ip_network("fd44::/56"),)))
+    assert (six["EnableIPv4"], six["EnableIPv6"], six["IPv6Network"]) == (False, True, "fd44::/56")
+
+
+def test_another_configuration_replaces_the_pods() -> None:
+    def digest(site: Site) -> str:
+        template = manifests(site)[-1]["spec"]["template"]
+        return str(template["metadata"]["annotations"]["matrix-fleet.io/network"])
+
+    assert digest(SITE) != digest(other(proxy_mode="iptables"))
+
+
+def test_flannel_reaches_the_api_without_services_and_runs_everywhere() -> None:
+    pod = manifests(SITE)[-1]["spec"]["template"]["spec"]
+    said = {one["name"]: one.get("value") for one in pod["containers"][0]["env"]}
+    assert (said["KUBERNETES_SERVICE_HOST"], said["KUBERNETES_SERVICE_PORT"]) == ("api.example.test", "8443")
+    assert pod["tolerations"] == [{"operator": "Exists"}]
+    assert pod["nodeSelector"][CHOSEN] == "true"
+    assert pod["containers"][0]["securityContext"]["privileged"] is False
+
+
+def test_it_may_do_no_more_than_read_nodes_and_say_where_it_is() -> None:
+    (role,) = (one for one in manifests(SITE) if one["kind"] == "ClusterRole")
+    assert [(rule["resources"], rule["verbs"]) for rule in role["rules"]] == [
+        (["nodes"], ["get", "list", "watch"]),
+        (["nodes/status"], ["patch"]),
+    ]
+
+
+def test_a_node_declares_the_address_its_roles_live_at() -> None:
+    (todo,) = patches(SITE, [read_node({"metadata": {"name": "db-1"}})])
+    said = todo.body["metadata"]["annotations"]
+    assert said == {
+        "flannel.alpha.coreos.com/node-public-ip": "10.20.1.31",
+        "flannel.alpha.coreos.com/node-public-ipv6": "fd20:1::31",
+    }
+    seen = read_node({"metadata": {"name": "db-1", "annotations": said, "labels": {CHOSEN: "true"}}})
+    assert patches(SITE, [seen]) == ()
+
+
+@pytest.mark.parametrize(("cidrs", "mtu"), [(BOTH, 1430), (BOTH[:1], 1450), (BOTH[1:], 1430)])
+def test_containers_hang_on_a_bridge_that_fits_into_the_overlay(cidrs: Sequence[Network], mtu: int) -> None:
+    (file,) = conflist(SITE, SITE.by_name["w-1"], cidrs).files
+    bridge, portmap = json.loads(file.text)["plugins"]
+    assert bridge["mtu"] == mtu
+    assert bridge["ipam"]["ranges"] == [[{"subnet": str(cidr)}] for cidr in cidrs]
+    assert (bridge["isDefaultGateway"], bridge["hairpinMode"], bridge["ipMasq"]) == (True, True, False)
+    assert portmap["type"] == "portmap"
+    assert file.mode == 0o600
+
+
+def test_another_pod_network_is_not_taken_for_flannel() -> None:
+    calico = replace(
+        SITE, settings=SITE.settings.model_copy(update={"cni": SITE.settings.cni.model_copy(update={"name": "calico"})})
+    )
+    with pytest.raises(SiteError, match="calico"):
+        manifests(calico)
