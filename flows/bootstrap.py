@@ -11,7 +11,7 @@ from flows import _sudo as sudo
 from flows._bootstrap import bootstrap
 from flows._command import run
 from flows._main import Context, Ingredients, conduct
-from flows._phases import endpoint, firewall, members, ports, preflight, system, verify
+from flows._phases import endpoint, firewall, members, network, ports, preflight, system, verify
 from flows._phases.work import Phase
 from model.errors import SelectionError
 
@@ -25,6 +25,8 @@ PHASES = (
     Phase("init", "Create the first control plane", members.init),
     Phase("control-planes", "Join the other control planes, one at a time", members.control_planes),
     Phase("workers", "Join all other nodes", members.workers),
+    Phase("cni", "Give pods a network", network.pods),
+    Phase("labels", "Label and taint nodes by their roles", network.names),
     Phase("verify", "Look at the cluster that stands now, from its API, its pods and by packets", verify.run),
 )
 NAMES = tuple(phase.name for phase in PHASES)

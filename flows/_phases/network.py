@@ -1,0 +1,94 @@
+"""Phases that give pods a network, nodes their labels, and ports of Services their sources."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from flows._phases.work import Work, skipped, told
+from model.errors import HostError
+from model.outcome import Outcome, Status
+from remote.facts.cluster import NODES, observe_nodes
+from tasks import cni, labels, nodeports
+from tasks.hoststate import SECONDS, enforce
+
+if TYPE_CHECKING:
+    from nornir.core.inventory import Host
+
+    from model.cluster import Node
+    from model.manifests import Manifest
+    from remote.kube import Cluster
+
+_GIVEN_SECONDS = 60.0
+_NO_CLUSTER = "there is no cluster yet"
+
+
+def pods(work: Work) -> tuple[Outcome, ...]:
+    """Give pods their network: the cluster's part, each node's part, and the gate before ports of Services."""
+    if not work.members:
+        return skipped(("controller",), "cni", _NO_CLUSTER)
+    from remote.kube import open_cluster
+
+    image = work.bundle.image("flannel").reference if work.bundle else cni.FLANNEL_IMAGE
+    with open_cluster(work.nr, work.site, work.members) as cluster:
+        lines = cni.enforce(cluster, work.site, image, dry_run=work.dry_run)
+        nodes = {node.name: node for node in _nodes(work, cluster)}
+
+    def task(host: Host) -> Outcome:
+        return _on_host(work, host, nodes)
+
+    everywhere = _objects("cni", "pod network", lines, work.dry_run)
+    return (everywhere, *work.on_each("cni", "pod network", task, work.nodes, 2 * SECONDS))
+
+
+def _nodes(work: Work, cluster: Cluster) -> tuple[Node, ...]:
+    """Return the nodes, waiting a moment for those that have just joined to be given addresses for pods."""
+    wanted = {name for name in work.nodes if work.facts[name].progress == "member"}
+
+    def given(nodes: Sequence[Manifest]) -> bool:
+        return wanted <= {node["metadata"]["name"] for node in nodes if node["spec"].get("podCIDRs")}
+
+    if not work.dry_run:
+        cluster.wait(NODES, given, "every node to be given addresses for pods", _GIVEN_SECONDS)
+    return observe_nodes(cluster)
+
+
+def _on_host(work: Work, host: Host, nodes: Mapping[str, Node]) -> Outcome:
+    machine, node = work.site.by_name[host.name], nodes.get(host.name)
+    if node is None or not node.pod_cidrs:
+        if work.dry_run:
+            return Outcome(host.name, "cni", Status.DRIFT, "would join the pod network", "run without --dry-run")
+        raise HostError(
+            host.name, "the cluster has given it no addresses for pods", "is it a node? run bootstrap again"
+        )
+    gate = nodeports.enforce(host, work.site, machine, dry_run=work.dry_run)
+    done = enforce(host, cni.conflist(work.site, machine, node.pod_cidrs), dry_run=work.dry_run)
+    outcome = told(host.name, "cni", done, "pod network and gate of node ports")
+    if not gate:
+        return outcome
+    status = Status.DRIFT if work.dry_run else Status.CHANGED
+    lines = "\n".join((*gate, *done.change.lines))
+    step = "run without --dry-run" if work.dry_run else ""
+    word = "would be changed" if work.dry_run else "changed"
+    return Outcome(host.name, "cni", status, f"pod network and gate of node ports: {word}", step, lines)
+
+
+def names(work: Work) -> tuple[Outcome, ...]:
+    """Give every node the labels and taints of its roles."""
+    if not work.members:
+        return skipped(("controller",), "labels", _NO_CLUSTER)
+    from remote.kube import open_cluster
+
+    with open_cluster(work.nr, work.site, work.members) as cluster:
+        lines = labels.enforce(cluster, work.site, dry_run=work.dry_run)
+    return (_objects("labels", "labels and taints", lines, work.dry_run),)
+
+
+def _objects(subject: str, what: str, lines: tuple[str, ...], dry_run: bool) -> Outcome:
+    """Return what came of objects of the cluster as a whole."""
+    if not lines:
+        return Outcome("controller", subject, Status.OK, f"{what}: as declared")
+    if dry_run:
+        step = "run without --dry-run"
+        return Outcome("controller", subject, Status.DRIFT, f"{what}: would be changed", step, "\n".join(lines))
+    return Outcome("controller", subject, Status.CHANGED, f"{what}: changed", "", "\n".join(lines))
