@@ -206,7 +206,8 @@ class Software:
     """
     Debian packages, units that exist by name, who holds apt's locks, and the archives it uses.
 
-    `remains` are paths of a Kubernetes node; `node` is the mark of this project, empty on a host that is no node of ours.
+    `remains` are paths of a Kubernetes node, `server` is the API that its kubelet uses. `prepared` hosts were set up by this project, and
+    `node` is the mark that its own steps into a cluster leave (`started join`, `done init`); empty: none.
     """
 
     packages: Mapping[str, Package]
@@ -214,7 +215,9 @@ class Software:
     locks: tuple[str, ...]
     archives: tuple[str, ...]
     remains: tuple[str, ...]
-    node: Mapping[str, object]
+    server: str = ""
+    prepared: bool = False
+    node: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,7 +243,7 @@ class MachineFacts:
 
     @property
     def ours(self) -> bool:
-        """True for a host that this project made a node of."""
+        """True for a host that this project made a node of, or began to."""
         return bool(self.software.node)
 
     def running(self, unit: str) -> bool:

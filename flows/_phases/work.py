@@ -12,7 +12,7 @@ from flows._context import Context
 from flows._hosts import HostFailure, each
 from flows._journal import Journal
 from model.bundle import Bundle
-from model.errors import LockHeld
+from model.errors import LockHeld, RootRefused
 from model.node import NodeFacts
 from model.outcome import Outcome, Status
 from model.site import Site
@@ -96,7 +96,8 @@ class Work:
         answers = each(self.nr, node.observe, names=self.names, deadline=_LOOK_SECONDS)
         for name, answer in answers.items():
             if isinstance(answer, HostFailure):
-                self.lost[name] = answer.outcome()
+                refused = isinstance(answer.exception, RootRefused)
+                self.lost[name] = answer.outcome("sudo" if refused else "connection")
             else:
                 self.facts[name] = answer
         return tuple(self.lost.values())

@@ -91,7 +91,7 @@ def endpoint(view: View, machine: Machine, facts: MachineFacts) -> Iterator[Seen
 
 
 def _rightful(machine: Machine, facts: MachineFacts) -> bool:
-    return machine.node == "control_plane" and (facts.ours or facts.running("keepalived"))
+    return machine.node == "control_plane" and (facts.ours or (facts.software.prepared and facts.running("keepalived")))
 
 
 def _evidence(facts: MachineFacts, address: Address, port: int) -> str:

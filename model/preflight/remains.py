@@ -35,10 +35,12 @@ def cluster(_view: View, _machine: Machine, facts: MachineFacts) -> Iterator[See
     if facts.ours:
         return
     rulesets, links = facts.network.rulesets, facts.network.links
+    # On the way to a node of ours kubelet waits to be configured, and the cluster's keys may lie ready.
+    ready = ("/etc/kubernetes/pki/",) if facts.software.prepared else ()
     traces = [
-        *facts.software.remains,
+        *(path for path in facts.software.remains if not path.startswith(ready)),
         *(f"interface {link.name}" for link in links if link.name.startswith(_LINKS)),
-        *(f"service {unit}" for unit in ("kubelet", "etcd") if facts.running(unit)),
+        *(f"service {unit}" for unit in ("kubelet", "etcd") if facts.running(unit) and not facts.software.prepared),
         *(f"nftables table {family} {name}" for family, name in tables_of(rulesets) if name.startswith(_TABLES)),
     ]
     chains = {
@@ -55,10 +57,10 @@ def cluster(_view: View, _machine: Machine, facts: MachineFacts) -> Iterator[See
 
 
 def elsewhere(view: View, _machine: Machine, facts: MachineFacts) -> Iterator[Seen]:
-    """Find hosts that are nodes of another site of this program."""
-    site = facts.software.node.get("site")
-    if site and site != view.site.name:
-        yield Seen(f"is a node of the site {site}")
+    """Find hosts that this program made nodes of another cluster."""
+    endpoint, server = view.site.settings.kubernetes.endpoint, facts.software.server
+    if facts.ours and server and server != f"https://{endpoint.name}:{endpoint.port}":
+        yield Seen(f"is a node of the cluster at {server}")
 
 
 def runtimes(_view: View, machine: Machine, facts: MachineFacts) -> Iterator[Seen]:
@@ -75,7 +77,7 @@ def runtimes(_view: View, machine: Machine, facts: MachineFacts) -> Iterator[See
 
 def containerd(_view: View, machine: Machine, facts: MachineFacts) -> Iterator[Seen]:
     """Find a containerd that was there before, whose containers and configuration are somebody's."""
-    if machine.node and not facts.ours and facts.running("containerd"):
+    if machine.node and not (facts.ours or facts.software.prepared) and facts.running("containerd"):
         yield Seen("containerd already runs there")
 
 

@@ -14,7 +14,7 @@ _SHOWN = 3
 # Tables that iptables keeps in nftables, by which ufw and container networks work.
 _OF_IPTABLES = {(family, table) for family in ("ip", "ip6") for table in ("filter", "nat", "mangle", "raw", "security")}
 # Tables of the cluster's own programs and of this one.
-_OF_A_CLUSTER = ("kube-proxy", "flannel", "calico", "cilium", "matrix-fleet")
+_OF_A_CLUSTER = ("kube-proxy", "flannel", "calico", "cilium", "matrix_fleet")
 
 
 def decide(_view: View, _machine: Machine, facts: MachineFacts) -> Iterator[Seen]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 
 from model.machine_facts import BlockDevice, Filesystem, Hardware, Identity, Package, Software, Swap, System, Unit
@@ -68,16 +67,15 @@ def software(said: Mapping[str, str]) -> Software:
     """
     Read the sections about packages, units and what was here before; raises as `system` does.
     """
-    node = json.loads(said["node"]) if said["node"].strip() else {}
-    if not isinstance(node, dict):
-        raise ValueError("node.json holds no object")
     return Software(
         packages=dict(_package(line) for line in said["packages"].splitlines() if line.strip()),
         units=dict(_units(said["units"])),
         locks=tuple(said["locks"].split()),
         archives=tuple(line.strip() for line in said["archives"].splitlines() if line.strip()),
         remains=tuple(line for line in said["remains"].splitlines() if line.strip()),
-        node=node,
+        server=said["server"].strip(),
+        prepared="yes" in said["prepared"],
+        node=said["node"].strip(),
     )
 
 

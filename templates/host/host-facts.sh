@@ -215,8 +215,13 @@ mf_software() {
         /var/lib/kubelet/pki /etc/cni/net.d/*.conf /etc/cni/net.d/*.conflist /etc/rancher /var/lib/rancher /var/snap/microk8s; do
         if [ -e "$mf_path" ]; then echo "$mf_path"; fi
     done
+    mf_section server
+    sed -n 's/^ *server: *//p' /etc/kubernetes/kubelet.conf 2>/dev/null
+    # What this project left: on the way to a node, and as one.
+    mf_section prepared
+    if [ -e /etc/sysctl.d/95-matrix-fleet.conf ]; then echo yes; fi
     mf_section node
-    cat /var/lib/matrix-fleet/node.json 2>/dev/null
+    cat /var/lib/matrix-fleet/node 2>/dev/null
 }
 
 # $1: the mark that begins each section. The questions' answers are on standard input and come last.

@@ -181,7 +181,7 @@ CASES = (
     ),
     Case("hostname", {"identity.hostname": "debian"}, severity="warning", says="debian"),
     Case("hostname", {"identity.hostname": "w-2.example.test"}, says="another host of the site"),
-    Case("hostname", {"identity.hostname": "debian", "software.node": {"site": "reference"}}, says="is a node"),
+    Case("hostname", {"identity.hostname": "debian", "software.node": "done join"}, says="is a node"),
     Case("machine-id", {"identity.machine_id": f"{3:032x}"}, on="cp-1", says="w-1"),
     Case("machine-id", {"identity.machine_id": ""}, says="no machine-id"),
     Case("product-uuid", {"identity.product_uuid": "uuid-0"}, says="cp-1"),
@@ -317,7 +317,11 @@ CASES = (
     Case(
         "cluster-remains", {"network.rulesets": rules(nft=table("kube-proxy"))}, says="nftables table inet kube-proxy"
     ),
-    Case("node-elsewhere", {"software.node": {"site": "another"}}, says="another"),
+    Case(
+        "node-elsewhere",
+        {"software.node": "done join", "software.server": "https://other.test:8443"},
+        says="https://other.test:8443",
+    ),
     Case("container-runtime", {"software.units": {"docker": Unit("active", "enabled")}}, says="docker runs"),
     Case(
         "container-runtime",
