@@ -10,7 +10,7 @@ import pytest
 from model.load import load_site
 from remote.facts.cluster import observe, observe_nodes
 from remote.kube import Cluster
-from tasks import cni, labels
+from tasks import cni, labels, storage
 from tasks.objects import enforce
 
 SITE = load_site(Path(__file__).parents[2] / "inventory")
@@ -94,3 +94,23 @@ def test_one_look_tells_of_everything(nodes: Cluster) -> None:
     assert {one.name for one in facts.nodes} == {machine.name for machine in SITE.servers}
     service = next(one for one in facts.services if one.name == "kubernetes")
     assert [(port.protocol, port.port, port.node_port) for port in service.ports] == [("tcp", 443, 0)]
+
+
+def test_the_storage_class_and_its_volumes_are_applied_once(cluster: Cluster) -> None:
+    assert storage.enforce(cluster, SITE, dry_run=False)
+    assert storage.enforce(cluster, SITE, dry_run=False) == ()
+    assert [one.name for one in observe(cluster).storage_classes if one.preferred] == ["local-storage"]
+
+
+def test_an_organisations_class_of_that_name_is_left_alone(cluster: Cluster) -> None:
+    for path in ("/apis/storage.k8s.io/v1/storageclasses/local-storage", "/api/v1/persistentvolumes/w-1-objects-1"):
+        cluster.delete(path)
+    theirs = {
+        "apiVersion": "storage.k8s.io/v1",
+        "kind": "StorageClass",
+        "metadata": {"name": "local-storage"},
+        "provisioner": "csi.example.test",
+    }
+    cluster.create("/apis/storage.k8s.io/v1/storageclasses", theirs)
+    assert storage.enforce(cluster, SITE, dry_run=False) == ()
+    assert cluster.find("/api/v1/persistentvolumes/w-1-objects-1") is None

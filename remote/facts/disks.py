@@ -1,0 +1,68 @@
+"""What is on the disks that a host is declared to have?"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from model.errors import ProtocolError
+from model.storage import DiskFacts
+
+if TYPE_CHECKING:
+    from nornir.core.inventory import Host
+
+SCRIPT = Path(__file__).parent.parent.parent / "templates" / "host" / "disks.sh"
+BY_ID = "/dev/disk/by-id"
+_SECONDS = 60.0
+
+
+def observe(host: Host, ids: Sequence[str], folder: str = BY_ID) -> tuple[DiskFacts, ...]:
+    """
+    Look at disks by their stable names, in one round trip and in the order asked; nothing is changed.
+
+    Raises `ProtocolError` for an answer that is cut short, and what running a command raises.
+    """
+    from remote.shell import run
+
+    calls = [shlex.join(("mf_disk", str(at), f"{folder}/{name}")) for at, name in enumerate(ids)]
+    script = "\n".join((functions(), *calls, "echo end", ""))
+    done = run(host, ("sh", "-s"), stdin=script.encode(), root=True, timeout=_SECONDS).check(host)
+    return parse(host.name, done.stdout.decode("utf-8", "replace"), len(ids))
+
+
+@cache
+def functions() -> str:
+    """Return the script that defines `mf_disk` and `mf_format`."""
+    return SCRIPT.read_text("utf-8")
+
+
+def parse(host: str, answer: str, count: int) -> tuple[DiskFacts, ...]:
+    """
+    Read what `mf_disk` printed for so many disks.
+
+    Raises `ProtocolError` where something is missing or unknown.
+    """
+    lines = answer.splitlines()
+    if not lines or lines[-1] != "end":
+        raise ProtocolError(host, "the answer about its disks is cut short", "is it out of memory?")
+    found: list[dict[str, list[str]]] = []
+    for line in lines[:-1]:
+        word, _, value = line.partition(" ")
+        if word == "disk":
+            found.append({})
+        elif word in ("device", "size", "label", "reason") and found:
+            found[-1].setdefault(word, []).append(value)
+        else:
+            raise ProtocolError(host, f"the answer about its disks has a line nobody knows: {line}")
+    if len(found) != count:
+        raise ProtocolError(host, f"{count} disks were asked for, {len(found)} were told of")
+    return tuple(_facts(one) for one in found)
+
+
+def _facts(said: dict[str, list[str]]) -> DiskFacts:
+    first = {word: values[0] for word, values in said.items()}
+    reasons = tuple(said.get("reason", ()))
+    return DiskFacts(first.get("device", ""), int(first.get("size") or 0), first.get("label", ""), reasons)
