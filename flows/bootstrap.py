@@ -11,7 +11,7 @@ from flows import _sudo as sudo
 from flows._bootstrap import bootstrap
 from flows._command import run
 from flows._main import Context, Ingredients, conduct
-from flows._phases import endpoint, firewall, members, network, ports, preflight, system, verify
+from flows._phases import endpoint, firewall, members, network, ports, preflight, storage, system, verify
 from flows._phases.work import Phase
 from model.errors import SelectionError
 
@@ -27,6 +27,7 @@ PHASES = (
     Phase("workers", "Join all other nodes", members.workers),
     Phase("cni", "Give pods a network", network.pods),
     Phase("labels", "Label and taint nodes by their roles", network.names),
+    Phase("storage", "Give pods volumes on declared disks", storage.run),
     Phase("verify", "Look at the cluster that stands now, from its API, its pods and by packets", verify.run),
 )
 NAMES = tuple(phase.name for phase in PHASES)

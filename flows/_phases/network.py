@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from remote.kube import Cluster
 
 _GIVEN_SECONDS = 60.0
-_NO_CLUSTER = "there is no cluster yet"
+NO_CLUSTER = "there is no cluster yet"
 
 
 def pods(work: Work) -> tuple[Outcome, ...]:
     """Give pods their network: the cluster's part, each node's part, and the gate before ports of Services."""
     if not work.members:
-        return skipped(("controller",), "cni", _NO_CLUSTER)
+        return skipped(("controller",), "cni", NO_CLUSTER)
     from remote.kube import open_cluster
 
     image = work.bundle.image("flannel").reference if work.bundle else cni.FLANNEL_IMAGE
@@ -37,7 +37,7 @@ def pods(work: Work) -> tuple[Outcome, ...]:
     def task(host: Host) -> Outcome:
         return _on_host(work, host, nodes)
 
-    everywhere = _objects("cni", "pod network", lines, work.dry_run)
+    everywhere = objects("cni", "pod network", lines, work.dry_run)
     return (everywhere, *work.on_each("cni", "pod network", task, work.nodes, 2 * SECONDS))
 
 
@@ -76,15 +76,15 @@ def _on_host(work: Work, host: Host, nodes: Mapping[str, Node]) -> Outcome:
 def names(work: Work) -> tuple[Outcome, ...]:
     """Give every node the labels and taints of its roles."""
     if not work.members:
-        return skipped(("controller",), "labels", _NO_CLUSTER)
+        return skipped(("controller",), "labels", NO_CLUSTER)
     from remote.kube import open_cluster
 
     with open_cluster(work.nr, work.site, work.members) as cluster:
         lines = labels.enforce(cluster, work.site, dry_run=work.dry_run)
-    return (_objects("labels", "labels and taints", lines, work.dry_run),)
+    return (objects("labels", "labels and taints", lines, work.dry_run),)
 
 
-def _objects(subject: str, what: str, lines: tuple[str, ...], dry_run: bool) -> Outcome:
+def objects(subject: str, what: str, lines: tuple[str, ...], dry_run: bool) -> Outcome:
     """Return what came of objects of the cluster as a whole."""
     if not lines:
         return Outcome("controller", subject, Status.OK, f"{what}: as declared")
