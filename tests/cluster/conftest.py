@@ -1,28 +1,39 @@
-"""A real Kubernetes API for tests that need no nodes. `MATRIX_FLEET_BINARIES` is the folder of `etcd` and `kube-apiserver`."""
+"""Real clusters: an API without nodes, made of the bundle's own programs, and a lab whose servers are one cluster."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from ipaddress import ip_address
-from pathlib import Path
+from typing import Any
 
 import pytest
 
 from flows._hosts import close, inventory
+from lab.bundle import compiling
+from lab.bundle.recipe import DEFAULT, RECIPES
 from remote.api_way import Way
 from remote.kube import Cluster
 from tests.cluster.apiserver import ENDPOINT, Api, real_api
+from tests.cluster.lab_cluster import LONG, LabCluster, wrong
+from tests.lab.driver import Lab
 from tests.remote.conftest import keygen, serve
 from tests.remote.sites import write_site
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whoever is first waits for a whole cluster."""
+    for item in items:
+        if "cluster" in item.path.parts and item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(LONG * 2))
 
 
 @pytest.fixture(scope="session")
 def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
     """Two API servers on one etcd."""
-    binaries = Path(os.environ.get("MATRIX_FLEET_BINARIES", "/usr/local/bin"))
-    if not (binaries / "kube-apiserver").exists():
-        pytest.fail(f"no kube-apiserver in {binaries}: set MATRIX_FLEET_BINARIES")
+    binaries = tmp_path_factory.mktemp("programs")
+    for component in RECIPES[DEFAULT].components:
+        for program in compiling.ensure(component, print).iterdir():
+            (binaries / program.name).symlink_to(program)
     with real_api(tmp_path_factory.mktemp("api"), binaries, 2) as running:
         yield running
 
@@ -46,3 +57,22 @@ def cluster(api: Api, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clus
     close(nr)
     sshd.process.kill()
     sshd.process.wait()
+
+
+@pytest.fixture(scope="session")
+def bootstrapped() -> Iterator[tuple[LabCluster, int, dict[str, Any]]]:
+    """A small lab of bare hosts that one bootstrap made a cluster: with that run's exit code and report."""
+    lab = Lab("cl")
+    lab.do("up", "--profile", "small", "--bare")
+    cluster = LabCluster(lab)
+    code, report = cluster.flow("bootstrap", seconds=LONG)
+    yield cluster, code, report
+    lab.do("down")
+
+
+@pytest.fixture(scope="session")
+def small(bootstrapped: tuple[LabCluster, int, dict[str, Any]]) -> LabCluster:
+    """That cluster, shared by all tests of a session: leave it as you found it."""
+    cluster, code, report = bootstrapped
+    assert code == 0, wrong(report)
+    return cluster

@@ -22,11 +22,15 @@ class Lab:
 
     def command(self, *argv: str, seconds: float = 300) -> subprocess.CompletedProcess[str]:
         """Run `python -m lab ARGV`, whatever its exit code."""
-        environment = {**os.environ, "MATRIX_FLEET_LAB": self.name}
         program = (sys.executable, "-m", "lab", *argv)
         return subprocess.run(
-            program, cwd=_CHECKOUT, env=environment, capture_output=True, text=True, timeout=seconds, check=False
+            program, cwd=_CHECKOUT, env=self.environment, capture_output=True, text=True, timeout=seconds, check=False
         )
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """This process's environment with this lab selected."""
+        return {**os.environ, "MATRIX_FLEET_LAB": self.name}
 
     def do(self, *argv: str) -> str:
         """Run `python -m lab ARGV`, which must succeed, and return what it printed."""

@@ -1,0 +1,131 @@
+"""From bare hosts to a cluster in one command, proven from outside; and again, which changes nothing."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.cluster.lab_cluster import LabCluster, eventually, wrong
+
+NODES = ("cp-1", "cp-2", "cp-3", "w-1", "db-1", "li-1")
+# How every path, unit and firewall of a host looks, save what runs write all the time.
+_LOOK = r"""
+find /etc /usr/local /opt/cni /var/lib/matrix-fleet -xdev -printf '%p %T@ %m %s\n' | sort
+systemctl show --property=Id,ActiveEnterTimestamp containerd kubelet haproxy keepalived chrony ufw matrix-fleet-nodeports
+iptables-save | grep -v '^[#:]'
+"""
+_ECHO = """
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: echo}
+spec:
+  selector: {matchLabels: {app: echo}}
+  template:
+    metadata: {labels: {app: echo}}
+    spec:
+      nodeName: db-1
+      containers:
+        - name: echo
+          image: IMAGE
+          command: [httpd, -f, -p, "8080", -h, /etc]
+---
+apiVersion: v1
+kind: Service
+metadata: {name: echo}
+spec:
+  type: NodePort
+  selector: {app: echo}
+  ports: [{port: 80, targetPort: 8080, nodePort: 30080}]
+"""
+
+
+def test_bare_hosts_become_a_cluster(bootstrapped: tuple[LabCluster, int, dict[str, Any]]) -> None:
+    cluster, code, report = bootstrapped
+    assert (code, wrong(report)) == (0, [])
+    assert report["good"] is True
+    assert cluster.ready() == set(NODES)
+    asked = {each["host"]: each["status"] for each in report["outcomes"] if each["subject"] == "pod-network"}
+    assert asked == dict.fromkeys(NODES, "ok")
+    for host in NODES:
+        assert "Status: active" in cluster.lab.shell(host, ("ufw", "status")).stdout
+        secret = cluster.lab.shell(
+            host, ("find", "/etc/kubernetes", "/var/lib/matrix-fleet/secrets", "-name", "*key*", "-perm", "/077")
+        )
+        assert secret.stdout == ""
+
+
+def test_every_port_is_proven_on_the_running_cluster(small: LabCluster) -> None:
+    code, report = small.flow("verify_ports")
+    assert (code, wrong(report)) == (0, [])
+
+
+def test_secrets_lie_encrypted_in_etcd(small: LabCluster) -> None:
+    small.kubectl("create", "secret", "generic", "plain", "--from-literal=word=chrysanthemum")
+    try:
+        command = (
+            "etcdctl --endpoints=https://127.0.0.1:2379 --cacert=/etc/kubernetes/pki/etcd/ca.crt --cert=/etc/kubernetes/pki/etcd/server.crt"
+            " --key=/etc/kubernetes/pki/etcd/server.key get /registry/secrets/default/plain --print-value-only"
+        )
+        stored = small.lab.shell("cp-2", ("sh", "-c", f"{command} | head -c 40 | tr -d '\\0'"))
+        assert stored.stdout.startswith("k8s:enc:secretbox:v1:first:")
+    finally:
+        small.kubectl("delete", "secret", "plain")
+
+
+def test_a_node_port_answers_from_where_it_may_and_from_nowhere_else(small: LabCluster) -> None:
+    images = {name for node in small.objects("nodes") for image in node["status"]["images"] for name in image["names"]}
+    image = next(name for name in images if "busybox" in name and "@" not in name)
+    small.kubectl("apply", "-f", "-", stdin=_ECHO.replace("IMAGE", image))
+    try:
+        # From a node, through another node, to a pod on a third.
+        eventually("the node port answers", lambda: small.lab.tcp("w-1", "10.20.1.11", 30080) == "open", 60)
+        assert small.lab.tcp("cp-2", "10.20.1.31", 30080) == "open"
+        assert small.lab.tcp("li-1", "10.20.1.11", 30080) == "silent"
+        assert small.lab.tcp("vantage-1", "10.20.1.21", 30080) == "silent"
+        assert small.lab.tcp("", "10.20.1.31", 30080) == "silent"
+    finally:
+        small.kubectl("delete", "deployment,service", "echo", "--wait=true")
+
+
+def test_a_second_run_changes_nothing(small: LabCluster) -> None:
+    before = {host: small.lab.shell(host, ("sh", "-c", _LOOK)).stdout for host in NODES}
+    generations = _generations(small)
+    code, report = small.flow("bootstrap")
+    assert (code, wrong(report)) == (0, [])
+    assert [each for each in report["outcomes"] if each["status"] == "changed"] == []
+    assert {host: small.lab.shell(host, ("sh", "-c", _LOOK)).stdout for host in NODES} == before
+    assert _generations(small) == generations
+
+
+def test_a_dry_run_finds_what_a_person_changed_and_a_run_mends_it(small: LabCluster) -> None:
+    small.lab.shell("w-1", ("sh", "-c", "echo 0 >/proc/sys/net/ipv4/ip_forward; systemctl stop chrony"))
+    small.kubectl("label", "node", "db-1", "matrix-fleet.io/role-database-")
+    code, report = small.flow("bootstrap", "--dry-run")
+    found = {(each["host"], each["subject"]) for each in report["outcomes"] if each["status"] == "drift"}
+    assert (code, found) == (2, {("w-1", "os"), ("controller", "labels")})
+    assert "net.ipv4.ip_forward: 0" in json.dumps(report)
+    code, report = small.flow("bootstrap")
+    assert code == 0, wrong(report)
+    changed = {(each["host"], each["subject"]) for each in report["outcomes"] if each["status"] == "changed"}
+    assert changed == {("w-1", "os"), ("controller", "labels")}
+
+
+@pytest.mark.parametrize("host", ["cp-1", "cp-2", "cp-3"])
+def test_the_api_outlives_a_control_plane(small: LabCluster, host: str) -> None:
+    gap, ready = small.without(host, watch_from="w-1")
+    assert gap <= 5.0, f"the API was silent for {gap:.1f} s when {host} lost power"
+    assert ready <= 120.0
+
+
+def _generations(small: LabCluster) -> dict[str, Any]:
+    kinds = "nodes,namespaces,daemonsets,deployments,services,configmaps,storageclasses,persistentvolumes,clusterroles,serviceaccounts"
+    return {
+        f"{each['kind']}/{each['metadata'].get('namespace', '')}/{each['metadata']['name']}": (
+            each["metadata"].get("generation"),
+            each["metadata"]["creationTimestamp"],
+            each["metadata"].get("labels"),
+        )
+        for each in small.objects(kinds, "-A")
+    }
