@@ -1,4 +1,4 @@
-"""A real Kubernetes API for tests that need no nodes. `MATRIX_FLEET_BINARIES` is the folder of `etcd` and `kube-apiserver`."""
+"""A real Kubernetes API for tests that need no nodes. `MATRIX_FLEET_BINARIES` is the folder of etcd, kube-apiserver and coredns."""
 
 from __future__ import annotations
 
@@ -18,11 +18,18 @@ from tests.remote.sites import write_site
 
 
 @pytest.fixture(scope="session")
-def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
+def binaries() -> Path:
+    """The folder that holds etcd, kube-apiserver and coredns."""
+    folder = Path(os.environ.get("MATRIX_FLEET_BINARIES", "/usr/local/bin"))
+    missing = [name for name in ("etcd", "kube-apiserver", "coredns") if not (folder / name).exists()]
+    if missing:
+        pytest.fail(f"no {', '.join(missing)} in {folder}: set MATRIX_FLEET_BINARIES")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def api(binaries: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
     """Two API servers on one etcd."""
-    binaries = Path(os.environ.get("MATRIX_FLEET_BINARIES", "/usr/local/bin"))
-    if not (binaries / "kube-apiserver").exists():
-        pytest.fail(f"no kube-apiserver in {binaries}: set MATRIX_FLEET_BINARIES")
     with real_api(tmp_path_factory.mktemp("api"), binaries, 2) as running:
         yield running
 
