@@ -9,7 +9,7 @@ from flows._phases.work import Work, skipped, told
 from model.errors import HostError
 from model.outcome import Outcome, Status
 from remote.facts.cluster import NODES, observe_nodes
-from tasks import cni, labels, nodeports
+from tasks import cni, dns, labels, nodeports
 from tasks.hoststate import SECONDS, enforce
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ NO_CLUSTER = "there is no cluster yet"
 
 
 def pods(work: Work) -> tuple[Outcome, ...]:
-    """Give pods their network: the cluster's part, each node's part, and the gate before ports of Services."""
+    """Give pods their network and its DNS: the cluster's part, each node's part, and the gate before ports of Services."""
     if not work.members:
         return skipped(("controller",), "cni", NO_CLUSTER)
     from remote.kube import open_cluster
@@ -33,11 +33,12 @@ def pods(work: Work) -> tuple[Outcome, ...]:
     with open_cluster(work.nr, work.site, work.members) as cluster:
         lines = cni.enforce(cluster, work.site, image, dry_run=work.dry_run)
         nodes = {node.name: node for node in _nodes(work, cluster)}
+        lines = (*lines, *dns.enforce(cluster, work.site, dry_run=work.dry_run))
 
     def task(host: Host) -> Outcome:
         return _on_host(work, host, nodes)
 
-    everywhere = objects("cni", "pod network", lines, work.dry_run)
+    everywhere = objects("cni", "pod network and its DNS", lines, work.dry_run)
     return (everywhere, *work.on_each("cni", "pod network", task, work.nodes, 2 * SECONDS))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from ipaddress import ip_address
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -28,12 +29,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
-    """Two API servers on one etcd."""
-    binaries = tmp_path_factory.mktemp("programs")
+def binaries(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that holds etcd, kube-apiserver, coredns and the bundle's other programs."""
+    folder = tmp_path_factory.mktemp("programs")
     for component in RECIPES[DEFAULT].components:
         for program in compiling.ensure(component, print).iterdir():
-            (binaries / program.name).symlink_to(program)
+            (folder / program.name).symlink_to(program)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def api(binaries: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
+    """Two API servers on one etcd."""
     with real_api(tmp_path_factory.mktemp("api"), binaries, 2) as running:
         yield running
 

@@ -103,8 +103,7 @@ def test_the_storage_class_and_its_volumes_are_applied_once(cluster: Cluster) ->
 
 
 def test_an_organisations_class_of_that_name_is_left_alone(cluster: Cluster) -> None:
-    for path in ("/apis/storage.k8s.io/v1/storageclasses/local-storage", "/api/v1/persistentvolumes/w-1-objects-1"):
-        cluster.delete(path)
+    cluster.delete("/apis/storage.k8s.io/v1/storageclasses/local-storage")
     theirs = {
         "apiVersion": "storage.k8s.io/v1",
         "kind": "StorageClass",
@@ -113,4 +112,4 @@ def test_an_organisations_class_of_that_name_is_left_alone(cluster: Cluster) -> 
     }
     cluster.create("/apis/storage.k8s.io/v1/storageclasses", theirs)
     assert storage.enforce(cluster, SITE, dry_run=False) == ()
-    assert cluster.find("/api/v1/persistentvolumes/w-1-objects-1") is None
+    assert [one.provisioner for one in observe(cluster).storage_classes] == ["csi.example.test"]
