@@ -12,13 +12,14 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import agent, site
+from benchmarks import agent, cluster, site
 from benchmarks.figure import Figure
 
 HERE = Path(__file__).parent
 MEASURES: dict[str, Callable[[int], list[Figure]]] = {
     "agent": agent.measure,
     "site": site.measure,
+    "cluster": cluster.measure,
 }
 
 

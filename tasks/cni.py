@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 CONFLIST = "/etc/cni/net.d/10-matrix-fleet.conflist"
 CHOSEN = "matrix-fleet.io/pod-network"
 FLANNEL_IMAGE = "ghcr.io/flannel-io/flannel:v0.26.7"
-_PUBLIC = {4: "flannel.alpha.coreos.com/node-public-ip", 6: "flannel.alpha.coreos.com/node-public-ipv6"}
+PUBLIC = {4: "flannel.alpha.coreos.com/node-public-ip", 6: "flannel.alpha.coreos.com/node-public-ipv6"}
 # What the kernel itself uses: the matrix row of Flannel's overlay has the same.
 _VXLAN_PORT = 8472
 # Outer Ethernet, IP, UDP and VXLAN headers.
@@ -91,7 +91,7 @@ def patches(site: Site, nodes: Iterable[Node]) -> tuple[NodePatch, ...]:
         if machine is None:
             continue
         speaks = {version: machine.speaks(version) for version in (4, 6)}
-        wanted = {_PUBLIC[version]: None if own is None else str(own) for version, own in speaks.items()}
+        wanted = {PUBLIC[version]: None if own is None else str(own) for version, own in speaks.items()}
         found.append(patch(node, labels={CHOSEN: "true"}, annotations=wanted))
     return tuple(one for one in found if one is not None)
 
