@@ -10,10 +10,14 @@ from flows._firewall import roles, servers, who
 from flows._hosts import closing, inventory
 from flows._journal import Journal
 from flows._phases.work import Phase, Work
-from model.bundle import Bundle, load_bundle
+from flows._preflight import gate
+from model.bundle import Bundle, load_bundle, verify
 from model.errors import SiteError
 from model.outcome import EXIT_BY_STATUS, GOOD, Outcome, Status
 from model.waivers import waive_outcomes
+
+# Phases that bring files of the bundle to hosts.
+_STAGING = ("os", "runtime")
 
 
 def bootstrap(context: Context, phases: Sequence[Phase], *, purge: bool) -> Ingredients:
@@ -26,7 +30,9 @@ def bootstrap(context: Context, phases: Sequence[Phase], *, purge: bool) -> Ingr
     nr = inventory(context.options.inventory)
     journal = Journal(context.options.inventory, "bootstrap", dry_run=context.options.dry_run)
     work = Work(nr, context, journal, names, purge=purge)
-    _take_bundle(work)
+    _take_bundle(work, whole=any(phase.name in _STAGING for phase in phases))
+    # Raises where versions cannot work together, before anybody is connected to.
+    gate(context.site, work.bundle, context.started.date())
     with closing(nr):
         try:
             seconds = _run(work, phases)
@@ -35,7 +41,8 @@ def bootstrap(context: Context, phases: Sequence[Phase], *, purge: bool) -> Ingr
     return Ingredients((), names, extra={**roles(context.site), "phases": seconds})
 
 
-def _take_bundle(work: Work) -> None:
+def _take_bundle(work: Work, *, whole: bool) -> None:
+    """Find the site's bundle; where files of it may be staged, read all of them first."""
     kubernetes = work.site.settings.kubernetes
     if kubernetes.packages != "bundle":
         return
@@ -44,7 +51,11 @@ def _take_bundle(work: Work) -> None:
             "site.yaml: kubernetes.packages is `bundle` and kubernetes.bundle names none; make one with `python -m flows.bundle download`"
         )
     work.folder = work.context.options.inventory / kubernetes.bundle
-    work.bundle = _fitting(load_bundle(work.folder), kubernetes.version)
+    bundle = _fitting(load_bundle(work.folder), kubernetes.version)
+    if whole:
+        with work.context.progress(len(bundle.items), "verifying the bundle") as advance:
+            verify(work.folder, bundle, lambda _item: advance(1))
+    work.bundle = bundle
 
 
 def _fitting(bundle: Bundle, version: str) -> Bundle:
