@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import BinaryIO
 
 from model.errors import SiteError
 
@@ -40,8 +41,9 @@ class Journal:
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
         lines = "".join(f"{json.dumps(asdict(Entry(now, self._flow, phase, event, host)))}\n" for host in hosts)
         self._path.parent.mkdir(mode=0o700, exist_ok=True)
-        with self._path.open("a", encoding="utf-8") as file:
-            file.write(lines)
+        with self._path.open("a+b") as file:
+            _drop_half_a_line(file)
+            file.write(lines.encode())
             file.flush()
             os.fsync(file.fileno())
 
@@ -77,3 +79,10 @@ class Journal:
         return frozenset(
             entry.host for entry in self.entries() if entry.host and (entry.phase, entry.event) == (phase, event)
         )
+
+
+def _drop_half_a_line(file: BinaryIO) -> None:
+    """Take away what a crash left of a line, so that the next one does not become part of it."""
+    file.seek(0)
+    whole = file.read().rfind(b"\n") + 1
+    file.truncate(whole)

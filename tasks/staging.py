@@ -22,7 +22,7 @@ FOLDER = "/var/lib/matrix-fleet/bundle"
 SCRIPT = Path(__file__).parent.parent / "templates" / "host" / "bundle-stage.sh"
 SECONDS = 600.0
 _PIECE = 1 << 20
-_LOOK = f"cat {FOLDER}/stamps 2>/dev/null; echo ---; [ $# -eq 0 ] || stat -c '%s %Y %n' -- \"$@\" 2>/dev/null; true"
+_LOOK = 'cat "$1/stamps" 2>/dev/null; shift; echo ---; [ $# -eq 0 ] || stat -c \'%s %Y %n\' -- "$@" 2>/dev/null; true'
 _IMAGES = "ctr --namespace k8s.io images ls"
 Tell = Callable[[int], None]
 
@@ -66,7 +66,7 @@ def missing_files(host: Host, pieces: Sequence[Piece]) -> tuple[Piece, ...]:
     """
     from remote.shell import run
 
-    argv = ("sh", "-c", _LOOK, "sh", *(piece.target for piece in pieces))
+    argv = ("sh", "-c", _LOOK, "sh", FOLDER, *(piece.target for piece in pieces))
     answer = run(host, argv, root=True).check(host).stdout.decode("utf-8", "surrogateescape")
     stamps, found, now = answer.partition("---\n")
     if not found:
@@ -96,7 +96,7 @@ def send(host: Host, folder: Path, pieces: Sequence[Piece], tell: Tell = lambda 
     from remote.shell import start
 
     script = SCRIPT.read_text("utf-8")
-    stream = start(host, ("sh", "-c", script, "sh"), root=True)
+    stream = start(host, ("sh", "-c", script, "sh", FOLDER), root=True)
     try:
         said = _send(stream, folder, pieces, tell)
         code = stream.exit_code(SECONDS)

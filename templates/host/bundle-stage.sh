@@ -1,8 +1,8 @@
 # Takes files of a bundle from a tar stream on standard input and puts them where they belong, each verified before it counts.
-# $1: `files` or `images`. The stream's first member is `list`: sha256, kind, mode, content's sha256, file, target; one file a line.
+# $1: the folder on the host that keeps what was staged. The stream's first member is `list`: sha256, kind, mode, content's sha256, file, target; one file a line.
 set -u
 umask 022
-mf_bundle=/var/lib/matrix-fleet/bundle
+mf_bundle=$1
 mkdir -p "$mf_bundle/packages" && mf_work=$(mktemp -d "$mf_bundle/incoming.XXXXXX") || exit 1
 trap 'rm -rf "$mf_work"' EXIT
 
