@@ -42,9 +42,11 @@ def ensure(minor: str, say: once.Say) -> Path:
         # Parts come first: whoever builds another bundle waits for the packing alone.
         sources = _sources(recipe, say)
         once.ensure(folder, lambda draft: _pack(recipe, name, replace(sources, bundle=draft), say), say)
+    former = (BUNDLES / minor).resolve()
     for link in (minor, "current") if minor == DEFAULT else (minor,):
         _point(BUNDLES / link, folder.name)
-    _prune(name, folder)
+    if former != folder:
+        _prune(name, (folder, former))
     return folder
 
 
@@ -112,8 +114,8 @@ def _point(link: Path, target: str) -> None:
     fresh.replace(link)
 
 
-def _prune(name: str, kept: Path) -> None:
-    """Remove former bundles of the same name: nothing leads to them any more."""
+def _prune(name: str, kept: Sequence[Path]) -> None:
+    """Remove older bundles of the same name; the one that the links led to so far stays, somebody may be reading it."""
     for folder in BUNDLES.glob(f"{name}-*"):
-        if folder != kept:
+        if folder not in kept:
             shutil.rmtree(folder)
