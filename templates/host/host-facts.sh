@@ -44,7 +44,7 @@ mf_dns() {
 
 # $1: address, the word for the kernel's neighbour with it: its hardware address and state.
 mf_neighbour() {
-    ip neigh show to "$1" 2>/dev/null | sed -n 's/.* dev \([^ ]*\) lladdr \([^ ]*\).* \([A-Z]*\) *$/\1 \2 \3/p' | head -n 1
+    ip neigh show to "$1" 2>/dev/null | sed -n 's/.* dev \([^ ]*\) lladdr \([^ ]*\).* \([A-Z][A-Z]*\) *$/\1 \2 \3/p' | head -n 1
 }
 
 # $1: address or name, $2: port.
@@ -57,14 +57,12 @@ mf_connect() {
     *) mf_result=$(printf %s "$mf_said" | sed -n 's/.*: \([^:]*\)$/\1/p' | tail -n 1 | tr ' ' '_') ;;
     esac
     mf_near=$(mf_neighbour "$1")
-    case $mf_near in
-    *STALE | *DELAY | *PROBE)
-        # What the kernel remembers may be long gone: let it look again.
+    if [ -n "$mf_near" ] && [ "$mf_result" = silent ]; then
+        # What the kernel remembers may be gone by now: let it look again.
         ip neigh change "$1" dev "${mf_near%% *}" nud probe 2>/dev/null
         sleep 1
         mf_near=$(mf_neighbour "$1")
-        ;;
-    esac
+    fi
     printf 'connect %s %s %s %s\n' "$1" "$2" "${mf_result:-failed}" "${mf_near:-none}"
 }
 

@@ -1,0 +1,51 @@
+"""`flows.bootstrap` on a lab's hosts, as tests run it without a bundle: hosts would install from their own sources."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tests.lab.driver import Lab
+
+PROGRAM = (sys.executable, "-m", "flows.bootstrap")
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run: its exit code, what it told, and the subjects of each host that are not simply ok."""
+
+    exit: int
+    outcomes: list[dict[str, Any]]
+    complaint: str
+
+    def subjects(self, host: str, status: str) -> set[str]:
+        """Return the subjects that have this status on a host."""
+        return {each["subject"] for each in self.outcomes if (each["host"], each["status"]) == (host, status)}
+
+    def told(self, host: str, subject: str) -> str:
+        """Return the messages of a subject on a host, and what to do next."""
+        mine = [each for each in self.outcomes if (each["host"], each["subject"]) == (host, subject)]
+        return "\n".join(f"{each['message']}; next: {each['next']}" for each in mine)
+
+
+def site_of(lab: Lab, folder: Path, **kubernetes: object) -> Path:
+    """Copy the lab's site into a folder; nodes install from their own sources unless said otherwise."""
+    shutil.copytree(lab.inventory, folder, ignore=shutil.ignore_patterns("reports", "state"))
+    path = folder / "site.yaml"
+    settings = yaml.safe_load(path.read_text("utf-8"))
+    settings["kubernetes"] |= {"packages": "apt", "bundle": None, **kubernetes}
+    path.write_text(yaml.safe_dump(settings, sort_keys=False), "utf-8")
+    return folder
+
+
+def preflight(lab: Lab, site: Path, *flags: str) -> Run:
+    """Run the first phase alone, as the controller."""
+    done = lab.run((*PROGRAM, "--only", "preflight", "--inventory", str(site), "--json", "-", *flags))
+    report = json.loads(done.stdout) if done.stdout.startswith("{") else {}
+    return Run(done.returncode, report.get("outcomes", []), done.stderr)
