@@ -49,7 +49,7 @@ def begin(host: str, channel: Channel, argv: Sequence[str], elevation: Elevation
     """
     from remote.channel import Pipe
 
-    _execute(host, channel, elevation.line, argv, deadline)
+    execute(host, channel, elevation.line, argv, deadline)
     pipe = Pipe(channel)
     if elevation.password is not None:
         try:
@@ -76,7 +76,10 @@ def first_lines(text: bytes) -> str:
     return "; ".join(lines[:_STDERR_LINES])[:500] or "it said nothing"
 
 
-def _execute(host: str, channel: Channel, line: str, argv: Sequence[str], deadline: float) -> None:
+def execute(host: str, channel: Channel, line: str, argv: Sequence[str], deadline: float) -> None:
+    """
+    Start a command line on a channel; `deadline` is monotonic. Raises `CommandTimeout`, `Unreachable`.
+    """
     from paramiko import SSHException
 
     left = max(0.1, deadline - time.monotonic())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,9 @@ from urllib3.connection import HTTPSConnection
 from urllib3.util.ssltransport import SSLTransport
 
 from model.errors import Unreachable
+from remote.command import execute, open_channel
 from remote.dial import transport_of
+from remote.sudo import elevate
 
 if TYPE_CHECKING:
     from remote.connection import HostSession
@@ -25,7 +28,8 @@ Dial = Callable[[float], Channel]
 
 def open_tunnel(host: str, opened: HostSession, server: tuple[str, int], seconds: float) -> Channel:
     """
-    Let a host's sshd connect to a server and return the channel that carries the connection.
+    Let a host connect to a server and return the channel that carries the connection: by sshd's own forwarding, or where that is
+    forbidden by a command that relays.
 
     Raises `Unreachable`; where only the server does not answer, the SSH connection stays alive.
     """
@@ -37,8 +41,7 @@ def open_tunnel(host: str, opened: HostSession, server: tuple[str, int], seconds
         return transport.open_channel("direct-tcpip", server, ("127.0.0.1", 0), timeout=seconds)
     except ChannelException as error:
         if error.code == _PROHIBITED:
-            help_ = "set `AllowTcpForwarding local` in its sshd_config"
-            raise Unreachable(host, f"sshd forwards no connection to {where}", help_) from None
+            return _relay(host, opened, server, seconds)
         raise Unreachable(host, f"nothing answers there at {where}: {error.text}", "look at its API server") from None
     except (SSHException, OSError, EOFError) as error:
         if opened.is_alive():
@@ -47,6 +50,30 @@ def open_tunnel(host: str, opened: HostSession, server: tuple[str, int], seconds
             ) from None
         opened.remote_conn_pre.close()
         raise Unreachable(host, f"the connection broke: {error}", "is the host up?") from None
+
+
+def _relay(host: str, opened: HostSession, server: tuple[str, int], seconds: float) -> Channel:
+    """Start a command on the host that passes bytes on; where it cannot, the channel ends at once."""
+    channel = open_channel(host, opened, seconds)
+    argv = ("python3", "-c", _RELAY, server[0], str(server[1]), str(seconds))
+    # Nothing of it is secret: TLS is spoken through it, from end to end.
+    execute(host, channel, elevate(argv, user=opened.username, root=False).line, argv, time.monotonic() + seconds)
+    return channel
+
+
+_RELAY = """
+import os, socket, sys, threading
+server = socket.create_connection((sys.argv[1], int(sys.argv[2])), float(sys.argv[3]))
+server.settimeout(None)
+def up():
+    while data := os.read(0, 65536):
+        server.sendall(data)
+    server.shutdown(socket.SHUT_WR)
+threading.Thread(target=up, daemon=True).start()
+while data := server.recv(65536):
+    sys.stdout.buffer.write(data)
+    sys.stdout.buffer.flush()
+"""
 
 
 def tunnel_pool(name: str, port: int, dial: Dial, context: ssl.SSLContext, seconds: float) -> HTTPSConnectionPool:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from model.base import Network
+from model.bundle import Bundle
 from model.cluster import Node
 from model.errors import SiteError
 from model.hosts import Machine
@@ -18,6 +20,7 @@ from model.manifests import Manifest
 from model.nodepatch import NodePatch, patch
 from model.site import Site
 from remote.facts.cluster import observe_nodes
+from tasks.calico import patched
 from tasks.objects import enforce as enforce_objects
 from tasks.objects import enforce_nodes
 from tasks.render import render
@@ -36,22 +39,53 @@ _OVERHEAD = {4: 50, 6: 70}
 LINK_MTU = 1500
 
 
-def enforce(cluster: Cluster, site: Site, image: str = FLANNEL_IMAGE, *, dry_run: bool) -> tuple[str, ...]:
+def source(site: Site, bundle: Bundle | None, folder: Path | None) -> tuple[str, str]:
+    """
+    Return where the pod network comes from: Flannel's image, or the text of its publisher's manifest; the other one is empty.
+
+    Raises `SiteError` for a network that cannot be set up, before anything is.
+    """
+    name = site.settings.cni.name
+    if name == "flannel":
+        return (bundle.image("flannel").reference if bundle else FLANNEL_IMAGE), ""
+    if name == "cilium":
+        raise SiteError("site.yaml: cni.name is cilium, which is not set up by this version; choose calico or flannel")
+    found = next((item for item in bundle.manifests if item.name == name), None) if bundle else None
+    if found is None or folder is None:
+        raise SiteError(
+            f"site.yaml: cni.name is {name}, whose manifest comes with a bundle, and none has it; "
+            "`python -m flows.bundle download` fetches it"
+        )
+    text = (folder / found.file).read_text("utf-8")
+    manifests(site, upstream=text)
+    return "", text
+
+
+def enforce(
+    cluster: Cluster, site: Site, image: str = FLANNEL_IMAGE, upstream: str = "", *, dry_run: bool
+) -> tuple[str, ...]:
     """
     Bring the cluster's part of the pod network to what the site says, before any node is ready; return what changed, or would.
 
-    `conflist` is each node's own part, once the cluster has given it addresses.
+    `image` and `upstream` as `source` returns them. `conflist` is each node's own part, once the cluster has given it addresses.
     """
-    objects = enforce_objects(cluster, manifests(site, image), dry_run=dry_run)
+    objects = enforce_objects(cluster, manifests(site, image, upstream), dry_run=dry_run)
+    if site.settings.cni.name != "flannel":
+        return objects
     return (*objects, *enforce_nodes(cluster, lambda asked: patches(site, observe_nodes(asked)), dry_run=dry_run))
 
 
-def manifests(site: Site, image: str = FLANNEL_IMAGE) -> tuple[Manifest, ...]:
+def manifests(site: Site, image: str = FLANNEL_IMAGE, upstream: str = "") -> tuple[Manifest, ...]:
     """
-    Return Flannel's objects. Raises `SiteError` for a site with another pod network.
+    Return the pod network's objects: our own for Flannel, for Calico its publisher's (`upstream`) with the site's settings.
+
+    Raises `SiteError` where the publisher's manifest does not fit the site.
     """
-    if site.settings.cni.name != "flannel":
-        raise SiteError(f"site.yaml: cni.name is {site.settings.cni.name}: its objects come from its own manifest")
+    if site.settings.cni.name == "calico":
+        try:
+            return patched(site, yaml.load_all(upstream, Loader=yaml.CSafeLoader))
+        except yaml.YAMLError as error:
+            raise SiteError(f"the manifest of Calico cannot be read: {error}") from error
     network = json.dumps(network_config(site), indent=2) + "\n"
     text = render(
         "manifests/flannel/flannel.yaml",
@@ -100,8 +134,10 @@ def conflist(site: Site, machine: Machine, pod_cidrs: Sequence[Network], link_mt
     """
     Return the file that containers of one node are hung on the network by: a bridge on the addresses the cluster gave the node.
 
-    `link_mtu` is that of the interface which carries the overlay.
+    `link_mtu` is that of the interface which carries the overlay. Calico writes such a file by itself.
     """
+    if site.settings.cni.name != "flannel":
+        return HostState()
     overhead = max(_OVERHEAD[cidr.version] for cidr in pod_cidrs)
     bridge = {
         "type": "bridge",

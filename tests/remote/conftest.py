@@ -41,8 +41,8 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def serve(folder: Path, login_key: Path, kind: str = "ed25519") -> Sshd:
-    """Start an sshd on a port of its own and wait until it answers."""
+def serve(folder: Path, login_key: Path, kind: str = "ed25519", options: str = "") -> Sshd:
+    """Start an sshd on a port of its own and wait until it answers; `options` are further lines of its configuration."""
     folder.mkdir(mode=0o700, exist_ok=True)
     Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
     host_key = keygen(folder / "host_key", kind)
@@ -51,6 +51,7 @@ def serve(folder: Path, login_key: Path, kind: str = "ed25519") -> Sshd:
     (folder / "config").write_text(
         f"ListenAddress 127.0.0.1:{port}\nHostKey {folder}/host_key\nAuthorizedKeysFile {folder}/authorized_keys\n"
         f"PidFile none\nStrictModes no\nUsePAM no\nPermitRootLogin yes\nPasswordAuthentication no\nMaxStartups 200\nMaxSessions 50\n"
+        f"{options}"
     )
     process = subprocess.Popen(("/usr/sbin/sshd", "-D", "-f", str(folder / "config")), stderr=subprocess.DEVNULL)
     await_port(port)

@@ -21,7 +21,7 @@ from remote.kube import Cluster, is_object
 from remote.kubeconfig import tls_context
 from tests.remote.api_server import FakeApi, fake_api
 from tests.remote.authority import Authority
-from tests.remote.conftest import Sshd, free_port
+from tests.remote.conftest import Sshd, free_port, serve
 from tests.remote.sites import write_site
 
 NAME = "api.example.test"
@@ -149,6 +149,22 @@ def test_a_silent_server_costs_bounded_time(place: Place, fake_server: Callable[
     began = time.monotonic()
     place.cluster(mute, server.port).get("/version")
     assert time.monotonic() - began < 8
+
+
+def test_a_host_that_forwards_no_connections_relays_them(tmp_path: Path, login_key: Path, place: Place) -> None:
+    strict = serve(tmp_path / "strict", login_key, options="AllowTcpForwarding no\n")
+    nr = inventory(write_site(tmp_path / "other", {"cp-1": strict.port}, {strict.port: strict.host_key}, login_key))
+    server = place.serve(good)
+    here = ip_address("127.0.0.1")
+    ways = [Way(nr.inventory.hosts["cp-1"], here, NAME, port, str(place.admin)) for port in (server.port, free_port())]
+    try:
+        assert Cluster(ways[:1], 0).get("/version")["kind"] == "ConfigMap"
+        with pytest.raises(ApiUnreachable):
+            Cluster(ways[1:], 0).get("/version")
+    finally:
+        close(nr)
+        strict.process.kill()
+        strict.process.wait()
 
 
 def test_a_request_that_may_have_been_carried_out_is_repeated_only_where_harmless(place: Place) -> None:

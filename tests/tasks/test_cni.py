@@ -13,9 +13,10 @@ import pytest
 from model.base import Network
 from model.cluster import read_node
 from model.errors import SiteError
+from model.hoststate import HostState
 from model.load import load_site
 from model.site import Site
-from tasks.cni import CHOSEN, conflist, manifests, network_config, patches
+from tasks.cni import CHOSEN, FLANNEL_IMAGE, conflist, manifests, network_config, patches, source
 
 SITE = load_site(Path(__file__).parents[2] / "inventory")
 BOTH = (ip_network("10.244.3.0/24"), ip_network("fd44:0:0:3::/64"))
@@ -88,9 +89,22 @@ def test_containers_hang_on_a_bridge_that_fits_into_the_overlay(cidrs: Sequence[
     assert file.mode == 0o600
 
 
-def test_another_pod_network_is_not_taken_for_flannel() -> None:
-    calico = replace(
-        SITE, settings=SITE.settings.model_copy(update={"cni": SITE.settings.cni.model_copy(update={"name": "calico"})})
-    )
-    with pytest.raises(SiteError, match="calico"):
-        manifests(calico)
+def with_cni(**cni: object) -> Site:
+    settings = SITE.settings
+    return replace(SITE, settings=settings.model_copy(update={"cni": settings.cni.model_copy(update=cni)}))
+
+
+def test_calico_writes_its_own_file_on_nodes() -> None:
+    assert conflist(with_cni(name="calico"), SITE.by_name["w-1"], BOTH) == HostState()
+
+
+def test_flannels_image_is_the_bundles_or_the_publishers() -> None:
+    assert source(SITE, None, None) == (FLANNEL_IMAGE, "")
+
+
+@pytest.mark.parametrize(
+    ("name", "word"), [("cilium", "not set up by this version"), ("calico", "comes with a bundle")]
+)
+def test_a_network_that_cannot_be_set_up_is_refused_before_anything_is(name: str, word: str) -> None:
+    with pytest.raises(SiteError, match=word):
+        source(with_cni(name=name), None, None)
