@@ -144,11 +144,11 @@ def test_a_certificate_for_another_name_is_not_believed(place: Place) -> None:
 
 
 def test_a_silent_server_costs_bounded_time(place: Place, fake_server: Callable[..., int]) -> None:
-    mute = fake_server(lambda connection: connection.recv(1) and threading.Event().wait(20))
+    mute = fake_server(lambda connection: connection.recv(1) and threading.Event().wait(60))
     server = place.serve(good)
     began = time.monotonic()
     place.cluster(mute, server.port).get("/version")
-    assert time.monotonic() - began < 8
+    assert time.monotonic() - began < 40
 
 
 def test_a_host_that_forwards_no_connections_relays_them(tmp_path: Path, login_key: Path, place: Place) -> None:
