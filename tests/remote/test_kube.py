@@ -96,9 +96,8 @@ def test_the_next_control_plane_answers_for_one_that_is_down_and_stays_first(pla
     server = place.serve(good)
     cluster = place.cluster(free_port(), server.port)
     cluster.get("/version")
-    began = time.monotonic()
+    assert cluster._ways.first == "cp-2"
     cluster.get("/version")
-    assert time.monotonic() - began < 1
     assert len(server.asked) == 2
 
 
