@@ -86,7 +86,7 @@ def test_the_other_server_answers_while_one_hangs(api: Api, cluster: Cluster) ->
     try:
         began = time.monotonic()
         assert cluster.apply(MAP | {"data": {"a": "5"}}).after["data"] == {"a": "5"}
-        assert time.monotonic() - began < 20
+        assert time.monotonic() - began < 60
     finally:
         for process in api.servers:
             process.send_signal(signal.SIGCONT)
