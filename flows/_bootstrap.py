@@ -15,6 +15,7 @@ from model.bundle import Bundle, load_bundle, verify
 from model.errors import SiteError
 from model.outcome import EXIT_BY_STATUS, GOOD, Outcome, Status
 from model.waivers import waive_outcomes
+from tasks import cni
 
 # Phases that bring files of the bundle to hosts.
 _STAGING = ("os", "runtime")
@@ -31,6 +32,8 @@ def bootstrap(context: Context, phases: Sequence[Phase], *, purge: bool) -> Ingr
     journal = Journal(context.options.inventory, "bootstrap", dry_run=context.options.dry_run)
     work = Work(nr, context, journal, names, purge=purge)
     _take_bundle(work, whole=any(phase.name in _STAGING for phase in phases))
+    if any(phase.name == "cni" for phase in phases):
+        cni.source(context.site, work.bundle, work.folder)
     # Raises where versions cannot work together, before anybody is connected to.
     gate(context.site, work.bundle, context.started.date())
     with closing(nr):

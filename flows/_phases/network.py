@@ -1,4 +1,4 @@
-"""Phases that give pods a network, nodes their labels, and ports of Services their sources."""
+"""Phases that give pods a network and nodes their labels."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from flows._phases.work import Work, skipped, told
 from model.errors import HostError
 from model.outcome import Outcome, Status
 from remote.facts.cluster import NODES, observe_nodes
-from tasks import cni, dns, labels, nodeports
+from tasks import cni, dns, labels
 from tasks.hoststate import SECONDS, enforce
 
 if TYPE_CHECKING:
@@ -24,14 +24,14 @@ NO_CLUSTER = "there is no cluster yet"
 
 
 def pods(work: Work) -> tuple[Outcome, ...]:
-    """Give pods their network and its DNS: the cluster's part, each node's part, and the gate before ports of Services."""
+    """Give pods their network and its DNS: the cluster's part, and each node's part."""
     if not work.members:
         return skipped(("controller",), "cni", NO_CLUSTER)
     from remote.kube import open_cluster
 
-    image = work.bundle.image("flannel").reference if work.bundle else cni.FLANNEL_IMAGE
+    source = cni.source(work.site, work.bundle, work.folder)
     with open_cluster(work.nr, work.site, work.members) as cluster:
-        lines = cni.enforce(cluster, work.site, image, dry_run=work.dry_run)
+        lines = cni.enforce(cluster, work.site, *source, dry_run=work.dry_run)
         nodes = {node.name: node for node in _nodes(work, cluster)}
         lines = (*lines, *dns.enforce(cluster, work.site, dry_run=work.dry_run))
 
@@ -62,16 +62,8 @@ def _on_host(work: Work, host: Host, nodes: Mapping[str, Node]) -> Outcome:
         raise HostError(
             host.name, "the cluster has given it no addresses for pods", "is it a node? run bootstrap again"
         )
-    gate = nodeports.enforce(host, work.site, machine, dry_run=work.dry_run)
     done = enforce(host, cni.conflist(work.site, machine, node.pod_cidrs), dry_run=work.dry_run)
-    outcome = told(host.name, "cni", done, "pod network and gate of node ports")
-    if not gate:
-        return outcome
-    status = Status.DRIFT if work.dry_run else Status.CHANGED
-    lines = "\n".join((*gate, *done.change.lines))
-    step = "run without --dry-run" if work.dry_run else ""
-    word = "would be changed" if work.dry_run else "changed"
-    return Outcome(host.name, "cni", status, f"pod network and gate of node ports: {word}", step, lines)
+    return told(host.name, "cni", done, "pod network")
 
 
 def names(work: Work) -> tuple[Outcome, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
     from remote.kube import Cluster
 
 READY_SECONDS = 180.0
-_ASK_SECONDS = 60.0
+_ASK_SECONDS = 150.0
+_LEARN_SECONDS = 90.0
 _NAME = "kubernetes.default.svc.cluster.local"
 _PAUSE = "registry.k8s.io/pause:3.10.2"
 
@@ -153,12 +155,7 @@ def _names(work: Work, cluster: Cluster) -> Iterable[Outcome]:
     questions = [Question(server, _NAME) for server in dict.fromkeys(servers)]
 
     def ask(host: Host) -> Outcome:
-        answers = probe_pod.ask(host, questions)
-        wrong = [
-            f"{question.server}: {answer}"
-            for question, answer in zip(questions, answers, strict=True)
-            if answer != "answered"
-        ]
+        wrong = _unanswered(host, questions)
         if wrong:
             message = f"DNS asked from a pod on it: {'; '.join(wrong)}"
             return Outcome(
@@ -171,3 +168,15 @@ def _names(work: Work, cluster: Cluster) -> Iterable[Outcome]:
     answers = each(work.nr, ask, names=work.nodes, deadline=_ASK_SECONDS)
     for answer in answers.values():
         yield answer.outcome("pod-network") if isinstance(answer, HostFailure) else answer
+
+
+def _unanswered(host: Host, questions: Sequence[Question]) -> list[str]:
+    """Ask until all are answered or the time is up: nodes learn of each other's part of the overlay one after the other."""
+    deadline = monotonic() + _LEARN_SECONDS
+    open_ones = list(questions)
+    while True:
+        answers = probe_pod.ask(host, open_ones)
+        pairs = [(asked, said) for asked, said in zip(open_ones, answers, strict=True) if said != "answered"]
+        if not pairs or monotonic() > deadline:
+            return [f"{asked.server}: {said}" for asked, said in pairs]
+        open_ones = [asked for asked, _ in pairs]
