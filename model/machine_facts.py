@@ -206,7 +206,7 @@ class Software:
     """
     Debian packages, units that exist by name, who holds apt's locks, and the archives it uses.
 
-    `remains` are paths of a Kubernetes node, `server` is the API that its kubelet uses. `prepared` hosts were set up by this project, and
+    `remains` are paths of a Kubernetes node, `server` is the API of its cluster. `prepared` hosts were set up by this project, and
     `node` is the mark that its own steps into a cluster leave (`started join`, `done init`); empty: none.
     """
 

@@ -82,7 +82,10 @@ mf_path() {
 
 # The bus may have to start its service first.
 mf_time() {
-    printf 'time %s\n' "$(timeout 3 timedatectl show -p NTPSynchronized --value 2>/dev/null)"
+    mf_synchronised=$(timeout 3 timedatectl show -p NTPSynchronized --value 2>/dev/null)
+    # chronyd may follow others and be told to leave the kernel's clock alone.
+    case $(timeout 2 chronyc -c tracking 2>/dev/null) in *,Normal) mf_synchronised=yes ;; esac
+    printf 'time %s\n' "$mf_synchronised"
 }
 
 # --- Facts.
@@ -214,7 +217,10 @@ mf_software() {
         if [ -e "$mf_path" ]; then echo "$mf_path"; fi
     done
     mf_section server
-    sed -n 's/^ *server: *//p' /etc/kubernetes/kubelet.conf 2>/dev/null
+    # A control plane's kubelet talks to the API server beside it; its administrators' way leads to the cluster.
+    for mf_path in /etc/kubernetes/admin.conf /etc/kubernetes/kubelet.conf; do
+        if [ -e "$mf_path" ]; then sed -n 's/^ *server: *//p' "$mf_path" && break; fi
+    done
     # What this project left: on the way to a node, and as one.
     mf_section prepared
     if [ -e /etc/sysctl.d/95-matrix-fleet.conf ]; then echo yes; fi

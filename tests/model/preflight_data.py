@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass, replace
 from functools import cache
@@ -27,7 +28,13 @@ DISK = Filesystem("ext4", 200 * 2**20, 150 * 2**20, 10_000_000, 9_000_000, "/dev
 @cache
 def golden(name: str) -> MachineFacts:
     """Return what a host of the lab really said."""
-    return parse(name, MARK, (FOLDER / name).read_bytes(), (0.0, 0.0))
+    return parse(name, MARK, answer(name), (0.0, 0.0))
+
+
+def answer(name: str) -> bytes:
+    """Return the text of it; a node's, with all its rules, is kept compressed."""
+    packed = FOLDER / f"{name}.gz"
+    return gzip.decompress(packed.read_bytes()) if packed.exists() else (FOLDER / name).read_bytes()
 
 
 def healthy(site: Site) -> dict[str, MachineFacts]:

@@ -15,7 +15,7 @@ from model.load import load_site
 from model.machine_facts import Clock, Connect, Unit
 from model.preflight import CHECKS, Finding, examine
 from model.site import Site
-from tests.model.preflight_cases import CASES, ENDPOINT, GIB, LINK, Case, mounts, refusing, rules
+from tests.model.preflight_cases import CASES, ENDPOINT, GIB, LINK, Case, mounts, refusing, rules, table
 from tests.model.preflight_data import DISK, bundle, but, golden, healthy
 from tests.mutation import REFERENCE, site
 
@@ -64,6 +64,34 @@ def test_a_bare_host_of_the_lab_lacks_nothing_but_what_a_container_lacks(tmp_pat
     declared = site(tmp_path, set={"site:features": features})
     found = examine(declared, {"cp-1": golden("bookworm-bare-cp-1")}, TODAY)["cp-1"]
     assert {finding.id for finding in found} == {"cgroup-v1", "apparmor-off", "clock-unsynchronised"}
+
+
+@pytest.mark.parametrize("name", ["cp-1", "w-1"])
+def test_a_node_of_the_lab_is_no_finding(name: str, tmp_path: Path) -> None:
+    runtime = {"cgroup_driver": "cgroupfs", "apparmor": False}
+    lab = {"site:features": dict.fromkeys(("turn", "livekit", "element_call"), False)}
+    lab |= {"site:kubernetes.cgroup_v1": True, "site:kubernetes.runtime": runtime}
+    facts = golden(f"bookworm-node-{name}")
+    assert facts.ours
+    assert facts.software.server == "https://api.example.test:8443"
+    found = examine(site(tmp_path, set=lab), {name: facts}, TODAY)[name]
+    assert {finding.id for finding in found} <= {"clock-unsynchronised"}
+
+
+def test_a_host_on_the_way_to_a_node_is_no_finding() -> None:
+    declared = _reference()
+    facts = healthy(declared)
+    own = facts["cp-1"].network.links[0]
+    on_the_way = {
+        "software.prepared": True,
+        "software.remains": ("/etc/kubernetes/pki/ca.crt",),
+        "software.units": {unit: Unit("activating", "enabled") for unit in ("kubelet", "containerd", "keepalived")},
+        "network.listeners": (Listener("tcp", "::", 8443, "haproxy"),),
+        "network.links": (replace(own, addresses=(*own.addresses, ip_address("10.20.1.10"))),),
+        "network.rulesets": rules(nft=table("matrix_fleet")),
+    }
+    facts["cp-1"] = but(facts["cp-1"], on_the_way)
+    assert examine(declared, facts, TODAY)["cp-1"] == ()
 
 
 def test_what_this_program_made_of_a_node_is_no_finding() -> None:
