@@ -6,10 +6,10 @@ import errno
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from model.circumstances import Packets
 from model.pairs import PROTOCOLS, Pair
 from model.probing import Seen, Sent, Witnessed
 from model.site import Site
-from model.verdicts import Packets
 
 Key = tuple[str, str, str]  # source, address, protocol
 _NO_ROUTE = (errno.ENETUNREACH, errno.EHOSTUNREACH)
@@ -137,6 +137,8 @@ def missing(pairs: Iterable[Pair], joined: Joined, again: int) -> dict[str, dict
             packets = joined.packets[pair.source, str(pair.address), protocol]
             # What passed is told; so is, where the port must be closed, what arrived.
             told = packets.passed | packets.refused | packets.strayed | packets.unroutable
+            # What is led to another address on the host never passes; a Service's UDP port gets no answer either.
+            told |= packets.arrived & (packets.replied | pair.led.get(protocol, 0))
             rest = pair.probed.get(protocol, 0) & ~told & ~(packets.arrived & ~pair.open(protocol))
             if pair.border and again > 1:
                 rest &= pair.open(protocol)

@@ -26,7 +26,8 @@ class Pair:
     One source, one address: what is expected there and which ports are probed.
 
     `destination` is the host that must answer for the address (behind the perimeter, the first host its DNAT leads to);
-    `border` says that a router stands between the two; `probed` holds a bitset a protocol.
+    `border` says that a router stands between the two; `probed` holds a bitset a protocol, `led` the ports that Services of the
+    cluster may lead away before the destination's firewall.
     """
 
     source: str
@@ -38,6 +39,7 @@ class Pair:
     openings: tuple[Opening, ...]
     external: str = ""
     probed: Mapping[str, int] = field(default_factory=dict)
+    led: Mapping[str, int] = field(default_factory=dict)
 
     def open(self, protocol: str) -> int:
         """Return the ports that must be open, as a bitset."""
@@ -71,6 +73,20 @@ def _host_pairs(site: Site, source: Machine, target: Machine) -> Iterator[Pair]:
             yield Pair(
                 source.name, target.name, speaks, address, "host", border, openings(site, speaks, target, address)
             )
+
+
+def endpoint_pairs(site: Site, holders: Mapping[Address, str]) -> Iterator[Pair]:
+    """
+    Yield the pairs of every server with the API's own addresses, each at the control plane that holds it just now.
+    """
+    for address, holder in holders.items():
+        target = site.by_name[holder]
+        for source in site.servers:
+            speaks = source.speaks(address.version)
+            if source is not target and speaks is not None:
+                opened = openings(site, speaks, target, address)
+                border = source.network != target.network
+                yield Pair(source.name, holder, speaks, address, "host", border, opened)
 
 
 def _inbound(site: Site, vantage: Machine) -> Iterator[Pair]:
@@ -122,7 +138,8 @@ def with_ports(
     """
     Deal out the ports to probe.
 
-    `listeners` holds, by host and protocol, the ports something listens on there; `only` replaces the depth's choice.
+    `listeners` holds, by host and protocol, the ports something listens on there, which are probed like those that Services take;
+    `only` replaces the depth's choice.
     Sweep: every port of every address once, dealt round-robin over one source a role.
     """
     chosen = tuple(chosen)
@@ -139,21 +156,10 @@ def with_ports(
             elif depth == "sweep":
                 wanted = _share(decks[pair.address], pair.source)
             else:
-                wanted = boundaries | (listeners.get(pair.destination, {}).get(protocol, 0) & EVERY_PORT)
+                listening = listeners.get(pair.destination, {}).get(protocol, 0)
+                wanted = boundaries | ((listening | pair.led.get(protocol, 0)) & EVERY_PORT)
             ports[protocol] = wanted
-        dealt.append(
-            Pair(
-                pair.source,
-                pair.destination,
-                pair.source_address,
-                pair.address,
-                pair.plane,
-                pair.border,
-                pair.openings,
-                pair.external,
-                ports,
-            )
-        )
+        dealt.append(replace(pair, probed=ports))
     return tuple(dealt)
 
 
