@@ -15,7 +15,8 @@ class Packets:
 
     `refused` never left the source (EPERM), nor did `unroutable` (no route); `arrived` before, `passed` after the destination's INPUT;
     `strayed` surfaced elsewhere;
-    `translated` arrived under another source address. `nat` says in words what translation was seen; `answered` which host answered.
+    `translated` arrived under another source address, `masked` under one that is rightly put in its place. `nat` says in words what
+    translation was seen; `answered` which host answered.
     """
 
     sent: int = 0
@@ -29,6 +30,7 @@ class Packets:
     icmp: Mapping[str, int] = field(default_factory=dict)
     strayed: int = 0
     translated: int = 0
+    masked: int = 0
     nat: str = ""
     answered: str = ""
 

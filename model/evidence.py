@@ -73,7 +73,8 @@ def _frozen(found: Mapping[str, set[str]]) -> dict[str, frozenset[str]]:
 def _packets(site: Site, pair: Pair, sent: Sent | None, seen: list[tuple[str, Seen]]) -> Packets:
     external = site.settings.external.get(pair.external)
     rightful = set(external.targets) if external else {pair.destination}
-    arrived = passed = strayed = translated = 0
+    arrived = passed = strayed = translated = masked = 0
+    masks = set(map(str, pair.masks))
     stories: dict[str, None] = {}
     answered: dict[str, None] = {}
     for witness, row in seen:
@@ -85,7 +86,9 @@ def _packets(site: Site, pair: Pair, sent: Sent | None, seen: list[tuple[str, Se
         passed |= row.passed
         if row.passed and external:
             answered[witness] = None
-        if row.source_seen != str(pair.source_address):
+        if row.source_seen in masks:
+            masked |= row.arrived
+        elif row.source_seen != str(pair.source_address):
             translated |= row.arrived
             stories[f"arrived from {row.source_seen} instead of {pair.source_address}"] = None
         if not external and (row.destination_seen != row.address or row.shift):
@@ -104,6 +107,7 @@ def _packets(site: Site, pair: Pair, sent: Sent | None, seen: list[tuple[str, Se
         icmp=_by_sender(sent) if sent else {},
         strayed=strayed,
         translated=translated,
+        masked=masked,
         nat="; ".join(stories),
         answered=", ".join(answered),
     )

@@ -117,16 +117,26 @@ class Trial:
         chains = view.chains.get(pair.address.version) if view else None
         if view is None or chains is None or landing is None or self.site.by_name[pair.destination].kind != "server":
             return None
-        packet = netfilter.Packet(pair.source_address, landing, protocol, view.interfaces.get(str(landing)))
+        packet = netfilter.Packet(self._shown(pair), landing, protocol, self._interface(view, pair, landing))
         return netfilter.judge(chains, "INPUT", packet)
+
+    def _shown(self, pair: Pair) -> Address:
+        """The address that the destination sees the pair's packets come from."""
+        key = pair.source, str(pair.address)
+        masked = any(self.joined.packets[(*key, protocol)].masked for protocol in PROTOCOLS)
+        return pair.masks[0] if masked else pair.source_address
+
+    def _interface(self, view: HostView, pair: Pair, landing: Address) -> str | None:
+        """The interface that the pair's packets come in by; pods' own come from anywhere."""
+        return None if pair.plane == "pod" else view.interfaces.get(str(landing))
 
     def _offers(self, pair: Pair, protocol: str) -> dict[int, Offer]:
         """What Services of the cluster take of these packets before the destination's firewall sees them."""
         view = self.views.get(pair.destination)
         if view is None or not pair.led.get(protocol):
             return {}
-        interface = view.interfaces.get(str(pair.address))
-        gate = before_dnat(view.nft, pair.source_address, pair.address, protocol, interface)
+        interface = self._interface(view, pair, pair.address)
+        gate = before_dnat(view.nft, self._shown(pair), pair.address, protocol, interface)
         found = taken(self.exposed, self.site.by_name[pair.destination], pair.address, protocol)
         return {
             port: Offer(each.service, each.answers(pair.destination), gate.on(port)) for port, each in found.items()
@@ -148,7 +158,9 @@ class Trial:
             return
         opened = pair.open(protocol)
         flow = f"{protocol} from {pair.source} to {pair.address}"
-        yield from _lines("rules admit, no row opens", known.ingress.admitted & EVERY_PORT & ~opened, flow)
+        yield from _lines(
+            "rules admit, no row opens", known.ingress.admitted & EVERY_PORT & ~opened & ~pair.tolerated(protocol), flow
+        )
         yield from _lines("rules refuse, a row opens", known.ingress.refused & opened, flow)
         yield from _lines("rules cannot be judged", known.ingress.uncertain & EVERY_PORT, flow)
         dropped, passed = contradictions(pair, protocol, packets, known)

@@ -151,8 +151,11 @@ class Conditions:
         packet = self.packet
         if key in ("iifname", "iif", "oifname", "oif"):
             mine = packet.interface_in if key.startswith("i") else packet.interface_out
-            if mine is None or not isinstance(wanted, str):
+            if not isinstance(wanted, str):
                 return None
+            if mine is None:
+                # Whatever it is, packets of other hosts do not come over loopback.
+                return False if wanted == "lo" else None
             return mine.startswith(wanted[:-1]) if wanted.endswith("*") else mine == wanted
         known = {"l4proto": packet.protocol, "nfproto": f"ipv{packet.version}"}
         known["protocol"] = "ip" if packet.version == 4 else "ip6"

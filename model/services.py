@@ -9,7 +9,7 @@ from functools import cached_property
 from model import bits
 from model.base import Address
 from model.hosts import Machine
-from model.hostview import HostView, is_named
+from model.hostview import HostView, Listener, is_named
 from model.matrix import Opening, rows_to
 from model.pairs import Pair
 from model.rows import Row
@@ -79,7 +79,7 @@ class Services:
     def _elsewhere(self, pair: Pair) -> int:
         """Ports of declared services that listen at the host's address of the other family, and not at this one."""
         view = self.views.get(pair.destination)
-        other = self.site.by_name[pair.destination].speaks(10 - pair.address.version)
+        other = self.site.by_name[pair.destination].speaks(10 - pair.address.version) if view else None
         if view is None or other is None or pair.external:
             return 0
         here, there = view.listening("tcp", pair.address), view.listening("tcp", other)
@@ -118,14 +118,20 @@ class Services:
 
     def _seen(self, name: str) -> set[str]:
         view = self.views.get(name)
-        listening = {(each.protocol, each.port): each.process for each in view.listeners} if view else {}
+        if view is None:
+            return set()
         return {
             row.phase
             for row in _own_rows(self.site, self.site.by_name[name])
             for low, high in row.intervals
-            if high - low < _FEW
-            and any(is_named(listening.get((row.protocol, port), ""), row.process) for port in range(low, high + 1))
+            if high - low < _FEW and any(_serves(each, row, low, high) for each in view.listeners)
         }
+
+
+def _serves(listener: Listener, row: Row, low: int, high: int) -> bool:
+    return (
+        listener.protocol == row.protocol and low <= listener.port <= high and is_named(listener.process, row.process)
+    )
 
 
 def _names_each(row: Row, opening: Opening) -> bool:

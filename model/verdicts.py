@@ -10,6 +10,7 @@ from model.circumstances import Circumstances, Packets, Stories, Story
 from model.hostview import is_named
 from model.offers import offered
 from model.pairs import EVERY_PORT, Pair
+from model.pods import is_pod
 
 
 def judge(pair: Pair, protocol: str, packets: Packets, known: Circumstances) -> Stories:
@@ -29,7 +30,7 @@ def judge(pair: Pair, protocol: str, packets: Packets, known: Circumstances) -> 
         expected = "open" if opened & 1 << port else "closed"
         _put(stories, offered(known.offers[port], expected, protocol, packets, port), 1 << port)
     _judge_services(stories, packets, known)
-    _judge_rules(stories, pair, opened, probed, packets, known)
+    _judge_rules(stories, pair, protocol, packets, known)
     return {story: ports for story, ports in stories.items() if ports}
 
 
@@ -49,7 +50,7 @@ def _blind(opened: int, known: Circumstances) -> Stories | None:
 
 def _judge_open(stories: Stories, pair: Pair, ports: int, packets: Packets, known: Circumstances) -> None:
     rest = _Rest(stories, "open", ports)
-    if pair.plane == "host":
+    if pair.plane != "external":
         # The firewall judged another source than the matrix speaks of.
         rest.take(packets.passed & packets.translated, "open", "violation", "nat", packets.nat)
         rest.take(packets.arrived & packets.translated, "closed", "violation", "nat", packets.nat)
@@ -78,11 +79,12 @@ def _judge_open(stories: Stories, pair: Pair, ports: int, packets: Packets, know
 
 def _judge_closed(stories: Stories, pair: Pair, ports: int, packets: Packets, known: Circumstances) -> None:
     rest = _Rest(stories, "closed", ports)
-    if pair.plane == "host":
+    if pair.plane != "external":
         rest.take(packets.passed & packets.translated, "open", "violation", "nat", packets.nat)
     # Behind a border the packet should not even arrive: the border let it through, whatever the host then does.
     culprit = "path" if pair.border else "destination-firewall"
-    rest.take(packets.passed, "open", "violation", culprit, "passed the host's firewall")
+    note = "no network policy stops it" if is_pod(pair.destination) else "passed the host's firewall"
+    rest.take(packets.passed, "open", "violation", culprit, note)
     rest.take(packets.replied, "open", "violation", "nat", packets.nat or "a service answered, past the host's INPUT")
     if pair.border:
         rest.take(packets.arrived, "closed", "violation", "path", "crossed the border; only the host dropped it")
@@ -134,13 +136,12 @@ def _judge_services(stories: Stories, packets: Packets, known: Circumstances) ->
             _take(stories, 1 << port, Story("open", "open", "violation", "wrong-process", note))
 
 
-def _judge_rules(
-    stories: Stories, pair: Pair, opened: int, probed: int, packets: Packets, known: Circumstances
-) -> None:
+def _judge_rules(stories: Stories, pair: Pair, protocol: str, packets: Packets, known: Circumstances) -> None:
     """The matrix against the kernel's rules: finds what no probe met."""
+    opened, probed, tolerated = pair.open(protocol), pair.probed.get(protocol, 0), pair.tolerated(protocol)
     hidden = probed & ~packets.arrived & ~packets.passed if pair.border else 0
     if known.ingress is not None:
-        holes = known.ingress.admitted & EVERY_PORT & ~opened
+        holes = known.ingress.admitted & EVERY_PORT & ~opened & ~tolerated
         note = "the host's rules admit what no row opens"
         _take(
             stories,
@@ -175,7 +176,7 @@ def contradictions(pair: Pair, protocol: str, packets: Packets, known: Circumsta
 
 def _led(pair: Pair, packets: Packets, known: Circumstances) -> int:
     """Ports that a Service took: it is there, the packet arrived, and nothing of it came to the firewall."""
-    translated = packets.translated if pair.plane == "host" else 0
+    translated = packets.translated if pair.plane != "external" else 0
     return bits.from_ports(known.offers) & packets.arrived & ~packets.passed & ~translated
 
 
