@@ -45,8 +45,8 @@ class Offer:
     """
     A Service at a port of the destination.
 
-    `answered`: somebody should answer there; `gate` says what the destination's rules before DNAT do: admit, refuse, or empty where
-    nobody can tell.
+    `answered`: somebody should answer there; `gate` says what the destination's rules in front of Services do: admit, refuse, or empty
+    where nobody can tell.
     """
 
     service: str

@@ -15,8 +15,8 @@ from model.exposure import Exposed, taken
 from model.hostview import HostView
 from model.outcome import Outcome, Status
 from model.pairs import EVERY_PORT, PROTOCOLS, Pair
-from model.prerouting import before_dnat
 from model.report import Cell
+from model.service_gate import gate
 from model.services import Services
 from model.site import Site
 from model.verdicts import contradictions, judge
@@ -136,10 +136,10 @@ class Trial:
         if view is None or not pair.led.get(protocol):
             return {}
         interface = self._interface(view, pair, pair.address)
-        gate = before_dnat(view.nft, self._shown(pair), pair.address, protocol, interface)
+        guard = gate(view.nft, self._shown(pair), pair.address, protocol, interface)
         found = taken(self.exposed, self.site.by_name[pair.destination], pair.address, protocol)
         return {
-            port: Offer(each.service, each.answers(pair.destination), gate.on(port)) for port, each in found.items()
+            port: Offer(each.service, each.answers(pair.destination), guard.on(port)) for port, each in found.items()
         }
 
     def _egress(self, pair: Pair, protocol: str) -> netfilter.Judgement | None:

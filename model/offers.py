@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from model.circumstances import Offer, Packets, Story
 
-_BY_LISTS = "judged by the Service list and the rules before DNAT"
+_BY_LISTS = "judged by the Service list and the rules in front of Services"
 
 
 def offered(offer: Offer, expected: str, protocol: str, packets: Packets, port: int) -> Story:
@@ -23,7 +23,11 @@ def _open(offer: Offer, name: str, protocol: str, reply: str) -> Story:
         return Story("open", "open", "ok", "", f"{name} answered")
     if offer.gate == "refuse":
         return Story(
-            "open", "closed", "violation", "destination-firewall", f"the host's rules before DNAT keep it from {name}"
+            "open",
+            "closed",
+            "violation",
+            "destination-firewall",
+            f"the host's rules in front of Services keep it from {name}",
         )
     if not offer.answered:
         return Story("open", "closed", "violation", "listener", f"{name} has no pod that is ready")
@@ -33,7 +37,9 @@ def _open(offer: Offer, name: str, protocol: str, reply: str) -> Story:
         return Story("open", "open", "ok", "", f"{name}: {_BY_LISTS}")
     if reply:
         return Story("open", "closed", "violation", "listener", f"{name} refuses it")
-    return Story("open", "unknown", "unproven", "witness", f"{name}: nobody can tell what the rules before DNAT do")
+    return Story(
+        "open", "unknown", "unproven", "witness", f"{name}: nobody can tell what the rules in front of Services do"
+    )
 
 
 def _closed(offer: Offer, name: str, protocol: str, reply: str) -> Story:
@@ -42,12 +48,14 @@ def _closed(offer: Offer, name: str, protocol: str, reply: str) -> Story:
     if reply:
         return Story("closed", "open", "violation", "destination-firewall", f"{name} was asked by whom no row admits")
     if offer.gate == "refuse":
-        return Story("closed", "closed", "ok", "", f"kept from {name} before DNAT")
+        return Story("closed", "closed", "ok", "", f"kept from {name}")
     if offer.gate == "admit":
-        return Story("closed", "open", "violation", "destination-firewall", f"no rule before DNAT keeps it from {name}")
+        return Story("closed", "open", "violation", "destination-firewall", f"no rule keeps it from {name}")
     if protocol == "tcp":
         return Story("closed", "closed", "ok", "", f"{name} did not answer")
-    return Story("closed", "unknown", "unproven", "witness", f"{name}: nobody can tell what the rules before DNAT do")
+    return Story(
+        "closed", "unknown", "unproven", "witness", f"{name}: nobody can tell what the rules in front of Services do"
+    )
 
 
 def _reply(packets: Packets, port: int) -> str:
