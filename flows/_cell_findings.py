@@ -31,7 +31,7 @@ _UNENFORCED = "choose a pod network that enforces network policies, or waive it 
 _SERVICE = re.compile(r"Service ([^/ ]+)/([^ :]+)")
 _SERVICE_STEPS = {
     "listener": "see with `kubectl -n NAMESPACE describe service SERVICE` which of its pods are ready",
-    "destination-firewall": "see with `nft list table inet matrix_fleet` on {focus} whom it admits; `python -m flows.bootstrap --only cni` writes it",
+    "destination-firewall": "see with `nft list table inet matrix_fleet` on {focus} whom it admits; `python -m flows.bootstrap` writes it",
 }
 
 
