@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from flows._observation import Observed
 from flows._window import Window
@@ -14,21 +14,20 @@ from model.outcome import Outcome, Status
 from model.perimeter import parse
 from model.perimeter_rows import perimeter_outcomes, perimeter_rows
 from model.pod_rows import pod_cells, pod_ends
+from model.pods import is_pod, node_of
 from model.report import Cell
 from model.rows import WORDS
 from model.site import Site
 from model.tally import host_outcomes
 
-NO_CLUSTER = "rows of the pod plane not run: there is no cluster yet"
-
 
 def cells_of(
-    trial: Trial, window: Window, planes: Sequence[str], names: Sequence[str], answering: Sequence[str]
+    trial: Trial, window: Window, planes: Sequence[str], names: Sequence[str], answering: Sequence[str], absent: str
 ) -> tuple[Cell, ...]:
     """
     Return the cells of all chosen planes; when only chosen ports are looked at, those of probed pairs alone.
 
-    `names` are the hosts of the chosen pairs, `answering` those among them that are destinations.
+    `names` are the hosts of the chosen pairs, `answering` those among them that are destinations, `absent` why there are no pods.
     """
     cells = list(trial.cells)
     if trial.coverage is not None:
@@ -37,7 +36,7 @@ def cells_of(
         cells += network_cells(trial, answering)
         cells += controller_cells(trial.site, _greetings(window, trial.views), trial.views, names)
     if "pod" in planes:
-        cells += pod_cells(trial.site)
+        cells += pod_cells(trial.site, absent)
     return tuple(cells)
 
 
@@ -57,7 +56,13 @@ def _greetings(window: Window, views: Mapping[str, HostView]) -> dict[str, Greet
 
 
 def outcomes_of(
-    trial: Trial, cells: Sequence[Cell], observed: Observed, window: Window, names: Sequence[str], planes: Sequence[str]
+    trial: Trial,
+    cells: Sequence[Cell],
+    observed: Observed,
+    window: Window,
+    names: Sequence[str],
+    planes: Sequence[str],
+    absent: str,
 ) -> list[Outcome]:
     """
     Return what came of every host: failures, missing agents, its cells, its rules, and what its witness had to drop.
@@ -68,11 +73,20 @@ def outcomes_of(
         for name in observed.facts
         if name not in observed.views
     ]
-    problems = {name: agents.problems for name, agents in window.agents.items()}
+    problems: dict[str, dict[str, str]] = {}
+    for name, agents in window.agents.items():
+        where = " in its pod" if is_pod(name) else ""
+        problems.setdefault(node_of(name), {}).update({f"{role}{where}": why for role, why in agents.problems.items()})
     outcomes += host_outcomes([name for name in names if name in observed.views], cells, problems)
     outcomes += trial.disagreements
     outcomes += [
-        Outcome(name, "overrun", Status.UNPROVEN, f"its witness had no room for {seen.overrun} packets", _SLOWER)
+        Outcome(
+            node_of(name),
+            "overrun",
+            Status.UNPROVEN,
+            f"{name}: the witness had no room for {seen.overrun} packets",
+            _SLOWER,
+        )
         for name, seen in window.accounts.seen.items()
         if seen.overrun
     ]
@@ -82,8 +96,9 @@ def outcomes_of(
         outcomes.append(
             Outcome("controller", "unwitnessed", Status.NOT_RUN, message, "no agent runs at their other end")
         )
-    if set(planes) == {"pod"}:
-        outcomes.append(Outcome("controller", "pods", Status.NOT_RUN, NO_CLUSTER, "bootstrap a cluster"))
+    if absent and set(planes) == {"pod"}:
+        message = f"rows of the pod plane not run: {absent}"
+        outcomes.append(Outcome("controller", "pods", Status.NOT_RUN, message, "bootstrap a cluster"))
     return outcomes
 
 
@@ -110,14 +125,15 @@ def beside_perimeter(
     return {"perimeter": lines}, perimeter_outcomes(site, perimeter, lines) if perimeter else ()
 
 
-def roles_of(site: Site) -> dict[str, list[str]]:
+def roles_of(site: Site, pods: Iterable[str] = ()) -> dict[str, list[str]]:
     """
-    Return roles by host, and by every end of a cell that is none.
+    Return roles by host, and by every end of a cell that is none; `pods` are ends that are pods.
     """
     words = {
         word: [word] for row in site.active_rows for word in row.source_ends + row.destination_ends if word in WORDS
     }
     ends = {end: ["pods"] for row in site.active_rows if row.plane == "pod" for end in pod_ends(row)}
+    ends |= {end: ["pods"] for end in pods}
     return (
         words | ends | {"controller": ["controller"]} | {machine.name: list(machine.roles) for machine in site.machines}
     )

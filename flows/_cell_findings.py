@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from flows._finding import Finding
 from flows._words import counted, names, ports
+from model.pods import is_pod
 
 Document = Mapping[str, Any]
 
@@ -24,6 +26,12 @@ _STEPS = {
     "witness": "see what is said of {focus} itself, mend it, then run again",
     "source": "see what is said of {focus} itself, mend it, then run again",
     "model": "compare the rows in ports.yaml with what the site needs",
+}
+_UNENFORCED = "choose a pod network that enforces network policies, or waive it by name in site.yaml"
+_SERVICE = re.compile(r"Service ([^/ ]+)/([^ :]+)")
+_SERVICE_STEPS = {
+    "listener": "see with `kubectl -n NAMESPACE describe service SERVICE` which of its pods are ready",
+    "destination-firewall": "see with `nft list table inet matrix_fleet` on {focus} whom it admits; `python -m flows.bootstrap` writes it",
 }
 
 
@@ -88,7 +96,9 @@ def _told(key: tuple[str, ...], group: _Group, families: set[int]) -> list[Findi
         return [Finding("not_run", f"{cells} not run: {note}", "", (), group.count, first=str(group.first))]
     if culprit in _ABOUT_AN_END:
         title = f"{cells} {_ABOUT_AN_END[culprit]} {names(focuses)} {verdict}, because of the {culprit}{_because(note)}{only}"
-        return [Finding(verdict, title, _step(culprit, focuses, ()), focuses, group.count, first=str(group.first))]
+        return [
+            Finding(verdict, title, _step(culprit, note, focuses, ()), focuses, group.count, first=str(group.first))
+        ]
     merged = _merged(group)
     return [_story(key, where, peers, only, group) for where, peers in merged.items()]
 
@@ -118,7 +128,7 @@ def _story(
     if verdict != "waived" and culprit:
         title += f", culprit {culprit}"
     title += f"{_because(note)}{only}"
-    step = "" if verdict == "waived" else _step(culprit, focuses, tuple(sorted(peers)))
+    step = "" if verdict == "waived" else _step(culprit, note, focuses, tuple(sorted(peers)))
     count = sum(len(group.ports[focus][stretch]) for focus in focuses for stretch in stretches)
     return Finding(verdict, title, step, focuses, count, first=str(group.firsts[focuses[0], stretches[0]]))
 
@@ -135,7 +145,11 @@ def _because(note: str) -> str:
     return f": {note}" if note else ""
 
 
-def _step(culprit: str, focuses: tuple[str, ...], peers: tuple[str, ...]) -> str:
+def _step(culprit: str, note: str, focuses: tuple[str, ...], peers: tuple[str, ...]) -> str:
     step = _STEPS.get(culprit, "look at the evidence of the cell in report.html")
+    if culprit == "path" and all(map(is_pod, focuses)):
+        step = _UNENFORCED
+    elif service := _SERVICE.search(note):
+        step = _SERVICE_STEPS.get(culprit, step).replace("SERVICE", service[2]).replace("NAMESPACE", service[1])
     hosts = list(dict.fromkeys(focus.split(" ")[0] for focus in focuses))
     return step.format(focus=names(hosts), limit=",".join(hosts), peers=names(peers, 3))

@@ -1,4 +1,4 @@
-"""The agents of all hosts, driven in step: opened, armed, fired, asked, closed; one that fails costs nobody else anything."""
+"""The agents of all ends, driven in step: opened, armed, fired, asked, closed; one that fails costs nobody else anything."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from flows._ends import End, each_end
 from flows._hosts import HostFailure, each
 from model.errors import HostError
 from model.evidence import Accounts
 from model.pairs import Pair, assignments
 from model.probing import Assignment, Sent, Witnessed, expected_at
-from model.site import Site
 from remote.probe import bundle
 from remote.probe.session import Source, Witness
 from remote.shell import start, tcp_banner
@@ -30,7 +30,7 @@ _SLOWER = 4
 
 @dataclass(slots=True)
 class Agents:
-    """The two agents of one host; None where one could not be started or has died, with the reason by role."""
+    """The two agents of one end; None where one could not be started or has died, with the reason by role."""
 
     witness: Witness | None = None
     source: Source | None = None
@@ -40,10 +40,10 @@ class Agents:
 class Crew:
     """All agents of a window, driven in step."""
 
-    def __init__(self, nr: Nornir, site: Site, agents: dict[str, Agents], life: int) -> None:
+    def __init__(self, nr: Nornir, ends: Mapping[str, End], life: int) -> None:
         self.nr = nr
-        self.site = site
-        self.agents = agents
+        self.ends = ends
+        self.agents = {name: Agents() for name in ends}
         self.life = life
         self.key = secrets.token_bytes(16)
         self.sources: set[str] = set()
@@ -51,36 +51,34 @@ class Crew:
         self.accounts = Accounts({}, {})
 
     def open(self) -> None:
-        """Start both agents on every host."""
+        """Start both agents at every end."""
 
-        def begin(host: Host) -> None:
-            agents = self.agents[host.name]
+        def begin(host: Host, name: str) -> None:
+            agents, end = self.agents[name], self.ends[name]
             with _losing(agents, "witness"):
-                agents.witness = Witness.open(host.name, start(host, bundle.argv("witness"), root=True), life=self.life)
+                stream = start(host, end.command(bundle.argv("witness")), root=True)
+                agents.witness = Witness.open(host.name, stream, life=self.life)
             with _losing(agents, "source"):
-                agents.source = Source.open(host.name, start(host, bundle.argv("source"), root=True), life=self.life)
+                stream = start(host, end.command(bundle.argv("source")), root=True)
+                agents.source = Source.open(host.name, stream, life=self.life)
 
         self._each(begin)
 
-    def arm(
-        self, chosen: Sequence[Pair], requests: Mapping[str, Mapping[int, str]], sshd_ports: Mapping[str, int]
-    ) -> None:
+    def arm(self, chosen: Sequence[Pair], requests: Mapping[str, Mapping[int, str]]) -> None:
         """Tell every witness what to look for and every source what to fire."""
         plan = assignments(chosen, requests)
         by_source: dict[str, Assignment] = {each.source: each for each in plan}
         external = {str(pair.address) for pair in chosen if pair.external}
         self.sources = set(by_source)
 
-        def ready(host: Host) -> None:
-            agents = self.agents[host.name]
-            own = {str(address) for _, address in self.site.by_name[host.name].every}
+        def ready(_host: Host, name: str) -> None:
+            agents, end = self.agents[name], self.ends[name]
             if agents.witness:
                 with _losing(agents, "witness"):
-                    expected = expected_at(plan, own, external)
-                    agents.witness.arm(self.key, expected, [sshd_ports.get(host.name, 22)])
-            if agents.source and host.name in by_source:
+                    agents.witness.arm(self.key, expected_at(plan, end.addresses, external), end.watched)
+            if agents.source and name in by_source:
                 with _losing(agents, "source"):
-                    self.planned[host.name] = agents.source.arm(self.key, by_source[host.name])
+                    self.planned[name] = agents.source.arm(self.key, by_source[name])
 
         self._each(ready)
 
@@ -91,35 +89,38 @@ class Crew:
             tcp_banner(host, 5.0)
             return True
 
-        found = each(self.nr, connect, names=tuple(self.agents), deadline=STEP_SECONDS)
+        hosts = tuple(dict.fromkeys(end.host for end in self.ends.values()))
+        found = each(self.nr, connect, names=hosts, deadline=STEP_SECONDS)
         return {name: answer is True for name, answer in found.items()}
 
     def fire(
         self, wanted: Mapping[str, Mapping[tuple[str, str], int]] | None, rate: int, tell: Callable[[int], None]
     ) -> int:
-        """Let every source fire at once; return the number of packets that left."""
+        """Let every source fire at once, `rate` packets a second a host; return the number of packets that left."""
         progress: dict[str, int] = {}
 
-        def shoot(host: Host) -> int:
-            agents = self.agents[host.name]
+        def shoot(_host: Host, name: str) -> int:
+            agents = self.agents[name]
             source = agents.source
             if source is None:
                 return 0
 
             def note(sent: int, _of: int) -> None:
-                progress[host.name] = sent
+                progress[name] = sent
                 tell(sum(progress.values()))
 
             with _losing(agents, "source"):
-                fired = source.fire(None if wanted is None else wanted[host.name], rate=rate, on_progress=note)
-                progress[host.name] = fired.sent + fired.refused + fired.unroutable
+                fired = source.fire(
+                    None if wanted is None else wanted[name], rate=self._share(name, rate), on_progress=note
+                )
+                progress[name] = fired.sent + fired.refused + fired.unroutable
                 return fired.sent
             return 0
 
         names = sorted(self.sources if wanted is None else self.sources & set(wanted))
         firing = [name for name in names if name in self.agents]
         deadline = STEP_SECONDS + _SLOWER * max(self.planned.values(), default=0) / rate
-        found = each(self.nr, shoot, names=firing, workers=256, deadline=deadline)
+        found = each_end(self.nr, shoot, firing, deadline)
         for name, answer in found.items():
             if isinstance(answer, HostFailure):
                 # Its thread may still hold the old agent; nothing here speaks to that any more.
@@ -128,17 +129,22 @@ class Crew:
         tell(sum(progress.values()))
         return sum(answer for answer in found.values() if isinstance(answer, int))
 
+    def _share(self, name: str, rate: int) -> int:
+        """The end's part of its host's packets a second: all ends of a host are done at the same time."""
+        mine = [planned for other, planned in self.planned.items() if self.ends[other].host == self.ends[name].host]
+        return max(1, rate * self.planned.get(name, 0) // max(1, sum(mine)))
+
     def collect(self) -> Accounts:
         """Ask every source for its replies and every witness for what it saw; a dead agent has no account."""
 
-        def gather(host: Host) -> None:
-            agents = self.agents[host.name]
+        def gather(_host: Host, name: str) -> None:
+            agents = self.agents[name]
             if agents.witness:
                 with _losing(agents, "witness"):
-                    seen[host.name] = agents.witness.collect()
-            if agents.source and host.name in self.sources:
+                    seen[name] = agents.witness.collect()
+            if agents.source and name in self.sources:
                 with _losing(agents, "source"):
-                    sent[host.name] = agents.source.collect()
+                    sent[name] = agents.source.collect()
 
         sent: dict[str, tuple[Sent, ...]] = {}
         seen: dict[str, Witnessed] = {}
@@ -149,17 +155,16 @@ class Crew:
     def close(self) -> None:
         """End every agent."""
 
-        def end(host: Host) -> None:
-            agents = self.agents[host.name]
+        def finish(_host: Host, name: str) -> None:
+            agents = self.agents[name]
             for agent in (agents.witness, agents.source):
                 if agent:
                     agent.close()
 
-        self._each(end)
+        self._each(finish)
 
-    def _each(self, step: Callable[[Host], None]) -> None:
-        found = each(self.nr, step, names=tuple(self.agents), workers=256, deadline=STEP_SECONDS)
-        for name, answer in found.items():
+    def _each(self, step: Callable[[Host, str], None]) -> None:
+        for name, answer in each_end(self.nr, step, tuple(self.agents), STEP_SECONDS).items():
             if isinstance(answer, HostFailure):
                 agents = self.agents[name] = Agents(problems=dict(self.agents[name].problems))
                 agents.problems.setdefault("witness", answer.message)

@@ -10,6 +10,7 @@ from flows._hosts import HostFailure, each
 from flows._views import room, view_of
 from model.hostview import HostView
 from model.pairs import PROTOCOLS, Pair
+from model.pods import node_of
 from remote import perimeter
 from remote.facts import firewall
 from remote.facts.firewall import FirewallFacts
@@ -33,11 +34,6 @@ class Observed:
     views: Mapping[str, HostView]
     rules: str | None
     failures: Mapping[str, HostFailure]
-
-    @property
-    def able(self) -> list[str]:
-        """Hosts that can run an agent."""
-        return list(self.views)
 
     def listening(self) -> dict[str, dict[str, int]]:
         """Ports something listens on, by host and protocol."""
@@ -71,6 +67,7 @@ def pace(dealt: Sequence[Pair], rate: int, facts: Mapping[str, FirewallFacts]) -
     load: dict[str, int] = {}
     for pair in dealt:
         number = sum(ports.bit_count() for ports in pair.probed.values())
-        load[pair.source] = load.get(pair.source, 0) + number
+        node = node_of(pair.source)
+        load[node] = load.get(node, 0) + number
     rate = min([rate, *(room(fact, load.get(name, 0), rate) for name, fact in facts.items())])
     return rate, max(load.values(), default=0) / rate

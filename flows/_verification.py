@@ -3,41 +3,28 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from flows import _window
 from flows._account import beside_perimeter, cells_of, outcomes_of, roles_of
+from flows._choice import PLANES, Wishes, choice, ends, in_order, vouched
+from flows._cluster import Seen, look
+from flows._ends import ends as agent_ends
 from flows._main import Context, Ingredients
 from flows._observation import observe, pace
 from flows._views import requests_for
+from flows._window import Window
 from model import pairs as pairing
 from model.errors import SelectionError
 from model.judgement import Trial
-from model.pairs import Depth, Pair
-from model.select import select
+from model.pairs import PROTOCOLS, Pair
 from model.site import Site
 from model.waivers import waive_cells
 
 if TYPE_CHECKING:
     from nornir.core import Nornir
-
-PLANES = ("host", "pod", "external")
-
-
-@dataclass(frozen=True, slots=True)
-class Wishes:
-    """What the command line asked for; `only` holds ports by protocol, None for the depth's own choice."""
-
-    depth: Depth = "boundaries"
-    stage: str = "auto"
-    planes: tuple[str, ...] = PLANES
-    rate: int = 20_000
-    source: str | None = None
-    destination: str | None = None
-    only: Mapping[str, int] | None = None
 
 
 def verify(nr: Nornir, context: Context, wishes: Wishes) -> Ingredients:
@@ -47,20 +34,19 @@ def verify(nr: Nornir, context: Context, wishes: Wishes) -> Ingredients:
     Raises `SelectionError` when nobody, or nothing to probe, is selected.
     """
     site = context.site
-    chosen = _chosen(site, wishes, context.hosts if context.options.limit else None)
+    picked = choice(site, wishes, context.hosts if context.options.limit else None)
+    chosen = picked.pairs()
+    names = picked.names(chosen)
     controls = pairing.controls(pairing.pairs(site, PLANES), chosen)
-    names = _ends(site, chosen)
-    everybody = _ends(site, (*chosen, *controls))
+    everybody = in_order(site, {*names, *ends(site, controls)})
     context.say(f"observing {len(everybody)} hosts")
     device = _device(site, wishes)
     observed = observe(nr, everybody, device, site.settings.perimeter.platform)
-    dealt = pairing.with_ports(site, chosen, wishes.depth, observed.listening(), wishes.only)
+    cluster = look(nr, site, observed.views) if {"host", "pod"} & set(wishes.planes) else Seen()
+    dealt = picked.dealt(chosen, cluster, observed.listening())
     probes = pairing.count(dealt)
     if not probes and {"host", "external"} & set(wishes.planes):
         raise SelectionError("no port is left to probe; widen --ports, --plane or the selection")
-    if wishes.only is not None:
-        # Cells speak of the chosen ports alone, yet what a border stops needs a port that it does not stop.
-        dealt = tuple(pairing.vouching(pair) if pair.border else pair for pair in dealt)
     rate, seconds = pace(dealt, wishes.rate, observed.facts)
     context.say(_announcement(dealt, probes, rate, seconds, wishes.depth))
     started = time.monotonic()
@@ -68,39 +54,43 @@ def verify(nr: Nornir, context: Context, wishes: Wishes) -> Ingredients:
         window = _window.observe(
             nr,
             site,
-            (*dealt, *controls),
+            (*vouched(site, dealt, cluster, wishes.only), *controls),
             requests_for(site, observed.views),
-            hosts=observed.able,
-            sshd_ports={name: view.sshd_port for name, view in observed.views.items()},
+            ends=agent_ends(site, observed.views, cluster.pods if "pod" in wishes.planes else ()),
             rate=rate,
             seconds=seconds,
             tell=_steps(advance, probes),
         )
     trial = Trial(
         site,
-        dealt,
+        tuple(_judged(pair, window) for pair in dealt),
         window.joined,
         frozenset(window.accounts.sent),
         frozenset(window.accounts.seen),
         observed.views,
         wishes.stage,
         wishes.only,
+        cluster.exposed,
     )
     today = datetime.now(UTC).date()
     cells = waive_cells(
-        cells_of(trial, window, wishes.planes, names, [pair.destination for pair in chosen]),
+        cells_of(trial, window, wishes.planes, names, [pair.destination for pair in chosen], cluster.absent),
         site.settings.waivers,
         today,
     )
     lines, beside = beside_perimeter(site, device, observed.rules, cells)
     return Ingredients(
         hosts=(*names, *((device,) if device else ())),
-        outcomes=(*outcomes_of(trial, cells, observed, window, names, wishes.planes), *beside),
+        outcomes=(
+            *outcomes_of(trial, cells, observed, window, names, wishes.planes, cluster.absent),
+            *cluster.outcomes,
+            *beside,
+        ),
         cells=cells,
         probes=probes,
         loss=window.lost,
         extra={
-            "roles": roles_of(site),
+            "roles": roles_of(site, [pod.end for pod in cluster.pods]),
             "depth": wishes.depth,
             "stage": wishes.stage,
             "expected_seconds": round(seconds + 3, 1),
@@ -125,31 +115,9 @@ def _steps(advance: Callable[[int], None], total: int) -> Callable[[int], None]:
     return tell
 
 
-def _chosen(site: Site, wishes: Wishes, limited: Iterable[str] | None) -> tuple[Pair, ...]:
-    limit = None if limited is None else set(limited)
-    sources = set(select(site, wishes.source)) if wishes.source else None
-    destinations = set(select(site, wishes.destination)) if wishes.destination else None
-    chosen = tuple(
-        pair
-        for pair in pairing.pairs(site, wishes.planes)
-        if (limit is None or limit & {pair.source, pair.destination})
-        and (sources is None or pair.source in sources)
-        and (destinations is None or pair.destination in destinations)
-    )
-    if not chosen and {"host", "external"} & set(wishes.planes):
-        raise SelectionError(
-            "no pair of hosts has both ends selected; check --limit, --source, --destination and --plane"
-        )
-    return chosen
-
-
-def _ends(site: Site, chosen: Iterable[Pair]) -> list[str]:
-    """Return who takes part, external addresses with every host behind them, in the inventory's order."""
-    ends: set[str] = set()
-    for pair in chosen:
-        external = site.settings.external.get(pair.external)
-        ends |= {pair.source, pair.destination, *(external.targets if external else ())}
-    return [machine.name for machine in site.machines if machine.name in ends]
+def _judged(pair: Pair, window: Window) -> Pair:
+    packets = {protocol: window.joined.packets[pair.source, str(pair.address), protocol] for protocol in PROTOCOLS}
+    return pair.judged(packets)
 
 
 def _announcement(dealt: Sequence[Pair], probes: int, rate: int, seconds: float, depth: str) -> str:

@@ -28,7 +28,7 @@ def view_of(host: str, facts: FirewallFacts) -> HostView:
     listeners = tuple(Listener(each.protocol, str(each.address), each.port, each.process) for each in facts.listeners)
     interfaces = {str(address): interface for interface, address in facts.addresses}
     port = facts.peer.server_port if facts.peer else 22
-    return HostView(chains, interfaces, listeners, port)
+    return HostView(chains, interfaces, listeners, port, facts.rulesets.nft)
 
 
 def requests_for(site: Site, views: Mapping[str, HostView]) -> dict[str, dict[int, str]]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from flows._crew import Agents, Crew
+from flows._ends import End
 from model.evidence import Accounts, Joined, join, missing
 from model.pairs import Pair
 from model.site import Site
@@ -36,22 +37,21 @@ def observe(
     chosen: Sequence[Pair],
     requests: Mapping[str, Mapping[int, str]],
     *,
-    hosts: Sequence[str],
-    sshd_ports: Mapping[str, int],
+    ends: Mapping[str, End],
     rate: int,
     seconds: float,
     tell: Callable[[int], None],
 ) -> Window:
     """
-    Open agents on `hosts`, fire all probes of the chosen pairs, resend what is missing, and close the agents.
+    Open agents at `ends`, fire all probes of the chosen pairs, resend what is missing, and close the agents.
 
     `seconds` is what one round should take; agents end by themselves long after. `tell` is called with the number of probes sent so
     far. An agent that fails costs its own evidence and nobody else's.
     """
-    crew = Crew(nr, site, {name: Agents() for name in hosts}, int(LIFE_S + 2 * ROUNDS * seconds))
+    crew = Crew(nr, ends, int(LIFE_S + 2 * ROUNDS * seconds))
     crew.open()
     try:
-        crew.arm(chosen, requests, sshd_ports)
+        crew.arm(chosen, requests)
         greeted = crew.greet()
         return _rounds(crew, site, chosen, greeted, rate, tell)
     finally:

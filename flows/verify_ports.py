@@ -70,9 +70,10 @@ def main(
     options = flags.Options(inventory, limit, dry_run, json, yes, verbose, quiet, no_color)
 
     def body(context: Context) -> Ingredients:
+        from flows._choice import Wishes
         from flows._hosts import close
         from flows._hosts import inventory as open_inventory
-        from flows._verification import Wishes, verify
+        from flows._verification import verify
 
         wishes = Wishes(depth, stage, _planes(plane), rate, source, destination, _ports(ports))
         nr = open_inventory(options.inventory)

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from model import bits
+from model.circumstances import Packets, Stories, Story
 from model.pairs import EVERY_PORT, Pair
 from model.report import Cell, Evidence
 from model.rows import Interval
-from model.verdicts import Packets, Stories, Story
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,10 @@ import errno
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from model.circumstances import Packets
 from model.pairs import PROTOCOLS, Pair
 from model.probing import Seen, Sent, Witnessed
 from model.site import Site
-from model.verdicts import Packets
 
 Key = tuple[str, str, str]  # source, address, protocol
 _NO_ROUTE = (errno.ENETUNREACH, errno.EHOSTUNREACH)
@@ -73,7 +73,8 @@ def _frozen(found: Mapping[str, set[str]]) -> dict[str, frozenset[str]]:
 def _packets(site: Site, pair: Pair, sent: Sent | None, seen: list[tuple[str, Seen]]) -> Packets:
     external = site.settings.external.get(pair.external)
     rightful = set(external.targets) if external else {pair.destination}
-    arrived = passed = strayed = translated = 0
+    arrived = passed = strayed = translated = masked = 0
+    masks = set(map(str, pair.masks))
     stories: dict[str, None] = {}
     answered: dict[str, None] = {}
     for witness, row in seen:
@@ -85,7 +86,9 @@ def _packets(site: Site, pair: Pair, sent: Sent | None, seen: list[tuple[str, Se
         passed |= row.passed
         if row.passed and external:
             answered[witness] = None
-        if row.source_seen != str(pair.source_address):
+        if row.source_seen in masks:
+            masked |= row.arrived
+        elif row.source_seen != str(pair.source_address):
             translated |= row.arrived
             stories[f"arrived from {row.source_seen} instead of {pair.source_address}"] = None
         if not external and (row.destination_seen != row.address or row.shift):
@@ -104,6 +107,7 @@ def _packets(site: Site, pair: Pair, sent: Sent | None, seen: list[tuple[str, Se
         icmp=_by_sender(sent) if sent else {},
         strayed=strayed,
         translated=translated,
+        masked=masked,
         nat="; ".join(stories),
         answered=", ".join(answered),
     )
@@ -137,6 +141,8 @@ def missing(pairs: Iterable[Pair], joined: Joined, again: int) -> dict[str, dict
             packets = joined.packets[pair.source, str(pair.address), protocol]
             # What passed is told; so is, where the port must be closed, what arrived.
             told = packets.passed | packets.refused | packets.strayed | packets.unroutable
+            # What is led to another address on the host never passes; a Service's UDP port gets no answer either.
+            told |= packets.arrived & (packets.replied | pair.led.get(protocol, 0))
             rest = pair.probed.get(protocol, 0) & ~told & ~(packets.arrived & ~pair.open(protocol))
             if pair.border and again > 1:
                 rest &= pair.open(protocol)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 
 from model import bits
 from model.base import Address
 from model.netfilter import Chains
+
+# The kernel keeps 15 characters of a process's name.
+_COMM = 15
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,12 +26,17 @@ class Listener:
 
 @dataclass(frozen=True, slots=True)
 class HostView:
-    """Rules by IP version (4, 6; a missing one was not read), interfaces by address, listeners."""
+    """
+    Rules by IP version (4, 6; a missing one was not read), interfaces by address, listeners.
+
+    `nft` is what `nft -j list ruleset` printed, as text: it is rarely needed.
+    """
 
     chains: Mapping[int, Chains]
     interfaces: Mapping[str, str] = field(default_factory=dict)
     listeners: tuple[Listener, ...] = ()
     sshd_port: int = 22
+    nft: str = ""
 
     def listening(self, protocol: str, address: Address) -> dict[int, str]:
         """Return the ports, with their owners, that answer at this address."""
@@ -43,6 +51,13 @@ class HostView:
         return bits.from_ports(
             each.port for each in self.listeners if each.protocol == protocol and not _loopback(each.address)
         )
+
+
+def is_named(process: str, names: Collection[str]) -> bool:
+    """
+    Tell whether a process, by the name that the kernel keeps of it, is one of those named.
+    """
+    return bool(process) and process[:_COMM] in {name[:_COMM] for name in names}
 
 
 def _plain(text: str) -> str:

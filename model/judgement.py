@@ -9,15 +9,17 @@ from functools import cached_property
 from model import bits, netfilter
 from model.base import Address
 from model.cells import cells
+from model.circumstances import Circumstances, Offer
 from model.evidence import Joined
+from model.exposure import Exposed, taken
 from model.hostview import HostView
-from model.matrix import rows_to
 from model.outcome import Outcome, Status
 from model.pairs import EVERY_PORT, PROTOCOLS, Pair
 from model.report import Cell
-from model.rows import Row
+from model.service_gate import gate
+from model.services import Services
 from model.site import Site
-from model.verdicts import Circumstances, contradictions, judge
+from model.verdicts import contradictions, judge
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,7 @@ class Trial:
     """
     All that a run of verification knows when the last packet has been counted.
 
-    `sources` and `witnesses` are the hosts whose agents gave account; `problems` says by host why one did not.
+    `sources` and `witnesses` are the hosts whose agents gave account; `exposed` is what the cluster's Services take of the hosts' ports.
     """
 
     site: Site
@@ -36,6 +38,7 @@ class Trial:
     views: Mapping[str, HostView]
     stage: str = "auto"
     coverage: Mapping[str, int] | None = None
+    exposed: Sequence[Exposed] = ()
 
     @cached_property
     def cells(self) -> tuple[Cell, ...]:
@@ -81,10 +84,7 @@ class Trial:
         return self._memory[key]
 
     def _learn(self, pair: Pair, protocol: str) -> Circumstances:
-        view = self.views.get(pair.destination)
-        own = self._landing(pair)
-        owners = view.listening(protocol, own) if view and own else {}
-        declared = self._declared_owners(pair, protocol)
+        owners = self.services.owners(pair, protocol, self._landing(pair))
         return Circumstances(
             source_alive=pair.source in self.sources,
             witness_alive=self._seeing(pair),
@@ -92,30 +92,16 @@ class Trial:
             witness_proven=self.joined.witness_proven(pair),
             ingress=self._ingress(pair, protocol),
             egress=self._egress(pair, protocol),
-            owners={port: owner for port, owner in owners.items() if owner},
-            declared_owners=declared,
-            owed=bits.from_ports(declared) if protocol == "tcp" and self._served(pair.destination) else 0,
+            owners=owners,
+            declared_owners=self.services.declared(pair, protocol, owners),
+            owed=self.services.owed(pair, protocol),
+            offers=self._offers(pair, protocol),
         )
-
-    def _served(self, name: str) -> bool:
-        """Tell whether the host is in the stage where declared services must answer: told so, or one of them listens there."""
-        if self.stage != "auto":
-            return self.stage == "after"
-        if name not in self._stages:
-            self._stages[name] = self._serves(name)
-        return self._stages[name]
 
     @cached_property
-    def _stages(self) -> dict[str, bool]:
-        return {}
-
-    def _serves(self, name: str) -> bool:
-        view = self.views.get(name)
-        owners = {(each.protocol, each.port): each.process for each in view.listeners} if view else {}
-        rows = [row for row in rows_to(self.site, self.site.by_name[name]) if "management" not in row.source_ends]
-        return any(
-            owners.get((row.protocol, low)) in row.process for row in rows for low, high in row.intervals if low == high
-        )
+    def services(self) -> Services:
+        """What must answer by now, and by whom."""
+        return Services(self.site, self.views, self.stage)
 
     def _seeing(self, pair: Pair) -> bool:
         external = self.site.settings.external.get(pair.external)
@@ -131,8 +117,30 @@ class Trial:
         chains = view.chains.get(pair.address.version) if view else None
         if view is None or chains is None or landing is None or self.site.by_name[pair.destination].kind != "server":
             return None
-        packet = netfilter.Packet(pair.source_address, landing, protocol, view.interfaces.get(str(landing)))
+        packet = netfilter.Packet(self._shown(pair), landing, protocol, self._interface(view, pair, landing))
         return netfilter.judge(chains, "INPUT", packet)
+
+    def _shown(self, pair: Pair) -> Address:
+        """The address that the destination sees the pair's packets come from."""
+        key = pair.source, str(pair.address)
+        masked = any(self.joined.packets[(*key, protocol)].masked for protocol in PROTOCOLS)
+        return pair.masks[0] if masked else pair.source_address
+
+    def _interface(self, view: HostView, pair: Pair, landing: Address) -> str | None:
+        """The interface that the pair's packets come in by; pods' own come from anywhere."""
+        return None if pair.plane == "pod" else view.interfaces.get(str(landing))
+
+    def _offers(self, pair: Pair, protocol: str) -> dict[int, Offer]:
+        """What Services of the cluster take of these packets before the destination's firewall sees them."""
+        view = self.views.get(pair.destination)
+        if view is None or not pair.led.get(protocol):
+            return {}
+        interface = self._interface(view, pair, pair.address)
+        guard = gate(view.nft, self._shown(pair), pair.address, protocol, interface)
+        found = taken(self.exposed, self.site.by_name[pair.destination], pair.address, protocol)
+        return {
+            port: Offer(each.service, each.answers(pair.destination), guard.on(port)) for port, each in found.items()
+        }
 
     def _egress(self, pair: Pair, protocol: str) -> netfilter.Judgement | None:
         view = self.views.get(pair.source)
@@ -143,23 +151,6 @@ class Trial:
         packet = netfilter.Packet(pair.source_address, pair.address, protocol, interface)
         return netfilter.judge(chains, "OUTPUT", packet)
 
-    def _declared_owners(self, pair: Pair, protocol: str) -> dict[int, frozenset[str]]:
-        """Which processes the rows that open a single port to this pair name as its owner."""
-        names = {
-            each.interval[0]: each.rows
-            for each in pair.openings
-            if each.protocol == protocol and each.interval[0] == each.interval[1]
-        }
-        rows = self._rows
-        owners = {
-            port: frozenset(owner for name in found for owner in rows[name].process) for port, found in names.items()
-        }
-        return {port: allowed for port, allowed in owners.items() if allowed}
-
-    @cached_property
-    def _rows(self) -> Mapping[str, Row]:
-        return {row.name: row for row in self.site.rows}
-
     def _disagrees(self, pair: Pair, protocol: str) -> Iterator[str]:
         packets = self.joined.packets[pair.source, str(pair.address), protocol]
         known = self._known(pair, protocol)
@@ -167,7 +158,9 @@ class Trial:
             return
         opened = pair.open(protocol)
         flow = f"{protocol} from {pair.source} to {pair.address}"
-        yield from _lines("rules admit, no row opens", known.ingress.admitted & EVERY_PORT & ~opened, flow)
+        yield from _lines(
+            "rules admit, no row opens", known.ingress.admitted & EVERY_PORT & ~opened & ~pair.tolerated(protocol), flow
+        )
         yield from _lines("rules refuse, a row opens", known.ingress.refused & opened, flow)
         yield from _lines("rules cannot be judged", known.ingress.uncertain & EVERY_PORT, flow)
         dropped, passed = contradictions(pair, protocol, packets, known)

@@ -75,10 +75,10 @@ def _admitted(site: Site, machine: Machine) -> Iterator[Rule]:
 
 def _sources(site: Site, end: str, machine: Machine) -> tuple[Network, ...]:
     """Addresses of the hosts at that end, save the machine's own (loopback never meets these rules), or its networks."""
-    hosts = [other for other in site.machines_at(end) if other.name != machine.name]
-    if hosts:
-        return tuple(ip_network(address) for other in hosts for address in other.own)
-    return site.networks_at(end)
+    # A pod speaks to other nodes with its own node's address wherever the pod network hides pods behind it.
+    named = site.nodes if end == "pods" else site.machines_at(end)
+    hosts = [other for other in named if other.name != machine.name]
+    return (*site.networks_at(end), *(ip_network(address) for other in hosts for address in other.own))
 
 
 def _destinations(site: Site, machine: Machine, end: str, version: int) -> tuple[Address | None, ...]:

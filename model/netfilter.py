@@ -38,6 +38,13 @@ class Judgement:
     refused: int
     uncertain: int
 
+    def on(self, port: int) -> Literal["admit", "refuse", ""]:
+        """Say what becomes of one port; nothing where that cannot be told."""
+        bit = 1 << port
+        return (
+            "" if self.uncertain & bit else "admit" if self.admitted & bit else "refuse" if self.refused & bit else ""
+        )
+
 
 def judge(chains: Chains, hook: Literal["INPUT", "OUTPUT"], packet: Packet) -> Judgement:
     """

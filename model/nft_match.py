@@ -24,8 +24,8 @@ class Packet:
     """
     The first packet of a flow on its way through the device; `source` None is anybody.
 
-    `first_destination` is the one it had before DNAT, `local` says that `destination` is the device's own.
-    Interfaces are None where nobody knows them.
+    `first_destination` is the one it had before DNAT, `local` says that `destination` is the device's own, `rewritten` that nobody
+    knows where DNAT led it: ports are then those before. Interfaces are None where nobody knows them.
     """
 
     source: Address | None
@@ -35,6 +35,7 @@ class Packet:
     interface_in: str | None = None
     interface_out: str | None = None
     local: bool = False
+    rewritten: bool = False
 
     @property
     def version(self) -> int:
@@ -97,17 +98,24 @@ class Conditions:
     def _part(self, left: Any, wanted: Any, ports: int) -> Met:
         if not self._applies(left):
             return 0, 0
-        if _is_port(left, "dport"):
+        if self._is_port(left):
             interval = _interval(wanted)
             return (ports & bits.from_intervals([interval]), 0) if interval else (0, ports)
         told = self._told(left, wanted)
         return (0, ports) if told is None else (ports, 0) if told else (0, 0)
 
     def _ordered(self, left: Any, operator: str, right: Any, ports: int) -> Met:
-        if not _is_port(left, "dport") or not isinstance(right, int):
+        if not self._is_port(left) or not isinstance(right, int):
             return 0, ports
         below = bits.from_intervals([(0, right)]) & ~(1 << right if operator in ("<", ">=") else 0)
         return ports & (below if operator in ("<", "<=") else ALL & ~below), 0
+
+    def _is_port(self, left: Any) -> bool:
+        """Tell whether a field holds the destination port that the ports are asked for."""
+        asked = left.get("ct") if isinstance(left, dict) else None
+        if asked == {"key": "proto-dst", "dir": "original"}:
+            return self.packet.rewritten or self.packet.destination == self.packet.first_destination
+        return bool(_field_of(left)[1] == "dport") and not self.packet.rewritten
 
     def _applies(self, left: Any) -> bool:
         """A condition on another protocol's header is never met, inverted or not."""
@@ -138,7 +146,7 @@ class Conditions:
         if name == "saddr" and header in ("ip", "ip6"):
             return None if packet.source is None else _inside(packet.source, wanted)
         if name == "daddr" and header in ("ip", "ip6"):
-            return _inside(packet.destination, wanted)
+            return None if packet.rewritten else _inside(packet.destination, wanted)
         if name in ("protocol", "nexthdr") and isinstance(wanted, int | str):
             return _named(wanted) == packet.protocol
         interval = _interval(wanted)
@@ -151,8 +159,11 @@ class Conditions:
         packet = self.packet
         if key in ("iifname", "iif", "oifname", "oif"):
             mine = packet.interface_in if key.startswith("i") else packet.interface_out
-            if mine is None or not isinstance(wanted, str):
+            if not isinstance(wanted, str):
                 return None
+            if mine is None:
+                # Whatever it is, packets of other hosts do not come over loopback.
+                return False if wanted == "lo" else None
             return mine.startswith(wanted[:-1]) if wanted.endswith("*") else mine == wanted
         known = {"l4proto": packet.protocol, "nfproto": f"ipv{packet.version}"}
         known["protocol"] = "ip" if packet.version == 4 else "ip6"
@@ -163,7 +174,9 @@ class Conditions:
         if key == "state":
             return bool(wanted == "new")
         if key == "status" and wanted == "dnat":
-            return packet.destination != packet.first_destination
+            return packet.rewritten or packet.destination != packet.first_destination
+        if key == "direction":
+            return bool(wanted == "original")
         if direction == "original" and key in ("ip daddr", "ip6 daddr"):
             return _inside(packet.first_destination, wanted)
         return None
@@ -176,10 +189,6 @@ def _named(wanted: int | str) -> str:
 def _field_of(left: Any) -> tuple[Any, Any]:
     payload = left.get("payload", {}) if isinstance(left, dict) else {}
     return payload.get("protocol"), payload.get("field")
-
-
-def _is_port(left: Any, name: str) -> bool:
-    return bool(_field_of(left)[1] == name)
 
 
 def _interval(wanted: Any) -> tuple[int, int] | None:

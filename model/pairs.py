@@ -9,6 +9,7 @@ from typing import Literal
 
 from model import bits
 from model.base import Address
+from model.circumstances import Packets
 from model.hosts import Machine
 from model.matrix import Opening, boundary_ports, openings
 from model.probing import Assignment, Target
@@ -26,7 +27,9 @@ class Pair:
     One source, one address: what is expected there and which ports are probed.
 
     `destination` is the host that must answer for the address (behind the perimeter, the first host its DNAT leads to);
-    `border` says that a router stands between the two; `probed` holds a bitset a protocol.
+    `border` says that a router stands between the two; `probed` holds a bitset a protocol, `led` the ports that Services of the
+    cluster may lead away before the destination's firewall. `masks` are addresses that the source may rightly be seen under,
+    `may` what need not be open, yet is rightly so where it is.
     """
 
     source: str
@@ -38,10 +41,33 @@ class Pair:
     openings: tuple[Opening, ...]
     external: str = ""
     probed: Mapping[str, int] = field(default_factory=dict)
+    led: Mapping[str, int] = field(default_factory=dict)
+    masks: tuple[Address, ...] = ()
+    may: tuple[Opening, ...] = ()
 
     def open(self, protocol: str) -> int:
         """Return the ports that must be open, as a bitset."""
         return bits.from_intervals(each.interval for each in self.openings if each.protocol == protocol)
+
+    def tolerated(self, protocol: str) -> int:
+        """Return the ports that may be open, as a bitset."""
+        return bits.from_intervals(each.interval for each in self.may if each.protocol == protocol)
+
+    def judged(self, packets: Mapping[str, Packets]) -> Pair:
+        """
+        Return the pair as it is to be judged once its packets, by protocol, were seen: what may be open and is, is declared open.
+        """
+        if not self.may:
+            return self
+        reached = {
+            protocol: each.passed & (each.masked if self.masks else EVERY_PORT) for protocol, each in packets.items()
+        }
+        known = {each: bool(reached.get(each.protocol, 0) & bits.from_intervals([each.interval])) for each in self.may}
+        return replace(
+            self,
+            openings=(*self.openings, *(each for each in self.may if known[each])),
+            may=tuple(each for each in self.may if not known[each]),
+        )
 
 
 def pairs(site: Site, planes: Collection[str]) -> tuple[Pair, ...]:
@@ -71,6 +97,24 @@ def _host_pairs(site: Site, source: Machine, target: Machine) -> Iterator[Pair]:
             yield Pair(
                 source.name, target.name, speaks, address, "host", border, openings(site, speaks, target, address)
             )
+
+
+def endpoint_pairs(site: Site, holders: Mapping[Address, str]) -> Iterator[Pair]:
+    """
+    Yield the pairs of every server with the API's own addresses, each at the control plane that holds it just now.
+    """
+    port = site.settings.kubernetes.endpoint.port
+    for address, holder in holders.items():
+        target = site.by_name[holder]
+        for source in site.servers:
+            speaks = source.speaks(address.version)
+            if source is not target and speaks is not None:
+                opened = openings(site, speaks, target, address)
+                border = source.network != target.network
+                # Only the endpoint's own rows are about this address; its holder's rules open more of it, a border need not.
+                must = tuple(each for each in opened if not border or each.interval[0] <= port <= each.interval[1])
+                may = tuple(each for each in opened if each not in must)
+                yield Pair(source.name, holder, speaks, address, "host", border, must, may=may)
 
 
 def _inbound(site: Site, vantage: Machine) -> Iterator[Pair]:
@@ -122,7 +166,8 @@ def with_ports(
     """
     Deal out the ports to probe.
 
-    `listeners` holds, by host and protocol, the ports something listens on there; `only` replaces the depth's choice.
+    `listeners` holds, by host and protocol, the ports something listens on there, which are probed like those that Services take;
+    `only` replaces the depth's choice.
     Sweep: every port of every address once, dealt round-robin over one source a role.
     """
     chosen = tuple(chosen)
@@ -139,21 +184,10 @@ def with_ports(
             elif depth == "sweep":
                 wanted = _share(decks[pair.address], pair.source)
             else:
-                wanted = boundaries | (listeners.get(pair.destination, {}).get(protocol, 0) & EVERY_PORT)
+                listening = listeners.get(pair.destination, {}).get(protocol, 0)
+                wanted = boundaries | ((listening | pair.led.get(protocol, 0)) & EVERY_PORT)
             ports[protocol] = wanted
-        dealt.append(
-            Pair(
-                pair.source,
-                pair.destination,
-                pair.source_address,
-                pair.address,
-                pair.plane,
-                pair.border,
-                pair.openings,
-                pair.external,
-                ports,
-            )
-        )
+        dealt.append(replace(pair, probed=ports))
     return tuple(dealt)
 
 

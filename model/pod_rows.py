@@ -1,4 +1,4 @@
-"""What is said of the pod plane while there is no cluster?"""
+"""What is said of rows of the pod plane that no probe pod can stand for?"""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ def pod_ends(row: Row) -> tuple[str, str]:
     return ",".join(row.pod_from) or "pods", ",".join(row.pod_to or row.destination_ends)
 
 
-def pod_cells(site: Site) -> Iterator[Cell]:
+def pod_cells(site: Site, absent: str) -> Iterator[Cell]:
     """
-    Yield the rows of the pod plane as not run: there is no cluster to run pods in.
+    Yield rows of the pod plane as not run: all of them where pods are `absent` and why, else those between components.
     """
     for row in site.active_rows:
-        if row.plane != "pod":
+        if row.plane != "pod" or not (absent or "pods" in row.destination_ends):
             continue
         source, destination = pod_ends(row)
         for low, high in row.intervals:
@@ -37,5 +37,5 @@ def pod_cells(site: Site) -> Iterator[Cell]:
                 seen="unknown",
                 verdict="not_run",
                 rows=(row.name,),
-                note="no cluster yet",
+                note=absent or "its components do not run yet",
             )

@@ -47,6 +47,7 @@ class Row(Declared):
     `request` is a harmless UDP question its service answers. `builtin` names an opening of ufw's own that this row declares.
     `pod_from` and `pod_to` name the components on either side of a pod row.
     `target` is the name of the external address (site.yaml `external`) an external row is about. `source` is the place in the requirements.
+    `phase` is the part of the deployment that brings the service: from then on it must answer.
     """
 
     name: Annotated[str, StringConstraints(pattern=ROW_NAME)]
@@ -64,6 +65,7 @@ class Row(Declared):
     process: tuple[str, ...] = ()
     request: Literal["stun", "dns", "ntp"] | None = None
     builtin: Literal["dhcp", "mdns", "upnp", "dhcpv6"] | None = None
+    phase: Literal["cluster", "rollout"] = "rollout"
 
     @model_validator(mode="after")
     def _ports_fit(self) -> Row:

@@ -163,7 +163,12 @@ class Perimeter(Declared):
 
 
 class Waiver(Declared):
-    """A finding somebody answers for until a date. `id` is the finding's or rule's name; `host` a host, or `from->to:port/protocol`."""
+    """
+    A finding somebody answers for until a date.
+
+    `id` is the finding's or rule's name, for a cell its culprit, a row or `port`; `host` a host, or `from->to:port/protocol`, where
+    `*` stands for any part.
+    """
 
     id: Text
     host: Text = "*"

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 
 from model.outcome import Outcome, Status
+from model.pods import node_of
 from model.report import Cell
 
 
@@ -47,4 +48,4 @@ def host_outcomes(
 
 
 def _responsible(cell: Cell) -> str:
-    return cell.source if cell.culprit in ("source", "source-egress") else cell.destination
+    return node_of(cell.source if cell.culprit in ("source", "source-egress") else cell.destination)

@@ -5,77 +5,12 @@ Pure set arithmetic: ports are bitsets (`model.bits`), a verdict is a set of por
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-
-from model.netfilter import Judgement
+from model import bits
+from model.circumstances import Circumstances, Packets, Stories, Story
+from model.hostview import is_named
+from model.offers import offered
 from model.pairs import EVERY_PORT, Pair
-
-
-@dataclass(frozen=True, slots=True)
-class Packets:
-    """
-    Evidence of one pair and protocol, as bitsets of probed ports.
-
-    `refused` never left the source (EPERM), nor did `unroutable` (no route); `arrived` before, `passed` after the destination's INPUT;
-    `strayed` surfaced elsewhere;
-    `translated` arrived under another source address. `nat` says in words what translation was seen; `answered` which host answered.
-    """
-
-    sent: int = 0
-    refused: int = 0
-    unroutable: int = 0
-    arrived: int = 0
-    passed: int = 0
-    synack: int = 0
-    rst: int = 0
-    data: int = 0
-    icmp: Mapping[str, int] = field(default_factory=dict)
-    strayed: int = 0
-    translated: int = 0
-    nat: str = ""
-    answered: str = ""
-
-    @property
-    def replied(self) -> int:
-        """Ports where a service spoke: only who got the probe can answer it."""
-        return self.synack | self.data
-
-
-@dataclass(frozen=True, slots=True)
-class Circumstances:
-    """
-    What else is known of one pair and protocol.
-
-    A source is proven when another destination saw its packets in this window, a witness when it saw another source's.
-    `ingress` is the destination's ruleset on this flow, `egress` the source's; None where no ruleset was read.
-    `owners` maps the destination's listening ports to process names; `owed` are ports where the declared service must answer (stage after).
-    """
-
-    source_alive: bool = True
-    witness_alive: bool = True
-    source_proven: bool = True
-    witness_proven: bool = True
-    ingress: Judgement | None = None
-    egress: Judgement | None = None
-    owners: Mapping[int, str] = field(default_factory=dict)
-    declared_owners: Mapping[int, frozenset[str]] = field(default_factory=dict)
-    owed: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Story:
-    """What is told of a set of ports; `by_rules` means that no packet was sent and the kernel's rules speak."""
-
-    expected: str
-    seen: str
-    verdict: str
-    culprit: str = ""
-    note: str = ""
-    by_rules: bool = False
-
-
-Stories = dict[Story, int]
+from model.pods import is_pod
 
 
 def judge(pair: Pair, protocol: str, packets: Packets, known: Circumstances) -> Stories:
@@ -88,10 +23,14 @@ def judge(pair: Pair, protocol: str, packets: Packets, known: Circumstances) -> 
         return blind
     probed = pair.probed.get(protocol, 0)
     stories: Stories = {}
-    _judge_open(stories, pair, opened & probed, packets, known)
-    _judge_closed(stories, pair, probed & ~opened, packets, known)
+    led = _led(pair, packets, known)
+    _judge_open(stories, pair, opened & probed & ~led, packets, known)
+    _judge_closed(stories, pair, probed & ~opened & ~(0 if pair.border else led), packets, known)
+    for port in bits.to_ports(led & probed & (EVERY_PORT if not pair.border else opened)):
+        expected = "open" if opened & 1 << port else "closed"
+        _put(stories, offered(known.offers[port], expected, protocol, packets, port), 1 << port)
     _judge_services(stories, packets, known)
-    _judge_rules(stories, pair, opened, probed, packets, known)
+    _judge_rules(stories, pair, protocol, packets, known)
     return {story: ports for story, ports in stories.items() if ports}
 
 
@@ -111,7 +50,7 @@ def _blind(opened: int, known: Circumstances) -> Stories | None:
 
 def _judge_open(stories: Stories, pair: Pair, ports: int, packets: Packets, known: Circumstances) -> None:
     rest = _Rest(stories, "open", ports)
-    if pair.plane == "host":
+    if pair.plane != "external":
         # The firewall judged another source than the matrix speaks of.
         rest.take(packets.passed & packets.translated, "open", "violation", "nat", packets.nat)
         rest.take(packets.arrived & packets.translated, "closed", "violation", "nat", packets.nat)
@@ -140,11 +79,12 @@ def _judge_open(stories: Stories, pair: Pair, ports: int, packets: Packets, know
 
 def _judge_closed(stories: Stories, pair: Pair, ports: int, packets: Packets, known: Circumstances) -> None:
     rest = _Rest(stories, "closed", ports)
-    if pair.plane == "host":
+    if pair.plane != "external":
         rest.take(packets.passed & packets.translated, "open", "violation", "nat", packets.nat)
     # Behind a border the packet should not even arrive: the border let it through, whatever the host then does.
     culprit = "path" if pair.border else "destination-firewall"
-    rest.take(packets.passed, "open", "violation", culprit, "passed the host's firewall")
+    note = "no network policy stops it" if is_pod(pair.destination) else "passed the host's firewall"
+    rest.take(packets.passed, "open", "violation", culprit, note)
     rest.take(packets.replied, "open", "violation", "nat", packets.nat or "a service answered, past the host's INPUT")
     if pair.border:
         rest.take(packets.arrived, "closed", "violation", "path", "crossed the border; only the host dropped it")
@@ -191,18 +131,17 @@ def _judge_services(stories: Stories, packets: Packets, known: Circumstances) ->
     _take(stories, silent, Story("open", "open", "violation", "listener", "the declared service does not answer"))
     for port, owner in known.owners.items():
         allowed = known.declared_owners.get(port)
-        if allowed and owner not in allowed and good & (1 << port):
+        if allowed and not is_named(owner, allowed) and good & (1 << port):
             note = f"{owner} listens; the matrix names {' or '.join(sorted(allowed))}"
             _take(stories, 1 << port, Story("open", "open", "violation", "wrong-process", note))
 
 
-def _judge_rules(
-    stories: Stories, pair: Pair, opened: int, probed: int, packets: Packets, known: Circumstances
-) -> None:
+def _judge_rules(stories: Stories, pair: Pair, protocol: str, packets: Packets, known: Circumstances) -> None:
     """The matrix against the kernel's rules: finds what no probe met."""
+    opened, probed, tolerated = pair.open(protocol), pair.probed.get(protocol, 0), pair.tolerated(protocol)
     hidden = probed & ~packets.arrived & ~packets.passed if pair.border else 0
     if known.ingress is not None:
-        holes = known.ingress.admitted & EVERY_PORT & ~opened
+        holes = known.ingress.admitted & EVERY_PORT & ~opened & ~tolerated
         note = "the host's rules admit what no row opens"
         _take(
             stories,
@@ -230,8 +169,15 @@ def contradictions(pair: Pair, protocol: str, packets: Packets, known: Circumsta
     if known.ingress is None or not (known.source_alive and known.witness_alive):
         return 0, 0
     probed = pair.probed.get(protocol, 0)
-    dropped = probed & packets.arrived & ~packets.passed & ~packets.replied & known.ingress.admitted
+    led = _led(pair, packets, known)
+    dropped = probed & packets.arrived & ~packets.passed & ~packets.replied & ~led & known.ingress.admitted
     return dropped, probed & packets.passed & known.ingress.refused
+
+
+def _led(pair: Pair, packets: Packets, known: Circumstances) -> int:
+    """Ports that a Service took: it is there, the packet arrived, and nothing of it came to the firewall."""
+    translated = packets.translated if pair.plane != "external" else 0
+    return bits.from_ports(known.offers) & packets.arrived & ~packets.passed & ~translated
 
 
 def _put(stories: Stories, story: Story, ports: int) -> None:

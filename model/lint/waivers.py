@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from fnmatch import fnmatchcase
 
 from model.lint.finding import Finding, Flaw, Rule, View
+from model.pods import pods_of
 from model.rows import WORDS
 from model.settings import Waiver
 
 # A lapsed waiver cannot be excused by another one, nor a waiver that names nobody.
 UNWAIVABLE = frozenset({"waiver-expired", "waiver-host", "waiver-unused"})
-_CELL = re.compile(r"^(?P<source>[^>\s]+)->(?P<destination>[^:\s]+):(?P<port>\d{1,5}(-\d{1,5})?)/(tcp|udp|vrrp)$")
+_CELL = re.compile(r"^(?P<source>[^>\s]+)->(?P<destination>[^:\s]+):[\d*?-]+/(tcp|udp|vrrp|\*)$")
 
 
 def covers(waiver: Waiver, finding: Finding) -> bool:
@@ -36,10 +38,11 @@ def unknown_host(view: View) -> Iterator[Flaw]:
     for number, waiver in enumerate(view.site.settings.waivers):
         cell = _CELL.match(waiver.host)
         ends = (cell["source"], cell["destination"]) if cell else (waiver.host,)
-        known = {"*", *view.site.by_name, *view.site.roles, *WORDS}
+        pods = {pods_of(machine.name) for machine in view.site.servers if machine.node}
+        known = {"*", *view.site.by_name, *view.site.roles, *WORDS, *pods}
         for end in ends:
-            if end not in known:
-                fix = "`*`, a host, or `from->to:port/protocol`"
+            if not any(fnmatchcase(name, end) for name in known):
+                fix = "`*`, a host, or `from->to:port/protocol`; `pods@NODE` are a node's pods, `*` stands for any part"
                 yield Flaw("site.yaml", f"waivers.{number}.host", waiver.host, f"`{end}` is no host", fix)
 
 

@@ -267,7 +267,7 @@ def test_show_tells_hosts_and_rules(capsys: pytest.CaptureFixture[str]) -> None:
     assert "n-4   worker, storage" in out.replace("                            ", "")
     assert _site("show", "--inventory", FIVE, "--json", "-") == 0
     seen = json.loads(capsys.readouterr().out)
-    assert seen["hosts"]["n-4"]["rules"] == 28
+    assert seen["hosts"]["n-4"]["rules"] == 36
     assert seen["rows"]["active"] < seen["rows"]["declared"]
 
 

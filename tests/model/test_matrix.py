@@ -169,8 +169,16 @@ def test_boundary_ports_hold_each_interval_with_its_neighbours() -> None:
 def test_five_servers_have_as_many_rules_as_counted_by_hand() -> None:
     loaded = SITES["five-servers"]
     counts = {machine.name: len(host_rules(loaded, machine)) for machine in loaded.servers}
-    assert counts == {"n-1": 56, "n-2": 50, "n-3": 50, "n-4": 28, "n-5": 33}
+    assert counts == {"n-1": 68, "n-2": 62, "n-3": 62, "n-4": 36, "n-5": 41}
     # n-4 (worker, storage), by row and sources: ssh 1; from four other nodes kubelet, kube-proxy, NodePorts over TCP and
     # UDP, VXLAN: 5 x 4; S3 from the three others that hold worker, database or storage, and its console from one network;
-    # node-exporter from monitoring; pods to kubelet and node-exporter.
-    assert counts["n-4"] == 1 + 5 * 4 + 3 + 1 + 1 + 2
+    # node-exporter from monitoring; to kubelet and node-exporter from pods, whom the four other nodes may hide.
+    assert counts["n-4"] == 1 + 5 * 4 + 3 + 1 + 1 + 2 * (1 + 4)
+
+
+def test_a_pod_that_its_node_hides_is_admitted_by_its_nodes_address_and_li_is_not() -> None:
+    loaded = SITES["reference"]
+    worker, storage, li = (loaded.by_name[name] for name in ("w-1", "st-1", "li-1"))
+    ends = (loaded.by_name["w-2"].own[0], ip_address("10.244.7.7"))
+    assert all(_open(openings(loaded, end, worker, worker.own[0]), "tcp", 9100) for end in ends)
+    assert not _open(openings(loaded, li.own[0], storage, storage.own[0]), "tcp", 9100)

@@ -37,6 +37,13 @@ def keep_if(value: int) -> Step:
 
 # Meant for this host: neither on its way out nor for another one's hardware address.
 INCOMING: Program = (load(LOAD_WORD, PACKET_TYPE), need(socket.PACKET_HOST))
+# A port of a bridge sees what is for the bridge as another's, before the filters that the bridge itself asks.
+ARRIVING: Program = (
+    load(LOAD_WORD, PACKET_TYPE),
+    (EQUAL, socket.PACKET_OTHERHOST, "mine", ""),
+    need(socket.PACKET_HOST),
+    "mine",
+)
 NOT_LOOPBACK: Program = (load(LOAD_WORD, HARDWARE_TYPE), (EQUAL, LOOPBACK, "drop", ""))
 DROP: Program = (load(RETURN, 0),)
 

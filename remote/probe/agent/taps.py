@@ -61,7 +61,7 @@ class Tap:
         if self.bare:
             return (*filters.NOT_LOOPBACK, *last)
         network = (*filters.ip(self.family), *filters.protocol(self.family, NUMBERS[self.protocol]))
-        incoming = filters.INCOMING if self.arrival else ()
+        incoming = filters.ARRIVING if self.arrival else ()
         return (*incoming, *filters.NOT_LOOPBACK, *network, *last)
 
     def drain(self, stray: Stray) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from model.bits import from_intervals, from_ports
-from model.probing import Seen, Sent, Target, Witnessed
+from model.probing import Seen, Sent, Target, Witnessed, expected_at
 from remote.probe.session import Source, Witness
 from tests.remote.probe.network import (
     A4,
@@ -168,3 +168,19 @@ def test_a_plain_connection_to_a_watched_port_is_told_apart_from_probes(net: Net
     assert {(each.source, each.port, each.arrived, each.passed) for each in witnessed.connects} == {
         (source, port, True, port == 22) for source in (A4, A6) for port in (22, 23)
     }
+
+
+def test_at_a_bridge_a_probe_is_seen_before_the_filter_that_the_bridge_itself_asks(net: Network) -> None:
+    # As on a node: the bridge has an address of its own, not one of its ports'.
+    net.run_ip("R", "link", "set", "bridge", "address", "02:00:00:00:00:77")
+    net.run_ip("B", "neigh", "flush", "all")
+    net.sysctl(net.spaces["R"], "net.bridge.bridge-nf-call-iptables=1")
+    net.rules("R", "-t raw -A PREROUTING -i bridge -p tcp --dport 30000:30030 -j DROP", families=(4,))
+    plan = assignment("B", Target("R", ROUTER4, PORTS))
+    witness, source = net.witness("R"), net.source("B")
+    witness.arm(KEY, expected_at([plan], {ROUTER4}))
+    source.arm(KEY, plan)
+    source.fire()
+    (story,) = witness.collect(quiet_ms=80).seen
+    assert story.arrived == PORTS
+    assert story.passed == PORTS & ~from_intervals([(30000, 30030)])

@@ -1,0 +1,50 @@
+"""What does the cluster say of the ports that its Services take, and of the pods that look out for us?"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from model.exposure import Exposed, exposed
+from model.pods import ProbePod, read_pods
+from remote.facts.probe_pod import NAMESPACE
+
+if TYPE_CHECKING:
+    from remote.kube import Cluster
+
+_RUNTIME = "/run/containerd/io.containerd.runtime.v2.task/k8s.io"
+# `$1` is a container; its first process is in the pod's network.
+_ENTER = f'container=$1; shift; exec nsenter --net="/proc/$(cat {_RUNTIME}/"$container"/init.pid)/ns/net" "$@"'
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterPorts:
+    """Ports that Services take, the probe pods that run, and the names of the cluster's nodes."""
+
+    exposed: tuple[Exposed, ...]
+    pods: tuple[ProbePod, ...]
+    nodes: frozenset[str]
+
+
+def observe(cluster: Cluster) -> ClusterPorts:
+    """
+    Ask the API; raises `KubernetesError`.
+    """
+    with ThreadPoolExecutor(max_workers=4, thread_name_prefix="api") as pool:
+        services = pool.submit(cluster.list, "/api/v1/services")
+        slices = pool.submit(cluster.list, "/apis/discovery.k8s.io/v1/endpointslices")
+        pods = pool.submit(cluster.list, f"/api/v1/namespaces/{NAMESPACE}/pods")
+        nodes = pool.submit(cluster.list, "/api/v1/nodes")
+        return ClusterPorts(
+            exposed(services.result(), slices.result()),
+            read_pods(pods.result()),
+            frozenset(node["metadata"]["name"] for node in nodes.result()),
+        )
+
+
+def inside(container: str, argv: tuple[str, ...]) -> tuple[str, ...]:
+    """
+    Return the command that runs `argv` as root on a node, in the network of one of its containers.
+    """
+    return ("sh", "-c", _ENTER, "sh", container, *argv)

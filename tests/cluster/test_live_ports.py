@@ -1,0 +1,264 @@
+"""`verify_ports` on a running cluster: green where all is well, red exactly where something is wrong."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.cluster.lab_cluster import LabCluster, eventually
+
+CellOf = dict[str, Any]
+MAIN = ("cp-1", "cp-2", "cp-3", "w-1", "db-1")
+NODES = (*MAIN, "li-1")
+VIP = "10.20.1.10"
+_ECHO = """
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: echo}
+spec:
+  selector: {matchLabels: {app: echo}}
+  template:
+    metadata: {labels: {app: echo}}
+    spec:
+      nodeName: db-1
+      terminationGracePeriodSeconds: 0
+      containers:
+        - name: echo
+          image: IMAGE
+          command: [sh, -c, "nc -lup 8053 & exec httpd -f -p 8080"]
+---
+apiVersion: v1
+kind: Service
+metadata: {name: echo}
+spec:
+  type: NodePort
+  selector: {app: echo}
+  ports:
+    - {name: http, port: 80, targetPort: 8080, nodePort: 30080}
+    - {name: dns, port: 53, targetPort: 8053, nodePort: 30053, protocol: UDP}
+"""
+_OUTSIDE = """
+apiVersion: v1
+kind: Service
+metadata: {name: outside}
+spec:
+  selector: {app: echo}
+  externalIPs: [10.20.1.21]
+  ports: [{port: 9999, targetPort: 8080}]
+"""
+
+
+def cells(report: dict[str, Any], *verdicts: str) -> list[CellOf]:
+    return [cell for cell in report["cells"] if not verdicts or cell["verdict"] in verdicts]
+
+
+def wrong(report: dict[str, Any]) -> list[CellOf]:
+    return cells(report, "violation", "unproven")
+
+
+def holding(report: dict[str, Any], port: int, protocol: str = "tcp", **asked: str) -> list[CellOf]:
+    return [
+        cell
+        for cell in report["cells"]
+        if cell["protocol"] == protocol
+        and cell["port_lo"] <= port <= cell["port_hi"]
+        and all(cell[key] == value for key, value in asked.items())
+    ]
+
+
+@pytest.fixture(scope="module")
+def healthy(small: LabCluster) -> dict[str, Any]:
+    code, report = small.flow("verify_ports", "--stage", "after")
+    assert (code, report["good"], wrong(report)) == (0, True, [])
+    return report
+
+
+@pytest.fixture
+def echo(small: LabCluster) -> Iterator[LabCluster]:
+    """A Service with node ports over TCP and UDP, its pod on db-1."""
+    images = {name for node in small.objects("nodes") for image in node["status"]["images"] for name in image["names"]}
+    image = next(name for name in images if "busybox" in name and "@" not in name)
+    small.kubectl("apply", "-f", "-", stdin=_ECHO.replace("IMAGE", image))
+    try:
+        eventually("the node port answers", lambda: small.lab.tcp("w-1", "10.20.1.11", 30080) == "open", 60)
+        yield small
+    finally:
+        small.kubectl("delete", "deployment,service", "echo", "--wait=true")
+
+
+@contextmanager
+def rule(cluster: LabCluster, host: str, *words: str) -> Iterator[None]:
+    """A rule of somebody else, before everything in INPUT."""
+    done = cluster.lab.shell(host, ("iptables", "-I", "INPUT", "1", *words))
+    assert done.returncode == 0, done.stderr
+    try:
+        yield
+    finally:
+        cluster.lab.shell(host, ("iptables", "-D", "INPUT", *words))
+
+
+def test_on_a_healthy_cluster_all_is_proven_save_what_is_waived_by_name_or_has_nobody_yet(
+    healthy: dict[str, Any],
+) -> None:
+    waived, waiting = cells(healthy, "waived"), cells(healthy, "not_run")
+    assert {(cell["from"][:5], cell["to"][:5], cell["culprit"]) for cell in waived} == {("pods@", "pods@", "path")}
+    assert all("waived by lab" in cell["note"] for cell in waived)
+    assert {cell["note"] for cell in waiting} == {"its components do not run yet"}
+    assert {cell["plane"] for cell in waiting} == {"pod"}
+
+
+@pytest.mark.parametrize(
+    ("row", "port", "hosts"),
+    [
+        ("kubelet", 10250, MAIN),
+        ("kubelet-li", 10250, ("li-1",)),
+        ("kubernetes-api", 6443, MAIN[:3]),
+        ("kubernetes-endpoint", 8443, MAIN[:3]),
+        ("etcd", 2379, MAIN[:3]),
+        ("etcd", 2380, MAIN[:3]),
+        ("kube-controller-manager", 10257, MAIN[:3]),
+        ("kube-scheduler", 10259, MAIN[:3]),
+        ("kube-proxy-health", 10256, MAIN),
+    ],
+)
+def test_clusters_own_services_answer(healthy: dict[str, Any], row: str, port: int, hosts: tuple[str, ...]) -> None:
+    found = [cell for cell in holding(healthy, port, plane="host") if row in cell["rows"]]
+    assert {cell["to"] for cell in found} == set(hosts)
+    answered = {cell["to"] for cell in found if (cell["evidence"] or {}).get("R") == "syn-ack"}
+    assert answered == set(hosts)
+
+
+def test_the_apis_own_address_is_proven_at_whoever_holds_it(healthy: dict[str, Any]) -> None:
+    found = holding(healthy, 8443, address=VIP, plane="host")
+    assert {cell["from"] for cell in found} | {found[0]["to"]} == set(NODES)
+    assert {(cell["verdict"], cell["evidence"]["R"]) for cell in found} == {("ok", "syn-ack")}
+
+
+def test_pods_of_every_node_are_proven_at_their_own_and_every_other_node(healthy: dict[str, Any]) -> None:
+    for port, row, hosts in ((10250, "pods-kubelet", MAIN), (6443, "pods-kubernetes-api", MAIN[:3])):
+        found = [cell for cell in holding(healthy, port, plane="pod") if row in cell["rows"] and cell["address"] != VIP]
+        assert {(cell["from"], cell["to"]) for cell in found} == {
+            (f"pods@{node}", host) for node in MAIN for host in hosts
+        }
+        assert {(cell["verdict"], cell["evidence"]["R"]) for cell in found} == {("ok", "syn-ack")}
+    closed = [cell for cell in healthy["cells"] if cell["plane"] == "pod" and cell["expected"] == "closed"]
+    assert {(cell["from"], cell["to"]) for cell in closed} == {
+        (f"pods@{node}", end)
+        for node in NODES
+        for end in (*NODES, *(f"pods@{other}" for other in NODES if other != node))
+    }
+
+
+def test_a_scrape_that_one_nodes_firewall_refuses_its_pods_is_found_there_alone(small: LabCluster) -> None:
+    (pods,) = {each["spec"]["podCIDR"] for each in small.objects("nodes") if each["metadata"]["name"] == "db-1"}
+    with rule(small, "db-1", "-s", pods, "-p", "tcp", "--dport", "10250", "-j", "DROP"):
+        code, report = small.flow("verify_ports")
+    (cell,) = wrong(report)
+    assert (code, cell["from"], cell["to"], cell["port_lo"], cell["culprit"]) == (
+        *(2, "pods@db-1", "db-1", 10250),
+        "destination-firewall",
+    )
+    assert (cell["evidence"]["A"], cell["evidence"]["P"], cell["rows"]) == (1, 0, ["pods-kubelet"])
+
+
+def test_node_ports_are_judged_by_who_answers_whom(echo: LabCluster) -> None:
+    code, report = echo.flow("verify_ports")
+    assert (code, wrong(report)) == (0, [])
+    for port, protocol, told in ((30080, "tcp", "answered"), (30053, "udp", "judged by the Service list")):
+        told_of = [cell for cell in holding(report, port, protocol) if "default/echo" in cell["note"]]
+        opened = [cell for cell in told_of if cell["expected"] == "open" and cell["plane"] == "host"]
+        assert {(cell["from"], cell["to"]) for cell in opened} == {(a, b) for a in MAIN for b in MAIN if a != b}
+        assert all((cell["evidence"]["A"], cell["evidence"]["P"]) == (1, 0) for cell in opened)
+        assert all(told in cell["note"] for cell in opened)
+        # Its own pods come to a node under their own addresses, which no row names.
+        kept = {(cell["from"], cell["to"]) for cell in told_of if cell["expected"] == "closed"}
+        assert {(f"pods@{node}", node) for node in MAIN} <= kept
+
+
+def test_a_node_port_that_nothing_guards_is_found_by_its_answer(echo: LabCluster) -> None:
+    echo.lab.shell("w-1", ("nft", "delete", "table", "inet", "matrix_fleet"))
+    try:
+        code, report = echo.flow("verify_ports", "--destination", "w-1", "--ports", "30053,30080")
+    finally:
+        echo.lab.shell("w-1", ("systemctl", "reload-or-restart", "matrix-fleet-nodeports.service"))
+    assert code == 2
+    found = {(cell["from"], cell["port_lo"], cell["protocol"], cell["culprit"]) for cell in wrong(report)}
+    assert found == {
+        ("pods@w-1", 30080, "tcp", "destination-firewall"),
+        ("pods@w-1", 30053, "udp", "destination-firewall"),
+    }
+    assert all("Service default/echo" in cell["note"] for cell in wrong(report))
+
+
+def test_a_service_that_no_row_declares_is_a_finding_by_its_name(echo: LabCluster) -> None:
+    echo.kubectl("apply", "-f", "-", stdin=_OUTSIDE)
+    try:
+        code, report = echo.flow("verify_ports")
+    finally:
+        echo.kubectl("delete", "service", "outside")
+    (outcome,) = [each for each in report["outcomes"] if each["subject"].startswith("service/")]
+    assert (code, outcome["subject"], outcome["status"]) == (2, "service/default/outside", "drift")
+    assert "9999/tcp at 10.20.1.21" in outcome["message"]
+    # It is offered, and kept from everybody all the same.
+    assert wrong(report) == []
+    assert any("kept from Service default/outside" in cell["note"] for cell in holding(report, 9999, to="w-1"))
+
+
+def test_a_strangers_accept_before_ufws_is_found(small: LabCluster) -> None:
+    with rule(small, "w-1", "-p", "tcp", "--dport", "7777", "-j", "ACCEPT"):
+        code, report = small.flow("verify_ports")
+    assert code == 2
+    found = wrong(report)
+    assert {(cell["to"], cell["expected"], cell["culprit"]) for cell in found} == {
+        ("w-1", "closed", "destination-firewall")
+    }
+    assert all(cell["port_lo"] <= 7777 <= cell["port_hi"] for cell in found)
+    assert {"cp-1", "pods@cp-1", "pods@w-1"} <= {cell["from"] for cell in found}
+
+
+def test_another_program_in_kubelets_place_is_named(small: LabCluster) -> None:
+    thief = ("systemd-run", "--unit=thief", "python3", "-m", "http.server", "10250")
+    small.lab.shell("w-1", ("systemctl", "stop", "kubelet"))
+    try:
+        assert small.lab.shell("w-1", thief).returncode == 0
+        eventually("the thief listens", lambda: small.lab.tcp("w-1", "127.0.0.1", 10250) == "open", 20)
+        code, report = small.flow("verify_ports", "--destination", "w-1", "--ports", "10250/tcp")
+    finally:
+        small.lab.shell("w-1", ("systemctl", "stop", "thief"))
+        small.lab.shell("w-1", ("systemctl", "start", "kubelet"))
+        eventually("w-1 is ready", lambda: "w-1" in small.ready(), 120)
+    assert code == 2
+    found = wrong(report)
+    assert {(cell["to"], cell["culprit"]) for cell in found} == {("w-1", "wrong-process")}
+    assert {"cp-1", "db-1", "pods@cp-1", "pods@w-1"} <= {cell["from"] for cell in found}
+    assert all("python3 listens; the matrix names kubelet" in cell["note"] for cell in found)
+
+
+def test_without_the_waiver_a_pod_of_li_that_reaches_a_main_pod_is_a_violation(
+    small: LabCluster, tmp_path: Path
+) -> None:
+    site = Path(shutil.copytree(small.lab.inventory, tmp_path / "site", ignore=shutil.ignore_patterns("reports")))
+    settings = yaml.safe_load((site / "site.yaml").read_text("utf-8"))
+    settings["waivers"] = [waiver for waiver in settings["waivers"] if waiver["id"] != "path"]
+    (site / "site.yaml").write_text(yaml.safe_dump(settings), "utf-8")
+    argv = (sys.executable, "-m", "flows.verify_ports", "--inventory", str(site), "--plane", "pod", "--json", "-")
+    done = small.lab.run(argv)
+    report = json.loads(done.stdout)
+    assert done.returncode == 2
+    found = wrong(report)
+    assert {(cell["from"], cell["to"]) for cell in found} == {
+        (f"pods@{node}", f"pods@{other}") for node in NODES for other in NODES if node != other
+    }
+    across = [cell for cell in found if "pods@li-1" in (cell["from"], cell["to"])]
+    assert {(cell["expected"], cell["seen"], cell["verdict"], cell["culprit"]) for cell in across} == {
+        ("closed", "open", "violation", "path")
+    }
+    assert all(cell["evidence"]["A"] == cell["evidence"]["P"] == cell["probed"] > 0 for cell in across)
