@@ -21,16 +21,16 @@ from tasks import cni
 _STAGING = ("os", "runtime")
 
 
-def bootstrap(context: Context, phases: Sequence[Phase], *, purge: bool) -> Ingredients:
+def bootstrap(context: Context, phases: Sequence[Phase], *, purge: bool, beside: tuple[str, ...] = ()) -> Ingredients:
     """
-    Run phases in order over the selected servers.
+    Run phases in order over the selected servers; `beside` are control planes that let them in and stay as they are.
 
     Raises `SiteError` for a bundle that is missing or not whole, `LockHeld`, `PlanRefused`.
     """
     names = servers(context)
     nr = inventory(context.options.inventory)
     journal = Journal(context.options.inventory, "bootstrap", dry_run=context.options.dry_run)
-    work = Work(nr, context, journal, names, purge=purge)
+    work = Work(nr, context, journal, names, purge=purge, beside=beside)
     _take_bundle(work, whole=any(phase.name in _STAGING for phase in phases))
     if any(phase.name == "cni" for phase in phases):
         cni.source(context.site, work.bundle, work.folder)
