@@ -22,10 +22,13 @@ def planes(context: Context) -> tuple[str, ...]:
 
 
 @contextmanager
-def at_work(context: Context, flow: str, names: tuple[str, ...], *, lock: bool) -> Iterator[Work]:
+def at_work(
+    context: Context, flow: str, names: tuple[str, ...], *, lock: bool, beside: tuple[str, ...] = ()
+) -> Iterator[Work]:
     """Look at hosts, hold their locks unless it is a dry run, and let go of everything in the end."""
     nr = inventory(context.options.inventory)
-    work = Work(nr, context, Journal(context.options.inventory, flow, dry_run=context.options.dry_run), names)
+    journal = Journal(context.options.inventory, flow, dry_run=context.options.dry_run)
+    work = Work(nr, context, journal, names, beside=beside)
     with closing(nr):
         try:
             work.look()

@@ -17,14 +17,23 @@ COMPONENTS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-schedul
 SECONDS = 180.0
 # The kernel keeps fifteen characters of a program's name.
 _NAME = 15
+# An API server that closes its door waits a minute for those that watch; they have asked another one by then.
 _END = """found=
 for folder in /proc/[0-9]*; do
     if [ "$(cat "$folder/comm" 2>/dev/null)" = "$1" ] && grep -qs kubepods "$folder/cgroup"; then
-        found=1
-        kill -TERM "${folder#/proc/}"
+        found="$found ${folder#/proc/}"
     fi
 done
-[ -n "$found" ]
+[ -n "$found" ] || exit 1
+kill -TERM $found
+round=0
+while [ $round -lt 100 ]; do
+    kill -0 $found 2>/dev/null || exit 0
+    round=$((round + 1))
+    sleep 0.1
+done
+kill -KILL $found 2>/dev/null
+exit 0
 """
 
 
@@ -38,7 +47,7 @@ def restart(host: Host, cluster: Cluster, component: str) -> None:
 
     path = f"/api/v1/namespaces/kube-system/pods/{component}-{host.name}"
     before = _container(cluster.get(path))
-    done = run(host, ("sh", "-c", _END, "sh", component[:_NAME]), root=True)
+    done = run(host, ("sh", "-c", _END, "sh", component[:_NAME]), root=True, timeout=60.0)
     if done.exit_code:
         step = f"look at /etc/kubernetes/manifests/{component}.yaml and kubelet's journal there"
         raise CommandFailed(host.name, ("restart", component), done.exit_code, "it does not run", step)
