@@ -128,6 +128,7 @@ def _restore(work: Work, host: Host, said: str, local: Path | None) -> Outcome:
     url = f"https://[{own}]:2380" if own.version == 6 else f"https://{own}:2380"
     token = f"matrix-fleet-{work.context.started:%Y%m%dT%H%M%SZ}"
     work.context.say(f"{host.name}: restoring {name}")
+    etcd_snapshot.stand_alone(host)
     etcd_snapshot.restore(host, name, host.name, url, token)
     message = f"etcd came back from {name} with this member alone; its former data is in /var/lib/etcd/before/{token}"
     return Outcome(host.name, "restore", Status.CHANGED, message, "python -m flows.bootstrap lets the others join")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from flows._context import Context, Ingredients
 from flows._firewall import roles
@@ -14,6 +15,9 @@ from model.errors import HostError, SelectionError
 from model.outcome import Outcome, Status
 from remote.facts import etcd_status
 from tasks import etcd_snapshot
+
+if TYPE_CHECKING:
+    from nornir.core.inventory import Host
 
 _LOOK_SECONDS = 90.0
 _SECRETS = "it holds every object of the cluster; Secrets in it are encrypted by the key in /etc/kubernetes of the control planes"
@@ -47,7 +51,7 @@ def _taken(work: Work, output: Path | None) -> tuple[Outcome, ...]:
     name = f"{work.context.started:%Y%m%dT%H%M%SZ}.db"
     others = [each_ for each_ in work.members if each_ != source]
     if work.dry_run:
-        copy = f" and copied to {others[0]}" if others else ""
+        copy = f" and copied to {', '.join(others)}" if others else ""
         return (would(source, "snapshot", f"a snapshot would be taken{copy}, {etcd_snapshot.FOLDER}/{name}"),)
     try:
         taken = etcd_snapshot.take(work.host(source), name)
@@ -57,7 +61,7 @@ def _taken(work: Work, output: Path | None) -> tuple[Outcome, ...]:
     evidence = {"name": name, "sha256": taken.sha256, "size": taken.size, "revision": taken.revision}
     outcomes = [
         Outcome(source, "snapshot", Status.CHANGED, message, "", evidence),
-        _copied(work, source, others, taken),
+        *_copied(work, source, others, taken),
     ]
     if output is not None:
         outcomes.append(_brought(work, source, taken, output))
@@ -77,23 +81,22 @@ def _healthy(work: Work) -> str | None:
     return None
 
 
-def _copied(work: Work, source: str, others: list[str], taken: etcd_snapshot.Taken) -> Outcome:
-    """Copy it to the first other control plane that takes it: one of them may be lost with its disk."""
-    why = "there is no other control plane in the cluster"
-    for name in others:
-        try:
-            etcd_snapshot.lay_down(
-                work.host(name),
-                taken.name,
-                taken.sha256,
-                lambda write: etcd_snapshot.fetch(work.host(source), taken.name, taken.size, write),
-            )
-        except HostError as error:
-            why = error.message
-            continue
-        return Outcome(name, "snapshot-copy", Status.CHANGED, f"keeps a copy of {taken.name}")
-    step = "run again, or bring it to the controller with --output"
-    return Outcome(others[0] if others else source, "snapshot-copy", Status.FAILED, f"not copied: {why}", step)
+def _copied(work: Work, source: str, others: list[str], taken: etcd_snapshot.Taken) -> tuple[Outcome, ...]:
+    """Copy it to every other control plane: whichever of them is left can be the one that the cluster comes back on."""
+    if not others:
+        step = "bring it to the controller with --output"
+        return (Outcome(source, "snapshot-copy", Status.DRIFT, "no other control plane could keep a copy", step),)
+
+    def copy(host: Host) -> Outcome:
+        etcd_snapshot.lay_down(
+            host,
+            taken.name,
+            taken.sha256,
+            lambda write: etcd_snapshot.fetch(work.host(source), taken.name, taken.size, write),
+        )
+        return Outcome(host.name, "snapshot-copy", Status.CHANGED, f"keeps a copy of {taken.name}")
+
+    return work.on_each("snapshot-copy", "copying the snapshot", copy, others, etcd_snapshot.SECONDS)
 
 
 def _brought(work: Work, source: str, taken: etcd_snapshot.Taken, output: Path) -> Outcome:

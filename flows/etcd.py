@@ -21,7 +21,7 @@ HELP = """Look at etcd, take a snapshot of it, or bring the cluster back from on
 \b
 python -m flows.etcd status                 members, leader, health, size, alarms, snapshots (the default)
 python -m flows.etcd snapshot               taken on a healthy member, verified there by reading it, kept in
-                                            /var/lib/matrix-fleet/etcd-snapshots (0600), copied to another control plane
+                                            /var/lib/matrix-fleet/etcd-snapshots (0600) of every control plane
 python -m flows.etcd snapshot --output FILE a copy for the controller, too: keep it as you keep secrets
 python -m flows.etcd restore NAME --yes     when most control planes are lost: the one that is left becomes a cluster of
                                             one member with the snapshot's content (NAME as in status, or a FILE here)

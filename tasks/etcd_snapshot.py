@@ -155,3 +155,18 @@ def restore(host: Host, name: str, member: str, peer_url: str, token: str) -> No
         raise CommandFailed(
             host.name, ("restore", name), done.exit_code, detail, f"journalctl -u {UNIT} there; run again"
         )
+
+
+def stand_alone(host: Host) -> None:
+    """
+    Let the endpoint's balancer on a control plane know that one alone, until the endpoint's phase writes its configuration anew.
+
+    Others that come back hold the former cluster, and must answer nobody.
+    """
+    from remote.shell import run
+
+    script = (
+        "file=/etc/haproxy/haproxy.cfg; grep -qs 'Written by matrix-fleet' $file || exit 0; "
+        'sed -i "/^ *server /{/^ *server $1 /!d}" $file && systemctl reload haproxy.service'
+    )
+    run(host, ("sh", "-c", script, "sh", host.name), root=True).check(host)
