@@ -31,8 +31,7 @@ def arrive(context: Context) -> Ingredients:
         if context.site.by_name[name].node is None:
             raise SelectionError(f"{name}: its roles make it no node of the cluster; correct hosts.yaml")
     _admitted(context, names)
-    planes = (machine.name for machine in context.site.servers if machine.node == "control_plane")
-    return bootstrap(context, PHASES, purge=False, beside=tuple(name for name in planes if name not in names))
+    return bootstrap(context, PHASES, purge=False)
 
 
 def replace(context: Context, old: str, new: str) -> Ingredients:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -103,10 +104,13 @@ def _brought(work: Work, source: str, taken: etcd_snapshot.Taken, output: Path) 
     draft = output.with_name(f".{output.name}.part")
     try:
         handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
-        with os.fdopen(handle, "wb") as file:
+        with os.fdopen(handle, "w+b") as file:
             etcd_snapshot.fetch(work.host(source), taken.name, taken.size, file.write)
             file.flush()
             os.fsync(file.fileno())
+            file.seek(0)
+            if hashlib.file_digest(file, "sha256").hexdigest() != taken.sha256:
+                raise HostError(source, f"{taken.name} arrived damaged", "run again")
         draft.rename(output)
     except (OSError, HostError) as error:
         draft.unlink(missing_ok=True)

@@ -72,7 +72,7 @@ def take(host: Host, name: str) -> Taken:
     script = (
         f"umask 077 && mkdir -p {FOLDER} && rm -f {path}.part && trap 'rm -f {path}.part' EXIT && "
         f"{shlex.join(ETCDCTL)} --command-timeout={SECONDS:.0f}s snapshot save {path}.part >/dev/null && "
-        f"etcdutl snapshot status {path}.part -w json && sha256sum <{path}.part && mv -f {path}.part {path}"
+        f"etcdutl snapshot status {path}.part -w json && stat -c %s {path}.part && sha256sum <{path}.part && mv -f {path}.part {path}"
     )
     done = run(host, ("sh", "-c", script), root=True, timeout=SECONDS)
     if done.exit_code:
@@ -82,11 +82,12 @@ def take(host: Host, name: str) -> Taken:
 
 
 def parse_taken(host: str, name: str, answer: str) -> Taken:
-    """Read etcdutl's account of a snapshot and its digest."""
+    """Read etcdutl's account of a snapshot, the file's size, and its digest."""
     try:
-        account, digest = answer.strip().splitlines()
+        account, size, digest = answer.strip().splitlines()
         said = json.loads(account)
-        return Taken(name, said["totalSize"], digest.split()[0], said["revision"], said["totalKey"])
+        # What etcdutl calls the size leaves out the digest at the file's end.
+        return Taken(name, int(size), digest.split()[0], said["revision"], said["totalKey"])
     except (ValueError, KeyError, IndexError, TypeError) as error:
         raise ProtocolError(host, f"the account of the snapshot cannot be understood: {error}") from error
 

@@ -83,8 +83,8 @@ def test_a_file_without_a_certificate_is_an_error() -> None:
 
 
 def test_a_snapshots_account_is_read_with_its_digest() -> None:
-    answer = '{"hash":1,"revision":9,"totalKey":3,"totalSize":20512,"version":"3.6.0"}\nabc  -\n'
+    answer = '{"hash":1,"revision":9,"totalKey":3,"totalSize":20512,"version":"3.6.0"}\n20544\nabc  -\n'
     taken = parse_taken("cp-1", "x.db", answer)
-    assert (taken.revision, taken.keys, taken.size, taken.sha256) == (9, 3, 20512, "abc")
+    assert (taken.revision, taken.keys, taken.size, taken.sha256) == (9, 3, 20544, "abc")
     with pytest.raises(ProtocolError):
         parse_taken("cp-1", "x.db", "nothing\n")
