@@ -103,7 +103,7 @@ def _copied(work: Work, source: str, others: list[str], taken: etcd_snapshot.Tak
 def _brought(work: Work, source: str, taken: etcd_snapshot.Taken, output: Path) -> Outcome:
     draft = output.with_name(f".{output.name}.part")
     try:
-        handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+        handle = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
         with os.fdopen(handle, "w+b") as file:
             etcd_snapshot.fetch(work.host(source), taken.name, taken.size, file.write)
             file.flush()
