@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +13,7 @@ from flows._firewall import roles
 from flows._hosts import HostFailure, each
 from flows._phases.work import Work, would
 from flows._planes import at_work, planes
-from model.errors import HostError, KubernetesError, PlanRefused, SelectionError
+from model.errors import HostError, KubernetesError, PlanRefused, SelectionError, WaitExpired
 from model.outcome import Outcome, Status
 from model.quorum import needed
 from remote.facts import etcd_status
@@ -21,10 +23,13 @@ from tasks.etcd_snapshot import Write
 if TYPE_CHECKING:
     from nornir.core.inventory import Host
 
+    from remote.kube import Cluster
+
 _LOOK_SECONDS = 90.0
 _READY_SECONDS = 240.0
 _LONG = 1200.0
 _PIECE = 1 << 20
+_PAUSE_SECONDS = 0.5
 
 
 def restore(context: Context, said: str) -> Ingredients:
@@ -155,8 +160,25 @@ def _forget(work: Work, survivor: str) -> Outcome:
     ]
     try:
         with open_cluster(work.nr, work.site, (survivor,)) as cluster:
-            cluster.wait("/api/v1/nodes", lambda nodes: bool(nodes), "the API to answer", _READY_SECONDS)
+            _await_api(cluster)
             gone = [name for name in own if drain.delete_node(cluster, name)]
     except (KubernetesError, HostError) as error:
         return Outcome(survivor, "api", Status.FAILED, error.message, "read kubelet's journal there")
     return Outcome(survivor, "api", Status.CHANGED, f"the API answers; forgotten: {', '.join(gone) or 'nobody'}")
+
+
+def _await_api(cluster: Cluster) -> None:
+    """A server that has just started refuses everybody until it has read who may do what."""
+    deadline = time.monotonic() + _READY_SECONDS
+    while True:
+        try:
+            if not (complaints := cluster.healthy()) and cluster.list("/api/v1/nodes"):
+                return
+            why = "; ".join(complaints) or "it knows no nodes"
+        except KubernetesError as error:
+            why = error.message
+        if time.monotonic() > deadline:
+            raise WaitExpired(
+                "", "the API to answer", f"not within {_READY_SECONDS:g} s ({why})", "read kubelet's journal"
+            )
+        threading.Event().wait(_PAUSE_SECONDS)
