@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from flows._context import Context, Ingredients
-from flows._departure_look import Departure, Kind, observed, order, refuse, remaining, running, seats, steps
+from flows._departure_look import Departure, Kind, drained, observed, order, refuse, remaining, seats, steps
 from flows._firewall import roles, servers, who
 from flows._hosts import closing, inventory
 from flows._journal import Journal
@@ -98,9 +98,8 @@ def _from_cluster(leaving: Departure, name: str) -> list[str]:
         return said
     work, cluster = leaving.work, leaving.cluster
     known = name in (leaving.nodes or ())
-    if known and name in leaving.traces:
-        count = drain.drain(cluster, name) if running(leaving.traces[name]) else 0
-        said.append(f"{count} pods evicted")
+    if drained(leaving, name):
+        said.append(f"{drain.drain(cluster, name)} pods evicted")
     if leaving.source and seats(leaving, name):
         addresses = [str(address) for address in work.site.by_name[name].own]
         gone = etcd.forget(work.host(leaving.source), name, addresses)

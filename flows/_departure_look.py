@@ -11,6 +11,7 @@ from flows._phases.work import Work
 from model.errors import KubernetesError, PlanRefused
 from model.quorum import objection
 from remote.facts import etcd_status, remains
+from remote.facts.cluster import observe_nodes
 
 if TYPE_CHECKING:
     from remote.facts.etcd_status import State
@@ -24,15 +25,15 @@ _LOOK_SECONDS = 120.0
 @dataclass
 class Departure:
     """
-    What was seen before: `traces` of each host that answers, `nodes` the cluster's Node objects among the named (None: the API did not
-    answer), `states` of etcd by the account of `source`, a control plane that stays (None: there is none).
+    What was seen before: `traces` of each host that answers, `nodes` the cluster's Node objects among the named, and whether each is
+    ready (None: the API did not answer), `states` of etcd by the account of `source`, a control plane that stays (None: there is none).
     """
 
     work: Work
     kind: Kind
     cluster: Cluster
     traces: dict[str, tuple[Trace, ...]] = field(default_factory=dict)
-    nodes: frozenset[str] | None = None
+    nodes: dict[str, bool] | None = None
     source: str | None = None
     states: tuple[State, ...] = ()
     everybody: bool = False
@@ -56,8 +57,9 @@ def observed(leaving: Departure) -> Departure:
             leaving.everybody = {state.seat.name for state in states} <= set(work.names)
             break
     try:
-        known = {node["metadata"]["name"] for node in leaving.cluster.list("/api/v1/nodes")} if members else set()
-        leaving.nodes = frozenset(known & set(work.names)) if members else None
+        if members:
+            known = observe_nodes(leaving.cluster)
+            leaving.nodes = {node.name: node.ready for node in known if node.name in work.names}
     except KubernetesError:
         leaving.nodes = None
     return leaving
@@ -122,7 +124,7 @@ def steps(leaving: Departure, name: str) -> list[str]:
     todo = []
     if not leaving.everybody:
         if name in (leaving.nodes or ()):
-            todo.append("drain it and delete its Node object" if name in leaving.traces else "delete its Node object")
+            todo.append("drain it and delete its Node object" if drained(leaving, name) else "delete its Node object")
         if seats(leaving, name):
             todo.insert(0, "remove its member from etcd")
     traces = leaving.traces.get(name, ())
@@ -139,6 +141,11 @@ def running(traces: Sequence[Trace]) -> list[Trace]:
         for trace in traces
         if trace.kind in ("unit", "process") and not trace.what.startswith("matrix-fleet-nodeports")
     ]
+
+
+def drained(leaving: Departure, name: str) -> bool:
+    """Tell whether pods can be moved from a host: where no kubelet listens to this cluster, none would ever end."""
+    return (leaving.nodes or {}).get(name, False) and bool(running(leaving.traces.get(name, ())))
 
 
 def seats(leaving: Departure, name: str) -> list[State]:
