@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _LOOK_SECONDS = 60.0
+# A host's lock waits for what a killed run left under way there.
+_LOCK_SECONDS = 340.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +123,7 @@ class Work:
 
         held = []
         beside = tuple(name for name in self.beside if name in self.facts)
-        for name, answer in each(self.nr, take, names=(*self.hosts, *beside), deadline=_LOOK_SECONDS).items():
+        for name, answer in each(self.nr, take, names=(*self.hosts, *beside), deadline=_LOCK_SECONDS).items():
             if isinstance(answer, NodeLock):
                 self.locks[name] = answer
             elif isinstance(answer.exception, LockHeld):
