@@ -23,14 +23,16 @@ _STAGING = ("os", "runtime")
 
 def bootstrap(context: Context, phases: Sequence[Phase], *, purge: bool) -> Ingredients:
     """
-    Run phases in order over the selected servers.
+    Run phases in order over the selected servers; control planes that are not selected let them in and stay as they are.
 
     Raises `SiteError` for a bundle that is missing or not whole, `LockHeld`, `PlanRefused`.
     """
     names = servers(context)
     nr = inventory(context.options.inventory)
     journal = Journal(context.options.inventory, "bootstrap", dry_run=context.options.dry_run)
-    work = Work(nr, context, journal, names, purge=purge)
+    planes = (machine.name for machine in context.site.servers if machine.node == "control_plane")
+    beside = tuple(name for name in planes if name not in names)
+    work = Work(nr, context, journal, names, purge=purge, beside=beside)
     _take_bundle(work, whole=any(phase.name in _STAGING for phase in phases))
     if any(phase.name == "cni" for phase in phases):
         cni.source(context.site, work.bundle, work.folder)

@@ -80,6 +80,18 @@ class Journal:
             entry.host for entry in self.entries() if entry.host and (entry.phase, entry.event) == (phase, event)
         )
 
+    def unfinished(self, phase: str) -> tuple[str, ...]:
+        """Return the hosts that this flow's last run of a phase ended with, if that run was cut short; nobody otherwise."""
+        hosts: list[str] = []
+        for entry in self.entries():
+            if (entry.flow, entry.phase) != (self._flow, phase):
+                continue
+            if not entry.host:
+                hosts = []
+            elif entry.event == "ended":
+                hosts.append(entry.host)
+        return tuple(hosts)
+
 
 def _drop_half_a_line(file: BinaryIO) -> None:
     """Take away what a crash left of a line, so that the next one does not become part of it."""

@@ -27,7 +27,8 @@ def run(work: Work) -> tuple[Outcome, ...]:
     hosts = [work.host(name) for name in work.planes]
     if not hosts:
         return ()
-    password = _password(hosts, work.dry_run)
+    beside = [work.host(name) for name in work.members if name not in work.planes]
+    password = _password([*beside, *hosts], work.dry_run)
 
     def task(host: Host) -> Outcome:
         machine = work.site.by_name[host.name]

@@ -14,6 +14,8 @@ from tasks.hoststate import SECONDS, enforce
 if TYPE_CHECKING:
     from nornir.core.inventory import Host
 
+    from model.bundle import Bundle
+
 _PAUSE = "registry.k8s.io/pause:3.10.2"
 _LONG = 900.0
 
@@ -61,7 +63,21 @@ def _stage_files(work: Work, host: Host) -> int:
         return 0
     suite = work.facts[host.name].suite
     pieces = staging.files_for(work.bundle, suite, machine.node == "control_plane")
-    return _stage(work, host, staging.missing_files(host, pieces))
+    missing = staging.missing_files(host, pieces)
+    if work.facts[host.name].progress == "member" and any(piece.item.name == "kubelet" for piece in missing):
+        _same_version(host, work.bundle)
+    return _stage(work, host, missing)
+
+
+def _same_version(host: Host, bundle: Bundle) -> None:
+    """Raise `HostError` where a member of the cluster runs another version: that changes node by node, and never back."""
+    from remote.shell import run
+
+    said = run(host, ("kubelet", "--version"), root=True).stdout.decode(errors="replace").split()
+    runs = said[-1].lstrip("v") if said else ""
+    if runs and runs != bundle.kubernetes:
+        step = "python -m flows.upgrade brings nodes to a newer one; or name the bundle that they run in site.yaml"
+        raise HostError(host.name, f"runs Kubernetes {runs}, and the bundle carries {bundle.kubernetes}", step)
 
 
 def _stage_images(work: Work, host: Host) -> int:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _LOOK_SECONDS = 60.0
+# A host's lock waits for what a killed run left under way there.
+_LOCK_SECONDS = 340.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,8 @@ class Phase:
 class Work:
     """
     One run. `facts` are of the hosts that answered, `lost` says why others are no longer in, `bundle` and `folder` are None where
-    hosts install from their own sources. `purge`: firewall rules of hosts never managed before may go.
+    hosts install from their own sources. `purge`: firewall rules of hosts never managed before may go. `beside`: control planes that
+    are asked, and let hosts into their cluster, and are themselves left as they are.
     """
 
     nr: Nornir
@@ -51,6 +54,7 @@ class Work:
     bundle: Bundle | None = None
     folder: Path | None = None
     purge: bool = False
+    beside: tuple[str, ...] = ()
     facts: dict[str, NodeFacts] = field(default_factory=dict)
     lost: dict[str, Outcome] = field(default_factory=dict)
     locks: dict[str, NodeLock] = field(default_factory=dict)
@@ -83,7 +87,8 @@ class Work:
     @property
     def members(self) -> tuple[str, ...]:
         """Control planes that are still in and have been in the cluster when they were looked at."""
-        return tuple(name for name in self.planes if self.facts[name].progress == "member")
+        there = (*self.planes, *(name for name in self.beside if name in self.facts))
+        return tuple(name for name in there if self.facts[name].progress == "member")
 
     def host(self, name: str) -> Host:
         """Return Nornir's host."""
@@ -93,13 +98,14 @@ class Work:
         """Look at every host for the first time; those that do not answer are out, and their outcomes are returned."""
         from remote.facts import node
 
-        answers = each(self.nr, node.observe, names=self.names, deadline=_LOOK_SECONDS)
+        asked = (*self.names, *self.beside)
+        answers = each(self.nr, node.observe, names=asked, deadline=_LOOK_SECONDS)
         for name, answer in answers.items():
-            if isinstance(answer, HostFailure):
+            if not isinstance(answer, HostFailure):
+                self.facts[name] = answer
+            elif name in self.names:
                 refused = isinstance(answer.exception, RootRefused)
                 self.lost[name] = answer.outcome("sudo" if refused else "connection")
-            else:
-                self.facts[name] = answer
         return tuple(self.lost.values())
 
     def look_again(self, name: str) -> NodeFacts:
@@ -116,13 +122,16 @@ class Work:
             return NodeLock(host, who)
 
         held = []
-        for name, answer in each(self.nr, take, names=self.hosts, deadline=_LOOK_SECONDS).items():
+        beside = tuple(name for name in self.beside if name in self.facts)
+        for name, answer in each(self.nr, take, names=(*self.hosts, *beside), deadline=_LOCK_SECONDS).items():
             if isinstance(answer, NodeLock):
                 self.locks[name] = answer
             elif isinstance(answer.exception, LockHeld):
                 held.append(answer.message)
-            else:
+            elif name in self.names:
                 self.lost[name] = answer.outcome("lock")
+            else:
+                del self.facts[name]
         if held:
             raise LockHeld("\n".join(held))
 

@@ -56,10 +56,13 @@ def cluster(_view: View, _machine: Machine, facts: MachineFacts) -> Iterator[See
         yield Seen(f"has remains of a cluster: {', '.join(traces[:_SHOWN])}{more}")
 
 
-def elsewhere(view: View, _machine: Machine, facts: MachineFacts) -> Iterator[Seen]:
+def elsewhere(view: View, machine: Machine, facts: MachineFacts) -> Iterator[Seen]:
     """Find hosts that this program made nodes of another cluster."""
     endpoint, server = view.site.settings.kubernetes.endpoint, facts.software.server
-    if facts.ours and server and server != f"https://{endpoint.name}:{endpoint.port}":
+    # kubelet on a control plane asks the API server beside it.
+    beside = (f"[{own}]:6443" if own.version == 6 else f"{own}:6443" for own in machine.own)
+    known = {f"https://{where}" for where in (f"{endpoint.name}:{endpoint.port}", *beside)}
+    if facts.ours and server and server not in known:
         yield Seen(f"is a node of the cluster at {server}")
 
 

@@ -1,5 +1,9 @@
 # Brings a host to what it should hold. Each function is one kind of change; the first that fails ends the script and says which.
 umask 077
+trap : PIPE
+# Whoever takes the host's lock next waits until this has ended, even when its controller is gone.
+exec 8>>/run/matrix-fleet-state.lock
+flock 8
 mf_work=$(mktemp -d /run/matrix-fleet.XXXXXX) || exit 1
 trap 'rm -rf "$mf_work"' EXIT
 
@@ -8,9 +12,12 @@ mf_fail() {
     exit 74
 }
 
+# Its words go to a file: to a controller that went away they could not be said, and packages would be left half installed.
 mf_apt() {
     DEBIAN_FRONTEND=noninteractive apt-get -q -y -o DPkg::Lock::Timeout=120 -o APT::Install-Recommends=false \
-        -o Dpkg::Options::=--force-confold -o Dpkg::Use-Pty=0 "$@" </dev/null 1>&2
+        -o Dpkg::Options::=--force-confold -o Dpkg::Use-Pty=0 "$@" </dev/null >"$mf_work/apt" 2>&1 8>&- && return 0
+    tail -n 12 "$mf_work/apt" >&2
+    return 1
 }
 
 # From the staged bundle where there is one, else from the host's own sources.

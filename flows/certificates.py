@@ -1,0 +1,53 @@
+"""How long do the cluster's certificates hold? Renew them without anybody noticing."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import typer
+
+from flows import _command
+from flows import _options as flags
+from flows import _sudo as sudo
+from flows._certificates import renew, status
+from flows._main import conduct
+
+HELP = """Look at the certificates of the cluster, or renew them.
+
+\b
+python -m flows.certificates status    each certificate of every node: subject and days left; under 30 days is drift
+python -m flows.certificates renew     what kubeadm made: one control plane at a time, etcd, API server, controller
+                                       manager and scheduler restarted one by one, each waited for
+
+`renew` is refused while a member of etcd is not healthy. The API goes on answering through the endpoint. kubelets renew their own
+certificates; what they ask for is approved where the site declares the names and addresses in it. The authorities themselves hold for
+ten years and are not renewed. A run that was cut short is repeated: control planes that were done are skipped.
+
+Example: python -m flows.certificates status --json -
+"""
+
+Action = Annotated[Literal["status", "renew"], typer.Argument(help="status (the default) or renew.")]
+
+
+def main(
+    action: Action = "status",
+    inventory: flags.Inventory = flags.DEFAULT_INVENTORY,
+    limit: flags.Limit = None,
+    ask_sudo_password: sudo.AskPassword = False,
+    sudo_password_fd: sudo.PasswordDescriptor = None,
+    dry_run: flags.DryRun = False,
+    json: flags.Json = None,
+    yes: flags.Yes = False,
+    verbose: flags.Verbose = False,
+    quiet: flags.Quiet = False,
+    no_color: flags.NoColor = False,
+) -> int:
+    sudo.take_password(ask_sudo_password, sudo_password_fd)
+    options = flags.Options(inventory, limit, dry_run, json, yes, verbose, quiet, no_color)
+    return conduct("certificates", options, status if action == "status" else renew, changes=action == "renew")
+
+
+main.__doc__ = f"\b\n{HELP}"
+
+if __name__ == "__main__":
+    _command.run(main, "flows.certificates")

@@ -1,0 +1,74 @@
+"""Is etcd whole, is there a snapshot of it, and how does the cluster come back from one?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from flows import _command
+from flows import _options as flags
+from flows import _sudo as sudo
+from flows._etcd_restore import restore
+from flows._etcd_snapshot import snapshot
+from flows._etcd_status import status
+from flows._main import Context, Ingredients, conduct
+from model.errors import SelectionError
+
+HELP = """Look at etcd, take a snapshot of it, or bring the cluster back from one.
+
+\b
+python -m flows.etcd status                 members, leader, health, size, alarms, snapshots (the default)
+python -m flows.etcd snapshot               taken on a healthy member, verified there by reading it, kept in
+                                            /var/lib/matrix-fleet/etcd-snapshots (0600) of every control plane
+python -m flows.etcd snapshot --output FILE a copy for the controller, too: keep it as you keep secrets
+python -m flows.etcd restore NAME --yes     when most control planes are lost: the one that is left becomes a cluster of
+                                            one member with the snapshot's content (NAME as in status, or a FILE here)
+
+A snapshot holds every object. Secrets in it are encrypted with a key that only the control planes have: with the last of them the
+content of Secrets is lost. A restore is refused while etcd has its quorum. Control planes that answer are reset by it; those that were
+dead must be reset when they are back, all in one command, before `python -m flows.bootstrap` lets them join.
+
+Example: python -m flows.etcd snapshot --output /backup/etcd.db
+"""
+
+Action = Annotated[Literal["status", "snapshot", "restore"], typer.Argument(help="status, snapshot or restore.")]
+Name = Annotated[str | None, typer.Argument(metavar="[SNAPSHOT]", help="What to restore: a name, or a file here.")]
+Output = Annotated[Path | None, typer.Option(metavar="FILE", help="Bring the snapshot to the controller, too (0600).")]
+
+
+def main(
+    action: Action = "status",
+    name: Name = None,
+    output: Output = None,
+    inventory: flags.Inventory = flags.DEFAULT_INVENTORY,
+    limit: flags.Limit = None,
+    ask_sudo_password: sudo.AskPassword = False,
+    sudo_password_fd: sudo.PasswordDescriptor = None,
+    dry_run: flags.DryRun = False,
+    json: flags.Json = None,
+    yes: flags.Yes = False,
+    verbose: flags.Verbose = False,
+    quiet: flags.Quiet = False,
+    no_color: flags.NoColor = False,
+) -> int:
+    sudo.take_password(ask_sudo_password, sudo_password_fd)
+    if (action == "restore") != (name is not None):
+        raise SelectionError("`restore` needs a snapshot" if name is None else f"`{action}` takes no snapshot")
+    if output is not None and action != "snapshot":
+        raise SelectionError("--output goes with `snapshot`")
+    options = flags.Options(inventory, limit, dry_run, json, yes, verbose, quiet, no_color)
+
+    def body(context: Context) -> Ingredients:
+        if action == "status":
+            return status(context)
+        return restore(context, name) if name is not None else snapshot(context, output)
+
+    return conduct("etcd", options, body, changes=action != "status")
+
+
+main.__doc__ = f"\b\n{HELP}"
+
+if __name__ == "__main__":
+    _command.run(main, "flows.etcd")

@@ -1,0 +1,81 @@
+"""Bring one host into the cluster, take one out, or put one in another's place; no other host is changed."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import typer
+
+from flows import _command
+from flows import _options as flags
+from flows import _sudo as sudo
+from flows._arrival import arrive, replace
+from flows._departure import depart
+from flows._main import Context, Ingredients, conduct
+from model.errors import SelectionError
+
+HELP = """Bring hosts into the cluster, or take them out; only what is named is touched.
+
+Everything is judged before anything is changed: a host goes only where etcd keeps its quorum without it. A run that was cut short is
+repeated. `remove` and `reset` destroy and need --yes; look at --dry-run first.
+
+\b
+python -m flows.nodes add w-2            make it a node: the phases of bootstrap for this host alone
+python -m flows.nodes remove w-2 --yes   drain it, take it out of etcd and the cluster, end its containers;
+                                         its files stay. For a dead host, too
+python -m flows.nodes reset w-2 --yes    the same, then everything of Kubernetes goes from the host: units,
+                                         containers, images, mounts, links, rules, /etc/kubernetes, etcd's data,
+                                         logs of pods and the audit log
+python -m flows.nodes replace w-2 w-3 --yes   add w-3, then remove w-2; a dead w-2 is removed first
+
+What stays after `reset`: ufw and its rules, Debian packages, the programs in /usr/local/bin and /opt/cni/bin, the staged bundle, the
+operating system's settings, snapshots of etcd in /var/lib/matrix-fleet/etcd-snapshots, data of volumes, and a person's ~/.kube. Naming
+every node of the cluster ends the cluster.
+
+Example: python -m flows.nodes reset w-2 --dry-run
+"""
+
+Action = Annotated[Literal["add", "remove", "reset", "replace"], typer.Argument(help="add, remove, reset or replace.")]
+Hosts = Annotated[list[str], typer.Argument(metavar="HOST...", help="The hosts; for replace the old and the new one.")]
+
+
+def main(
+    action: Action,
+    hosts: Hosts,
+    inventory: flags.Inventory = flags.DEFAULT_INVENTORY,
+    ask_sudo_password: sudo.AskPassword = False,
+    sudo_password_fd: sudo.PasswordDescriptor = None,
+    dry_run: flags.DryRun = False,
+    json: flags.Json = None,
+    yes: flags.Yes = False,
+    verbose: flags.Verbose = False,
+    quiet: flags.Quiet = False,
+    no_color: flags.NoColor = False,
+) -> int:
+    sudo.take_password(ask_sudo_password, sudo_password_fd)
+    if any(character in name for name in hosts for character in "*?[!,"):
+        raise SelectionError("hosts are named one by one here: no globs, no roles, no commas")
+    if len(set(hosts)) != len(hosts):
+        raise SelectionError("a host is named twice")
+    if action == "replace" and len(hosts) != 2:
+        raise SelectionError("`replace` takes two hosts: the old one and the new one")
+    options = flags.Options(inventory, ",".join(hosts), dry_run, json, yes, verbose, quiet, no_color)
+
+    def body(context: Context) -> Ingredients:
+        if set(context.hosts) != set(hosts):
+            raise SelectionError(
+                f"hosts are named one by one here, and {', '.join(hosts)} means {', '.join(context.hosts)}"
+            )
+        if action == "add":
+            return arrive(context)
+        if action == "replace":
+            return replace(context, hosts[0], hosts[1])
+        return depart(context, action)
+
+    return conduct("nodes", options, body, changes=True)
+
+
+main.__doc__ = f"\b\n{HELP}"
+
+if __name__ == "__main__":
+    _command.run(main, "flows.nodes")

@@ -1,0 +1,47 @@
+"""Does etcd keep its quorum when members leave?"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """A member: its host, whether it votes, whether it answers."""
+
+    name: str
+    voter: bool
+    healthy: bool
+
+
+def needed(voters: int) -> int:
+    """Return how many of so many voters must answer for etcd to decide anything."""
+    return voters // 2 + 1
+
+
+def objection(seats: Sequence[Seat], leaving: Collection[str]) -> str:
+    """
+    Say why these members must not leave, one after the other; empty where nothing speaks against it.
+
+    Those that do not answer leave first: that never makes things worse.
+    """
+    voters = [seat for seat in seats if seat.voter]
+    going = sorted((seat for seat in voters if seat.name in leaving), key=lambda seat: seat.healthy)
+    if not going:
+        return ""
+    for seat in going:
+        if sum(each.healthy for each in voters) < needed(len(voters)):
+            return _short(voters, f"before {seat.name} leaves")
+        voters.remove(seat)
+        if not voters:
+            return f"{seat.name} is etcd's last member: the cluster would end with it"
+        if sum(each.healthy for each in voters) < needed(len(voters)):
+            return _short(voters, f"without {seat.name}")
+    return ""
+
+
+def _short(voters: Sequence[Seat], when: str) -> str:
+    healthy = sum(each.healthy for each in voters)
+    silent = ", ".join(each.name or "(unnamed)" for each in voters if not each.healthy)
+    return f"etcd would have no quorum {when}: {healthy} of {len(voters)} members answer, {needed(len(voters))} must (silent: {silent})"
