@@ -91,8 +91,10 @@ def _packets(site: Site, pair: Pair, sent: Sent | None, seen: list[tuple[str, Se
         elif row.source_seen != str(pair.source_address):
             translated |= row.arrived
             stories[f"arrived from {row.source_seen} instead of {pair.source_address}"] = None
-        if not external and (row.destination_seen != row.address or row.shift):
-            translated |= row.arrived
+        # What a Service leads away is seen again, on its way to wherever that is.
+        moving = row.arrived & ~pair.led.get(row.protocol, 0)
+        if not external and moving and (row.destination_seen != row.address or row.shift):
+            translated |= moving
             moved = f", {row.shift:+d} ports on" if row.shift else ""
             stories[f"arrived at {row.destination_seen} instead of {row.address}{moved}"] = None
     return Packets(

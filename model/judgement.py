@@ -118,17 +118,26 @@ class Trial:
         if view is None or chains is None or landing is None or self.site.by_name[pair.destination].kind != "server":
             return None
         packet = netfilter.Packet(self._shown(pair), landing, protocol, self._interface(view, pair, landing))
-        return netfilter.judge(chains, "INPUT", packet)
+        # A pod that its node hides meets what its node has met.
+        key = (pair.destination, packet)
+        if key not in self._rulings:
+            self._rulings[key] = netfilter.judge(chains, "INPUT", packet)
+        return self._rulings[key]
+
+    @cached_property
+    def _rulings(self) -> dict[tuple[str, netfilter.Packet], netfilter.Judgement]:
+        return {}
 
     def _shown(self, pair: Pair) -> Address:
-        """The address that the destination sees the pair's packets come from."""
-        key = pair.source, str(pair.address)
-        masked = any(self.joined.packets[(*key, protocol)].masked for protocol in PROTOCOLS)
-        return pair.masks[0] if masked else pair.source_address
+        """The address that the destination sees the pair's packets come from; of one that may be hidden, its own once that was seen."""
+        found = [self.joined.packets[pair.source, str(pair.address), protocol] for protocol in PROTOCOLS]
+        bare = any(packets.arrived & ~packets.masked for packets in found)
+        return pair.masks[0] if pair.masks and not bare else pair.source_address
 
     def _interface(self, view: HostView, pair: Pair, landing: Address) -> str | None:
-        """The interface that the pair's packets come in by; pods' own come from anywhere."""
-        return None if pair.plane == "pod" else view.interfaces.get(str(landing))
+        """The interface that the pair's packets come in by; nobody knows it of a pod that shows its own address."""
+        hidden = pair.plane != "pod" or self._shown(pair) != pair.source_address
+        return view.interfaces.get(str(landing)) if hidden else None
 
     def _offers(self, pair: Pair, protocol: str) -> dict[int, Offer]:
         """What Services of the cluster take of these packets before the destination's firewall sees them."""

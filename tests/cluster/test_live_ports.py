@@ -33,7 +33,7 @@ spec:
       containers:
         - name: echo
           image: IMAGE
-          command: [sh, -c, "nc -lup 8053 & exec httpd -f -p 8080"]
+          command: [httpd, -f, -p, "8080"]
 ---
 apiVersion: v1
 kind: Service
@@ -41,9 +41,15 @@ metadata: {name: echo}
 spec:
   type: NodePort
   selector: {app: echo}
-  ports:
-    - {name: http, port: 80, targetPort: 8080, nodePort: 30080}
-    - {name: dns, port: 53, targetPort: 8053, nodePort: 30053, protocol: UDP}
+  ports: [{port: 80, targetPort: 8080, nodePort: 30080}]
+---
+apiVersion: v1
+kind: Service
+metadata: {name: names, namespace: kube-system}
+spec:
+  type: NodePort
+  selector: {k8s-app: kube-dns}
+  ports: [{port: 53, nodePort: 30053, protocol: UDP}]
 """
 _OUTSIDE = """
 apiVersion: v1
@@ -83,7 +89,7 @@ def healthy(small: LabCluster) -> dict[str, Any]:
 
 @pytest.fixture
 def echo(small: LabCluster) -> Iterator[LabCluster]:
-    """A Service with node ports over TCP and UDP, its pod on db-1."""
+    """Node ports over TCP, of a pod on db-1, and over UDP, of the cluster's DNS."""
     images = {name for node in small.objects("nodes") for image in node["status"]["images"] for name in image["names"]}
     image = next(name for name in images if "busybox" in name and "@" not in name)
     small.kubectl("apply", "-f", "-", stdin=_ECHO.replace("IMAGE", image))
@@ -92,6 +98,7 @@ def echo(small: LabCluster) -> Iterator[LabCluster]:
         yield small
     finally:
         small.kubectl("delete", "deployment,service", "echo", "--wait=true")
+        small.kubectl("-n", "kube-system", "delete", "service", "names")
 
 
 @contextmanager
@@ -172,8 +179,12 @@ def test_a_scrape_that_one_nodes_firewall_refuses_its_pods_is_found_there_alone(
 def test_node_ports_are_judged_by_who_answers_whom(echo: LabCluster) -> None:
     code, report = echo.flow("verify_ports")
     assert (code, wrong(report)) == (0, [])
-    for port, protocol, told in ((30080, "tcp", "answered"), (30053, "udp", "judged by the Service list")):
-        told_of = [cell for cell in holding(report, port, protocol) if "default/echo" in cell["note"]]
+    services = (
+        (30080, "tcp", "default/echo", "answered"),
+        (30053, "udp", "kube-system/names", "judged by the Service list"),
+    )
+    for port, protocol, service, told in services:
+        told_of = [cell for cell in holding(report, port, protocol) if f"Service {service}" in cell["note"]]
         opened = [cell for cell in told_of if cell["expected"] == "open" and cell["plane"] == "host"]
         assert {(cell["from"], cell["to"]) for cell in opened} == {(a, b) for a in MAIN for b in MAIN if a != b}
         assert all((cell["evidence"]["A"], cell["evidence"]["P"]) == (1, 0) for cell in opened)
@@ -195,7 +206,7 @@ def test_a_node_port_that_nothing_guards_is_found_by_its_answer(echo: LabCluster
         ("pods@w-1", 30080, "tcp", "destination-firewall"),
         ("pods@w-1", 30053, "udp", "destination-firewall"),
     }
-    assert all("Service default/echo" in cell["note"] for cell in wrong(report))
+    assert all("Service " in cell["note"] for cell in wrong(report))
 
 
 def test_a_service_that_no_row_declares_is_a_finding_by_its_name(echo: LabCluster) -> None:
@@ -225,7 +236,7 @@ def test_a_strangers_accept_before_ufws_is_found(small: LabCluster) -> None:
 
 
 def test_another_program_in_kubelets_place_is_named(small: LabCluster) -> None:
-    thief = ("systemd-run", "--unit=thief", "python3", "-m", "http.server", "10250")
+    thief = ("systemd-run", "--unit=thief", "python3", "-m", "http.server", "10250", "--bind", "::")
     small.lab.shell("w-1", ("systemctl", "stop", "kubelet"))
     try:
         assert small.lab.shell("w-1", thief).returncode == 0
