@@ -146,37 +146,43 @@ def _complete(thing: Any) -> bool:
 
 def _names(work: Work, cluster: Cluster) -> Iterable[Outcome]:
     """Ask DNS from a pod on every node: at the Service's addresses, and at every server behind it, which may be on another node."""
-    service = cluster.get("/api/v1/namespaces/kube-system/services/kube-dns")
-    pods = cluster.list("/api/v1/namespaces/kube-system/pods", labels="k8s-app=kube-dns")
-    servers = [
-        *service["spec"]["clusterIPs"],
-        *(said["ip"] for pod in pods for said in pod["status"].get("podIPs", ())),
-    ]
-    questions = [Question(server, _NAME) for server in dict.fromkeys(servers)]
 
     def ask(host: Host) -> Outcome:
-        wrong = _unanswered(host, questions)
+        wrong, count = _unanswered(host, cluster)
         if wrong:
             message = f"DNS asked from a pod on it: {'; '.join(wrong)}"
             return Outcome(
                 host.name, "pod-network", Status.FAILED, message, "look at the CNI's pods and the overlay's port"
             )
-        return Outcome(
-            host.name, "pod-network", Status.OK, f"a pod on it is answered by all {len(questions)} addresses of DNS"
-        )
+        return Outcome(host.name, "pod-network", Status.OK, f"a pod on it is answered by all {count} addresses of DNS")
 
     answers = each(work.nr, ask, names=work.nodes, deadline=_ASK_SECONDS)
     for answer in answers.values():
         yield answer.outcome("pod-network") if isinstance(answer, HostFailure) else answer
 
 
-def _unanswered(host: Host, questions: Sequence[Question]) -> list[str]:
-    """Ask until all are answered or the time is up: nodes learn of each other's part of the overlay one after the other."""
+def _unanswered(host: Host, cluster: Cluster) -> tuple[list[str], int]:
+    """
+    Ask until all of DNS answers or the time is up; return what came instead of an answer, and how many addresses there are.
+
+    Nodes learn of each other's part of the overlay one after the other, and DNS's pods may just be making way for new ones.
+    """
     deadline = monotonic() + _LEARN_SECONDS
-    open_ones = list(questions)
+    answered: set[Question] = set()
     while True:
-        answers = probe_pod.ask(host, open_ones)
-        pairs = [(asked, said) for asked, said in zip(open_ones, answers, strict=True) if said != "answered"]
-        if not pairs or monotonic() > deadline:
-            return [f"{asked.server}: {said}" for asked, said in pairs]
-        open_ones = [asked for asked, _ in pairs]
+        questions = _questions(cluster)
+        open_ones = [question for question in questions if question not in answered]
+        said = dict(zip(open_ones, probe_pod.ask(host, open_ones), strict=True)) if open_ones else {}
+        answered |= {question for question, answer in said.items() if answer == "answered"}
+        wrong = [f"{question.server}: {answer}" for question, answer in said.items() if answer != "answered"]
+        if not wrong or monotonic() > deadline:
+            return wrong, len(questions)
+
+
+def _questions(cluster: Cluster) -> tuple[Question, ...]:
+    """Return one question for each address of DNS: the Service's, and those of its pods that are ready and not on their way out."""
+    service = cluster.get("/api/v1/namespaces/kube-system/services/kube-dns")
+    pods = cluster.list("/api/v1/namespaces/kube-system/pods", labels="k8s-app=kube-dns")
+    serving = [pod for pod in pods if _is(pod, "Ready") and "deletionTimestamp" not in pod["metadata"]]
+    own = (said["ip"] for pod in serving for said in pod["status"].get("podIPs", ()))
+    return tuple(Question(server, _NAME) for server in dict.fromkeys((*service["spec"]["clusterIPs"], *own)))
