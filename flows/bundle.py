@@ -14,13 +14,16 @@ from flows import _command
 from flows import _folder as folders
 from flows import _options as flags
 from flows._bundle import display, verification
-from flows._bundle.download import Download, claim
+from flows._bundle.download import Download
 from flows._bundle.ending import end
 from flows._bundle.looking import Looking
-from flows._bundle.part import Workshop
+from flows._bundle.part import WORK, Workshop
+from flows._bundle.place import claim
 from flows._bundle.telling import Teller
 from flows._main import terminable
+from flows._publish import CONTROLLER
 from flows._report import Screen
+from flows._words import counted
 from model.bundle import Bundle
 from model.errors import BundleError
 from model.load import load_site
@@ -98,37 +101,39 @@ def download(
         cni = cni or _network(settings.cni.name)
     wish = compose(known, kubernetes, architecture, suite or (), cni or "flannel")
     with terminable(), TemporaryDirectory() as aside:
-        folder = Path(aside) if dry_run else output
-        claim(folder)
+        if not dry_run:
+            claim(output)
         client = Client(frozenset(known.plain_http))
-        shop = Workshop(folder, client, Registries(client, known.registries))
+        work = Path(aside) if dry_run else output / WORK
+        shop = Workshop(output, work, client, Registries(client, known.registries))
         run = Download(Looking(shop, known, wish, sources.parent), Teller(screen))
         bundle, extra = _fetched(run, screen, wish, dry_run=dry_run)
     if bundle and not screen.calm:
-        screen.lines(display.lines(bundle)[:4])
-    name = bundle.name if bundle else str(output)
-    return end(started, options, screen, name, run.outcomes, extra)
+        screen.lines(display.head(bundle, output))
+    return end(started, options, screen, bundle.name if bundle else str(output), run.outcomes, extra)
 
 
 def _fetched(run: Download, screen: Screen, wish: Wish, *, dry_run: bool) -> tuple[Bundle | None, dict[str, object]]:
     screen.say(f"Kubernetes {wish.kubernetes} for {wish.architecture}, {', '.join(wish.suites)}, {wish.network}")
-    parts = run.parts()
-    extra: dict[str, object] = {
-        "parts": [{"what": part.title, "from": part.address, "size": part.size} for part in parts]
-    }
-    if run.bad:
+    complete = run.look()
+    extra: dict[str, object] = {"parts": [display.entry(part, here=part.key in run.here) for part in run.parts]}
+    if not complete:
         return None, extra
-    if dry_run:
-        if not screen.calm:
-            screen.lines(display.wished(parts))
-        run.outcomes.append(_wished(len(parts), sum(part.size or 0 for part in parts)))
-        return None, extra
-    return run.fetch(parts), extra
+    if not dry_run:
+        return run.fetch(), extra
+    if not screen.calm:
+        screen.lines(display.wished(run.missing))
+    run.outcomes.append(_wished(run))
+    return None, extra
 
 
-def _wished(count: int, size: int) -> Outcome:
-    told = f"would fetch {count} things, {display.readable(size)} as far as their publishers say"
-    return Outcome("controller", "download", Status.NOT_RUN, told, "run it without --dry-run")
+def _wished(run: Download) -> Outcome:
+    missing = run.missing
+    if not missing:
+        return Outcome(CONTROLLER, "download", Status.OK, "everything is here")
+    size = display.readable(sum(part.size or 0 for part in missing))
+    told = f"would fetch {counted(len(missing), 'thing')}, {size} as far as their publishers say"
+    return Outcome(CONTROLLER, "download", Status.DRIFT, told, "run it without --dry-run")
 
 
 def _network(name: str) -> Literal["flannel", "calico"]:
@@ -156,6 +161,8 @@ def verify(
     bundle = verification.read(folder)
     with terminable():
         outcomes = list(verification.verify(folder, bundle, Teller(screen)))
+    if not screen.calm:
+        screen.lines(display.head(bundle, folder))
     return end(started, options, screen, bundle.name, outcomes)
 
 
@@ -168,9 +175,9 @@ def show(folder: Folder = Path("bundle"), json: flags.Json = None, no_color: fla
     bundle = verification.read(folder)
     if json is not None:
         folders.check_writable(json)
-        folders.hand_over(json, display.document(bundle), Screen(flags.Options()).text)
+        folders.hand_over(json, display.document(bundle, folder), Screen(flags.Options()).text)
     if json != "-":
-        Screen(flags.Options(no_color=no_color)).lines(display.lines(bundle))
+        Screen(flags.Options(no_color=no_color)).lines(display.lines(bundle, folder))
     return GOOD
 
 

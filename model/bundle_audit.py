@@ -19,19 +19,20 @@ PROGRAMS = (
     "kubeadm", "kubectl", "kubelet", "containerd", "containerd-shim-runc-v2", "ctr", "etcdctl", "etcdutl",
     "bridge", "host-local", "loopback", "portmap",
 )  # fmt: skip
+# kmod and ca-certificates are in every Debian that is more than a container.
 PACKAGES = (
-    "ufw", "python3", "sudo", "iptables", "nftables", "conntrack", "socat", "ethtool", "ebtables", "kmod", "runc", "haproxy",
-    "keepalived", "chrony", "ca-certificates",
+    "ufw", "python3", "sudo", "iptables", "nftables", "conntrack", "socat", "ethtool", "ebtables", "runc", "haproxy", "keepalived",
+    "chrony",
 )  # fmt: skip
 _CHUNK = 2**20
 _BROKEN = (OSError, EOFError, zlib.error, tarfile.TarError, ValueError, KeyError, TypeError)
 
 
 def fault_in(folder: Path, bundle: Bundle, item: Item) -> str:
-    """Say what is wrong with one item, its content included; empty when nothing is."""
+    """Say what is wrong with one item's file, its content included; empty when nothing is."""
     fault = fault_of(folder, item)
     if fault:
-        return fault
+        return fault.partition(": ")[2]
     path = folder / item.file
     try:
         if isinstance(item, BinaryItem):
@@ -44,7 +45,7 @@ def fault_in(folder: Path, bundle: Bundle, item: Item) -> str:
             said = ""
     except _BROKEN as error:
         said = f"cannot be read: {error or type(error).__name__}"
-    return f"{item.kind} {item.name} {item.version}: {item.file} {said}" if said else ""
+    return f"{item.file} {said}" if said else ""
 
 
 def lacking(bundle: Bundle) -> Iterator[str]:

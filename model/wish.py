@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from model import sources
+from model.bundle import Architecture
 from model.bundle_items import Needed
 from model.errors import BundleError
 from model.sources import Network, Program, Sources
@@ -50,7 +51,7 @@ class Wish:
     """All of it; `packages` are names of Debian packages, without what they depend on."""
 
     kubernetes: str
-    architecture: str
+    architecture: Architecture
     network: Network
     suites: tuple[str, ...]
     files: tuple[WishedFile, ...]
@@ -59,7 +60,9 @@ class Wish:
     packages: tuple[str, ...]
 
 
-def compose(known: Sources, version: str | None, architecture: str, suites: Sequence[str], network: Network) -> Wish:
+def compose(
+    known: Sources, version: str | None, architecture: Architecture, suites: Sequence[str], network: Network
+) -> Wish:
     """
     Return what to fetch. `version` is a Kubernetes such as 1.36 or 1.36.3; None is the sources' own. No `suites` are all of them.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -22,12 +22,15 @@ Look = Callable[[], tuple[Part, ...]]
 
 @dataclass(frozen=True, slots=True)
 class Looking:
-    """Where to look; `home` is the folder that names in the sources are relative to."""
+    """
+    Where to look; `home` is the folder that names in the sources are relative to. `pinned` gathers the pins that were compared.
+    """
 
     shop: Workshop
     sources: Sources
     wish: Wish
     home: Path
+    pinned: set[str] = field(default_factory=set)
 
     def all(self) -> Iterator[tuple[str, Look]]:
         """Yield every look by a title; each is made once, in any order, and raises FleetError."""
@@ -51,7 +54,7 @@ class Looking:
         )
 
     def _image(self, image: WishedImage) -> tuple[Part, ...]:
-        pin = self.sources.pins.get(image.reference)
+        pin = self._pin(image.reference)
         found = self.shop.registries.look(image.name, image.tag, self.wish.architecture, pin)
         key = f"{image.reference} {found.digest} {image.needed}"
         make = partial(making.image, image, found)
@@ -91,12 +94,16 @@ class Looking:
         return (index, *(making.package_part(suite, package) for package in found))
 
     def _agree(self, address: str, sha256: str) -> None:
-        pin = self.sources.pins.get(address)
+        pin = self._pin(address)
         if pin is not None and pin != f"sha256:{sha256}":
             raise BundleError(
                 f"{address}: digest pinned {pin}, seen sha256:{sha256}",
                 "the publisher changed the file, or somebody else answers; look into it before changing the pin",
             )
+
+    def _pin(self, name: str) -> str | None:
+        self.pinned.add(name)
+        return self.sources.pins.get(name)
 
 
 def _last(address: str) -> str:

@@ -18,6 +18,7 @@ from remote.upstream.registry import Registries
 
 # Everything unfinished lies in there; it is no part of the bundle.
 WORK = ".download"
+RECORD = "record.json"
 _ITEMS: TypeAdapter[tuple[Item, ...]] = TypeAdapter(tuple[Item, ...])
 
 
@@ -38,9 +39,10 @@ class Part:
 
 @dataclass(slots=True)
 class Workshop:
-    """The bundle's folder and the ways to publishers."""
+    """The bundle's folder, the one for what is unfinished, and the ways to publishers."""
 
     folder: Path
+    work: Path
     client: Client
     registries: Registries
     downloads: Downloads = field(init=False)
@@ -48,12 +50,7 @@ class Workshop:
 
     def __post_init__(self) -> None:
         self.downloads = Downloads(self.client, self.work)
-        self.record = Record(self.work / "record.json")
-
-    @property
-    def work(self) -> Path:
-        """Where unfinished things are."""
-        return self.folder / WORK
+        self.record = Record(self.folder / WORK / RECORD)
 
     def draft(self, file: str) -> Path:
         """Return where a file is written before it is whole; `keep` gives it its name."""
