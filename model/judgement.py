@@ -158,9 +158,7 @@ class Trial:
         view = self.views.get(node_of(pair.source))
         if view is None or pair.external or not self.site.by_name[node_of(pair.source)].node:
             return {}
-        found = {
-            each.port: each for each in self.exposed if each.protocol == protocol and each.address == pair.address
-        }
+        found = {each.port: each for each in self.exposed if each.protocol == protocol and each.address == pair.address}
         # Rules in front of Services meet what pods send, not what the node's own processes do.
         guard = gate(view.nft, pair.source_address, pair.address, protocol, None) if is_pod(pair.source) else None
         return {
