@@ -50,7 +50,7 @@ def footprint(lab: Lab, host: str) -> Footprint:
     paths = frozenset(inside(*pruned.split()).splitlines()) | _below(inside)
     links = {line.split(":")[1].split("@")[0].strip() for line in inside("ip", "-o", "link", spaces="-n").splitlines()}
     routes = inside("ip", "route", spaces="-n").splitlines() + inside("ip", "-6", "route", spaces="-n").splitlines()
-    mounts = [line.split()[4] for line in inside("cat", "/proc/self/mountinfo", spaces="-m").splitlines()]
+    mounts = [line.split()[4] for line in inside("cat", "/proc/1/mountinfo").splitlines()]
     units = inside("systemctl", "list-units", "--no-legend", "--plain").splitlines()
     enabled = inside("systemctl", "list-unit-files", "--state=enabled", "--no-legend").splitlines()
     return {
