@@ -49,8 +49,9 @@ def preflight(
     """
     Look at every named host in one read-only round trip and return one outcome a finding, and one for each host without any.
 
-    Hosts `beside` are looked at too, for what is only seen between hosts, and nothing is told of them. What the site waives is waived already; `stops` tells what is left that must be mended first. A host that cannot be looked at
-    is failed and hides no other. Raises `PlanRefused` as `gate` does.
+    Hosts `beside` are looked at too, for what is only seen between hosts, and nothing is told of them. What the site waives is waived
+    already; `stops` tells what is left that must be mended first. A host that cannot be looked at is failed and hides no other.
+    Raises `PlanRefused` as `gate` does.
     """
     site, today = context.site, context.started.date()
     versions = gate(site, bundle, today)
