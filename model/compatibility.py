@@ -114,6 +114,8 @@ def of_site(settings: Settings, bundle: Bundle | None, today: date) -> Iterator[
     """
     yield from kubernetes(settings.kubernetes.version, today)
     if bundle is None:
+        if settings.kubernetes.packages == "apt":
+            yield from containerd(settings.kubernetes.containerd.version, settings.kubernetes.version, today)
         return
     wanted, has = settings.kubernetes.version, bundle.kubernetes
     same = has == wanted if wanted.count(".") > 1 else minor_of(has) == wanted
