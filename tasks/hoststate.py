@@ -23,6 +23,11 @@ SECONDS = 300.0
 _OF_APT = "/etc/apt/"
 # Where a package is to change its version, it may be held, and the wanted version older.
 _REPLACING = ("--allow-change-held-packages", "--allow-downgrades")
+_OF_PACKAGES = ("could not install ", "could not read the package sources")
+_PACKAGES_NEXT = (
+    "look at the host's sources of packages: in site.yaml `servers.mirror`, `kubernetes.repositories` with their keys, and "
+    "whether they have `kubernetes.version` and `kubernetes.containerd.version`"
+)
 _UNIT_FOLDERS = ("/etc/systemd/system/", "/usr/lib/systemd/system/", "/lib/systemd/system/")
 
 
@@ -62,6 +67,9 @@ def carry_out(host: Host, change: Change, timeout: float = SECONDS) -> None:
     if done.exit_code:
         lines = done.stderr.decode(errors="replace").splitlines()
         step = next((line for line in reversed(lines) if line.startswith("could not ")), "")
+        if step.startswith(_OF_PACKAGES):
+            words = dict.fromkeys(line for line in lines if line.startswith(("E: ", "W: ")))
+            raise CommandFailed(host.name, (step,), done.exit_code, "; ".join(words)[:600], _PACKAGES_NEXT)
         detail = "; ".join(lines[-6:])[-600:] if step else first_lines(done.stderr)
         raise CommandFailed(host.name, (step or "sh",), done.exit_code, detail, "look at the host's journal")
 

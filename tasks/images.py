@@ -25,8 +25,8 @@ _EVERYWHERE = ("kube-proxy", "coredns", "pause")
 _ETCD = "etcd"
 PROGRAMS = Path(__file__).parent.parent / "templates" / "host" / "image-programs.sh"
 _NEXT = (
-    "can the host reach that registry? `kubernetes.registries` in site.yaml names the organisation's mirrors, "
-    "`servers.proxy` its proxy (docs/bootstrap.md)"
+    "can the host reach that registry, and has it the image? `kubernetes.registries` in site.yaml names the organisation's mirrors and "
+    "their `ca`, `servers.proxy` its proxy (docs/bootstrap.md)"
 )
 
 

@@ -66,7 +66,7 @@ def runtime(view: View, machine: Machine, facts: MachineFacts) -> Iterator[Seen]
     wanted = kubernetes.containerd
     if not machine.node or release is None or kubernetes.packages != "apt" or wanted.package != "containerd":
         return
-    if compatibility.number_of(f"{release.containerd}.0") < compatibility.number_of(f"{wanted.version}.0"):
+    if compatibility.number_of(release.containerd) < compatibility.number_of(wanted.version):
         yield Seen(
             f"Debian {release.number} brings containerd {release.containerd}, and the site wants {wanted.version}"
         )

@@ -52,7 +52,7 @@ mf_install() {
     # shellcheck disable=SC2086
     mf_apt $mf_from install "$@" && return
     cat "$mf_work/warned" >&2
-    mf_fail "install $*"
+    mf_fail "install $(printf '%s ' "$@" | sed 's/--[a-z-]* //g; s/ $//')"
 }
 
 # $1: path, $2: mode, $3: owner, $4: the text's name in the working folder.

@@ -66,7 +66,7 @@ def prepare(bundle: Path, folder: Path) -> str:
         deb.write(kubernetes)
     keyring = Keyring(folder / "gpg")
     index(kubernetes, keyring)
-    index(debian, keyring)
+    index(debian, None)
     # In binary, as some publishers hand it out.
     (folder / "kubernetes.gpg").write_bytes(keyring.export())
     keyring.close()
