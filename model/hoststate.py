@@ -162,11 +162,8 @@ def plan(desired: HostState, seen: Seen) -> Change:
     whole = (_whole(file, seen.files.get(file.path)) for file in desired.files)
     files = tuple(file for file in whole if not _holds(file, seen.files.get(file.path)))
     declared = {file.path for file in desired.files}
-    swept = (path for path in sorted(seen.present) if any(fnmatch(path, pattern) for pattern in desired.swept))
-    absent = (
-        *(path for path in desired.absent if path in seen.present),
-        *(path for path in swept if path not in declared),
-    )
+    swept = {path for path in seen.present if any(fnmatch(path, pattern) for pattern in desired.swept)} - declared
+    absent = tuple(dict.fromkeys((*(path for path in desired.absent if path in seen.present), *sorted(swept))))
     modules = tuple(name for name in desired.modules if name not in seen.modules)
     sysctl = {
         name: value for name, value in desired.sysctl.items() if _words(seen.sysctl.get(name, "")) != _words(value)
