@@ -99,5 +99,7 @@ def _last_words(host: Host) -> str:
     from remote.shell import run
 
     lines = run(host, ("tail", "-n", "40", LOG), root=True).stdout.decode(errors="replace").splitlines()
-    errors = [line.strip() for line in lines if "error" in line.lower() or line.startswith("could not")]
+    # kubeadm marks what its own look found; without such a mark the end of the log speaks.
+    errors = [line.strip() for line in lines if "[ERROR" in line]
+    errors = errors or [line.strip() for line in lines if "error" in line.lower() or line.startswith("could not")]
     return "; ".join((errors or [line.strip() for line in lines if line.strip()])[-4:])[:700] or "it said nothing"

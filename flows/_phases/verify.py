@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +40,7 @@ def run(work: Work) -> tuple[Outcome, ...]:
         if not work.dry_run:
             found += _nodes(work, cluster)
             found += _workloads(cluster)
+            _await_probe_pods(work, cluster)
             found += _names(work, cluster)
     if work.dry_run:
         return (
@@ -131,6 +133,18 @@ def _workloads(cluster: Cluster) -> Iterable[Outcome]:
                 yield Outcome(
                     "controller", f"workload/{name}", Status.FAILED, message, f"kubectl -n {meta['namespace']} get pods"
                 )
+
+
+def _await_probe_pods(work: Work, cluster: Cluster) -> None:
+    """Wait for the pod of each node: of one that has just come the DaemonSet may not know yet. Who asks it tells of one that is missing."""
+    from model.errors import WaitExpired
+
+    def there(pods: Sequence[Any]) -> bool:
+        serving = [pod for pod in pods if _is(pod, "Ready") and "deletionTimestamp" not in pod["metadata"]]
+        return set(work.nodes) <= {pod["spec"].get("nodeName") for pod in serving}
+
+    with suppress(WaitExpired):
+        cluster.wait(f"/api/v1/namespaces/{probe_pod.NAMESPACE}/pods", there, "probe pods on every node", READY_SECONDS)
 
 
 def _complete(thing: Any) -> bool:
