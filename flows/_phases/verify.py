@@ -15,7 +15,7 @@ from flows._phases.work import Work, skipped, would
 from model.outcome import Outcome, Status
 from remote.facts import probe_pod
 from remote.facts.probe_pod import Question
-from tasks import serving
+from tasks import images, serving
 from tasks.render import render
 
 if TYPE_CHECKING:
@@ -27,7 +27,6 @@ READY_SECONDS = 180.0
 _ASK_SECONDS = 150.0
 _LEARN_SECONDS = 90.0
 _NAME = "kubernetes.default.svc.cluster.local"
-_PAUSE = "registry.k8s.io/pause:3.10.2"
 
 
 def run(work: Work) -> tuple[Outcome, ...]:
@@ -65,7 +64,7 @@ def _certificates(work: Work, cluster: Cluster) -> Iterable[Outcome]:
 
 
 def _probe(work: Work, cluster: Cluster) -> Iterable[Outcome]:
-    image = work.bundle.image("pause").reference if work.bundle else _PAUSE
+    image = images.reference(work.site, work.bundle, "pause")
     text = render("manifests/probe/daemonset.yaml", namespace=probe_pod.NAMESPACE, image=image)
     lines = [
         line for manifest in yaml.safe_load_all(text) for line in cluster.apply(manifest, dry_run=work.dry_run).lines
