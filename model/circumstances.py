@@ -62,7 +62,8 @@ class Circumstances:
     A source is proven when another destination saw its packets in this window, a witness when it saw another source's.
     `ingress` is the destination's ruleset on this flow, `egress` the source's; None where no ruleset was read.
     `owners` maps the destination's listening ports to process names; `owed` are ports where the declared service must answer (stage after).
-    `offers` are the ports of the destination that Services of the cluster take.
+    `offers` are the ports of the destination that Services of the cluster take there, `near` those that the source's own node takes
+    before a packet leaves it.
     """
 
     source_alive: bool = True
@@ -75,6 +76,7 @@ class Circumstances:
     declared_owners: Mapping[int, frozenset[str]] = field(default_factory=dict)
     owed: int = 0
     offers: Mapping[int, Offer] = field(default_factory=dict)
+    near: Mapping[int, Offer] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from model.exposure import Exposed, taken
 from model.hostview import HostView
 from model.outcome import Outcome, Status
 from model.pairs import EVERY_PORT, PROTOCOLS, Pair
+from model.pods import is_pod, node_of
 from model.report import Cell
 from model.service_gate import gate
 from model.services import Services
@@ -96,6 +97,7 @@ class Trial:
             declared_owners=self.services.declared(pair, protocol, owners),
             owed=self.services.owed(pair, protocol),
             offers=self._offers(pair, protocol),
+            near=self._near(pair, protocol),
         )
 
     @cached_property
@@ -149,6 +151,19 @@ class Trial:
         found = taken(self.exposed, self.site.by_name[pair.destination], pair.address, protocol)
         return {
             port: Offer(each.service, each.answers(pair.destination), guard.on(port)) for port, each in found.items()
+        }
+
+    def _near(self, pair: Pair, protocol: str) -> dict[int, Offer]:
+        """What the source's own node leads to Services before it leaves: external addresses of theirs, which every node takes."""
+        view = self.views.get(node_of(pair.source))
+        if view is None or pair.external or not self.site.by_name[node_of(pair.source)].node:
+            return {}
+        found = {each.port: each for each in self.exposed if each.protocol == protocol and each.address == pair.address}
+        # Rules in front of Services meet what pods send, not what the node's own processes do.
+        guard = gate(view.nft, pair.source_address, pair.address, protocol, None) if is_pod(pair.source) else None
+        return {
+            port: Offer(each.service, each.answers(node_of(pair.source)), guard.on(port) if guard else "admit")
+            for port, each in found.items()
         }
 
     def _egress(self, pair: Pair, protocol: str) -> netfilter.Judgement | None:

@@ -18,6 +18,22 @@ def offered(offer: Offer, expected: str, protocol: str, packets: Packets, port: 
     return judged(offer, name, protocol, _reply(packets, port))
 
 
+def taken_at_source(offer: Offer, expected: str) -> Story:
+    """
+    Judge one port that the source's own node translates, so that the packet never leaves for its destination: the lists speak.
+    """
+    note = f"the source's own node leads it to Service {offer.service}: {_BY_LISTS}"
+    if not offer.gate:
+        return Story(expected, "unknown", "unproven", "source", note)
+    if offer.gate == "refuse":
+        note = f"the source's own node keeps it from Service {offer.service}: {_BY_LISTS}"
+    seen = "open" if offer.answered and offer.gate == "admit" else "closed"
+    if seen == expected:
+        return Story(expected, seen, "ok", "", note)
+    culprit = "nat" if seen == "open" else "source-egress" if offer.gate == "refuse" else "listener"
+    return Story(expected, seen, "violation", culprit, note)
+
+
 def _open(offer: Offer, name: str, protocol: str, reply: str) -> Story:
     if reply == "service":
         return Story("open", "open", "ok", "", f"{name} answered")

@@ -8,7 +8,7 @@ from __future__ import annotations
 from model import bits
 from model.circumstances import Circumstances, Packets, Stories, Story
 from model.hostview import is_named
-from model.offers import offered
+from model.offers import offered, taken_at_source
 from model.pairs import EVERY_PORT, Pair
 from model.pods import is_pod
 
@@ -24,8 +24,11 @@ def judge(pair: Pair, protocol: str, packets: Packets, known: Circumstances) -> 
     probed = pair.probed.get(protocol, 0)
     stories: Stories = {}
     led = _led(pair, packets, known)
-    _judge_open(stories, pair, opened & probed & ~led, packets, known)
-    _judge_closed(stories, pair, probed & ~opened & ~(0 if pair.border else led), packets, known)
+    near = bits.from_ports(known.near) & probed & packets.sent & ~packets.arrived
+    _judge_open(stories, pair, opened & probed & ~led & ~near, packets, known)
+    _judge_closed(stories, pair, probed & ~opened & ~near & ~(0 if pair.border else led), packets, known)
+    for port in bits.to_ports(near):
+        _put(stories, taken_at_source(known.near[port], "open" if opened & 1 << port else "closed"), 1 << port)
     for port in bits.to_ports(led & probed & (EVERY_PORT if not pair.border else opened)):
         expected = "open" if opened & 1 << port else "closed"
         _put(stories, offered(known.offers[port], expected, protocol, packets, port), 1 << port)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from ipaddress import ip_address
 from pathlib import Path
@@ -70,13 +71,19 @@ def cluster(api: Api, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clus
 
 @pytest.fixture(scope="session")
 def bootstrapped() -> Iterator[tuple[LabCluster, int, dict[str, Any]]]:
-    """A small lab of bare hosts that one bootstrap made a cluster: with that run's exit code and report."""
-    lab = Lab("cl")
+    """
+    A small lab of bare hosts that one bootstrap made a cluster: with that run's exit code and report.
+
+    A lab that MATRIX_FLEET_TEST_LAB names is used as it is, and stays.
+    """
+    given = os.environ.get("MATRIX_FLEET_TEST_LAB")
+    lab = Lab(given or "cl")
     lab.do("up", "--profile", "small", "--bare")
     cluster = LabCluster(lab)
     code, report = cluster.flow("bootstrap", seconds=LONG)
     yield cluster, code, report
-    lab.do("down")
+    if not given:
+        lab.do("down")
 
 
 @pytest.fixture(scope="session")

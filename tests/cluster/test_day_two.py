@@ -51,8 +51,10 @@ def fresh() -> Iterator[tuple[Lab, dict[str, Footprint]]]:
     """A lab of bare hosts, and how two of them looked before anything was done to them."""
     lab = Lab("cd")
     lab.do("up", "--profile", "small", "--bare")
-    yield lab, {name: footprint(lab, name) for name in ("w-1", "cp-3")}
-    lab.do("down")
+    try:
+        yield lab, {name: footprint(lab, name) for name in ("w-1", "cp-3")}
+    finally:
+        lab.do("down")
 
 
 @pytest.fixture(scope="module")

@@ -180,15 +180,16 @@ def test_node_ports_are_judged_by_who_answers_whom(echo: LabCluster) -> None:
     code, report = echo.flow("verify_ports")
     assert (code, wrong(report)) == (0, [])
     services = (
-        (30080, "tcp", "default/echo", "answered"),
-        (30053, "udp", "kube-system/names", "judged by the Service list"),
+        (30080, "tcp", "default/echo", ("answered",)),
+        # DNS may answer what is no question, and need not.
+        (30053, "udp", "kube-system/names", ("answered", "judged by the Service list")),
     )
     for port, protocol, service, told in services:
-        told_of = [cell for cell in holding(report, port, protocol) if f"Service {service}" in cell["note"]]
+        told_of = [cell for cell in holding(report, port, protocol) if f"Service {service}" in cell.get("note", "")]
         opened = [cell for cell in told_of if cell["expected"] == "open" and cell["plane"] == "host"]
         assert {(cell["from"], cell["to"]) for cell in opened} == {(a, b) for a in MAIN for b in MAIN if a != b}
         assert all((cell["evidence"]["A"], cell["evidence"]["P"]) == (1, 0) for cell in opened)
-        assert all(told in cell["note"] for cell in opened)
+        assert all(any(words in cell["note"] for words in told) for cell in opened)
         # Its own pods come to a node under their own addresses, which no row names.
         kept = {(cell["from"], cell["to"]) for cell in told_of if cell["expected"] == "closed"}
         assert {(f"pods@{node}", node) for node in MAIN} <= kept
@@ -218,9 +219,12 @@ def test_a_service_that_no_row_declares_is_a_finding_by_its_name(echo: LabCluste
     (outcome,) = [each for each in report["outcomes"] if each["subject"].startswith("service/")]
     assert (code, outcome["subject"], outcome["status"]) == (2, "service/default/outside", "drift")
     assert "9999/tcp at 10.20.1.21" in outcome["message"]
-    # It is offered, and kept from everybody all the same.
-    assert wrong(report) == []
-    assert any("kept from Service default/outside" in cell["note"] for cell in holding(report, 9999, to="w-1"))
+    # Kept from everybody, save from the nodes' own processes: these their own nodes lead to it, and nothing at w-1 can change that.
+    others = {(name, "w-1", "nat") for name in NODES if name != "w-1"}
+    assert {(cell["from"], cell["to"], cell["culprit"]) for cell in wrong(report)} == others
+    for name in NODES:
+        (cell,) = holding(report, 9999, to="w-1", address="10.20.1.21", **{"from": f"pods@{name}"})
+        assert (cell["verdict"], "Service default/outside" in cell["note"]) == ("ok", True)
 
 
 def test_a_strangers_accept_before_ufws_is_found(small: LabCluster) -> None:

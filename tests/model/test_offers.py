@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from model.circumstances import Offer, Packets
-from model.offers import offered
+from model.offers import offered, taken_at_source
 
 PORT = 30080
 BIT = 1 << PORT
@@ -52,3 +52,24 @@ def test_story(
 
 def test_udp_that_is_judged_by_lists_says_so() -> None:
     assert "judged by the Service list" in offered(Offer("a/b", True, "admit"), "open", "udp", Packets(), PORT).note
+
+
+@pytest.mark.parametrize(
+    ("expected", "gate", "answered", "story"),
+    [
+        ("closed", "admit", True, ("open", "violation", "nat")),
+        ("closed", "admit", False, ("closed", "ok", "")),
+        ("closed", "refuse", True, ("closed", "ok", "")),
+        ("closed", "", True, ("unknown", "unproven", "source")),
+        ("open", "admit", True, ("open", "ok", "")),
+        ("open", "admit", False, ("closed", "violation", "listener")),
+        ("open", "refuse", True, ("closed", "violation", "source-egress")),
+    ],
+)
+def test_what_the_sources_own_node_takes_is_told_by_the_lists(
+    expected: str, gate: str, answered: bool, story: tuple[str, str, str]
+) -> None:
+    told = taken_at_source(Offer("default/outside", answered, gate), expected)
+    assert (told.seen, told.verdict, told.culprit) == story
+    assert "default/outside" in told.note
+    assert "judged by the Service list" in told.note
