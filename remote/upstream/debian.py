@@ -9,6 +9,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.request import getproxies_environment
 
 from model.errors import BundleError, SourceUnreachable
 from model.sources import Archive
@@ -158,7 +159,10 @@ class Apt:
         )
 
     def _run(self, *argv: str) -> str:
-        environment = {**os.environ, "APT_CONFIG": str(self.folder / "apt.conf"), "LC_ALL": "C.UTF-8"}
+        # apt reads these in lower case only.
+        proxies = {f"{name}_proxy": value for name, value in getproxies_environment().items()}
+        settings = {"APT_CONFIG": str(self.folder / "apt.conf"), "LC_ALL": "C.UTF-8"}
+        environment = {**os.environ, **proxies, **settings}
         try:
             done = subprocess.run(
                 (*argv[:1], "-q", *argv[1:]),

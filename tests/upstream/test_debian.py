@@ -98,3 +98,15 @@ def test_a_dead_archive_is_unreachable(tmp_path: Path, signer: archive.Signer) -
     client = Client(frozenset({"127.0.0.1"}), QUICK)
     with pytest.raises(SourceUnreachable, match="InRelease"):
         Apt(client, tmp_path / "apt", "bookworm", "amd64", archives, signer.keyring).packages(("conntrack",))
+
+
+def test_apt_goes_by_the_proxy_of_the_environment(
+    look: Look, web: Web, tmp_path: Path, signer: archive.Signer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look()
+    web.files |= {f"http://archive.test{path}": data for path, data in web.files.items()}
+    monkeypatch.setenv("HTTP_PROXY", web.address)
+    archives = (Archive(address="http://archive.test/debian", suite="bookworm"),)
+    client = Client(frozenset({"archive.test"}), QUICK)
+    found = Apt(client, tmp_path / "apt", "bookworm", "amd64", archives, signer.keyring).packages(("socat",))
+    assert [package.address for package in found] == ["http://archive.test/debian/pool/socat_2.0_all.deb"]
