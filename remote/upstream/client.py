@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import ssl
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
-from urllib.parse import unquote, urljoin, urlsplit
-from urllib.request import getproxies_environment, proxy_bypass
+from urllib.parse import urljoin, urlsplit
 
-import urllib3
-from urllib3 import BaseHTTPResponse, HTTPHeaderDict, PoolManager, ProxyManager, Timeout
-from urllib3.exceptions import HTTPError, LocationParseError
+from urllib3 import BaseHTTPResponse, HTTPHeaderDict, Timeout
+from urllib3.exceptions import HTTPError
 
 from model.errors import BundleError, SourceUnreachable
+from remote.upstream.ways import Ways
 
 # Lists, checksums and manifests are small; whoever sends more of them sends something else.
 MAX_TEXT = 8 * 2**20
@@ -58,8 +56,7 @@ class Client:
         self.patience = patience or Patience()
         self._plain_http = plain_http
         self._over = threading.Event()
-        self._managers: dict[str, PoolManager] = {}
-        self._lock = threading.Lock()
+        self._ways = Ways()
 
     def stop(self) -> None:
         """Let every thread that is asking end with Stopped."""
@@ -142,7 +139,7 @@ class Client:
         for _ in range(_REDIRECTS):
             self.check()
             self._permit(address, place)
-            response = self._manager(place).request(
+            response = self._ways.to(place).request(
                 method,
                 place,
                 headers={"Accept-Encoding": "identity", "User-Agent": "matrix-fleet", **headers, **shown},
@@ -178,17 +175,6 @@ class Client:
             f"use https, or name {parts.hostname} in the sources' plain_http",
         )
 
-    def _manager(self, place: str) -> PoolManager:
-        parts = urlsplit(place)
-        proxies = getproxies_environment()
-        proxy = proxies.get(parts.scheme) or proxies.get("all") or ""
-        if proxy and proxy_bypass(parts.netloc.rpartition("@")[2]):
-            proxy = ""
-        with self._lock:
-            if proxy not in self._managers:
-                self._managers[proxy] = _manager(proxy)
-            return self._managers[proxy]
-
     def _small(self, address: str, response: BaseHTTPResponse) -> bytes:
         data = bytearray()
         while piece := response.read(CHUNK):
@@ -207,20 +193,6 @@ def unreachable(address: str, failure: object) -> SourceUnreachable:
 def _said(failure: object) -> str:
     """Return the failure's own words, without the pools and objects that urllib3 names."""
     return str(failure).rpartition(">: ")[2] or type(failure).__name__
-
-
-def _manager(proxy: str) -> PoolManager:
-    context = ssl.create_default_context()
-    if not proxy:
-        return PoolManager(ssl_context=context, maxsize=16)
-    parts = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
-    where = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
-    known = f"{unquote(parts.username)}:{unquote(parts.password or '')}" if parts.username else None
-    try:
-        shown = urllib3.make_headers(proxy_basic_auth=known) if known else {}
-        return ProxyManager(where, proxy_headers=shown, ssl_context=context, maxsize=16)
-    except (LocationParseError, ValueError) as error:
-        raise BundleError(f"the proxy {where} cannot be used: {error}", "correct HTTPS_PROXY and HTTP_PROXY") from error
 
 
 def _step(status: int) -> str:

@@ -1,3 +1,5 @@
+"""A signed archive, publishers and servers for the tests of this folder."""
+
 from __future__ import annotations
 
 from collections.abc import Iterator

@@ -100,6 +100,16 @@ def test_the_proxy_of_the_environment_is_asked(web: Web, client: Client, monkeyp
         client.text("http://127.0.0.1:9/file")
 
 
+@pytest.mark.parametrize("proxy", ["socks5://somebody:secret@127.0.0.1:9", "nonsense://127.0.0.1:9"])
+def test_a_proxy_that_cannot_be_used_is_named_without_its_password(
+    client: Client, monkeypatch: pytest.MonkeyPatch, proxy: str
+) -> None:
+    monkeypatch.setenv("http_proxy", proxy)
+    with pytest.raises(BundleError, match=r"the proxy \w+://127\.0\.0\.1:9 cannot be used") as raised:
+        client.text("http://127.0.0.1:9/file")
+    assert "secret" not in str(raised.value)
+
+
 @pytest.fixture
 def secure(tmp_path: Path) -> Iterator[tuple[str, Path]]:
     """A server with a certificate of an authority of its own: its address and the authority's file."""
