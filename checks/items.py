@@ -86,7 +86,9 @@ class Checklist:
 def checklist() -> Checklist:
     """Read the data file; raises ValueError for an entry that is not exactly one kind, or a line named twice."""
     said = TypeAdapter(_File).validate_python(_frozen(yaml.safe_load(FILE.read_text("utf-8"))))
-    items = tuple(_item(section, number, entry) for section in said.sections for number, entry in enumerate(section.items, 1))
+    items = tuple(
+        _item(section, number, entry) for section in said.sections for number, entry in enumerate(section.items, 1)
+    )
     lines = [item.line for item in items]
     twice = sorted({line for line in lines if lines.count(line) > 1})
     if twice:
@@ -106,5 +108,12 @@ def _item(section: _Section, number: int, entry: _Entry) -> Item:
     if len(said) != 1:
         raise ValueError(f"line {entry.line}: exactly one of checks, who and later")
     return Item(
-        f"{section.key}-{number}", section.title, entry.line, entry.title, said[0], entry.checks or (), entry.who or "", entry.later or ""
+        f"{section.key}-{number}",
+        section.title,
+        entry.line,
+        entry.title,
+        said[0],
+        entry.checks or (),
+        entry.who or "",
+        entry.later or "",
     )

@@ -7,12 +7,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from checks.check import Check, HostCheck, SiteCheck, Verdict, View
+from checks.items import checklist
 from checks.wishes import wishes
+from flows._compliance_items import others, states
+from flows._compliance_kept import last, since, trend
+from flows._compliance_shown import described
 from flows._compliance_sources import declared_files, latest_proof
+from flows._context import Ingredients
 from flows._hosts import HostFailure, each
 from model.errors import SelectionError
 from model.host_facts import HostFacts, Unseen
 from model.outcome import Outcome, Status
+from model.waivers import waive_outcomes
 from remote.collector.session import collect
 
 if TYPE_CHECKING:
@@ -33,6 +39,36 @@ class Looked:
 
     view: View
     failures: dict[str, HostFailure]
+
+
+def comply(nr: Nornir, context: Context, checks: Sequence[Check], *, whole: bool) -> Ingredients:
+    """
+    Judge the checks, and where they are all of them (`whole`) tell what answers for every item.
+
+    Raises `SelectionError` where no selected host is looked at by any check.
+    """
+    names = hosts_of(context)
+    looked = look(nr, context, names)
+    site, today = context.site, context.started.date()
+    outcomes = judged(checks, looked, names)
+    if whole:
+        outcomes += others(site, checklist(), today)
+    outcomes = waive_outcomes(outcomes, site.settings.waivers, today)
+    before = last(context.options.inventory)
+    extra: dict[str, object] = {
+        "roles": {machine.name: list(machine.roles) for machine in site.machines},
+        "checks": described(checks),
+        "since": since(before, outcomes),
+    }
+    if whole:
+        extra |= {
+            "items": states(checklist(), outcomes),
+            "trend": trend(before, context.started.isoformat(), outcomes),
+        }
+    expected = (
+        tuple(name for name in names if any(outcome.host == name for outcome in outcomes)) if not whole else names
+    )
+    return Ingredients(outcomes, expected, extra=extra)
 
 
 def look(nr: Nornir, context: Context, names: Sequence[str]) -> Looked:

@@ -147,12 +147,20 @@ def egress(site: Site) -> Wrong:
         yield from (f"the way out is closed, and the row {name} opens it" for name in rows)
 
 
+def installation(site: Site) -> Wrong:
+    """Packages and images that nobody can fetch."""
+    settings = site.settings
+    mirrored = settings.servers.mirror or (settings.servers.proxy and settings.servers.proxy.https)
+    if settings.kubernetes.packages == "apt" and settings.egress == "closed" and not mirrored:
+        yield "packages and images come from the internet, and the way there is closed: no mirror, proxy or bundle is named"
+
+
 def _site_check(
     name: str, title: str, section: str, line: int, wrong: Callable[[Site], Wrong], told: Callable[[Site], object]
 ) -> SiteCheck:
     def judge(view: View) -> Verdict:
         said = told(view.site)
-        return settled(list(wrong(view.site)), f"{title[0].lower()}{title[1:]}: {said}", {"said": str(said)})
+        return settled(list(wrong(view.site)), f"{_begun(title)}: {said}", {"said": str(said)})
 
     return SiteCheck(
         id=f"site/{name}",
@@ -164,6 +172,11 @@ def _site_check(
         remedy="ask the organisation, and say it in site.yaml or hosts.yaml (docs/information.md)",
         judge=judge,
     )
+
+
+def _begun(title: str) -> str:
+    """Write a title as the beginning of a sentence; names in capitals stay."""
+    return title if title[1:2].isupper() else f"{title[0].lower()}{title[1:]}"
 
 
 def _servers(role: str) -> Callable[[Site], object]:
@@ -306,5 +319,17 @@ CHECKS = (
         216,
         egress,
         lambda site: site.settings.egress,
+    ),
+    _site_check(
+        "install-access",
+        "Packages and images can be had during installation",
+        _SERVER_TYPES,
+        23,
+        installation,
+        lambda site: (
+            "from a bundle"
+            if site.settings.kubernetes.packages == "bundle"
+            else "from the internet, a mirror or a proxy"
+        ),
     ),
 )

@@ -69,7 +69,11 @@ def users(_wishes: Wishes) -> Any:
     """Return accounts, groups, and the texts of sudo's rules; no password or its digest."""
     texts = {path: text(path) for path in ("/etc/sudoers", *map(str, matching("/etc/sudoers.d", "*")))}
     # sudo reads no file whose name has a dot or ends with a tilde.
-    kept = {path: said for path, said in texts.items() if said is not None and "." not in path[5:] and path[-1] != "~"}
+    kept = {
+        path: said
+        for path, said in texts.items()
+        if said is not None and "." not in Path(path).name and path[-1] != "~"
+    }
     return {
         "accounts": [[each.pw_name, each.pw_uid, each.pw_gid, each.pw_shell] for each in pwd.getpwall()],
         "groups": [[each.gr_name, each.gr_gid, each.gr_mem] for each in grp.getgrall()],
