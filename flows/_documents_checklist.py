@@ -16,13 +16,14 @@ _KINDS = ("automated", "manual", "later")
 def counts(_site: Site) -> str:
     """Return a line a section with the number of items of each kind."""
     known = checklist()
-    tally = Counter((item.section, item.kind) for item in known.items)
-    lines = [
-        (section, sum(tally[section, kind] for kind in _KINDS), *(tally[section, kind] for kind in _KINDS))
-        for section in known.sections()
-    ]
-    total = ("all", *(sum(int(line[column]) for line in lines) for column in range(1, 5)))
+    tally: Counter[tuple[str, str]] = Counter((item.section, item.kind) for item in known.items)
+    lines = [_line(section, [tally[section, kind] for kind in _KINDS]) for section in known.sections()]
+    total = _line("all", [sum(item.kind == kind for item in known.items) for kind in _KINDS])
     return table(("section", "items", *_KINDS), [*lines, total])
+
+
+def _line(section: str, numbers: list[int]) -> tuple[object, ...]:
+    return (section, sum(numbers), *numbers)
 
 
 def items(_site: Site) -> str:
