@@ -52,7 +52,7 @@ def look(nr: Nornir, site: Site, views: Mapping[str, HostView]) -> Seen:
         message = f"Services and pods are not known: {error}"
         failed = Outcome("controller", "cluster", Status.FAILED, message, error.next_step)
         return Seen(holders=holders, outcomes=(*found, failed), absent="the Kubernetes API gave no answer")
-    pods = tuple(pod for pod in ports.pods if pod.node in site.by_name)
+    pods = tuple(pod for pod in ports.pods if pod.node in site.by_name and pod.node in ports.nodes)
     return Seen(
         ports.exposed,
         tuple(pod for pod in pods if pod.node in views),

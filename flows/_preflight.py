@@ -43,12 +43,15 @@ def gate(site: Site, bundle: Bundle | None, today: date) -> tuple[Outcome, ...]:
     return tuple(warn("controller", f"{SUBJECT}/versions", problem.what, problem.fix) for problem in problems)
 
 
-def preflight(nr: Nornir, context: Context, names: Sequence[str], bundle: Bundle | None = None) -> tuple[Outcome, ...]:
+def preflight(
+    nr: Nornir, context: Context, names: Sequence[str], bundle: Bundle | None = None, beside: Sequence[str] = ()
+) -> tuple[Outcome, ...]:
     """
     Look at every named host in one read-only round trip and return one outcome a finding, and one for each host without any.
 
-    What the site waives is waived already; `stops` tells what is left that must be mended first. A host that cannot be looked at
-    is failed and hides no other. Raises `PlanRefused` as `gate` does.
+    Hosts `beside` are looked at too, for what is only seen between hosts, and nothing is told of them. What the site waives is waived
+    already; `stops` tells what is left that must be mended first. A host that cannot be looked at is failed and hides no other.
+    Raises `PlanRefused` as `gate` does.
     """
     site, today = context.site, context.started.date()
     versions = gate(site, bundle, today)
@@ -56,13 +59,15 @@ def preflight(nr: Nornir, context: Context, names: Sequence[str], bundle: Bundle
     def look(host: Host) -> MachineFacts:
         return machine.observe(host, questions(site, site.by_name[host.name]))
 
-    with context.progress(len(names), "looking at every host") as advance:
-        answers = each(nr, look, names=names, workers=_WORKERS, on_done=lambda _name: advance(1), deadline=_SECONDS)
+    asked = (*names, *beside)
+    with context.progress(len(asked), "looking at every host") as advance:
+        answers = each(nr, look, names=asked, workers=_WORKERS, on_done=lambda _name: advance(1), deadline=_SECONDS)
     facts = {name: answer for name, answer in answers.items() if not isinstance(answer, HostFailure)}
     found = examine(site, facts, today, bundle)
     told = [
         outcome
         for name, answer in answers.items()
+        if name in names
         for outcome in ((_unseen(answer),) if isinstance(answer, HostFailure) else _told(name, found[name]))
     ]
     return waive_outcomes((*versions, *told), site.settings.waivers, today)

@@ -59,7 +59,12 @@ def bring_up(context: Context, to_bundle: Path | None, parallel: int) -> Ingredi
 
 def _bundle(context: Context, to_bundle: Path | None) -> tuple[Path, Bundle]:
     kubernetes = context.site.settings.kubernetes
-    if to_bundle is None and (kubernetes.packages != "bundle" or kubernetes.bundle is None):
+    if kubernetes.packages == "apt":
+        raise SiteError(
+            "site.yaml: kubernetes.packages is apt, and flows.upgrade brings nodes to the versions of a bundle alone; upgrade node "
+            "by node as docs/bootstrap.md says under `From repositories`, then name the new version in site.yaml"
+        )
+    if to_bundle is None and kubernetes.bundle is None:
         raise SiteError(
             "site.yaml: kubernetes.bundle names no bundle to upgrade to; name one there, or with --to-bundle"
         )

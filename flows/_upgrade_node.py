@@ -35,7 +35,7 @@ def change(work: Work, cluster: Cluster, seen: Seen, host: Host, kind: upgrade.K
     moved = _close(work, cluster, name)
     work.context.say(f"{name}: {moved} pods moved; {versions}")
     upgrade.carry_out(host, work.site, bundle, kind)
-    enforce(host, runtime.desired(work.site, bundle.image("pause").reference), dry_run=False)
+    enforce(host, runtime.desired(work.site, bundle.image("pause").reference, work.facts[name].suite), dry_run=False)
     _await_node(work, cluster, name, bundle)
     _open(cluster, name)
     _await_workloads(cluster, seen)

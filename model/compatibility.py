@@ -100,10 +100,10 @@ def minor_of(version: str) -> str:
 
 def number_of(version: str) -> tuple[int, int]:
     """
-    Return the first two numbers of a version, for comparing; (0, 0) where it has none.
+    Return the first two numbers of a version, for comparing: (2, 0) of `2`; (0, 0) where it has none.
     """
-    found = re.match(r"v?(\d+)\.(\d+)", version)
-    return (int(found[1]), int(found[2])) if found else (0, 0)
+    found = re.match(r"v?(\d+)(?:\.(\d+))?", version)
+    return (int(found[1]), int(found[2] or 0)) if found else (0, 0)
 
 
 def of_site(settings: Settings, bundle: Bundle | None, today: date) -> Iterator[Problem]:
@@ -114,6 +114,8 @@ def of_site(settings: Settings, bundle: Bundle | None, today: date) -> Iterator[
     """
     yield from kubernetes(settings.kubernetes.version, today)
     if bundle is None:
+        if settings.kubernetes.packages == "apt":
+            yield from containerd(settings.kubernetes.containerd.version, settings.kubernetes.version, today)
         return
     wanted, has = settings.kubernetes.version, bundle.kubernetes
     same = has == wanted if wanted.count(".") > 1 else minor_of(has) == wanted

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from difflib import unified_diff
+from fnmatch import fnmatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +47,17 @@ class Unit:
 @dataclass(frozen=True, slots=True)
 class HostState:
     """
-    What a host should hold. `packages` are Debian packages by name, `absent` paths that must not exist, `sysctl` values of the
+    What a host should hold. `packages` are Debian packages by name, `versions` the first numbers that the version of some must have,
+    `absent` paths that must not exist, `swept` shell patterns of which only what is among `files` may be ours, `sysctl` values of the
     running kernel by dotted name (a file makes them last), `modules` kernel modules loaded or built in, `held` packages kept at
     their version. `swapless`: no swap now, nor after a reboot.
     """
 
     packages: tuple[str, ...] = ()
+    versions: Mapping[str, str] = field(default_factory=dict)
     files: tuple[File, ...] = ()
     absent: tuple[str, ...] = ()
+    swept: tuple[str, ...] = ()
     units: tuple[Unit, ...] = ()
     sysctl: Mapping[str, str] = field(default_factory=dict)
     modules: tuple[str, ...] = ()
@@ -63,8 +68,10 @@ class HostState:
         """Join two states that do not speak of the same thing."""
         return HostState(
             self.packages + other.packages,
+            {**self.versions, **other.versions},
             self.files + other.files,
             self.absent + other.absent,
+            self.swept + other.swept,
             self.units + other.units,
             {**self.sysctl, **other.sysctl},
             self.modules + other.modules,
@@ -94,7 +101,10 @@ class SeenUnit:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What a host holds of what was asked for; what is not there is absent from the mappings. `swaps`: active or configured swap."""
+    """
+    What a host holds of what was asked for; what is not there is absent from the mappings. `present` are paths that exist of those
+    that should be absent or are swept. `swaps`: active or configured swap.
+    """
 
     packages: Mapping[str, str]
     held: frozenset[str]
@@ -108,9 +118,13 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What is left to do on a host, in the order it is done; `lines` say it to a person, secrets left out."""
+    """
+    What is left to do on a host, in the order it is done; `lines` say it to a person, secrets left out. `replaced` are those of the
+    packages that are there in another version.
+    """
 
     packages: tuple[str, ...] = ()
+    replaced: tuple[str, ...] = ()
     files: tuple[File, ...] = ()
     absent: tuple[str, ...] = ()
     modules: tuple[str, ...] = ()
@@ -139,10 +153,17 @@ def plan(desired: HostState, seen: Seen) -> Change:
     """
     Return what makes a host hold what it should. `plan(d, s)` is empty exactly where the host already does.
     """
-    packages = tuple(name for name in desired.packages if name not in seen.packages)
+    replaced = tuple(
+        name
+        for name, version in desired.versions.items()
+        if name in desired.packages and name in seen.packages and not is_version(seen.packages[name], version)
+    )
+    packages = tuple(name for name in desired.packages if name not in seen.packages or name in replaced)
     whole = (_whole(file, seen.files.get(file.path)) for file in desired.files)
     files = tuple(file for file in whole if not _holds(file, seen.files.get(file.path)))
-    absent = tuple(path for path in desired.absent if path in seen.present)
+    declared = {file.path for file in desired.files}
+    swept = {path for path in seen.present if any(fnmatch(path, pattern) for pattern in desired.swept)} - declared
+    absent = tuple(dict.fromkeys((*(path for path in desired.absent if path in seen.present), *sorted(swept))))
     modules = tuple(name for name in desired.modules if name not in seen.modules)
     sysctl = {
         name: value for name, value in desired.sysctl.items() if _words(seen.sysctl.get(name, "")) != _words(value)
@@ -160,7 +181,7 @@ def plan(desired: HostState, seen: Seen) -> Change:
     disable = tuple(name for name, (unit, now) in units.items() if unit.enabled is False and now.enabled == "enabled")
     swaps = seen.swaps if desired.swapless else ()
     lines = (
-        *(f"+ package {name}" for name in packages),
+        *(_package(name, seen.packages.get(name, ""), desired.versions.get(name, "")) for name in packages),
         *(line for file in files for line in _difference(file, seen.files.get(file.path))),
         *(f"- {path}" for path in absent),
         *(f"+ module {name}" for name in modules),
@@ -174,6 +195,7 @@ def plan(desired: HostState, seen: Seen) -> Change:
     )
     return Change(
         packages,
+        replaced,
         files,
         absent,
         modules,
@@ -188,6 +210,20 @@ def plan(desired: HostState, seen: Seen) -> Change:
         bool(swaps),
         lines,
     )
+
+
+def is_version(version: str, wanted: str) -> bool:
+    """Tell whether a package's whole version, such as 1.36.3-1.1, is the wanted one or begins with its numbers."""
+    return re.search(expression(wanted), version) is not None
+
+
+def expression(version: str) -> str:
+    """Return what matches a package's whole version where it is `version`, or begins with its numbers; apt reads it, too."""
+    return rf"^([0-9]+:)?{re.escape(version)}([.+~-].*)?$"
+
+
+def _package(name: str, now: str, wanted: str) -> str:
+    return f"~ package {name}: {now} -> {wanted}" if now else f"+ package {name}{f' ({wanted})' if wanted else ''}"
 
 
 _ENABLED = ("enabled", "static", "alias", "generated", "indirect", "enabled-runtime")

@@ -48,7 +48,7 @@ def load_site(directory: Path) -> Site:
         errors += _references(settings, hosts, groups, ports.rows if ports else ())
     if errors or settings is None or hosts is None or groups is None or ports is None:
         raise SchemaErrors(errors)
-    return build(settings, hosts, groups, ports.rows)
+    return build(settings, hosts, groups, ports.rows, directory)
 
 
 def _read(path: Path, errors: list[FieldError]) -> object:

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from model import answers, base, rows, settings
+from model import answers, base, installation, rows, settings
 from model.errors import FieldError
 
 SHOWN = 120
@@ -25,6 +25,12 @@ _PATTERNS = {
     rows.PORTS: "a port such as 443, or a range such as 30000-32767",
     settings.VERSION: 'a version in quotes, such as "1.36" or "1.36.4"',
     settings.EMAIL: "an e-mail address",
+    f"{installation.URL}|{installation.URL_V6}": "a URL such as https://mirror.example.org/debian",
+    installation.SUITE: "a suite such as {codename}, or a path that ends in /",
+    installation.PACKAGE: "the name of a Debian package, such as containerd.io",
+    installation.RUNTIME_VERSION: 'a version from 2 on, in quotes, such as "2" or "2.2"',
+    installation.REGISTRY: "a registry as references begin with it, such as registry.k8s.io",
+    installation.REFERENCE: "registry, name and tag or digest, such as registry.k8s.io/pause:3.10.2",
 }
 _FIXES = {
     "missing": "write a value for it",

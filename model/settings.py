@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from model.base import Address, Declared, Domain, Name, Network, Text
+from model.installation import Containerd, ImageName, Reference, Registry, Repository
 
 WORLD: tuple[Network, ...] = (IPv4Network("0.0.0.0/0"), IPv6Network("::/0"))
 VERSION = r"^1\.\d{2}(\.\d{1,2})?$"
@@ -52,9 +53,14 @@ class Tls(Declared):
 
 
 class Cni(Declared):
-    """The pod network and how it carries packets between nodes."""
+    """
+    The pod network and how it carries packets between nodes.
+
+    `manifest` is its publisher's own, a file relative to the site's folder, for Calico where no bundle brings it.
+    """
 
     name: Literal["flannel", "calico", "cilium"] = "calico"
+    manifest: Text | None = None
     mode: Literal["vxlan", "bgp"] = "vxlan"
     wireguard: bool = False
     typha: bool = False
@@ -87,8 +93,10 @@ class Kubernetes(Declared):
     """
     The cluster to be.
 
-    `bundle` is a folder, relative to the site's. `cgroup_v1`: kubelet may run on the first version of control groups.
-    `accepted_errors` names checks of kubeadm's own that somebody answers for.
+    `packages`: whether nodes are installed from the offline `bundle`, a folder relative to the site's, or by apt from `repositories`,
+    with `containerd` from there and images pulled. `registries` are mirrors that images are pulled from, `images` replace those that
+    kubeadm does not choose. `cgroup_v1`: kubelet may run on the first version of control groups. `accepted_errors` names checks of
+    kubeadm's own that somebody answers for.
     """
 
     version: Annotated[str, Field(pattern=VERSION)] = "1.36"
@@ -96,8 +104,12 @@ class Kubernetes(Declared):
     pod_cidrs: tuple[Network, ...] = (IPv4Network("10.244.0.0/16"),)
     service_cidrs: tuple[Network, ...] = (IPv4Network("10.96.0.0/12"),)
     storage_class: Text = "local-storage"
-    packages: Literal["bundle", "apt"] = "apt"
+    packages: Literal["bundle", "apt"] = "bundle"
     bundle: Text | None = None
+    repositories: tuple[Repository, ...] = ()
+    containerd: Containerd = Containerd()
+    registries: tuple[Registry, ...] = ()
+    images: dict[ImageName, Reference] = {}
     proxy_mode: Literal["nftables", "iptables"] = "nftables"
     runtime: Runtime = Runtime()
     cgroup_v1: bool = False
@@ -116,9 +128,9 @@ class Servers(Declared):
     """
     How every server's operating system is set up.
 
-    `time_options` are chronyd's own, `mirror` replaces Debian's archive, `trusted_ca` are PEM files relative to the site's folder,
-    `reserved_ports` are kept from being handed out as local ports (`8443` or `49152-65535`), `administrators` are the users who may
-    become root by sudo.
+    `time_options` are chronyd's own. `mirror` replaces Debian's archive: its URL, or lines of sources.list. `trusted_ca` are PEM files
+    relative to the site's folder. `reserved_ports` are kept from being handed out as local ports (`8443` or `49152-65535`).
+    `administrators` are the users who may become root by sudo.
     """
 
     time_options: tuple[Text, ...] = ()

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from ipaddress import ip_network
+from pathlib import Path
 
 from model.base import Address, Network
 from model.hosts import GroupEntry, HostEntry, Machine, Traits
@@ -15,12 +16,17 @@ from model.settings import Settings
 
 @dataclass(frozen=True, eq=False)
 class Site:
-    """Everything a person declared, with the questions the rest of the program asks of it."""
+    """
+    Everything a person declared, with the questions the rest of the program asks of it.
+
+    Files that the settings name lie relative to `folder`.
+    """
 
     settings: Settings
     machines: tuple[Machine, ...]
     roles: Mapping[str, Traits]
     rows: tuple[Row, ...]
+    folder: Path
 
     @property
     def name(self) -> str:
@@ -105,14 +111,18 @@ class Site:
 
 
 def build(
-    settings: Settings, hosts: Mapping[str, HostEntry], groups: Mapping[str, GroupEntry], rows: tuple[Row, ...]
+    settings: Settings,
+    hosts: Mapping[str, HostEntry],
+    groups: Mapping[str, GroupEntry],
+    rows: tuple[Row, ...],
+    folder: Path,
 ) -> Site:
     """
-    Join the files into a site. References between files must already be known to be whole (see `model.load`).
+    Join the files of a folder into a site. References between files must already be known to be whole (see `model.load`).
     """
     roles = {name: group.data for name, group in groups.items()}
     machines = tuple(_machine(name, entry, roles) for name, entry in hosts.items())
-    return Site(settings, machines, roles, rows)
+    return Site(settings, machines, roles, rows, folder)
 
 
 def _machine(name: str, entry: HostEntry, roles: Mapping[str, Traits]) -> Machine:

@@ -117,9 +117,9 @@ class Cluster:
         query = {"fieldManager": MANAGER} | _dry(dry_run)
         return self._said(Request("PATCH", path, _pairs(query), body, f"application/{_PATCHES[kind]}+json"))
 
-    def delete(self, path: str, *, dry_run: bool = False) -> bool:
-        """Delete an object, what depends on it in the background; False where it was not there."""
-        query = {"propagationPolicy": "Background"} | _dry(dry_run)
+    def delete(self, path: str, *, dry_run: bool = False, at_once: bool = False) -> bool:
+        """Delete an object, what depends on it in the background; False where it was not there. `at_once`: nobody is given time to end."""
+        query = {"propagationPolicy": "Background"} | _dry(dry_run) | ({"gracePeriodSeconds": "0"} if at_once else {})
         try:
             self._ways.ask(Request("DELETE", path, _pairs(query)))
         except ObjectMissing:

@@ -16,11 +16,13 @@ from model.cluster import Node
 from model.errors import SiteError
 from model.hosts import Machine
 from model.hoststate import File, HostState
+from model.installation import IMAGES
 from model.manifests import Manifest
 from model.nodepatch import NodePatch, patch
 from model.site import Site
 from remote.facts.cluster import observe_nodes
 from tasks.calico import patched
+from tasks.images import of_manifests, reference
 from tasks.objects import enforce as enforce_objects
 from tasks.objects import enforce_nodes
 from tasks.render import render
@@ -30,7 +32,6 @@ if TYPE_CHECKING:
 
 CONFLIST = "/etc/cni/net.d/10-matrix-fleet.conflist"
 CHOSEN = "matrix-fleet.io/pod-network"
-FLANNEL_IMAGE = "ghcr.io/flannel-io/flannel:v0.26.7"
 PUBLIC = {4: "flannel.alpha.coreos.com/node-public-ip", 6: "flannel.alpha.coreos.com/node-public-ipv6"}
 # What the kernel itself uses: the matrix row of Flannel's overlay has the same.
 _VXLAN_PORT = 8472
@@ -47,22 +48,40 @@ def source(site: Site, bundle: Bundle | None, folder: Path | None) -> tuple[str,
     """
     name = site.settings.cni.name
     if name == "flannel":
-        return (bundle.image("flannel").reference if bundle else FLANNEL_IMAGE), ""
+        return reference(site, bundle, "flannel"), ""
     if name == "cilium":
         raise SiteError("site.yaml: cni.name is cilium, which is not set up by this version; choose calico or flannel")
-    found = next((item for item in bundle.manifests if item.name == name), None) if bundle else None
-    if found is None or folder is None:
-        raise SiteError(
-            f"site.yaml: cni.name is {name}, whose manifest comes with a bundle, and none has it; "
-            "`python -m flows.bundle download` fetches it"
-        )
-    text = (folder / found.file).read_text("utf-8")
+    text = _publishers(site, bundle, folder)
     manifests(site, upstream=text)
     return "", text
 
 
+def references(site: Site, bundle: Bundle | None, folder: Path | None) -> tuple[str, ...]:
+    """Return the images that the pod network runs on every node."""
+    return of_manifests(manifests(site, *source(site, bundle, folder)))
+
+
+def _publishers(site: Site, bundle: Bundle | None, folder: Path | None) -> str:
+    """Return the text of the pod network's own manifest: the site's file, or the bundle's."""
+    name, said = site.settings.cni.name, site.settings.cni.manifest
+    found = next((item for item in bundle.manifests if item.name == name), None) if bundle else None
+    if said is not None:
+        path = site.folder / said
+    elif found is not None and folder is not None:
+        path = folder / found.file
+    else:
+        raise SiteError(
+            f"site.yaml: cni.name is {name}, and there is no manifest of it; a bundle brings it "
+            "(`python -m flows.bundle download`), or name its publisher's as `cni.manifest`"
+        )
+    try:
+        return path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SiteError(f"the manifest of {name} cannot be read: {error}") from error
+
+
 def enforce(
-    cluster: Cluster, site: Site, image: str = FLANNEL_IMAGE, upstream: str = "", *, dry_run: bool
+    cluster: Cluster, site: Site, image: str = IMAGES["flannel"], upstream: str = "", *, dry_run: bool
 ) -> tuple[str, ...]:
     """
     Bring the cluster's part of the pod network to what the site says, before any node is ready; return what changed, or would.
@@ -75,7 +94,7 @@ def enforce(
     return (*objects, *enforce_nodes(cluster, lambda asked: patches(site, observe_nodes(asked)), dry_run=dry_run))
 
 
-def manifests(site: Site, image: str = FLANNEL_IMAGE, upstream: str = "") -> tuple[Manifest, ...]:
+def manifests(site: Site, image: str = IMAGES["flannel"], upstream: str = "") -> tuple[Manifest, ...]:
     """
     Return the pod network's objects: our own for Flannel, for Calico its publisher's (`upstream`) with the site's settings.
 

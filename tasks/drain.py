@@ -79,8 +79,16 @@ def name_of(pod: Any) -> str:
 
 
 def delete_node(cluster: Cluster, node: str) -> bool:
-    """Delete a Node object; what was bound to it is collected by the cluster. False where there was none."""
-    return cluster.delete(f"/api/v1/nodes/{node}")
+    """
+    Delete a Node object and the pods bound to it; False where there was no such node.
+
+    The cluster would collect the pods only after a while, and take them for running ones of a node that comes back under the name.
+    """
+    gone = cluster.delete(f"/api/v1/nodes/{node}")
+    for pod in pods_on(cluster, node):
+        meta = pod["metadata"]
+        cluster.delete(f"/api/v1/namespaces/{meta['namespace']}/pods/{meta['name']}", at_once=True)
+    return gone
 
 
 class _Eviction:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import base64
 import shlex
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from model.errors import CommandFailed, HostError
-from model.hoststate import Change, HostState, plan
+from model.hoststate import Change, File, HostState, plan
 from remote.command import first_lines
 from remote.facts.hoststate import observe
 
@@ -20,6 +20,14 @@ if TYPE_CHECKING:
 
 SCRIPT = Path(__file__).parent.parent / "templates" / "host" / "state-apply.sh"
 SECONDS = 300.0
+_OF_APT = "/etc/apt/"
+# Where a package is to change its version, it may be held, and the wanted version older.
+_REPLACING = ("--allow-change-held-packages", "--allow-downgrades")
+_OF_PACKAGES = ("could not install ", "could not read the package sources")
+_PACKAGES_NEXT = (
+    "look at the host's sources of packages: in site.yaml `servers.mirror`, `kubernetes.repositories` with their keys, and "
+    "whether they have `kubernetes.version` and `kubernetes.containerd.version`"
+)
 _UNIT_FOLDERS = ("/etc/systemd/system/", "/usr/lib/systemd/system/", "/lib/systemd/system/")
 
 
@@ -59,6 +67,9 @@ def carry_out(host: Host, change: Change, timeout: float = SECONDS) -> None:
     if done.exit_code:
         lines = done.stderr.decode(errors="replace").splitlines()
         step = next((line for line in reversed(lines) if line.startswith("could not ")), "")
+        if step.startswith(_OF_PACKAGES):
+            words = dict.fromkeys(line for line in lines if line.startswith(("E: ", "W: ")))
+            raise CommandFailed(host.name, (step,), done.exit_code, "; ".join(words)[:600], _PACKAGES_NEXT)
         detail = "; ".join(lines[-6:])[-600:] if step else first_lines(done.stderr)
         raise CommandFailed(host.name, (step or "sh",), done.exit_code, detail, "look at the host's journal")
 
@@ -74,16 +85,16 @@ def script(change: Change) -> str:
 
 
 def _steps(change: Change) -> Iterator[str]:
+    # What apt is to read lies there before it is asked for packages.
+    of_apt = [file for file in change.files if file.path.startswith(_OF_APT)]
+    yield from _put(of_apt)
+    yield from _remove([path for path in change.absent if path.startswith(_OF_APT)])
     if change.packages:
-        yield _call("mf_install", change.packages)
+        yield _call("mf_install", (*(_REPLACING if change.replaced else ()), *change.packages))
     if change.swapoff:
         yield "mf_swapoff"
-    for number, file in enumerate(change.files):
-        coded = base64.encodebytes(file.text.encode()).decode("ascii")
-        yield f"cat >\"$mf_work\"/{number} <<'mf-end'\n{coded}mf-end"
-        yield _call("mf_put", (file.path, f"{file.mode:04o}", file.owner, str(number)))
-    if change.absent:
-        yield f"rm -f -- {shlex.join(change.absent)} || mf_fail 'remove {len(change.absent)} files'"
+    yield from _put([file for file in change.files if file not in of_apt])
+    yield from _remove([path for path in change.absent if not path.startswith(_OF_APT)])
     if change.modules:
         yield _call("mf_modprobe", change.modules)
     yield from (_call("mf_sysctl", pair) for pair in change.sysctl.items())
@@ -102,6 +113,18 @@ def _steps(change: Change) -> Iterator[str]:
     ):
         if units:
             yield _call("mf_systemctl", (verb, *units))
+
+
+def _put(files: Iterable[File]) -> Iterator[str]:
+    for file in files:
+        coded = base64.encodebytes(file.text.encode()).decode("ascii")
+        yield f"cat >\"$mf_work\"/text <<'mf-end'\n{coded}mf-end"
+        yield _call("mf_put", (file.path, f"{file.mode:04o}", file.owner, "text"))
+
+
+def _remove(paths: Sequence[str]) -> Iterator[str]:
+    if paths:
+        yield f"rm -f -- {shlex.join(paths)} || mf_fail 'remove {len(paths)} files'"
 
 
 def _call(function: str, words: Iterable[str]) -> str:

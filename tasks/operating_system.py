@@ -18,9 +18,10 @@ NODE = "/var/lib/matrix-fleet/node.json"
 CA_UNIT = "matrix-fleet-trust.service"
 
 
-def desired(site: Site, machine: Machine, trusted: Mapping[str, str]) -> HostState:
+def desired(site: Site, machine: Machine, trusted: Mapping[str, str], codename: str) -> HostState:
     """
-    Return the state of one server. `trusted`: PEM texts of the organisation's certificate authorities by file name.
+    Return the state of one server. `trusted`: PEM texts of the organisation's certificate authorities by file name; `codename`: its
+    release of Debian.
     """
     state = HostState(
         packages=PACKAGES,
@@ -32,7 +33,14 @@ def desired(site: Site, machine: Machine, trusted: Mapping[str, str]) -> HostSta
         ),
         sysctl={"kernel.hostname": machine.name},
     )
-    return state + _resolver(site, machine) + _time(site) + _trust(trusted) + _mirror(site) + _node(site, machine)
+    return (
+        state
+        + _resolver(site, machine)
+        + _time(site)
+        + _trust(trusted)
+        + _mirror(site, codename)
+        + _node(site, machine)
+    )
 
 
 def _names(site: Site, machine: Machine) -> str:
@@ -107,11 +115,16 @@ def _trust(trusted: Mapping[str, str]) -> HostState:
     return HostState(files=files, units=(Unit(CA_UNIT),))
 
 
-def _mirror(site: Site) -> HostState:
+def _mirror(site: Site, codename: str) -> HostState:
     mirror = site.settings.servers.mirror
     if mirror is None:
         return HostState()
-    return HostState(files=(File("/etc/apt/sources.list", f"{mirror}\n"),))
+    lines = (
+        mirror
+        if mirror.startswith("deb ")
+        else "\n".join(f"deb {mirror} {suite} main" for suite in (codename, f"{codename}-updates"))
+    )
+    return HostState(files=(File("/etc/apt/sources.list", f"{lines}\n"),))
 
 
 def _node(site: Site, machine: Machine) -> HostState:

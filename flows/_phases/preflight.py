@@ -10,4 +10,4 @@ from model.outcome import Outcome
 def run(work: Work) -> tuple[Outcome, ...]:
     """Look at every host that answered; where nobody becomes root is told as a finding, too."""
     reached = [name for name in work.names if name not in work.lost or work.lost[name].subject == "sudo"]
-    return preflight(work.nr, work.context, reached, work.bundle)
+    return preflight(work.nr, work.context, reached, work.bundle, [name for name in work.beside if name in work.facts])

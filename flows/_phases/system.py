@@ -7,16 +7,15 @@ from typing import TYPE_CHECKING
 
 from flows._phases.work import Work, told
 from model.errors import HostError, SiteError
+from model.hoststate import is_version
 from model.outcome import Outcome, Status
-from tasks import operating_system, runtime, staging
+from tasks import cni, images, kubeadm, operating_system, runtime, staging
 from tasks.hoststate import SECONDS, enforce
 
 if TYPE_CHECKING:
     from nornir.core.inventory import Host
 
-    from model.bundle import Bundle
-
-_PAUSE = "registry.k8s.io/pause:3.10.2"
+_OF_BUNDLE = "files of the bundle"
 _LONG = 900.0
 
 
@@ -25,25 +24,33 @@ def system(work: Work) -> tuple[Outcome, ...]:
     trusted = _trusted(work)
 
     def task(host: Host) -> Outcome:
+        if work.bundle is None and work.site.by_name[host.name].node:
+            _by_apt(work, host)
         staged = _stage_files(work, host)
-        desired = operating_system.desired(work.site, work.site.by_name[host.name], trusted)
+        machine, codename = work.site.by_name[host.name], work.facts[host.name].suite
+        desired = operating_system.desired(work.site, machine, trusted, codename)
         done = enforce(host, desired, dry_run=work.dry_run, timeout=SECONDS)
-        return _with_staged(told(host.name, "os", done, "operating system"), staged, work.dry_run)
+        return _with_brought(told(host.name, "os", done, "operating system"), staged, _OF_BUNDLE, work.dry_run)
 
     return work.on_each("os", "operating system", task, work.hosts, _LONG)
 
 
 def container_runtime(work: Work) -> tuple[Outcome, ...]:
-    """containerd and kubelet's unit, then the images of the bundle."""
-    pause = work.bundle.image("pause").reference if work.bundle else _PAUSE
+    """containerd and kubelet's unit, then images: those of the bundle, or pulled by every node at once."""
+    pause = images.reference(work.site, work.bundle, "pause")
+    bring = _stage_images if work.bundle else _pull_images
 
     def task(host: Host) -> Outcome:
-        done = enforce(host, runtime.desired(work.site, pause), dry_run=work.dry_run, timeout=SECONDS)
+        if work.bundle is None:
+            _by_apt(work, host)
+        desired = runtime.desired(work.site, pause, work.facts[host.name].suite)
+        done = enforce(host, desired, dry_run=work.dry_run, timeout=_LONG if work.bundle is None else SECONDS)
         outcome = told(host.name, "runtime", done, "container runtime")
-        imported = _stage_images(work, host) if done.applied or not done.change else 0
-        return _with_staged(outcome, imported, work.dry_run)
+        brought = bring(work, host) if done.applied or not done.change else 0
+        what = _OF_BUNDLE if work.bundle else "images and programs from registries"
+        return _with_brought(outcome, brought, what, work.dry_run)
 
-    return work.on_each("runtime", "container runtime", task, work.nodes, _LONG)
+    return work.on_each("runtime", "container runtime", task, work.nodes, _LONG * 2)
 
 
 def _trusted(work: Work) -> dict[str, str]:
@@ -65,19 +72,42 @@ def _stage_files(work: Work, host: Host) -> int:
     pieces = staging.files_for(work.bundle, suite, machine.node == "control_plane")
     missing = staging.missing_files(host, pieces)
     if work.facts[host.name].progress == "member" and any(piece.item.name == "kubelet" for piece in missing):
-        _same_version(host, work.bundle)
+        _same_version(host, work.bundle.kubernetes, "the bundle carries")
     return _stage(work, host, missing)
 
 
-def _same_version(host: Host, bundle: Bundle) -> None:
+def _same_version(host: Host, wanted: str, whose: str) -> None:
     """Raise `HostError` where a member of the cluster runs another version: that changes node by node, and never back."""
     from remote.shell import run
 
     said = run(host, ("kubelet", "--version"), root=True).stdout.decode(errors="replace").split()
     runs = said[-1].lstrip("v") if said else ""
-    if runs and runs != bundle.kubernetes:
-        step = "python -m flows.upgrade brings nodes to a newer one; or name the bundle that they run in site.yaml"
-        raise HostError(host.name, f"runs Kubernetes {runs}, and the bundle carries {bundle.kubernetes}", step)
+    if runs and not is_version(runs, wanted):
+        step = "python -m flows.upgrade brings nodes to a newer bundle; or name in site.yaml what they run"
+        raise HostError(host.name, f"runs Kubernetes {runs}, and {whose} {wanted}", step)
+
+
+def _by_apt(work: Work, host: Host) -> None:
+    """Raise `HostError` for a host that apt must not change: a member of another version, or one that a bundle made."""
+    from remote.shell import run
+
+    if run(host, ("test", "-e", f"{staging.FOLDER}/stamps"), root=True).exit_code == 0:
+        step = "name the bundle in site.yaml again; or reset the node, and remove that folder and its programs in /usr/local/bin"
+        raise HostError(host.name, f"was installed from a bundle, which lies in {staging.FOLDER}", step)
+    if work.facts[host.name].progress == "member":
+        _same_version(host, work.site.settings.kubernetes.version, "site.yaml says")
+
+
+def _pull_images(work: Work, host: Host) -> int:
+    """Return how many images had to come, and one more where etcd's own programs came, too."""
+    control_plane = work.site.by_name[host.name].node == "control_plane"
+    beside = (images.reference(work.site, None, "pause"), *cni.references(work.site, work.bundle, work.folder))
+    wanted = images.wanted(host, kubeadm.version(host), beside, control_plane=control_plane)
+    missing = images.missing(host, wanted)
+    if missing and work.dry_run:
+        return len(missing)
+    images.pull(host, missing)
+    return len(missing) + (images.etcd_programs(host, wanted) if control_plane and not work.dry_run else 0)
 
 
 def _stage_images(work: Work, host: Host) -> int:
@@ -97,15 +127,11 @@ def _stage(work: Work, host: Host, missing: tuple[staging.Piece, ...], kind: str
     return len(missing)
 
 
-def _with_staged(outcome: Outcome, count: int, dry_run: bool) -> Outcome:
-    """Let an outcome tell of the bundle's files that were brought, or would be."""
+def _with_brought(outcome: Outcome, count: int, what: str, dry_run: bool) -> Outcome:
+    """Let an outcome tell of what was brought to the host, or would be."""
     if not count:
         return outcome
     if dry_run:
-        return replace(
-            outcome,
-            status=Status.DRIFT,
-            message=f"{outcome.message}; {count} files of the bundle would be staged",
-            next="run without --dry-run",
-        )
-    return replace(outcome, status=Status.CHANGED, message=f"{outcome.message}; {count} files of the bundle staged")
+        message = f"{outcome.message}; {count} {what} would be brought"
+        return replace(outcome, status=Status.DRIFT, message=message, next="run without --dry-run")
+    return replace(outcome, status=Status.CHANGED, message=f"{outcome.message}; {count} {what} brought")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ from flows._phases.work import Work, skipped, would
 from model.outcome import Outcome, Status
 from remote.facts import probe_pod
 from remote.facts.probe_pod import Question
-from tasks import serving
+from tasks import images, serving
 from tasks.render import render
 
 if TYPE_CHECKING:
@@ -26,7 +27,6 @@ READY_SECONDS = 180.0
 _ASK_SECONDS = 150.0
 _LEARN_SECONDS = 90.0
 _NAME = "kubernetes.default.svc.cluster.local"
-_PAUSE = "registry.k8s.io/pause:3.10.2"
 
 
 def run(work: Work) -> tuple[Outcome, ...]:
@@ -40,6 +40,7 @@ def run(work: Work) -> tuple[Outcome, ...]:
         if not work.dry_run:
             found += _nodes(work, cluster)
             found += _workloads(cluster)
+            _await_probe_pods(work, cluster)
             found += _names(work, cluster)
     if work.dry_run:
         return (
@@ -63,7 +64,7 @@ def _certificates(work: Work, cluster: Cluster) -> Iterable[Outcome]:
 
 
 def _probe(work: Work, cluster: Cluster) -> Iterable[Outcome]:
-    image = work.bundle.image("pause").reference if work.bundle else _PAUSE
+    image = images.reference(work.site, work.bundle, "pause")
     text = render("manifests/probe/daemonset.yaml", namespace=probe_pod.NAMESPACE, image=image)
     lines = [
         line for manifest in yaml.safe_load_all(text) for line in cluster.apply(manifest, dry_run=work.dry_run).lines
@@ -132,6 +133,18 @@ def _workloads(cluster: Cluster) -> Iterable[Outcome]:
                 yield Outcome(
                     "controller", f"workload/{name}", Status.FAILED, message, f"kubectl -n {meta['namespace']} get pods"
                 )
+
+
+def _await_probe_pods(work: Work, cluster: Cluster) -> None:
+    """Wait for the pod of each node: of one that has just come the DaemonSet may not know yet. Who asks it tells of one that is missing."""
+    from model.errors import WaitExpired
+
+    def there(pods: Sequence[Any]) -> bool:
+        serving = [pod for pod in pods if _is(pod, "Ready") and "deletionTimestamp" not in pod["metadata"]]
+        return set(work.nodes) <= {pod["spec"].get("nodeName") for pod in serving}
+
+    with suppress(WaitExpired):
+        cluster.wait(f"/api/v1/namespaces/{probe_pod.NAMESPACE}/pods", there, "probe pods on every node", READY_SECONDS)
 
 
 def _complete(thing: Any) -> bool:

@@ -7,7 +7,18 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 from model.errors import SchemaErrors
-from model.lint import addresses, certificates, cluster, isolation, listeners, matrix, perimeter, roles, waivers
+from model.lint import (
+    addresses,
+    certificates,
+    cluster,
+    installation,
+    isolation,
+    listeners,
+    matrix,
+    perimeter,
+    roles,
+    waivers,
+)
 from model.lint.finding import Finding, Rule, View, exit_code, from_schema
 from model.load import load_site
 from model.site import Site
@@ -21,6 +32,7 @@ RULES: tuple[Rule, ...] = (
     *listeners.RULES,
     *isolation.RULES,
     *cluster.RULES,
+    *installation.RULES,
     *perimeter.RULES,
     *certificates.RULES,
     *waivers.RULES,

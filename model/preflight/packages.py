@@ -44,7 +44,7 @@ def held(_view: View, _machine: Machine, facts: MachineFacts) -> Iterator[Seen]:
     names = sorted(
         name for name, package in facts.software.packages.items() if package.held and name.startswith(_NEEDED)
     )
-    if names and not facts.ours:
+    if names and not facts.ours and not facts.software.prepared:
         yield Seen(f"held at their versions: {', '.join(names)}")
 
 

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from urllib.parse import urlsplit
 
+from model.apt import PUBLIC, asked, place
 from model.base import Address
 from model.hosts import Machine
+from model.installation import IMAGES
 from model.machine_facts import Questions
 from model.names import records
 from model.site import Site
 
-# Where packages and images come from when there is neither a bundle nor a mirror.
-_ARCHIVES = (("deb.debian.org", 80), ("pkgs.k8s.io", 443), ("registry.k8s.io", 443))
-_PORTS = {"http": 80, "https": 443}
+# Where Debian's packages come from when there is neither a bundle nor a mirror.
+_DEBIAN = ("deb.debian.org", 80)
+# Whose images kubeadm chooses.
+_KUBERNETES = "registry.k8s.io/"
 
 
 def questions(site: Site, machine: Machine) -> Questions:
@@ -42,20 +44,29 @@ def name_servers(site: Site, machine: Machine) -> tuple[Address, ...]:
 def outbound(site: Site, machine: Machine) -> tuple[tuple[str, int], ...]:
     """
     Return where a node must get to so that packages and images can be had: nowhere for a bundle.
+
+    Where a site's way out is closed, what lies in the internet is not asked for: it was reached when the node was installed.
     """
     settings = site.settings
-    if not machine.node or settings.kubernetes.packages != "apt" or settings.egress != "open":
+    kubernetes, proxy, mirror = settings.kubernetes, settings.servers.proxy, settings.servers.mirror
+    if not machine.node or kubernetes.packages != "apt":
         return ()
-    proxy, mirror = settings.servers.proxy, settings.servers.mirror
     through = [url for url in (proxy.https, proxy.http) if url][:1] if proxy else []
     if through:
-        return (_place(through[0]),)
-    return (_place(mirror), *_ARCHIVES[1:]) if mirror else _ARCHIVES
+        return (place(through[0]),) if settings.egress == "open" else ()
+    pod_network = (kubernetes.images.get("flannel", IMAGES["flannel"]),) if settings.cni.name == "flannel" else ()
+    references = (_KUBERNETES, kubernetes.images.get("pause", IMAGES["pause"]), *pod_network)
+    places = (
+        place(_archive(mirror)) if mirror else _DEBIAN,
+        *(place(repository.uri) for repository in kubernetes.repositories),
+        *asked(kubernetes.registries, references),
+    )
+    return tuple(dict.fromkeys(one for one in places if settings.egress == "open" or one[0] not in PUBLIC))
 
 
-def _place(url: str) -> tuple[str, int]:
-    parts = urlsplit(url if "://" in url else f"http://{url}")
-    return parts.hostname or url, parts.port or _PORTS.get(parts.scheme, 80)
+def _archive(mirror: str) -> str:
+    """Return the URL in what may be a whole line of sources.list."""
+    return next((word for word in mirror.split() if "://" in word), mirror)
 
 
 def peers(site: Site, machine: Machine) -> tuple[Address, ...]:

@@ -61,10 +61,15 @@ def kernel(view: View, machine: Machine, facts: MachineFacts) -> Iterator[Seen]:
 
 
 def runtime(view: View, machine: Machine, facts: MachineFacts) -> Iterator[Seen]:
-    """Find releases whose own containerd cannot serve the site's Kubernetes, where it would come from Debian's archive."""
-    settings, release = view.site.settings, DEBIAN.get(facts.system.suite)
-    if machine.node and release and settings.kubernetes.packages == "apt":
-        yield from _problems(compatibility.containerd(release.containerd, settings.kubernetes.version, view.today))
+    """Find releases whose own containerd is older than the wished one, where it is to come by the name that Debian's has, too."""
+    kubernetes, release = view.site.settings.kubernetes, DEBIAN.get(facts.system.suite)
+    wanted = kubernetes.containerd
+    if not machine.node or release is None or kubernetes.packages != "apt" or wanted.package != "containerd":
+        return
+    if compatibility.number_of(release.containerd) < compatibility.number_of(wanted.version):
+        yield Seen(
+            f"Debian {release.number} brings containerd {release.containerd}, and the site wants {wanted.version}"
+        )
 
 
 def _problems(problems: Iterator[Problem]) -> Iterator[Seen]:
@@ -146,7 +151,12 @@ CHECKS = (
     Check("os-end-of-life", "warning", end_of_life, "upgrade it to Debian 12 or 13"),
     Check("bundle-mismatch", "error", bundle, "a bundle for this system, or another system on the server"),
     Check("kernel-too-old", "error", kernel, "a newer kernel"),
-    Check("containerd-unfit", "error", runtime, "install from a bundle that carries containerd 2"),
+    Check(
+        "containerd-unfit",
+        "warning",
+        runtime,
+        "nothing where one of `kubernetes.repositories` has it; else `kubernetes.containerd.package: containerd.io`, or a bundle",
+    ),
     Check("kernel-features", "error", modules, "boot Debian's own kernel (linux-image-amd64 or linux-image-arm64)"),
     Check(
         "cgroup-v1",

@@ -47,6 +47,7 @@ def questions(desired: HostState, mark: str) -> str:
         _call("mf_packages", (*desired.packages, *desired.held)),
         *(_call("mf_seen", ("secret" if file.secret else "text", file.path)) for file in desired.files),
         _call("mf_present", desired.absent),
+        *(_call("mf_ours", (pattern,)) for pattern in desired.swept),
         _call("mf_units", units),
         _call("mf_sysctls", desired.sysctl),
         _call("mf_modules", desired.modules),

@@ -13,6 +13,13 @@ mf_paths='/etc/kubernetes /etc/cni/net.d /var/lib/cni /run/flannel /run/calico /
 mf_units='kubelet.service containerd.service matrix-fleet-nodeports.service'
 mf_balancers='haproxy:/etc/haproxy/haproxy.cfg keepalived:/etc/keepalived/keepalived.conf'
 
+# Units that mount local volumes or make their folders; what is in the volumes is data, and stays.
+mf_volume_units() {
+    for mf_file in /etc/systemd/system/matrix-fleet-volumes.service '/etc/systemd/system/var-lib-matrix\x2dfleet-volumes-'*.mount; do
+        [ ! -e "$mf_file" ] || printf '%s\n' "${mf_file##*/}"
+    done
+}
+
 mf_has() { command -v "$1" >/dev/null 2>&1; }
 
 # Balancers are ours where their configuration is.
@@ -79,6 +86,7 @@ mf_list_chains() {
 }
 
 mf_list_paths() {
+    mf_volume_units | sed 's,^,path /etc/systemd/system/,'
     for mf_path in $mf_paths $(mf_own_balancers | sed 's/.*://'); do
         if [ -d "$mf_path" ] && mountpoint -q "$mf_path"; then
             [ -z "$(ls -A "$mf_path")" ] || echo "path $mf_path"

@@ -33,6 +33,13 @@ mf_unmount() {
     done
 }
 
+mf_remove_volume_units() {
+    mf_volume_units | while IFS= read -r mf_unit; do
+        mf_try systemctl disable --now "$mf_unit"
+        rm -f "/etc/systemd/system/$mf_unit"
+    done
+}
+
 mf_remove_network() {
     mf_list_namespaces | while read -r _ mf_name; do
         mf_try umount -l "/run/netns/$mf_name"
@@ -111,6 +118,7 @@ if [ "$1" = leave ]; then
     exit 0
 fi
 mf_unmount
+mf_remove_volume_units
 mf_remove_network
 mf_remove_chains
 mf_try systemctl disable --now matrix-fleet-nodeports.service

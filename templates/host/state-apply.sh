@@ -20,7 +20,23 @@ mf_apt() {
     return 1
 }
 
-# From the staged bundle where there is one, else from the host's own sources.
+# apt waits for the lock of packages by itself, and for that of their lists not at all.
+mf_update() {
+    mf_tries=0
+    until mf_apt "$@" update 2>"$mf_work/said"; do
+        mf_tries=$((mf_tries + 1))
+        if [ "$mf_tries" -gt 120 ] || ! grep -q '^E: Could not get lock' "$mf_work/said"; then
+            cat "$mf_work/said" >&2
+            return 1
+        fi
+        sleep 1
+    done
+    grep -E '^[EW]: ' "$mf_work/apt" >"$mf_work/warned"
+    return 0
+}
+
+# From the staged bundle where there is one, else from the host's own sources. What could not be read of them is told only where
+# something is lacking for it.
 mf_install() {
     if [ -e /var/lib/matrix-fleet/bundle/packages/Packages ]; then
         mf_own=/var/lib/matrix-fleet/bundle/apt
@@ -32,9 +48,11 @@ mf_install() {
         mf_from=
     fi
     # shellcheck disable=SC2086 # options are several words
-    mf_apt $mf_from update || mf_fail "read the package sources"
+    mf_update $mf_from || mf_fail "read the package sources"
     # shellcheck disable=SC2086
-    mf_apt $mf_from install "$@" || mf_fail "install $*"
+    mf_apt $mf_from install "$@" && return
+    cat "$mf_work/warned" >&2
+    mf_fail "install $(printf '%s ' "$@" | sed 's/--[a-z-]* //g; s/ $//')"
 }
 
 # $1: path, $2: mode, $3: owner, $4: the text's name in the working folder.

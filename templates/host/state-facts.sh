@@ -28,6 +28,16 @@ mf_present() {
     done
 }
 
+# $1: a shell pattern. What matches it and is ours by its name or its first line, as part of the section `present`.
+mf_ours() {
+    for mf_path in $1; do
+        case $mf_path in
+        */matrix-fleet-*) if [ -e "$mf_path" ]; then printf '%s\n' "$mf_path"; fi ;;
+        *) if head -n 1 -- "$mf_path" 2>/dev/null | grep -q '^# Written by matrix-fleet'; then printf '%s\n' "$mf_path"; fi ;;
+        esac
+    done
+}
+
 mf_units() {
     mf_section units
     [ $# -eq 0 ] || systemctl show --property=UnitFileState,ActiveState,NeedDaemonReload -- "$@"

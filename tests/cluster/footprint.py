@@ -18,10 +18,11 @@ _MAY_STAY = re.compile(
     /etc/(ufw|default/ufw|chrony|default/chrony|apt/apt\.conf\.d/80matrix-fleet|sysctl\.d/95-matrix-fleet\.conf) (/.*)? $
     | /etc/modules-load\.d/matrix-fleet\.conf $ | /etc/systemd/system/chrony(d\.service|\.service\.d(/.*)?) $
     | /etc/systemd/system/[a-z-]+\.target\.wants(/(chrony|ufw)\.service)? $ | /etc/rc[0-9S]\.d/.* | /etc/alternatives/.* | /etc/python3.*
+    | /etc/(inputrc|networks) $ | /etc/apparmor\.d/local(/.*)? $ | /usr/sbin/.*
     | /etc/(haproxy|keepalived)(/errors.*|/[a-z.]*sample)? $ | /etc/ssl/.*
     | /etc/passwd-? | /etc/group-? | /etc/.*shadow-? | /etc/sub[ug]id-?
     | /opt/cni(/bin(/.*)?)? $ | /usr/local/bin/(containerd.*|ctr|etcdctl|etcdutl|kube(adm|ctl|let)) $
-    | /var/lib/matrix-fleet(/(bundle|last|etcd-snapshots)(/.*)?)? $
+    | /var/lib/matrix-fleet(/(bundle|last|etcd-snapshots|volumes|node\.json)(/.*)?)? $
     | /var/lib/(apt|chrony|haproxy|keepalived|dpkg|ucf|systemd|python|snmp|sudo|private|sgml-base|xml-core|ufw)(/.*)? $
     | /var/(cache|log/apt|log/chrony|tmp|backups)(/.*)? $ | /var/log/(dpkg|alternatives|ufw|haproxy|lastlog|wtmp|btmp|faillog).*
     | /usr/(lib|share|local/lib)/.*
@@ -30,7 +31,7 @@ _MAY_STAY = re.compile(
 )
 _UNITS_MAY_STAY = re.compile(
     r"^(chronyd?|ufw|systemd-logind|network-online|modprobe@|system-modprobe|time-s|user[-@.]|session-|sudo|nftables|dbus|run-user|"
-    r"apt-|unattended|dpkg|cron|procps|e2scrub|fstrim|xfs|ssh|systemd-|haproxy|keepalived)"
+    r"network-pre|apt-|unattended|dpkg|cron|procps|e2scrub|fstrim|xfs|ssh|systemd-|haproxy|keepalived)"
 )
 
 
@@ -97,7 +98,8 @@ def left_over(before: Footprint, after: Footprint) -> dict[str, list[str]]:
                 path for path in new if re.match(r"^/run/(containerd|flannel|calico|kubernetes|netns/)", path)
             ]
         elif kind == "units":
-            new = [unit for unit in new if not _UNITS_MAY_STAY.match(unit.split()[1])]
+            # Mounts are compared as such: systemd learns of some late.
+            new = [unit for unit in new if not _UNITS_MAY_STAY.match(unit.split()[1]) and not unit.endswith(".mount")]
             new += [unit for unit in sorted(now) if re.match(r"^(runs|starts) (haproxy|keepalived)", unit)]
         elif kind == "processes":
             new = [

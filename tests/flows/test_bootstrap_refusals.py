@@ -10,13 +10,14 @@ from typing import Any
 import pytest
 import yaml
 
-from flows import bootstrap
+from flows import bootstrap, upgrade
 from model.outcome import REFUSED
 from tests.flows.plumbing import site
 from tests.model.test_bundle import _bundle, _write
+from tests.model.test_openpgp import PUBLIC
 
 
-def _settings(folder: Path, **kubernetes: str) -> None:
+def _settings(folder: Path, **kubernetes: object) -> None:
     path = folder / "site.yaml"
     settings = yaml.safe_load(path.read_text("utf-8"))
     settings["kubernetes"] |= kubernetes
@@ -86,6 +87,25 @@ def test_a_version_that_nobody_tried(tmp_path: Path, refused: Callable[..., str]
     folder = site(tmp_path)
     _settings(folder, packages="apt", version=version)
     assert version in refused(folder)
+
+
+def test_packages_from_nowhere(tmp_path: Path, refused: Callable[..., str]) -> None:
+    folder = site(tmp_path)
+    _settings(folder, packages="apt")
+    said = refused(folder)
+    assert "no repository has Kubernetes" in said
+    assert "pkgs.k8s.io/core:/stable:/v1.36/deb/" in said
+
+
+def test_an_upgrade_by_apt_names_the_way_by_hand(tmp_path: Path) -> None:
+    folder = site(tmp_path)
+    (folder / "key.gpg").write_bytes(PUBLIC)
+    repository = {"name": "kubernetes", "uri": "http://mirror.example.test/", "key": "key.gpg"}
+    _settings(folder, packages="apt", repositories=[repository])
+    for bundle in (None, folder):
+        assert upgrade.main(to_bundle=bundle, inventory=folder, quiet=True) == REFUSED
+        report = json.loads((folder / "reports/latest-upgrade/report.json").read_text("utf-8"))
+        assert "kubernetes.packages is apt" in report["outcomes"][0]["message"]
 
 
 @pytest.mark.parametrize(("first", "last"), [("bios", None), ("workers", "os")])

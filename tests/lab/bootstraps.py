@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from tests.lab.driver import Lab
+from tests.model.test_openpgp import PUBLIC
 
 PROGRAM = (sys.executable, "-m", "flows.bootstrap")
 
@@ -35,11 +36,13 @@ class Run:
 
 
 def site_of(lab: Lab, folder: Path, **kubernetes: object) -> Path:
-    """Copy the lab's site into a folder; nodes install from their own sources unless said otherwise."""
+    """Copy the lab's site into a folder; nodes install from a repository on the router unless said otherwise."""
     shutil.copytree(lab.inventory, folder, ignore=shutil.ignore_patterns("reports", "state"))
     path = folder / "site.yaml"
     settings = yaml.safe_load(path.read_text("utf-8"))
-    settings["kubernetes"] |= {"packages": "apt", "bundle": None, **kubernetes}
+    (folder / "repository.gpg").write_bytes(PUBLIC)
+    repository = {"name": "router", "uri": "http://10.20.1.1/", "key": "repository.gpg"}
+    settings["kubernetes"] |= {"packages": "apt", "bundle": None, "repositories": [repository], **kubernetes}
     path.write_text(yaml.safe_dump(settings, sort_keys=False), "utf-8")
     return folder
 

@@ -76,6 +76,13 @@ def mounts(filesystem: Filesystem) -> dict[str, Filesystem]:
 
 
 APT = {"site:kubernetes.packages": "apt", "site:egress": "open"}
+INSIDE = {
+    "site:kubernetes.packages": "apt",
+    "site:kubernetes.repositories": [
+        {"name": "kubernetes", "uri": "http://packages.example.test:8080/k8s/", "key": "a"}
+    ],
+    "site:kubernetes.registries": [{"registry": "registry.k8s.io", "mirrors": ["https://10.20.1.1/v2/k8s"]}],
+}
 ENDPOINT = ("10.20.1.10", 8443)
 
 CASES = (
@@ -103,15 +110,9 @@ CASES = (
     ),
     Case(
         "containerd-unfit",
-        set={**APT, "site:kubernetes.version": "1.37"},
-        says="containerd 1.6 cannot tell its cgroup driver",
-    ),
-    Case("containerd-unfit", set=APT, severity="warning", says="containerd 1.6 has had no patches since 2025-08-23"),
-    Case(
-        "containerd-unfit",
-        {"system.release": {"ID": "debian", "VERSION_CODENAME": "bullseye"}},
-        set=APT,
-        says="containerd 1.4",
+        set={**APT, "site:kubernetes.containerd": {"package": "containerd"}},
+        severity="warning",
+        says="Debian 12 brings containerd 1.6, and the site wants 2",
     ),
     Case(
         "kernel-features",
@@ -337,6 +338,18 @@ CASES = (
         {"software.packages": {"kubelet": Package("hi ", "1"), "vim": Package("hi ", "1")}},
         severity="warning",
         says="versions: kubelet",
+    ),
+    Case(
+        "outbound-closed",
+        {"asked.connects": {("packages.example.test", 8080): Connect("refused")}},
+        set={**INSIDE, "site:egress": "closed"},
+        says="packages.example.test:8080: refused",
+    ),
+    Case(
+        "outbound-closed",
+        {"asked.connects": {("10.20.1.1", 443): Connect("silent")}},
+        set={**INSIDE, "site:egress": "closed"},
+        says="10.20.1.1:443: silent",
     ),
     Case("archive-missing", {"software.archives": ()}, set=APT),
 )

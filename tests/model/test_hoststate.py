@@ -30,7 +30,7 @@ def _obey(desired: HostState, seen: Seen) -> Seen:
         started = name in todo.start or name in todo.restart
         units[name] = SeenUnit(enabled, "active" if started else ("inactive" if name in todo.stop else old.active))
     return Seen(
-        {**seen.packages, **dict.fromkeys(todo.packages, "1")},
+        {**seen.packages, **{name: f"{desired.versions.get(name, 1)}.7-1" for name in todo.packages}},
         seen.held | set(todo.held),
         {path: file for path, file in files.items() if path not in todo.absent},
         seen.present - set(todo.absent),
@@ -55,6 +55,8 @@ _files = st.builds(
 _states = st.builds(
     HostState,
     packages=st.sets(_names).map(tuple),
+    versions=st.dictionaries(_names, st.sampled_from(["1", "1.36"])),
+    swept=st.sets(st.sampled_from(["/etc/c*", "/etc/*/d"])).map(tuple),
     files=st.lists(_files, max_size=2, unique_by=lambda file: file.path).map(tuple),
     absent=st.sets(st.sampled_from(["/etc/c", "/etc/d"])).map(tuple),
     units=st.lists(
@@ -70,7 +72,7 @@ _states = st.builds(
 )
 _hosts = st.builds(
     Seen,
-    packages=st.dictionaries(_names, st.just("1")),
+    packages=st.dictionaries(_names, st.sampled_from(["1", "1.36.3-1.1", "2.0"])),
     held=st.just(frozenset()),
     files=st.dictionaries(
         st.sampled_from(["/etc/a", "/etc/b"]), st.builds(lambda text: _seen(File("", text), text), _texts)
@@ -103,6 +105,21 @@ def test_every_wish_that_a_bare_host_lacks_is_named(desired: HostState) -> None:
         assert f"+ package {name}" in told
     for file in desired.files:
         assert file.path in told
+
+
+def test_a_package_of_another_version_is_replaced_and_says_from_which_to_which() -> None:
+    wanted = HostState(packages=("kubelet", "kubeadm", "vim"), versions={"kubelet": "1.36", "kubeadm": "1.36"})
+    todo = plan(wanted, replace(NOTHING, packages={"kubelet": "1.35.9-1.1", "vim": "9"}))
+    assert (todo.packages, todo.replaced) == (("kubelet", "kubeadm"), ("kubelet",))
+    assert todo.lines == ("~ package kubelet: 1.35.9-1.1 -> 1.36", "+ package kubeadm (1.36)")
+    assert not plan(wanted, replace(NOTHING, packages={"kubelet": "1.36.3-1", "kubeadm": "1.36.4-1", "vim": "9"}))
+
+
+def test_of_what_is_ours_only_what_is_declared_stays() -> None:
+    here, gone = File("/etc/apt/x/matrix-fleet-a", "a"), "/etc/apt/x/matrix-fleet-b"
+    seen = replace(NOTHING, files={here.path: _seen(here)}, present=frozenset({here.path, gone, "/etc/other"}))
+    todo = plan(HostState(files=(here,), swept=("/etc/apt/x/matrix-fleet-*",)), seen)
+    assert (todo.absent, todo.lines) == ((gone,), (f"- {gone}",))
 
 
 def test_a_secret_is_compared_and_never_shown() -> None:

@@ -14,9 +14,10 @@ from model.base import Network
 from model.cluster import read_node
 from model.errors import SiteError
 from model.hoststate import HostState
+from model.installation import IMAGES
 from model.load import load_site
 from model.site import Site
-from tasks.cni import CHOSEN, FLANNEL_IMAGE, conflist, manifests, network_config, patches, source
+from tasks.cni import CHOSEN, conflist, manifests, network_config, patches, source
 
 SITE = load_site(Path(__file__).parents[2] / "inventory")
 BOTH = (ip_network("10.244.3.0/24"), ip_network("fd44:0:0:3::/64"))
@@ -99,12 +100,10 @@ def test_calico_writes_its_own_file_on_nodes() -> None:
 
 
 def test_flannels_image_is_the_bundles_or_the_publishers() -> None:
-    assert source(SITE, None, None) == (FLANNEL_IMAGE, "")
+    assert source(SITE, None, None) == (IMAGES["flannel"], "")
 
 
-@pytest.mark.parametrize(
-    ("name", "word"), [("cilium", "not set up by this version"), ("calico", "comes with a bundle")]
-)
+@pytest.mark.parametrize(("name", "word"), [("cilium", "not set up by this version"), ("calico", "a bundle brings it")])
 def test_a_network_that_cannot_be_set_up_is_refused_before_anything_is(name: str, word: str) -> None:
     with pytest.raises(SiteError, match=word):
         source(with_cni(name=name), None, None)

@@ -157,7 +157,7 @@ def test_findings_name_what_is_not_ours_to_change() -> None:
         ("foreign-rules", "drift"),
     ]
     bare: Any = load_site(TESTS / "data" / "five-servers")
-    site = type(bare)(bare.settings, bare.machines, bare.roles, tuple(row for row in bare.rows if not row.builtin))
+    site = replace(bare, rows=tuple(row for row in bare.rows if not row.builtin))
     assert [each.subject for each in findings(site, "n-1", facts())] == ["builtin-openings"]
 
 

@@ -1,0 +1,123 @@
+"""Can nodes be installed from where the site says?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from model import apt
+from model.compatibility import minor_of
+from model.installation import CODENAME, Repository
+from model.lint.finding import Flaw, Rule, View
+from model.openpgp import armored
+
+_KUBERNETES = "https://pkgs.k8s.io/core:/stable:/v{minor}/deb/"
+
+
+def repositories(view: View) -> Iterator[Flaw]:
+    """Find nodes that apt is to install without any repository, with two of one name, or with none of the wished version."""
+    kubernetes = view.site.settings.kubernetes
+    if kubernetes.packages != "apt":
+        return
+    path, minor = "kubernetes.repositories", minor_of(kubernetes.version)
+    if not kubernetes.repositories:
+        message = "packages is apt, and no repository has Kubernetes: Debian's own archive has none"
+        yield Flaw("site.yaml", path, "", message, f"a copy of {_KUBERNETES.format(minor=minor)} or that itself")
+    names = [repository.name for repository in kubernetes.repositories]
+    for name in sorted({name for name in names if names.count(name) > 1}):
+        yield Flaw("site.yaml", path, name, "two repositories have this name", "names of their own")
+    minors = {repository.uri: apt.minor_named(repository.uri) for repository in kubernetes.repositories}
+    named = {said for said in minors.values() if said}
+    if named and minor not in named:
+        uri = next(uri for uri, said in minors.items() if said)
+        message = f"has no Kubernetes {minor}: a repository carries one minor version"
+        yield Flaw("site.yaml", path, uri, message, f"the one of v{minor}")
+
+
+def keys(view: View) -> Iterator[Flaw]:
+    """Find repositories whose key is not there or is none."""
+    kubernetes = view.site.settings.kubernetes
+    for number, repository in enumerate(kubernetes.repositories if kubernetes.packages == "apt" else ()):
+        if fault := _fault(view.site.folder / repository.key):
+            path = f"kubernetes.repositories.{number}.key"
+            fix = "the file of the repository's public key, relative to the site's folder"
+            yield Flaw("site.yaml", path, repository.key, fault, fix)
+
+
+def _fault(path: Path) -> str:
+    try:
+        armored(path.read_bytes())
+    except OSError as error:
+        return f"cannot be read: {error.strerror}"
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
+def suites(view: View) -> Iterator[Flaw]:
+    """Find suites that apt does not take: a path with components, or a name without."""
+    for number, repository in enumerate(view.site.settings.kubernetes.repositories):
+        path = f"kubernetes.repositories.{number}"
+        if repository.flat and repository.components:
+            message = "ends in /: such a suite is a path and has no components"
+            yield Flaw("site.yaml", f"{path}.suite", repository.suite, message, "no components, or a suite's name")
+        elif not repository.flat and not repository.components:
+            message = f"the suite {repository.suite} has no components"
+            yield Flaw("site.yaml", f"{path}.components", "", message, "such as [stable], or a suite that ends in /")
+        if _braces(repository):
+            message = f"has braces around something other than {CODENAME[1:-1]}"
+            yield Flaw("site.yaml", f"{path}.suite", repository.suite, message, f"`{CODENAME}`")
+
+
+def _braces(repository: Repository) -> bool:
+    left = repository.suite.replace(CODENAME, "")
+    return "{" in left or "}" in left
+
+
+def registries(view: View) -> Iterator[Flaw]:
+    """Find registries named twice, and authorities of mirrors that are not there or protect nothing."""
+    said = view.site.settings.kubernetes.registries
+    names = [registry.registry for registry in said]
+    for number, registry in enumerate(said):
+        path = f"kubernetes.registries.{number}"
+        if names.index(registry.registry) != number:
+            yield Flaw(
+                "site.yaml", f"{path}.registry", registry.registry, "is named twice", "one entry with all mirrors"
+            )
+        if registry.ca is None:
+            continue
+        try:
+            whole = "-----BEGIN CERTIFICATE-----" in (view.site.folder / registry.ca).read_text("utf-8", "replace")
+            fault = "" if whole else "holds no certificate in PEM"
+        except OSError as error:
+            fault = f"cannot be read: {error.strerror}"
+        if fault:
+            yield Flaw("site.yaml", f"{path}.ca", registry.ca, fault, "a PEM file, relative to the site's folder")
+        if not any(url.startswith("https:") for url in registry.mirrors):
+            message = "no mirror is asked by https"
+            yield Flaw(
+                "site.yaml", f"{path}.ca", registry.ca, message, "an https mirror, or no `ca`", severity="warning"
+            )
+
+
+def closed(view: View) -> Iterator[Flaw]:
+    """Find sites whose way out is closed and whose nodes would be installed from the internet."""
+    settings = view.site.settings
+    if settings.egress != "closed" or settings.kubernetes.packages != "apt":
+        return
+    for number, repository in enumerate(settings.kubernetes.repositories):
+        if apt.place(repository.uri)[0] in apt.PUBLIC:
+            message = "lies in the internet, and egress is closed: no node could be added"
+            path = f"kubernetes.repositories.{number}.uri"
+            yield Flaw("site.yaml", path, repository.uri, message, "the organisation's copy, or a bundle")
+
+
+RULES = (
+    Rule(
+        "repository-missing", "error", "Debian's archive has no Kubernetes, and each minor has its own.", repositories
+    ),
+    Rule("repository-key", "error", "apt takes nothing that is not signed by a key it knows.", keys),
+    Rule("repository-suite", "error", "apt refuses the whole file.", suites),
+    Rule("registry-mirror", "error", "Images would come from elsewhere, or not at all.", registries),
+    Rule("install-closed", "warning", "A server that is replaced later could not be installed.", closed),
+)
