@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from flows._cell_findings import cell_findings
 from flows._finding import LEVELS, Finding
-from flows._words import diff_lines
+from flows._words import diff_lines, names
 from model.outcome import warns
 
 __all__ = ["Finding", "findings", "rows_of"]
@@ -42,7 +43,24 @@ def _outcomes(outcomes: Iterable[Document], apart: bool) -> list[Finding]:
     for outcome in outcomes:
         if outcome["status"] in _TOLD or _warns(outcome):
             groups.setdefault(_key(outcome, apart), []).append(outcome)
-    return [_outcome_finding(key, members) for key, members in groups.items()]
+    return _joined(_outcome_finding(key, members) for key, members in groups.items())
+
+
+def _joined(found: Iterable[Finding]) -> list[Finding]:
+    """Say once what is told in the same words of the same hosts about several subjects, as of a dead host."""
+    alike: dict[tuple[object, ...], list[Finding]] = {}
+    for each in found:
+        subject, colon, message = each.title.partition(": ")
+        apart = (each.level, message or subject, each.next, each.hosts, each.detail, "" if colon else subject)
+        alike.setdefault(apart, []).append(each)
+    return [_several(group) if len(group) > 1 else group[0] for group in alike.values()]
+
+
+def _several(group: list[Finding]) -> Finding:
+    subjects = [each.title.partition(": ")[0] for each in group]
+    message = group[0].title.partition(": ")[2]
+    title = f"{names(subjects, 3)}: {message}" if message else names(subjects, 3)
+    return replace(group[0], title=title, count=sum(each.count for each in group))
 
 
 def _key(outcome: Document, apart: bool) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from flows import _folder, _html, _junit
+from flows import _folder, _html, _junit, _metrics, _sarif
 from flows._context import Ingredients
 from flows._options import Options
 from flows._report import Screen
@@ -81,7 +81,10 @@ def publish(run: Run, report: Report, screen: Screen) -> int:
 def renderings(document: Mapping[str, object]) -> dict[str, str]:
     """Return the texts of a run's folder by file name."""
     text = _folder.canonical(document)
-    return {"report.json": text, "report.xml": _junit.render(document), "report.html": _html.render(document)}
+    texts = {"report.json": text, "report.xml": _junit.render(document), "report.html": _html.render(document)}
+    if document.get("checks"):
+        texts |= {"report.sarif": _sarif.render(document), "metrics.prom": _metrics.render(document)}
+    return texts
 
 
 def refuse_site(run: Run, error: SchemaErrors, screen: Screen) -> int:

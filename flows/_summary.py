@@ -20,6 +20,8 @@ _DETAIL_LINES = 40
 _DETAIL_LINES_EACH = 8
 _FINDINGS = 30
 _HOSTS = 12
+_NEWS = 8
+_ASIDE = 12
 _STYLES = {"changed": "cyan", "waived": "dim", "not_run": "dim", "warning": "yellow"}
 _MARKS = {
     "error": "ERROR",
@@ -72,17 +74,38 @@ def summary(
     done = [finding for finding in found if finding.level == "changed"]
     aside = [finding for finding in found if finding.level in ("waived", "not_run")]
     head = "bold green" if report["good"] else "bold yellow" if report["exit"] == 0 else "bold red"
-    lines = [Line(verdict(report), head), *_counts(report)]
+    lines = [Line(verdict(report), head), *_news(report), *_counts(report)]
     lines += _hosts(report, verbose)
     # Whoever mends a site's files has nothing but the findings to go by.
     lines += _told([*ill, *done], verbose, None if verbose or report.get("findings") else _FINDINGS)
-    lines += [
-        Line(f"{_MARKS[finding.level].lower():<10}{_whom(finding, verbose)}{finding.title}", "dim", 2)
-        for finding in aside
-    ]
+    lines += _aside(aside, verbose)
     if folder is not None:
         lines.append(Line(f"report    {folder / 'report.html'}", "", 2))
     return lines
+
+
+def _news(report: Document) -> list[Line]:
+    """What changed since the last run of the same kind, where the flow says so."""
+    since = report.get("since")
+    if not since:
+        return []
+    new, gone = since["new"], since["gone"]
+    lines = [Line(f"since     {since['run']}: {len(new)} new, {len(gone)} gone", "", 2)]
+    lines += [Line(f"new       {each}", "red", 2) for each in new[:_NEWS]]
+    lines += [Line(f"gone      {each}", "green", 2) for each in gone[:_NEWS]]
+    left = max(0, len(new) - _NEWS) + max(0, len(gone) - _NEWS)
+    return [*lines, Line(f"          and {left} more in the report", "", 2)] if left else lines
+
+
+def _aside(aside: list[Finding], verbose: bool) -> list[Line]:
+    """One line each for what is answered for or not due; a few of them where there are many."""
+    shown = aside if verbose or len(aside) <= _ASIDE + 1 else aside[:_ASIDE]
+    lines = [
+        Line(f"{_MARKS[finding.level].lower():<10}{_whom(finding, verbose)}{finding.title}", "dim", 2)
+        for finding in shown
+    ]
+    left = len(aside) - len(shown)
+    return [*lines, Line(f"... and {left} more waived or not run; -v shows all", "dim", 2)] if left else lines
 
 
 def _told(found: list[Finding], verbose: bool, limit: int | None) -> list[Line]:

@@ -15,7 +15,7 @@ from flows._summary import Line
 from model.load import load_site
 from model.outcome import DRIFTED, GOOD
 
-HELP = """Write the generated documents anew: the port matrix, the firewall request, sizing, lint rules, the files' JSON Schemas.
+HELP = """Write the generated documents anew: the port matrix, the firewall request, sizing, lint rules, the checklist, JSON Schemas.
 
 They are made from the reference site in `inventory` and from the code. --check writes nothing and exits 2 when one is stale.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
@@ -10,6 +11,7 @@ import typer
 
 from flows import _folder
 from flows._command import application, run
+from flows._compliance_kept import history as history_of
 from flows._difference import difference, folded
 from flows._options import DEFAULT_INVENTORY, Inventory, Json, NoColor, Options, Quiet, Verbose
 from flows._publish import renderings
@@ -26,6 +28,7 @@ app = application(
     Examples:
       python -m flows.report show latest-verify_ports
       python -m flows.report diff 20261123T220005Z-verify_ports latest-verify_ports
+      python -m flows.report history firewall/rules
     """
 )
 
@@ -68,6 +71,19 @@ def diff(
     """Say what is new, gone or changed from A to B; exit code 0 when nothing is, 2 otherwise."""
     options = Options(inventory, json=json, quiet=quiet, no_color=no_color)
     return _guarded(options, lambda screen: _diff(options, before, after, screen))
+
+
+@app.command()
+def history(
+    check: Annotated[str, typer.Argument(metavar="CHECK", help="A check of the checklist, such as firewall/rules.")],
+    inventory: Inventory = DEFAULT_INVENTORY,
+    json: Json = None,
+    quiet: Quiet = False,
+    no_color: NoColor = False,
+) -> int:
+    """Say what every kept run of `flows.compliance` found of one check, oldest first."""
+    options = Options(inventory, json=json, quiet=quiet, no_color=no_color)
+    return _guarded(options, lambda screen: _history(options, check, screen))
 
 
 def _guarded(options: Options, work: Callable[[Screen], int]) -> int:
@@ -117,6 +133,29 @@ def _diff(options: Options, before: str, after: str, screen: Screen) -> int:
             lines.append(Line(unlike, "yellow", 2))
         screen.lines([*lines, *(Line(line, "", 2) for line in folded(changes))])
     return DRIFTED if changes else GOOD
+
+
+def _history(options: Options, check: str, screen: Screen) -> int:
+    runs = [(run, outcomes) for run, outcomes in history_of(options.inventory, check) if outcomes]
+    if not runs:
+        raise SiteError(
+            f"no kept run of compliance looked at {check}; `python -m flows.compliance --list` shows the checks"
+        )
+    document = {
+        "schema": "matrix-fleet/history/1",
+        "check": check,
+        "runs": [{"run": run, "outcomes": outcomes} for run, outcomes in runs],
+    }
+    _folder.hand_over(options.json, _folder.canonical(document), screen.text)
+    if not screen.calm:
+        lines = [Line(f"{check} in {counted(len(runs), 'run')}", "bold")]
+        for run, outcomes in runs:
+            told = Counter(outcome["status"] for outcome in outcomes)
+            lines.append(Line(f"{run}  {', '.join(f'{number} {status}' for status, number in told.items())}", "", 2))
+            bad = [outcome for outcome in outcomes if outcome["status"] not in ("ok", "not_run", "waived")]
+            lines += [Line(f"{outcome['host']}: {outcome['message']}", "red", 4) for outcome in bad]
+        screen.lines(lines)
+    return GOOD
 
 
 if __name__ == "__main__":

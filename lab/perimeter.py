@@ -44,6 +44,7 @@ def _input() -> Iterable[str]:
     yield f"iifname {_DEVICES[MANAGEMENT.name]} tcp dport {_SSH} accept"
     yield f"iifname {inside} udp dport {{ 53, 123 }} accept"
     yield f"iifname {inside} tcp dport {{ 53, 80 }} accept"
+    yield f'iifname {_DEVICES[INTERNET.name]} meta l4proto {{ tcp, udp }} th dport 53 accept comment "the internet has names, too"'
 
 
 def _forward(site: Site) -> Iterable[str]:

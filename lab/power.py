@@ -74,7 +74,7 @@ def inform_router(instance: Instance) -> None:
         ((disk.root if alive else disk.upper) / name).write_text(text, "utf-8")
     if alive:
         call(controller.entrance(instance, ROUTER, ("nft", "-f", "/etc/nftables.conf")))
-        call(controller.entrance(instance, ROUTER, ("systemctl", "restart", "names-main", "names-li")))
+        call(controller.entrance(instance, ROUTER, ("systemctl", "restart", "names-main", "names-public", "names-li")))
 
 
 def pull_the_plug(instance: Instance, host: LabHost) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from lab.perimeter import ruleset
 from lab.recipe import REPOSITORY
-from lab.topology import LI, MAIN, MANAGEMENT, ROUTER_NUMBER
+from lab.topology import INTERNET, LI, MAIN, MANAGEMENT, ROUTER_NUMBER
 from model.base import Address
 from model.site import Site
 
@@ -32,6 +32,10 @@ _UNITS = {
     "names-main": (
         "Names for the main network",
         "/usr/sbin/dnsmasq --keep-in-foreground --conf-file=/etc/names/main.conf",
+    ),
+    "names-public": (
+        "Names for the internet",
+        "/usr/sbin/dnsmasq --keep-in-foreground --conf-file=/etc/names/public.conf",
     ),
     "names-li": ("Names for the LI network", "/usr/sbin/dnsmasq --keep-in-foreground --conf-file=/etc/names/li.conf"),
     # -x: never touches the machine's clock, whose time it serves.
@@ -63,6 +67,7 @@ def files(site: Site) -> Mapping[str, str]:
         "etc/nftables.conf": ruleset(site),
         "etc/sysctl.d/90-router.conf": _FORWARDING,
         "etc/names/main.conf": _view(site, (*MANAGEMENT.at(ROUTER_NUMBER), *MAIN.at(ROUTER_NUMBER)), _main_names(site)),
+        "etc/names/public.conf": _view(site, INTERNET.at(ROUTER_NUMBER), _public_names(site)),
         "etc/names/li.conf": _view(site, LI.at(ROUTER_NUMBER), _li_names(site)),
         "etc/time.conf": _TIME,
     }
@@ -90,12 +95,17 @@ def _view(site: Site, listen: Sequence[Address], names: Iterable[tuple[str, Sequ
     return "\n".join(lines) + "\n"
 
 
-def _main_names(site: Site) -> Iterable[tuple[str, Sequence[Address]]]:
+def _public_names(site: Site) -> Iterable[tuple[str, Sequence[Address]]]:
     domain = site.settings.domain
     for external, names in _NAMES.items():
         if external in site.settings.external:
             for name in names:
                 yield f"{name}.{domain}".lstrip("."), site.settings.external[external].addresses
+
+
+def _main_names(site: Site) -> Iterable[tuple[str, Sequence[Address]]]:
+    domain = site.settings.domain
+    yield from _public_names(site)
     yield _endpoint(site)
     for machine in site.servers:
         if not site.isolated(machine):

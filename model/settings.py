@@ -130,6 +130,7 @@ class Servers(Declared):
 
     `time_options` are chronyd's own. `mirror` replaces Debian's archive: its URL, or lines of sources.list. `trusted_ca` are PEM files
     relative to the site's folder. `reserved_ports` are kept from being handed out as local ports (`8443` or `49152-65535`).
+    `administrators` are the users who may become root by sudo.
     """
 
     time_options: tuple[Text, ...] = ()
@@ -137,6 +138,7 @@ class Servers(Declared):
     mirror: Text | None = None
     trusted_ca: tuple[Text, ...] = ()
     reserved_ports: tuple[Text, ...] = ()
+    administrators: tuple[Text, ...] = ()
 
 
 class Features(Declared):
@@ -189,6 +191,33 @@ class Waiver(Declared):
     expires: date
 
 
+class SignedOff(Declared):
+    """A tick by a person for an item of the checklist that no program can judge; `evidence` says where it can be looked up."""
+
+    item: Text
+    who: Text
+    when: date
+    evidence: Text
+    expires: date | None = None
+
+
+class Compliance(Declared):
+    """
+    How the checklist is kept.
+
+    A proof of the ports counts for `proof_hours`; certificates must hold for `certificate_days`, file systems keep `free_percent` free
+    and lists of packages be no older than `list_days`. Of the runs, `keep_runs` stay. `textfile` is where Prometheus's node exporter
+    reads the result, relative to the site's folder.
+    """
+
+    proof_hours: int = Field(default=168, ge=1)
+    certificate_days: int = Field(default=30, ge=1)
+    free_percent: int = Field(default=10, ge=1, le=99)
+    list_days: int = Field(default=7, ge=1)
+    keep_runs: int = Field(default=90, ge=1)
+    textfile: Text | None = None
+
+
 class Settings(Declared):
     """`site.yaml`."""
 
@@ -215,6 +244,8 @@ class Settings(Declared):
     li: Li = Li()
     perimeter: Perimeter = Perimeter()
     waivers: tuple[Waiver, ...] = ()
+    compliance: Compliance = Compliance()
+    signed_off: tuple[SignedOff, ...] = ()
 
     @property
     def active(self) -> frozenset[str]:

@@ -11,7 +11,7 @@ from model.base import Address, Network
 from model.hosts import Machine
 from model.matrix import Rule, host_rules
 from model.site import Site
-from model.ufw_kernel import EMPTY, Kernel, expected
+from model.ufw_kernel import EMPTY, Kernel, expected, read
 from model.ufw_rule import ANYWHERE, MARK, UfwRule
 from model.ufw_text import option, render, with_option
 
@@ -48,6 +48,14 @@ class State:
     def running(self) -> bool:
         """True when the kernel holds ufw's chains."""
         return self.kernel[4].running
+
+
+def seen_state(saved: Mapping[int, str], files: Mapping[str, str], unit_enabled: bool) -> State:
+    """
+    Return ufw's state on a host: iptables-save by IP version, its files' texts by path (others are left out), its unit's boot flag.
+    """
+    kernel = {version: read(saved[version], version) for version in (4, 6)}
+    return State(kernel, {path: files[path] for path in FILES if path in files}, unit_enabled)
 
 
 def desired_rules(site: Site, machine: Machine, version: int) -> tuple[UfwRule, ...]:

@@ -11,11 +11,10 @@ from model.netfilter import Packet, judge
 from model.netfilter import parse as parse_chains
 from model.outcome import Outcome, Status
 from model.site import Site
-from model.ufw import CONF, DEFAULTS, FILES, USER, State, admits, desired_rules, desired_state
+from model.ufw import CONF, DEFAULTS, USER, State, admits, desired_rules, desired_state, seen_state
 from model.ufw_builtin import undeclared
 from model.ufw_change import Change, change, undo
 from model.ufw_diff import difference
-from model.ufw_kernel import read
 from model.ufw_rule import MARK, UfwRule, parse
 from model.ufw_text import render
 from remote.facts.firewall import FirewallFacts
@@ -75,9 +74,7 @@ def state(facts: FirewallFacts) -> State:
     """
     Return ufw's state on the host.
     """
-    kernel = {version: read(facts.rulesets.saved[version], version) for version in (4, 6)}
-    files = {path: facts.files[path] for path in FILES if path in facts.files}
-    return State(kernel, files, facts.unit_enabled)
+    return seen_state(facts.rulesets.saved, facts.files, facts.unit_enabled)
 
 
 def lockout(site: Site, machine: Machine, facts: FirewallFacts) -> str | None:

@@ -1,0 +1,144 @@
+"""What is a check, what may it look at, and what can it say?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+from model.certificate_chain import Chain
+from model.host_facts import HostFacts
+from model.hosts import Machine
+from model.proof import Proof
+from model.site import Site
+
+Phase = Literal["prerequisites", "host", "cluster", "rollout"]
+Severity = Literal["error", "warning"]
+PHASES: tuple[Phase, ...] = ("prerequisites", "host", "cluster", "rollout")
+SEVERITIES: tuple[Severity, ...] = ("error", "warning")
+BOOTSTRAP = "comes with bootstrap"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the checklist asks for it: heading and line."""
+
+    section: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Trait:
+    """Which machines a check is for, by what they are and never by a role's name."""
+
+    name: str
+    holds: Callable[[Site, Machine], bool]
+
+
+SERVERS = Trait("every server", lambda _site, machine: machine.kind == "server")
+NODES = Trait("every node", lambda _site, machine: machine.node is not None)
+MAIN = Trait(
+    "every server outside isolated networks",
+    lambda site, machine: machine.kind == "server" and not site.isolated(machine),
+)
+ISOLATED = Trait(
+    "every server of an isolated network", lambda site, machine: machine.kind == "server" and site.isolated(machine)
+)
+OUTSIDE = Trait(
+    "every host outside isolated networks, vantage hosts too",
+    lambda site, machine: machine.kind in ("server", "vantage") and not site.isolated(machine),
+)
+REACHED = Trait("every host that is connected to", lambda _site, machine: machine.kind != "perimeter")
+VANTAGES = Trait("every vantage host", lambda _site, machine: machine.kind == "vantage")
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is not as declared, in a sentence; `remedy` where it is not the check's own."""
+
+    message: str
+    remedy: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """
+    What a check says: findings; else `pending` for what is not due yet, `doubt` for what nobody can tell; else all is as declared.
+
+    `told` is one sentence for that last case, `seen` what was looked at (JSON): the evidence in every case.
+    """
+
+    told: str = ""
+    seen: object = None
+    findings: tuple[Finding, ...] = ()
+    pending: str = ""
+    doubt: str = ""
+
+
+@dataclass(frozen=True)
+class DeclaredFiles:
+    """The site's own certificates: what they hold, or why they cannot be read. `key_fits` None: there is no key."""
+
+    certificate: Chain | str | None = None
+    key_fits: bool | str | None = None
+    authorities: Mapping[str, Chain | str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class View:
+    """Everything that was looked at: the site, hosts that answered, the latest proof of the ports, declared files; `now` in UTC."""
+
+    site: Site
+    now: datetime
+    facts: Mapping[str, HostFacts] = field(default_factory=dict)
+    proof: Proof | None = None
+    files: DeclaredFiles = DeclaredFiles()
+
+
+JudgeHost = Callable[[View, Machine, HostFacts], Verdict]
+JudgeSite = Callable[[View], Verdict]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """
+    What every check tells of itself. `id` is `subject/what`, `by` the command or file that a person would look at.
+
+    `owner` is the flow whose work a finding undoes: what --fix hands it to.
+    """
+
+    id: str
+    title: str
+    place: Place
+    phase: Phase
+    severity: Severity = "error"
+    looks_at: str
+    by: str
+    remedy: str
+    owner: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostCheck(Check):
+    """A check of each host that `applies` names; `judge` is pure, and may raise `Unseen` for a part that could not be read."""
+
+    applies: Trait
+    judge: JudgeHost
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SiteCheck(Check):
+    """A check of the site as a whole, told once."""
+
+    judge: JudgeSite
+
+
+def found(*messages: str, seen: object = None) -> Verdict:
+    """Return a verdict with these findings."""
+    return Verdict(seen=seen, findings=tuple(Finding(message) for message in messages))
+
+
+def settled(messages: list[str], told: str, seen: object = None) -> Verdict:
+    """Return findings where there are any, else that all is as declared."""
+    return found(*messages, seen=seen) if messages else Verdict(told, seen)

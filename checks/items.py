@@ -1,0 +1,119 @@
+"""Which items has the checklist, and what answers for each?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Literal
+
+import yaml
+from pydantic import Field, TypeAdapter
+
+from model.base import Declared, Text
+
+FILE = Path(__file__).with_name("items.yaml")
+Kind = Literal["automated", "manual", "later"]
+
+
+class _Entry(Declared):
+    line: int = Field(ge=1)
+    title: Text
+    checks: Annotated[tuple[Text, ...], Field(min_length=1)] | None = None
+    who: Text | None = None
+    later: Text | None = None
+
+
+class _Section(Declared):
+    key: Text
+    title: Text
+    items: tuple[_Entry, ...]
+
+
+class _File(Declared):
+    unbuilt: tuple[Text, ...]
+    sections: tuple[_Section, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """
+    One item: `checks` that all must be good, or the function (`who`) that ticks it, or the component (`later`) that brings it.
+
+    `where` is where a person's tick is recorded.
+    """
+
+    id: str
+    section: str
+    line: int
+    title: str
+    kind: Kind
+    checks: tuple[str, ...] = ()
+    who: str = ""
+    later: str = ""
+
+    @property
+    def where(self) -> str:
+        """Where a person's tick is recorded, or why none is asked for."""
+        if self.kind == "manual":
+            return f"`signed_off` in site.yaml, by the {self.who}"
+        return f"comes with: {self.later}" if self.kind == "later" else ""
+
+    def to_json(self) -> dict[str, object]:
+        """Return it as lists and reports have it."""
+        data: dict[str, object] = {"id": self.id, "section": self.section, "line": self.line, "kind": self.kind}
+        return data | {"title": self.title, "checks": list(self.checks), "who": self.who, "later": self.later}
+
+
+@dataclass(frozen=True, slots=True)
+class Checklist:
+    """All items in the checklist's order, and ids of checks that items name and nobody has built yet."""
+
+    items: tuple[Item, ...]
+    unbuilt: tuple[str, ...]
+
+    def of(self, check: str) -> tuple[Item, ...]:
+        """Return the items that a check answers for."""
+        return tuple(item for item in self.items if check in item.checks)
+
+    def sections(self) -> tuple[str, ...]:
+        """Return the headings in their order."""
+        return tuple(dict.fromkeys(item.section for item in self.items))
+
+
+@cache
+def checklist() -> Checklist:
+    """Read the data file; raises ValueError for an entry that is not exactly one kind, or a line named twice."""
+    said = TypeAdapter(_File).validate_python(_frozen(yaml.safe_load(FILE.read_text("utf-8"))))
+    items = tuple(
+        _item(section, number, entry) for section in said.sections for number, entry in enumerate(section.items, 1)
+    )
+    lines = [item.line for item in items]
+    twice = sorted({line for line in lines if lines.count(line) > 1})
+    if twice:
+        raise ValueError(f"lines named twice: {twice}")
+    return Checklist(tuple(sorted(items, key=lambda item: item.line)), said.unbuilt)
+
+
+def _frozen(value: object) -> object:
+    if isinstance(value, list):
+        return tuple(_frozen(each) for each in value)
+    return {key: _frozen(each) for key, each in value.items()} if isinstance(value, dict) else value
+
+
+def _item(section: _Section, number: int, entry: _Entry) -> Item:
+    kinds: Iterable[tuple[Kind, object]] = (("automated", entry.checks), ("manual", entry.who), ("later", entry.later))
+    said: list[Kind] = [kind for kind, value in kinds if value]
+    if len(said) != 1:
+        raise ValueError(f"line {entry.line}: exactly one of checks, who and later")
+    return Item(
+        f"{section.key}-{number}",
+        section.title,
+        entry.line,
+        entry.title,
+        said[0],
+        entry.checks or (),
+        entry.who or "",
+        entry.later or "",
+    )

@@ -1,0 +1,1 @@
+"""The subjects: one module each, found by discovery."""

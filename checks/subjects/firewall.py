@@ -1,0 +1,118 @@
+"""Does each host's firewall hold what the port matrix says, in ufw's files and in the kernel, and nobody else's rules before it?"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from checks.check import SERVERS, Finding, HostCheck, Place, Verdict, View, settled
+from model.foreign_rules import deciding
+from model.host_facts import Firewall, HostFacts, Release, Rules
+from model.hosts import Machine
+from model.ufw import AFTER, BEFORE, CONF, DEFAULTS, USER, desired_state, seen_state
+from model.ufw_diff import difference
+from model.ufw_kernel import EMPTY, expected
+from model.ufw_text import option
+
+_SHOWN = 5
+_NO_KERNEL = {4: EMPTY, 6: EMPTY}
+# Tables of the cluster's own programs and of this one.
+_OF_A_CLUSTER = ("kube-proxy", "flannel", "calico", "cilium", "matrix_fleet")
+_POLICIES = ("DEFAULT_INPUT_POLICY", "DEFAULT_OUTPUT_POLICY", "DEFAULT_FORWARD_POLICY")
+
+
+def rules(view: View, machine: Machine, facts: HostFacts) -> Verdict:
+    """Compare ufw's files and its start at boot with the matrix."""
+    files = facts.of(Firewall)
+    if not files.installed:
+        return Verdict(findings=(Finding("ufw is not installed"),))
+    now = replace(seen_state({4: "", 6: ""}, files.files, files.enabled), kernel=_NO_KERNEL)
+    then = replace(desired_state(view.site, machine, files.files, files.ipv6), kernel=_NO_KERNEL)
+    diff = difference(machine.name, now, then)
+    if not diff:
+        return Verdict("ufw's files hold what the matrix says", {"files": sorted(now.files), "at boot": files.enabled})
+    changes = [line for line in diff.splitlines() if line[:1] in "+-" and line[:3] not in ("+++", "---")]
+    return Verdict(seen={"diff": diff}, findings=(Finding(f"ufw's files differ from the matrix: {_few(changes)}"),))
+
+
+def kernel(view: View, machine: Machine, facts: HostFacts) -> Verdict:
+    """Compare the kernel's rules with what ufw's own files say; what the files should say is another check's matter."""
+    files, sets = facts.of(Firewall), facts.of(Rules).sets
+    now = seen_state(sets.saved, files.files, files.enabled)
+    conf, defaults = files.files.get(CONF, ""), files.files.get(DEFAULTS, "")
+    if (option(conf, "ENABLED") or "no") != "yes":
+        if now.running:
+            return Verdict(findings=(Finding("ufw's chains are in the kernel, and its files say that it is off"),))
+        return Verdict(pending="ufw is off, by its own files too: see firewall/rules")
+    wanted = desired_state(view.site, machine, files.files, files.ipv6).files[DEFAULTS]
+    if any(option(defaults, key) != option(wanted, key) for key in _POLICIES):
+        return Verdict(pending="ufw's own defaults are not the site's: see firewall/rules")
+    texts = {version: [files.files.get(each[version], "") for each in (BEFORE, AFTER, USER)] for version in (4, 6)}
+    kernel = {version: expected(before, after, user, version) for version, (before, after, user) in texts.items()}
+    if not files.ipv6:
+        kernel[6] = EMPTY
+    diff = difference(machine.name, now, replace(now, kernel=kernel))
+    if not diff:
+        return Verdict("the kernel holds what ufw's files say", {"chains": len(now.kernel[4].chains)})
+    changes = [line for line in diff.splitlines() if line[:1] in "+-" and line[:3] not in ("+++", "---")]
+    return Verdict(
+        seen={"diff": diff}, findings=(Finding(f"the kernel does not hold what ufw's files say: {_few(changes)}"),)
+    )
+
+
+def foreign(_view: View, _machine: Machine, facts: HostFacts) -> Verdict:
+    """Find rules of others that admit or refuse packets in ufw's stead."""
+    member = facts.of(Release).member
+    found = [rule for rule in deciding(facts.of(Rules).sets) if not (member and _of_a_cluster(rule))]
+    messages = [f"rules of others decide about packets: {_few(found)}"] if found else []
+    return settled(messages, "nobody else's rules decide about packets", {"rules": found})
+
+
+def _of_a_cluster(rule: str) -> bool:
+    """Tell a rule of kube-proxy's or the pod network's native table: `nft [chain] FAMILY TABLE ...`."""
+    words = rule.split()
+    return words[0] == "nft" and words[3 if words[1] == "chain" else 2].startswith(_OF_A_CLUSTER)
+
+
+def _few(lines: list[str]) -> str:
+    more = f" and {len(lines) - _SHOWN} more" if len(lines) > _SHOWN else ""
+    return "; ".join(lines[:_SHOWN]) + more
+
+
+_PLACE = Place("Deployer Responsibilities", 373)
+CHECKS = (
+    HostCheck(
+        id="firewall/rules",
+        title="ufw's files hold what the port matrix says",
+        place=_PLACE,
+        phase="host",
+        looks_at="/etc/ufw, /etc/default/ufw and ufw's start at boot, against ports.yaml",
+        by="ufw status verbose; systemctl is-enabled ufw",
+        remedy="python -m flows.firewall",
+        owner="firewall",
+        applies=SERVERS,
+        judge=rules,
+    ),
+    HostCheck(
+        id="firewall/kernel",
+        title="The kernel holds what ufw's files say",
+        place=_PLACE,
+        phase="host",
+        looks_at="ufw's chains, jumps and policies of both families, against ufw's own files",
+        by="iptables-save; ip6tables-save",
+        remedy="python -m flows.firewall",
+        owner="firewall",
+        applies=SERVERS,
+        judge=kernel,
+    ),
+    HostCheck(
+        id="firewall/foreign",
+        title="No rule of others decides about packets",
+        place=_PLACE,
+        phase="host",
+        looks_at="rules before and behind ufw's, of the older iptables, and nftables' own tables",
+        by="iptables-save; nft list ruleset",
+        remedy="find out who sets them and remove them there",
+        applies=SERVERS,
+        judge=foreign,
+    ),
+)

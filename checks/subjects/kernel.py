@@ -1,0 +1,110 @@
+"""Has the kernel the settings and modules that a node needs, and is it the newest that is installed?"""
+
+from __future__ import annotations
+
+import re
+
+from checks.check import BOOTSTRAP, NODES, SERVERS, HostCheck, Place, Verdict, View, settled
+from model import compatibility
+from model.host_facts import Boot, HostFacts, Kernel, Release
+from model.hosts import Machine
+from model.server import MODULES, kernel_values
+
+
+def settings(view: View, machine: Machine, facts: HostFacts) -> Verdict:
+    """Compare the running kernel's settings with the site's."""
+    if not facts.of(Release).prepared:
+        return Verdict(pending=BOOTSTRAP)
+    has, wanted = facts.of(Kernel).values, kernel_values(view.site, machine)
+    wrong = [
+        f"{name} is {has.get(name) or 'not there'} and should be {value}"
+        for name, value in wanted.items()
+        if has.get(name) != value
+    ]
+    return settled(wrong, f"{len(wanted)} settings are as declared", dict(has))
+
+
+def modules(_view: View, _machine: Machine, facts: HostFacts) -> Verdict:
+    """Find modules of a node that are neither loaded nor built in."""
+    if not facts.of(Release).prepared:
+        return Verdict(pending=BOOTSTRAP)
+    loaded = facts.of(Kernel).modules
+    lacking = [f"the module {name} is not loaded" for name in MODULES if name not in loaded]
+    return settled(lacking, f"{', '.join(MODULES)} are there", sorted(loaded))
+
+
+def version(view: View, _machine: Machine, facts: HostFacts) -> Verdict:
+    """Find kernels older than what Kubernetes, its proxy or its pod network need on this site."""
+    running = facts.of(Release).kernel
+    problems = [problem.what for problem in compatibility.kernel(running, view.site.settings)]
+    return settled(problems, f"runs Linux {running}", {"kernel": running})
+
+
+def reboot(_view: View, _machine: Machine, facts: HostFacts) -> Verdict:
+    """Find hosts that run an older kernel than the newest in /boot, or whose updates wait for a reboot."""
+    boot = facts.of(Boot)
+    newest = max(boot.kernels, key=natural, default="")
+    wrong = []
+    if newest and natural(newest) > natural(boot.running):
+        wrong.append(f"runs the kernel {boot.running}, and {newest} is installed")
+    if boot.required:
+        wrong.append(f"updates wait for a reboot: {', '.join(boot.packages) or 'nobody says which'}")
+    seen = {"running": boot.running, "installed": list(boot.kernels), "up_days": round(boot.up_seconds / 86400, 1)}
+    return settled(wrong, f"runs the newest kernel it has, {boot.running}", seen)
+
+
+def natural(text: str) -> list[tuple[int, int | str]]:
+    """Return a version in a form that compares: numbers as numbers."""
+    return [(1, int(part)) if part.isdigit() else (0, part) for part in re.findall(r"\d+|[a-z]+", text)]
+
+
+_PLACE = Place("Deployer Responsibilities", 372)
+CHECKS = (
+    HostCheck(
+        id="kernel/settings",
+        title="The kernel has the settings that nodes need",
+        place=_PLACE,
+        phase="host",
+        looks_at="/proc/sys",
+        by="sysctl -a",
+        remedy="python -m flows.bootstrap --only os",
+        owner="os",
+        applies=NODES,
+        judge=settings,
+    ),
+    HostCheck(
+        id="kernel/modules",
+        title="The kernel has the modules that nodes need",
+        place=_PLACE,
+        phase="host",
+        looks_at="/sys/module and the list of what is built in",
+        by="lsmod",
+        remedy="python -m flows.bootstrap --only os",
+        owner="os",
+        applies=NODES,
+        judge=modules,
+    ),
+    HostCheck(
+        id="kernel/version",
+        title="The kernel is new enough for the cluster",
+        place=_PLACE,
+        phase="prerequisites",
+        looks_at="the running kernel's version",
+        by="uname -r",
+        remedy="a newer kernel",
+        applies=NODES,
+        judge=version,
+    ),
+    HostCheck(
+        id="kernel/reboot",
+        title="No newer kernel and no update waits for a reboot",
+        place=_PLACE,
+        phase="host",
+        severity="warning",
+        looks_at="/boot and /run/reboot-required",
+        by="ls /boot; uname -r; cat /run/reboot-required.pkgs",
+        remedy="drain the node and reboot it",
+        applies=SERVERS,
+        judge=reboot,
+    ),
+)

@@ -1,0 +1,71 @@
+"""Who may come in and become root: sudo's rules and sshd's settings?"""
+
+from __future__ import annotations
+
+from checks.check import SERVERS, HostCheck, Place, Verdict, View, found, settled
+from model.host_facts import HostFacts, Sshd, Users
+from model.hosts import Machine
+from model.sudoers import powerful
+
+# What each setting may be. Keys alone open the door, and an empty password none.
+_SSHD = {
+    "passwordauthentication": ("no",),
+    "kbdinteractiveauthentication": ("no",),
+    "permitemptypasswords": ("no",),
+    "pubkeyauthentication": ("yes",),
+    "permitrootlogin": ("no", "prohibit-password", "without-password", "forced-commands-only"),
+}
+
+
+def sudo(view: View, _machine: Machine, facts: HostFacts) -> Verdict:
+    """Find everybody who may become root and whom the site does not name."""
+    allowed = set(view.site.settings.servers.administrators)
+    can = powerful(facts.of(Users))
+    strange = [
+        f"{name} may become root, and the site does not name them ({why})"
+        for name, why in can.items()
+        if name not in allowed
+    ]
+    return settled(strange, f"only {', '.join(sorted(can)) or 'root'} may become root", can)
+
+
+def sshd(_view: View, _machine: Machine, facts: HostFacts) -> Verdict:
+    """Find settings of sshd by which somebody could come in without a key."""
+    said = facts.of(Sshd).settings
+    seen = {user: {key: settings.get(key, "") for key in _SSHD} for user, settings in said.items()}
+    wrong = dict.fromkeys(
+        f"{key} is {settings[key]} for {user}, and should be {' or '.join(_SSHD[key][:2])}"
+        for user, settings in seen.items()
+        for key in _SSHD
+        if settings[key] not in _SSHD[key]
+    )
+    if not said:
+        return found("sshd tells no settings")
+    return settled(list(wrong), "only keys open the door", seen)
+
+
+_PLACE = Place("Deployer Responsibilities", 380)
+CHECKS = (
+    HostCheck(
+        id="users/sudo",
+        title="Only declared administrators may become root",
+        place=_PLACE,
+        phase="host",
+        looks_at="sudo's rules, groups and accounts with root's number, against `servers.administrators`",
+        by="cat /etc/sudoers /etc/sudoers.d/*; getent group sudo",
+        remedy="take the right away, or name them under `servers.administrators` in site.yaml",
+        applies=SERVERS,
+        judge=sudo,
+    ),
+    HostCheck(
+        id="ssh/settings",
+        title="Nobody comes in without a key",
+        place=_PLACE,
+        phase="host",
+        looks_at="sshd's settings as they hold for root and for another user",
+        by="sshd -T -C user=root,host=elsewhere,addr=203.0.113.1",
+        remedy="correct /etc/ssh/sshd_config and its folder, then systemctl reload ssh",
+        applies=SERVERS,
+        judge=sshd,
+    ),
+)

@@ -1,0 +1,145 @@
+"""What did packets prove of the perimeter, of LI's isolation, of hosts and pods, and is that proof still fresh?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import timedelta
+
+from checks.check import Place, SiteCheck, Verdict, View, settled
+from model.proof import Proof, Seen
+from model.site import Site
+
+_SHOWN = 3
+_NEVER = "the ports were never proven: run python -m flows.verify_ports"
+
+
+def perimeter(view: View) -> Verdict:
+    """Find external rows that packets from outside contradict, or that no packet tried."""
+    return _judged(view, lambda cell: cell.plane == "external", _untried_rows)
+
+
+def isolation(view: View) -> Verdict:
+    """Find flows across the border of isolated networks that packets contradict, and hosts that no packet tried to cross to."""
+    isolated = _isolated(view.site)
+    if not isolated:
+        return Verdict("the site has no isolated network")
+    return _judged(view, lambda cell: (cell.source in isolated) != (cell.destination in isolated), _untried_border)
+
+
+def hosts(view: View) -> Verdict:
+    """Find flows between hosts that packets contradict, and hosts that no packet tried."""
+    return _judged(view, lambda cell: cell.plane == "host", _untried_hosts)
+
+
+def pods(view: View) -> Verdict:
+    """Find flows between pods that packets contradict; without a cluster nothing is due."""
+    cells = [cell for cell in view.proof.cells if cell.plane == "pod"] if view.proof else []
+    if view.proof is not None and all(cell.verdict == "not_run" for cell in cells):
+        return Verdict(pending="comes with the cluster")
+    return _judged(view, lambda cell: cell.plane == "pod", lambda _site, _cells: [])
+
+
+def _judged(view: View, concerns: Callable[[Seen], bool], untried: Callable[[Site, list[Seen]], list[str]]) -> Verdict:
+    stale = _stale(view.proof, view)
+    if view.proof is None or stale:
+        return Verdict(doubt=stale)
+    cells = [cell for cell in view.proof.cells if concerns(cell)]
+    seen = {"run": view.proof.run, "ended": view.proof.ended.isoformat(), "cells": len(cells)}
+    violations = [cell.told for cell in cells if cell.verdict == "violation"]
+    if violations:
+        return settled([_few(violations)], "", seen | {"violations": violations[:50]})
+    doubts = [cell.told for cell in cells if cell.verdict == "unproven"]
+    doubts += untried(view.site, cells)
+    if doubts or not cells:
+        return Verdict(doubt=_few(doubts) or f"{view.proof.run} tried none of it", seen=seen)
+    return Verdict(f"{len(cells)} flows are as declared, by {view.proof.run}", seen)
+
+
+def _stale(proof: Proof | None, view: View) -> str:
+    if proof is None:
+        return _NEVER
+    limit = timedelta(hours=view.site.settings.compliance.proof_hours)
+    age = view.now - proof.ended
+    if age > limit:
+        return f"the ports were last proven {age.days} days ago ({proof.run}); run python -m flows.verify_ports"
+    return ""
+
+
+def _untried_rows(site: Site, cells: list[Seen]) -> list[str]:
+    tried = {row for cell in cells for row in cell.rows}
+    rows = [row.name for row in site.active_rows if row.plane == "external" and row.target and row.name not in tried]
+    return [f"no packet tried the row {name}" for name in rows]
+
+
+def _untried_border(site: Site, cells: list[Seen]) -> list[str]:
+    isolated = _isolated(site)
+    crossing = {(cell.source, cell.destination) for cell in cells}
+    outside = [machine.name for machine in site.servers if machine.name not in isolated]
+    pairs = [pair for name in sorted(isolated) for other in outside for pair in ((name, other), (other, name))]
+    return [
+        f"no packet tried {source} to {destination}"
+        for source, destination in pairs
+        if (source, destination) not in crossing
+    ]
+
+
+def _untried_hosts(site: Site, cells: list[Seen]) -> list[str]:
+    sources, destinations = {cell.source for cell in cells}, {cell.destination for cell in cells}
+    names = [machine.name for machine in site.servers]
+    return [f"no packet tried {name}" for name in names if name not in sources or name not in destinations]
+
+
+def _isolated(site: Site) -> frozenset[str]:
+    return frozenset(machine.name for machine in site.servers if site.isolated(machine))
+
+
+def _few(told: Iterable[str]) -> str:
+    lines = list(told)
+    more = f" and {len(lines) - _SHOWN} more" if len(lines) > _SHOWN else ""
+    return "; ".join(lines[:_SHOWN]) + more
+
+
+def _check(name: str, title: str, place: Place, judge: Callable[[View], Verdict], looks_at: str) -> SiteCheck:
+    return SiteCheck(
+        id=name,
+        title=title,
+        place=place,
+        phase="prerequisites" if name.startswith(("perimeter", "li")) else "host",
+        looks_at=f"the latest report of flows.verify_ports: {looks_at}",
+        by="python -m flows.report show latest-verify_ports",
+        remedy="python -m flows.verify_ports tells who drops or admits what; docs/firewall-request.md is for the network team",
+        judge=judge,
+    )
+
+
+_NETWORK = "Organization Prerequisites 3"
+CHECKS = (
+    _check(
+        "perimeter/rows",
+        "The perimeter lets through what is declared, and no more",
+        Place(_NETWORK, 70),
+        perimeter,
+        "packets from the vantage host",
+    ),
+    _check(
+        "ports/hosts",
+        "Between servers exactly the declared ports are open",
+        Place(_NETWORK, 92),
+        hosts,
+        "packets between all servers",
+    ),
+    _check(
+        "ports/pods",
+        "Between pods exactly the declared ports are open",
+        Place(_NETWORK, 113),
+        pods,
+        "packets between pods",
+    ),
+    _check(
+        "li/isolation",
+        "Exactly the named flows cross the border of LI",
+        Place("Organization Prerequisites 4", 291),
+        isolation,
+        "packets in both directions across the border",
+    ),
+)

@@ -1,0 +1,160 @@
+"""Is each server a supported Debian that can be reached as root, with its packages whole and its security updates in?"""
+
+from __future__ import annotations
+
+from checks.check import BOOTSTRAP, REACHED, SERVERS, HostCheck, Place, Verdict, View, settled
+from model.compatibility import DEBIAN
+from model.debian_version import newer
+from model.host_facts import HostFacts, Packages, Release, Updates
+from model.hosts import Machine
+from model.server import NODE_PACKAGES, PACKAGES
+
+# What nodes run, which only `flows.upgrade` may replace, node by node.
+_HELD = ("containerd", "kubelet", "kubeadm", "kubectl")
+_DAY = 86400
+_SHOWN = 8
+
+
+def access(_view: View, _machine: Machine, facts: HostFacts) -> Verdict:
+    """Tell that the host was looked at as root; one that was not has failed before."""
+    return Verdict(f"was looked at as root in {facts.seconds:.2f} s", {"unseen": sorted(facts.unseen.values())})
+
+
+def release(view: View, _machine: Machine, facts: HostFacts) -> Verdict:
+    """Find systems that are no Debian this program knows, or one without security updates."""
+    said = facts.of(Release)
+    name, known = said.words.get("PRETTY_NAME", "an unknown system"), DEBIAN.get(said.suite)
+    if said.words.get("ID") != "debian" or known is None:
+        wrong = [f"runs {name}; known are Debian {', '.join(str(each.number) for each in DEBIAN.values())}"]
+    elif known.until < view.now.date():
+        wrong = [f"runs {name}, which has had no security updates since {known.until}"]
+    else:
+        wrong = []
+    return settled(wrong, f"runs {name}", dict(said.words))
+
+
+def installed(_view: View, machine: Machine, facts: HostFacts) -> Verdict:
+    """Find packages that are half installed, and those of every server that are missing once bootstrap was there."""
+    known, said = facts.of(Packages).known, facts.of(Release)
+    broken = sorted(name for name, package in known.items() if package.broken)
+    wrong = [f"packages are half installed: {', '.join(broken)}"] if broken else []
+    wanted = (*PACKAGES, *(NODE_PACKAGES if machine.node else ())) if said.prepared else ()
+    lacking = [name for name in wanted if name not in known or not known[name].installed]
+    wrong += [f"packages are missing: {', '.join(lacking)}"] if lacking else []
+    if not wrong and not said.prepared:
+        return Verdict(pending=f"{BOOTSTRAP}; {len(known)} packages are whole")
+    return settled(wrong, f"{len(known)} packages are whole, the needed ones among them", {"packages": len(known)})
+
+
+def holds(_view: View, machine: Machine, facts: HostFacts) -> Verdict:
+    """Find packages of the container runtime that an upgrade could replace by itself, and holds nobody asked for."""
+    known, said = facts.of(Packages).known, facts.of(Release)
+    held = sorted(name for name, package in known.items() if package.held)
+    strange = [name for name in held if name not in _HELD]
+    wrong = [f"is held at its version, and nobody says why: {name}" for name in strange]
+    loose = [name for name in _HELD if name in known and known[name].installed and not known[name].held]
+    if said.prepared and machine.node:
+        wrong += [f"{name} is not held: an upgrade could replace it under running pods" for name in loose]
+    return settled(wrong, f"held: {', '.join(held) or 'nothing'}", {"held": held})
+
+
+def archive(view: View, _machine: Machine, facts: HostFacts) -> Verdict:
+    """Find hosts that know no archive of security updates, or did not look into it for days."""
+    said, days = facts.of(Updates), view.site.settings.compliance.list_days
+    seen = {"lists": list(said.lists), "archives": list(said.archives)}
+    if not said.lists:
+        return settled(["knows no archive of security updates: nobody can tell which are due"], "", seen)
+    age = (said.age or 0) / _DAY
+    wrong = [f"looked for security updates {age:.0f} days ago"] if age > days else []
+    return settled(wrong, f"looked for security updates {age:.1f} days ago", seen)
+
+
+def security(_view: View, _machine: Machine, facts: HostFacts) -> Verdict:
+    """Find packages for which the host's own lists offer a newer version from a security archive."""
+    said, known = facts.of(Updates), facts.of(Packages).known
+    if not said.lists:
+        return Verdict(pending="knows no archive of security updates: see updates/archive")
+    due = {
+        name: [known[name].version, version]
+        for name, versions in sorted(said.offered.items())
+        for version in versions
+        if name in known and newer(version, known[name].version)
+    }
+    names = list(due)
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    wrong = [f"security updates are due: {', '.join(names[:_SHOWN])}{more}"] if due else []
+    return settled(wrong, "no security update is due", {"due": due})
+
+
+CHECKS = (
+    HostCheck(
+        id="access/root",
+        title="The deployer reaches the host and is root there",
+        place=Place("Organization Prerequisites 1", 21),
+        phase="prerequisites",
+        looks_at="an SSH session with sudo",
+        by="ssh HOST sudo id",
+        remedy="give the deployer's user SSH access and sudo",
+        applies=REACHED,
+        judge=access,
+    ),
+    HostCheck(
+        id="os/release",
+        title="The system is a Debian that gets security updates",
+        place=Place("Organization Prerequisites 1", 20),
+        phase="prerequisites",
+        looks_at="/etc/os-release",
+        by="cat /etc/os-release",
+        remedy="install Debian 12 or 13 on it",
+        applies=SERVERS,
+        judge=release,
+    ),
+    HostCheck(
+        id="packages/installed",
+        title="Packages are whole, and the needed ones are there",
+        place=Place("Deployer Responsibilities", 372),
+        phase="host",
+        looks_at="dpkg's list",
+        by="dpkg -l; dpkg --audit",
+        remedy="dpkg --configure -a; python -m flows.bootstrap --only os",
+        owner="os",
+        applies=SERVERS,
+        judge=installed,
+    ),
+    HostCheck(
+        id="packages/holds",
+        title="Only the container runtime's packages are held, and they are",
+        place=Place("Deployer Responsibilities", 372),
+        phase="host",
+        severity="warning",
+        looks_at="dpkg's list",
+        by="apt-mark showhold",
+        remedy="apt-mark hold or unhold them",
+        owner="runtime",
+        applies=SERVERS,
+        judge=holds,
+    ),
+    HostCheck(
+        id="updates/archive",
+        title="The host looks for security updates",
+        place=Place("Deployer Responsibilities", 380),
+        phase="host",
+        severity="warning",
+        looks_at="apt's lists of archives that call themselves Debian's security archive",
+        by="ls -l /var/lib/apt/lists",
+        remedy="name the security archive in apt's sources (`servers.mirror` in site.yaml), and apt-get update",
+        applies=SERVERS,
+        judge=archive,
+    ),
+    HostCheck(
+        id="updates/security",
+        title="No security update is due",
+        place=Place("Deployer Responsibilities", 380),
+        phase="host",
+        looks_at="installed versions against the security archives' lists on the host",
+        by="apt list --upgradable",
+        remedy="apt-get upgrade, node by node",
+        applies=SERVERS,
+        judge=security,
+    ),
+)

@@ -1,0 +1,28 @@
+"""What is each host asked for, so that every check finds what it needs?"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from model.hosts import Machine
+from model.names import records
+from model.preflight.questions import name_servers
+from model.server import MODULES, kernel_values
+from model.site import Site
+from model.tls_services import tls_services
+from model.units import units
+
+
+def wishes(site: Site, machine: Machine) -> dict[str, Any]:
+    """
+    Return the collector's wishes for one host: the same for the same site.
+    """
+    names = sorted({record.name for record in records(site)})
+    asked: list[Any] = [str(server) for server in name_servers(site, machine)] if machine.kind == "server" else []
+    return {
+        "sysctl": sorted(kernel_values(site, machine)) if machine.node else [],
+        "modules": list(MODULES) if machine.node else [],
+        "units": [unit.name for unit in units(site, machine)],
+        "dns": [{"server": server, "names": names} for server in asked or [None]] if names else [],
+        "tls": [{"port": port, "names": list(served)} for port, served in sorted(tls_services(site, machine).items())],
+    }

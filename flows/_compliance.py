@@ -1,0 +1,159 @@
+"""Is everything that the checklist asks for still so? Every host looked at once, every check judged, every item answered for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from checks.check import Check, HostCheck, SiteCheck, Verdict, View
+from checks.items import checklist
+from checks.wishes import wishes
+from flows._compliance_items import others, states
+from flows._compliance_kept import last, since, trend
+from flows._compliance_shown import described
+from flows._compliance_sources import declared_files, latest_proof
+from flows._context import Ingredients
+from flows._hosts import HostFailure, each
+from model.errors import SelectionError
+from model.host_facts import HostFacts, Unseen
+from model.outcome import Outcome, Status
+from model.waivers import waive_outcomes
+from remote.collector.session import collect
+
+if TYPE_CHECKING:
+    from nornir.core import Nornir
+    from nornir.core.inventory import Host
+
+    from flows._context import Context
+    from model.hosts import Machine
+
+CONTROLLER = "controller"
+_WORKERS = 128
+_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class Looked:
+    """Everything that was seen in one run, and hosts that could not be looked at."""
+
+    view: View
+    failures: dict[str, HostFailure]
+
+
+def comply(nr: Nornir, context: Context, checks: Sequence[Check], *, whole: bool) -> Ingredients:
+    """
+    Judge the checks, and where they are all of them (`whole`) tell what answers for every item.
+
+    Raises `SelectionError` where no selected host is looked at by any check.
+    """
+    names = hosts_of(context)
+    looked = look(nr, context, names)
+    site, today = context.site, context.started.date()
+    outcomes = judged(checks, looked, names)
+    if whole:
+        outcomes += others(site, checklist(), today)
+    outcomes = waive_outcomes(outcomes, site.settings.waivers, today)
+    before = last(context.options.inventory)
+    extra: dict[str, object] = {
+        "roles": {machine.name: list(machine.roles) for machine in site.machines},
+        "checks": described(checks),
+        "since": since(before, outcomes),
+    }
+    if whole:
+        extra |= {
+            "items": states(checklist(), outcomes),
+            "trend": trend(before, context.started.isoformat(), outcomes),
+        }
+    expected = (
+        tuple(name for name in names if any(outcome.host == name for outcome in outcomes)) if not whole else names
+    )
+    return Ingredients(outcomes, expected, extra=extra)
+
+
+def look(nr: Nornir, context: Context, names: Sequence[str]) -> Looked:
+    """Look at every named host in one round trip each, and read what lies on the controller."""
+    site = context.site
+
+    def task(host: Host) -> HostFacts:
+        return collect(host, wishes(site, site.by_name[host.name]))
+
+    with context.progress(len(names), "looking at every host") as advance:
+        answers = each(nr, task, names=names, workers=_WORKERS, on_done=lambda _name: advance(1), deadline=_SECONDS)
+    facts = {name: answer for name, answer in answers.items() if not isinstance(answer, HostFailure)}
+    failures = {name: answer for name, answer in answers.items() if isinstance(answer, HostFailure)}
+    proof = latest_proof(context.options.inventory)
+    files = declared_files(site, context.options.inventory)
+    return Looked(View(site, context.started, facts, proof, files), failures)
+
+
+def hosts_of(context: Context) -> tuple[str, ...]:
+    """Return the selected hosts that checks look at; raises `SelectionError` where none is."""
+    by_name = context.site.by_name
+    names = tuple(name for name in context.hosts if by_name[name].kind != "perimeter")
+    if not names:
+        raise SelectionError(f"--limit {context.options.limit}: none of these is looked at by a check")
+    return names
+
+
+def judged(checks: Iterable[Check], looked: Looked, names: Sequence[str]) -> tuple[Outcome, ...]:
+    """
+    Return one outcome for each check of each host that it is for, and one for each check of the site.
+    """
+    found: list[Outcome] = []
+    for check in checks:
+        if isinstance(check, HostCheck):
+            machines = [looked.view.site.by_name[name] for name in names]
+            found += [
+                _of_host(check, looked, machine)
+                for machine in machines
+                if check.applies.holds(looked.view.site, machine)
+            ]
+        elif isinstance(check, SiteCheck):
+            found.append(_of_site(check, looked.view))
+    return tuple(found)
+
+
+def _of_host(check: HostCheck, looked: Looked, machine: Machine) -> Outcome:
+    failure = looked.failures.get(machine.name)
+    if failure is not None:
+        return Outcome(
+            machine.name,
+            check.id,
+            failure.status,
+            failure.message,
+            failure.next,
+            _evidence(check, None),
+            failure.seconds,
+        )
+    facts = looked.view.facts[machine.name]
+    try:
+        verdict = check.judge(looked.view, machine, facts)
+    except Unseen as error:
+        verdict = Verdict(doubt=f"could not be seen: {error}")
+    return _outcome(machine.name, check, verdict, looked.view)
+
+
+def _of_site(check: SiteCheck, view: View) -> Outcome:
+    return _outcome(CONTROLLER, check, check.judge(view), view)
+
+
+def _outcome(host: str, check: Check, verdict: Verdict, view: View) -> Outcome:
+    evidence = _evidence(check, verdict.seen) | {"at": view.now.isoformat(timespec="seconds")}
+    if verdict.findings:
+        remedies = dict.fromkeys(finding.remedy or check.remedy for finding in verdict.findings)
+        message = "; ".join(finding.message for finding in verdict.findings)
+        return Outcome(host, check.id, Status.DRIFT, message, "; ".join(remedies), evidence)
+    if verdict.doubt:
+        return Outcome(host, check.id, Status.UNPROVEN, verdict.doubt, check.remedy, evidence)
+    if verdict.pending:
+        return Outcome(host, check.id, Status.NOT_RUN, verdict.pending, "", evidence)
+    return Outcome(host, check.id, Status.OK, verdict.told, "", evidence)
+
+
+def _evidence(check: Check, seen: object) -> dict[str, object]:
+    """Say what was looked at and how a person would look; a diff stands where reports look for one."""
+    told: dict[str, object] = {"severity": check.severity, "looks_at": check.looks_at, "by": check.by}
+    if isinstance(seen, dict) and "diff" in seen:
+        return told | seen
+    return told | ({"seen": seen} if seen is not None else {})

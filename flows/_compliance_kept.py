@@ -1,0 +1,90 @@
+"""What do the kept runs of compliance say: what is new since the last one, how it went over time, what one check said, which runs go?"""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from flows import _folder
+from flows._findings import rows_of
+from model.errors import SiteError
+from model.outcome import EXIT_BY_STATUS, Outcome
+
+FLOW = "compliance"
+_TREND = 60
+Document = Mapping[str, Any]
+
+
+def last(inventory: Path) -> Document | None:
+    """Return the newest kept report; None where there is none that can be read."""
+    try:
+        return _folder.read_report(_folder.find_report(inventory, f"latest-{FLOW}"))
+    except SiteError:
+        return None
+
+
+def since(before: Document | None, outcomes: Sequence[Outcome]) -> dict[str, object] | None:
+    """
+    Return what is not good now and was before, and the other way round; only of what both runs looked at. None without an earlier run.
+    """
+    if before is None:
+        return None
+    was = {(outcome["host"], outcome["subject"]): outcome for outcome in rows_of(before, "outcomes")}
+    new, gone = [], []
+    for outcome in outcomes:
+        earlier = was.get((outcome.host, outcome.subject))
+        bad = bool(EXIT_BY_STATUS[outcome.status])
+        ill = earlier is not None and bool(EXIT_BY_STATUS[earlier["status"]])
+        if bad and not ill:
+            new.append(f"{outcome.host} {outcome.subject}: {outcome.message}")
+        elif ill and not bad and earlier is not None:
+            gone.append(f"{outcome.host} {outcome.subject}: was {earlier['status']} ({earlier['message']})")
+    return {"run": before["run"], "new": new, "gone": gone}
+
+
+def trend(before: Document | None, started: str, outcomes: Sequence[Outcome]) -> list[dict[str, object]]:
+    """Return a line of counts by status a run, oldest first, this one last."""
+    kept = list(before.get("trend") or ()) if before else []
+    counts = Counter(outcome.status.value for outcome in outcomes)
+    return [*kept[1 - _TREND :], {"started": started, **counts}]
+
+
+def prune(inventory: Path, keep: int) -> tuple[str, ...]:
+    """Remove the oldest runs of compliance beyond `keep`; return their names. Reports of other flows stay."""
+    runs = _runs(inventory)
+    gone = runs[:-keep] if keep < len(runs) else []
+    for run in gone:
+        shutil.rmtree(run, ignore_errors=True)
+    return tuple(run.name for run in gone)
+
+
+def history(inventory: Path, check: str) -> Iterator[tuple[str, list[Document]]]:
+    """Yield each kept run, oldest first, with what it said of a check."""
+    for run in _runs(inventory):
+        report = _folder.read_report(run / "report.json")
+        yield run.name, [outcome for outcome in rows_of(report, "outcomes") if outcome["subject"] == check]
+
+
+def _runs(inventory: Path) -> list[Path]:
+    found = [run for run in (inventory / "reports").glob("[0-9]*") if _is_run(run)]
+    return sorted(found, key=lambda run: (run.name.split("-")[0], len(run.name), run.name))
+
+
+def _is_run(run: Path) -> bool:
+    words = run.name.split("-")
+    return run.is_dir() and words[1:2] == [FLOW] and (run / "report.json").is_file()
+
+
+def publish_metrics(inventory: Path, started: str, target: Path) -> None:
+    """
+    Put the run's text where the node exporter reads it: whole or not at all; nothing where the run left no report.
+
+    Raises OSError where it cannot be written.
+    """
+    report = last(inventory)
+    if report is not None and report["started"] == started:
+        text = (inventory / "reports" / f"latest-{FLOW}" / "metrics.prom").read_text("utf-8")
+        _folder.write_json(str(target), text)

@@ -1,0 +1,95 @@
+"""What checks and items are there, shown to a person or a script?"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from checks.check import Check, HostCheck
+from checks.discovery import every
+from checks.items import Checklist, checklist
+from flows import _folder
+from flows._options import Options
+from flows._report import Screen
+from flows._summary import Line
+from model.errors import SelectionError
+from model.outcome import GOOD
+
+SCHEMA = "matrix-fleet/checklist/1"
+
+
+def described(checks: Iterable[Check]) -> list[dict[str, object]]:
+    """Return checks as reports have them."""
+    return [_described(check) for check in checks]
+
+
+def _described(check: Check) -> dict[str, object]:
+    return {
+        "id": check.id,
+        "title": check.title,
+        "section": check.place.section,
+        "line": check.place.line,
+        "phase": check.phase,
+        "severity": check.severity,
+        "applies": check.applies.name if isinstance(check, HostCheck) else "the site as a whole",
+        "looks_at": check.looks_at,
+        "by": check.by,
+        "remedy": check.remedy,
+        "items": [item.id for item in checklist().of(check.id)],
+    }
+
+
+def list_all(options: Options, checks: Sequence[Check]) -> int:
+    """Show the checks and every item; with --json as one document."""
+    known, screen = checklist(), Screen(options)
+    document = {
+        "schema": SCHEMA,
+        "items": [item.to_json() for item in known.items],
+        "checks": described(checks),
+        "unbuilt": list(known.unbuilt),
+    }
+    _folder.check_writable(options.json)
+    _folder.hand_over(options.json, _folder.canonical(document), screen.text)
+    if not screen.calm:
+        screen.lines([*_checks(checks), Line(""), *_items(known)])
+    return GOOD
+
+
+def _checks(checks: Sequence[Check]) -> Iterable[Line]:
+    width = max(len(check.id) for check in checks)
+    yield Line(f"{len(checks)} checks", "bold")
+    for check in checks:
+        yield Line(f"{check.id:<{width}}  {check.severity:<7}  {check.phase:<13}  {check.title}", "", 2)
+
+
+def _items(known: Checklist) -> Iterable[Line]:
+    counts = Counter(item.kind for item in known.items)
+    told = ", ".join(f"{number} {kind}" for kind, number in counts.items())
+    yield Line(f"{len(known.items)} items of the checklist: {told}", "bold")
+    for section in known.sections():
+        yield Line(section, "bold", 2)
+        for item in (item for item in known.items if item.section == section):
+            answer = ", ".join(item.checks) or item.where
+            yield Line(f"{item.id:<22}  line {item.line:<5} {item.kind:<10} {item.title}: {answer}", "", 4)
+
+
+def explain(options: Options, name: str) -> int:
+    """
+    Show everything about a check or an item; raises `SelectionError` for a name that is neither.
+    """
+    check = next((check for check in every() if check.id == name), None)
+    item = next((item for item in checklist().items if item.id == name), None)
+    if check is None and item is None:
+        raise SelectionError(f"--explain {name}: no such check or item; `--list` shows all")
+    said = _described(check) if check else item.to_json() if item else {}
+    screen = Screen(options)
+    _folder.hand_over(options.json, _folder.canonical(said), screen.text)
+    if not screen.calm:
+        screen.lines([Line(f"{key.replace('_', ' '):<9} {_told(value)}") for key, value in said.items() if value])
+        if check and check.id in checklist().unbuilt:
+            screen.lines([Line("not built yet")])
+    return GOOD
+
+
+def _told(value: object) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -1,0 +1,54 @@
+"""What lies on the controller that checks look at: the latest proof of the ports, and the site's own certificates?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from checks.check import DeclaredFiles
+from flows import _folder
+from model.certificate_chain import Chain, read_chain
+from model.errors import SiteError
+from model.proof import Proof, read_proof
+from model.site import Site
+
+
+def latest_proof(inventory: Path) -> Proof | None:
+    """Return the newest report of `flows.verify_ports`; None where there is none that can be read."""
+    try:
+        return read_proof(_folder.read_report(_folder.find_report(inventory, "latest-verify_ports")))
+    except (SiteError, KeyError, ValueError, TypeError):
+        return None
+
+
+def declared_files(site: Site, inventory: Path) -> DeclaredFiles:
+    """Read the certificates that site.yaml names; of the private key nothing is kept but whether it fits."""
+    tls, authorities = site.settings.tls, site.settings.servers.trusted_ca
+    return DeclaredFiles(
+        certificate=_chain(inventory / tls.certificate) if tls.certificate else None,
+        key_fits=_fits(inventory / tls.certificate, inventory / tls.private_key)
+        if tls.certificate and tls.private_key
+        else None,
+        authorities={path: _chain(inventory / path) for path in authorities},
+    )
+
+
+def _chain(path: Path) -> Chain | str:
+    try:
+        return read_chain(path.read_text("utf-8"))
+    except OSError as error:
+        return f"{path.name} cannot be read: {error.strerror}"
+    except ValueError as error:
+        return f"{path.name} holds no certificate that can be read: {error}"
+
+
+def _fits(certificate: Path, key: Path) -> bool | str:
+    from cryptography import x509
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+    try:
+        public = x509.load_pem_x509_certificates(certificate.read_bytes())[0].public_key()
+        return load_pem_private_key(key.read_bytes(), None).public_key() == public
+    except OSError as error:
+        return f"{key.name} cannot be read: {error.strerror}"
+    except (ValueError, TypeError) as error:
+        return f"{key.name} cannot be read as a private key: {error}"

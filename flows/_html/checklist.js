@@ -1,0 +1,49 @@
+// The checklist as a person reads it: section by section, each item with what answers for it, and how it went over the kept runs.
+const itemRow = (item) => {
+  const answer = item.checks.length
+    ? item.checks.map((check) => h("code", null, check)).flatMap((node, index) => (index ? [", ", node] : [node]))
+    : marked(item.where);
+  return h("tr", null, h("td", null, badge(item.state)), h("td", { class: "num" }, String(item.line)), h("td", null, item.title),
+    h("td", { class: "mono" }, item.id), h("td", null, answer));
+};
+
+const itemTable = (items) => h("div", { class: "scroll" }, h("table", { class: "list" },
+  h("thead", null, h("tr", null, ["state", "line", "what is asked for", "item", "what answers for it"].map((head) => h("th", { scope: "col" }, head)))),
+  h("tbody", null, items.map(itemRow))));
+
+const sectionGroup = (section, items) => {
+  const counts = tally(items, (item) => item.state);
+  const order = [...counts.keys()].sort((x, y) => STATUSES.indexOf(x) - STATUSES.indexOf(y));
+  const bad = order.some((state) => ["drift", "failed", "missing", "unproven"].includes(state));
+  return h("details", { class: "group", open: bad },
+    h("summary", null, h("b", null, `${section} `), order.map((state) => badge(state, `${number(counts.get(state))} ${words(state)}`))), itemTable(items));
+};
+
+const trendTable = () => {
+  const statuses = STATUSES.filter((status) => DATA.trend.some((run) => run[status]));
+  const row = (run) => h("tr", null, h("td", { class: "mono" }, run.started.replace("T", " ").slice(0, 16)),
+    statuses.map((status) => h("td", { class: "num" }, run[status] ? number(run[status]) : "")));
+  return h("details", { class: "group" }, h("summary", null, h("b", null, "Over the kept runs "), h("span", { class: "muted" }, counted(DATA.trend.length, "run"))),
+    h("div", { class: "scroll" }, h("table", { class: "list" },
+      h("thead", null, h("tr", null, ["run (UTC)", ...statuses.map(words)].map((head) => h("th", { scope: "col" }, head)))),
+      h("tbody", null, [...DATA.trend].reverse().map(row)))));
+};
+
+const sincePanel = () => {
+  if (!DATA.since || !(DATA.since.new.length + DATA.since.gone.length)) return null;
+  const line = (word) => (text) => h("div", { class: "finding" }, h("div", null, badge(word, word === "ok" ? "gone" : "new")), h("p", null, marked(text)));
+  return h("section", { class: "panel" },
+    h("div", { class: "head" }, h("h2", null, "Since the last run"), h("span", { class: "muted" }, DATA.since.run)),
+    DATA.since.new.map(line("drift")), DATA.since.gone.map(line("ok")));
+};
+
+const checklistPanel = () => {
+  if (!DATA.items.length) return null;
+  const sections = new Map();
+  for (const item of DATA.items) sections.set(item.section, [...(sections.get(item.section) ?? []), item]);
+  const counts = tally(DATA.items, (item) => item.state);
+  return h("section", { class: "panel" },
+    h("div", { class: "head" }, h("h2", null, "The checklist"),
+      h("span", { class: "muted" }, `${counted(DATA.items.length, "item")}: ${[...counts].map(([state, count]) => `${number(count)} ${words(state)}`).join(", ")}`)),
+    [...sections].map(([section, items]) => sectionGroup(section, items)), DATA.trend.length > 1 ? trendTable() : "");
+};

@@ -1,0 +1,110 @@
+"""Is everything that the checklist asks for so, item by item, with evidence?"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import typer
+
+from checks.check import Check
+from checks.discovery import chosen, every
+from flows import _options as flags
+from flows import _sudo as sudo
+from flows._command import run
+from flows._compliance import comply
+from flows._compliance_kept import prune, publish_metrics
+from flows._compliance_shown import explain, list_all
+from flows._hosts import closing
+from flows._hosts import inventory as open_inventory
+from flows._main import Context, Ingredients, conduct
+from flows._report import Screen
+from model.errors import SelectionError
+from model.outcome import REFUSED, worst
+
+Only = Annotated[
+    list[str] | None, typer.Option("--check", metavar="ID", help="Only these checks; a subject stands for all of it.")
+]
+Phase = Annotated[
+    Literal["prerequisites", "host", "cluster", "rollout"] | None, typer.Option(help="Only checks of this phase.")
+]
+Severity = Annotated[Literal["error", "warning"] | None, typer.Option(help="Only checks of at least this severity.")]
+Explain = Annotated[
+    str | None, typer.Option("--explain", metavar="ID", help="Show everything about a check or an item.")
+]
+List = Annotated[
+    bool, typer.Option("--list", help="Show all checks and items, and what answers for each; look at nothing.")
+]
+
+
+def main(
+    check: Only = None,
+    phase: Phase = None,
+    severity: Severity = None,
+    listed: List = False,
+    explained: Explain = None,
+    inventory: flags.Inventory = flags.DEFAULT_INVENTORY,
+    limit: flags.Limit = None,
+    ask_sudo_password: sudo.AskPassword = False,
+    sudo_password_fd: sudo.PasswordDescriptor = None,
+    json: flags.Json = None,
+    verbose: flags.Verbose = False,
+    quiet: flags.Quiet = False,
+    no_color: flags.NoColor = False,
+) -> int:
+    """
+    Look at every host once, judge every check of the checklist, and tell of each item what answers for it.
+
+    Nothing is changed on any host. With --check, --phase or --severity only those checks are judged, and items are not told.
+
+    Example: python -m flows.compliance --check firewall --limit db-1
+    """
+    options = flags.Options(inventory, limit, json=json, verbose=verbose, quiet=quiet, no_color=no_color)
+    checks = _selected(check or [], phase, severity)
+    if explained is not None:
+        return explain(options, explained)
+    if listed:
+        return list_all(options, checks)
+    sudo.take_password(ask_sudo_password, sudo_password_fd)
+    contexts: list[Context] = []
+
+    def body(context: Context) -> Ingredients:
+        contexts.append(context)
+        nr = open_inventory(options.inventory)
+        with closing(nr):
+            return comply(nr, context, checks, whole=len(checks) == len(every()))
+
+    code = conduct("compliance", options, body)
+    return worst((code, *(_kept(context) for context in contexts)))
+
+
+def _kept(context: Context) -> int:
+    """Hand the run's figures to Prometheus and let go of the oldest runs."""
+    settings, folder = context.site.settings.compliance, context.options.inventory
+    prune(folder, settings.keep_runs)
+    if settings.textfile is not None:
+        try:
+            publish_metrics(folder, context.started.isoformat(), folder / settings.textfile)
+        except OSError as error:
+            Screen(context.options).error(
+                f"{settings.textfile} cannot be written: {error.strerror}", "correct `compliance.textfile`"
+            )
+            return REFUSED
+    return 0
+
+
+def _selected(words: list[str], phase: str | None, severity: str | None) -> tuple[Check, ...]:
+    ids = [word.strip() for text in words for word in text.split(",") if word.strip()]
+    try:
+        checks = chosen(every(), ids)
+    except KeyError as error:
+        raise SelectionError(f"--check {error.args[0]}: no such check; `--list` shows all") from None
+    found = tuple(
+        each for each in checks if phase in (None, each.phase) and (severity != "error" or each.severity == "error")
+    )
+    if not found:
+        raise SelectionError("no check is left; widen --check, --phase or --severity")
+    return found
+
+
+if __name__ == "__main__":
+    run(main, "flows.compliance")

@@ -1,0 +1,167 @@
+"""What does the collector say of a host's system, software and hardware?"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping
+from typing import Any
+
+from model.certificate_chain import read_chain
+from model.host_facts import (
+    Account,
+    Boot,
+    CertificateFiles,
+    Clocked,
+    Disks,
+    Kernel,
+    Machinery,
+    Mount,
+    Packages,
+    Release,
+    Sshd,
+    Swaps,
+    Units,
+    UnitSeen,
+    Updates,
+    Users,
+)
+from model.machine_facts import BlockDevice, Link, Package, Swap
+from remote.facts.sockets import parse_addresses
+
+Said = Mapping[str, Any]
+
+
+def release(said: Said) -> Release:
+    """Read the operating system."""
+    section = said["release"]
+    pairs = (line.partition("=") for line in section["os_release"].splitlines() if "=" in line and line[:1] != "#")
+    words = {key: value.strip().strip("\"'") for key, _, value in pairs}
+    return Release(
+        words,
+        section["kernel"],
+        section["hostname"],
+        section["prepared"] is True,
+        section["node"],
+        section["kubelet"] is True,
+    )
+
+
+def boot(said: Said) -> Boot:
+    """Read what says that a reboot is due."""
+    section = said["boot"]
+    return Boot(
+        section["running"],
+        tuple(section["kernels"]),
+        section["required"] is True,
+        tuple(section["packages"]),
+        float(section["up_seconds"]),
+    )
+
+
+def kernel(said: Said) -> Kernel:
+    """Read settings and modules."""
+    values = {name: None if value is None else " ".join(value.split()) for name, value in said["sysctl"].items()}
+    return Kernel(values, frozenset(said["modules"]))
+
+
+def units(said: Said) -> Units:
+    """Read `systemctl show`: one paragraph a unit, in the order asked, for an alias shows another name."""
+    section = said["units"]
+    paragraphs = [part for part in section["known"].strip().split("\n\n") if part.strip()]
+    told = [dict(line.split("=", 1) for line in part.splitlines() if "=" in line) for part in paragraphs]
+    if len(told) != len(section["asked"]):
+        raise ValueError(f"{len(section['asked'])} units were asked for, {len(told)} were told of")
+    known = {
+        name: UnitSeen(each["LoadState"], each["ActiveState"], each["SubState"], each["UnitFileState"])
+        for name, each in zip(section["asked"], told, strict=True)
+    }
+    return Units(known, tuple(section["failed"]))
+
+
+def packages(said: Said) -> Packages:
+    """Read dpkg's list."""
+    rows = (line.split("|") for line in said["packages"].splitlines() if line.strip())
+    return Packages({name: Package(state, version) for state, name, version in rows})
+
+
+def updates(said: Said) -> Updates:
+    """Read what security archives offer."""
+    section = said["updates"]
+    offered = {name: tuple(versions) for name, versions in section["offered"].items()}
+    return Updates(tuple(section["lists"]), section["age_seconds"], offered, tuple(section["archives"]))
+
+
+def users(said: Said) -> Users:
+    """Read accounts and sudo's rules."""
+    section = said["users"]
+    return Users(
+        tuple(Account(name, uid, gid, shell) for name, uid, gid, shell in section["accounts"]),
+        {name: (gid, tuple(members)) for name, gid, members in section["groups"]},
+        dict(section["sudoers"]),
+        section["sudo"] is True,
+    )
+
+
+def sshd(said: Said) -> Sshd:
+    """Read `sshd -T`; of a setting that is said several times the first line counts."""
+    settings: dict[str, dict[str, str]] = {}
+    for user, text in said["sshd"].items():
+        settings[user] = {}
+        for line in text.splitlines():
+            key, _, value = line.partition(" ")
+            settings[user].setdefault(key.lower(), value.strip().lower())
+    return Sshd(settings)
+
+
+def clock(said: Said) -> Clocked:
+    """Read `chronyc -c tracking` and `chronyc -c sources`."""
+    section = said["clock"]
+    row = next(csv.reader([section["tracking"].strip()]), []) if section["tracking"] else []
+    sources = [line for line in csv.reader((section["sources"] or "").splitlines()) if line]
+    return Clocked(
+        chrony=section["chrony"] is True,
+        leap=row[13] if row else "",
+        source=row[1] if row else "",
+        offset=float(row[4]) if row else 0.0,
+        since=float(section["now"]) - float(row[3]) if row else 0.0,
+        sources=tuple((each[2], each[1], int(each[5], 8)) for each in sources),
+        why=section["why"],
+        timesyncd=section["timesyncd"] is True,
+    )
+
+
+def disks(said: Said) -> Disks:
+    """Read file systems and disks."""
+    section = said["disks"]
+    ids: dict[str, list[str]] = {}
+    for name, device in section["ids"]:
+        ids.setdefault(device, []).append(name)
+    mounts = tuple(
+        Mount(place, kind, size, free, used, inodes, inodes_free)
+        for place, kind, _source, size, free, used, inodes, inodes_free in section["filesystems"]
+    )
+    found = (BlockDevice(name, size, spins, tuple(ids.get(name, ()))) for name, size, spins in section["disks"])
+    return Disks(mounts, tuple(found))
+
+
+def machinery(said: Said) -> Machinery:
+    """Read processors, memory and links."""
+    section = said["hardware"]
+    held = parse_addresses(section["addresses"])
+    links = []
+    for name, mac, mtu, speed, state, hardware in section["links"]:
+        own = tuple(address for interface, address in held if interface == name)
+        links.append(Link(name, mac, mtu, max(0, speed), state in ("up", "unknown"), not hardware, own))
+    return Machinery(section["cpus"], section["memory_kib"], tuple(links))
+
+
+def swaps(said: Said) -> Swaps:
+    """Read /proc/swaps and /etc/fstab."""
+    rows = [line.split() for line in said["swaps"]["active"] if line.strip()]
+    active = tuple(Swap(row[0], int(row[2]), int(row[3])) for row in rows)
+    return Swaps(active, tuple(said["swaps"]["configured"]))
+
+
+def certificates(said: Said) -> CertificateFiles:
+    """Read certificates by file; a file without any is left out."""
+    return CertificateFiles({path: read_chain(parts) for path, parts in said["certificates"].items() if parts})

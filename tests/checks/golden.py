@@ -1,0 +1,112 @@
+"""What real hosts of a small lab said, set up by bootstrap's phase for the operating system, and the same with something changed."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Callable, Mapping
+from copy import deepcopy
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from checks.check import HostCheck, SiteCheck, Verdict, View
+from checks.discovery import every
+from model.host_facts import HostFacts, Unseen
+from model.load import load_site
+from model.pairs import pairs
+from model.proof import Proof, Seen
+from model.site import Site
+from remote.collector.reading import read
+
+FOLDER = Path(__file__).parents[1] / "data" / "collector"
+NOW = datetime(2026, 11, 26, 4, 0, tzinfo=UTC)
+Change = Callable[[dict[str, Any]], None]
+
+
+@cache
+def site() -> Site:
+    """Return the site that the hosts were of."""
+    return load_site(FOLDER / "site")
+
+
+@cache
+def _document(host: str) -> dict[str, Any]:
+    said: dict[str, Any] = json.loads(gzip.decompress((FOLDER / f"{host}.json.gz").read_bytes()))
+    return said
+
+
+@cache
+def _as_it_was(host: str) -> HostFacts:
+    return read(host, said(host))
+
+
+@cache
+def _proof() -> Proof:
+    return proof()
+
+
+def said(host: str, change: Change | None = None) -> bytes:
+    """Return a host's document, changed in its sections."""
+    document = deepcopy(_document(host))
+    if change is not None:
+        change(document["sections"])
+    return json.dumps(document).encode()
+
+
+def view(changes: Mapping[str, Change] | None = None, **others: Any) -> View:
+    """Return everything that was seen; `changes` by host."""
+    changes = changes or {}
+    names = [machine.name for machine in site().machines if machine.kind != "perimeter"]
+    facts = {name: read(name, said(name, changes[name])) if name in changes else _as_it_was(name) for name in names}
+    return replace(View(site(), NOW, facts, _proof()), **others)
+
+
+def proof(hours: int = 1, **verdicts: str) -> Proof:
+    """Return a proof in which every pair was tried; `verdicts` by plane instead of ok."""
+    planes = ("host", "external")
+    cells = []
+    for plane in planes:
+        for pair in pairs(site(), (plane,)):
+            rows = tuple(row for opening in pair.openings for row in opening.rows)
+            told = f"{pair.source} to {pair.destination} 443/tcp: declared open, seen closed"
+            cells.append(Seen(pair.source, pair.destination, plane, verdicts.get(plane, "ok"), rows, told))
+    return Proof("20261126T030000Z-verify_ports", NOW - timedelta(hours=hours), tuple(cells))
+
+
+def bad(seen: View) -> dict[tuple[str, str], str]:
+    """Return what is said of everything that is not good, by host and check."""
+    return {place: told for place, told in _told(seen).items() if told}
+
+
+def pending(seen: View) -> set[tuple[str, str]]:
+    """Return host and check of everything that is not due yet."""
+    return {place for place, verdict in verdicts(seen).items() if verdict.pending}
+
+
+def verdicts(seen: View) -> dict[tuple[str, str], Verdict]:
+    """Judge everything."""
+    found: dict[tuple[str, str], Verdict] = {}
+    for check in every():
+        if isinstance(check, SiteCheck):
+            found["controller", check.id] = check.judge(seen)
+        elif isinstance(check, HostCheck):
+            for name, facts in seen.facts.items():
+                machine = seen.site.by_name[name]
+                if check.applies.holds(seen.site, machine):
+                    try:
+                        found[name, check.id] = check.judge(seen, machine, facts)
+                    except Unseen as error:
+                        found[name, check.id] = Verdict(doubt=str(error))
+    return found
+
+
+def _told(seen: View) -> dict[tuple[str, str], str]:
+    return {
+        place: "; ".join(
+            [*(finding.message for finding in verdict.findings), *([verdict.doubt] if verdict.doubt else [])]
+        )
+        for place, verdict in verdicts(seen).items()
+    }

@@ -1,0 +1,150 @@
+"""No item of the checklist is absent, each is answered for, and most of what can be judged by machine is."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import date
+
+import pytest
+
+from checks.discovery import chosen, every
+from checks.items import checklist
+from flows._compliance_items import others, states
+from model.outcome import Outcome, Status
+from model.settings import SignedOff
+from model.site import Site
+from tests.checks.golden import site
+
+TODAY = date(2026, 11, 26)
+# Of the checklist as it stands: checkboxes, rows of requirement tables, required points.
+COUNTS = {
+    "Organization Prerequisites 1": 9,
+    "Organization Prerequisites 2": 8,
+    "Organization Prerequisites 3.1": 11,
+    "Organization Prerequisites 3.2": 12,
+    "Organization Prerequisites 3.3": 20,
+    "Organization Prerequisites 3.4": 34,
+    "Organization Prerequisites 3.5": 5,
+    "Organization Prerequisites 4": 16,
+    "Organization Prerequisites 5": 9,
+    "Organization Prerequisites 6": 3,
+    "Deployer Responsibilities": 9,
+    "Pre-Deployment Information Gathering": 18,
+    "Phase 1.1": 9,
+    "Phase 1.2": 5,
+    "Phase 1.3": 7,
+    "Phase 1.4": 11,
+    "Phase 2.1": 2,
+    "Phase 2.2": 4,
+    "Phase 2.3": 14,
+    "Phase 2.4": 4,
+    "Phase 3.1": 5,
+    "Phase 3.2": 4,
+    "Phase 4.1": 4,
+    "Phase 4.2": 3,
+    "Phase 4.3": 3,
+    "Phase 5.1": 7,
+    "Phase 5.2": 4,
+    "Pre-Deployment Actions 1": 7,
+    "Pre-Deployment Actions 2": 16,
+    "Pre-Deployment Actions 3": 4,
+    "Pre-Deployment Actions 4": 5,
+    "Pre-Deployment Actions 5": 3,
+    "Pre-Deployment Actions 6": 3,
+    "Pre-Deployment Actions 7": 3,
+    "Post-Deployment Validation 4.5": 7,
+    "Final Checklist": 11,
+}
+MEASURED = (
+    "Organization Prerequisites",
+    "Pre-Deployment Information Gathering",
+    "Pre-Deployment Actions 4",
+    "Pre-Deployment Actions 5",
+    "Pre-Deployment Actions 6",
+)
+
+
+def test_no_item_is_absent() -> None:
+    assert Counter(item.section for item in checklist().items) == COUNTS
+
+
+def test_nine_of_ten_items_that_are_due_are_automated() -> None:
+    for start in MEASURED:
+        due = [item for item in checklist().items if item.section.startswith(start) and item.kind != "later"]
+        assert sum(item.kind == "automated" for item in due) >= 0.9 * len(due)
+
+
+def test_every_check_that_an_item_names_is_there_or_known_not_to_be_built() -> None:
+    ids, named = {check.id for check in every()}, {check for item in checklist().items for check in item.checks}
+    assert named - ids == set(checklist().unbuilt)
+    assert ids <= named
+    assert not ids & set(checklist().unbuilt)
+
+
+def test_what_is_not_built_yet_is_exactly_the_clusters_part() -> None:
+    names = [
+        "control-plane",
+        "dns",
+        "etcd",
+        "kubelet",
+        "labels",
+        "nodes",
+        "policies",
+        "storage-class",
+        "taints",
+        "version",
+    ]
+    assert list(checklist().unbuilt) == [f"cluster/{name}" for name in names]
+
+
+def test_checks_tell_all_about_themselves() -> None:
+    for check in every():
+        assert all((check.title, check.looks_at, check.by, check.remedy, check.place.section, check.place.line))
+        assert "/" in check.id
+
+
+def test_a_subject_stands_for_all_of_it() -> None:
+    assert {check.id for check in chosen(every(), ["firewall"])} == {
+        "firewall/rules",
+        "firewall/kernel",
+        "firewall/foreign",
+    }
+    with pytest.raises(KeyError, match="nothing"):
+        chosen(every(), ["nothing"])
+
+
+def _ticked(*ticks: SignedOff) -> Site:
+    declared = site()
+    settings = declared.settings.model_copy(update={"signed_off": ticks})
+    return Site(settings, declared.machines, declared.roles, declared.rows)
+
+
+def _status(ticked: Site, subject: str) -> Status:
+    (found,) = [outcome for outcome in others(ticked, checklist(), TODAY) if outcome.subject == subject]
+    return found.status
+
+
+def test_a_person_ticks_what_no_program_can_judge() -> None:
+    tick = SignedOff(item="final-9", who="Jo", when=date(2026, 11, 1), evidence="ticket 9")
+    assert _status(_ticked(), "final-9") is Status.NOT_RUN
+    assert _status(_ticked(tick), "final-9") is Status.OK
+    assert _status(_ticked(tick.model_copy(update={"expires": date(2026, 11, 25)})), "final-9") is Status.DRIFT
+    assert _status(_ticked(tick.model_copy(update={"when": date(2026, 12, 1)})), "final-9") is Status.DRIFT
+
+
+def test_what_a_check_judges_cannot_be_ticked() -> None:
+    tick = SignedOff(item="prerequisites-1-1", who="Jo", when=date(2026, 11, 1), evidence="trust me")
+    assert _status(_ticked(tick), "signed-off/prerequisites-1-1") is Status.DRIFT
+
+
+def test_an_item_is_as_good_as_the_worst_of_its_checks() -> None:
+    def state(*statuses: Status) -> str:
+        outcomes = [Outcome(f"h{number}", "firewall/foreign", status) for number, status in enumerate(statuses)]
+        return str(next(item for item in states(checklist(), outcomes) if item["line"] == 373)["state"])
+
+    assert state(Status.OK, Status.DRIFT) == "drift"
+    assert state(Status.OK, Status.FAILED) == "failed"
+    assert state(Status.OK, Status.WAIVED) == "waived"
+    assert state() == "not_run"
+    later = [item for item in states(checklist(), []) if item["kind"] == "later"]
+    assert {item["state"] for item in later} == {"not_run"}

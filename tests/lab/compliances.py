@@ -1,0 +1,121 @@
+"""`flows.compliance` on a lab's hosts, and deviations to be seeded there, each with the checks that must find it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tests.lab import firewalls
+from tests.lab.driver import Lab
+from tests.lab.firewalls import until
+
+PROGRAM = (sys.executable, "-m", "flows.compliance")
+BAD = ("drift", "failed", "unproven", "missing")
+MAIN = ("cp-1", "cp-2", "cp-3", "w-1", "db-1")
+SERVERS = (*MAIN, "li-1")
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run: its exit code and its report."""
+
+    exit: int
+    report: dict[str, Any]
+    complaint: str = field(repr=False)
+
+    @property
+    def bad(self) -> set[tuple[str, str]]:
+        """Host and check of everything that is not good."""
+        return {(each["host"], each["subject"]) for each in self.report["outcomes"] if each["status"] in BAD}
+
+    def outcome(self, host: str, subject: str) -> dict[str, Any]:
+        """Return one outcome."""
+        (found,) = [each for each in self.report["outcomes"] if (each["host"], each["subject"]) == (host, subject)]
+        return dict(found)
+
+
+def comply(lab: Lab, *flags: str) -> Run:
+    """Run the flow as the controller."""
+    done = lab.run((*PROGRAM, "--json", "-", *flags))
+    return Run(done.returncode, json.loads(done.stdout) if done.stdout.startswith("{") else {}, done.stderr)
+
+
+@contextmanager
+def running(name: str) -> Iterator[Lab]:
+    """Boot a small lab with its firewall applied and its ports proven, for as long as the block runs."""
+    lab = Lab(name)
+    lab.do("up", "--profile", "small")
+    try:
+        firewalls.apply(lab)
+        proven = lab.run((sys.executable, "-m", "flows.verify_ports", "--quiet"))
+        assert proven.returncode == 0, proven.stderr
+        yield lab
+    finally:
+        lab.do("down")
+
+
+@dataclass(frozen=True)
+class Seed:
+    """
+    A deviation of one host: how it is made and mended (shell), which checks of that host must find it, and a word of what they say.
+
+    `elsewhere`: pairs of host and check where it is seen instead; `consequence`: checks that may fire too, as they name the cause.
+    `settled`: what must hold on the host before it is mended for sure.
+    """
+
+    host: str
+    make: str
+    mend: str
+    checks: tuple[str, ...] = ()
+    says: str = ""
+    elsewhere: tuple[tuple[str, str], ...] = ()
+    consequence: tuple[str, ...] = ()
+    settled: str = ""
+
+    @property
+    def expected(self) -> set[tuple[str, str]]:
+        """Host and check of everything that must be found."""
+        return {(self.host, check) for check in self.checks} | set(self.elsewhere)
+
+
+def found_and_mended(lab: Lab, seed: Seed) -> None:
+    """Make the deviation, see it found by exactly its checks, mend it, and see everything good again."""
+    made = lab.shell(seed.host, ("sh", "-ec", seed.make))
+    try:
+        assert made.returncode == 0, made.stderr
+        run = comply(lab)
+        told = {pair: run.outcome(*pair)["message"] for pair in run.bad}
+        allowed = {(seed.host, check) for check in seed.consequence}
+        assert run.bad - allowed == seed.expected, told
+        assert run.exit == 2, run.complaint
+        assert any(seed.says in told[pair] for pair in seed.expected), told
+    finally:
+        mended = lab.shell(seed.host, ("sh", "-ec", seed.mend))
+    assert mended.returncode == 0, mended.stderr
+    if seed.settled:
+        until(lambda: lab.shell(seed.host, ("sh", "-c", seed.settled)).returncode == 0, 60)
+    after = comply(lab)
+    assert (after.exit, after.bad) == (0, set()), {pair: after.outcome(*pair)["message"] for pair in after.bad}
+    assert after.report["since"]["gone"]
+
+
+def site_with(
+    lab: Lab, folder: Path, change: Callable[[dict[str, Any]], None], files: Mapping[str, str] | None = None
+) -> Path:
+    """Copy the lab's site with its reports, and change site.yaml."""
+    shutil.copytree(lab.inventory, folder, symlinks=True, ignore=shutil.ignore_patterns("state"))
+    path = folder / "site.yaml"
+    settings = yaml.safe_load(path.read_text("utf-8"))
+    change(settings)
+    path.write_text(yaml.safe_dump(settings, sort_keys=False), "utf-8")
+    for name, text in (files or {}).items():
+        (folder / name).write_text(text, "utf-8")
+    return folder
