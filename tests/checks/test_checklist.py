@@ -116,7 +116,7 @@ def test_a_subject_stands_for_all_of_it() -> None:
 def _ticked(*ticks: SignedOff) -> Site:
     declared = site()
     settings = declared.settings.model_copy(update={"signed_off": ticks})
-    return Site(settings, declared.machines, declared.roles, declared.rows)
+    return Site(settings, declared.machines, declared.roles, declared.rows, declared.folder)
 
 
 def _status(ticked: Site, subject: str) -> Status:

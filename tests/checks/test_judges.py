@@ -376,7 +376,13 @@ def test_declared_certificates_are_judged() -> None:
 def _with(**settings: Any) -> View:
     declared = site()
     return view(
-        site=Site(declared.settings.model_copy(update=settings), declared.machines, declared.roles, declared.rows)
+        site=Site(
+            declared.settings.model_copy(update=settings),
+            declared.machines,
+            declared.roles,
+            declared.rows,
+            declared.folder,
+        )
     )
 
 
