@@ -17,7 +17,9 @@ from model.programs import pack
 
 _ACCOUNTS = "root:x:0:0:root:/root:/sbin/nologin\nnobody:x:65534:65534:nobody:/nonexistent:/sbin/nologin\n"
 _GROUPS = "root:x:0:\nnobody:x:65534:\n"
-_NAMES = "hosts: files dns\n"
+_NAMES = "hosts: files dns\nprotocols: files\n"
+# kube-proxy takes what nft lists for its own only where protocols have their names.
+_PROTOCOLS = "ip 0 IP\nicmp 1 ICMP\ntcp 6 TCP\nudp 17 UDP\nipv6 41 IPv6\nipv6-icmp 58 IPv6-ICMP\nsctp 132 SCTP\n"
 _LINKS = {"bin": "usr/bin", "sbin": "usr/sbin", "lib": "usr/lib", "lib64": "usr/lib64"}
 
 
@@ -103,7 +105,12 @@ def packages(sources: Sources) -> list[Item]:
 
 
 def _base(sources: Sources) -> tuple[oci.Entry, ...]:
-    texts = {"etc/passwd": _ACCOUNTS, "etc/group": _GROUPS, "etc/nsswitch.conf": _NAMES}
+    texts = {
+        "etc/passwd": _ACCOUNTS,
+        "etc/group": _GROUPS,
+        "etc/nsswitch.conf": _NAMES,
+        "etc/protocols": _PROTOCOLS,
+    }
     return (
         *oci.tree(sources.userland / "base"),
         *(oci.Entry(path, text=text, mode=0o644) for path, text in texts.items()),

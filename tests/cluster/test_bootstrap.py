@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.cluster.lab_cluster import LabCluster, eventually, wrong
+from tests.cluster.lab_cluster import LabCluster, eventually, is_ready, wrong
 
 NODES = ("cp-1", "cp-2", "cp-3", "w-1", "db-1", "li-1")
 # How every path, unit and firewall of a host looks, save what runs write all the time.
@@ -110,6 +110,25 @@ def test_a_dry_run_finds_what_a_person_changed_and_a_run_mends_it(small: LabClus
     assert code == 0, wrong(report)
     changed = {(each["host"], each["subject"]) for each in report["outcomes"] if each["status"] == "changed"}
     assert changed == {("w-1", "os"), ("controller", "labels")}
+
+
+def test_services_outlive_a_restart_of_kube_proxy(small: LabCluster) -> None:
+    def proxies() -> dict[str, bool]:
+        pods = small.objects("pods", "-n", "kube-system", "-l", "k8s-app=kube-proxy")
+        return {pod["metadata"]["name"]: is_ready(pod) for pod in pods if pod["spec"]["nodeName"] == "w-1"}
+
+    # It is healthy once it has written its table, and what it reads there first decides about what it writes: every second start may fail.
+    asked = (
+        "python3",
+        "-c",
+        "from urllib.request import urlopen; urlopen('http://127.0.0.1:10256/healthz', timeout=1)",
+    )
+    for _ in range(2):
+        (old,) = proxies()
+        small.kubectl("-n", "kube-system", "delete", "pod", old, "--wait=true")
+        eventually("another kube-proxy runs", lambda: all(proxies().values()) and old not in proxies(), 60)
+        eventually("it is healthy", lambda: small.lab.shell("w-1", asked).returncode == 0, 60)
+        assert small.lab.tcp("w-1", "10.96.0.1", 443) == "open"
 
 
 @pytest.mark.parametrize("host", ["cp-1", "cp-2", "cp-3"])
