@@ -113,10 +113,6 @@ def test_a_dry_run_finds_what_a_person_changed_and_a_run_mends_it(small: LabClus
 
 
 def test_services_outlive_a_restart_of_kube_proxy(small: LabCluster) -> None:
-    def proxies() -> dict[str, bool]:
-        pods = small.objects("pods", "-n", "kube-system", "-l", "k8s-app=kube-proxy")
-        return {pod["metadata"]["name"]: is_ready(pod) for pod in pods if pod["spec"]["nodeName"] == "w-1"}
-
     # It is healthy once it has written its table, and what it reads there first decides about what it writes: every second start may fail.
     asked = (
         "python3",
@@ -124,11 +120,19 @@ def test_services_outlive_a_restart_of_kube_proxy(small: LabCluster) -> None:
         "from urllib.request import urlopen; urlopen('http://127.0.0.1:10256/healthz', timeout=1)",
     )
     for _ in range(2):
-        (old,) = proxies()
-        small.kubectl("-n", "kube-system", "delete", "pod", old, "--wait=true")
-        eventually("another kube-proxy runs", lambda: all(proxies().values()) and old not in proxies(), 60)
+        _restart_kube_proxy(small, "w-1")
         eventually("it is healthy", lambda: small.lab.shell("w-1", asked).returncode == 0, 60)
         assert small.lab.tcp("w-1", "10.96.0.1", 443) == "open"
+
+
+def _restart_kube_proxy(small: LabCluster, host: str) -> None:
+    def proxies() -> dict[str, bool]:
+        pods = small.objects("pods", "-n", "kube-system", "-l", "k8s-app=kube-proxy")
+        return {pod["metadata"]["name"]: is_ready(pod) for pod in pods if pod["spec"]["nodeName"] == host}
+
+    (old,) = proxies()
+    small.kubectl("-n", "kube-system", "delete", "pod", old, "--wait=true")
+    eventually("another kube-proxy runs", lambda: all(proxies().values()) and {old} != set(proxies()) != set(), 60)
 
 
 @pytest.mark.parametrize("host", ["cp-1", "cp-2", "cp-3"])
