@@ -16,6 +16,7 @@ from model.errors import BundleError, SchemaErrors
 from model.mistakes import wrong_fields
 
 MANIFEST = "bundle.json"
+Architecture = Literal["amd64", "arm64"]
 # Without these kubeadm can bring no control plane up; etcd, coredns and pause have versions of their own.
 IMAGES = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy", "coredns", "pause", "etcd")
 _CHUNK = 2**20
@@ -28,7 +29,7 @@ class Bundle(Declared):
     schema_: Literal["matrix-fleet/bundle/1"] = Field(default="matrix-fleet/bundle/1", alias="schema")
     name: Text
     kubernetes: Annotated[str, StringConstraints(pattern=r"^1\.[0-9]+\.[0-9]+$")]
-    architecture: Literal["amd64", "arm64"]
+    architecture: Architecture
     suites: Annotated[tuple[Suite, ...], Field(min_length=1)]
     items: tuple[Annotated[Item, Field(discriminator="kind")], ...]
 

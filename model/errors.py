@@ -7,6 +7,7 @@ FleetError
 │   └── BundleError       an offline bundle is not whole, or not the one the site wants
 ├── PlanRefused           the plan is unsafe, nothing was touched   exit 1
 ├── LockHeld              another run holds the site or a host      exit 1
+├── SourceUnreachable     a publisher's server gives no answer      exit 3
 └── HostError             look at a host                 that host's outcome, exit 3
     ├── Unreachable       no connection within the time limit
     ├── HostKeyUnknown    run `python -m flows.trust`
@@ -80,6 +81,14 @@ class PlanRefused(FleetError):
 
 class LockHeld(FleetError):
     """Another run works on the same site or host."""
+
+
+class SourceUnreachable(FleetError):
+    """A publisher's server gives no answer, or breaks off again and again."""
+
+    def __init__(self, message: str, next_step: str = "") -> None:
+        super().__init__(message)
+        self.next_step = next_step
 
 
 class HostError(FleetError):

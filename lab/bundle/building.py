@@ -19,6 +19,7 @@ from lab.bundle.recipe import DEFAULT, PAUSE, RECIPES, Recipe
 from lab.commands import call
 from lab.errors import LabError
 from lab.instance import CACHE
+from model import oci, programs
 from model.bundle import MANIFEST, Bundle, render
 from model.bundle_items import Item
 
@@ -51,11 +52,11 @@ def ensure(minor: str, say: once.Say) -> Path:
 
 
 def _key(recipe: Recipe) -> str:
-    """Digest of everything that decides what the bundle holds, this package's own code included."""
+    """Digest of everything that decides what the bundle holds, the code that writes it included."""
     parts = [*map(compiling.key, recipe.components), compiling.pause_key()]
     debians = [debian.key(recipe.suite), userland.key(recipe.suite)]
     digest = hashlib.sha256(json.dumps([asdict(recipe), parts, debians]).encode())
-    for source in sorted(Path(__file__).parent.glob("*.py")):
+    for source in (*sorted(Path(__file__).parent.glob("*.py")), Path(oci.__file__), Path(programs.__file__)):
         digest.update(source.read_bytes())
     return digest.hexdigest()[:16]
 

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import json
 import os
 import re
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, cast
 
 from lab.bundle import debian, oci, userland
 from lab.bundle.recipe import TOOLS, Binary, Image, Program
 from model.bundle_items import BinaryItem, ImageItem, IndexItem, Item, PackageItem
+from model.programs import pack
 
 _ACCOUNTS = "root:x:0:0:root:/root:/sbin/nologin\nnobody:x:65534:65534:nobody:/nonexistent:/sbin/nologin\n"
 _GROUPS = "root:x:0:\nnobody:x:65534:\n"
@@ -44,22 +42,19 @@ def binary(sources: Sources, wanted: Binary) -> Item:
     source = sources.path(wanted.program)
     name = Path(wanted.program.path).name
     file = sources.bundle / "binaries" / f"{name}.gz"
-    with source.open("rb") as stream, file.open("wb") as raw:
-        packed = oci.Counted(raw)
-        with gzip.GzipFile("", "wb", oci.LEVEL, cast(IO[bytes], packed), mtime=0) as compressor:
-            content = oci.Counted(cast(IO[bytes], compressor))
-            shutil.copyfileobj(stream, content, 2**20)
+    with source.open("rb") as stream:
+        packed = pack(stream, file)
     return BinaryItem(
         name=name,
         version=sources.versions[wanted.program.component],
         file=f"binaries/{file.name}",
         size=packed.size,
-        sha256=packed.sha256.hexdigest(),
+        sha256=packed.sha256,
         needed=wanted.needed,
         target=f"/{wanted.program.path}",
         mode="0755",
-        content_sha256=content.sha256.hexdigest(),
-        content_size=content.size,
+        content_sha256=packed.content_sha256,
+        content_size=packed.content_size,
     )
 
 

@@ -23,7 +23,7 @@ def ask():
         with context.wrap_socket(plain, server_hostname=name) as secure:
             secure.sendall(b"GET /readyz HTTP/1.1\\r\\nHost: api\\r\\nConnection: close\\r\\n\\r\\n")
             return b" 200 " in secure.recv(64)
-last, longest, asked, lost = time.monotonic(), 0.0, 0, 0
+last, longest, asked, lost, since = time.monotonic(), 0.0, 0, 0, ""
 while not select.select([sys.stdin], [], [], 0.1)[0]:
     asked += 1
     try:
@@ -31,18 +31,23 @@ while not select.select([sys.stdin], [], [], 0.1)[0]:
     except OSError:
         answered = False
     if answered:
-        longest, last = max(longest, time.monotonic() - last), time.monotonic()
+        gap, last = time.monotonic() - last, time.monotonic()
+        if gap > longest:
+            longest, since = gap, time.strftime("%H:%M:%S", time.gmtime(time.time() - gap))
         if asked - lost == 1:
             print("up", flush=True)
     else:
         lost += 1
-print("result", max(longest, time.monotonic() - last), asked, lost, flush=True)
+print("result", max(longest, time.monotonic() - last), asked, lost, since or "-", flush=True)
 """
 
 
 @dataclass
 class Watch:
-    """A block during which somebody asks from `host`: `api` at the endpoint, or `http` at an address. Then `gap`, `asked`, `lost`."""
+    """
+    A block during which somebody asks from `host`: `api` at the endpoint, or `http` at an address. Then `gap` in seconds, `since` when
+    (UTC), `asked`, `lost`.
+    """
 
     lab: Lab
     host: str
@@ -52,6 +57,7 @@ class Watch:
     gap: float = float("inf")
     asked: int = 0
     lost: int = 0
+    since: str = ""
 
     def __enter__(self) -> Watch:
         words = (self.kind, self.name, str(self.port))
@@ -67,7 +73,7 @@ class Watch:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         said, _ = self._process.communicate("\n", timeout=60)
-        _, gap, asked, lost = said.split()[-4:]
+        _, gap, asked, lost, self.since = said.split()[-5:]
         self.gap, self.asked, self.lost = float(gap), int(asked), int(lost)
 
 

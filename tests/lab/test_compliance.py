@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.checks.certificates import issued
-from tests.lab.compliances import MAIN, SERVERS, Seed, comply, found_and_mended, running, site_with
+from tests.lab.compliances import MAIN, PROGRAM, SERVERS, Seed, comply, found_and_mended, running, site_with
 from tests.lab.driver import Lab
 from tests.lab.firewalls import sh, until
 
@@ -250,6 +250,17 @@ def test_the_sites_own_certificate_is_looked_at(lab: Lab, tmp_path: Path, days: 
     )
     (site / "site.key").write_text(key)
     assert comply(lab, "--inventory", str(site)).exit == 0
+
+
+def test_drift_is_handed_to_the_flow_that_owns_it_once_somebody_agrees(lab: Lab) -> None:
+    lab.shell("db-1", ("iptables", "-I", "ufw-user-input", "1", "-p", "tcp", "--dport", "23", "-j", "ACCEPT"))
+    refused = comply(lab, "--fix")
+    assert refused.exit == 1
+    assert "--yes" in refused.complaint
+    assert comply(lab).bad == {("db-1", "firewall/kernel")}
+    done = lab.run((*PROGRAM, "--fix", "--yes"))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (comply(lab).exit, comply(lab).bad) == (0, set())
 
 
 def test_what_cannot_be_read_hides_nothing_else(lab: Lab) -> None:

@@ -1,0 +1,1 @@
+"""How does a bundle come from its publishers, and is it still what came?"""

@@ -1,0 +1,153 @@
+"""How does a whole bundle come from its publishers, or nothing that is called one?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TypeVar
+
+from pydantic import ValidationError
+
+from flows._bundle import judging
+from flows._bundle.looking import Looking
+from flows._bundle.part import Part, Workshop
+from flows._bundle.place import sweep
+from flows._bundle.telling import Teller
+from flows._bundle.together import together
+from flows._publish import CONTROLLER
+from flows._words import counted
+from model.bundle import MANIFEST, Bundle, render
+from model.bundle_items import Item
+from model.errors import BundleError, FleetError, SourceUnreachable
+from model.outcome import Outcome, Status
+from remote.upstream.downloads import Tell
+
+T = TypeVar("T")
+# Enough to fill a line, few enough for publishers not to mind.
+_AT_ONCE = 6
+
+
+@dataclass(slots=True)
+class Download:
+    """
+    One run. `outcomes` gathers what came of it; `parts` are all, `here` the items of those that are whole already, by their keys.
+    """
+
+    looking: Looking
+    teller: Teller
+    outcomes: list[Outcome] = field(default_factory=list)
+    parts: tuple[Part, ...] = ()
+    here: dict[str, tuple[Item, ...]] = field(default_factory=dict)
+
+    def look(self) -> bool:
+        """Ask every publisher what exactly there is, and see what of it is here; False when an answer is missing."""
+        looks = list(self.looking.all())
+        found: list[Part] = []
+        with self.teller.bar(len(looks), "asking publishers") as advance:
+
+            def seen(parts: tuple[Part, ...]) -> None:
+                found.extend(parts)
+                advance(1)
+
+            self._each(looks, seen)
+        once = {part.key: part for part in found}
+        self.parts = tuple(sorted(once.values(), key=lambda part: part.title))
+        with self.teller.bar(len(self.parts), "looking at what is here") as advance:
+
+            def known(answer: tuple[str, tuple[Item, ...] | None]) -> None:
+                key, items = answer
+                if items is not None:
+                    self.here[key] = items
+                advance(1)
+
+            self._each([(part.title, partial(_look, self._shop, part)) for part in self.parts], known)
+        looking = self.looking
+        self.outcomes += judging.vouched(looking.sources, looking.wish, looking.pinned)
+        return not self.bad
+
+    @property
+    def missing(self) -> tuple[Part, ...]:
+        """What is to be fetched."""
+        return tuple(part for part in self.parts if part.key not in self.here)
+
+    def fetch(self) -> Bundle | None:
+        """
+        Fetch what is missing, and write the table of contents last; None when something is wrong.
+        """
+        missing = self.missing
+        table = self._shop.folder / MANIFEST
+        items = [item for made in self.here.values() for item in made]
+        if missing:
+            # Until all of it is whole again there is no bundle in this folder.
+            table.unlink(missing_ok=True)
+        with self.teller.bytes(sum(part.size or 0 for part in missing), "fetching") as tell:
+            self._each([(part.title, partial(_make, self._shop, part, tell)) for part in missing], items.extend)
+        if self.bad:
+            return None
+        bundle = self._bundle(items)
+        self.outcomes += judging.sufficient(self._shop.folder, self._shop.work, bundle)
+        if self.bad:
+            return None
+        self._publish(bundle)
+        told = f"{counted(len(missing), 'thing')} fetched, {len(self.here)} were here"
+        self.outcomes.append(Outcome(CONTROLLER, "download", Status.CHANGED if missing else Status.OK, told))
+        return bundle
+
+    @property
+    def bad(self) -> bool:
+        """True once something failed."""
+        return any(outcome.status is Status.FAILED for outcome in self.outcomes)
+
+    @property
+    def _shop(self) -> Workshop:
+        return self.looking.shop
+
+    def _bundle(self, items: Iterable[Item]) -> Bundle:
+        wish = self.looking.wish
+        try:
+            return Bundle(
+                name=f"kubernetes-{wish.kubernetes}-{wish.network}",
+                kubernetes=wish.kubernetes,
+                architecture=wish.architecture,
+                suites=wish.suites,
+                items=tuple(sorted(items, key=lambda item: (item.kind, item.file))),
+            )
+        except ValidationError as error:
+            raise BundleError(f"what was fetched is no bundle: {error}", "correct the sources") from error
+
+    def _publish(self, bundle: Bundle) -> None:
+        text = render(bundle)
+        table = self._shop.folder / MANIFEST
+        sweep(self._shop.folder, {item.file for item in bundle.items})
+        if not table.exists() or table.read_text("utf-8") != text:
+            self._shop.draft(MANIFEST).write_text(text, "utf-8")
+            self._shop.keep(MANIFEST)
+
+    def _each(self, jobs: Sequence[tuple[str, Callable[[], T]]], done: Callable[[T], None]) -> None:
+        """Do all jobs, several at once; what FleetError ends is an outcome, and the others go on."""
+        try:
+            for one in together(jobs, _AT_ONCE):
+                try:
+                    done(one.result())
+                except FleetError as error:
+                    wrong = not isinstance(error, SourceUnreachable)
+                    self._failed(one.title, str(error), error.next_step, wrong=wrong)
+                except (OSError, ValidationError) as error:
+                    self._failed(one.title, f"cannot become part of the bundle: {error}", "has the folder room?")
+        except BaseException:
+            self._shop.client.stop()
+            raise
+
+    def _failed(self, subject: str, message: str, step: str, *, wrong: bool = True) -> None:
+        self.outcomes.append(Outcome(CONTROLLER, subject, Status.FAILED, message, step, {"wrong": wrong}))
+
+
+def _look(shop: Workshop, part: Part) -> tuple[str, tuple[Item, ...] | None]:
+    return part.key, shop.made(part)
+
+
+def _make(shop: Workshop, part: Part, tell: Tell) -> tuple[Item, ...]:
+    made = part.make(shop, tell)
+    shop.record.write(part.key, made)
+    return made

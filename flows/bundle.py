@@ -1,0 +1,186 @@
+"""What does a site without internet install, where does it come from, and is it still whole?"""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated, Literal
+
+import typer
+
+from flows import _command
+from flows import _folder as folders
+from flows import _options as flags
+from flows._bundle import display, verification
+from flows._bundle.download import Download
+from flows._bundle.ending import end
+from flows._bundle.looking import Looking
+from flows._bundle.part import WORK, Workshop
+from flows._bundle.place import claim
+from flows._bundle.telling import Teller
+from flows._main import terminable
+from flows._publish import CONTROLLER
+from flows._report import Screen
+from flows._words import counted
+from model.bundle import Bundle
+from model.errors import BundleError
+from model.load import load_site
+from model.outcome import GOOD, Outcome, Status
+from model.sources import load_sources
+from model.wish import Wish, compose
+from remote.upstream.client import Client
+from remote.upstream.registry import Registries
+
+HELP = """\b
+Fetch what a site without internet installs, look at it, and see that it is whole.
+
+\b
+Example: python -m flows.bundle download --output bundle     on a machine with internet
+         python -m flows.bundle verify bundle                where it was carried to
+"""
+SOURCES = Path(__file__).parents[1] / "templates" / "bundle" / "sources.yaml"
+app = _command.application(HELP)
+
+Output = Annotated[Path, typer.Option(metavar="DIR", help="A folder for the bundle: new, empty, or an unfinished one.")]
+SourcesFile = Annotated[
+    Path,
+    typer.Option(
+        "--sources", metavar="FILE", help="Addresses and versions; the project's own otherwise.", show_default=False
+    ),
+]
+Kubernetes = Annotated[
+    str | None, typer.Option(metavar="X.Y[.Z]", help="Version; the site's or the sources' otherwise.")
+]
+Suites = Annotated[
+    list[str] | None, typer.Option("--suite", metavar="NAME", help="A Debian release, may be repeated; all otherwise.")
+]
+Architecture = Annotated[Literal["amd64", "arm64"], typer.Option(help="What the servers are.")]
+Network = Annotated[
+    Literal["flannel", "calico"] | None, typer.Option("--cni", help="Pod network; the site's or flannel otherwise.")
+]
+Site = Annotated[
+    Path | None,
+    typer.Option(
+        "--inventory", envvar=flags.ENVIRONMENT, metavar="DIR", help="Take version and pod network from this site."
+    ),
+]
+Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The bundle.")]
+
+
+@app.command()
+def download(
+    output: Output = Path("bundle"),
+    sources: SourcesFile = SOURCES,
+    kubernetes: Kubernetes = None,
+    suite: Suites = None,
+    architecture: Architecture = "amd64",
+    cni: Network = None,
+    inventory: Site = None,
+    dry_run: flags.DryRun = False,
+    json: flags.Json = None,
+    quiet: flags.Quiet = False,
+    no_color: flags.NoColor = False,
+) -> int:
+    """Fetch programs, images, packages and manifests from their publishers; each is compared with what its publisher says of it.
+
+    Needs apt and gpgv, no root, and no host of the site. What is finished is never fetched twice: after a failure, run it again.
+    The proxy is that of HTTPS_PROXY, HTTP_PROXY and NO_PROXY; trusted authorities are those of this machine.
+    bundle.json is written last.
+
+    Example: python -m flows.bundle download --output bundle --kubernetes 1.36 --suite bookworm --cni calico
+    """
+    options = flags.Options(dry_run=dry_run, json=json, quiet=quiet, no_color=no_color)
+    started, screen = datetime.now(UTC), Screen(options)
+    folders.check_writable(json)
+    known = load_sources(sources)
+    if inventory is not None and (kubernetes is None or cni is None):
+        settings = load_site(inventory).settings
+        kubernetes = kubernetes or settings.kubernetes.version
+        cni = cni or _network(settings.cni.name)
+    wish = compose(known, kubernetes, architecture, suite or (), cni or "flannel")
+    with terminable(), TemporaryDirectory() as aside:
+        if not dry_run:
+            claim(output)
+        client = Client(frozenset(known.plain_http))
+        work = Path(aside) if dry_run else output / WORK
+        shop = Workshop(output, work, client, Registries(client, known.registries))
+        run = Download(Looking(shop, known, wish, sources.parent), Teller(screen))
+        bundle, extra = _fetched(run, screen, wish, dry_run=dry_run)
+    if bundle and not screen.calm:
+        screen.lines(display.head(bundle, output))
+    return end(started, options, screen, bundle.name if bundle else str(output), run.outcomes, extra)
+
+
+def _fetched(run: Download, screen: Screen, wish: Wish, *, dry_run: bool) -> tuple[Bundle | None, dict[str, object]]:
+    screen.say(f"Kubernetes {wish.kubernetes} for {wish.architecture}, {', '.join(wish.suites)}, {wish.network}")
+    complete = run.look()
+    extra: dict[str, object] = {"parts": [display.entry(part, here=part.key in run.here) for part in run.parts]}
+    if not complete:
+        return None, extra
+    if not dry_run:
+        return run.fetch(), extra
+    if not screen.calm:
+        screen.lines(display.wished(run.missing))
+    run.outcomes.append(_wished(run))
+    return None, extra
+
+
+def _wished(run: Download) -> Outcome:
+    missing = run.missing
+    if not missing:
+        return Outcome(CONTROLLER, "download", Status.OK, "everything is here")
+    size = display.readable(sum(part.size or 0 for part in missing))
+    told = f"would fetch {counted(len(missing), 'thing')}, {size} as far as their publishers say"
+    return Outcome(CONTROLLER, "download", Status.DRIFT, told, "run it without --dry-run")
+
+
+def _network(name: str) -> Literal["flannel", "calico"]:
+    if name not in ("flannel", "calico"):
+        raise BundleError(
+            f"site.yaml: cni.name is {name}, and there is no bundle for it", "choose flannel or calico, or say --cni"
+        )
+    return "calico" if name == "calico" else "flannel"
+
+
+@app.command()
+def verify(
+    folder: Folder = Path("bundle"),
+    json: flags.Json = None,
+    quiet: flags.Quiet = False,
+    no_color: flags.NoColor = False,
+) -> int:
+    """Read every byte of a bundle again: sizes, sha256, what is inside programs and images, nothing extra, nothing missing.
+
+    Example: python -m flows.bundle verify bundle
+    """
+    options = flags.Options(json=json, quiet=quiet, no_color=no_color)
+    started, screen = datetime.now(UTC), Screen(options)
+    folders.check_writable(json)
+    bundle = verification.read(folder)
+    with terminable():
+        outcomes = list(verification.verify(folder, bundle, Teller(screen)))
+    if not screen.calm:
+        screen.lines(display.head(bundle, folder))
+    return end(started, options, screen, bundle.name, outcomes)
+
+
+@app.command()
+def show(folder: Folder = Path("bundle"), json: flags.Json = None, no_color: flags.NoColor = False) -> int:
+    """List what is in a bundle and what it is good for; `verify` sees whether it is whole.
+
+    Example: python -m flows.bundle show bundle --json -
+    """
+    bundle = verification.read(folder)
+    if json is not None:
+        folders.check_writable(json)
+        folders.hand_over(json, display.document(bundle, folder), Screen(flags.Options()).text)
+    if json != "-":
+        Screen(flags.Options(no_color=no_color)).lines(display.lines(bundle, folder))
+    return GOOD
+
+
+if __name__ == "__main__":
+    os.umask(0o022)
+    _command.run(app, "flows.bundle")

@@ -1,0 +1,25 @@
+"""Which sha256 does a publisher's list give a file?"""
+
+from __future__ import annotations
+
+import re
+
+from model.errors import BundleError
+
+_LINE = re.compile(r"^([0-9a-fA-F]{64})(?:\s+[ *]?(\S.*))?$")
+
+
+def of(text: str, name: str, address: str) -> str:
+    """
+    Return the sha256 of the file `name`, in lower case. A list is lines of sha256 and name, or one sha256 alone.
+
+    Raises BundleError when `address`, where the list is from, has none, or several that differ.
+    """
+    lines = [found for line in text.splitlines() if (found := _LINE.match(line.strip()))]
+    if len(lines) == 1 and lines[0][2] is None:
+        return lines[0][1].lower()
+    fitting = {line[1].lower() for line in lines if line[2] and line[2].rpartition("/")[2] == name}
+    if len(fitting) == 1:
+        return fitting.pop()
+    what = "has no sha256 of" if not fitting else "has several sha256 of"
+    raise BundleError(f"{address}: {what} {name}", "correct `checksum` of this file in the sources")

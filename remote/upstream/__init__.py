@@ -1,0 +1,1 @@
+"""Publishers' servers: files, image registries, Debian's archive."""
