@@ -51,13 +51,25 @@ def _agreed(options: Options) -> bool:
 
 
 def _firewall(options: Options, limit: str, dry_run: bool) -> int:
-    return firewall.main(inventory=options.inventory, limit=limit, dry_run=dry_run, verbose=options.verbose)
+    return firewall.main(
+        inventory=options.inventory, limit=limit, dry_run=dry_run, verbose=options.verbose, quiet=_quiet(options)
+    )
+
+
+def _quiet(options: Options) -> bool:
+    """Standard output may belong to the report of the look afterwards."""
+    return options.quiet or options.json_on_stdout
 
 
 def _phase(phase: str) -> Callable[[Options, str, bool], int]:
     def run(options: Options, limit: str, dry_run: bool) -> int:
         return bootstrap.main(
-            only=phase, inventory=options.inventory, limit=limit, dry_run=dry_run, verbose=options.verbose
+            only=phase,
+            inventory=options.inventory,
+            limit=limit,
+            dry_run=dry_run,
+            verbose=options.verbose,
+            quiet=_quiet(options),
         )
 
     return run

@@ -61,7 +61,8 @@ def main(
     """
     Look at every host once, judge every check of the checklist, and tell of each item what answers for it.
 
-    Nothing is changed on any host, unless --fix asks the flows that own the drift to mend it. With --check, --phase or --severity only those checks are judged, and items are not told.
+    Nothing is changed on any host, unless --fix asks the flows that own the drift to mend it. With --check, --phase or --severity only
+    those checks are judged, and items are not told.
 
     Example: python -m flows.compliance --check firewall --limit db-1
     """
@@ -72,7 +73,7 @@ def main(
     if listed:
         return list_all(options, checks)
     sudo.take_password(ask_sudo_password, sudo_password_fd)
-    first = replace(options, json=None) if fixed else options
+    first = replace(options, json=None, quiet=options.quiet or options.json_on_stdout) if fixed else options
     code, outcomes = _run(first, checks)
     if not fixed or not fix(options, owners(checks, outcomes)):
         return code

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.checks.certificates import issued
-from tests.lab.compliances import MAIN, PROGRAM, SERVERS, Seed, comply, found_and_mended, running, site_with
+from tests.lab.compliances import MAIN, SERVERS, Seed, comply, found_and_mended, running, site_with
 from tests.lab.driver import Lab
 from tests.lab.firewalls import sh, until
 
@@ -258,8 +258,8 @@ def test_drift_is_handed_to_the_flow_that_owns_it_once_somebody_agrees(lab: Lab)
     assert refused.exit == 1
     assert "--yes" in refused.complaint
     assert comply(lab).bad == {("db-1", "firewall/kernel")}
-    done = lab.run((*PROGRAM, "--fix", "--yes"))
-    assert done.returncode == 0, done.stdout + done.stderr
+    done = comply(lab, "--fix", "--yes")
+    assert (done.exit, done.bad) == (0, set()), done.complaint
     assert (comply(lab).exit, comply(lab).bad) == (0, set())
 
 
