@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Literal
 
 import typer
@@ -12,6 +13,7 @@ from flows import _options as flags
 from flows import _sudo as sudo
 from flows._command import run
 from flows._compliance import comply
+from flows._compliance_fix import fix, owners
 from flows._compliance_kept import prune, publish_metrics
 from flows._compliance_shown import explain, list_all
 from flows._hosts import closing
@@ -19,7 +21,7 @@ from flows._hosts import inventory as open_inventory
 from flows._main import Context, Ingredients, conduct
 from flows._report import Screen
 from model.errors import SelectionError
-from model.outcome import REFUSED, worst
+from model.outcome import REFUSED, Outcome, worst
 
 Only = Annotated[
     list[str] | None, typer.Option("--check", metavar="ID", help="Only these checks; a subject stands for all of it.")
@@ -28,6 +30,9 @@ Phase = Annotated[
     Literal["prerequisites", "host", "cluster", "rollout"] | None, typer.Option(help="Only checks of this phase.")
 ]
 Severity = Annotated[Literal["error", "warning"] | None, typer.Option(help="Only checks of at least this severity.")]
+Fix = Annotated[
+    bool, typer.Option("--fix", help="Show what the flows that own the drift would do, have it done, and look again.")
+]
 Explain = Annotated[
     str | None, typer.Option("--explain", metavar="ID", help="Show everything about a check or an item.")
 ]
@@ -44,9 +49,11 @@ def main(
     explained: Explain = None,
     inventory: flags.Inventory = flags.DEFAULT_INVENTORY,
     limit: flags.Limit = None,
+    fixed: Fix = False,
     ask_sudo_password: sudo.AskPassword = False,
     sudo_password_fd: sudo.PasswordDescriptor = None,
     json: flags.Json = None,
+    yes: flags.Yes = False,
     verbose: flags.Verbose = False,
     quiet: flags.Quiet = False,
     no_color: flags.NoColor = False,
@@ -54,27 +61,40 @@ def main(
     """
     Look at every host once, judge every check of the checklist, and tell of each item what answers for it.
 
-    Nothing is changed on any host. With --check, --phase or --severity only those checks are judged, and items are not told.
+    Nothing is changed on any host, unless --fix asks the flows that own the drift to mend it. With --check, --phase or --severity only
+    those checks are judged, and items are not told.
 
     Example: python -m flows.compliance --check firewall --limit db-1
     """
-    options = flags.Options(inventory, limit, json=json, verbose=verbose, quiet=quiet, no_color=no_color)
+    options = flags.Options(inventory, limit, json=json, yes=yes, verbose=verbose, quiet=quiet, no_color=no_color)
     checks = _selected(check or [], phase, severity)
     if explained is not None:
         return explain(options, explained)
     if listed:
         return list_all(options, checks)
     sudo.take_password(ask_sudo_password, sudo_password_fd)
+    first = replace(options, json=None, quiet=options.quiet or options.json_on_stdout) if fixed else options
+    code, outcomes = _run(first, checks)
+    if not fixed or not fix(options, owners(checks, outcomes)):
+        return code
+    return _run(options, checks)[0]
+
+
+def _run(options: flags.Options, checks: tuple[Check, ...]) -> tuple[int, tuple[Outcome, ...]]:
+    """Look, judge, report, and let go of old runs; return the exit code and the outcomes."""
     contexts: list[Context] = []
+    outcomes: list[Outcome] = []
 
     def body(context: Context) -> Ingredients:
         contexts.append(context)
         nr = open_inventory(options.inventory)
         with closing(nr):
-            return comply(nr, context, checks, whole=len(checks) == len(every()))
+            made = comply(nr, context, checks, whole=len(checks) == len(every()))
+        outcomes.extend(made.outcomes)
+        return made
 
     code = conduct("compliance", options, body)
-    return worst((code, *(_kept(context) for context in contexts)))
+    return worst((code, *(_kept(context) for context in contexts))), tuple(outcomes)
 
 
 def _kept(context: Context) -> int:

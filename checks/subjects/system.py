@@ -11,6 +11,8 @@ from model.server import NODE_PACKAGES, PACKAGES
 
 # What nodes run, which only `flows.upgrade` may replace, node by node.
 _HELD = ("containerd", "kubelet", "kubeadm", "kubectl")
+# What may be held with them: packages of their repositories have names of their own.
+_KIN = ("containerd", "kube", "runc", "cri-tools")
 _DAY = 86400
 _SHOWN = 8
 
@@ -50,7 +52,7 @@ def holds(_view: View, machine: Machine, facts: HostFacts) -> Verdict:
     """Find packages of the container runtime that an upgrade could replace by itself, and holds nobody asked for."""
     known, said = facts.of(Packages).known, facts.of(Release)
     held = sorted(name for name, package in known.items() if package.held)
-    strange = [name for name in held if name not in _HELD]
+    strange = [name for name in held if not name.startswith(_KIN)]
     wrong = [f"is held at its version, and nobody says why: {name}" for name in strange]
     loose = [name for name in _HELD if name in known and known[name].installed and not known[name].held]
     if said.prepared and machine.node:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from datetime import date
 
 import pytest
@@ -116,7 +117,7 @@ def test_a_subject_stands_for_all_of_it() -> None:
 def _ticked(*ticks: SignedOff) -> Site:
     declared = site()
     settings = declared.settings.model_copy(update={"signed_off": ticks})
-    return Site(settings, declared.machines, declared.roles, declared.rows, declared.folder)
+    return replace(declared, settings=settings)
 
 
 def _status(ticked: Site, subject: str) -> Status:

@@ -15,7 +15,6 @@ from checks.discovery import every
 from model.certificate_chain import read_chain
 from model.hosts import Disk
 from model.settings import Compliance
-from model.site import Site
 from tests.checks.certificates import issued
 from tests.checks.golden import NOW, bad, pending, proof, site, verdicts, view
 
@@ -375,15 +374,7 @@ def test_declared_certificates_are_judged() -> None:
 
 def _with(**settings: Any) -> View:
     declared = site()
-    return view(
-        site=Site(
-            declared.settings.model_copy(update=settings),
-            declared.machines,
-            declared.roles,
-            declared.rows,
-            declared.folder,
-        )
-    )
+    return view(site=replace(declared, settings=declared.settings.model_copy(update=settings)))
 
 
 @pytest.mark.parametrize(

@@ -252,6 +252,17 @@ def test_the_sites_own_certificate_is_looked_at(lab: Lab, tmp_path: Path, days: 
     assert comply(lab, "--inventory", str(site)).exit == 0
 
 
+def test_drift_is_handed_to_the_flow_that_owns_it_once_somebody_agrees(lab: Lab) -> None:
+    lab.shell("db-1", ("iptables", "-I", "ufw-user-input", "1", "-p", "tcp", "--dport", "23", "-j", "ACCEPT"))
+    refused = comply(lab, "--fix")
+    assert refused.exit == 1
+    assert "--yes" in refused.complaint
+    assert comply(lab).bad == {("db-1", "firewall/kernel")}
+    done = comply(lab, "--fix", "--yes")
+    assert (done.exit, done.bad) == (0, set()), done.complaint
+    assert (comply(lab).exit, comply(lab).bad) == (0, set())
+
+
 def test_what_cannot_be_read_hides_nothing_else(lab: Lab) -> None:
     lab.shell("cp-3", ("sh", "-c", "echo Nonsense yes >/etc/ssh/sshd_config.d/zz.conf"))
     try:

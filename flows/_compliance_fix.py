@@ -1,0 +1,88 @@
+"""Who mends what compliance found? Each finding goes to the flow whose work it undoes, after that flow has shown what it would do."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Mapping
+
+from checks.check import Check
+from flows import bootstrap, firewall
+from flows._options import Options
+from flows._report import Screen
+from model.errors import SelectionError
+from model.outcome import DRIFTED, GOOD, Outcome, Status
+
+
+def owners(checks: Iterable[Check], outcomes: Iterable[Outcome]) -> dict[str, tuple[str, ...]]:
+    """Return the hosts that each owner has something to mend on, in the order in which owners work; what nobody owns is left out."""
+    owner = {check.id: check.owner for check in checks if check.owner}
+    found: dict[str, dict[str, None]] = {name: {} for name in _RUNS}
+    for outcome in outcomes:
+        if outcome.status is Status.DRIFT and outcome.subject in owner:
+            found[owner[outcome.subject]][outcome.host] = None
+    return {name: tuple(hosts) for name, hosts in found.items() if hosts}
+
+
+def fix(options: Options, todo: Mapping[str, tuple[str, ...]]) -> bool:
+    """
+    Let every owner show its plan, and carry all plans out once a person (or --yes) agrees; return whether anything was done.
+
+    Raises `SelectionError` where nobody is there to agree.
+    """
+    screen = Screen(options)
+    if not todo:
+        screen.say("nothing that a flow mends by itself")
+        return False
+    for name, hosts in todo.items():
+        screen.say(f"--- what `{_TOLD[name]} --limit {','.join(hosts)}` would do")
+        _RUNS[name](options, ",".join(hosts), True)
+    if not _agreed(options):
+        return False
+    codes = [_RUNS[name](options, ",".join(hosts), False) for name, hosts in todo.items()]
+    return any(code in (GOOD, DRIFTED) for code in codes)
+
+
+def _agreed(options: Options) -> bool:
+    if options.yes:
+        return True
+    if not sys.stdin.isatty():
+        raise SelectionError("--fix needs --yes without a terminal; nothing was changed")
+    return input("Carry this out? [y/N] ").strip().lower() in ("y", "yes")
+
+
+def _firewall(options: Options, limit: str, dry_run: bool) -> int:
+    return firewall.main(
+        inventory=options.inventory, limit=limit, dry_run=dry_run, verbose=options.verbose, quiet=_quiet(options)
+    )
+
+
+def _quiet(options: Options) -> bool:
+    """Standard output may belong to the report of the look afterwards."""
+    return options.quiet or options.json_on_stdout
+
+
+def _phase(phase: str) -> Callable[[Options, str, bool], int]:
+    def run(options: Options, limit: str, dry_run: bool) -> int:
+        return bootstrap.main(
+            only=phase,
+            inventory=options.inventory,
+            limit=limit,
+            dry_run=dry_run,
+            verbose=options.verbose,
+            quiet=_quiet(options),
+        )
+
+    return run
+
+
+# The operating system first: the firewall needs its packages.
+_RUNS: Mapping[str, Callable[[Options, str, bool], int]] = {
+    "os": _phase("os"),
+    "runtime": _phase("runtime"),
+    "firewall": _firewall,
+}
+_TOLD = {
+    "os": "python -m flows.bootstrap --only os",
+    "runtime": "python -m flows.bootstrap --only runtime",
+    "firewall": "python -m flows.firewall",
+}
