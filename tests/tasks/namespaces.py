@@ -46,7 +46,7 @@ s.bind((source, 0))
 try:
     s.connect((target, port))
     s.send(b"hello")
-    print("reached" if s.recv(10) == b"hello" else "other")
+    print("reached" if s.recv(10) == b"hello" else "other", flush=True)
 except ConnectionRefusedError:
     print("refused")
 except TimeoutError:
@@ -85,6 +85,14 @@ class Node:
             self._servers.append(self._python(where, _ECHO))
             assert self._servers[-1].stdout is not None
             assert self._servers[-1].stdout.readline() == "ready\n"
+        # The kernel takes a moment to make a new link's addresses known to its neighbours.
+        for where, source, target in (
+            *(("outside", "10.20.1.11", "10.20.1.21"), ("outside", "fd20:1::11", "fd20:1::21")),
+            *(("node", "10.244.3.1", "10.244.3.5"), ("node", "fd44::3:1", "fd44::3:5")),
+            *(("pod", "10.244.3.5", "10.244.3.1"), ("pod", "fd44::3:5", "fd44::3:1")),
+        ):
+            reached = any(self.reaches(source, target, 8080, where=where) for _ in range(20))
+            assert reached, f"{target} does not answer {source}"
         return self
 
     def __exit__(
