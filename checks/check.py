@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Literal
 
 from model.certificate_chain import Chain
-from model.host_facts import HostFacts
+from model.host_facts import HostFacts, Unseen
 from model.hosts import Machine
 from model.proof import Proof
 from model.site import Site
@@ -38,6 +38,7 @@ class Trait:
 
 SERVERS = Trait("every server", lambda _site, machine: machine.kind == "server")
 NODES = Trait("every node", lambda _site, machine: machine.node is not None)
+PLANES = Trait("every control plane", lambda _site, machine: machine.node == "control_plane")
 MAIN = Trait(
     "every server outside isolated networks",
     lambda site, machine: machine.kind == "server" and not site.isolated(machine),
@@ -87,13 +88,22 @@ class DeclaredFiles:
 
 @dataclass(frozen=True)
 class View:
-    """Everything that was looked at: the site, hosts that answered, the latest proof of the ports, declared files; `now` in UTC."""
+    """
+    Everything that was looked at: the site, hosts that answered, the latest proof of the ports, declared files; `now` in UTC.
+
+    `silent` says of each host that was asked and gave no answer why.
+    """
 
     site: Site
     now: datetime
     facts: Mapping[str, HostFacts] = field(default_factory=dict)
     proof: Proof | None = None
     files: DeclaredFiles = DeclaredFiles()
+    silent: Mapping[str, str] = field(default_factory=dict)
+
+
+class NotYet(Exception):
+    """What a check looks at is not there yet, and need not be; the text says what brings it."""
 
 
 JudgeHost = Callable[[View, Machine, HostFacts], Verdict]
@@ -121,15 +131,20 @@ class Check:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostCheck(Check):
-    """A check of each host that `applies` names; `judge` is pure, and may raise `Unseen` for a part that could not be read."""
+    """
+    A check of each host that `applies` names; `judge` is pure, and may raise `Unseen` for a part that could not be read, and `NotYet`.
+
+    `part`: what of something larger is missing with a host that is silent, such as a member.
+    """
 
     applies: Trait
     judge: JudgeHost
+    part: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SiteCheck(Check):
-    """A check of the site as a whole, told once."""
+    """A check of the site as a whole, told once; `judge` may raise as that of a host."""
 
     judge: JudgeSite
 
@@ -142,3 +157,13 @@ def found(*messages: str, seen: object = None) -> Verdict:
 def settled(messages: list[str], told: str, seen: object = None) -> Verdict:
     """Return findings where there are any, else that all is as declared."""
     return found(*messages, seen=seen) if messages else Verdict(told, seen)
+
+
+def said(judge: Callable[[], Verdict]) -> Verdict:
+    """Return what a judge says, also where it could not see what it needs, or that is not there yet."""
+    try:
+        return judge()
+    except Unseen as error:
+        return Verdict(doubt=f"could not be seen: {error}")
+    except NotYet as error:
+        return Verdict(pending=str(error))

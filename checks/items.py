@@ -32,7 +32,6 @@ class _Section(Declared):
 
 
 class _File(Declared):
-    unbuilt: tuple[Text, ...]
     sections: tuple[_Section, ...]
 
 
@@ -68,10 +67,9 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Checklist:
-    """All items in the checklist's order, and ids of checks that items name and nobody has built yet."""
+    """All items in the checklist's order."""
 
     items: tuple[Item, ...]
-    unbuilt: tuple[str, ...]
 
     def of(self, check: str) -> tuple[Item, ...]:
         """Return the items that a check answers for."""
@@ -93,7 +91,7 @@ def checklist() -> Checklist:
     twice = sorted({line for line in lines if lines.count(line) > 1})
     if twice:
         raise ValueError(f"lines named twice: {twice}")
-    return Checklist(tuple(sorted(items, key=lambda item: item.line)), said.unbuilt)
+    return Checklist(tuple(sorted(items, key=lambda item: item.line)))
 
 
 def _frozen(value: object) -> object:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from model.cluster_dns import NAME, address
 from model.hosts import Machine
 from model.names import records
 from model.preflight.questions import name_servers
@@ -24,5 +25,6 @@ def wishes(site: Site, machine: Machine) -> dict[str, Any]:
         "modules": list(MODULES) if machine.node else [],
         "units": [unit.name for unit in units(site, machine)],
         "dns": [{"server": server, "names": names} for server in asked or [None]] if names else [],
+        "cluster_dns": [{"server": str(address(site)), "names": [NAME]}] if machine.node else [],
         "tls": [{"port": port, "names": list(served)} for port, served in sorted(tls_services(site, machine).items())],
     }

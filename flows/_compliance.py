@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from checks.check import Check, HostCheck, SiteCheck, Verdict, View
+from checks.check import Check, HostCheck, SiteCheck, Verdict, View, said
 from checks.items import checklist
 from checks.wishes import wishes
 from flows._compliance_items import others, states
@@ -16,7 +16,7 @@ from flows._compliance_sources import declared_files, latest_proof
 from flows._context import Ingredients
 from flows._hosts import HostFailure, each
 from model.errors import SelectionError
-from model.host_facts import HostFacts, Unseen
+from model.host_facts import HostFacts
 from model.outcome import Outcome, Status
 from model.waivers import waive_outcomes
 from remote.collector.session import collect
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from flows._context import Context
     from model.hosts import Machine
+    from model.site import Site
 
 CONTROLLER = "controller"
 _WORKERS = 128
@@ -78,13 +79,21 @@ def look(nr: Nornir, context: Context, names: Sequence[str]) -> Looked:
     def task(host: Host) -> HostFacts:
         return collect(host, wishes(site, site.by_name[host.name]))
 
-    with context.progress(len(names), "looking at every host") as advance:
-        answers = each(nr, task, names=names, workers=_WORKERS, on_done=lambda _name: advance(1), deadline=_SECONDS)
+    asked = tuple(dict.fromkeys((*names, *witnesses(site, names))))
+    with context.progress(len(asked), "looking at every host") as advance:
+        answers = each(nr, task, names=asked, workers=_WORKERS, on_done=lambda _name: advance(1), deadline=_SECONDS)
     facts = {name: answer for name, answer in answers.items() if not isinstance(answer, HostFailure)}
     failures = {name: answer for name, answer in answers.items() if isinstance(answer, HostFailure)}
     proof = latest_proof(context.options.inventory)
     files = declared_files(site, context.options.inventory)
-    return Looked(View(site, context.started, facts, proof, files), failures)
+    silent = {name: failure.message for name, failure in failures.items()}
+    return Looked(View(site, context.started, facts, proof, files, silent), failures)
+
+
+def witnesses(site: Site, names: Iterable[str]) -> tuple[str, ...]:
+    """Return the hosts that tell of the cluster: its control planes, where any of the named hosts is to be a node."""
+    nodes = any(site.by_name[name].node for name in names)
+    return tuple(machine.name for machine in site.servers if machine.node == "control_plane") if nodes else ()
 
 
 def hosts_of(context: Context) -> tuple[str, ...]:
@@ -117,25 +126,22 @@ def judged(checks: Iterable[Check], looked: Looked, names: Sequence[str]) -> tup
 def _of_host(check: HostCheck, looked: Looked, machine: Machine) -> Outcome:
     failure = looked.failures.get(machine.name)
     if failure is not None:
-        return Outcome(
-            machine.name,
-            check.id,
-            failure.status,
-            failure.message,
-            failure.next,
-            _evidence(check, None),
-            failure.seconds,
-        )
+        return _lost(check, failure)
     facts = looked.view.facts[machine.name]
-    try:
-        verdict = check.judge(looked.view, machine, facts)
-    except Unseen as error:
-        verdict = Verdict(doubt=f"could not be seen: {error}")
-    return _outcome(machine.name, check, verdict, looked.view)
+    return _outcome(machine.name, check, said(lambda: check.judge(looked.view, machine, facts)), looked.view)
+
+
+def _lost(check: HostCheck, failure: HostFailure) -> Outcome:
+    """A silent host fails its own checks; what it was of something larger is missing there, with the host as the cause."""
+    evidence = _evidence(check, None)
+    if not check.part:
+        return Outcome(failure.host, check.id, failure.status, failure.message, failure.next, evidence, failure.seconds)
+    message = f"{check.part} is missing with its host: {failure.message}"
+    return Outcome(failure.host, check.id, Status.MISSING, message, failure.next, evidence, failure.seconds)
 
 
 def _of_site(check: SiteCheck, view: View) -> Outcome:
-    return _outcome(CONTROLLER, check, check.judge(view), view)
+    return _outcome(CONTROLLER, check, said(lambda: check.judge(view)), view)
 
 
 def _outcome(host: str, check: Check, verdict: Verdict, view: View) -> Outcome:

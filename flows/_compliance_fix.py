@@ -79,10 +79,12 @@ def _phase(phase: str) -> Callable[[Options, str, bool], int]:
 _RUNS: Mapping[str, Callable[[Options, str, bool], int]] = {
     "os": _phase("os"),
     "runtime": _phase("runtime"),
+    "labels": _phase("labels"),
     "firewall": _firewall,
 }
 _TOLD = {
     "os": "python -m flows.bootstrap --only os",
     "runtime": "python -m flows.bootstrap --only runtime",
+    "labels": "python -m flows.bootstrap --only labels",
     "firewall": "python -m flows.firewall",
 }

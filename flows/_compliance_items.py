@@ -26,7 +26,7 @@ _WORST = (
 
 def others(site: Site, checklist: Checklist, today: date) -> tuple[Outcome, ...]:
     """
-    Return outcomes for what no check answers for: ticks of persons, components still to come, checks that nobody has built yet.
+    Return outcomes for what no check answers for: ticks of persons, components still to come.
     """
     ticks = {tick.item: tick for tick in site.settings.signed_off}
     manual = [item for item in checklist.items if item.kind == "manual"]
@@ -34,7 +34,6 @@ def others(site: Site, checklist: Checklist, today: date) -> tuple[Outcome, ...]
         *(_ticked(item, ticks.get(item.id), today) for item in manual),
         *_strange(ticks.values(), {item.id for item in manual}),
         *_later(checklist.items),
-        *(Outcome(CONTROLLER, name, Status.NOT_RUN, "comes with the cluster's checks") for name in checklist.unbuilt),
     )
 
 

@@ -46,7 +46,6 @@ def list_all(options: Options, checks: Sequence[Check]) -> int:
         "schema": SCHEMA,
         "items": [item.to_json() for item in known.items],
         "checks": described(checks),
-        "unbuilt": list(known.unbuilt),
     }
     _folder.check_writable(options.json)
     _folder.hand_over(options.json, _folder.canonical(document), screen.text)
@@ -86,8 +85,6 @@ def explain(options: Options, name: str) -> int:
     _folder.hand_over(options.json, _folder.canonical(said), screen.text)
     if not screen.calm:
         screen.lines([Line(f"{key.replace('_', ' '):<9} {_told(value)}") for key, value in said.items() if value])
-        if check and check.id in checklist().unbuilt:
-            screen.lines([Line("not built yet")])
     return GOOD
 
 

@@ -6,7 +6,7 @@ from collections import Counter
 
 from checks.check import HostCheck
 from checks.discovery import every
-from checks.items import Item, checklist
+from checks.items import checklist
 from flows._tables import table
 from model.site import Site
 
@@ -32,7 +32,13 @@ def items(_site: Site) -> str:
     parts = []
     for section in known.sections():
         lines = [
-            (f"`{item.id}`", item.line, item.title, item.kind, _answer(item, known.unbuilt))
+            (
+                f"`{item.id}`",
+                item.line,
+                item.title,
+                item.kind,
+                ", ".join(f"`{check}`" for check in item.checks) or item.where,
+            )
             for item in known.items
             if item.section == section
         ]
@@ -40,12 +46,6 @@ def items(_site: Site) -> str:
             f"### {section}\n\n{table(('item', 'line', 'what is asked for', 'kind', 'what answers for it'), lines)}\n"
         )
     return "\n".join(parts).rstrip()
-
-
-def _answer(item: Item, unbuilt: tuple[str, ...]) -> str:
-    return (
-        ", ".join(f"`{check}`{' (not built yet)' if check in unbuilt else ''}" for check in item.checks) or item.where
-    )
 
 
 def checks(_site: Site) -> str:

@@ -273,3 +273,10 @@ class Names:
 
     answers: Mapping[str, tuple[Answer, ...]]
     why: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterNames:
+    """What the cluster's own name server answers the host."""
+
+    said: Names

@@ -42,6 +42,14 @@ def taints(site: Site, machine: Machine) -> tuple[Taint, ...]:
     return tuple(dict.fromkeys(_taint(text) for role in machine.roles for text in site.roles[role].taints))
 
 
+def joining(site: Site, machine: Machine) -> tuple[Taint, ...]:
+    """
+    Return the taints that a node must have from its first moment on: whatever looks for a node then would stay.
+    """
+    kept = machine.node == "control_plane" and not _takes_pods(site, machine)
+    return tuple(dict.fromkeys((*((CONTROL_PLANE,) if kept else ()), *taints(site, machine))))
+
+
 def _plan(site: Site, node: Node, machine: Machine) -> NodePatch | None:
     wanted = labels(site, machine)
     given = {(key, value) for traits in site.roles.values() for key, value in traits.labels.items()}

@@ -13,11 +13,12 @@ Stage = Literal["firewall", "prepared", "member"]
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A unit, the stage that brings it, and units that may stand for it."""
+    """A unit, the stage that brings it, and units that may stand for it. `once`: it has done its work at boot, if it was there by then."""
 
     name: str
     since: Stage
     instead: tuple[str, ...] = ()
+    once: bool = False
 
 
 def units(site: Site, machine: Machine) -> tuple[Wanted, ...]:
@@ -27,7 +28,7 @@ def units(site: Site, machine: Machine) -> tuple[Wanted, ...]:
     if machine.kind != "server":
         return ()
     found = [
-        Wanted("ufw.service", "firewall"),
+        Wanted("ufw.service", "firewall", once=True),
         Wanted("ssh.service", "firewall", ("ssh.socket",)),
         Wanted("ssh.socket", "firewall", ("ssh.service",)),
     ]

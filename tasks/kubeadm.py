@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 from pydantic import SecretStr
 
 from model.errors import CommandFailed, ProtocolError
+from model.hardening import FOLDER, flags, kubelet
 from model.hosts import Machine
 from model.hoststate import File, HostState
+from model.labels import joining
 from model.site import Site
 from remote.facts.node import UNIT
 from tasks.render import render
@@ -20,7 +22,6 @@ from tasks.render import render
 if TYPE_CHECKING:
     from nornir.core.inventory import Host
 
-FOLDER = "/etc/kubernetes/matrix-fleet"
 ENCRYPTION = "encryption"
 ENCRYPTION_BYTES = 32
 STEP = Path(__file__).parent.parent / "templates" / "host" / "node-step.sh"
@@ -62,7 +63,6 @@ def init_config(site: Site, machine: Machine, version: str) -> str:
     """Return kubeadm's configuration of the first control plane; `version` is Kubernetes' whole one."""
     settings = site.settings
     kubernetes = settings.kubernetes
-    public = settings.features.metrics_from_control_plane
     return render(
         "node/kubeadm.yaml",
         join=False,
@@ -72,11 +72,9 @@ def init_config(site: Site, machine: Machine, version: str) -> str:
         service_cidrs=[str(cidr) for cidr in kubernetes.service_cidrs],
         sans=_names(site),
         folder=FOLDER,
-        metrics_address=("::" if machine.speaks(6) else "0.0.0.0") if public else "127.0.0.1",  # noqa: S104 - ufw admits the matrix's sources
+        flags=flags(site, machine),
+        kubelet=kubelet(site),
         proxy_mode=kubernetes.proxy_mode,
-        cgroup_driver=kubernetes.runtime.cgroup_driver,
-        cgroup_v1=kubernetes.cgroup_v1,
-        offline=kubernetes.packages == "bundle",
         **_common(site, machine),
     )
 
@@ -100,6 +98,7 @@ def _common(site: Site, machine: Machine) -> dict[str, object]:
     return {
         "name": machine.name,
         "accepted": list(kubernetes.accepted_errors),
+        "taints": [{"key": each.key, "value": each.value, "effect": each.effect} for each in joining(site, machine)],
         "node_ip": ",".join(map(str, own)),
         "advertise": own[0],
         "endpoint": f"{kubernetes.endpoint.name}:{kubernetes.endpoint.port}",

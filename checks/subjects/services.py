@@ -12,6 +12,7 @@ from model.rows import Row
 from model.site import Site
 from model.units import units
 
+_ON_NODES = {"kubelet", "kube-proxy"}
 # etcd complains of peers whose clocks differ by more, and tokens and certificates are young when they are first used.
 MOST_SECONDS = 1.0
 # chrony asks its servers every 17 minutes at the longest: four times silence is too much.
@@ -28,7 +29,7 @@ def running(view: View, machine: Machine, facts: HostFacts) -> Verdict:
         if unit.since not in stages or any(other.active in RUNNING for other in others):
             continue
         seen = known[unit.name]
-        if seen.active not in RUNNING:
+        if seen.active not in RUNNING and not (unit.once and seen.active == "inactive" and seen.loaded != "not-found"):
             wrong.append(
                 f"{unit.name} does not run: {seen.active}, {seen.sub}"
                 if seen.loaded != "not-found"
@@ -53,7 +54,7 @@ def failed(_view: View, _machine: Machine, facts: HostFacts) -> Verdict:
 
 def listeners(view: View, machine: Machine, facts: HostFacts) -> Verdict:
     """Find sockets that others can reach and that no row of the matrix declares, or that belong to another program than it says."""
-    rows = rows_landing(view.site, machine)
+    rows = (*rows_landing(view.site, machine), *rows_of_nodes(view.site, machine))
     wrong: dict[str, None] = {}
     shown = []
     for socket in facts.of(Sockets).known:
@@ -79,6 +80,15 @@ def rows_landing(site: Site, machine: Machine) -> tuple[Row, ...]:
         if row.builtin and any(machine in site.machines_at(end) for end in row.destination_ends)
     )
     return (*rows_to(site, machine), *own)
+
+
+def rows_of_nodes(site: Site, machine: Machine) -> tuple[Row, ...]:
+    """Return the rows of what listens on every node alike, also where the matrix lets nobody reach it, as on LI's."""
+    return tuple(
+        row
+        for row in site.active_rows
+        if machine.node and row.phase == "cluster" and row.process and set(row.process) <= _ON_NODES
+    )
 
 
 def _holds(row: Row, port: int) -> bool:

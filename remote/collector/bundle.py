@@ -9,7 +9,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 # In the order of their imports: each module only needs those before it.
-MODULES = ("wishes", "ask", "system", "packages", "firewall", "hardware", "certificates", "names", "main")
+MODULES = (
+    *("wishes", "ask", "api", "system", "packages", "firewall", "hardware", "certificates", "node", "cluster", "etcd"),
+    *("names", "main"),
+)
 _PACKAGE = "remote.collector.program"
 _STARTER = """\
 #!/usr/bin/python3 -IS

@@ -7,11 +7,13 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from model.cluster_account import EtcdTold, NodeFiles, Told
 from model.errors import ProtocolError
 from model.host_facts import (
     Boot,
     CertificateFiles,
     Clocked,
+    ClusterNames,
     Disks,
     Firewall,
     HostFacts,
@@ -29,6 +31,7 @@ from model.host_facts import (
     Updates,
     Users,
 )
+from remote.collector import reading_cluster as cluster
 from remote.collector import reading_host as host
 from remote.collector import reading_network as network
 
@@ -54,6 +57,10 @@ _PARTS: Mapping[type, tuple[tuple[str, ...], Callable[[Said], object]]] = {
     Sockets: (("listeners",), network.sockets),
     Served: (("served",), network.served),
     Names: (("names",), network.names),
+    ClusterNames: (("cluster_names",), network.cluster_names),
+    NodeFiles: (("node",), cluster.node),
+    Told: (("cluster",), cluster.cluster),
+    EtcdTold: (("etcd",), cluster.etcd),
 }
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from model.certificate_chain import read_chain
 from model.dns_wire import answers
 from model.foreign_rules import Rulesets, deciding
-from model.host_facts import Firewall, Names, Rules, Served, Shown, Socket, Sockets
+from model.host_facts import ClusterNames, Firewall, Names, Rules, Served, Shown, Socket, Sockets
 from remote.facts.sockets import parse_listeners
 
 Said = Mapping[str, Any]
@@ -52,6 +52,14 @@ def served(said: Said) -> Served:
 
 def names(said: Said) -> Names:
     """Read name servers' packets."""
-    section = said["names"]
+    return _names(said["names"])
+
+
+def cluster_names(said: Said) -> ClusterNames:
+    """Read packets of the cluster's own name server."""
+    return ClusterNames(_names(said["cluster_names"]))
+
+
+def _names(section: Said) -> Names:
     found = {server: answers(bytes.fromhex("".join(packets))) for server, packets in section["answers"].items()}
     return Names(found, dict(section["why"]))

@@ -10,4 +10,5 @@ printf 'started %s\n' "$1" >"$mf_state/node"
 exec systemd-run --quiet --wait --collect --unit=matrix-fleet-node --property=RuntimeMaxSec=900 \
     --property=StandardOutput=append:"$mf_state/kubeadm.log" --property=StandardError=append:"$mf_state/kubeadm.log" \
     /bin/sh -c 'kubeadm "$@" --config /run/matrix-fleet/kubeadm.yaml; code=$?; rm -f /run/matrix-fleet/kubeadm.yaml
+[ $code -ne 0 ] || chmod 600 /var/lib/kubelet/config.yaml || code=1
 [ $code -ne 0 ] || printf "done %s\n" "$1" >/var/lib/matrix-fleet/node; exit $code' sh "$@"

@@ -43,6 +43,8 @@ if [ "$mf_kind" = apply ]; then
 else
     kubeadm upgrade node --config /run/matrix-fleet/upgrade.yaml || mf_fail "upgrade this node"
 fi
+# kubeadm writes it for everybody to read.
+chmod 600 /var/lib/kubelet/config.yaml || mf_fail "make kubelet's settings root's alone"
 mf_runtime=$(sha256sum /usr/local/bin/containerd 2>/dev/null)
 mf_each '*' kubeadm "$@"
 if [ "$(sha256sum /usr/local/bin/containerd 2>/dev/null)" != "$mf_runtime" ]; then

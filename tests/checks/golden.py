@@ -8,68 +8,73 @@ from collections.abc import Callable, Mapping
 from copy import deepcopy
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 from checks.check import HostCheck, SiteCheck, Verdict, View
+from checks.check import said as judged
 from checks.discovery import every
-from model.host_facts import HostFacts, Unseen
+from model.host_facts import HostFacts
 from model.load import load_site
 from model.pairs import pairs
 from model.proof import Proof, Seen
 from model.site import Site
 from remote.collector.reading import read
 
-FOLDER = Path(__file__).parents[1] / "data" / "collector"
-NOW = datetime(2026, 11, 26, 4, 0, tzinfo=UTC)
+_DATA = Path(__file__).parents[1] / "data"
+# Hosts before there is a cluster, and as one.
+FOLDER, CLUSTER = _DATA / "collector", _DATA / "cluster"
+NOW = datetime(2026, 11, 26, 7, 0, tzinfo=UTC)
 Change = Callable[[dict[str, Any]], None]
 
 
 @cache
-def site() -> Site:
+def site(of: Path = FOLDER) -> Site:
     """Return the site that the hosts were of."""
-    return load_site(FOLDER / "site")
+    return load_site(of / "site")
 
 
 @cache
-def _document(host: str) -> dict[str, Any]:
-    said: dict[str, Any] = json.loads(gzip.decompress((FOLDER / f"{host}.json.gz").read_bytes()))
+def _document(host: str, of: Path) -> dict[str, Any]:
+    said: dict[str, Any] = json.loads(gzip.decompress((of / f"{host}.json.gz").read_bytes()))
     return said
 
 
 @cache
-def _as_it_was(host: str) -> HostFacts:
-    return read(host, said(host))
+def _as_it_was(host: str, of: Path) -> HostFacts:
+    return read(host, said(host, of=of))
 
 
 @cache
-def _proof() -> Proof:
-    return proof()
+def _proof(of: Path) -> Proof:
+    return proof(of=of)
 
 
-def said(host: str, change: Change | None = None) -> bytes:
+def said(host: str, change: Change | None = None, of: Path = FOLDER) -> bytes:
     """Return a host's document, changed in its sections."""
-    document = deepcopy(_document(host))
+    document = deepcopy(_document(host, of))
     if change is not None:
         change(document["sections"])
     return json.dumps(document).encode()
 
 
-def view(changes: Mapping[str, Change] | None = None, **others: Any) -> View:
+def view(changes: Mapping[str, Change] | None = None, of: Path = FOLDER, **others: Any) -> View:
     """Return everything that was seen; `changes` by host."""
     changes = changes or {}
-    names = [machine.name for machine in site().machines if machine.kind != "perimeter"]
-    facts = {name: read(name, said(name, changes[name])) if name in changes else _as_it_was(name) for name in names}
-    return replace(View(site(), NOW, facts, _proof()), **others)
+    names = [machine.name for machine in site(of).machines if machine.kind != "perimeter"]
+    facts = {
+        name: read(name, said(name, changes[name], of)) if name in changes else _as_it_was(name, of) for name in names
+    }
+    return replace(View(site(of), NOW, facts, _proof(of)), **others)
 
 
-def proof(hours: int = 1, **verdicts: str) -> Proof:
+def proof(hours: int = 1, of: Path = FOLDER, **verdicts: str) -> Proof:
     """Return a proof in which every pair was tried; `verdicts` by plane instead of ok."""
     planes = ("host", "external")
     cells = []
     for plane in planes:
-        for pair in pairs(site(), (plane,)):
+        for pair in pairs(site(of), (plane,)):
             rows = tuple(row for opening in pair.openings for row in opening.rows)
             told = f"{pair.source} to {pair.destination} 443/tcp: declared open, seen closed"
             cells.append(Seen(pair.source, pair.destination, plane, verdicts.get(plane, "ok"), rows, told))
@@ -91,15 +96,12 @@ def verdicts(seen: View) -> dict[tuple[str, str], Verdict]:
     found: dict[tuple[str, str], Verdict] = {}
     for check in every():
         if isinstance(check, SiteCheck):
-            found["controller", check.id] = check.judge(seen)
+            found["controller", check.id] = judged(partial(check.judge, seen))
         elif isinstance(check, HostCheck):
             for name, facts in seen.facts.items():
                 machine = seen.site.by_name[name]
                 if check.applies.holds(seen.site, machine):
-                    try:
-                        found[name, check.id] = check.judge(seen, machine, facts)
-                    except Unseen as error:
-                        found[name, check.id] = Verdict(doubt=str(error))
+                    found[name, check.id] = judged(partial(check.judge, seen, machine, facts))
     return found
 
 

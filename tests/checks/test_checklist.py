@@ -75,27 +75,8 @@ def test_nine_of_ten_items_that_are_due_are_automated() -> None:
         assert sum(item.kind == "automated" for item in due) >= 0.9 * len(due)
 
 
-def test_every_check_that_an_item_names_is_there_or_known_not_to_be_built() -> None:
-    ids, named = {check.id for check in every()}, {check for item in checklist().items for check in item.checks}
-    assert named - ids == set(checklist().unbuilt)
-    assert ids <= named
-    assert not ids & set(checklist().unbuilt)
-
-
-def test_what_is_not_built_yet_is_exactly_the_clusters_part() -> None:
-    names = [
-        "control-plane",
-        "dns",
-        "etcd",
-        "kubelet",
-        "labels",
-        "nodes",
-        "policies",
-        "storage-class",
-        "taints",
-        "version",
-    ]
-    assert list(checklist().unbuilt) == [f"cluster/{name}" for name in names]
+def test_items_name_exactly_the_checks_there_are() -> None:
+    assert {check.id for check in every()} == {check for item in checklist().items for check in item.checks}
 
 
 def test_checks_tell_all_about_themselves() -> None:

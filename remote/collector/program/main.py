@@ -8,7 +8,7 @@ import sys
 import time
 from typing import Any
 
-from remote.collector.program import certificates, firewall, hardware, packages, system
+from remote.collector.program import certificates, cluster, etcd, firewall, hardware, node, packages, system
 from remote.collector.program.ask import output
 from remote.collector.program.names import Names
 from remote.collector.program.wishes import BadWish, checked
@@ -34,6 +34,9 @@ SECTIONS = {
     "swaps": hardware.swaps,
     "certificates": certificates.files,
     "served": certificates.served,
+    "node": node.node,
+    "cluster": cluster.cluster,
+    "etcd": etcd.etcd,
 }
 
 
@@ -54,8 +57,9 @@ def run() -> None:
     sections: dict[str, Any] = {}
     errors: dict[str, str] = {}
     seconds: dict[str, float] = {}
-    names = Names(wishes)
-    for name, look in (*SECTIONS.items(), ("names", lambda _wishes: names.heard())):
+    names, inside = Names(wishes), Names({"dns": wishes.get("cluster_dns", ())})
+    heard = (("names", lambda _wishes: names.heard()), ("cluster_names", lambda _wishes: inside.heard()))
+    for name, look in (*SECTIONS.items(), *heard):
         started = time.monotonic()
         try:
             sections[name] = look(wishes)

@@ -20,12 +20,12 @@ class BadWish(Exception):
 
 def checked(wishes: Any) -> dict[str, Any]:
     """Return the wishes if each is one of the closed set; raises BadWish."""
-    if not isinstance(wishes, dict) or not set(wishes) <= {*_LISTS, "dns", "tls"}:
-        raise BadWish("wishes are an object of sysctl, units, modules, dns and tls")
+    if not isinstance(wishes, dict) or not set(wishes) <= {*_LISTS, "dns", "cluster_dns", "tls"}:
+        raise BadWish("wishes are an object of sysctl, units, modules, dns, cluster_dns and tls")
     for key, pattern in _LISTS.items():
         for word in _listed(wishes.get(key, [])):
             _fits(pattern, word)
-    for each in _listed(wishes.get("dns", [])):
+    for each in (*_listed(wishes.get("dns", [])), *_listed(wishes.get("cluster_dns", []))):
         _exactly(each, {"server", "names"})
         if each["server"] is not None:
             _fits(SERVER, each["server"])

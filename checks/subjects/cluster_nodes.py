@@ -1,0 +1,220 @@
+"""Is every node in the cluster, ready, labelled for its roles, and does its kubelet run as promised?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from checks.account import account
+from checks.check import NODES, HostCheck, Place, Verdict, View, settled
+from model import hardening
+from model.cluster import Node
+from model.cluster_account import NodeFiles, Pod
+from model.cluster_dns import NAME
+from model.host_facts import ClusterNames, HostFacts, Unseen
+from model.hosts import Machine
+from model.labels import plan
+
+_NONE = "the cluster has no node of this name"
+
+
+def nodes(view: View, machine: Machine, _facts: HostFacts) -> Verdict:
+    """Find nodes that are not there, not ready, closed to pods, or known by addresses that are not theirs."""
+    node = account(view).node(machine.name)
+    if node is None:
+        return settled([_NONE], "")
+    wrong = [] if node.ready else [f"is not ready: {node.why}"]
+    wrong += [] if node.networked else ["its pod network is not up"]
+    wrong += [] if node.schedulable else ["is closed to new pods (cordoned)"]
+    own = {address for _, address in machine.every}
+    strange = [str(address) for address in node.addresses if address not in own]
+    wrong += [f"the cluster knows it by {', '.join(strange)}, which hosts.yaml does not give it"] if strange else []
+    seen = {"kubelet": node.kubelet, "runtime": node.runtime, "addresses": [str(each) for each in node.addresses]}
+    return settled(wrong, f"is ready, kubelet {node.kubelet}", seen)
+
+
+def labels(view: View, machine: Machine, _facts: HostFacts) -> Verdict:
+    """Find labels that a node lacks, or has no longer any right to."""
+    node = _node(view, machine)
+    return settled(
+        _changes(view, node, "label"), f"{len(node.labels)} labels, its roles' among them", dict(node.labels)
+    )
+
+
+def taints(view: View, machine: Machine, _facts: HostFacts) -> Verdict:
+    """Find taints that a node lacks, or has no longer any right to."""
+    node = _node(view, machine)
+    told = ", ".join(map(str, node.taints)) or "none"
+    return settled(_changes(view, node, "taint"), f"taints: {told}", [str(taint) for taint in node.taints])
+
+
+def _node(view: View, machine: Machine) -> Node:
+    node = account(view).node(machine.name)
+    if node is None:
+        raise Unseen(_NONE)
+    return node
+
+
+def _changes(view: View, node: Node, word: str) -> list[str]:
+    found = []
+    for line in (line for patch in plan(view.site, (node,)) for line in patch.lines):
+        sign, _, rest = line.partition(" ")
+        what = rest.removeprefix(f"{node.name}: ")
+        if what.startswith(f"{word} "):
+            found.append(f"lacks the {what}" if sign == "+" else f"has the {what}, which is for no role of it")
+    return found
+
+
+def kubelet(view: View, machine: Machine, facts: HostFacts) -> Verdict:
+    """Find settings of kubelet that are not as promised, in its file or in the process that runs."""
+    promised = hardening.kubelet(view.site)
+    running, file = account(view).kubelets.get(machine.name, _NONE), facts.of(NodeFiles).kubelet
+    if file is None:
+        raise Unseen("there is no /var/lib/kubelet/config.yaml")
+    wrong = [f"{line} in its file" for line in _unlike(promised, file)]
+    if isinstance(running, str):
+        return settled(wrong, "") if wrong else Verdict(doubt=f"kubelet does not tell its settings: {running}")
+    wrong += [f"{line} in the kubelet that runs" for line in _unlike(promised, running)]
+    return settled(wrong, f"{len(promised)} settings as promised, in the file and in the kubelet that runs", promised)
+
+
+def _unlike(promised: Mapping[str, Any], seen: Mapping[str, Any], path: str = "") -> list[str]:
+    found = []
+    for key, value in promised.items():
+        now = seen.get(key)
+        if isinstance(value, Mapping):
+            found += _unlike(value, now if isinstance(now, Mapping) else {}, f"{path}{key}.")
+        elif now != value and not (value in (False, 0) and now is None):
+            found.append(f"{path}{key} is {now!r}, not {value!r}")
+    return found
+
+
+def files(_view: View, _machine: Machine, facts: HostFacts) -> Verdict:
+    """Find files of Kubernetes' that others than root may read or write."""
+    seen = facts.of(NodeFiles).files
+    if not seen:
+        return Verdict(pending="comes with the cluster")
+    wrong = [words for path, (mode, *who) in seen.items() if (words := hardening.file_wrongs(path, mode, *who))]
+    return settled(
+        wrong, f"{len(seen)} files are root's alone", {path: f"{mode:04o}" for path, (mode, *_) in seen.items()}
+    )
+
+
+def pods(view: View, machine: Machine, _facts: HostFacts) -> Verdict:
+    """Find pods on a node that are not ready."""
+    here = [pod for pod in account(view).pods if pod.node == machine.name]
+    return settled(
+        [_told(view, pod) for pod in here if lame(pod)], f"{len(here)} pods, all ready", [str(pod) for pod in here]
+    )
+
+
+def lame(pod: Pod) -> bool:
+    """Tell whether a pod should be ready and is not; one that has done its work, or was told to end, should not."""
+    over = pod.phase == "Succeeded" or (pod.phase == "Failed" and "Job" in pod.owners)
+    return not (pod.ready or pod.leaving or over)
+
+
+def _told(view: View, pod: Pod) -> str:
+    since = f" for {(view.now - pod.since).total_seconds():.0f} s" if pod.since else ""
+    return f"{pod} is not ready{since}: {pod.why or pod.phase}"
+
+
+def dns(view: View, machine: Machine, facts: HostFacts) -> Verdict:
+    """Find nodes that the cluster's own name server does not answer."""
+    addresses = {str(address) for address in _node(view, machine).addresses}
+    said = facts.of(ClusterNames).said
+    known = [str(answer.addresses[0]) for answers in said.answers.values() for answer in answers if answer.addresses]
+    if known:
+        return Verdict(f"{NAME} leads to {known[0]}", {"server": list(said.answers), "from": sorted(addresses)})
+    servers = [pod for pod in account(view).pods if pod.labels.get("k8s-app") == "kube-dns"]
+    gone = sorted({pod.node for pod in servers if pod.node in view.silent})
+    reason = "; ".join(said.why.values()) or "it does not know the name, or is silent"
+    words = f"{' '.join(said.answers)} does not lead to {NAME}: {reason}"
+    return Verdict(doubt=f"{words}; one of its servers ran on {', '.join(gone)}") if gone else settled([words], "")
+
+
+_KUBERNETES = Place("Deployer Responsibilities", 374)
+_LABELS = "Pre-Deployment Actions 6"
+CHECKS = (
+    HostCheck(
+        id="cluster/nodes",
+        title="Every node is in the cluster and ready",
+        place=_KUBERNETES,
+        phase="cluster",
+        looks_at="the Node objects of the API",
+        by="kubectl get nodes -o wide",
+        remedy="python -m flows.bootstrap brings it in; kubectl uncordon NODE opens it; read kubelet's journal there",
+        applies=NODES,
+        judge=nodes,
+        part="its node",
+    ),
+    HostCheck(
+        id="cluster/labels",
+        title="Nodes carry the labels of their roles",
+        place=Place(_LABELS, 1127),
+        phase="cluster",
+        looks_at="labels of the Node objects, against groups.yaml",
+        by="kubectl get nodes --show-labels",
+        remedy="python -m flows.bootstrap --only labels",
+        owner="labels",
+        applies=NODES,
+        judge=labels,
+    ),
+    HostCheck(
+        id="cluster/taints",
+        title="Nodes carry the taints of their roles",
+        place=Place(_LABELS, 1099),
+        phase="cluster",
+        looks_at="taints of the Node objects, against groups.yaml",
+        by="kubectl describe nodes",
+        remedy="python -m flows.bootstrap --only labels",
+        owner="labels",
+        applies=NODES,
+        judge=taints,
+    ),
+    HostCheck(
+        id="cluster/kubelet",
+        title="Kubelet runs with the settings promised",
+        place=_KUBERNETES,
+        phase="cluster",
+        looks_at="/var/lib/kubelet/config.yaml, and what the running kubelet says of its settings",
+        by="kubectl get --raw /api/v1/nodes/NODE/proxy/configz",
+        remedy="put the setting back in /var/lib/kubelet/config.yaml, then systemctl restart kubelet",
+        applies=NODES,
+        judge=kubelet,
+    ),
+    HostCheck(
+        id="cluster/files",
+        title="Kubernetes' files are root's alone",
+        place=Place("Deployer Responsibilities", 380),
+        phase="cluster",
+        looks_at="owner and mode of /etc/kubernetes, kubelet's files and etcd's folder; never a key",
+        by="find /etc/kubernetes /var/lib/kubelet/pki -type f -ls",
+        remedy="chown root:root it; chmod 600 it",
+        applies=NODES,
+        judge=files,
+    ),
+    HostCheck(
+        id="cluster/pods",
+        title="Every pod on the node is ready",
+        place=_KUBERNETES,
+        phase="cluster",
+        looks_at="the Pod objects of the API",
+        by="kubectl get pods -A --field-selector spec.nodeName=NODE",
+        remedy="kubectl -n NAMESPACE describe pod POD; kubectl logs",
+        applies=NODES,
+        judge=pods,
+        part="what runs on it",
+    ),
+    HostCheck(
+        id="cluster/dns",
+        title="The cluster's own name server answers every node",
+        place=Place("Deployer Responsibilities", 376),
+        phase="cluster",
+        looks_at="an answer of CoreDNS' Service to the host",
+        by=f"dig @SERVICE {NAME}",
+        remedy="look at CoreDNS' and kube-proxy's pods, and at the overlay's port",
+        applies=NODES,
+        judge=dns,
+    ),
+)
