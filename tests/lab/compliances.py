@@ -21,6 +21,7 @@ PROGRAM = (sys.executable, "-m", "flows.compliance")
 BAD = ("drift", "failed", "unproven", "missing")
 MAIN = ("cp-1", "cp-2", "cp-3", "w-1", "db-1")
 SERVERS = (*MAIN, "li-1")
+_SETTLE_SECONDS = 150
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,8 @@ class Seed:
     A deviation of one host: how it is made and mended (shell), which checks of that host must find it, and a word of what they say.
 
     `elsewhere`: pairs of host and check where it is seen instead; `consequence`: checks that may fire too, as they name the cause.
-    `settled`: what must hold on the host before it is mended for sure.
+    `at`: where its commands are given, if not on that host. `begun`, `settled`: what must hold there before it is looked at, and before it
+    is mended for sure.
     """
 
     host: str
@@ -79,6 +81,8 @@ class Seed:
     elsewhere: tuple[tuple[str, str], ...] = ()
     consequence: tuple[str, ...] = ()
     settled: str = ""
+    begun: str = ""
+    at: str = ""
 
     @property
     def expected(self) -> set[tuple[str, str]]:
@@ -88,9 +92,12 @@ class Seed:
 
 def found_and_mended(lab: Lab, seed: Seed) -> None:
     """Make the deviation, see it found by exactly its checks, mend it, and see everything good again."""
-    made = lab.shell(seed.host, ("sh", "-ec", seed.make))
+    at = seed.at or seed.host
+    made = lab.shell(at, ("sh", "-ec", seed.make))
     try:
         assert made.returncode == 0, made.stderr
+        if seed.begun:
+            until(lambda: lab.shell(at, ("sh", "-c", seed.begun)).returncode == 0, _SETTLE_SECONDS)
         run = comply(lab)
         told = {pair: run.outcome(*pair)["message"] for pair in run.bad}
         allowed = {(seed.host, check) for check in seed.consequence}
@@ -98,10 +105,10 @@ def found_and_mended(lab: Lab, seed: Seed) -> None:
         assert run.exit == 2, run.complaint
         assert any(seed.says in told[pair] for pair in seed.expected), told
     finally:
-        mended = lab.shell(seed.host, ("sh", "-ec", seed.mend))
+        mended = lab.shell(at, ("sh", "-ec", seed.mend))
     assert mended.returncode == 0, mended.stderr
     if seed.settled:
-        until(lambda: lab.shell(seed.host, ("sh", "-c", seed.settled)).returncode == 0, 60)
+        until(lambda: lab.shell(at, ("sh", "-c", seed.settled)).returncode == 0, _SETTLE_SECONDS)
     after = comply(lab)
     assert (after.exit, after.bad) == (0, set()), {pair: after.outcome(*pair)["message"] for pair in after.bad}
     assert after.report["since"]["gone"]
