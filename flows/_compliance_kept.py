@@ -45,9 +45,11 @@ def since(before: Document | None, outcomes: Sequence[Outcome]) -> dict[str, obj
     return {"run": before["run"], "new": new, "gone": gone}
 
 
-def trend(before: Document | None, started: str, outcomes: Sequence[Outcome]) -> list[dict[str, object]]:
-    """Return a line of counts by status a run, oldest first, this one last."""
+def trend(before: Document | None, started: str, outcomes: Sequence[Outcome] | None) -> list[dict[str, object]]:
+    """Return a line of counts by status a run, oldest first, this one last; without `outcomes` those of before are handed on."""
     kept = list(before.get("trend") or ()) if before else []
+    if outcomes is None:
+        return kept
     counts = Counter(outcome.status.value for outcome in outcomes)
     return [*kept[1 - _TREND :], {"started": started, **counts}]
 
@@ -80,11 +82,12 @@ def _is_run(run: Path) -> bool:
 
 def publish_metrics(inventory: Path, started: str, target: Path) -> None:
     """
-    Put the run's text where the node exporter reads it: whole or not at all; nothing where the run left no report.
+    Put the run's text where the node exporter reads it: whole or not at all; nothing where the run left no report, or one of
+    some checks only, whose figures would pass for those of all.
 
     Raises OSError where it cannot be written.
     """
     report = last(inventory)
-    if report is not None and report["started"] == started:
+    if report is not None and report["started"] == started and report.get("items"):
         text = (inventory / "reports" / f"latest-{FLOW}" / "metrics.prom").read_text("utf-8")
         _folder.write_json(str(target), text)
