@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
+import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 
@@ -23,16 +25,38 @@ class Figure:
         return asdict(self)
 
 
-def wall(argv: Sequence[str], good: Sequence[int] = (0,)) -> float:
+@dataclass(frozen=True, slots=True)
+class Used:
+    """What one run of a command took: wall time, CPU time of all its processes, memory of the largest of them."""
+
+    seconds: float
+    cpu_seconds: float
+    peak_mb: float
+
+
+def wall(argv: Sequence[str], good: Sequence[int] = (0,), environment: Mapping[str, str] | None = None) -> float:
     """
     Run a command and return its wall time in seconds.
 
     Raises RuntimeError with its last lines when it ends with an exit code not in `good`: a failed run is no measurement.
     """
-    started = time.monotonic()
-    done = subprocess.run(list(argv), capture_output=True, text=True, check=False)
-    seconds = time.monotonic() - started
-    if done.returncode not in good:
-        tail = (done.stdout + done.stderr)[-1500:]
-        raise RuntimeError(f"{' '.join(argv)} ended with {done.returncode}:\n{tail}")
-    return seconds
+    return used(argv, good, environment).seconds
+
+
+def used(argv: Sequence[str], good: Sequence[int] = (0,), environment: Mapping[str, str] | None = None) -> Used:
+    """
+    Run a command and return what it took; raises as `wall` does.
+    """
+    with tempfile.TemporaryFile() as said:
+        started = time.monotonic()
+        process = subprocess.Popen(
+            list(argv), stdin=subprocess.DEVNULL, stdout=said, stderr=said, env={**os.environ, **(environment or {})}
+        )
+        _, status, resources = os.wait4(process.pid, 0)
+        seconds = time.monotonic() - started
+        code = process.returncode = os.waitstatus_to_exitcode(status)
+        if code not in good:
+            said.seek(0)
+            tail = said.read().decode(errors="replace")[-1500:]
+            raise RuntimeError(f"{' '.join(argv)} ended with {code}:\n{tail}")
+    return Used(seconds, resources.ru_utime + resources.ru_stime, resources.ru_maxrss / 1024)

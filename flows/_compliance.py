@@ -59,29 +59,42 @@ def comply(nr: Nornir, context: Context, checks: Sequence[Check], *, whole: bool
     extra: dict[str, object] = {
         "roles": {machine.name: list(machine.roles) for machine in site.machines},
         "checks": described(checks),
+        "waivers": [waiver.model_dump(mode="json") for waiver in site.settings.waivers],
         "since": since(before, outcomes),
+        "trend": trend(before, context.started.isoformat(), outcomes if _comparable(context, whole=whole) else None),
     }
     if whole:
-        extra |= {
-            "items": states(checklist(), outcomes),
-            "trend": trend(before, context.started.isoformat(), outcomes),
-        }
+        extra["items"] = states(checklist(), outcomes)
     expected = (
         tuple(name for name in names if any(outcome.host == name for outcome in outcomes)) if not whole else names
     )
     return Ingredients(outcomes, expected, extra=extra)
 
 
+def _comparable(context: Context, *, whole: bool) -> bool:
+    """Only runs of every check on every host can be counted side by side."""
+    return whole and context.options.limit is None
+
+
 def look(nr: Nornir, context: Context, names: Sequence[str]) -> Looked:
     """Look at every named host in one round trip each, and read what lies on the controller."""
     site = context.site
+    asked = {name: wishes(site, site.by_name[name]) for name in (*names, *witnesses(site, names))}
 
+    # It may run in another process: it takes nothing along but the wishes.
     def task(host: Host) -> HostFacts:
-        return collect(host, wishes(site, site.by_name[host.name]))
+        return collect(host, asked[host.name])
 
-    asked = tuple(dict.fromkeys((*names, *witnesses(site, names))))
     with context.progress(len(asked), "looking at every host") as advance:
-        answers = each(nr, task, names=asked, workers=_WORKERS, on_done=lambda _name: advance(1), deadline=_SECONDS)
+        answers = each(
+            nr,
+            task,
+            names=tuple(asked),
+            workers=_WORKERS,
+            on_done=lambda _name: advance(1),
+            deadline=_SECONDS,
+            apart=True,
+        )
     facts = {name: answer for name, answer in answers.items() if not isinstance(answer, HostFailure)}
     failures = {name: answer for name, answer in answers.items() if isinstance(answer, HostFailure)}
     proof = latest_proof(context.options.inventory)

@@ -10,11 +10,13 @@ from typing import Any
 
 from flows import _folder
 from flows._findings import rows_of
+from flows._words import names
 from model.errors import SiteError
-from model.outcome import EXIT_BY_STATUS, Outcome
+from model.outcome import EXIT_BY_STATUS, Outcome, Status
 
 FLOW = "compliance"
 _TREND = 60
+_NAMED = 3
 Document = Mapping[str, Any]
 
 
@@ -29,25 +31,36 @@ def last(inventory: Path) -> Document | None:
 def since(before: Document | None, outcomes: Sequence[Outcome]) -> dict[str, object] | None:
     """
     Return what is not good now and was before, and the other way round; only of what both runs looked at. None without an earlier run.
+
+    What is said of a host in the same words about several checks, as of a dead one, is one line; drift comes first.
     """
     if before is None:
         return None
     was = {(outcome["host"], outcome["subject"]): outcome for outcome in rows_of(before, "outcomes")}
     new, gone = [], []
-    for outcome in outcomes:
+    for outcome in sorted(outcomes, key=lambda outcome: outcome.status is not Status.DRIFT):
         earlier = was.get((outcome.host, outcome.subject))
         bad = bool(EXIT_BY_STATUS[outcome.status])
         ill = earlier is not None and bool(EXIT_BY_STATUS[earlier["status"]])
         if bad and not ill:
-            new.append(f"{outcome.host} {outcome.subject}: {outcome.message}")
+            new.append((outcome.host, outcome.subject, outcome.message))
         elif ill and not bad and earlier is not None:
-            gone.append(f"{outcome.host} {outcome.subject}: was {earlier['status']} ({earlier['message']})")
-    return {"run": before["run"], "new": new, "gone": gone}
+            gone.append((outcome.host, outcome.subject, f"was {earlier['status']} ({earlier['message']})"))
+    return {"run": before["run"], "new": _lines(new), "gone": _lines(gone)}
 
 
-def trend(before: Document | None, started: str, outcomes: Sequence[Outcome]) -> list[dict[str, object]]:
-    """Return a line of counts by status a run, oldest first, this one last."""
+def _lines(told: Sequence[tuple[str, str, str]]) -> list[str]:
+    subjects: dict[tuple[str, str], list[str]] = {}
+    for host, subject, message in told:
+        subjects.setdefault((host, message), []).append(subject)
+    return [f"{host} {names(of, _NAMED)}: {message}" for (host, message), of in subjects.items()]
+
+
+def trend(before: Document | None, started: str, outcomes: Sequence[Outcome] | None) -> list[dict[str, object]]:
+    """Return a line of counts by status a run, oldest first, this one last; without `outcomes` those of before are handed on."""
     kept = list(before.get("trend") or ()) if before else []
+    if outcomes is None:
+        return kept
     counts = Counter(outcome.status.value for outcome in outcomes)
     return [*kept[1 - _TREND :], {"started": started, **counts}]
 
@@ -80,11 +93,12 @@ def _is_run(run: Path) -> bool:
 
 def publish_metrics(inventory: Path, started: str, target: Path) -> None:
     """
-    Put the run's text where the node exporter reads it: whole or not at all; nothing where the run left no report.
+    Put the run's text where the node exporter reads it: whole or not at all; nothing where the run left no report, or one of
+    some checks only, whose figures would pass for those of all.
 
     Raises OSError where it cannot be written.
     """
     report = last(inventory)
-    if report is not None and report["started"] == started:
+    if report is not None and report["started"] == started and report.get("items"):
         text = (inventory / "reports" / f"latest-{FLOW}" / "metrics.prom").read_text("utf-8")
         _folder.write_json(str(target), text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from checks.check import DeclaredFiles
@@ -13,10 +14,13 @@ from model.site import Site
 
 
 def latest_proof(inventory: Path) -> Proof | None:
-    """Return the newest report of `flows.verify_ports`; None where there is none that can be read."""
+    """Return what the newest run of `flows.verify_ports` proved; None where there is none that can be read."""
     try:
-        return read_proof(_folder.read_report(_folder.find_report(inventory, "latest-verify_ports")))
-    except (SiteError, KeyError, ValueError, TypeError):
+        report = _folder.find_report(inventory, "latest-verify_ports")
+        short = report.with_name(_folder.PROOF)
+        # Runs of earlier versions left the report alone.
+        return read_proof(json.loads(short.read_text("utf-8")) if short.exists() else _folder.read_report(report))
+    except (SiteError, OSError, KeyError, ValueError, TypeError):
         return None
 
 

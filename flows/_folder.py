@@ -14,6 +14,8 @@ from typing import Any
 from model.errors import SiteError
 
 Document = Mapping[str, Any]
+# Beside a report of the ports: what compliance reads of it.
+PROOF = "proof.json"
 
 
 def write_run(

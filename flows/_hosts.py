@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-CONFIG = Path(__file__).parent.parent / "config.yaml"
+CONFIG = "MATRIX_FLEET_CONFIG"
 SSH_CONFIG = "MATRIX_FLEET_SSH_CONFIG"
 _CLOSE_SECONDS = 5.0
 _registering = threading.Lock()
@@ -39,6 +39,11 @@ class HostFailure:
     next: str = ""
     seconds: float = 0.0
     status: Status = Status.FAILED
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Between processes only errors of this project travel: others may not know how, and the message holds their text."""
+        error = self.exception if isinstance(self.exception, FleetError) else None
+        return HostFailure, (self.host, error, self.message, self.next, self.seconds, self.status)
 
     def outcome(self, subject: str = "connection") -> Outcome:
         """Return it as an outcome of the report."""
@@ -58,20 +63,25 @@ def each(
     workers: int = 32,
     on_done: Callable[[str], None] | None = None,
     deadline: float | None = None,
+    apart: bool = False,
 ) -> dict[str, T | HostFailure]:
     """
     Run a function on every named host, `workers` at a time; the result has every name, in the order of `names`.
 
+    It runs in threads of this process; where `apart` says that it needs nothing of this process and leaves nothing behind, by
+    the runner that config.yaml names.
+
     An exception becomes that host's failure. Hosts that have not answered after `deadline` seconds are failures too and
     are not waited for. `on_done` is called in this thread. Only KeyboardInterrupt and its like pass through.
     """
-    from flows._runner import FleetRunner
+    from flows._runner import Bounded, FleetRunner
 
     wanted = frozenset(names)
     # Nornir leaves out hosts that failed before; what failed once may answer now.
     nr.data.reset_failed_hosts()
     chosen = nr.filter(filter_func=lambda host: host.name in wanted)
-    runner = FleetRunner(min(workers, max(1, len(wanted))), deadline, on_done)
+    kind = nr.runner if apart and isinstance(nr.runner, Bounded) else FleetRunner()
+    runner = kind.bounded(min(workers, max(1, len(wanted))), deadline, on_done)
     started = time.monotonic()
     heard = chosen.with_runner(runner).run(
         task=_guarded, name="each", on_failed=True, raise_on_error=False, function=task
@@ -79,11 +89,14 @@ def each(
     seconds = time.monotonic() - started
     found: dict[str, T | HostFailure] = {}
     for name in names:
-        answer = heard[name][0].result if name in heard else None
+        first = heard[name][0] if name in heard else None
+        answer = first.result if first else None
         if isinstance(answer, _Answer):
             found[name] = answer.value
         elif isinstance(answer, HostFailure):
             found[name] = answer
+        elif first is not None and isinstance(first.exception, Exception):
+            found[name] = _failure(name, first.exception, seconds)
         else:
             found[name] = _silent(name, name in chosen.inventory.hosts, deadline, seconds)
     return found
@@ -123,10 +136,12 @@ def inventory(directory: Path) -> Nornir:
     Raises `SiteError` when Nornir cannot read the folder's files.
     """
     from nornir import InitNornir
+    from nornir.core.exceptions import PluginNotRegistered
     from nornir.core.plugins.connections import ConnectionPluginRegister
     from nornir.core.plugins.runners import RunnersPluginRegister
 
-    from flows._runner import FleetRunner
+    from flows._dask import DaskRunner
+    from flows._runner import Bounded, FleetRunner
     from remote.connection import Connection
     from remote.dial import quiet
 
@@ -138,16 +153,24 @@ def inventory(directory: Path) -> Nornir:
     with _registering:
         # The package's own entry point of that name comes first and must find the place free.
         ConnectionPluginRegister.available.pop(CONNECTION, None)
-        RunnersPluginRegister.register("fleet", FleetRunner)
+        for plugin, runner in (("fleet", FleetRunner), ("dask", DaskRunner)):
+            RunnersPluginRegister.register(plugin, runner)
         try:
-            nr = InitNornir(config_file=str(CONFIG), inventory=options)
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            nr = InitNornir(config_file=str(config()), inventory=options)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, PluginNotRegistered) as error:
             raise SiteError(
-                f"{directory}: Nornir cannot read the inventory: {type(error).__name__}: {error}"
+                f"{directory}: Nornir cannot read the inventory or {config()}: {type(error).__name__}: {error}"
             ) from error
+        if not isinstance(nr.runner, Bounded):
+            raise SiteError(f"{config()}: runner.plugin is {nr.config.runner.plugin}; write fleet or dask")
         ConnectionPluginRegister.available[CONNECTION] = Connection
     _describe_connections(nr, directory.absolute())
     return nr
+
+
+def config() -> Path:
+    """Return the file of Nornir's settings: the environment's, else the program's own."""
+    return Path(os.environ.get(CONFIG) or Path(__file__).parent.parent / "config.yaml")
 
 
 _FILES = (("host", "hosts"), ("group", "groups"), ("defaults", "defaults"))

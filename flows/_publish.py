@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -14,6 +15,7 @@ from flows._report import Screen
 from model.errors import SchemaErrors
 from model.lint import from_schema
 from model.outcome import GOOD, REFUSED, Outcome, Status, worst
+from model.proof import summary
 from model.report import Report, silent
 
 CONTROLLER = "controller"
@@ -84,6 +86,8 @@ def renderings(document: Mapping[str, object]) -> dict[str, str]:
     texts = {"report.json": text, "report.xml": _junit.render(document), "report.html": _html.render(document)}
     if document.get("checks"):
         texts |= {"report.sarif": _sarif.render(document), "metrics.prom": _metrics.render(document)}
+    if document.get("cells") is not None:
+        texts[_folder.PROOF] = json.dumps(summary(document), separators=(",", ":")) + "\n"
     return texts
 
 

@@ -7,10 +7,21 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from nornir.core.inventory import Host
 from nornir.core.task import AggregatedResult, MultiResult, Task
+
+
+@runtime_checkable
+class Bounded(Protocol):
+    """A runner of this project: it can be told when to stop and whom to tell."""
+
+    def bounded(self, at_once: int, deadline: float | None, on_done: Callable[[str], None] | None) -> Bounded:
+        """Return one for a single run: `at_once` hosts at a time, `deadline` in seconds, `on_done` in the caller's thread."""
+
+    def run(self, task: Task, hosts: list[Host]) -> AggregatedResult:
+        """Return what the hosts that answered in time answered."""
 
 
 class FleetRunner:
@@ -30,6 +41,10 @@ class FleetRunner:
         self.num_workers = num_workers
         self.deadline = deadline
         self.on_done = on_done
+
+    def bounded(self, at_once: int, deadline: float | None, on_done: Callable[[str], None] | None) -> FleetRunner:
+        """Return one for a single run, for `at_once` hosts at a time."""
+        return FleetRunner(at_once, deadline, on_done)
 
     def run(self, task: Task, hosts: list[Host]) -> AggregatedResult:
         """Return what the hosts that answered in time answered."""

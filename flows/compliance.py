@@ -101,7 +101,8 @@ def _kept(context: Context) -> int:
     """Hand the run's figures to Prometheus and let go of the oldest runs."""
     settings, folder = context.site.settings.compliance, context.options.inventory
     prune(folder, settings.keep_runs)
-    if settings.textfile is not None:
+    # Figures of some hosts would pass for those of all.
+    if settings.textfile is not None and context.options.limit is None:
         try:
             publish_metrics(folder, context.started.isoformat(), folder / settings.textfile)
         except OSError as error:

@@ -33,6 +33,16 @@ class FleetError(Exception):
 
     next_step: str = ""
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """Travel between processes as it is, whatever it was made of."""
+        return _again, (type(self), self.args, self.__dict__)
+
+
+def _again(kind: type[FleetError], words: tuple[object, ...], said: dict[str, object]) -> FleetError:
+    error = kind.__new__(kind, *words)
+    error.__dict__.update(said)
+    return error
+
 
 class SiteError(FleetError):
     """The site's files or the arguments are wrong; nothing was connected to."""

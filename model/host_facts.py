@@ -9,7 +9,6 @@ from typing import TypeVar
 from model.base import Address
 from model.certificate_chain import Chain
 from model.dns_wire import Answer
-from model.foreign_rules import Rulesets
 from model.machine_facts import BlockDevice, Link, Package, Swap
 
 T = TypeVar("T")
@@ -138,9 +137,10 @@ class Firewall:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """The kernel's rules."""
+    """The kernel's rules: `iptables-save` by IP version, and others' rules that decide beside ufw, a line each."""
 
-    sets: Rulesets
+    saved: Mapping[int, str]
+    deciding: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

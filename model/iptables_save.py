@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from ipaddress import ip_network
 
 from model import bits
@@ -120,8 +121,10 @@ class _Draft:
         self.ports = ports if self.ports is None else self.ports & ports
 
 
+# Hosts of a role have most lines in common.
+@lru_cache(maxsize=1 << 16)
 def _step(line: str) -> tuple[str, Step]:
-    words = shlex.split(line)
+    words = shlex.split(line) if _QUOTED & set(line) else line.split()
     draft = _Draft()
     for inverted, option, value in _options(words[2:]):
         if option in _READERS:
@@ -224,6 +227,10 @@ def _protocol(value: str) -> str:
     return {"112": "vrrp", "6": "tcp", "17": "udp", "0": "all"}.get(value, value)
 
 
+_QUOTED = frozenset("\"'\\#")
+
+
+@lru_cache(maxsize=1 << 16)
 def _network(value: str) -> Network:
     return ip_network(value, strict=False)
 

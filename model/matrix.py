@@ -78,7 +78,12 @@ def _sources(site: Site, end: str, machine: Machine) -> tuple[Network, ...]:
     # A pod speaks to other nodes with its own node's address wherever the pod network hides pods behind it.
     named = site.nodes if end == "pods" else site.machines_at(end)
     hosts = [other for other in named if other.name != machine.name]
-    return (*site.networks_at(end), *(ip_network(address) for other in hosts for address in other.own))
+    return (*site.networks_at(end), *(_alone(address) for other in hosts for address in other.own))
+
+
+@lru_cache(maxsize=4096)
+def _alone(address: Address) -> Network:
+    return ip_network(address)
 
 
 def _destinations(site: Site, machine: Machine, end: str, version: int) -> tuple[Address | None, ...]:

@@ -109,9 +109,6 @@ def desired_state(site: Site, machine: Machine, files: Mapping[str, str], ipv6: 
     """
     level = (option(files.get(CONF, ""), "LOGLEVEL") or "low").lower()
     user = {version: render(desired_rules(site, machine, version), version, level) for version in (4, 6)}
-    defaults = files.get(DEFAULTS, "")
-    for key, value in _POLICY:
-        defaults = with_option(defaults, key, value)
     conf = with_option(files.get(CONF, ""), "ENABLED", "yes")
     kernel = {
         version: expected(files.get(BEFORE[version], ""), files.get(AFTER[version], ""), user[version], version)
@@ -119,7 +116,17 @@ def desired_state(site: Site, machine: Machine, files: Mapping[str, str], ipv6: 
     }
     if not ipv6:
         kernel[6] = EMPTY
-    return State(kernel, {USER[4]: user[4], USER[6]: user[6], DEFAULTS: defaults, CONF: conf}, True)
+    return State(kernel, {USER[4]: user[4], USER[6]: user[6], DEFAULTS: desired_defaults(files), CONF: conf}, True)
+
+
+def desired_defaults(files: Mapping[str, str]) -> str:
+    """
+    Return the text that /etc/default/ufw should have, given the host's own.
+    """
+    defaults = files.get(DEFAULTS, "")
+    for key, value in _POLICY:
+        defaults = with_option(defaults, key, value)
+    return defaults
 
 
 def admits(rules: Iterable[UfwRule], client: Address, server: Address, port: int) -> bool:

@@ -24,9 +24,11 @@ def difference(host: str, now: State, then: State) -> str:
     parts: list[str] = []
     for version in (4, 6):
         path = USER[version]
+        if now.files.get(path) == then.files.get(path):
+            continue
         rules = [_words(state.files.get(path)) for state in (now, then)]
         parts += _unified(f"{host}:{path}", *rules)
-        if rules[0] == rules[1] and now.files.get(path) != then.files.get(path):
+        if rules[0] == rules[1]:
             parts += _unified(f"{host}:{path}", *(_lines(state.files.get(path)) for state in (now, then)))
     for path in (DEFAULTS, CONF):
         parts += _unified(f"{host}:{path}", *(_lines(state.files.get(path)) for state in (now, then)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from ipaddress import ip_network
 
 MARK = "matrix-fleet"
@@ -38,7 +39,7 @@ class UfwRule:
     @property
     def version(self) -> int:
         """The IP version it belongs to."""
-        return ip_network(self.source).version
+        return 6 if ":" in self.source else 4
 
     @property
     def ours(self) -> bool:
@@ -116,6 +117,8 @@ def _is_tuple(line: str) -> bool:
     return False
 
 
+# Hosts of a role have most rules in common.
+@lru_cache(maxsize=1 << 16)
 def _rule(line: str) -> UfwRule:
     body, _, comment = line.removeprefix(_TUPLE).strip().partition(" comment=")
     words = body.split()

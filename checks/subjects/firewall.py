@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from checks.check import SERVERS, Finding, HostCheck, Place, Verdict, View, settled
-from model.foreign_rules import deciding
 from model.host_facts import Firewall, HostFacts, Release, Rules
 from model.hosts import Machine
-from model.ufw import AFTER, BEFORE, CONF, DEFAULTS, USER, desired_state, seen_state
+from model.ufw import AFTER, BEFORE, CONF, DEFAULTS, USER, desired_defaults, desired_state, seen_state
 from model.ufw_diff import difference
 from model.ufw_kernel import EMPTY, expected
 from model.ufw_text import option
@@ -34,16 +33,16 @@ def rules(view: View, machine: Machine, facts: HostFacts) -> Verdict:
     return Verdict(seen={"diff": diff}, findings=(Finding(f"ufw's files differ from the matrix: {_few(changes)}"),))
 
 
-def kernel(view: View, machine: Machine, facts: HostFacts) -> Verdict:
+def kernel(_view: View, machine: Machine, facts: HostFacts) -> Verdict:
     """Compare the kernel's rules with what ufw's own files say; what the files should say is another check's matter."""
-    files, sets = facts.of(Firewall), facts.of(Rules).sets
-    now = seen_state(sets.saved, files.files, files.enabled)
+    files, saved = facts.of(Firewall), facts.of(Rules).saved
+    now = seen_state(saved, files.files, files.enabled)
     conf, defaults = files.files.get(CONF, ""), files.files.get(DEFAULTS, "")
     if (option(conf, "ENABLED") or "no") != "yes":
         if now.running:
             return Verdict(findings=(Finding("ufw's chains are in the kernel, and its files say that it is off"),))
         return Verdict(pending="ufw is off, by its own files too: see firewall/rules")
-    wanted = desired_state(view.site, machine, files.files, files.ipv6).files[DEFAULTS]
+    wanted = desired_defaults(files.files)
     if any(option(defaults, key) != option(wanted, key) for key in _POLICIES):
         return Verdict(pending="ufw's own defaults are not the site's: see firewall/rules")
     texts = {version: [files.files.get(each[version], "") for each in (BEFORE, AFTER, USER)] for version in (4, 6)}
@@ -62,7 +61,7 @@ def kernel(view: View, machine: Machine, facts: HostFacts) -> Verdict:
 def foreign(_view: View, _machine: Machine, facts: HostFacts) -> Verdict:
     """Find rules of others that admit or refuse packets in ufw's stead."""
     member = facts.of(Release).member
-    found = [rule for rule in deciding(facts.of(Rules).sets) if not (member and _of_a_cluster(rule))]
+    found = [rule for rule in facts.of(Rules).deciding if not (member and _of_a_cluster(rule))]
     messages = [f"rules of others decide about packets: {_few(found)}"] if found else []
     return settled(messages, "nobody else's rules decide about packets", {"rules": found})
 

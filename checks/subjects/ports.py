@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
 
 from checks.check import Place, SiteCheck, Verdict, View, settled
@@ -44,15 +44,19 @@ def _judged(view: View, concerns: Callable[[Seen], bool], untried: Callable[[Sit
     if view.proof is None or stale:
         return Verdict(doubt=stale)
     cells = [cell for cell in view.proof.cells if concerns(cell)]
-    seen = {"run": view.proof.run, "ended": view.proof.ended.isoformat(), "cells": len(cells)}
-    violations = [cell.told for cell in cells if cell.verdict == "violation"]
+    flows = _count(cells)
+    seen = {"run": view.proof.run, "ended": view.proof.ended.isoformat(), "cells": flows}
+    violations = [cell for cell in cells if cell.verdict == "violation"]
     if violations:
-        return settled([_few(violations)], "", seen | {"violations": violations[:50]})
-    doubts = [cell.told for cell in cells if cell.verdict == "unproven"]
-    doubts += untried(view.site, cells)
+        told = [line for cell in violations for line in cell.told]
+        return settled([_few(told, _count(violations))], "", seen | {"violations": told[:50]})
+    unproven = [cell for cell in cells if cell.verdict == "unproven"]
+    gaps = untried(view.site, cells)
+    doubts = [*(line for cell in unproven for line in cell.told), *gaps]
     if doubts or not cells:
-        return Verdict(doubt=_few(doubts) or f"{view.proof.run} tried none of it", seen=seen)
-    return Verdict(f"{len(cells)} flows are as declared, by {view.proof.run}", seen)
+        told_few = _few(doubts, _count(unproven) + len(gaps))
+        return Verdict(doubt=told_few or f"{view.proof.run} tried none of it", seen=seen)
+    return Verdict(f"{flows} flows are as declared, by {view.proof.run}", seen)
 
 
 def _stale(proof: Proof | None, view: View) -> str:
@@ -93,9 +97,12 @@ def _isolated(site: Site) -> frozenset[str]:
     return frozenset(machine.name for machine in site.servers if site.isolated(machine))
 
 
-def _few(told: Iterable[str]) -> str:
-    lines = list(told)
-    more = f" and {len(lines) - _SHOWN} more" if len(lines) > _SHOWN else ""
+def _count(cells: Iterable[Seen]) -> int:
+    return sum(cell.count for cell in cells)
+
+
+def _few(lines: Sequence[str], count: int) -> str:
+    more = f" and {count - _SHOWN} more" if count > _SHOWN else ""
     return "; ".join(lines[:_SHOWN]) + more
 
 

@@ -7,7 +7,7 @@ const itemRow = (item) => {
     h("td", { class: "mono" }, item.id), h("td", null, answer));
 };
 
-const itemTable = (items) => h("div", { class: "scroll" }, h("table", { class: "list" },
+const itemTable = (items) => h("div", { class: "scroll" }, h("table", { class: "list items" },
   h("thead", null, h("tr", null, ["state", "line", "what is asked for", "item", "what answers for it"].map((head) => h("th", { scope: "col" }, head)))),
   h("tbody", null, items.map(itemRow))));
 
@@ -24,8 +24,8 @@ const trendTable = () => {
   const row = (run) => h("tr", null, h("td", { class: "mono" }, run.started.replace("T", " ").slice(0, 16)),
     statuses.map((status) => h("td", { class: "num" }, run[status] ? number(run[status]) : "")));
   return h("details", { class: "group" }, h("summary", null, h("b", null, "Over the kept runs "), h("span", { class: "muted" }, counted(DATA.trend.length, "run"))),
-    h("div", { class: "scroll" }, h("table", { class: "list" },
-      h("thead", null, h("tr", null, ["run (UTC)", ...statuses.map(words)].map((head) => h("th", { scope: "col" }, head)))),
+    h("div", { class: "scroll" }, h("table", { class: "list trend" },
+      h("thead", null, h("tr", null, h("th", { scope: "col" }, "run (UTC)"), statuses.map((status) => h("th", { scope: "col", class: "num" }, badge(status))))),
       h("tbody", null, [...DATA.trend].reverse().map(row)))));
 };
 

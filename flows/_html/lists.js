@@ -21,15 +21,20 @@ const findingsPanel = () => {
     aside.length ? h("details", { class: "group" }, h("summary", null, `${counted(aside.length, "thing")} waived or not run`), aside.map(findingRow)) : "");
 };
 
+// Evidence is JSON in one line, or text of a host.
+const evident = (text) => {
+  try { return JSON.stringify(JSON.parse(text), null, 2); } catch { return text; }
+};
+
 const outcomeRow = (outcome) => h("tr", null,
   h("td", null, badge(outcome.status)),
   h("td", { class: "mono" }, outcome.subject),
   h("td", null, marked(outcome.message), outcome.next ? h("p", { class: "next" }, marked(outcome.next)) : "",
     outcome.diff.length ? diffed(outcome.diff) : "",
-    outcome.evidence ? h("details", null, h("summary", null, "evidence"), h("pre", { class: "text" }, outcome.evidence.split("\n").map((line) => h("span", null, line)))) : ""),
+    outcome.evidence ? h("details", null, h("summary", null, "evidence"), h("pre", { class: "text wrapped" }, evident(outcome.evidence).split("\n").map((line) => h("span", null, line)))) : ""),
   h("td", { class: "num" }, outcome.seconds ? `${outcome.seconds.toFixed(1)} s` : ""));
 
-const outcomeTable = (outcomes) => h("table", { class: "list" },
+const outcomeTable = (outcomes) => h("table", { class: "list outcomes" },
   h("thead", null, h("tr", null, ["status", "subject", "what was found", "time"].map((head) => h("th", { scope: "col" }, head)))),
   h("tbody", null, outcomes.map(outcomeRow)));
 

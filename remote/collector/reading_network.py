@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -24,14 +23,11 @@ def firewall(said: Said) -> Firewall:
 
 
 def rules(said: Said) -> Rules:
-    """Read the kernel's rules; rules that nobody can read must not pass for none, so they are parsed once here."""
+    """Read the kernel's rules; rules that nobody can read must not pass for none, so they are parsed here."""
     section = said["rules"]
     saved, legacy = ({4: texts["4"], 6: texts["6"]} for texts in (section["saved"], section["legacy"]))
     sets = Rulesets(saved, legacy, section["nft"])
-    if section["nft"]:
-        json.loads(section["nft"])
-    deciding(sets)
-    return Rules(sets)
+    return Rules(saved, deciding(sets))
 
 
 def sockets(said: Said) -> Sockets:

@@ -77,7 +77,7 @@ def proof(hours: int = 1, of: Path = FOLDER, **verdicts: str) -> Proof:
         for pair in pairs(site(of), (plane,)):
             rows = tuple(row for opening in pair.openings for row in opening.rows)
             told = f"{pair.source} to {pair.destination} 443/tcp: declared open, seen closed"
-            cells.append(Seen(pair.source, pair.destination, plane, verdicts.get(plane, "ok"), rows, told))
+            cells.append(Seen(pair.source, pair.destination, plane, verdicts.get(plane, "ok"), rows, 1, (told,)))
     return Proof("20261126T030000Z-verify_ports", NOW - timedelta(hours=hours), tuple(cells))
 
 

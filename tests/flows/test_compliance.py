@@ -138,6 +138,8 @@ def test_the_trend_grows_and_stays_short() -> None:
     assert kept is not None
     assert len(kept["trend"]) == 60
     assert kept["trend"][-1] == {"started": "run 69", "ok": 1}
+    # A run of some checks or hosts hands on what others counted, and counts nothing itself.
+    assert trend(kept, "run 70", None) == kept["trend"]
 
 
 def _kept(folder: Path, *runs: str) -> None:
@@ -167,6 +169,14 @@ def test_figures_are_published_of_this_run_only(tmp_path: Path) -> None:
     publish_metrics(tmp_path, STARTED, tmp_path / "a.prom")
     assert (tmp_path / "a.prom").read_text() == "figures\n"
     assert [path.name for path in tmp_path.iterdir() if path.name.endswith(".draft")] == []
+
+
+def test_figures_of_some_checks_do_not_replace_those_of_all(tmp_path: Path) -> None:
+    run = "20261126T030000Z-compliance"
+    _kept(tmp_path, run)
+    (tmp_path / "reports" / run / "report.json").write_text(json.dumps(document(run, items=[])))
+    publish_metrics(tmp_path, STARTED, tmp_path / "a.prom")
+    assert not (tmp_path / "a.prom").exists()
 
 
 def test_the_history_of_a_check_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
