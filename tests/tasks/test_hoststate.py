@@ -23,7 +23,7 @@ HOST: Any = SimpleNamespace(name="w-1")
 
 def _order(change: Change) -> list[str]:
     """Return which steps a change has, in their order."""
-    words = ("mf_put", "rm -f", "mf_install", "apt-mark hold")
+    words = ("mf_put", "mf_remove", "mf_install", "apt-mark hold")
     body = hoststate.script(change).rpartition("systemctl --quiet")[2]
     return [line for line in body.splitlines() if line.startswith(words)]
 
@@ -32,7 +32,14 @@ def test_apt_reads_its_sources_before_it_is_asked_and_services_their_files_after
     files = (File("/etc/containerd/config.toml", "a"), File("/etc/apt/sources.list.d/a.sources", "b"))
     gone = ("/etc/apt/keyrings/matrix-fleet-old.asc", "/etc/containerd/certs.d/a/hosts.toml")
     order = _order(Change(packages=("kubelet",), files=files, absent=gone, held=("kubelet",), lines=("x",)))
-    assert [line.split()[0] for line in order] == ["mf_put", "rm", "mf_install", "mf_put", "rm", "apt-mark"]
+    assert [line.split()[0] for line in order] == [
+        "mf_put",
+        "mf_remove",
+        "mf_install",
+        "mf_put",
+        "mf_remove",
+        "apt-mark",
+    ]
     assert "/etc/apt/sources.list.d/a.sources" in order[0]
     assert "/etc/apt/keyrings/" in order[1]
     assert "config.toml" in order[3]
