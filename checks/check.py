@@ -87,13 +87,18 @@ class DeclaredFiles:
 
 @dataclass(frozen=True)
 class View:
-    """Everything that was looked at: the site, hosts that answered, the latest proof of the ports, declared files; `now` in UTC."""
+    """
+    Everything that was looked at: the site, hosts that answered, the latest proof of the ports, declared files; `now` in UTC.
+
+    `scheduled`: digests that the scheduled identity's files should have, by path; None where nothing runs on schedule.
+    """
 
     site: Site
     now: datetime
     facts: Mapping[str, HostFacts] = field(default_factory=dict)
     proof: Proof | None = None
     files: DeclaredFiles = DeclaredFiles()
+    scheduled: Mapping[str, str] | None = None
 
 
 JudgeHost = Callable[[View, Machine, HostFacts], Verdict]

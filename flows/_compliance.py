@@ -12,7 +12,7 @@ from checks.wishes import wishes
 from flows._compliance_items import others, states
 from flows._compliance_kept import last, since, trend
 from flows._compliance_shown import described
-from flows._compliance_sources import declared_files, latest_proof
+from flows._compliance_sources import declared_files, expected_files, latest_proof
 from flows._context import Ingredients
 from flows._hosts import HostFailure, each
 from model.errors import SelectionError
@@ -84,7 +84,8 @@ def look(nr: Nornir, context: Context, names: Sequence[str]) -> Looked:
     failures = {name: answer for name, answer in answers.items() if isinstance(answer, HostFailure)}
     proof = latest_proof(context.options.inventory)
     files = declared_files(site, context.options.inventory)
-    return Looked(View(site, context.started, facts, proof, files), failures)
+    scheduled = expected_files(site)
+    return Looked(View(site, context.started, facts, proof, files, scheduled), failures)
 
 
 def hosts_of(context: Context) -> tuple[str, ...]:

@@ -9,7 +9,10 @@ from flows import _folder
 from model.certificate_chain import Chain, read_chain
 from model.errors import SiteError
 from model.proof import Proof, read_proof
+from model.scheduled import AUTHORIZED_KEYS
 from model.site import Site
+from tasks.schedule_units import key_of, public_key
+from tasks.scheduled import desired
 
 
 def latest_proof(inventory: Path) -> Proof | None:
@@ -30,6 +33,17 @@ def declared_files(site: Site, inventory: Path) -> DeclaredFiles:
         else None,
         authorities={path: _chain(inventory / path) for path in authorities},
     )
+
+
+def expected_files(site: Site) -> dict[str, str] | None:
+    """Return the digests that files of the scheduled identity have on hosts, by path; None where nothing runs on schedule."""
+    schedule = site.settings.compliance.schedule
+    if schedule is None:
+        return None
+    key = public_key(key_of(site.name))
+    # Which key may log in can only be told where that key was made.
+    state = desired(schedule.user, key or "")
+    return {file.path: file.sha256 for file in state.files if key or file.path != AUTHORIZED_KEYS}
 
 
 def _chain(path: Path) -> Chain | str:

@@ -11,14 +11,14 @@ from flows._context import Context, Ingredients
 from flows._firewall import roles
 from flows._phases.work import Work, told
 from flows._planes import at_work
-from flows._schedule_machine import PLACEHOLDER, granted, grants, obstacles, public_key, timer_told
+from flows._schedule_machine import PLACEHOLDER, granted, grants, obstacles, timer_told
 from flows._schedule_proof import prove
 from flows._scheduled import setting_of
 from model.errors import PlanRefused
 from model.outcome import Outcome, Status
 from tasks import schedule_units, scheduled, this_machine
 from tasks.hoststate import enforce
-from tasks.schedule_units import Setting
+from tasks.schedule_units import Setting, public_key
 
 MACHINE = this_machine.NAME
 IDENTITY = "schedule/identity"
@@ -89,7 +89,7 @@ def _refuse(reasons: tuple[str, ...], told_too: str) -> None:
 
 
 def _key(setting: Setting, dry_run: bool) -> Iterable[Outcome]:
-    if public_key(setting) is not None:
+    if public_key(setting.key) is not None:
         yield Outcome(MACHINE, "schedule/key", Status.OK, f"{setting.key}.pub is there")
     elif dry_run:
         yield Outcome(MACHINE, "schedule/key", Status.DRIFT, f"{setting.key} would be made", "run without --dry-run")
@@ -123,7 +123,7 @@ def _readable(context: Context, setting: Setting, dry_run: bool) -> Iterable[Out
 def _hosts(context: Context, setting: Setting, *, dry_run: bool | None = None) -> tuple[Outcome, ...]:
     names = hosts_of(context)
     dry_run = context.options.dry_run if dry_run is None else dry_run
-    key = public_key(setting)
+    key = public_key(setting.key)
     if key is None and not dry_run:
         raise PlanRefused(
             f"{setting.key}.pub is not here: run `python -m flows.schedule install` on this machine first"

@@ -121,14 +121,6 @@ def _uid(user: str) -> int | None:
         return None
 
 
-def public_key(setting: Setting) -> str | None:
-    """Return the identity's public key, None where there is no pair."""
-    try:
-        return " ".join(setting.key.with_suffix(".pub").read_text("utf-8").split())
-    except FileNotFoundError:
-        return None
-
-
 def timer_told(setting: Setting) -> Outcome:
     """Say when the timer runs next, and how the last run ended."""
     asked = "--property=NextElapseUSecRealtime,LastTriggerUSec,ActiveState,Result,ExecMainStatus,ExecMainExitTimestamp"

@@ -36,12 +36,12 @@ class Setting:
     @property
     def folder(self) -> Path:
         """Where the identity's key lies."""
-        return STATE / self.site
+        return self.key.parent
 
     @property
     def key(self) -> Path:
         """The identity's private key."""
-        return self.folder / "id_ed25519"
+        return key_of(self.site)
 
     @property
     def service(self) -> str:
@@ -50,13 +50,26 @@ class Setting:
 
     @property
     def notify(self) -> str:
-        """Name of the unit that tells news."""
-        return f"matrix-fleet-notify-{self.site}.service"
+        """Name of the unit that tells news: a template, since systemd says how a run ended only to a unit that has one occasion."""
+        return f"matrix-fleet-notify-{self.site}@.service"
 
     @property
     def timer(self) -> str:
         """Name of the timer."""
         return f"matrix-fleet-compliance-{self.site}.timer"
+
+
+def key_of(site: str) -> Path:
+    """Return where the private key of a site's identity lies."""
+    return STATE / site / "id_ed25519"
+
+
+def public_key(key: Path) -> str | None:
+    """Return the public half of a pair, None where there is none."""
+    try:
+        return " ".join(key.with_suffix(".pub").read_text("utf-8").split())
+    except FileNotFoundError:
+        return None
 
 
 def account(setting: Setting) -> HostState:
@@ -104,7 +117,8 @@ def _texts(setting: Setting) -> Mapping[str, str]:
 
 def stopped(setting: Setting) -> HostState:
     """Return the timer and a run under way as ended, before their files go."""
-    names = (setting.timer, setting.service, *((setting.notify,) if setting.told else ()))
+    told = (setting.notify.replace("@", f"@{how}") for how in ("success", "failure"))
+    names = (setting.timer, setting.service, *told)
     return HostState(units=tuple(Unit(name, enabled=False, active=False) for name in names))
 
 

@@ -1,13 +1,12 @@
-"""A controller's machine for tests: a real Debian host with systemd in the controller's place, with this program in /opt and a site in /srv."""
+"""A controller's machine for tests: a Debian host with systemd in the controller's place, this program in /opt, a site in /srv."""
 
 from __future__ import annotations
 
-import os
 import shutil
 import signal
 import subprocess
 import sysconfig
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from lab import cgroups, containers, disks, identity, network, node, processes, readiness, roots
+from lab import cgroups, containers, disks, identity, node, processes, readiness, roots
 from lab import plan as plans
 from lab.commands import call
 from lab.controller import entrance
