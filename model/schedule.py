@@ -8,13 +8,14 @@ from pydantic import Field, StringConstraints
 
 from model.base import Declared, Text
 
-EMAIL = r"^[^@\s,;<>]+@[^@\s,;<>]+$"
+MAIL = r"^[^@\s,;<>]+@[^@\s,;<>]+$"
 # systemd's calendar events; no line end, so that nothing else can be put into a unit.
 CALENDAR = r"^[A-Za-z0-9*:,./~ _-]+$"
 USER = r"^[a-z_][a-z0-9_-]{0,30}$"
-URL = r"^https?://[A-Za-z0-9.\[\]:_-]+(/[A-Za-z0-9._~/-]*)?$"
-AbsolutePath = Annotated[str, StringConstraints(pattern=r"^/[^\x00-\x1f]+$")]
-Mail = Annotated[str, StringConstraints(pattern=EMAIL)]
+HOMESERVER = r"^https?://[A-Za-z0-9.\[\]:_-]+(/[A-Za-z0-9._~/-]*)?$"
+ROOM = r"^![^\s/?#]+$"
+PROGRAM = r"^/[^\x00-\x1f]+$"
+Mail = Annotated[str, StringConstraints(pattern=MAIL)]
 
 
 class Schedule(Declared):
@@ -50,7 +51,7 @@ class TellMail(Declared):
     kind: Literal["mail"]
     to: Annotated[tuple[Mail, ...], Field(min_length=1)]
     sender: Mail | None = None
-    sendmail: AbsolutePath = "/usr/sbin/sendmail"
+    sendmail: Annotated[str, StringConstraints(pattern=PROGRAM)] = "/usr/sbin/sendmail"
 
     @property
     def id(self) -> str:
@@ -66,8 +67,8 @@ class TellMatrix(Declared):
     """
 
     kind: Literal["matrix"]
-    homeserver: Annotated[str, StringConstraints(pattern=URL)]
-    room: Annotated[str, StringConstraints(pattern=r"^![^\s/?#]+$")]
+    homeserver: Annotated[str, StringConstraints(pattern=HOMESERVER)]
+    room: Annotated[str, StringConstraints(pattern=ROOM)]
     token_file: Text
     authority: Text | None = None
 
