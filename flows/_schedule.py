@@ -70,6 +70,8 @@ def remove(context: Context) -> Ingredients:
         )
     last = not any(each != setting.folder for each in schedule_units.STATE.glob("*"))
     done = this_machine.enforce(schedule_units.absent(setting, last=last), dry_run=dry_run)
+    if done.applied:
+        this_machine.forget_failures(*schedule_units.all_units(setting))
     return _made(context, (*found, told(MACHINE, IDENTITY, done, "units, key and account gone")))
 
 

@@ -117,9 +117,13 @@ def _texts(setting: Setting) -> Mapping[str, str]:
 
 def stopped(setting: Setting) -> HostState:
     """Return the timer and a run under way as ended, before their files go."""
+    return HostState(units=tuple(Unit(name, enabled=False, active=False) for name in all_units(setting)))
+
+
+def all_units(setting: Setting) -> tuple[str, ...]:
+    """Return every unit that may have run."""
     told = (setting.notify.replace("@", f"@{how}") for how in ("success", "failure"))
-    names = (setting.timer, setting.service, *told)
-    return HostState(units=tuple(Unit(name, enabled=False, active=False) for name in names))
+    return (setting.timer, setting.service, *told)
 
 
 def absent(setting: Setting, *, last: bool) -> HostState:

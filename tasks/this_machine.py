@@ -45,6 +45,11 @@ def _shell(text: str) -> bytes:
     return done.stdout
 
 
+def forget_failures(*units: str) -> None:
+    """Let systemd forget how units ended whose files are gone."""
+    subprocess.run(("systemctl", "reset-failed", "--", *units), capture_output=True, timeout=SECONDS, check=False)
+
+
 def make_key(path: Path, user: str, comment: str) -> None:
     """Make an SSH key pair that belongs to a user of this machine; the private one nobody else may read."""
     import pwd

@@ -8,7 +8,7 @@ import subprocess
 import sysconfig
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,7 @@ class Controller:
     """The machine; commands run there as root."""
 
     lab: Lab
+    booted: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     @property
     def instance(self) -> Instance:
@@ -86,6 +87,7 @@ class Controller:
         disks.mount(self.instance, NAME, root, "full")
         _packages(self.root)
         boot = containers.start(self.instance, _HOST)
+        self.booted.append(boot.process)
         readiness.await_ready([boot], {NAME: disks.disk_of(self.instance, NAME).console}, 60)
 
     def reboot(self) -> None:
@@ -102,6 +104,8 @@ class Controller:
     def _clear(self) -> None:
         ours = processes.with_argument(containers.machine_argument(self.instance, NAME))
         processes.end((ours | cgroups.processes(self.instance.namespace(NAME))) - processes.own_line())
+        while self.booted:
+            self.booted.pop().wait(20)
         disks.unmount(self.instance, NAME)
         cgroups.remove(self.instance.namespace(NAME))
 
