@@ -11,7 +11,7 @@ from model.outcome import EXIT_BY_STATUS, Status
 
 # Of a measure only its unit counts: 9 days left are no other news than 10.
 _MEASURE = re.compile(
-    r"(?<![\w.])\d+(?:[.,]\d+)*(?= ?(?:%|(?:ms|s|min|seconds?|minutes?|hours?|days?|[KMGT]i?B|bytes?)\b))"
+    r"(?<![\w.])\d+(?:,\d{3})*(?:\.\d+)?(?= ?(?:%|(?:ms|s|min|seconds?|minutes?|hours?|days?|[KMGT]i?B|bytes?)\b))"
 )
 _NAMED = 3
 Outcomes = Iterable[Mapping[str, Any]]

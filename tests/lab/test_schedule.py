@@ -81,16 +81,16 @@ def statuses(report: dict[str, Any], subject: str) -> dict[str, str]:
     return {each["host"]: each["status"] for each in report["outcomes"] if each["subject"] == subject}
 
 
-def runs(machine: Controller) -> list[str]:
-    """Return the names of the kept runs of compliance, oldest first."""
-    return sorted(path.name for path in (machine.site / "reports").glob("2*-compliance*"))
+def runs(machine: Controller, flow: str = "compliance") -> list[str]:
+    """Return the names of a flow's kept runs, oldest first."""
+    return sorted(path.name for path in (machine.site / "reports").glob(f"2*-{flow}*"))
 
 
 def run_now(machine: Controller) -> int:
     """Have systemd run the service to its end, the telling of news too; return its exit code."""
+    before = len(runs(machine, "notify"))
     machine.run("systemctl", "start", SERVICE)
-    told = "systemctl list-units --plain --no-legend --state=activating 'matrix-fleet-notify-*'"
-    until(lambda: not machine.sh(told).strip(), 60)
+    until(lambda: len(runs(machine, "notify")) > before, 60)
     return int(machine.sh(f"systemctl show -P ExecMainStatus {SERVICE}"))
 
 
@@ -306,11 +306,16 @@ def test_while_a_run_still_runs_there_is_no_second_one_and_none_is_lost(machine:
 def _held(machine: Controller) -> int:
     """Wait for a run of the timer and stop it in its tracks."""
 
-    def running() -> bool:
-        return bool(machine.sh(f"systemctl show -P MainPID {SERVICE}").strip() != "0")
+    asked = f"pid=$(systemctl show -P MainPID {SERVICE}); echo $pid; tr '\\0' ' ' </proc/$pid/cmdline || :"
+    seen: list[str] = []
 
-    until(running, 30)
-    pid = int(machine.sh(f"systemctl show -P MainPID {SERVICE}"))
+    def runs_now() -> bool:
+        # Before it becomes Python it is systemd's own.
+        seen[:] = machine.sh(asked).split()
+        return "flows.compliance" in seen
+
+    until(runs_now, 30)
+    pid = int(seen[0])
     machine.sh(f"kill -STOP {pid}")
     return pid
 
