@@ -78,10 +78,14 @@ class Verdict:
 
 @dataclass(frozen=True)
 class DeclaredFiles:
-    """The site's own certificates: what they hold, or why they cannot be read. `key_fits` None: there is no key."""
+    """
+    The site's own certificates: what they hold, or why they cannot be read. `key_fits` None: there is no key, or it is `hidden` from the
+    account that looks, for this reason.
+    """
 
     certificate: Chain | str | None = None
     key_fits: bool | str | None = None
+    hidden: str = ""
     authorities: Mapping[str, Chain | str] = field(default_factory=dict)
 
 

@@ -26,11 +26,17 @@ def latest_proof(inventory: Path) -> Proof | None:
 def declared_files(site: Site, inventory: Path) -> DeclaredFiles:
     """Read the certificates that site.yaml names; of the private key nothing is kept but whether it fits."""
     tls, authorities = site.settings.tls, site.settings.servers.trusted_ca
+    fits, hidden = None, ""
+    if tls.certificate and tls.private_key:
+        try:
+            fits = _fits(inventory / tls.certificate, inventory / tls.private_key)
+        except PermissionError:
+            # The scheduled account is meant to read no private key: that says nothing of the key.
+            hidden = "the account that looks may not read it"
     return DeclaredFiles(
         certificate=_chain(inventory / tls.certificate) if tls.certificate else None,
-        key_fits=_fits(inventory / tls.certificate, inventory / tls.private_key)
-        if tls.certificate and tls.private_key
-        else None,
+        key_fits=fits,
+        hidden=hidden,
         authorities={path: _chain(inventory / path) for path in authorities},
     )
 
@@ -62,6 +68,8 @@ def _fits(certificate: Path, key: Path) -> bool | str:
     try:
         public = x509.load_pem_x509_certificates(certificate.read_bytes())[0].public_key()
         return load_pem_private_key(key.read_bytes(), None).public_key() == public
+    except PermissionError:
+        raise
     except OSError as error:
         return f"{key.name} cannot be read: {error.strerror}"
     except (ValueError, TypeError) as error:

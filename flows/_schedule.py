@@ -11,7 +11,8 @@ from flows._context import Context, Ingredients
 from flows._firewall import roles
 from flows._phases.work import Work, told
 from flows._planes import at_work
-from flows._schedule_machine import PLACEHOLDER, granted, grants, obstacles, timer_told
+from flows._schedule_access import grant, grants
+from flows._schedule_machine import PLACEHOLDER, obstacles, timer_told
 from flows._schedule_proof import prove
 from flows._scheduled import setting_of
 from model.errors import PlanRefused
@@ -23,6 +24,7 @@ from tasks.schedule_units import Setting, public_key
 MACHINE = this_machine.NAME
 IDENTITY = "schedule/identity"
 UNITS = "schedule/units"
+SITE = "schedule/site"
 _HOST_SECONDS = 300.0
 
 
@@ -53,26 +55,33 @@ def status(context: Context) -> Ingredients:
 
 
 def remove(context: Context) -> Ingredients:
-    """Stop the timer, take the identity off every host, then its key and account off this machine."""
+    """Stop the timer, take the identity off every host, then its key and account off this machine; with --limit off those hosts alone."""
     setting, dry_run = _setting(context), context.options.dry_run
+    if context.options.limit is not None:
+        return _made(context, _left(context, setting))
     _refuse(obstacles(context.site, setting, leaving=True), "nothing was changed anywhere")
     context.keep(told(MACHINE, UNITS, this_machine.enforce(schedule_units.stopped(setting), dry_run=dry_run), "timer"))
-    names = hosts_of(context)
-    with at_work(context, "schedule", names, lock=True) as work:
+    found = _left(context, setting)
+    last = not any(each != setting.folder for each in schedule_units.STATE.glob("*"))
+    done = this_machine.enforce(schedule_units.absent(setting, last=last), dry_run=dry_run)
+    if done.applied:
+        this_machine.forget_failures(*schedule_units.all_units(setting))
+    return _made(context, (*found, told(MACHINE, IDENTITY, done, "units, key and account gone")))
+
+
+def _left(context: Context, setting: Setting) -> tuple[Outcome, ...]:
+    """Take the identity off the selected hosts."""
+    dry_run = context.options.dry_run
+    with at_work(context, "schedule", hosts_of(context), lock=True) as work:
         context.keep(*work.lost.values())
         state = scheduled.absent(setting.schedule.user)
-        found = work.on_each(
+        return work.on_each(
             IDENTITY,
             "removing the identity",
             lambda host: told(host.name, IDENTITY, enforce(host, state, dry_run=dry_run), "identity gone"),
             work.hosts,
             _HOST_SECONDS,
         )
-    last = not any(each != setting.folder for each in schedule_units.STATE.glob("*"))
-    done = this_machine.enforce(schedule_units.absent(setting, last=last), dry_run=dry_run)
-    if done.applied:
-        this_machine.forget_failures(*schedule_units.all_units(setting))
-    return _made(context, (*found, told(MACHINE, IDENTITY, done, "units, key and account gone")))
 
 
 def _setting(context: Context) -> Setting:
@@ -102,24 +111,15 @@ def _key(setting: Setting, dry_run: bool) -> Iterable[Outcome]:
 
 def _readable(context: Context, setting: Setting, dry_run: bool) -> Iterable[Outcome]:
     """The account reads the site's files by its group."""
-    todo = grants(context.site, setting)
-    diff = "\n".join(f"~ {path}: its group becomes {setting.schedule.user}, which may read it" for path in todo)
+    user, todo = setting.schedule.user, grants(context.site, setting)
     if not todo:
-        yield Outcome(MACHINE, "schedule/site", Status.OK, "the site's files can be read by the account")
+        yield Outcome(MACHINE, SITE, Status.OK, "the site's files can be read by the account")
     elif dry_run:
-        yield Outcome(
-            MACHINE,
-            "schedule/site",
-            Status.DRIFT,
-            "files of the site would be let be read",
-            "run without --dry-run",
-            diff,
-        )
+        message, step = "the account would be let read the site's files", "run without --dry-run"
+        yield Outcome(MACHINE, SITE, Status.DRIFT, message, step, todo.diff(user))
     else:
-        granted(todo, setting.schedule.user)
-        yield Outcome(
-            MACHINE, "schedule/site", Status.CHANGED, f"{len(todo)} files of the site can be read now", "", diff
-        )
+        grant(todo, user)
+        yield Outcome(MACHINE, SITE, Status.CHANGED, "the account can read the site's files now", "", todo.diff(user))
 
 
 def _hosts(context: Context, setting: Setting, *, dry_run: bool | None = None) -> tuple[Outcome, ...]:

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from model.hoststate import File, Folder, HostState, Unit, User
+from model.hoststate import File, Folder, HostState, Unit
 from model.schedule import Schedule
+from tasks import scheduled
 from tasks.render import render
 
 STATE = Path("/var/lib/matrix-fleet-schedule")
@@ -76,7 +77,8 @@ def account(setting: Setting) -> HostState:
     """Return the account that runs it, where its key lies, and that it may write reports."""
     user = setting.schedule.user
     return HostState(
-        users=(User(user, str(STATE), "/usr/sbin/nologin", "matrix-fleet's scheduled compliance"),),
+        # This machine may be one of the site's own hosts.
+        users=(scheduled.account(user),),
         folders=(
             Folder(str(STATE)),
             Folder(str(setting.folder)),

@@ -20,6 +20,11 @@ def programs() -> Mapping[str, str]:
     return {path: texts[name] for name, path in programs_of().items()}
 
 
+def account(user: str) -> User:
+    """Return the account: on hosts nothing is its own, so that it can neither let another key in nor change what runs."""
+    return User(user, FOLDER, "/bin/sh", "matrix-fleet's scheduled look")
+
+
 def desired(user: str, public_key: str) -> HostState:
     """
     Return the state of every host that is looked at on schedule. `public_key`: kind and text, as in a .pub file.
@@ -28,8 +33,7 @@ def desired(user: str, public_key: str) -> HostState:
     digests = {path: hashlib.sha256(text.encode()).hexdigest() for path, text in texts.items()}
     return HostState(
         packages=_PACKAGES,
-        # Nothing here is the account's own: it cannot let another key in, nor change what runs.
-        users=(User(user, FOLDER, "/bin/sh", "matrix-fleet's scheduled look"),),
+        users=(account(user),),
         files=(
             # Their digests say all that a diff of such programs could.
             *(File(path, text, 0o755, opaque=True) for path, text in texts.items()),
