@@ -14,6 +14,7 @@ _MEASURE = re.compile(
     r"(?<![\w.])\d+(?:,\d{3})*(?:\.\d+)?(?= ?(?:%|(?:ms|s|min|seconds?|minutes?|hours?|days?|[KMGT]i?B|bytes?)\b))"
 )
 _NAMED = 3
+_REMINDS = 120
 Outcomes = Iterable[Mapping[str, Any]]
 
 
@@ -96,19 +97,23 @@ def text(site: str, run: str, found: News) -> str:
     """Return the news as a person reads them."""
     lines = [subject_line(site, found), ""]
     for word, each in (("NEW", found.new), ("CHANGED", found.changed), ("GONE", found.gone)):
-        lines += [f"{word}  {line}" for line in _lines(each)]
+        lines += [f"{word}  {line}" for line in _lines(each, _REMINDS if word == "GONE" else None)]
     return "\n".join((*lines, "", f"run {run}"))
 
 
-def _lines(findings: Findings) -> Iterator[str]:
-    """Say once what is said of several subjects of one host, as of a dead one."""
+def _lines(findings: Findings, longest: int | None) -> Iterator[str]:
+    """Say once what is said of several subjects of one host, as of a dead one; of what is gone the beginning reminds enough."""
     alike: dict[tuple[str, Finding], list[str]] = {}
     for key, finding in findings.items():
         host, _, subject = key.partition(" ")
         alike.setdefault((host, finding), []).append(subject)
     for (host, finding), subjects in alike.items():
         more = f" and {len(subjects) - _NAMED} more" if len(subjects) > _NAMED else ""
-        yield f"{host} {', '.join(subjects[:_NAMED])}{more}: {finding.status}: {finding.message}"
+        yield f"{host} {', '.join(subjects[:_NAMED])}{more}: {finding.status}: {_cut(finding.message, longest)}"
+
+
+def _cut(text: str, longest: int | None) -> str:
+    return text if longest is None or len(text) <= longest else f"{text[:longest]}..."
 
 
 def _row(key: str, finding: Finding) -> dict[str, str]:

@@ -72,6 +72,12 @@ def test_a_dead_host_is_one_line() -> None:
     assert subject_line("s", found) == "s: 40 new; 40 not good in all"
 
 
+def test_of_what_is_gone_the_beginning_is_told() -> None:
+    found = news({"w-1 a/b": Finding("drift", "x" * 500)}, [outcome("w-2", "a/b", "drift", "y" * 500)], whole=True)
+    assert "w-1 a/b: drift: " + "x" * 120 + "...\n" in text("s", "r", found)
+    assert "y" * 500 in text("s", "r", found)
+
+
 def test_data_for_programs_has_host_and_subject_apart() -> None:
     found = news({"w-1 a/b": EVE}, [outcome("w-2", "users/sudo", "drift", "x")], whole=True)
     assert found.to_json() == {
