@@ -15,7 +15,7 @@ from flows._schedule_access import grant, grants
 from flows._schedule_machine import PLACEHOLDER, obstacles, timer_told
 from flows._schedule_proof import prove
 from flows._scheduled import setting_of
-from model.errors import PlanRefused
+from model.errors import PlanRefused, SelectionError
 from model.outcome import Outcome, Status
 from tasks import schedule_units, scheduled, this_machine
 from tasks.hoststate import enforce
@@ -31,7 +31,7 @@ _HOST_SECONDS = 300.0
 def install(context: Context) -> Ingredients:
     """Make the account and its key here, let it in on every host, prove it there, and only then let the timer wait."""
     setting, dry_run = _setting(context), context.options.dry_run
-    _refuse(obstacles(context.site, setting), "nothing was changed anywhere")
+    _refuse(obstacles(context.site, setting))
     context.keep(
         told(MACHINE, IDENTITY, this_machine.enforce(schedule_units.account(setting), dry_run=dry_run), "account")
     )
@@ -57,9 +57,11 @@ def status(context: Context) -> Ingredients:
 def remove(context: Context) -> Ingredients:
     """Stop the timer, take the identity off every host, then its key and account off this machine; with --limit off those hosts alone."""
     setting, dry_run = _setting(context), context.options.dry_run
+    if not context.options.yes and not dry_run:
+        raise SelectionError("remove takes the identity and its key away: say --yes, after a look at --dry-run")
     if context.options.limit is not None:
         return _made(context, _left(context, setting))
-    _refuse(obstacles(context.site, setting, leaving=True), "nothing was changed anywhere")
+    _refuse(obstacles(context.site, setting, leaving=True))
     context.keep(told(MACHINE, UNITS, this_machine.enforce(schedule_units.stopped(setting), dry_run=dry_run), "timer"))
     found = _left(context, setting)
     last = not any(each != setting.folder for each in schedule_units.STATE.glob("*"))
@@ -92,9 +94,9 @@ def _made(context: Context, outcomes: Iterable[Outcome]) -> Ingredients:
     return Ingredients(tuple(outcomes), hosts_of(context), extra=roles(context.site))
 
 
-def _refuse(reasons: tuple[str, ...], told_too: str) -> None:
+def _refuse(reasons: tuple[str, ...]) -> None:
     if reasons:
-        error = PlanRefused("\n".join((f"refused, {told_too}:", *reasons)))
+        error = PlanRefused("\n".join(("refused, nothing was changed anywhere:", *reasons)))
         error.next_step = "correct them, then run again; docs/schedule.md says what a machine needs"
         raise error
 

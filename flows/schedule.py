@@ -20,8 +20,8 @@ python -m flows.schedule install   as root, on the machine that is to run it: an
                                    nothing else; tried there; then a hardened service and its timer
 python -m flows.schedule hosts     the hosts' part alone: after an upgrade of matrix-fleet, or for a new host
 python -m flows.schedule status    when it runs next, how it ended last, and whether all is as install makes it
-python -m flows.schedule remove    takes everything away again, here and on hosts; reports stay. With --limit it takes
-                                   the identity off those hosts, and nothing off this machine
+python -m flows.schedule remove    takes everything away again, here and on hosts, and needs --yes; reports stay.
+                                   With --limit: the identity off those hosts, and nothing off this machine
 
 site.yaml says when and who is told: `compliance: {schedule: {calendar: "*-*-* 05:00"}, notify: [...]}`. Install it again after a change
 there. What differs is shown by --dry-run; a second run changes nothing. docs/schedule.md tells what a machine needs.
@@ -43,12 +43,13 @@ def main(
     sudo_password_fd: sudo.PasswordDescriptor = None,
     dry_run: flags.DryRun = False,
     json: flags.Json = None,
+    yes: flags.Yes = False,
     verbose: flags.Verbose = False,
     quiet: flags.Quiet = False,
     no_color: flags.NoColor = False,
 ) -> int:
     sudo.take_password(ask_sudo_password, sudo_password_fd)
-    options = flags.Options(inventory, limit, dry_run, json, False, verbose, quiet, no_color)
+    options = flags.Options(inventory, limit, dry_run, json, yes, verbose, quiet, no_color)
     return conduct("schedule", options, _ACTIONS[action], changes=action != "status")
 
 

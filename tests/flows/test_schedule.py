@@ -16,12 +16,14 @@ import yaml
 
 from flows import compliance, schedule
 from flows._command import execute
+from flows._compliance_sources import declared_files
 from flows._schedule_access import grant, grants, shut
 from flows._schedule_machine import obstacles
 from flows._scheduled import setting_of
 from model.load import load_site
 from model.site import Site
 from tasks.schedule_units import Setting, all_units, units
+from tests.checks.certificates import issued
 from tests.flows.plumbing import site
 
 # An account of every Debian, to stand for the scheduled one.
@@ -193,3 +195,21 @@ def test_the_scheduled_look_mends_nothing_and_needs_its_key(tmp_path: Path, caps
     assert "--fix is for another run" in capsys.readouterr().err
     assert execute(compliance.main, "flows.compliance", ("--scheduled", "--inventory", str(place))) == 1
     assert "cannot be read here" in capsys.readouterr().err
+
+
+def test_what_the_account_may_not_read_of_the_site_is_told_apart_from_what_is_wrong(folder: Path) -> None:
+    names = {"certificate": "site.pem", "private_key": "site.key"}
+    loaded, setting = declared(folder)
+    tls = loaded.settings.tls.model_copy(update=names)
+    loaded = replace(loaded, settings=loaded.settings.model_copy(update={"tls": tls}))
+    for name, text in zip(names.values(), issued(("matrix.example.test",), 300), strict=True):
+        (setting.inventory / name).write_text(text)
+    (setting.inventory / "site.key").chmod(0o600)
+    assert declared_files(loaded, setting.inventory).key_fits is True
+    os.seteuid(pwd.getpwnam(USER).pw_uid)
+    try:
+        seen = declared_files(loaded, setting.inventory)
+    finally:
+        os.seteuid(0)
+    assert (seen.key_fits, seen.hidden) == (None, "the account that looks may not read it")
+    assert not isinstance(seen.certificate, str)
