@@ -15,7 +15,7 @@ from flows._schedule_access import grant, grants
 from flows._schedule_machine import PLACEHOLDER, obstacles, timer_told
 from flows._schedule_proof import prove
 from flows._scheduled import setting_of
-from model.errors import PlanRefused, SelectionError
+from model.errors import PlanRefused
 from model.outcome import Outcome, Status
 from tasks import schedule_units, scheduled, this_machine
 from tasks.hoststate import enforce
@@ -58,7 +58,9 @@ def remove(context: Context) -> Ingredients:
     """Stop the timer, take the identity off every host, then its key and account off this machine; with --limit off those hosts alone."""
     setting, dry_run = _setting(context), context.options.dry_run
     if not context.options.yes and not dry_run:
-        raise SelectionError("remove takes the identity and its key away: say --yes, after a look at --dry-run")
+        error = PlanRefused("remove destroys; it would take the identity and its key away")
+        error.next_step = "look at --dry-run, then run again with --yes"
+        raise error
     if context.options.limit is not None:
         return _made(context, _left(context, setting))
     _refuse(obstacles(context.site, setting, leaving=True))

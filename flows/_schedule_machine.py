@@ -47,7 +47,7 @@ def _places(setting: Setting) -> Iterator[str]:
 
 
 def _calendar(setting: Setting) -> Iterator[str]:
-    done = _run("systemd-analyze", "calendar", setting.schedule.calendar)
+    done = _run("systemd-analyze", "calendar", "--", setting.schedule.calendar)
     if done.returncode:
         yield f"site.yaml: compliance.schedule.calendar: systemd does not know {setting.schedule.calendar!r}"
 

@@ -160,6 +160,18 @@ def test_words_before_a_program_are_nothing_to_it(machine: Controller, lab: Lab)
     assert lab.shell("w-1", ("test", "-e", "/run/seed")).returncode == 1
 
 
+def test_sudo_runs_the_file_that_it_compared_and_not_whatever_has_its_name_by_then(
+    machine: Controller, lab: Lab
+) -> None:
+    asked = f"{_SSH} matrix-fleet@{_ADDRESS} {FOLDER}/witness"
+    # Its input stays open for as long as somebody may write to the pipe.
+    pid = machine.sh(f"mkfifo /run/seed; exec 3<>/run/seed; {asked} </run/seed >/dev/null 2>&1 & echo $!").strip()
+    try:
+        until(lambda: "-IS /dev/fd/" in sh(lab, "w-1", "pgrep -fa '^/usr/bin/python3' || :"), 30)
+    finally:
+        machine.sh(f"kill {pid}; rm /run/seed")
+
+
 @pytest.mark.parametrize(
     "flags", ["-N -L 9:127.0.0.1:22 -o ExitOnForwardFailure=no", "-N -R 9999:127.0.0.1:22", "-W 127.0.0.1:22"]
 )
