@@ -20,7 +20,8 @@ def assume(host: Host, user: str, key: Path) -> None:
 
     said = host.get_connection_parameters(CONNECTION)
     extras = {**(said.extras or {}), "key_file": str(key), "allow_agent": False, _MARK: True}
-    host.connection_options[CONNECTION] = ConnectionOptions(said.hostname, said.port, user, None, said.platform, extras)
+    # An empty password is none; without it Nornir would offer one of the inventory's.
+    host.connection_options[CONNECTION] = ConnectionOptions(said.hostname, said.port, user, "", said.platform, extras)
 
 
 def program(host: Host, name: str) -> tuple[str, ...] | None:

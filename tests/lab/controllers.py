@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import signal
 import subprocess
+import sys
 import sysconfig
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -140,6 +141,9 @@ def _packages(root: Path) -> None:
 
 def _equip(here: Controller, lab: Lab) -> None:
     shutil.copytree(CHECKOUT, here.root / HOME.relative_to("/"), ignore=_LEFT_OUT)
+    own = f"{sys.version_info.major}.{sys.version_info.minor}"
+    there = here.sh("python3 -c 'import sys; print(\"%d.%d\" % sys.version_info[:2])'").strip()
+    assert there == own, f"the packages of Python {own} cannot be used by the lab's {there}"
     here.sh(f"python3 -m venv --without-pip {HOME}/.venv")
     (library,) = (here.root / HOME.relative_to("/") / ".venv/lib").glob("python3.*")
     (library / "site-packages/packages.pth").write_text(f"{_PACKAGES}\n", "utf-8")
