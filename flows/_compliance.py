@@ -84,8 +84,7 @@ def look(nr: Nornir, context: Context, names: Sequence[str]) -> Looked:
     failures = {name: answer for name, answer in answers.items() if isinstance(answer, HostFailure)}
     proof = latest_proof(context.options.inventory)
     files = declared_files(site, context.options.inventory)
-    scheduled = expected_files(site)
-    return Looked(View(site, context.started, facts, proof, files, scheduled), failures)
+    return Looked(View(site, context.started, facts, proof, files, scheduled=expected_files(site)), failures)
 
 
 def hosts_of(context: Context) -> tuple[str, ...]:
