@@ -64,6 +64,11 @@ class Controller:
             command, env=environment, input=stdin, capture_output=True, text=True, timeout=seconds, check=False
         )
 
+    def start(self, *argv: str) -> subprocess.Popen[bytes]:
+        """Start a command as root whose input stays open."""
+        command = entrance(self.instance, NAME, argv)
+        return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+
     def sh(self, text: str) -> str:
         """Run a shell's text, which must succeed, and return what it printed."""
         done = self.run("sh", "-ec", text)

@@ -163,13 +163,12 @@ def test_words_before_a_program_are_nothing_to_it(machine: Controller, lab: Lab)
 def test_sudo_runs_the_file_that_it_compared_and_not_whatever_has_its_name_by_then(
     machine: Controller, lab: Lab
 ) -> None:
-    asked = f"{_SSH} matrix-fleet@{_ADDRESS} {FOLDER}/witness"
-    # Its input stays open for as long as somebody may write to the pipe.
-    pid = machine.sh(f"mkfifo /run/seed; exec 3<>/run/seed; {asked} </run/seed >/dev/null 2>&1 & echo $!").strip()
-    try:
-        until(lambda: "-IS /dev/fd/" in sh(lab, "w-1", "pgrep -fa '^/usr/bin/python3' || :"), 30)
-    finally:
-        machine.sh(f"kill {pid}; rm /run/seed")
+    with machine.start("sh", "-c", f"exec {_SSH} matrix-fleet@{_ADDRESS} {FOLDER}/witness") as looking:
+        assert looking.stdout is not None
+        # Its first line says that it is ready; it stays until its input ends.
+        assert b"ready" in looking.stdout.readline()
+        assert "-IS /dev/fd/" in sh(lab, "w-1", "pgrep -fa '^/usr/bin/python3'")
+        looking.communicate(timeout=30)
 
 
 @pytest.mark.parametrize(
