@@ -10,7 +10,7 @@ CLUSTER_PROFILE := $(if $(filter file default undefined,$(origin PROFILE)),small
 PACKAGES := python3 python3-venv systemd-container debootstrap iptables nftables iproute2 dpkg-dev openssh-client openssh-server \
   procps util-linux mount xz-utils gcc libc6-dev gpg gpg-agent
 
-.PHONY: demo cluster bundle test-cluster test-cluster-all down test lint bench setup venv packages docs promtool
+.PHONY: demo cluster bundle test-cluster test-cluster-all down test lint bench setup venv synapse packages docs promtool
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -32,7 +32,7 @@ bundle: setup ## what servers install without internet, from Go modules and Debi
 down: setup ## take the lab down completely
 	$(PY) -m lab down
 
-test: setup promtool lint ## lint, types, every test that needs no cluster; boots a small lab of its own (needs root)
+test: setup promtool synapse lint ## lint, types, every test that needs no cluster; boots a small lab of its own (needs root)
 	$(PY) -m pytest -q tests --ignore=tests/cluster
 
 test-cluster: bundle ## a real cluster made, made again, and its control planes powered off in turn
@@ -72,6 +72,14 @@ promtool: $(BIN)/promtool
 $(BIN)/promtool: | .venv/.complete
 	@folder=$$(mktemp -d) && chmod 755 $$folder && cd $$folder && apt-get update -q >/dev/null && apt-get download -q -o APT::Sandbox::User=root prometheus && \
 	dpkg-deb -x prometheus_*.deb . && install -m 755 usr/bin/promtool $(CURDIR)/$@ && rm -r $$folder
+
+# The homeserver that tests tell news to, in an environment of its own.
+synapse: .venv/synapse/.complete
+
+.venv/synapse/.complete: requirements-synapse.lock | .venv/.complete
+	$(PYTHON) -m venv .venv/synapse
+	.venv/synapse/bin/python -m pip install -q --require-hashes -r requirements-synapse.lock
+	touch $@
 
 .venv/.complete: requirements.lock
 	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q python3-venv; }

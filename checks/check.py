@@ -79,10 +79,14 @@ class Verdict:
 
 @dataclass(frozen=True)
 class DeclaredFiles:
-    """The site's own certificates: what they hold, or why they cannot be read. `key_fits` None: there is no key."""
+    """
+    The site's own certificates: what they hold, or why they cannot be read. `key_fits` None: there is no key, or it is `hidden` from the
+    account that looks, for this reason.
+    """
 
     certificate: Chain | str | None = None
     key_fits: bool | str | None = None
+    hidden: str = ""
     authorities: Mapping[str, Chain | str] = field(default_factory=dict)
 
 
@@ -91,7 +95,8 @@ class View:
     """
     Everything that was looked at: the site, hosts that answered, the latest proof of the ports, declared files; `now` in UTC.
 
-    `silent` says of each host that was asked and gave no answer why.
+    `silent` says of each host that was asked and gave no answer why. `scheduled`: digests that the scheduled identity's files should
+    have, by path; None where nothing runs on schedule.
     """
 
     site: Site
@@ -100,6 +105,7 @@ class View:
     proof: Proof | None = None
     files: DeclaredFiles = DeclaredFiles()
     silent: Mapping[str, str] = field(default_factory=dict)
+    scheduled: Mapping[str, str] | None = None
 
 
 class NotYet(Exception):

@@ -12,7 +12,7 @@ from checks.wishes import wishes
 from flows._compliance_items import others, states
 from flows._compliance_kept import last, since, trend
 from flows._compliance_shown import described
-from flows._compliance_sources import declared_files, latest_proof
+from flows._compliance_sources import declared_files, expected_files, latest_proof
 from flows._context import Ingredients
 from flows._hosts import HostFailure, each
 from model.errors import SelectionError
@@ -100,7 +100,7 @@ def look(nr: Nornir, context: Context, names: Sequence[str]) -> Looked:
     proof = latest_proof(context.options.inventory)
     files = declared_files(site, context.options.inventory)
     silent = {name: failure.message for name, failure in failures.items()}
-    return Looked(View(site, context.started, facts, proof, files, silent), failures)
+    return Looked(View(site, context.started, facts, proof, files, silent, expected_files(site)), failures)
 
 
 def witnesses(site: Site, names: Iterable[str]) -> tuple[str, ...]:

@@ -65,9 +65,9 @@ def trend(before: Document | None, started: str, outcomes: Sequence[Outcome] | N
     return [*kept[1 - _TREND :], {"started": started, **counts}]
 
 
-def prune(inventory: Path, keep: int) -> tuple[str, ...]:
-    """Remove the oldest runs of compliance beyond `keep`; return their names. Reports of other flows stay."""
-    runs = _runs(inventory)
+def prune(inventory: Path, keep: int, flow: str = FLOW) -> tuple[str, ...]:
+    """Remove the oldest runs of a flow beyond `keep`; return their names. Reports of other flows stay."""
+    runs = _runs(inventory, flow)
     gone = runs[:-keep] if keep < len(runs) else []
     for run in gone:
         shutil.rmtree(run, ignore_errors=True)
@@ -81,14 +81,14 @@ def history(inventory: Path, check: str) -> Iterator[tuple[str, list[Document]]]
         yield run.name, [outcome for outcome in rows_of(report, "outcomes") if outcome["subject"] == check]
 
 
-def _runs(inventory: Path) -> list[Path]:
-    found = [run for run in (inventory / "reports").glob("[0-9]*") if _is_run(run)]
+def _runs(inventory: Path, flow: str = FLOW) -> list[Path]:
+    found = [run for run in (inventory / "reports").glob("[0-9]*") if _is_run(run, flow)]
     return sorted(found, key=lambda run: (run.name.split("-")[0], len(run.name), run.name))
 
 
-def _is_run(run: Path) -> bool:
+def _is_run(run: Path, flow: str) -> bool:
     words = run.name.split("-")
-    return run.is_dir() and words[1:2] == [FLOW] and (run / "report.json").is_file()
+    return run.is_dir() and words[1:2] == [flow] and (run / "report.json").is_file()
 
 
 def publish_metrics(inventory: Path, started: str, target: Path) -> None:

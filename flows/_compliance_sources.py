@@ -10,7 +10,10 @@ from flows import _folder
 from model.certificate_chain import Chain, read_chain
 from model.errors import SiteError
 from model.proof import Proof, read_proof
+from model.scheduled import AUTHORIZED_KEYS
 from model.site import Site
+from tasks.schedule_units import key_of, public_key
+from tasks.scheduled import desired
 
 
 def latest_proof(inventory: Path) -> Proof | None:
@@ -27,13 +30,30 @@ def latest_proof(inventory: Path) -> Proof | None:
 def declared_files(site: Site, inventory: Path) -> DeclaredFiles:
     """Read the certificates that site.yaml names; of the private key nothing is kept but whether it fits."""
     tls, authorities = site.settings.tls, site.settings.servers.trusted_ca
+    fits, hidden = None, ""
+    if tls.certificate and tls.private_key:
+        try:
+            fits = _fits(inventory / tls.certificate, inventory / tls.private_key)
+        except PermissionError:
+            # The scheduled account is meant to read no private key: that says nothing of the key.
+            hidden = "the account that looks may not read it"
     return DeclaredFiles(
         certificate=_chain(inventory / tls.certificate) if tls.certificate else None,
-        key_fits=_fits(inventory / tls.certificate, inventory / tls.private_key)
-        if tls.certificate and tls.private_key
-        else None,
+        key_fits=fits,
+        hidden=hidden,
         authorities={path: _chain(inventory / path) for path in authorities},
     )
+
+
+def expected_files(site: Site) -> dict[str, str] | None:
+    """Return the digests that files of the scheduled identity have on hosts, by path; None where nothing runs on schedule."""
+    schedule = site.settings.compliance.schedule
+    if schedule is None:
+        return None
+    key = public_key(key_of(site.name))
+    # Which key may log in can only be told where that key was made.
+    state = desired(schedule.user, key or "")
+    return {file.path: file.sha256 for file in state.files if key or file.path != AUTHORIZED_KEYS}
 
 
 def _chain(path: Path) -> Chain | str:
@@ -52,6 +72,8 @@ def _fits(certificate: Path, key: Path) -> bool | str:
     try:
         public = x509.load_pem_x509_certificates(certificate.read_bytes())[0].public_key()
         return load_pem_private_key(key.read_bytes(), None).public_key() == public
+    except PermissionError:
+        raise
     except OSError as error:
         return f"{key.name} cannot be read: {error.strerror}"
     except (ValueError, TypeError) as error:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
+from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
@@ -20,6 +22,7 @@ from flows._hosts import closing
 from flows._hosts import inventory as open_inventory
 from flows._main import Context, Ingredients, conduct
 from flows._report import Screen
+from flows._scheduled import assume, setting_of
 from model.errors import SelectionError
 from model.outcome import REFUSED, Outcome, worst
 
@@ -36,6 +39,12 @@ Fix = Annotated[
 Explain = Annotated[
     str | None, typer.Option("--explain", metavar="ID", help="Show everything about a check or an item.")
 ]
+Scheduled = Annotated[
+    bool,
+    typer.Option(
+        "--scheduled", help="Look as the identity of flows.schedule: with its key, by what lies on the hosts."
+    ),
+]
 List = Annotated[
     bool, typer.Option("--list", help="Show all checks and items, and what answers for each; look at nothing.")
 ]
@@ -50,6 +59,7 @@ def main(
     inventory: flags.Inventory = flags.DEFAULT_INVENTORY,
     limit: flags.Limit = None,
     fixed: Fix = False,
+    scheduled: Scheduled = False,
     ask_sudo_password: sudo.AskPassword = False,
     sudo_password_fd: sudo.PasswordDescriptor = None,
     json: flags.Json = None,
@@ -72,15 +82,19 @@ def main(
         return explain(options, explained)
     if listed:
         return list_all(options, checks)
+    if scheduled and fixed:
+        raise SelectionError("--scheduled looks as somebody who can change nothing: --fix is for another run")
     sudo.take_password(ask_sudo_password, sudo_password_fd)
     first = replace(options, json=None, quiet=options.quiet or options.json_on_stdout) if fixed else options
-    code, outcomes = _run(first, checks)
+    code, outcomes = _run(first, checks, scheduled=scheduled)
     if not fixed or not fix(options, owners(checks, outcomes)):
         return code
     return _run(options, checks)[0]
 
 
-def _run(options: flags.Options, checks: tuple[Check, ...]) -> tuple[int, tuple[Outcome, ...]]:
+def _run(
+    options: flags.Options, checks: tuple[Check, ...], *, scheduled: bool = False
+) -> tuple[int, tuple[Outcome, ...]]:
     """Look, judge, report, and let go of old runs; return the exit code and the outcomes."""
     contexts: list[Context] = []
     outcomes: list[Outcome] = []
@@ -88,6 +102,8 @@ def _run(options: flags.Options, checks: tuple[Check, ...]) -> tuple[int, tuple[
     def body(context: Context) -> Ingredients:
         contexts.append(context)
         nr = open_inventory(options.inventory)
+        if scheduled:
+            assume(nr, setting_of(context.site, options.inventory, Path(sys.executable)))
         with closing(nr):
             made = comply(nr, context, checks, whole=len(checks) == len(every()))
         outcomes.extend(made.outcomes)

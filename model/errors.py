@@ -8,6 +8,7 @@ FleetError
 ├── PlanRefused           the plan is unsafe, nothing was touched   exit 1
 ├── LockHeld              another run holds the site or a host      exit 1
 ├── SourceUnreachable     a publisher's server gives no answer      exit 3
+├── NotToldError          a notifier failed: an outcome of its own  exit 3
 └── HostError             look at a host                 that host's outcome, exit 3
     ├── Unreachable       no connection within the time limit
     ├── HostKeyUnknown    run `python -m flows.trust`
@@ -99,6 +100,10 @@ class SourceUnreachable(FleetError):
     def __init__(self, message: str, next_step: str = "") -> None:
         super().__init__(message)
         self.next_step = next_step
+
+
+class NotToldError(FleetError):
+    """Somebody could not be told; what was found is in the report all the same."""
 
 
 class HostError(FleetError):

@@ -236,6 +236,23 @@ class Users:
 
 
 @dataclass(frozen=True, slots=True)
+class Placed:
+    """A file or folder: digest (empty for a folder), mode, numbers of owner and group."""
+
+    sha256: str
+    mode: int
+    owner: int
+    group: int
+
+
+@dataclass(frozen=True, slots=True)
+class Scheduled:
+    """What lies where the scheduled identity's files are, by path; None for one that is not there."""
+
+    known: Mapping[str, Placed | None]
+
+
+@dataclass(frozen=True, slots=True)
 class Sshd:
     """sshd's settings (lower case) as they hold for each of several users from elsewhere, by user."""
 

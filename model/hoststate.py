@@ -16,8 +16,8 @@ class File:
     One file, whole.
 
     `restart` names units that must take note of a change by a restart, `reload` those a reload suffices for. The text of a `secret`
-    one is never read back nor shown; its digest is compared. A `block` is only a part of the file, between two marks of ours: what
-    others wrote around it stays.
+    one is never read back nor shown; its digest is compared. That of an `opaque` one is not shown either, since a diff of it would say
+    nothing; its digest is. A `block` is only a part of the file, between two marks of ours: what others wrote around it stays.
     """
 
     path: str
@@ -28,6 +28,7 @@ class File:
     restart: tuple[str, ...] = ()
     reload: tuple[str, ...] = ()
     block: bool = False
+    opaque: bool = False
 
     @property
     def sha256(self) -> str:
@@ -45,12 +46,31 @@ class Unit:
 
 
 @dataclass(frozen=True, slots=True)
+class User:
+    """A system account with a group of its own, in no other group, that no password opens."""
+
+    name: str
+    home: str
+    shell: str
+    comment: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """A folder with its mode and owner; what lies in it is nobody's business."""
+
+    path: str
+    mode: int = 0o755
+    owner: str = "root:root"
+
+
+@dataclass(frozen=True, slots=True)
 class HostState:
     """
     What a host should hold. `packages` are Debian packages by name, `versions` the first numbers that the version of some must have,
     `absent` paths that must not exist, `swept` shell patterns of which only what is among `files` may be ours, `sysctl` values of the
     running kernel by dotted name (a file makes them last), `modules` kernel modules loaded or built in, `held` packages kept at
-    their version. `swapless`: no swap now, nor after a reboot.
+    their version, `userless` accounts that must not exist. `swapless`: no swap now, nor after a reboot.
     """
 
     packages: tuple[str, ...] = ()
@@ -63,6 +83,9 @@ class HostState:
     modules: tuple[str, ...] = ()
     held: tuple[str, ...] = ()
     swapless: bool = False
+    users: tuple[User, ...] = ()
+    userless: tuple[str, ...] = ()
+    folders: tuple[Folder, ...] = ()
 
     def __add__(self, other: HostState) -> HostState:
         """Join two states that do not speak of the same thing."""
@@ -77,6 +100,9 @@ class HostState:
             self.modules + other.modules,
             self.held + other.held,
             self.swapless or other.swapless,
+            self.users + other.users,
+            self.userless + other.userless,
+            self.folders + other.folders,
         )
 
 
@@ -100,6 +126,16 @@ class SeenUnit:
 
 
 @dataclass(frozen=True, slots=True)
+class SeenUser:
+    """An account: its folder, shell, the names of its groups, and whether a password or another's number opens it."""
+
+    home: str
+    shell: str
+    groups: frozenset[str]
+    locked: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Seen:
     """
     What a host holds of what was asked for; what is not there is absent from the mappings. `present` are paths that exist of those
@@ -114,6 +150,8 @@ class Seen:
     sysctl: Mapping[str, str]
     modules: frozenset[str]
     swaps: tuple[str, ...] = ()
+    users: Mapping[str, SeenUser] = field(default_factory=dict)
+    folders: Mapping[str, tuple[int, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +175,9 @@ class Change:
     start: tuple[str, ...] = ()
     stop: tuple[str, ...] = ()
     swapoff: bool = False
+    users: tuple[User, ...] = ()
+    userless: tuple[str, ...] = ()
+    folders: tuple[Folder, ...] = ()
     lines: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
@@ -180,6 +221,11 @@ def plan(desired: HostState, seen: Seen) -> Change:
     enable = tuple(name for name, (unit, now) in units.items() if unit.enabled and now.enabled not in _ENABLED)
     disable = tuple(name for name, (unit, now) in units.items() if unit.enabled is False and now.enabled == "enabled")
     swaps = seen.swaps if desired.swapless else ()
+    users = tuple(user for user in desired.users if not _is(user, seen.users.get(user.name)))
+    userless = tuple(name for name in desired.userless if name in seen.users)
+    folders = tuple(
+        folder for folder in desired.folders if seen.folders.get(folder.path) != (folder.mode, folder.owner)
+    )
     lines = (
         *(_package(name, seen.packages.get(name, ""), desired.versions.get(name, "")) for name in packages),
         *(line for file in files for line in _difference(file, seen.files.get(file.path))),
@@ -192,6 +238,9 @@ def plan(desired: HostState, seen: Seen) -> Change:
         *(f"~ start {name}" for name in start),
         *(f"~ stop {name}" for name in stop),
         *(f"- swap {name}" for name in swaps),
+        *(_account(user, seen.users.get(user.name)) for user in users),
+        *(f"- user {name}" for name in userless),
+        *(_folder(folder, seen.folders.get(folder.path)) for folder in folders),
     )
     return Change(
         packages,
@@ -208,6 +257,9 @@ def plan(desired: HostState, seen: Seen) -> Change:
         start,
         stop,
         bool(swaps),
+        users,
+        userless,
+        folders,
         lines,
     )
 
@@ -252,6 +304,23 @@ def _holds(file: File, seen: SeenFile | None) -> bool:
     return seen is not None and (seen.sha256, seen.mode, seen.owner) == (file.sha256, file.mode, file.owner)
 
 
+def _is(user: User, seen: SeenUser | None) -> bool:
+    return seen == SeenUser(user.home, user.shell, frozenset({user.name}), True)
+
+
+def _account(user: User, seen: SeenUser | None) -> str:
+    told = f"home {user.home}, shell {user.shell}, no password, no other group"
+    if seen is None:
+        return f"+ user {user.name} ({told})"
+    was = f"home {seen.home}, shell {seen.shell}, {'no' if seen.locked else 'a'} password, groups {', '.join(sorted(seen.groups))}"
+    return f"~ user {user.name}: {was} -> {told}"
+
+
+def _folder(folder: Folder, seen: tuple[int, str] | None) -> str:
+    wanted = f"{folder.mode:04o} {folder.owner}"
+    return f"~ {folder.path}: {seen[0]:04o} {seen[1]} -> {wanted}" if seen else f"+ {folder.path} ({wanted})"
+
+
 def _words(value: str) -> list[str]:
     return value.split()
 
@@ -267,6 +336,9 @@ def _difference(file: File, seen: SeenFile | None) -> list[str]:
         return meta
     if file.secret:
         return [f"~ {file.path}: another secret" if seen else f"+ {file.path} (secret, mode {file.mode:04o})"]
+    if file.opaque:
+        was = f"~ {file.path}: sha256 {seen.sha256} -> " if seen else f"+ {file.path} (mode {file.mode:04o}) sha256 "
+        return [f"{was}{file.sha256}"]
     before = (seen.text or "") if seen else ""
     if seen is not None and seen.text is None:
         return [f"~ {file.path}: other content"]

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from model import answers, base, installation, rows, settings
+from model import answers, base, installation, rows, schedule, settings
 from model.errors import FieldError
 
 SHOWN = 120
@@ -30,6 +30,12 @@ _PATTERNS = {
     installation.PACKAGE: "the name of a Debian package, such as containerd.io",
     installation.RUNTIME_VERSION: 'a version from 2 on, in quotes, such as "2" or "2.2"',
     installation.REGISTRY: "a registry as references begin with it, such as registry.k8s.io",
+    schedule.CALENDAR: 'a calendar event of systemd, such as "*-*-* 05:00"; `systemd-analyze calendar` explains one',
+    schedule.USER: "an account's name in lower case, such as matrix-fleet",
+    schedule.MAIL: "one e-mail address",
+    schedule.HOMESERVER: "the URL of a homeserver, such as https://matrix.example.org",
+    schedule.ROOM: "a room's id, such as !abc:example.org, and not its alias",
+    schedule.PROGRAM: "the whole path of a program",
     installation.REFERENCE: "registry, name and tag or digest, such as registry.k8s.io/pause:3.10.2",
 }
 _FIXES = {

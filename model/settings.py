@@ -10,6 +10,7 @@ from pydantic import Field
 
 from model.base import Address, Declared, Domain, Name, Network, Text
 from model.installation import Containerd, ImageName, Reference, Registry, Repository
+from model.schedule import Schedule, Tell
 
 WORLD: tuple[Network, ...] = (IPv4Network("0.0.0.0/0"), IPv6Network("::/0"))
 VERSION = r"^1\.\d{2}(\.\d{1,2})?$"
@@ -207,7 +208,7 @@ class Compliance(Declared):
 
     A proof of the ports counts for `proof_hours`; certificates must hold for `certificate_days`, file systems keep `free_percent` free
     and lists of packages be no older than `list_days`. Of the runs, `keep_runs` stay. `textfile` is where Prometheus's node exporter
-    reads the result, relative to the site's folder.
+    reads the result, relative to the site's folder. `schedule`: it runs by itself; `notify` are told when something changes.
     """
 
     proof_hours: int = Field(default=168, ge=1)
@@ -216,6 +217,8 @@ class Compliance(Declared):
     list_days: int = Field(default=7, ge=1)
     keep_runs: int = Field(default=90, ge=1)
     textfile: Text | None = None
+    schedule: Schedule | None = None
+    notify: tuple[Tell, ...] = ()
 
 
 class Settings(Declared):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from collections.abc import Collection
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 
@@ -30,7 +32,8 @@ def _load(path: Path, _changed: int, _size: int, _inode: int) -> HostKeys:
 
 def record(path: Path, keys: dict[str, PKey]) -> None:
     """
-    Write one key a name into a known_hosts file: atomically, readable by its owner only, other lines kept as they are.
+    Write one key a name into a known_hosts file: atomically, other lines kept as they are, readable by whoever could read the old one
+    and by its owner only where there was none.
 
     An older key of the same name is dropped, also where the line hashes the name.
     """
@@ -44,10 +47,19 @@ def record(path: Path, keys: dict[str, PKey]) -> None:
             file.write("".join(f"{line}\n" for line in lines))
             file.flush()
             os.fsync(file.fileno())
+        if path.exists():
+            shutil.copymode(path, temporary)
+            _same_group(path, temporary)
         Path(temporary).replace(path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def _same_group(path: Path, other: str) -> None:
+    """Whoever is not in that group cannot give a file to it; the scheduled identity then has to be let in again."""
+    with suppress(PermissionError):
+        os.chown(other, -1, path.stat().st_gid)
 
 
 def _without(line: str, names: Collection[str]) -> str | None:

@@ -93,6 +93,10 @@ def _steps(change: Change) -> Iterator[str]:
         yield _call("mf_install", (*(_REPLACING if change.replaced else ()), *change.packages))
     if change.swapoff:
         yield "mf_swapoff"
+    # Files and folders may be theirs.
+    yield from (_call("mf_user", (user.name, user.home, user.shell, user.comment)) for user in change.users)
+    # With a digit more chmod takes from a folder also what it inherited.
+    yield from (_call("mf_folder", (each.path, f"{each.mode:05o}", each.owner)) for each in change.folders)
     yield from _put([file for file in change.files if file not in of_apt])
     yield from _remove([path for path in change.absent if not path.startswith(_OF_APT)])
     if change.modules:
@@ -113,6 +117,8 @@ def _steps(change: Change) -> Iterator[str]:
     ):
         if units:
             yield _call("mf_systemctl", (verb, *units))
+    if change.userless:
+        yield _call("mf_userless", change.userless)
 
 
 def _put(files: Iterable[File]) -> Iterator[str]:
@@ -124,7 +130,7 @@ def _put(files: Iterable[File]) -> Iterator[str]:
 
 def _remove(paths: Sequence[str]) -> Iterator[str]:
     if paths:
-        yield f"rm -f -- {shlex.join(paths)} || mf_fail 'remove {len(paths)} files'"
+        yield _call("mf_remove", paths)
 
 
 def _call(function: str, words: Iterable[str]) -> str:

@@ -30,6 +30,10 @@ def declared(view: View) -> Verdict:
         wrong.append(files.key_fits)
     if not told:
         return Verdict(pending=f"certificates come by {tls.method} with the rollout; the site declares no file")
+    if files.hidden and not wrong:
+        return Verdict(
+            doubt=f"whether {tls.private_key} is the certificate's key could not be seen: {files.hidden}", seen=seen
+        )
     return settled(wrong, f"{', '.join(told)} hold for more than {days} days", seen)
 
 

@@ -20,7 +20,8 @@ _SSHD = {
 def sudo(view: View, _machine: Machine, facts: HostFacts) -> Verdict:
     """Find everybody who may become root and whom the site does not name."""
     allowed = set(view.site.settings.servers.administrators)
-    can = powerful(facts.of(Users))
+    schedule = view.site.settings.compliance.schedule
+    can = powerful(facts.of(Users), schedule.user if schedule else None)
     strange = [
         f"{name} may become root, and the site does not name them ({why})"
         for name, why in can.items()

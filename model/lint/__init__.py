@@ -17,6 +17,7 @@ from model.lint import (
     matrix,
     perimeter,
     roles,
+    schedule,
     waivers,
 )
 from model.lint.finding import Finding, Rule, View, exit_code, from_schema
@@ -35,6 +36,7 @@ RULES: tuple[Rule, ...] = (
     *installation.RULES,
     *perimeter.RULES,
     *certificates.RULES,
+    *schedule.RULES,
     *waivers.RULES,
 )
 

@@ -17,7 +17,9 @@ from model.host_facts import (
     Machinery,
     Mount,
     Packages,
+    Placed,
     Release,
+    Scheduled,
     Sshd,
     Swaps,
     Units,
@@ -99,6 +101,14 @@ def users(said: Said) -> Users:
         {name: (gid, tuple(members)) for name, gid, members in section["groups"]},
         dict(section["sudoers"]),
         section["sudo"] is True,
+    )
+
+
+def scheduled(said: Said) -> Scheduled:
+    """Read what lies where the scheduled identity's files are."""
+    section = said["scheduled"].items()
+    return Scheduled(
+        {path: None if seen is None else Placed(str(seen[0]), *map(int, seen[1:])) for path, seen in section}
     )
 
 

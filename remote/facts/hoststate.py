@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from model.errors import ProtocolError
-from model.hoststate import HostState, Seen, SeenFile, SeenUnit
+from model.hoststate import HostState, Seen, SeenFile, SeenUnit, SeenUser
 from remote.facts.firewall import new_mark, sections
 
 if TYPE_CHECKING:
@@ -45,13 +45,15 @@ def questions(desired: HostState, mark: str) -> str:
     asked = [
         f"mf_mark={mark}",
         _call("mf_packages", (*desired.packages, *desired.held)),
-        *(_call("mf_seen", ("secret" if file.secret else "text", file.path)) for file in desired.files),
+        *(_call("mf_seen", ("secret" if file.secret or file.opaque else "text", file.path)) for file in desired.files),
         _call("mf_present", desired.absent),
         *(_call("mf_ours", (pattern,)) for pattern in desired.swept),
         _call("mf_units", units),
         _call("mf_sysctls", desired.sysctl),
         _call("mf_modules", desired.modules),
         "mf_swaps",
+        _call("mf_users", (*(user.name for user in desired.users), *desired.userless)),
+        _call("mf_folders", (folder.path for folder in desired.folders)),
         "mf_section end",
     ]
     return "\n".join((_functions(), *asked))
@@ -82,6 +84,8 @@ def parse(host: str, mark: str, answer: bytes, desired: HostState) -> Seen:
             sysctl=dict(line.split(" ", 1) for line in parts["sysctl"].splitlines() if line.strip()),
             modules=frozenset(parts["modules"].split()),
             swaps=tuple(line for line in parts["swaps"].splitlines() if line.strip()),
+            users=dict(_user(line) for line in parts["users"].splitlines() if line.strip()),
+            folders=dict(_folder(line) for line in parts["folders"].splitlines() if line.strip()),
         )
     except (ValueError, KeyError, IndexError) as error:
         raise ProtocolError(host, f"the answer about its state cannot be understood: {error}") from error
@@ -111,3 +115,15 @@ def _units(text: str, names: list[str]) -> dict[str, SeenUnit]:
         name: SeenUnit(said["UnitFileState"], said["ActiveState"], said["NeedDaemonReload"] == "yes")
         for name, said in zip(names, told, strict=True)
     }
+
+
+def _user(line: str) -> tuple[str, SeenUser]:
+    """Read passwd's line, then the password's state, then the groups; number 0 is nobody's but root's."""
+    told, state, groups = line.split("|")
+    name, _, number, _, _, home, shell = told.split(":")
+    return name, SeenUser(home, shell, frozenset(groups.split()), state == "L" and number != "0")
+
+
+def _folder(line: str) -> tuple[str, tuple[int, str]]:
+    mode, owner, path = line.split(" ", 2)
+    return path, (int(mode, 8), owner)

@@ -30,6 +30,8 @@ while len(text) < size:
 exec(zlib.decompress(text))
 """
 STARTER = """\
+#!/usr/bin/python3 -IS
+# matrix-fleet's agent for probes: it is told on standard input what to send or to look for, and changes nothing.
 import sys
 def load(name, text):
     module = type(sys)(name)
@@ -55,14 +57,19 @@ def argv(role: str) -> tuple[str, ...]:
 
 
 @cache
-def script(role: str, life: int = LIFE_S) -> bytes:
-    """
-    Return what to write to the loader: the length in bytes, then the compressed agent, which ends after `life` seconds.
-    """
+def program(role: str, life: int = LIFE_S) -> str:
+    """Return the whole agent, which ends after `life` seconds, as it can lie on a host as one file."""
     if role not in MODULES:
         raise ValueError(f"no agent is called {role!r}")
     names = ("model.bits", *(f"remote.probe.agent.{name}" for name in MODULES[role]))
     modules = [(name, (ROOT / (name.replace(".", "/") + ".py")).read_text("utf-8")) for name in names]
-    text = STARTER.format(modules=modules, role=role, life=life)
-    packed = zlib.compress(text.encode("utf-8"), 9)
+    return STARTER.format(modules=modules, role=role, life=life)
+
+
+@cache
+def script(role: str, life: int = LIFE_S) -> bytes:
+    """
+    Return what to write to the loader: the length in bytes, then the compressed agent, which ends after `life` seconds.
+    """
+    packed = zlib.compress(program(role, life).encode("utf-8"), 9)
     return b"%d\n" % len(packed) + packed

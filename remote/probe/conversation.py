@@ -38,11 +38,12 @@ class Stream(Protocol):
 class Conversation:
     """Requests and answers with one agent; ProtocolError, naming host and role, as soon as and ever after it goes wrong."""
 
-    def __init__(self, host: str, role: str, stream: Stream, life: int) -> None:
+    def __init__(self, host: str, role: str, stream: Stream, life: int, *, installed: bool = False) -> None:
         self.host, self.role = host, role
         self._stream = stream
         self._failure: ProtocolError | None = None
-        self._write(script(role, life))
+        if not installed:
+            self._write(script(role, life))
 
     def tell(self, message: Message) -> None:
         """Send a request."""

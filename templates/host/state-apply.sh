@@ -58,8 +58,46 @@ mf_install() {
 # $1: path, $2: mode, $3: owner, $4: the text's name in the working folder.
 mf_put() {
     mkdir -p -m 755 "$(dirname "$1")" || mf_fail "make the folder of $1"
-    base64 -d <"$mf_work/$4" >"$1.matrix-fleet" && chown "$3" "$1.matrix-fleet" && chmod "$2" "$1.matrix-fleet" &&
-        mv -f "$1.matrix-fleet" "$1" || mf_fail "write $1"
+    base64 -d <"$mf_work/$4" >"$1.matrix-fleet" && chown "$3" "$1.matrix-fleet" && chmod "$2" "$1.matrix-fleet" ||
+        mf_fail "write $1"
+    # A rule that sudo does not understand may leave nobody with sudo; it reads no file with a dot in its name.
+    case $1 in
+    /etc/sudoers.d/*)
+        visudo -cqf "$1.matrix-fleet" || {
+            rm -f "$1.matrix-fleet"
+            mf_fail "write $1: visudo refuses it"
+        }
+        ;;
+    esac
+    mv -f "$1.matrix-fleet" "$1" || mf_fail "write $1"
+}
+
+# $1: name, $2: home, $3: shell, $4: comment. No password opens it; `*` lets sshd take a key all the same.
+mf_user() {
+    if getent passwd "$1" >/dev/null; then
+        [ "$(id -u "$1")" -ne 0 ] || mf_fail "use the account $1: it has root's number"
+        usermod --home "$2" --shell "$3" --gid "$1" --groups '' --password '*' "$1" || mf_fail "correct the account $1"
+    else
+        useradd --system --user-group --no-create-home --home-dir "$2" --shell "$3" --comment "$4" --password '*' "$1" ||
+            mf_fail "make the account $1"
+    fi
+}
+
+mf_userless() {
+    for mf_name; do userdel "$mf_name" || mf_fail "remove the account $mf_name"; done
+}
+
+# $1: path, $2: mode, $3: owner.
+mf_folder() {
+    mkdir -p "$1" && chown "$3" "$1" && chmod "$2" "$1" || mf_fail "make the folder $1"
+}
+
+# Files, and folders once they are empty.
+mf_remove() {
+    for mf_path; do
+        if [ -d "$mf_path" ] && [ ! -L "$mf_path" ]; then rmdir -- "$mf_path"; else rm -f -- "$mf_path"; fi ||
+            mf_fail "remove $mf_path"
+    done
 }
 
 mf_modprobe() {

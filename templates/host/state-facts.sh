@@ -65,3 +65,21 @@ mf_swaps() {
     sed -n '2,$s/[[:space:]].*//p' /proc/swaps
     sed -n 's/^\([^#[:space:]]*\)[[:space:]]\{1,\}[^[:space:]]*[[:space:]]\{1,\}swap[[:space:]].*/\1 in \/etc\/fstab/p' /etc/fstab 2>/dev/null
 }
+
+# One line each: the account as getent prints it, the state of its password (L: none opens it), its groups.
+mf_users() {
+    mf_section users
+    for mf_name; do
+        if mf_line=$(getent passwd "$mf_name"); then
+            mf_state=$(passwd -S "$mf_name" | cut -d' ' -f2)
+            printf '%s|%s|%s\n' "$mf_line" "$mf_state" "$(id -Gn "$mf_name")"
+        fi
+    done
+}
+
+mf_folders() {
+    mf_section folders
+    for mf_path; do
+        if [ -d "$mf_path" ] && [ ! -L "$mf_path" ]; then stat -c '%a %U:%G %n' -- "$mf_path"; fi
+    done
+}

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from checks.check import DeclaredFiles, HostCheck, View
+from checks.check import DeclaredFiles, HostCheck, Verdict, View
 from checks.discovery import every
 from model.certificate_chain import read_chain
 from model.hosts import Disk
@@ -291,6 +291,7 @@ def test_real_hosts_as_they_should_be_have_no_finding() -> None:
         "certificates/served",
         "certificates/site",
         "ports/pods",
+        "schedule/files",
         "updates/security",
     }
 
@@ -306,8 +307,8 @@ def test_a_change_is_found_by_exactly_its_check(case: Case) -> None:
 
 
 def test_every_check_of_hosts_goes_red_somewhere() -> None:
-    # That a host could be looked at is known before any check is judged; no lab declares disks.
-    others = {"access/root", "disks/declared"}
+    # That a host could be looked at is known before any check is judged; no lab declares disks, and nothing of it runs on schedule.
+    others = {"access/root", "disks/declared", "schedule/files"}
     known = {check.id for check in every() if isinstance(check, HostCheck) and not check.id.startswith("cluster/")}
     assert known == {case.check for case in CASES} | others
 
@@ -356,6 +357,17 @@ def test_ports_go_by_the_latest_proof_and_its_age() -> None:
     found = bad(view(proof=fewer))
     assert found.keys() - LAB == {("controller", "li/isolation"), ("controller", "ports/hosts")}
     assert "no packet tried" in found["controller", "li/isolation"]
+
+
+def test_a_private_key_that_the_account_may_not_read_is_unseen_and_hides_no_finding() -> None:
+    def judged(days: int) -> Verdict:
+        chain = read_chain(issued(("matrix.example.test", "chat.example.test"), days, NOW)[0])
+        declared = DeclaredFiles(chain, hidden="the account that looks may not read it")
+        return verdicts(view(files=declared))["controller", "certificates/site"]
+
+    assert "could not be seen: the account" in judged(300).doubt
+    assert judged(300).findings == ()
+    assert [each.message for each in judged(5).findings]
 
 
 def test_declared_certificates_are_judged() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+
 import pytest
 
 from tests.cluster.lab_cluster import LabCluster, eventually

@@ -170,3 +170,17 @@ def test_on_a_terminal_a_person_is_asked(site: Path) -> None:
         assert b"Record these 2 keys?" in shown
         assert b"--yes" not in told + shown
         assert (site / "known_hosts").exists() is recorded_now
+
+
+def test_whoever_could_read_the_recorded_keys_can_read_the_new_ones(tmp_path: Path) -> None:
+    from paramiko import ECDSAKey
+
+    from remote.known_hosts import record
+
+    path, key = tmp_path / "known_hosts", ECDSAKey.generate()
+    record(path, {"one": key})
+    assert path.stat().st_mode & 0o777 == 0o600
+    path.chmod(0o640)
+    os.chown(path, -1, 4)
+    record(path, {"two": key})
+    assert (path.stat().st_mode & 0o777, path.stat().st_gid) == (0o640, 4)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model.hoststate import BEGIN, END, File, HostState, Seen, SeenFile, SeenUnit, Unit, plan
+from model.hoststate import BEGIN, END, File, Folder, HostState, Seen, SeenFile, SeenUnit, SeenUser, Unit, User, plan
 
 NOTHING = Seen({}, frozenset(), {}, frozenset(), {}, {}, frozenset())
 SECRET = "correct horse battery staple"
@@ -38,7 +38,13 @@ def _obey(desired: HostState, seen: Seen) -> Seen:
         {**seen.sysctl, **todo.sysctl},
         seen.modules | set(todo.modules),
         () if todo.swapoff else seen.swaps,
+        {name: user for name, user in (seen.users | _accounts(todo.users)).items() if name not in todo.userless},
+        {**seen.folders, **{folder.path: (folder.mode, folder.owner) for folder in todo.folders}},
     )
+
+
+def _accounts(users: tuple[User, ...]) -> dict[str, SeenUser]:
+    return {user.name: SeenUser(user.home, user.shell, frozenset({user.name}), True) for user in users}
 
 
 _names = st.sampled_from(["alpha", "beta", "gamma"])
@@ -69,6 +75,11 @@ _states = st.builds(
     sysctl=st.dictionaries(st.sampled_from(["net.a", "vm.b"]), st.sampled_from(["0", "1"])),
     modules=st.sets(_names).map(tuple),
     swapless=st.booleans(),
+    users=st.sets(st.builds(User, st.sampled_from(["ann", "bob"]), _names, _names)).map(lambda found: tuple(found)[:1]),
+    userless=st.sets(st.just("carl")).map(tuple),
+    folders=st.sets(st.builds(Folder, st.just("/srv/a"), st.sampled_from([0o755, 0o2775]))).map(
+        lambda found: tuple(found)[:1]
+    ),
 )
 _hosts = st.builds(
     Seen,
@@ -87,6 +98,11 @@ _hosts = st.builds(
     sysctl=st.dictionaries(st.sampled_from(["net.a", "vm.b"]), st.sampled_from(["0", "1"])),
     modules=st.sets(_names).map(frozenset),
     swaps=st.sampled_from([(), ("/dev/zram0",)]),
+    users=st.dictionaries(
+        st.sampled_from(["ann", "carl"]),
+        st.builds(SeenUser, _names, _names, st.sets(st.sampled_from(["ann", "sudo"])).map(frozenset), st.booleans()),
+    ),
+    folders=st.dictionaries(st.just("/srv/a"), st.tuples(st.sampled_from([0o755, 0o700]), st.just("root:root"))),
 )
 
 
@@ -172,3 +188,26 @@ def test_values_of_the_kernel_are_compared_by_word() -> None:
     same = replace(NOTHING, sysctl={"net.ipv4.ip_local_port_range": "32768\t60999 "})
     assert not plan(desired, same)
     assert plan(desired, replace(NOTHING, sysctl={"net.ipv4.ip_local_port_range": "1024 60999"}))
+
+
+def test_an_account_in_another_group_or_with_a_password_is_corrected_and_says_what_it_was() -> None:
+    wanted = HostState(users=(User("fleet", "/home/fleet", "/bin/sh"),))
+    good = SeenUser("/home/fleet", "/bin/sh", frozenset({"fleet"}), True)
+    assert not plan(wanted, replace(NOTHING, users={"fleet": good}))
+    for other in (
+        replace(good, groups=frozenset({"fleet", "sudo"})),
+        replace(good, locked=False),
+        SeenUser("/home/fleet", "/bin/bash", frozenset({"fleet"}), True),
+    ):
+        assert plan(wanted, replace(NOTHING, users={"fleet": other})).users == wanted.users
+    told = plan(
+        wanted, replace(NOTHING, users={"fleet": replace(good, groups=frozenset({"fleet", "sudo"}), locked=False)})
+    )
+    assert "a password, groups fleet, sudo ->" in told.diff
+
+
+def test_an_opaque_file_is_shown_by_its_digest() -> None:
+    file = File("/opt/program", "x\n" * 1000, mode=0o755, opaque=True)
+    assert plan(HostState(files=(file,)), NOTHING).lines == (f"+ /opt/program (mode 0755) sha256 {file.sha256}",)
+    other = replace(NOTHING, files={file.path: SeenFile("0" * 64, 0o755, "root:root")})
+    assert plan(HostState(files=(file,)), other).lines == (f"~ /opt/program: sha256 {'0' * 64} -> {file.sha256}",)

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from model.errors import CommandFailed
-from model.hoststate import Change, File, HostState
+from model.hoststate import Change, File, Folder, HostState
 from remote.facts.hoststate import observe
 from tasks import hoststate
 from tests.tasks.local import here
@@ -23,7 +23,7 @@ HOST: Any = SimpleNamespace(name="w-1")
 
 def _order(change: Change) -> list[str]:
     """Return which steps a change has, in their order."""
-    words = ("mf_put", "rm -f", "mf_install", "apt-mark hold")
+    words = ("mf_put", "mf_remove", "mf_install", "apt-mark hold")
     body = hoststate.script(change).rpartition("systemctl --quiet")[2]
     return [line for line in body.splitlines() if line.startswith(words)]
 
@@ -32,7 +32,14 @@ def test_apt_reads_its_sources_before_it_is_asked_and_services_their_files_after
     files = (File("/etc/containerd/config.toml", "a"), File("/etc/apt/sources.list.d/a.sources", "b"))
     gone = ("/etc/apt/keyrings/matrix-fleet-old.asc", "/etc/containerd/certs.d/a/hosts.toml")
     order = _order(Change(packages=("kubelet",), files=files, absent=gone, held=("kubelet",), lines=("x",)))
-    assert [line.split()[0] for line in order] == ["mf_put", "rm", "mf_install", "mf_put", "rm", "apt-mark"]
+    assert [line.split()[0] for line in order] == [
+        "mf_put",
+        "mf_remove",
+        "mf_install",
+        "mf_put",
+        "mf_remove",
+        "apt-mark",
+    ]
     assert "/etc/apt/sources.list.d/a.sources" in order[0]
     assert "/etc/apt/keyrings/" in order[1]
     assert "config.toml" in order[3]
@@ -115,3 +122,28 @@ def test_what_apt_says_comes_with_where_to_look(monkeypatch: pytest.MonkeyPatch)
         hoststate.carry_out(HOST, Change(packages=("kubelet",), lines=("x",)))
     assert "noise" not in str(raised.value)
     assert "kubernetes.repositories" in raised.value.next_step
+
+
+def test_folders_get_their_mode_and_go_once_they_are_empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    here(monkeypatch)
+    owner = f"{tmp_path.owner()}:{tmp_path.group()}"
+    wanted = HostState(folders=(Folder(f"{tmp_path}/a", 0o2775, owner), Folder(f"{tmp_path}/a/b", 0o755, owner)))
+    assert hoststate.enforce(HOST, wanted, dry_run=False).applied
+    assert [(tmp_path / name).stat().st_mode & 0o7777 for name in ("a", "a/b")] == [0o2775, 0o755]
+    assert not hoststate.enforce(HOST, wanted, dry_run=False).change
+    (tmp_path / "a/kept").touch()
+    with pytest.raises(CommandFailed, match=f"could not remove {tmp_path}/a"):
+        hoststate.enforce(HOST, HostState(absent=(f"{tmp_path}/a/b", f"{tmp_path}/a")), dry_run=False)
+    (tmp_path / "a/kept").unlink()
+    hoststate.enforce(HOST, HostState(absent=(f"{tmp_path}/a",)), dry_run=False)
+    assert not (tmp_path / "a").exists()
+
+
+def test_an_account_is_looked_at_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    here(monkeypatch)
+    seen = observe(HOST, HostState(userless=("daemon", "root", "nobody-of-that-name"))).users
+    assert seen["daemon"].locked
+    assert "daemon" in seen["daemon"].groups
+    # Whatever its password, root's number is no locked account's.
+    assert not seen["root"].locked
+    assert set(seen) == {"daemon", "root"}

@@ -23,6 +23,7 @@ SECTIONS = {
     "units": system.units,
     "users": system.users,
     "sshd": system.sshd,
+    "scheduled": system.scheduled,
     "clock": system.clock,
     "packages": packages.packages,
     "updates": packages.updates,

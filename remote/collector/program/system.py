@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import grp
+import hashlib
 import os
 import pwd
+import stat
 import time
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,14 @@ from typing import Any
 from remote.collector.program.ask import Failed, installed, matching, output, text, word
 
 Wishes = dict[str, Any]
+_FOLDER = "/usr/local/lib/matrix-fleet"
+SCHEDULED = (
+    *(f"{_FOLDER}/{name}" for name in ("collector", "witness", "source", "entry", ".ssh/authorized_keys")),
+    "/etc/sudoers.d/matrix-fleet",
+    # Who may write a folder may put another file in the place of one in it.
+    *(_FOLDER, f"{_FOLDER}/.ssh"),
+)
+_MOST_BYTES = 4 << 20
 
 
 def release(_wishes: Wishes) -> Any:
@@ -80,6 +90,21 @@ def users(_wishes: Wishes) -> Any:
         "sudoers": kept,
         "sudo": installed("sudo"),
     }
+
+
+def scheduled(_wishes: Wishes) -> Any:
+    """Return what lies where the scheduled identity's files are: digest, mode, owner and group of each; null for none."""
+    found: dict[str, Any] = {}
+    for path in SCHEDULED:
+        try:
+            seen = os.lstat(path)
+        except FileNotFoundError:
+            found[path] = None
+            continue
+        plain = stat.S_ISREG(seen.st_mode)
+        digest = hashlib.sha256(Path(path).read_bytes()).hexdigest() if plain and seen.st_size <= _MOST_BYTES else ""
+        found[path] = [digest, stat.S_IMODE(seen.st_mode), seen.st_uid, seen.st_gid]
+    return found
 
 
 def sshd(_wishes: Wishes) -> Any:

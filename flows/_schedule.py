@@ -1,0 +1,153 @@
+"""How does compliance come to run by itself, under an identity that can only look; is it so; and how does all of it go again?"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+from flows._compliance import hosts_of
+from flows._context import Context, Ingredients
+from flows._firewall import roles
+from flows._phases.work import Work, told
+from flows._planes import at_work
+from flows._schedule_access import grant, grants
+from flows._schedule_machine import PLACEHOLDER, obstacles, timer_told
+from flows._schedule_proof import prove
+from flows._scheduled import setting_of
+from model.errors import PlanRefused
+from model.outcome import Outcome, Status
+from tasks import schedule_units, scheduled, this_machine
+from tasks.hoststate import enforce
+from tasks.schedule_units import Setting, public_key
+
+MACHINE = this_machine.NAME
+IDENTITY = "schedule/identity"
+UNITS = "schedule/units"
+SITE = "schedule/site"
+_HOST_SECONDS = 300.0
+
+
+def install(context: Context) -> Ingredients:
+    """Make the account and its key here, let it in on every host, prove it there, and only then let the timer wait."""
+    setting, dry_run = _setting(context), context.options.dry_run
+    _refuse(obstacles(context.site, setting))
+    context.keep(
+        told(MACHINE, IDENTITY, this_machine.enforce(schedule_units.account(setting), dry_run=dry_run), "account")
+    )
+    context.keep(*_key(setting, dry_run), *_readable(context, setting, dry_run))
+    found = _hosts(context, setting)
+    done = this_machine.enforce(schedule_units.units(setting), dry_run=dry_run)
+    return _made(context, (*found, told(MACHINE, UNITS, done, "service and timer")))
+
+
+def hosts(context: Context) -> Ingredients:
+    """Bring the identity to hosts, or up to date there; this machine stays as it is."""
+    return _made(context, _hosts(context, _setting(context)))
+
+
+def status(context: Context) -> Ingredients:
+    """Compare everything with what install would make; nothing is changed."""
+    setting = _setting(context)
+    done = this_machine.enforce(schedule_units.units(setting), dry_run=True)
+    unit = told(MACHINE, UNITS, done, "service and timer")
+    return _made(context, (unit, timer_told(setting), *_hosts(context, setting, dry_run=True)))
+
+
+def remove(context: Context) -> Ingredients:
+    """Stop the timer, take the identity off every host, then its key and account off this machine; with --limit off those hosts alone."""
+    setting, dry_run = _setting(context), context.options.dry_run
+    if not context.options.yes and not dry_run:
+        error = PlanRefused("remove destroys; it would take the identity and its key away")
+        error.next_step = "look at --dry-run, then run again with --yes"
+        raise error
+    if context.options.limit is not None:
+        return _made(context, _left(context, setting))
+    _refuse(obstacles(context.site, setting, leaving=True))
+    context.keep(told(MACHINE, UNITS, this_machine.enforce(schedule_units.stopped(setting), dry_run=dry_run), "timer"))
+    found = _left(context, setting)
+    last = not any(each != setting.folder for each in schedule_units.STATE.glob("*"))
+    done = this_machine.enforce(schedule_units.absent(setting, last=last), dry_run=dry_run)
+    if done.applied:
+        this_machine.forget_failures(*schedule_units.all_units(setting))
+    return _made(context, (*found, told(MACHINE, IDENTITY, done, "units, key and account gone")))
+
+
+def _left(context: Context, setting: Setting) -> tuple[Outcome, ...]:
+    """Take the identity off the selected hosts."""
+    dry_run = context.options.dry_run
+    with at_work(context, "schedule", hosts_of(context), lock=True) as work:
+        context.keep(*work.lost.values())
+        state = scheduled.absent(setting.schedule.user)
+        return work.on_each(
+            IDENTITY,
+            "removing the identity",
+            lambda host: told(host.name, IDENTITY, enforce(host, state, dry_run=dry_run), "identity gone"),
+            work.hosts,
+            _HOST_SECONDS,
+        )
+
+
+def _setting(context: Context) -> Setting:
+    return setting_of(context.site, context.options.inventory, Path(sys.executable))
+
+
+def _made(context: Context, outcomes: Iterable[Outcome]) -> Ingredients:
+    return Ingredients(tuple(outcomes), hosts_of(context), extra=roles(context.site))
+
+
+def _refuse(reasons: tuple[str, ...]) -> None:
+    if reasons:
+        error = PlanRefused("\n".join(("refused, nothing was changed anywhere:", *reasons)))
+        error.next_step = "correct them, then run again; docs/schedule.md says what a machine needs"
+        raise error
+
+
+def _key(setting: Setting, dry_run: bool) -> Iterable[Outcome]:
+    if public_key(setting.key) is not None:
+        yield Outcome(MACHINE, "schedule/key", Status.OK, f"{setting.key}.pub is there")
+    elif dry_run:
+        yield Outcome(MACHINE, "schedule/key", Status.DRIFT, f"{setting.key} would be made", "run without --dry-run")
+    else:
+        this_machine.make_key(setting.key, setting.schedule.user, f"{setting.schedule.user}@{setting.site}")
+        yield Outcome(MACHINE, "schedule/key", Status.CHANGED, f"{setting.key} made; it never leaves this machine")
+
+
+def _readable(context: Context, setting: Setting, dry_run: bool) -> Iterable[Outcome]:
+    """The account reads the site's files by its group."""
+    user, todo = setting.schedule.user, grants(context.site, setting)
+    if not todo:
+        yield Outcome(MACHINE, SITE, Status.OK, "the site's files can be read by the account")
+    elif dry_run:
+        message, step = "the account would be let read the site's files", "run without --dry-run"
+        yield Outcome(MACHINE, SITE, Status.DRIFT, message, step, todo.diff(user))
+    else:
+        grant(todo, user)
+        yield Outcome(MACHINE, SITE, Status.CHANGED, "the account can read the site's files now", "", todo.diff(user))
+
+
+def _hosts(context: Context, setting: Setting, *, dry_run: bool | None = None) -> tuple[Outcome, ...]:
+    names = hosts_of(context)
+    dry_run = context.options.dry_run if dry_run is None else dry_run
+    key = public_key(setting.key)
+    if key is None and not dry_run:
+        raise PlanRefused(
+            f"{setting.key}.pub is not here: run `python -m flows.schedule install` on this machine first"
+        )
+    state = scheduled.desired(setting.schedule.user, key or PLACEHOLDER)
+    with at_work(context, "schedule", names, lock=not dry_run) as work:
+        context.keep(*work.lost.values())
+        found = work.on_each(
+            IDENTITY,
+            "comparing the identity" if dry_run else "bringing the identity",
+            lambda host: told(host.name, IDENTITY, enforce(host, state, dry_run=dry_run), "identity"),
+            work.hosts,
+            _HOST_SECONDS,
+        )
+        return (*found, *_proven(context, work, setting, found))
+
+
+def _proven(context: Context, work: Work, setting: Setting, found: tuple[Outcome, ...]) -> tuple[Outcome, ...]:
+    """Log in as the identity where everything is in its place."""
+    ready = tuple(outcome.host for outcome in found if outcome.status in (Status.OK, Status.CHANGED))
+    return prove(context, setting, tuple(name for name in work.hosts if name in ready))

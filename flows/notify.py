@@ -1,0 +1,47 @@
+"""Tell people what is new and what is gone since they were told last."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from flows import _command
+from flows import _options as flags
+from flows._main import conduct
+from flows._notify import notify, try_out
+
+HELP = """Tell everybody under `compliance.notify` in site.yaml what the latest run of flows.compliance found that they do not know yet.
+
+\b
+command   a program of this machine; it gets the news as JSON on standard input
+mail      by the machine's own mail server (the interface of sendmail)
+matrix    a message to a room; the access token lies in a file that only its owner may read
+
+Each is told of a finding once, and once more when it is gone. Who cannot be told is told with the next news; the findings are in the
+report of compliance in any case. The timer of flows.schedule calls this after every run. --dry-run shows what would be told; --trial
+sends everybody a message that says it is one.
+
+Example: python -m flows.notify --trial
+"""
+
+Trial = Annotated[bool, typer.Option("--trial", help="Send a message that says it is a trial, and remember nothing.")]
+
+
+def main(
+    trial: Trial = False,
+    inventory: flags.Inventory = flags.DEFAULT_INVENTORY,
+    dry_run: flags.DryRun = False,
+    json: flags.Json = None,
+    verbose: flags.Verbose = False,
+    quiet: flags.Quiet = False,
+    no_color: flags.NoColor = False,
+) -> int:
+    options = flags.Options(inventory, None, dry_run, json, False, verbose, quiet, no_color)
+    return conduct("notify", options, try_out if trial else notify)
+
+
+main.__doc__ = f"\b\n{HELP}"
+
+if __name__ == "__main__":
+    _command.run(main, "flows.notify")

@@ -1,0 +1,141 @@
+"""The ways to tell somebody: a command, the machine's mail server, a room of a Matrix homeserver."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from email.message import EmailMessage
+from pathlib import Path
+from stat import S_ISREG
+from urllib.parse import quote
+
+from model.errors import NotToldError
+from model.schedule import Tell, TellCommand, TellMail, TellMatrix
+from remote.command import first_lines
+from remote.sudo import ENVIRONMENT
+
+_MAIL_SECONDS = 60.0
+_MATRIX_SECONDS = 20.0
+# An event may have 65,536 bytes, and JSON writes some signs with six.
+_MATRIX_LETTERS = 8000
+_LONGEST_TOKEN = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """
+    What is told: one line, the whole text, the same as data for programs.
+
+    `once` is the same where the same news are told again because nobody could be told before: a homeserver takes them once.
+    """
+
+    subject: str
+    text: str
+    data: Mapping[str, object]
+    once: str
+
+
+def tell(way: Tell, message: Message, folder: Path) -> None:
+    """
+    Tell a message one way; paths in the settings are relative to `folder`, the site's.
+
+    Raises `NotToldError`, whose text has no secret.
+    """
+    if isinstance(way, TellCommand):
+        _command(way, message)
+    elif isinstance(way, TellMail):
+        _mail(way, message)
+    else:
+        _matrix(way, message, folder)
+
+
+def _command(way: TellCommand, message: Message) -> None:
+    _run(way.command, json.dumps(message.data, indent=1) + "\n", way.seconds)
+
+
+def _mail(way: TellMail, message: Message) -> None:
+    mail = EmailMessage()
+    mail["Subject"], mail["To"] = message.subject, ", ".join(way.to)
+    if way.sender:
+        mail["From"] = way.sender
+    # Holiday notes are not sent to what nobody wrote.
+    mail["Auto-Submitted"] = "auto-generated"
+    mail.set_content(message.text)
+    sender = ("-f", way.sender) if way.sender else ()
+    _run((way.sendmail, "-i", *sender, "--", *way.to), mail.as_string(), _MAIL_SECONDS)
+
+
+def _run(argv: tuple[str, ...], stdin: str, seconds: float) -> None:
+    environment = {name: value for name, value in os.environ.items() if name != ENVIRONMENT}
+    try:
+        done = subprocess.run(
+            argv, input=stdin.encode(), capture_output=True, timeout=seconds, env=environment, check=False
+        )
+    except subprocess.TimeoutExpired:
+        raise NotToldError(f"`{argv[0]}` did not end within {seconds:g} s") from None
+    except OSError as error:
+        raise NotToldError(f"`{argv[0]}` cannot be started: {error.strerror}") from None
+    if done.returncode:
+        raise NotToldError(f"`{argv[0]}` ended with exit code {done.returncode}: {first_lines(done.stderr)}")
+
+
+def _matrix(way: TellMatrix, message: Message, folder: Path) -> None:
+    import urllib3
+
+    token = read_token(folder / way.token_file)
+    path = f"/_matrix/client/v3/rooms/{quote(way.room, safe='')}/send/m.room.message/{message.once}"
+    body = {"msgtype": "m.text", "body": _short(message.text)}
+    authority = str(folder / way.authority) if way.authority else None
+    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+    timeout = urllib3.Timeout(total=_MATRIX_SECONDS)
+    try:
+        with urllib3.PoolManager(retries=False, timeout=timeout, ca_certs=authority) as pool:
+            # A homeserver that leads elsewhere would lead the token there, too.
+            answer = pool.request(
+                "PUT", way.homeserver.rstrip("/") + path, body=json.dumps(body), headers=headers, redirect=False
+            )
+    except (urllib3.exceptions.HTTPError, OSError) as error:
+        raise NotToldError(f"{way.homeserver} gives no answer: {type(error).__name__}: {error}") from None
+    if answer.status != 200:
+        raise NotToldError(f"{way.homeserver} answered {answer.status}: {_complaint(answer.data)}")
+
+
+def _short(text: str) -> str:
+    """Cut what no event may have, at the end of a line."""
+    if len(text) <= _MATRIX_LETTERS:
+        return text
+    kept = text[:_MATRIX_LETTERS].rpartition("\n")[0]
+    return f"{kept}\n... and {len(text.splitlines()) - len(kept.splitlines())} more lines: see the report"
+
+
+def _complaint(answer: bytes) -> str:
+    try:
+        said = json.loads(answer)
+        return f"{said['errcode']}: {str(said.get('error', ''))[:200]}"
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return answer[:80].decode("utf-8", "replace")
+
+
+def read_token(path: Path) -> str:
+    """
+    Read an access token from a file that its owner alone may read.
+
+    Raises `NotToldError` where others may, where it is not there, and where it holds no token.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        with os.fdopen(descriptor, "rb") as file:
+            seen = os.fstat(file.fileno())
+            if not S_ISREG(seen.st_mode) or seen.st_mode & 0o077:
+                raise NotToldError(f"{path} must be a file that only its owner may read: chmod 600")
+            token = file.read(_LONGEST_TOKEN).decode("ascii").strip()
+    except OSError as error:
+        raise NotToldError(f"{path} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise NotToldError(f"{path} holds no access token") from None
+    if not token or not token.isprintable() or " " in token:
+        raise NotToldError(f"{path} holds no access token")
+    return token
