@@ -12,7 +12,7 @@ from tests.lab.driver import Lab
 
 _KUBECTL = "kubectl --kubeconfig /etc/kubernetes/admin.conf"
 _SETTINGS = "/var/lib/kubelet/config.yaml"
-_RESTART = "systemctl restart kubelet; until curl -fsS http://127.0.0.1:10248/healthz; do sleep 0.2; done"
+_RESTART = "systemctl restart kubelet; timeout 60 sh -c 'until ss -Hlnt | grep -q :10250; do sleep 0.2; done'"
 _MANIFEST = "/etc/kubernetes/manifests/kube-apiserver.yaml"
 _API = f"{_KUBECTL} -n kube-system get pod kube-apiserver-$(hostname)"
 _POD = """
