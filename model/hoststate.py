@@ -174,7 +174,7 @@ def plan(desired: HostState, seen: Seen) -> Change:
     restart = _concerned(file.restart for file in files)
     reload = tuple(name for name in _concerned(file.reload for file in files) if name not in restart)
     start = tuple(
-        name for name, (unit, now) in units.items() if unit.active and now.active != "active" and name not in restart
+        name for name, (unit, now) in units.items() if unit.active and now.active not in RUNNING and name not in restart
     )
     stop = tuple(name for name, (unit, now) in units.items() if unit.active is False and now.active not in _STOPPED)
     enable = tuple(name for name, (unit, now) in units.items() if unit.enabled and now.enabled not in _ENABLED)
@@ -227,6 +227,8 @@ def _package(name: str, now: str, wanted: str) -> str:
 
 
 _ENABLED = ("enabled", "static", "alias", "generated", "indirect", "enabled-runtime")
+# A service that is just reading its configuration anew runs.
+RUNNING = ("active", "reloading", "refreshing")
 _STOPPED = ("inactive", "failed", "")
 
 

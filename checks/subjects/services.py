@@ -5,6 +5,7 @@ from __future__ import annotations
 from checks.check import BOOTSTRAP, SERVERS, Finding, HostCheck, Place, Verdict, View, settled
 from model.host_facts import Clocked, HostFacts, Release, Socket, Sockets, Units
 from model.hosts import Machine
+from model.hoststate import RUNNING
 from model.hostview import is_named
 from model.matrix import rows_to
 from model.rows import Row
@@ -24,10 +25,10 @@ def running(view: View, machine: Machine, facts: HostFacts) -> Verdict:
     wrong, well = [], []
     for unit in units(view.site, machine):
         others = [known[name] for name in unit.instead if name in known]
-        if unit.since not in stages or any(other.active == "active" for other in others):
+        if unit.since not in stages or any(other.active in RUNNING for other in others):
             continue
         seen = known[unit.name]
-        if seen.active != "active":
+        if seen.active not in RUNNING:
             wrong.append(
                 f"{unit.name} does not run: {seen.active}, {seen.sub}"
                 if seen.loaded != "not-found"

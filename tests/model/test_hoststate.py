@@ -156,6 +156,11 @@ def test_a_changed_file_restarts_what_reads_it_and_starts_it_only_once() -> None
     assert todo.start == ()
 
 
+def test_a_service_that_is_just_reading_its_configuration_runs() -> None:
+    desired = HostState(units=(Unit("a.service"),))
+    assert not plan(desired, replace(NOTHING, units={"a.service": SeenUnit("enabled", "reloading")}))
+
+
 def test_a_stopped_unit_is_found() -> None:
     desired = HostState(units=(Unit("a.service"),))
     todo = plan(desired, replace(NOTHING, units={"a.service": SeenUnit("enabled", "failed")}))
