@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 from benchmarks import peers
 from benchmarks.figure import Figure, Used, used, wall
 from lab.instance import selected
 from model.load import load_site
+from model.outcome import UNKNOWN
 
 PYTHON = sys.executable
 LAB = (PYTHON, "-m", "lab")
@@ -39,6 +42,7 @@ def _beside(rounds: int) -> tuple[list[float], list[float], list[float]]:
     programs = peers.programs()
     ours, ansible, testinfra = [], [], []
     _up("reference")
+    wall((*RUN, PYTHON, "-m", "flows.verify_ports", "--quiet"))
     for _ in range(rounds):
         ours.append(wall(OURS))
         ansible.append(_ansible(programs))
@@ -48,18 +52,29 @@ def _beside(rounds: int) -> tuple[list[float], list[float], list[float]]:
 
 
 def _hundred(rounds: int) -> list[Used]:
+    """The ports of a hundred hosts are not proven first, which takes long: checks that go by that proof are unproven, and nothing else."""
     _up("100")
-    found = [used(OURS) for _ in range(rounds)]
+    found = []
+    for _ in range(rounds):
+        found.append(used(OURS, (UNKNOWN,)))
+        wrong = [each["host"] for each in _outcomes() if each["status"] in ("drift", "failed", "missing")]
+        if wrong:
+            raise RuntimeError(f"not every host was as declared: {', '.join(wrong[:5])}")
     wall((*LAB, "down"))
     return found
 
 
+def _outcomes() -> list[dict[str, Any]]:
+    report = selected().inventory / "reports/latest-compliance/report.json"
+    said: list[dict[str, Any]] = json.loads(report.read_text("utf-8"))["outcomes"]
+    return said
+
+
 def _up(profile: str) -> None:
-    """Boot a lab whose hosts are as declared: every check is good, on either side."""
+    """Boot a lab whose hosts are as declared."""
     wall((*LAB, "down"))
     wall((*LAB, "up", "--profile", profile))
     wall((*RUN, PYTHON, "-m", "flows.firewall", "--quiet"))
-    wall((*RUN, PYTHON, "-m", "flows.verify_ports", "--quiet"))
 
 
 def _ansible(programs: Path) -> float:

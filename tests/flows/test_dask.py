@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from distributed import LocalCluster
+from distributed.security import Security
 from nornir.core import Nornir
 from nornir.core.inventory import Host
 
@@ -179,4 +182,53 @@ def test_another_runner_is_refused(site: Site, runner: str) -> None:
 def test_a_scheduler_without_tls_is_refused(site: Site) -> None:
     opened = site("runner: {plugin: dask, options: {scheduler: 'tcp://127.0.0.1:1'}}")
     with pytest.raises(SiteError, match="over TLS alone"):
+        each(opened, lambda _: 1, names=NAMES, apart=True)
+
+
+def _papers(folder: Path) -> dict[str, str]:
+    """Write a new authority's certificate and key, and return the options that name them."""
+    made = Security.temporary()
+    texts = {"authority": made.tls_ca_file, "certificate": made.tls_client_cert, "key": made.tls_client_key}
+    folder.mkdir()
+    for name, text in texts.items():
+        (folder / name).write_text(text)
+    return {name: str(folder / name) for name in texts}
+
+
+@pytest.fixture
+def scheduler(tmp_path: Path) -> Iterator[tuple[str, dict[str, str]]]:
+    """A scheduler with two worker processes, which somebody else started: its address, and what it takes to talk to it."""
+    papers = _papers(tmp_path / "papers")
+    names = ("tls_ca_file", "tls_client_cert", "tls_client_key")
+    files = dict(zip(names, papers.values(), strict=True))
+    servers = {
+        f"tls_{end}_{kind}": papers[name]
+        for end in ("scheduler", "worker")
+        for kind, name in (("cert", "certificate"), ("key", "key"))
+    }
+    security = Security(**files, **servers, require_encryption=True)
+    places = {"dashboard": False, "dashboard_address": "127.0.0.1:0"}
+    with LocalCluster(
+        n_workers=2, threads_per_worker=4, security=security, dashboard_address=None, scheduler_kwargs=places
+    ) as cluster:
+        yield cluster.scheduler_address, papers
+
+
+def _named(address: str, papers: dict[str, str]) -> str:
+    return f"runner: {{plugin: dask, options: {json.dumps({'scheduler': address, **papers})}}}"
+
+
+def test_workers_of_a_scheduler_are_used_and_left_running(site: Site, scheduler: tuple[str, dict[str, str]]) -> None:
+    address, papers = scheduler
+    assert address.startswith("tls://")
+    first, second = (each(site(_named(address, papers)), lambda _: os.getpid(), names=NAMES, apart=True) for _ in "12")
+    assert set(first.values()) == set(second.values())
+    assert len(set(first.values())) == 2
+
+
+def test_a_scheduler_of_another_authority_is_refused(
+    site: Site, scheduler: tuple[str, dict[str, str]], tmp_path: Path
+) -> None:
+    opened = site(_named(scheduler[0], _papers(tmp_path / "others")))
+    with pytest.raises(SiteError, match="cannot be reached"):
         each(opened, lambda _: 1, names=NAMES, apart=True)

@@ -63,7 +63,8 @@ def test_what_is_no_report_exits_1(tmp_path: Path, text: str | None, capsys: pyt
 
 def test_a_report_is_rendered_anew(two: tuple[str, str], tmp_path: Path) -> None:
     assert reporting("show", two[1], "--render", str(tmp_path / "anew")) == 0
-    assert {path.name for path in (tmp_path / "anew").iterdir()} == {"report.json", "report.xml", "report.html"}
+    files = {"report.json", "report.xml", "report.html", "proof.json"}
+    assert {path.name for path in (tmp_path / "anew").iterdir()} == files
 
 
 def test_a_report_does_not_differ_from_itself(two: tuple[str, str], capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.checks.certificates import issued
-from tests.lab.compliances import MAIN, SERVERS, Seed, comply, found_and_mended, running, site_with
+from tests.lab.compliances import MAIN, SERVERS, Run, Seed, comply, found_and_mended, running, site_with
 from tests.lab.driver import Lab
 from tests.lab.firewalls import sh, until
 
@@ -298,3 +299,23 @@ def test_a_dead_host_is_failed_and_the_others_are_complete(lab: Lab) -> None:
             for each_run in (run, healthy)
         ]
         assert mine[0] == mine[1]
+
+
+def test_worker_processes_bring_what_threads_bring(lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    threads = comply(lab)
+    (tmp_path / "config.yaml").write_text(
+        "inventory: {plugin: SimpleInventory}\nlogging: {enabled: false}\nrunner: {plugin: dask, options: {workers: 2}}\n"
+    )
+    monkeypatch.setenv("MATRIX_FLEET_CONFIG", str(tmp_path / "config.yaml"))
+    spread = comply(lab)
+    assert (spread.exit, spread.complaint) == (threads.exit, threads.complaint) == (0, "")
+    assert _told(spread) == _told(threads)
+    assert spread.report["items"] == threads.report["items"]
+
+
+def _told(run: Run) -> list[tuple[str, str, str, str]]:
+    """Return every outcome without how long a look took."""
+    return [
+        (each["host"], each["subject"], each["status"], re.sub(r"[\d.]+ (s|ms|days)", "", each["message"]))
+        for each in run.report["outcomes"]
+    ]
