@@ -322,7 +322,12 @@ CASES = (
 
 def test_a_real_cluster_as_it_should_be_has_no_finding() -> None:
     assert bad(view(of=CLUSTER)).keys() == LAB
-    assert {check for _, check in pending(view(of=CLUSTER))} == {"certificates/site", "ports/pods", "updates/security"}
+    assert {check for _, check in pending(view(of=CLUSTER))} == {
+        "certificates/site",
+        "ports/pods",
+        "schedule/files",
+        "updates/security",
+    }
 
 
 @pytest.mark.parametrize(

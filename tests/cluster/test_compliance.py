@@ -10,6 +10,8 @@ from tests.cluster.lab_cluster import LabCluster, eventually
 from tests.lab.compliances import BAD, SERVERS, Seed, comply, found_and_mended
 from tests.lab.driver import Lab
 
+pytestmark = pytest.mark.all
+
 _KUBECTL = "kubectl --kubeconfig /etc/kubernetes/admin.conf"
 _SETTINGS = "/var/lib/kubelet/config.yaml"
 _RESTART = "systemctl restart kubelet; timeout 60 sh -c 'until ss -Hlnt | grep -q :10250; do sleep 0.2; done'"

@@ -17,6 +17,7 @@ EVERY = (
     errors.PlanRefused("what"),
     errors.LockHeld("what"),
     errors.SourceUnreachable("what", "next"),
+    errors.NotToldError("what"),
     errors.HostError("cp-1", "what", "next"),
     errors.Unreachable("cp-1", "what", "next"),
     errors.HostKeyUnknown("cp-1", "what", "next"),
