@@ -20,12 +20,14 @@ def account(view: View) -> ClusterAccount:
             reasons.append(f"{name} {view.silent.get(name, 'was not looked at')}")
             continue
         try:
-            api = view.facts[name].of(Told).api
+            told = view.facts[name].of(Told)
         except Unseen as error:
             reasons.append(f"{name}: {error}")
             continue
-        if api is not None:
-            return api
+        if told.api is not None:
+            return told.api
+        if told.runs:
+            reasons.append(f"{name}: its API server says {'; '.join(told.complaints)}")
     if reasons:
         raise Unseen(f"no control plane tells of the cluster: {'; '.join(reasons)}")
     raise NotYet(BOOTSTRAP)

@@ -10,6 +10,7 @@ from flows import bootstrap, firewall
 from flows._options import Options
 from flows._report import Screen
 from model.errors import SelectionError
+from model.load import load_site
 from model.outcome import DRIFTED, GOOD, Outcome, Status
 
 
@@ -33,13 +34,19 @@ def fix(options: Options, todo: Mapping[str, tuple[str, ...]]) -> bool:
     if not todo:
         screen.say("nothing that a flow mends by itself")
         return False
-    for name, hosts in todo.items():
+    limits = {name: (*hosts, *_planes(options)) if name in _OF_THE_API else hosts for name, hosts in todo.items()}
+    for name, hosts in limits.items():
         screen.say(f"--- what `{_TOLD[name]} --limit {','.join(hosts)}` would do")
         _RUNS[name](options, ",".join(hosts), True)
     if not _agreed(options):
         return False
-    codes = [_RUNS[name](options, ",".join(hosts), False) for name, hosts in todo.items()]
+    codes = [_RUNS[name](options, ",".join(hosts), False) for name, hosts in limits.items()]
     return any(code in (GOOD, DRIFTED) for code in codes)
+
+
+def _planes(options: Options) -> tuple[str, ...]:
+    """Return the hosts through which the API is reached."""
+    return tuple(each.name for each in load_site(options.inventory).servers if each.node == "control_plane")
 
 
 def _agreed(options: Options) -> bool:
@@ -82,6 +89,8 @@ _RUNS: Mapping[str, Callable[[Options, str, bool], int]] = {
     "labels": _phase("labels"),
     "firewall": _firewall,
 }
+# What these change lies in the API, not on the hosts.
+_OF_THE_API = {"labels"}
 _TOLD = {
     "os": "python -m flows.bootstrap --only os",
     "runtime": "python -m flows.bootstrap --only runtime",

@@ -52,12 +52,11 @@ class ClusterAccount:
     """
     What the API server of one control plane says.
 
-    `complaints` are its own about itself. `kubelets`: settings with which each runs, or why it does not tell. `programs`: command
+    `kubelets`: settings with which each runs, or why it does not tell. `programs`: command
     lines of the control plane's programs by (node, component). `labels` are those of each workload's pods, in the order of `workloads`.
     """
 
     version: str
-    complaints: tuple[str, ...]
     nodes: tuple[Node, ...]
     pods: tuple[Pod, ...]
     workloads: tuple[Workload, ...]
@@ -102,9 +101,15 @@ class EtcdAccount:
 
 @dataclass(frozen=True)
 class Told:
-    """What a host tells of the cluster: None for what it does not run."""
+    """
+    What a host tells of the cluster, if it `runs` an API server: what that complains of about itself, and its account.
 
-    api: ClusterAccount | None
+    `api` is None also where it gives none, for what it complains of.
+    """
+
+    runs: bool
+    complaints: tuple[str, ...] = ()
+    api: ClusterAccount | None = None
 
 
 @dataclass(frozen=True)

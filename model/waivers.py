@@ -11,7 +11,8 @@ from model.outcome import Outcome, Status, warns
 from model.report import Cell
 from model.settings import Waiver
 
-WAIVABLE = frozenset({Status.DRIFT, Status.FAILED, Status.UNPROVEN, Status.MISSING})
+# Somebody answers for what was found, and nobody for what could not be looked at.
+WAIVABLE = frozenset({Status.DRIFT, Status.UNPROVEN})
 
 
 def waive_outcomes(outcomes: Iterable[Outcome], waivers: Sequence[Waiver], today: date) -> tuple[Outcome, ...]:

@@ -8,7 +8,7 @@ from checks.account import account, etcd
 from checks.check import BOOTSTRAP, PLANES, HostCheck, NotYet, Place, Verdict, View, settled
 from model.cluster_account import EtcdAccount, EtcdTold, Told
 from model.hardening import FORBIDDEN, promised
-from model.host_facts import HostFacts, Release
+from model.host_facts import HostFacts, Release, Unseen
 from model.hosts import Machine
 
 _PROGRAMS = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "etcd")
@@ -18,15 +18,18 @@ _MIB = 1 << 20
 
 def control_plane(view: View, machine: Machine, facts: HostFacts) -> Verdict:
     """Find API servers that complain of themselves, and programs of the control plane that are not there or not ready."""
-    own = facts.of(Told).api
-    if own is None:
+    told = facts.of(Told)
+    if not told.runs:
         return _absent(view)
+    wrong = [f"its API server says {line}" for line in told.complaints]
+    own = told.api
+    if own is None:
+        return settled(wrong, "")
     ready = {
         pod.labels.get("component", ""): pod.ready
         for pod in own.pods
         if pod.node == machine.name and pod.namespace == "kube-system"
     }
-    wrong = [f"its API server says {line}" for line in own.complaints]
     wrong += [f"{name} does not run there" for name in _PROGRAMS if name not in ready]
     wrong += [f"{name} is not ready" for name in _PROGRAMS if not ready.get(name, True)]
     return settled(wrong, f"API server {own.version} is ready, and so are the others", {"version": own.version})
@@ -40,9 +43,12 @@ def _absent(view: View) -> Verdict:
 
 def settings(view: View, machine: Machine, facts: HostFacts) -> Verdict:
     """Find flags of the control plane's programs that are not as promised."""
-    own = facts.of(Told).api
-    if own is None:
+    told = facts.of(Told)
+    if not told.runs:
         raise NotYet(BOOTSTRAP)
+    own = told.api
+    if own is None:
+        raise Unseen(f"its API server says {'; '.join(told.complaints)}")
     wrong: list[str] = []
     count = 0
     shown = {name: list(command) for (host, name), command in own.programs.items() if host == machine.name}

@@ -28,7 +28,10 @@ def cluster(said: Said) -> Told:
     """Read what an API server says."""
     section = said["cluster"]
     if section is None:
-        return Told(None)
+        return Told(runs=False)
+    complaints = tuple(section["complaints"])
+    if "nodes" not in section:
+        return Told(runs=True, complaints=complaints)
     workloads = section["workloads"]
     commands = {
         (each["node"], each["metadata"]["labels"]["component"]): tuple(each["command"])
@@ -36,9 +39,10 @@ def cluster(said: Said) -> Told:
         if "command" in each
     }
     return Told(
+        True,
+        complaints,
         ClusterAccount(
             version=section["version"],
-            complaints=tuple(section["complaints"]),
             nodes=tuple(map(read_node, section["nodes"])),
             pods=tuple(map(_pod, section["pods"])),
             workloads=tuple(map(read_workload, workloads)),
@@ -50,7 +54,7 @@ def cluster(said: Said) -> Told:
             storage_classes=tuple(map(read_storage_class, section["classes"])),
             kubelets=section["kubelets"],
             programs=commands,
-        )
+        ),
     )
 
 

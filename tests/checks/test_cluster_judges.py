@@ -411,3 +411,10 @@ def test_a_section_that_is_missing_makes_its_checks_unproven(section: str) -> No
     assert unproven
     assert {host for host, _ in unproven} == {"cp-2"}
     assert all(section in told[place].doubt for place in unproven)
+
+
+def test_an_api_server_that_only_complains_is_found_and_another_tells_of_the_cluster() -> None:
+    told = verdicts(view({"cp-1": put("cluster", to={"complaints": ["[-]etcd failed: reason withheld"]})}, of=CLUSTER))
+    assert "says [-]etcd failed" in told["cp-1", "cluster/control-plane"].findings[0].message
+    assert "says [-]etcd failed" in told["cp-1", "cluster/settings"].doubt
+    assert told["w-1", "cluster/nodes"].told.startswith("is ready")

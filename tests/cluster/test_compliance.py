@@ -144,7 +144,6 @@ SEEDS = {
         at="cp-1",
         # Every DaemonSet wants a pod there.
         consequence=("cluster/workloads",),
-        begun=f"{_KUBECTL} -n kube-system get daemonset kube-proxy -o jsonpath='{{.status.desiredNumberScheduled}}' | grep -qx 7",
         settled=f"! {_KUBECTL} get daemonsets -A -o jsonpath='{{.items[*].status.desiredNumberScheduled}}' | grep -q 7",
     ),
     "etcd": Seed(

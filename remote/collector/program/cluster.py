@@ -23,10 +23,20 @@ def cluster(_wishes: Wishes) -> Any:
     if not Path(f"{_FOLDER}/manifests/kube-apiserver.yaml").exists():
         return None
     api = _api()
+    complaints = _complaints(api)
+    try:
+        return {"complaints": complaints} | _objects(api)
+    except Failed:
+        # One that says itself what it lacks has said enough.
+        if complaints:
+            return {"complaints": complaints}
+        raise
+
+
+def _objects(api: Api) -> dict[str, Any]:
     nodes = api.items("/api/v1/nodes")
     return {
         "version": api.get("/version")["gitVersion"],
-        "complaints": _complaints(api),
         "nodes": [_node(each) for each in nodes],
         "pods": [_pod(each) for each in api.items("/api/v1/pods")],
         "workloads": [
