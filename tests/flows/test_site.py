@@ -51,6 +51,10 @@ def test_answers_become_a_site_without_errors(tmp_path: Path) -> None:
     assert loaded.by_name["w-1"].roles == ("worker", "storage")
     assert "app-3" in loaded.by_name
     assert loaded.settings.kubernetes.endpoint.name == "api.acme.example.org"
+    # Else compliance would take the very user that it connects as for a stranger.
+    assert loaded.settings.servers.administrators == (
+        yaml.safe_load(ANSWERS.read_text("utf-8")).get("ssh_user", "deploy"),
+    )
 
 
 def test_every_part_of_the_site_file_is_explained(tmp_path: Path) -> None:
