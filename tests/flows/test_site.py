@@ -51,10 +51,16 @@ def test_answers_become_a_site_without_errors(tmp_path: Path) -> None:
     assert loaded.by_name["w-1"].roles == ("worker", "storage")
     assert "app-3" in loaded.by_name
     assert loaded.settings.kubernetes.endpoint.name == "api.acme.example.org"
-    # Else compliance would take the very user that it connects as for a stranger.
-    assert loaded.settings.servers.administrators == (
+    assert loaded.settings.servers.administrators == ()
         yaml.safe_load(ANSWERS.read_text("utf-8")).get("ssh_user", "deploy"),
     )
+
+
+def test_the_user_of_the_connections_is_an_administrator_and_no_stranger(tmp_path: Path) -> None:
+    given = yaml.safe_load(ANSWERS.read_text("utf-8")) | {"ssh_user": "deploy"}
+    (tmp_path / "answers.yaml").write_text(yaml.safe_dump(given), "utf-8")
+    assert _site("init", "--answers", tmp_path / "answers.yaml", "--output", tmp_path / "site") == 0
+    assert load_site(tmp_path / "site").settings.servers.administrators == ("deploy",)
 
 
 def test_every_part_of_the_site_file_is_explained(tmp_path: Path) -> None:
