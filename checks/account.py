@@ -33,6 +33,15 @@ def account(view: View) -> ClusterAccount:
     raise NotYet(BOOTSTRAP)
 
 
+def has_account(view: View) -> bool:
+    """Tell whether any control plane gives an account of the cluster."""
+    try:
+        account(view)
+    except (NotYet, Unseen):
+        return False
+    return True
+
+
 def etcd(view: View) -> dict[str, EtcdAccount]:
     """Return what each member that was heard of says, by its host."""
     found = {}

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from checks.account import has_account
 from checks.check import Check, HostCheck, SiteCheck, Verdict, View, said
 from checks.items import checklist
 from checks.wishes import wishes
@@ -139,15 +140,15 @@ def judged(checks: Iterable[Check], looked: Looked, names: Sequence[str]) -> tup
 def _of_host(check: HostCheck, looked: Looked, machine: Machine) -> Outcome:
     failure = looked.failures.get(machine.name)
     if failure is not None:
-        return _lost(check, failure)
+        return _lost(check, failure, looked.view)
     facts = looked.view.facts[machine.name]
     return _outcome(machine.name, check, said(lambda: check.judge(looked.view, machine, facts)), looked.view)
 
 
-def _lost(check: HostCheck, failure: HostFailure) -> Outcome:
-    """A silent host fails its own checks; what it was of something larger is missing there, with the host as the cause."""
+def _lost(check: HostCheck, failure: HostFailure, view: View) -> Outcome:
+    """A silent host fails its own checks; what it was of a cluster that others tell of is missing there, with the host as the cause."""
     evidence = _evidence(check, None)
-    if not check.part:
+    if not check.part or not has_account(view):
         return Outcome(failure.host, check.id, failure.status, failure.message, failure.next, evidence, failure.seconds)
     message = f"{check.part} is missing with its host: {failure.message}"
     return Outcome(failure.host, check.id, Status.MISSING, message, failure.next, evidence, failure.seconds)

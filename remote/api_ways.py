@@ -11,6 +11,7 @@ from remote.api_way import Answer, Broken, Request, Way
 
 PATIENCE_SECONDS = 20.0
 _PAUSE_SECONDS = 0.3
+_READY = Request("GET", "/readyz")
 _NEXT = {
     401: "is the host's admin.conf of this cluster, and not expired?",
     403: "is the host's admin.conf an administrator's?",
@@ -74,6 +75,10 @@ class Ways:
         """Return a way's answer, or in words why another one should be asked."""
         try:
             answer = way.ask(request)
+            if answer.status == 403:
+                if not _is_ready(way):
+                    return self._later(way, "its API server has not read yet who may do what")
+                answer = way.ask(request)
             if not answer.passing or not request.repeatable:
                 return answer
             reason = f"HTTP {answer.status}: {answer.said.get('message', '')}"
@@ -81,9 +86,18 @@ class Ways:
             if error.sent and not request.repeatable:
                 raise KubernetesError(way.name, str(request), f"no answer: {error}", "did it happen?") from None
             reason = str(error)
+        return self._later(way, reason)
+
+    def _later(self, way: Way, reason: str) -> str:
+        """Have a way asked last from then on, for that reason."""
         with self._ordering:
             self._ways.sort(key=lambda each: each is way)
         return reason
+
+
+def _is_ready(way: Way) -> bool:
+    """Tell whether a server's refusals count: a starting one refuses even an administrator, until it has read the roles. Raises `Broken`."""
+    return way.ask(_READY).status == 200
 
 
 def refusal(request: Request, answer: Answer) -> KubernetesError:

@@ -10,6 +10,10 @@ import pytest
 
 from checks.check import View
 from checks.discovery import every
+from flows._compliance import Looked, judged
+from flows._hosts import HostFailure
+from model.cluster_account import Told
+from model.outcome import Status
 from tests.checks.golden import CLUSTER, bad, pending, verdicts, view
 from tests.checks.test_judges import Case, both, put
 
@@ -384,6 +388,16 @@ def test_what_a_silent_host_held_is_not_called_drift() -> None:
     seen = without("w-1", changes={"cp-1": one_less})
     assert bad(seen).keys() == LAB - {("w-1", "updates/archive")}
     assert "the others are on w-1" in verdicts(seen)["controller", "cluster/workloads"].told
+
+
+def test_where_there_is_no_cluster_nothing_of_it_is_missing_with_a_silent_host() -> None:
+    there = without("w-1")
+    nobody = Told(runs=False, complaints=(), api=None)
+    bare = replace(there, facts={name: replace(facts, parts={**facts.parts, Told: nobody}) for name, facts in there.facts.items()})
+    failure = HostFailure("w-1", None, "no route to host", "is it running?")
+    for seen, expected in ((there, {Status.FAILED, Status.MISSING}), (bare, {Status.FAILED})):
+        outcomes = judged(every(), Looked(seen, {"w-1": failure}), ("w-1",))
+        assert {outcome.status for outcome in outcomes if outcome.host == "w-1"} == expected
 
 
 def test_more_pods_than_the_silent_host_held_are_missed() -> None:

@@ -138,13 +138,14 @@ SEEDS = {
     "stranger": Seed(
         "controller",
         _apply(_NODE),
-        f"{_KUBECTL} delete node eve",
+        # A DaemonSet's pod for a node that is gone waits for ever.
+        f"{_KUBECTL} delete node eve; {_KUBECTL} delete pods -A --field-selector status.phase=Pending --now",
         ("cluster/strangers",),
         "eve is a node",
         at="cp-1",
         # Every DaemonSet wants a pod there.
         consequence=("cluster/workloads",),
-        settled=f"! {_KUBECTL} get daemonsets -A -o jsonpath='{{.items[*].status.desiredNumberScheduled}}' | grep -q 7",
+        settled=f"! {_KUBECTL} get daemonsets -A -o jsonpath='{{.items[*].status.desiredNumberScheduled}}' | grep -qw 7",
     ),
     "etcd": Seed(
         "cp-3",

@@ -52,8 +52,6 @@ def test_answers_become_a_site_without_errors(tmp_path: Path) -> None:
     assert "app-3" in loaded.by_name
     assert loaded.settings.kubernetes.endpoint.name == "api.acme.example.org"
     assert loaded.settings.servers.administrators == ()
-        yaml.safe_load(ANSWERS.read_text("utf-8")).get("ssh_user", "deploy"),
-    )
 
 
 def test_the_user_of_the_connections_is_an_administrator_and_no_stranger(tmp_path: Path) -> None:

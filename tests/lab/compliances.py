@@ -106,9 +106,9 @@ def found_and_mended(lab: Lab, seed: Seed) -> None:
         assert any(seed.says in told[pair] for pair in seed.expected), told
     finally:
         mended = lab.shell(at, ("sh", "-ec", seed.mend))
+        if seed.settled:
+            until(lambda: lab.shell(at, ("sh", "-c", seed.settled)).returncode == 0, _SETTLE_SECONDS)
     assert mended.returncode == 0, mended.stderr
-    if seed.settled:
-        until(lambda: lab.shell(at, ("sh", "-c", seed.settled)).returncode == 0, _SETTLE_SECONDS)
     after = comply(lab)
     assert (after.exit, after.bad) == (0, set()), {pair: after.outcome(*pair)["message"] for pair in after.bad}
     assert after.report["since"]["gone"]

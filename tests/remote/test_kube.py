@@ -122,6 +122,15 @@ def test_patience_outlasts_a_server_that_starts(place: Place) -> None:
     assert len(server.asked) == 3
 
 
+def test_a_server_that_has_not_read_the_roles_yet_refuses_nobody_for_good(place: Place) -> None:
+    starting = place.serve(lambda _, path: (500 if path == "/readyz" else 403, thing("a")))
+    cluster = place.cluster(starting.port, place.serve(good).port)
+    assert cluster.get("/api/v1/nodes/a")["kind"] == "ConfigMap"
+    assert starting.asked == ["GET /api/v1/nodes/a", "GET /readyz"]
+    between = iter([403, 200, 200])
+    assert place.cluster(place.serve(lambda *_: (next(between), thing("b"))).port).get("/version")["kind"] == "ConfigMap"
+
+
 def test_a_leader_election_of_etcd_passes(place: Place) -> None:
     answers = iter([(500, {"message": "etcdserver: leader changed"}), (200, thing("a"))])
     cluster = place.cluster(place.serve(lambda *_: next(answers)).port, patience=10)
@@ -187,7 +196,7 @@ def test_a_connection_that_ended_between_requests_is_opened_anew(place: Place) -
 def test_a_refusal_says_host_verb_object_and_reason(place: Place) -> None:
     said = {"kind": "Status", "reason": "Forbidden", "message": 'nodes "a" is forbidden', "code": 403}
     with pytest.raises(KubernetesError) as caught:
-        place.cluster(place.serve(lambda *_: (403, said)).port).delete("/api/v1/nodes/a")
+        place.cluster(place.serve(lambda _, path: (200 if path == "/readyz" else 403, said)).port).delete("/api/v1/nodes/a")
     error = caught.value
     assert str(error) == 'cp-1: Kubernetes: DELETE /api/v1/nodes/a: nodes "a" is forbidden (403)'
     assert (error.status, error.reason, error.next_step) == (
