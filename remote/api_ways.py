@@ -96,7 +96,7 @@ class Ways:
 
 
 def _is_ready(way: Way) -> bool:
-    """Tell whether a server's refusals count: a starting one refuses even an administrator, until it has read the roles. Raises `Broken`."""
+    """Tell whether a server's refusals count: a starting one refuses even an administrator, until it read the roles. Raises `Broken`."""
     return way.ask(_READY).status == 200
 
 
