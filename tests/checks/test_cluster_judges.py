@@ -393,7 +393,9 @@ def test_what_a_silent_host_held_is_not_called_drift() -> None:
 def test_where_there_is_no_cluster_nothing_of_it_is_missing_with_a_silent_host() -> None:
     there = without("w-1")
     nobody = Told(runs=False, complaints=(), api=None)
-    bare = replace(there, facts={name: replace(facts, parts={**facts.parts, Told: nobody}) for name, facts in there.facts.items()})
+    bare = replace(
+        there, facts={name: replace(facts, parts={**facts.parts, Told: nobody}) for name, facts in there.facts.items()}
+    )
     failure = HostFailure("w-1", None, "no route to host", "is it running?")
     for seen, expected in ((there, {Status.FAILED, Status.MISSING}), (bare, {Status.FAILED})):
         outcomes = judged(every(), Looked(seen, {"w-1": failure}), ("w-1",))

@@ -128,7 +128,9 @@ def test_a_server_that_has_not_read_the_roles_yet_refuses_nobody_for_good(place:
     assert cluster.get("/api/v1/nodes/a")["kind"] == "ConfigMap"
     assert starting.asked == ["GET /api/v1/nodes/a", "GET /readyz"]
     between = iter([403, 200, 200])
-    assert place.cluster(place.serve(lambda *_: (next(between), thing("b"))).port).get("/version")["kind"] == "ConfigMap"
+    assert (
+        place.cluster(place.serve(lambda *_: (next(between), thing("b"))).port).get("/version")["kind"] == "ConfigMap"
+    )
 
 
 def test_a_leader_election_of_etcd_passes(place: Place) -> None:
@@ -196,7 +198,9 @@ def test_a_connection_that_ended_between_requests_is_opened_anew(place: Place) -
 def test_a_refusal_says_host_verb_object_and_reason(place: Place) -> None:
     said = {"kind": "Status", "reason": "Forbidden", "message": 'nodes "a" is forbidden', "code": 403}
     with pytest.raises(KubernetesError) as caught:
-        place.cluster(place.serve(lambda _, path: (200 if path == "/readyz" else 403, said)).port).delete("/api/v1/nodes/a")
+        place.cluster(place.serve(lambda _, path: (200 if path == "/readyz" else 403, said)).port).delete(
+            "/api/v1/nodes/a"
+        )
     error = caught.value
     assert str(error) == 'cp-1: Kubernetes: DELETE /api/v1/nodes/a: nodes "a" is forbidden (403)'
     assert (error.status, error.reason, error.next_step) == (
