@@ -43,7 +43,8 @@ def bootstrap(context: Context, phases: Sequence[Phase], *, purge: bool) -> Ingr
             seconds = _run(work, phases)
         finally:
             work.release()
-    return Ingredients((), names, extra={**roles(context.site), "phases": seconds})
+    heard = names if any(phase.everywhere for phase in phases) else tuple(name for name in names if name in work.lost)
+    return Ingredients((), heard, extra={**roles(context.site), "phases": seconds})
 
 
 def _take_bundle(work: Work, *, whole: bool) -> None:

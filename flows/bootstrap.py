@@ -26,7 +26,7 @@ PHASES = (
     Phase("control-planes", "Join the other control planes, one at a time", members.control_planes),
     Phase("workers", "Join all other nodes", members.workers),
     Phase("cni", "Give pods a network", network.pods),
-    Phase("labels", "Label and taint nodes by their roles", network.names),
+    Phase("labels", "Label and taint nodes by their roles", network.names, everywhere=False),
     Phase("storage", "Give pods volumes on declared disks", storage.run),
     Phase("verify", "Look at the cluster that stands now, from its API, its pods and by packets", verify.run),
 )

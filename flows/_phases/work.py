@@ -31,12 +31,17 @@ _LOCK_SECONDS = 340.0
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """One step of the way: `run` returns its outcomes; whatever is wrong with a `gate` stops everything behind it."""
+    """
+    One step of the way: `run` returns its outcomes; whatever is wrong with a `gate` stops everything behind it.
+
+    `everywhere`: it tells of every host, and not of the cluster alone.
+    """
 
     name: str
     title: str
     run: Callable[[Work], tuple[Outcome, ...]]
     gate: bool = False
+    everywhere: bool = True
 
 
 @dataclass

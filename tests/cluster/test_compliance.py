@@ -156,7 +156,8 @@ SEEDS = {
         # Its API server has nobody to ask; controller manager and scheduler ask it in vain.
         consequence=("cluster/control-plane", "cluster/settings", "cluster/pods"),
         begun="! ss -Hlnt | grep -q :2379",
-        settled=f"{_KUBECTL} get --raw /readyz && ! {_KUBECTL} -n kube-system get pods --field-selector spec.nodeName=cp-3 | grep 0/1",
+        settled=f"{_KUBECTL} --server https://10.20.1.13:6443 get --raw /readyz && "
+        f"! {_KUBECTL} -n kube-system get pods --field-selector spec.nodeName=cp-3 | grep 0/1",
     ),
     "names": Seed(
         "controller",

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import yaml
@@ -110,6 +111,10 @@ def found_and_mended(lab: Lab, seed: Seed) -> None:
             until(lambda: lab.shell(at, ("sh", "-c", seed.settled)).returncode == 0, _SETTLE_SECONDS)
     assert mended.returncode == 0, mended.stderr
     after = comply(lab)
+    # A cluster tells for a while of what it went through.
+    end = monotonic() + (_SETTLE_SECONDS if seed.settled else 0)
+    while after.exit != 0 and monotonic() < end:
+        after = comply(lab)
     assert (after.exit, after.bad) == (0, set()), {pair: after.outcome(*pair)["message"] for pair in after.bad}
     assert after.report["since"]["gone"]
 
