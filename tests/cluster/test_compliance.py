@@ -158,6 +158,7 @@ SEEDS = {
         begun="! ss -Hlnt | grep -q :2379",
         settled=f"{_KUBECTL} --server https://10.20.1.13:6443 get --raw /readyz && "
         f"! {_KUBECTL} -n kube-system get pods --field-selector spec.nodeName=cp-3 | grep 0/1",
+        lingers=True,
     ),
     "names": Seed(
         "controller",

@@ -71,7 +71,7 @@ class Seed:
 
     `elsewhere`: pairs of host and check where it is seen instead; `consequence`: checks that may fire too, as they name the cause.
     `at`: where its commands are given, if not on that host. `begun`, `settled`: what must hold there before it is looked at, and before it
-    is mended for sure.
+    is mended for sure. `lingers`: a cluster tells for a while of what it went through.
     """
 
     host: str
@@ -84,6 +84,7 @@ class Seed:
     settled: str = ""
     begun: str = ""
     at: str = ""
+    lingers: bool = False
 
     @property
     def expected(self) -> set[tuple[str, str]]:
@@ -111,8 +112,7 @@ def found_and_mended(lab: Lab, seed: Seed) -> None:
             until(lambda: lab.shell(at, ("sh", "-c", seed.settled)).returncode == 0, _SETTLE_SECONDS)
     assert mended.returncode == 0, mended.stderr
     after = comply(lab)
-    # A cluster tells for a while of what it went through.
-    end = monotonic() + (_SETTLE_SECONDS if seed.settled else 0)
+    end = monotonic() + (_SETTLE_SECONDS if seed.lingers else 0)
     while after.exit != 0 and monotonic() < end:
         after = comply(lab)
     assert (after.exit, after.bad) == (0, set()), {pair: after.outcome(*pair)["message"] for pair in after.bad}
