@@ -46,6 +46,8 @@ class Spread:
         self.order = pack_task(task)
         self.live: list[str] = []
         self.pending: dict[str, _Asked] = {}
+        # Hosts whose worker ended, and which no other has taken yet.
+        self.suspects: list[_Asked] = []
         self.done: queue.SimpleQueue[tuple[str, Future]] = queue.SimpleQueue()
 
     def run(self, hosts: list[Host]) -> AggregatedResult:
@@ -73,18 +75,19 @@ class Spread:
         # Sent once to every worker, and not with every host.
         shared = self.client.scatter(self.order, broadcast=True, hash=False)
         for host in hosts:
-            self._ask(host, shared, ())
-        while self.pending and (self.end is None or time.monotonic() < self.end):
+            self._ask(host, shared, (), self.live)
+        while (self.pending or self.suspects) and (self.end is None or time.monotonic() < self.end):
             try:
                 name, future = self.done.get(timeout=self._patience())
             except queue.Empty:
-                yield from self._orphans()
+                self._orphans()
             else:
                 yield from self._answered(name, future)
+            yield from self._try_suspects()
 
-    def _ask(self, host: Host, order: Parcel | Future, before: tuple[str, ...]) -> None:
+    def _ask(self, host: Host, order: Parcel | Future, before: tuple[str, ...], among: list[str]) -> None:
         load = Counter(asked.workers[-1] for asked in self.pending.values())
-        worker = min((address for address in self.live if address not in before), key=lambda address: load[address])
+        worker = min(among, key=lambda address: load[address])
         future = self.client.submit(perform, order, pack_host(host), workers=[worker], pure=False)
         self.pending[host.name] = _Asked(host, (*before, worker), future)
         future.add_done_callback(lambda done: self.done.put((host.name, done)))
@@ -98,32 +101,48 @@ class Spread:
             answer: Parcel = future.result(timeout=_FETCH_SECONDS)
         except TimeoutError:
             self.done.put((name, future))
-            yield from self._orphans()
+            self._orphans()
             return
         except Exception:  # noqa: BLE001 - workers never raise: whatever this is, the answer went with its worker
-            yield from self._again(asked)
+            self._suspect(asked)
             return
         del self.pending[name]
         yield name, unpack(answer, asked.host)
 
-    def _orphans(self) -> Iterator[tuple[str, MultiResult]]:
+    def _orphans(self) -> None:
         """Take hosts out of the hands of workers that are no more."""
         self._look()
         for asked in [asked for asked in self.pending.values() if asked.workers[-1] not in self.live]:
-            yield from self._again(asked)
+            self._suspect(asked)
 
-    def _again(self, asked: _Asked) -> Iterator[tuple[str, MultiResult]]:
+    def _suspect(self, asked: _Asked) -> None:
         del self.pending[asked.host.name]
         self.client.cancel([asked.future])
-        self._look()
-        others = [address for address in self.live if address not in asked.workers]
-        if others and len(asked.workers) < _MOST_WORKERS:
-            # What was sent to all before may have gone with the worker.
-            self._ask(asked.host, self.order, asked.workers)
+        self.suspects.append(asked)
+
+    def _try_suspects(self) -> Iterator[tuple[str, MultiResult]]:
+        """Ask hosts whose worker ended once more, one at a time of each worker: who ends that one too is known by it."""
+        if not self.suspects:
             return
+        self._look()
+        waiting, self.suspects = self.suspects, []
+        for asked in waiting:
+            others = [address for address in self.live if address not in asked.workers]
+            if not others or len(asked.workers) == _MOST_WORKERS:
+                yield asked.host.name, self._lost(asked)
+                continue
+            busy = {other.workers[-1] for other in self.pending.values() if len(other.workers) > 1}
+            free = [address for address in others if address not in busy]
+            if free:
+                # What was sent to all before may have gone with the worker.
+                self._ask(asked.host, self.order, asked.workers, free)
+            else:
+                self.suspects.append(asked)
+
+    def _lost(self, asked: _Asked) -> MultiResult:
         times = "ended, and so did the next one" if len(asked.workers) > 1 else "ended, and there is no other"
         told = f"the worker process that asked it {times} ({', '.join(asked.workers)})"
-        yield asked.host.name, lost(asked.host, self.task.name, told)
+        return lost(asked.host, self.task.name, told)
 
     def _look(self) -> None:
         self.live = sorted(self.client.scheduler_info(n_workers=-1)["workers"])

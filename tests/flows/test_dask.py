@@ -150,6 +150,20 @@ def test_hosts_whose_workers_end_twice_are_reported_with_the_cause(site: Site, t
     assert len(list(folder.iterdir())) == 2
 
 
+def test_hosts_beside_the_one_that_ends_workers_are_answered(site: Site) -> None:
+    def task(host: Host) -> str:
+        if host.name == "a-1":
+            os.kill(os.getpid(), signal.SIGKILL)
+        # Long enough for a worker to have all its hosts in hands when the one beside them ends it.
+        time.sleep(1)
+        return "fine"
+
+    runner = "runner: {plugin: dask, options: {workers: 2}}"
+    found = each(site(runner), task, names=NAMES, apart=True, deadline=60)
+    assert isinstance(found.pop("a-1"), HostFailure)
+    assert set(found.values()) == {"fine"}
+
+
 def test_a_slow_host_is_not_waited_for(site: Site) -> None:
     def task(host: Host) -> str:
         if host.name == "a-1":
