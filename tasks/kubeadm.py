@@ -28,6 +28,7 @@ STEP = Path(__file__).parent.parent / "templates" / "host" / "node-step.sh"
 LOG = "/var/lib/matrix-fleet/kubeadm.log"
 SECONDS = 900.0
 _TOKEN_SECONDS = 60.0
+_COMPLAINT = 700
 # What makes a host a control plane of this cluster and of no other; everything else kubeadm makes anew on each.
 _KEYS = (
     *(f"pki/{name}" for name in ("ca.crt", "ca.key", "sa.key", "sa.pub", "front-proxy-ca.crt", "front-proxy-ca.key")),
@@ -125,7 +126,9 @@ def run_step(host: Host, kind: str, config: str) -> None:
     script = STEP.read_text("utf-8")
     done = run(host, ("sh", "-c", script, "sh", kind), stdin=config.encode(), root=True, timeout=SECONDS)
     if done.exit_code:
-        raise CommandFailed(host.name, ("kubeadm", kind), done.exit_code, _words(host), f"read {LOG} there")
+        # Where kubeadm itself was never started, whoever should have started it says why.
+        why = _words(host) or done.stderr.decode(errors="replace").strip()[-_COMPLAINT:] or "it said nothing"
+        raise CommandFailed(host.name, ("kubeadm", kind), done.exit_code, why, f"read {LOG} there")
 
 
 def version(host: Host) -> str:
@@ -147,7 +150,7 @@ def _words(host: Host) -> str:
 
     lines = run(host, ("tail", "-n", "40", LOG), root=True).stdout.decode(errors="replace").splitlines()
     errors = [line.strip() for line in lines if "error" in line.lower() or "[ERROR" in line]
-    return "; ".join((errors or [line.strip() for line in lines if line.strip()])[-4:])[:700] or "it said nothing"
+    return "; ".join((errors or [line.strip() for line in lines if line.strip()])[-4:])[:_COMPLAINT]
 
 
 def reset(host: Host) -> None:
