@@ -102,6 +102,10 @@ def _ready(work: Work, host: Host) -> bool:
     if facts.progress == "running":
         kubeadm.await_step(host)
         facts = work.look_again(host.name)
+    if facts.progress == "running":
+        raise HostError(
+            host.name, "an earlier run's step is still under way there", f"wait for it: tail -f {kubeadm.LOG}"
+        )
     if facts.progress == "member":
         return False
     if facts.progress == "broken":

@@ -8,7 +8,7 @@ mf_paths='/etc/kubernetes /etc/cni/net.d /var/lib/cni /run/flannel /run/calico /
 /var/lib/kubelet /var/lib/containerd /run/containerd /var/log/pods /var/log/containers /var/log/kubernetes /var/log/calico
 /usr/libexec/kubernetes /opt/containerd /etc/containerd /etc/systemd/system/kubelet.service /etc/systemd/system/kubelet.service.d
 /etc/systemd/system/containerd.service /etc/systemd/system/containerd.service.d /etc/matrix-fleet/nodeports.nft
-/etc/systemd/system/matrix-fleet-nodeports.service /var/lib/matrix-fleet/kubeadm.log /var/lib/matrix-fleet/secrets/encryption
+/etc/systemd/system/matrix-fleet-nodeports.service /var/lib/matrix-fleet/kubeadm.log /var/lib/matrix-fleet/kubeadm.log.1 /var/lib/matrix-fleet/secrets/encryption
 /var/lib/matrix-fleet/secrets/keepalived /var/lib/matrix-fleet/node'
 mf_units='kubelet.service containerd.service matrix-fleet-nodeports.service'
 mf_balancers='haproxy:/etc/haproxy/haproxy.cfg keepalived:/etc/keepalived/keepalived.conf'

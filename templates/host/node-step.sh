@@ -4,11 +4,19 @@ set -u
 umask 077
 mf_state=/var/lib/matrix-fleet
 mkdir -p "$mf_state" /run/matrix-fleet && cat >/run/matrix-fleet/kubeadm.yaml || exit 1
+# A file, and not words of the unit: systemd writes a command's words into the unit's description, where a second line spoils it.
+cat >/run/matrix-fleet/kubeadm.sh <<'END' || exit 1
+kubeadm "$@" --config /run/matrix-fleet/kubeadm.yaml
+code=$?
+rm -f /run/matrix-fleet/kubeadm.yaml
+[ $code -ne 0 ] || chmod 600 /var/lib/kubelet/config.yaml || code=1
+[ $code -ne 0 ] || printf "done %s\n" "$1" >/var/lib/matrix-fleet/node
+exit $code
+END
 printf 'started %s\n' "$1" >"$mf_state/node"
 [ "$1" = join ] || set -- "$1" --skip-token-print
+[ ! -s "$mf_state/kubeadm.log" ] || mv -f "$mf_state/kubeadm.log" "$mf_state/kubeadm.log.1"
 : >"$mf_state/kubeadm.log"
 exec systemd-run --quiet --wait --collect --unit=matrix-fleet-node --property=RuntimeMaxSec=900 \
     --property=StandardOutput=append:"$mf_state/kubeadm.log" --property=StandardError=append:"$mf_state/kubeadm.log" \
-    /bin/sh -c 'kubeadm "$@" --config /run/matrix-fleet/kubeadm.yaml; code=$?; rm -f /run/matrix-fleet/kubeadm.yaml
-[ $code -ne 0 ] || chmod 600 /var/lib/kubelet/config.yaml || code=1
-[ $code -ne 0 ] || printf "done %s\n" "$1" >/var/lib/matrix-fleet/node; exit $code' sh "$@"
+    /bin/sh /run/matrix-fleet/kubeadm.sh "$@"
