@@ -3,6 +3,10 @@
 set -u
 umask 077
 mf_state=/var/lib/matrix-fleet
+if systemctl is-active --quiet matrix-fleet-node.service; then
+    echo "another step is under way here" >&2
+    exit 1
+fi
 mkdir -p "$mf_state" /run/matrix-fleet && cat >/run/matrix-fleet/kubeadm.yaml || exit 1
 # A file, and not words of the unit: systemd writes a command's words into the unit's description, where a second line spoils it.
 cat >/run/matrix-fleet/kubeadm.sh <<'END' || exit 1

@@ -55,7 +55,9 @@ def test_a_step_survives_whoever_began_it_and_a_reload_and_can_be_waited_for(
     assert waited.stdout == "done join\n", waited.stderr
 
 
-def test_a_second_step_beside_it_is_refused_and_named(lab: Lab, begun: subprocess.Popen[str]) -> None:
-    second = _at(lab, STEP.read_text(), "kind: JoinConfiguration\n")
+def test_a_second_step_beside_it_is_refused_and_spoils_nothing(lab: Lab, begun: subprocess.Popen[str]) -> None:
+    second = _at(lab, STEP.read_text(), "kind: Another\n")
     assert second.returncode == 1
-    assert f"Unit {UNIT} was already loaded" in second.stderr
+    assert second.stderr == "another step is under way here\n"
+    kept = _at(lab, 'cat /run/matrix-fleet/kubeadm.yaml /var/lib/matrix-fleet/node "$1"')
+    assert kept.stdout == "kind: JoinConfiguration\nstarted join\nsaw join --config /run/matrix-fleet/kubeadm.yaml\n"
