@@ -66,9 +66,9 @@ BOMBS = {
 @pytest.mark.parametrize("name", BOMBS)
 def test_bomb_fails_fast(name: str, tmp_path: Path) -> None:
     folder = write(tmp_path, {"text": {"site": BOMBS[name]}})
-    started = time.monotonic()
+    started = time.process_time()
     found = _examine(folder)
-    assert time.monotonic() - started < 3
+    assert time.process_time() - started < 3
     assert any(file == "site.yaml" for file, _ in found)
     assert all(len(finding.value) < 200 for finding in examine(folder)[1])
 
