@@ -9,7 +9,6 @@ import pytest
 
 from tests.lab.driver import Lab
 
-
 # Minutes of waiting for timers and reboots, on labs of its own.
 _APART = "test_schedule"
 
