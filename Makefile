@@ -33,7 +33,7 @@ down: setup ## take the lab down completely
 	$(PY) -m lab down
 
 test: setup promtool synapse lint ## lint, types, every test that needs no cluster; boots a small lab of its own (needs root)
-	$(PY) -m pytest -q -n 2 --dist loadgroup tests --ignore=tests/cluster
+	$(PY) -m pytest -q -n 2 --dist loadfile tests --ignore=tests/cluster
 
 test-cluster: bundle ## a real cluster made, made again, and its control planes powered off in turn
 	$(PY) -m pytest -q tests/cluster -m "not all"

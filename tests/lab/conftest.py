@@ -9,21 +9,14 @@ import pytest
 
 from tests.lab.driver import Lab
 
-# Minutes of waiting for timers and reboots, on labs of its own.
-_APART = "test_schedule"
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep tests that share a lab in one process, where several run."""
-    for item in items:
-        if "lab" in item.path.parts:
-            item.add_marker(pytest.mark.xdist_group(_APART if item.path.stem == _APART else "lab"))
+# Each of several processes that run tests has labs of its own.
+_WORKER = os.environ.get("PYTEST_XDIST_WORKER", "").removeprefix("gw")
 
 
 def _up(name: str, *options: str) -> Iterator[Lab]:
     if os.geteuid() != 0:
         pytest.fail("these tests boot a lab: run them as root")
-    lab = Lab(name)
+    lab = Lab(name + _WORKER)
     lab.do("up", *options)
     yield lab
     lab.do("down")
