@@ -70,8 +70,7 @@ def outcomes_of(
     outcomes = [failure.outcome() for failure in observed.failures.values()]
     outcomes += [
         Outcome(name, "python3", Status.FAILED, "python3 missing: the probe agent cannot run", _INSTALL)
-        for name in observed.facts
-        if name not in observed.views
+        for name in observed.agentless
     ]
     problems: dict[str, dict[str, str]] = {}
     for name, agents in window.agents.items():

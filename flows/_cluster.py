@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -39,15 +39,15 @@ class Seen:
     absent: str = ""
 
 
-def look(nr: Nornir, site: Site, views: Mapping[str, HostView]) -> Seen:
+def look(site: Site, views: Mapping[str, HostView], api: Callable[[], ClusterPorts]) -> Seen:
     """
-    Ask the cluster's API; a site without a cluster has none to ask, one whose API gives no answer is a failure of its own.
+    Ask the cluster's API by `api`; a site without a cluster has none to ask, one whose API gives no answer is a failure of its own.
     """
     holders, found = _endpoint(site, views)
     if not any(is_named(each.process, _SIGNS) for view in views.values() for each in view.listeners):
         return Seen(holders=holders, absent="no cluster yet")
     try:
-        ports = _ask(nr, site)
+        ports = api()
     except (KubernetesError, PlanRefused) as error:
         message = f"Services and pods are not known: {error}"
         failed = Outcome("controller", "cluster", Status.FAILED, message, error.next_step)
@@ -62,12 +62,24 @@ def look(nr: Nornir, site: Site, views: Mapping[str, HostView]) -> Seen:
     )
 
 
-def _ask(nr: Nornir, site: Site) -> ClusterPorts:
+def ask(nr: Nornir, site: Site) -> ClusterPorts:
+    """Ask the API as its administrator; raises `KubernetesError` and `PlanRefused`."""
     from remote.facts.probe_ports import observe
     from remote.kube import open_cluster
 
     with open_cluster(nr, site) as cluster:
         return observe(cluster)
+
+
+def told(accounts: Mapping[str, ClusterPorts | str]) -> ClusterPorts:
+    """Return what one of the control planes said of its own accord; raises `PlanRefused` where none did."""
+    for account in accounts.values():
+        if not isinstance(account, str):
+            return account
+    why = "; ".join(f"{name}: {account}" for name, account in accounts.items())
+    refused = PlanRefused(why or "no control plane was looked at")
+    refused.next_step = "is any control plane up and joined?"
+    raise refused
 
 
 def _endpoint(site: Site, views: Mapping[str, HostView]) -> tuple[dict[Address, str], tuple[Outcome, ...]]:

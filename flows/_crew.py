@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from flows._ends import End, each_end
 from flows._hosts import HostFailure, each
@@ -14,6 +14,7 @@ from model.errors import HostError
 from model.evidence import Accounts
 from model.pairs import Pair, assignments
 from model.probing import Assignment, Sent, Witnessed, expected_at
+from remote.installed import program
 from remote.probe import bundle
 from remote.probe.session import Source, Witness
 from remote.shell import start, tcp_banner
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from nornir.core import Nornir
     from nornir.core.inventory import Host
 
+Agent = TypeVar("Agent", Witness, Source)
 # A host's two agents start, arm and answer within seconds; nothing here waits longer for one of them.
 STEP_SECONDS = 25.0
 # A source on a busy host may fire so many times slower than it is told to before it is given up.
@@ -56,11 +58,9 @@ class Crew:
         def begin(host: Host, name: str) -> None:
             agents, end = self.agents[name], self.ends[name]
             with _losing(agents, "witness"):
-                stream = start(host, end.command(bundle.argv("witness")), root=True)
-                agents.witness = Witness.open(host.name, stream, life=self.life)
+                agents.witness = _opened(Witness, host, end, self.life)
             with _losing(agents, "source"):
-                stream = start(host, end.command(bundle.argv("source")), root=True)
-                agents.source = Source.open(host.name, stream, life=self.life)
+                agents.source = _opened(Source, host, end, self.life)
 
         self._each(begin)
 
@@ -169,6 +169,13 @@ class Crew:
                 agents = self.agents[name] = Agents(problems=dict(self.agents[name].problems))
                 agents.problems.setdefault("witness", answer.message)
                 agents.problems.setdefault("source", answer.message)
+
+
+def _opened(kind: type[Agent], host: Host, end: End, life: int) -> Agent:
+    """Start an agent at an end: the one that lies on the host where the host is looked at on schedule, else one brought along."""
+    lies_there = program(host, kind.role)
+    stream = start(host, lies_there or bundle.argv(kind.role), root=True)
+    return kind.open(host.name, stream, container=end.container, life=life, installed=lies_there is not None)
 
 
 @contextmanager

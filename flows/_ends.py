@@ -11,7 +11,6 @@ from flows._hosts import HostFailure, each
 from model.hostview import HostView
 from model.pods import ProbePod, node_of
 from model.site import Site
-from remote.facts.probe_ports import inside
 
 if TYPE_CHECKING:
     from nornir.core import Nornir
@@ -37,10 +36,6 @@ class End:
     def host(self) -> str:
         """The host it is on."""
         return node_of(self.name)
-
-    def command(self, argv: tuple[str, ...]) -> tuple[str, ...]:
-        """Return the command that runs `argv` there, as root on the host."""
-        return inside(self.container, argv) if self.container else argv
 
 
 def ends(site: Site, hosts: Mapping[str, HostView], pods: Iterable[ProbePod]) -> dict[str, End]:

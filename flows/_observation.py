@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from flows._hosts import HostFailure, each
@@ -12,8 +12,10 @@ from model.hostview import HostView
 from model.pairs import PROTOCOLS, Pair
 from model.pods import node_of
 from remote import perimeter
+from remote.collector import ports as collected
 from remote.facts import firewall
-from remote.facts.firewall import FirewallFacts
+from remote.facts.probe_ports import ClusterPorts
+from remote.installed import program
 
 if TYPE_CHECKING:
     from nornir.core import Nornir
@@ -23,17 +25,27 @@ OBSERVE_SECONDS = 25.0
 
 
 @dataclass(frozen=True, slots=True)
+class _Told:
+    view: HostView
+    python3: bool
+    cluster: ClusterPorts | str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Observed:
     """
-    Facts of every host that answered, failures of the others, and the device's rules as text (None: not read).
+    Views of every host that answered and can run an agent, names of those that cannot, failures of the others, and the device's rules
+    as text (None: not read).
 
-    `views` are of those hosts alone that can run an agent: where none can nothing is proven, and rules are no finding of their own.
+    Where no agent can run nothing is proven, and rules are no finding of their own. `cluster` is what API servers said of their own
+    accord, by host: its ports, or why not.
     """
 
-    facts: Mapping[str, FirewallFacts]
     views: Mapping[str, HostView]
+    agentless: tuple[str, ...]
     rules: str | None
     failures: Mapping[str, HostFailure]
+    cluster: Mapping[str, ClusterPorts | str] = field(default_factory=dict)
 
     def listening(self) -> dict[str, dict[str, int]]:
         """Ports something listens on, by host and protocol."""
@@ -45,29 +57,33 @@ def observe(nr: Nornir, names: Sequence[str], device: str | None, platform: str)
     Read every host's facts and the device's rules at once; rules of a host that cannot be read are that host's failure.
     """
 
-    def look(host: Host) -> tuple[FirewallFacts, HostView] | str:
+    def look(host: Host) -> _Told | str:
         if host.name == device:
             return perimeter.read(host, platform)
+        if program(host, "collector"):
+            found = collected.observe(host)
+            return _Told(found.view, True, found.cluster or found.why)
         facts = firewall.observe(host)
-        return facts, view_of(host.name, facts)
+        return _Told(view_of(host.name, facts), bool(facts.python3))
 
     everybody = (*names, *((device,) if device else ()))
     found = each(nr, look, names=everybody, workers=128, deadline=OBSERVE_SECONDS)
-    seen = {name: answer for name, answer in found.items() if isinstance(answer, tuple)}
+    told = {name: answer for name, answer in found.items() if isinstance(answer, _Told)}
     return Observed(
-        {name: facts for name, (facts, _) in seen.items()},
-        {name: view for name, (facts, view) in seen.items() if facts.python3},
+        {name: each.view for name, each in told.items() if each.python3},
+        tuple(name for name, each in told.items() if not each.python3),
         next((answer for answer in found.values() if isinstance(answer, str)), None),
         {name: answer for name, answer in found.items() if isinstance(answer, HostFailure)},
+        {name: each.cluster for name, each in told.items() if each.cluster},
     )
 
 
-def pace(dealt: Sequence[Pair], rate: int, facts: Mapping[str, FirewallFacts]) -> tuple[int, float]:
+def pace(dealt: Sequence[Pair], rate: int, views: Mapping[str, HostView]) -> tuple[int, float]:
     """Return the packets a second that leave every host's connection tracking half empty, and the seconds one round takes."""
     load: dict[str, int] = {}
     for pair in dealt:
         number = sum(ports.bit_count() for ports in pair.probed.values())
         node = node_of(pair.source)
         load[node] = load.get(node, 0) + number
-    rate = min([rate, *(room(fact, load.get(name, 0), rate) for name, fact in facts.items())])
+    rate = min([rate, *(room(view, load.get(name, 0), rate) for name, view in views.items())])
     return rate, max(load.values(), default=0) / rate

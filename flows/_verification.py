@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from flows import _window
 from flows._account import beside_perimeter, cells_of, outcomes_of, roles_of
 from flows._choice import PLANES, Wishes, choice, ends, in_order, vouched
-from flows._cluster import Seen, look
+from flows._cluster import Seen, ask, look, told
 from flows._ends import ends as agent_ends
 from flows._main import Context, Ingredients
 from flows._observation import observe, pace
@@ -27,9 +27,10 @@ if TYPE_CHECKING:
     from nornir.core import Nornir
 
 
-def verify(nr: Nornir, context: Context, wishes: Wishes) -> Ingredients:
+def verify(nr: Nornir, context: Context, wishes: Wishes, *, scheduled: bool = False) -> Ingredients:
     """
-    Prove the port matrix with packets.
+    Prove the port matrix with packets. `scheduled`: by what lies on the hosts alone, which neither reads the perimeter's device nor logs in
+    to the API.
 
     Raises `SelectionError` when nobody, or nothing to probe, is selected.
     """
@@ -40,14 +41,15 @@ def verify(nr: Nornir, context: Context, wishes: Wishes) -> Ingredients:
     controls = pairing.controls(pairing.pairs(site, PLANES), chosen)
     everybody = in_order(site, {*names, *ends(site, controls)})
     context.say(f"observing {len(everybody)} hosts")
-    device = _device(site, wishes)
+    device = None if scheduled else _device(site, wishes)
     observed = observe(nr, everybody, device, site.settings.perimeter.platform)
-    cluster = look(nr, site, observed.views) if {"host", "pod"} & set(wishes.planes) else Seen()
+    api = (lambda: told(observed.cluster)) if scheduled else (lambda: ask(nr, site))
+    cluster = look(site, observed.views, api) if {"host", "pod"} & set(wishes.planes) else Seen()
     dealt = picked.dealt(chosen, cluster, observed.listening())
     probes = pairing.count(dealt)
     if not probes and {"host", "external"} & set(wishes.planes):
         raise SelectionError("no port is left to probe; widen --ports, --plane or the selection")
-    rate, seconds = pace(dealt, wishes.rate, observed.facts)
+    rate, seconds = pace(dealt, wishes.rate, observed.views)
     context.say(_announcement(dealt, probes, rate, seconds, wishes.depth))
     started = time.monotonic()
     with context.progress(probes, "probing") as advance:

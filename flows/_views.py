@@ -28,7 +28,7 @@ def view_of(host: str, facts: FirewallFacts) -> HostView:
     listeners = tuple(Listener(each.protocol, str(each.address), each.port, each.process) for each in facts.listeners)
     interfaces = {str(address): interface for interface, address in facts.addresses}
     port = facts.peer.server_port if facts.peer else 22
-    return HostView(chains, interfaces, listeners, port, facts.rulesets.nft)
+    return HostView(chains, interfaces, listeners, port, facts.rulesets.nft, facts.conntrack)
 
 
 def requests_for(site: Site, views: Mapping[str, HostView]) -> dict[str, dict[int, str]]:
@@ -39,11 +39,11 @@ def requests_for(site: Site, views: Mapping[str, HostView]) -> dict[str, dict[in
     return {name: harmless(known, view.open_ports("udp")) for name, view in views.items()}
 
 
-def room(facts: FirewallFacts, probes: int, rate: int) -> int:
+def room(view: HostView, probes: int, rate: int) -> int:
     """
     Return the packets a second, at most `rate`, with which `probes` probes leave a host's connection tracking half empty.
     """
-    limit, used = facts.conntrack
+    limit, used = view.conntrack
     if not limit:
         return rate
     free = limit // 2 - used

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import sys
+from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
@@ -38,6 +40,14 @@ Ports = Annotated[
     typer.Option(metavar="LIST", help="Only these ports: `5432/tcp`, `1-1024/tcp,53/udp`; both protocols without one."),
 ]
 
+Scheduled = Annotated[
+    bool,
+    typer.Option(
+        "--scheduled",
+        help="Probe as the identity of flows.schedule: with its key, by the agents that lie on the hosts.",
+    ),
+]
+
 
 def main(
     inventory: flags.Inventory = flags.DEFAULT_INVENTORY,
@@ -49,6 +59,7 @@ def main(
     source: Source = None,
     destination: Destination = None,
     ports: Ports = None,
+    scheduled: Scheduled = False,
     ask_sudo_password: sudo.AskPassword = False,
     sudo_password_fd: sudo.PasswordDescriptor = None,
     dry_run: flags.DryRun = False,
@@ -71,16 +82,22 @@ def main(
 
     def body(context: Context) -> Ingredients:
         from flows._choice import Wishes
+        from flows._compliance_kept import prune
         from flows._hosts import close
         from flows._hosts import inventory as open_inventory
+        from flows._scheduled import assume, setting_of
         from flows._verification import verify
 
         wishes = Wishes(depth, stage, _planes(plane), rate, source, destination, _ports(ports))
         nr = open_inventory(options.inventory)
         try:
-            return verify(nr, context, wishes)
+            if scheduled:
+                assume(nr, setting_of(context.site, options.inventory, Path(sys.executable)))
+            return verify(nr, context, wishes, scheduled=scheduled)
         finally:
             close(nr)
+            if scheduled:
+                prune(options.inventory, context.site.settings.compliance.keep_runs, "verify_ports")
 
     return conduct("verify_ports", options, body)
 

@@ -29,7 +29,8 @@ class HostView:
     """
     Rules by IP version (4, 6; a missing one was not read), interfaces by address, listeners.
 
-    `nft` is what `nft -j list ruleset` printed, as text: it is rarely needed.
+    `nft` is what `nft -j list ruleset` printed, as text: it is rarely needed. `conntrack`: (limit, in use), zeros where connections are
+    not tracked.
     """
 
     chains: Mapping[int, Chains]
@@ -37,6 +38,7 @@ class HostView:
     listeners: tuple[Listener, ...] = ()
     sshd_port: int = 22
     nft: str = ""
+    conntrack: tuple[int, int] = (0, 0)
 
     def listening(self, protocol: str, address: Address) -> dict[int, str]:
         """Return the ports, with their owners, that answer at this address."""

@@ -23,12 +23,14 @@ class Schedule(Declared):
     When compliance runs by itself, and as whom.
 
     `calendar` is systemd's (`systemd-analyze calendar` explains one), put off by up to `random_delay_minutes`; a run that takes longer
-    than `limit_minutes` is ended. `user` is the least privileged account, of the same name on the controller's machine and on hosts.
+    than `limit_minutes` is ended. With `verify_ports` the ports are proven anew before each. `user` is the least privileged account, of
+    the same name on the controller's machine and on hosts.
     """
 
     calendar: Annotated[str, StringConstraints(pattern=CALENDAR)] = "*-*-* 05:00"
     random_delay_minutes: int = Field(default=15, ge=0, le=1440)
     limit_minutes: int = Field(default=30, ge=1, le=1440)
+    verify_ports: bool = True
     user: Annotated[str, StringConstraints(pattern=USER)] = "matrix-fleet"
 
 

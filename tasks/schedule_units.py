@@ -108,6 +108,7 @@ def _texts(setting: Setting) -> Mapping[str, str]:
         "\n"
     )
     parts = {"common": common, "hardened": hardened, "local": setting.local, "limit": schedule.limit_minutes}
+    parts["ports"] = schedule.verify_ports
     timer = render(
         "schedule/compliance.timer", **values, calendar=schedule.calendar, delay=schedule.random_delay_minutes
     )

@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[2]
 # In the order of their imports: each module only needs those before it.
 MODULES = (
     *("wishes", "ask", "api", "system", "packages", "firewall", "hardware", "certificates", "node", "cluster", "etcd"),
-    *("names", "main"),
+    *("ports", "names", "main"),
 )
 _PACKAGE = "remote.collector.program"
 _STARTER = """\

@@ -23,17 +23,20 @@ def collect(host: Host, wishes: dict[str, Any]) -> HostFacts:
 
     Raises `ProtocolError` for an answer that is cut short, and what running a command raises.
     """
+    return read(host.name, ask(host, wishes))
+
+
+def ask(host: Host, wishes: dict[str, Any]) -> bytes:
+    """Return the host's document as it came; raises what running a command raises."""
     from remote.installed import program
     from remote.shell import run
 
     asked = json.dumps(wishes, separators=(",", ":")).encode()
     lies_there = program(host, "collector")
     if lies_there is None:
-        done = run(host, argv(), stdin=script() + asked, root=True, timeout=_SECONDS).check(host)
-        return read(host.name, done.stdout)
+        return run(host, argv(), stdin=script() + asked, root=True, timeout=_SECONDS).check(host).stdout
     try:
-        done = run(host, lies_there, stdin=asked, root=True, timeout=_SECONDS).check(host)
+        return run(host, lies_there, stdin=asked, root=True, timeout=_SECONDS).check(host).stdout
     except CommandFailed as error:
         error.next_step = "python -m flows.schedule hosts: it puts the programs there anew, as sudo's rule names them"
         raise
-    return read(host.name, done.stdout)

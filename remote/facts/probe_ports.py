@@ -13,10 +13,6 @@ from remote.facts.probe_pod import NAMESPACE
 if TYPE_CHECKING:
     from remote.kube import Cluster
 
-_RUNTIME = "/run/containerd/io.containerd.runtime.v2.task/k8s.io"
-# `$1` is a container; its first process is in the pod's network.
-_ENTER = f'container=$1; shift; exec nsenter --net="/proc/$(cat {_RUNTIME}/"$container"/init.pid)/ns/net" "$@"'
-
 
 @dataclass(frozen=True, slots=True)
 class ClusterPorts:
@@ -41,10 +37,3 @@ def observe(cluster: Cluster) -> ClusterPorts:
             read_pods(pods.result()),
             frozenset(node["metadata"]["name"] for node in nodes.result()),
         )
-
-
-def inside(container: str, argv: tuple[str, ...]) -> tuple[str, ...]:
-    """
-    Return the command that runs `argv` as root on a node, in the network of one of its containers.
-    """
-    return ("sh", "-c", _ENTER, "sh", container, *argv)

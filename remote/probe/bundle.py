@@ -10,9 +10,12 @@ LIFE_S = 900
 ROOT = Path(__file__).resolve().parents[2]
 # In the order of their imports: each module only needs those before it.
 MODULES = {
-    "witness": ("channel", "tags", "packets", "filters", "sockets", "host", "streams", "taps", "witness", "main"),
+    "witness": (
+        *("channel", "container", "tags", "packets", "filters", "sockets", "host", "streams"),
+        *("taps", "witness", "main"),
+    ),
     "source": (
-        *("channel", "tags", "packets", "filters", "sockets", "host", "streams"),
+        *("channel", "container", "tags", "packets", "filters", "sockets", "host", "streams"),
         *("flights", "replies", "launchers", "source", "main"),
     ),
 }

@@ -26,22 +26,38 @@ class Session:
     role = ""
 
     def __init__(
-        self, host: str, stream: Stream, *, timeout: float = START_S, life: int = LIFE_S, installed: bool = False
+        self,
+        host: str,
+        stream: Stream,
+        *,
+        container: str = "",
+        timeout: float = START_S,
+        life: int = LIFE_S,
+        installed: bool = False,
     ) -> None:
         self.talk = Conversation(host, self.role, stream, life, installed=installed)
+        self.talk.tell({"container": container})
         self.ready: Ready = self._read(read_ready, self.talk.hear(timeout, "ready"))
 
     @classmethod
     def open(
-        cls, host: str, stream: Stream, *, timeout: float = START_S, life: int = LIFE_S, installed: bool = False
+        cls,
+        host: str,
+        stream: Stream,
+        *,
+        container: str = "",
+        timeout: float = START_S,
+        life: int = LIFE_S,
+        installed: bool = False,
     ) -> Self:
         """
         Send the agent over a stream that runs `bundle.argv(role)` as root, and return it once it is ready.
 
-        `installed`: the stream runs an agent that lies on the host, whose life is its own. The agent ends by itself after `life` seconds.
+        `container`: the agent stands in that container's network, not in the host's. `installed`: the stream runs an agent that lies on
+        the host, whose life is its own. The agent ends by itself after `life` seconds.
         Raises ProtocolError, as every method here does.
         """
-        return cls(host, stream, timeout=timeout, life=life, installed=installed)
+        return cls(host, stream, container=container, timeout=timeout, life=life, installed=installed)
 
     def close(self) -> None:
         """End the agent; nothing of it stays on the host."""

@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
-from flows._cluster import Seen, look
-from model.errors import ApiUnreachable
+from flows._cluster import Seen, ask, look, told
+from model.errors import ApiUnreachable, PlanRefused
 from model.hostview import HostView, Listener
 from model.outcome import Status
+from remote.facts.probe_ports import ClusterPorts
 from tests.model.simulation import reference
 
 VIP = "10.20.1.10"
@@ -51,7 +52,9 @@ def seen(monkeypatch: pytest.MonkeyPatch, api: Api | None, **views: HostView) ->
         yield api
 
     monkeypatch.setattr("remote.kube.open_cluster", open_cluster)
-    return look(None, reference(), {name.replace("_", "-"): view for name, view in views.items()})  # type: ignore[arg-type]
+    site = reference()
+    # The client is told of no Nornir here.
+    return look(site, {name.replace("_", "-"): view for name, view in views.items()}, lambda: ask(None, site))  # type: ignore[arg-type]
 
 
 def view(*listeners: Listener, holds: str = "") -> HostView:
@@ -121,3 +124,12 @@ def test_an_address_that_nobody_or_several_hold_is_a_finding(
 
 def test_an_address_whose_holder_may_be_a_host_that_gave_no_answer_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     assert seen(monkeypatch, Api(pods=[POD]), cp_1=view(HAPROXY, KUBELET)).outcomes == ()
+
+
+def test_on_schedule_any_control_plane_that_tells_will_do_and_silence_names_its_cause() -> None:
+    ports = ClusterPorts((), (), frozenset({"w-1"}))
+    assert told({"cp-1": "port 6443 of this host does not answer", "cp-2": ports}) is ports
+    with pytest.raises(PlanRefused, match="cp-1: port 6443 of this host does not answer"):
+        told({"cp-1": "port 6443 of this host does not answer"})
+    with pytest.raises(PlanRefused, match="no control plane was looked at"):
+        told({})

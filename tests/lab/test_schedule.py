@@ -58,8 +58,8 @@ def synapse(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home
 
 
 def daily(**others: Any) -> dict[str, Any]:
-    """Return a schedule that does not fire while tests run."""
-    return {"calendar": "2040-01-01 05:00", "random_delay_minutes": 0, **others}
+    """Return a schedule that does not fire while tests run, and leaves the ports alone."""
+    return {"calendar": "2040-01-01 05:00", "random_delay_minutes": 0, "verify_ports": False, **others}
 
 
 def every(seconds: int) -> dict[str, Any]:
@@ -237,6 +237,39 @@ def _outcomes(report: dict[str, Any]) -> dict[tuple[str, str], tuple[str, str]]:
     """Return status and message, without numbers, by host and subject."""
     timeless = ((each, re.sub(r"\d+(\.\d+)?", "#", each["message"])) for each in report["outcomes"])
     return {(each["host"], each["subject"]): (each["status"], message) for each, message in timeless}
+
+
+def test_the_identity_proves_the_ports_as_an_ordinary_run_does(machine: Controller) -> None:
+    installed(machine, schedule=daily())
+    ordinary, scheduled = (
+        json.loads(machine.flow("verify_ports", "--json", "-", *flags).stdout) for flags in ((), ("--scheduled",))
+    )
+    assert scheduled["exit"] == 0
+    assert _cells(scheduled) == _cells(ordinary)
+    assert len(_cells(scheduled)) > 100
+
+
+def _cells(report: dict[str, Any]) -> set[tuple[Any, ...]]:
+    keys = ("from", "to", "address", "protocol", "port_lo", "port_hi", "plane", "expected", "verdict")
+    return {tuple(cell[key] for key in keys) for cell in report["cells"]}
+
+
+def test_each_run_of_the_service_proves_the_ports_anew_and_a_closed_one_is_told_of(
+    machine: Controller, lab: Lab, pager: dict[str, Any]
+) -> None:
+    installed(machine, schedule=daily(verify_ports=True), notify=[pager])
+    assert run_now(machine) == 0
+    kept = len(runs(machine, "verify_ports"))
+    lab.do("break", "drop-in", "--at", "db-1", "--port", "5432/tcp")
+    try:
+        assert run_now(machine) == 2
+        assert len(runs(machine, "verify_ports")) == kept + 1
+        assert ("controller", "ports/hosts") in told(news(machine), "new")
+        assert "5432/tcp: declared open" in news(machine)[-1]["text"]
+    finally:
+        lab.do("mend")
+    assert run_now(machine) == 0
+    assert ("controller", "ports/hosts") in told(news(machine), "gone")
 
 
 def test_a_program_that_was_changed_is_not_run_and_is_found(machine: Controller, lab: Lab) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from model.errors import ProtocolError
 from model.host_facts import HostFacts, Kernel, Release, Unseen
+from remote.collector import ports
 from remote.collector.bundle import argv, program, script, sha256
 from remote.collector.program.wishes import BadWish, checked
 from remote.collector.reading import read
@@ -65,6 +66,8 @@ def test_over_standard_input_it_is_the_same_program() -> None:
         {"tls": [{"port": True, "names": []}]},
         {"tls": [{"port": 443, "names": [], "address": "10.0.0.1"}]},
         {"modules": ["a"] * 201},
+        {"sections": ["shadow"]},
+        {"sections": "rules"},
     ],
 )
 def test_wishes_outside_the_closed_set_are_refused(wishes: Any, installed: Path) -> None:
@@ -90,3 +93,57 @@ def test_a_part_that_could_not_be_read_says_why_and_hides_no_other() -> None:
     assert facts.of(Kernel).values == {"a.b": "1 2"}
     with pytest.raises(Unseen, match="no way"):
         facts.of(Release)
+
+
+def test_sections_are_had_alone_and_those_of_ports_on_request(installed: Path) -> None:
+    done = _run({"sections": ["conntrack", "hardware", "services"]}, sys.executable, "-I", "-S", str(installed))
+    document = json.loads(done.stdout)
+    assert set(document["sections"]) == {"conntrack", "hardware", "services"}
+    assert document["sections"]["services"] is None
+    assert not {"conntrack", "services"} & set(json.loads(_run({}, sys.executable, str(installed)).stdout)["sections"])
+
+
+def _ports(**sections: Any) -> bytes:
+    rules = "*filter\n:INPUT DROP [0:0]\nCOMMIT\n"
+    address = {"ifname": "eth0", "addr_info": [{"local": "10.20.1.21"}]}
+    said = {
+        "rules": {"saved": {"4": rules, "6": ""}, "legacy": {"4": "", "6": ""}, "nft": "{}"},
+        "listeners": 'tcp LISTEN 0 128 0.0.0.0:2222 0.0.0.0:* users:(("sshd",pid=7,fd=3))\n',
+        "hardware": {"addresses": json.dumps([address])},
+        "conntrack": [262144, 12],
+        "services": None,
+    } | sections
+    errors = {name: "no way" for name, value in said.items() if value is ...}
+    return json.dumps({"sections": {k: v for k, v in said.items() if v is not ...}, "errors": errors}).encode()
+
+
+def test_what_ports_depend_on_is_read_into_a_view() -> None:
+    found = ports.read("w-1", _ports(), 22)
+    assert found.view.interfaces == {"10.20.1.21": "eth0"}
+    assert (found.view.sshd_port, found.view.conntrack, found.view.open_ports("tcp")) == (2222, (262144, 12), 1 << 2222)
+    assert set(found.view.chains) == {4, 6}
+    assert (found.cluster, found.why) == (None, "")
+
+
+def test_a_control_plane_tells_of_services_or_why_not() -> None:
+    service = {
+        "metadata": {"name": "echo", "namespace": "default"},
+        "spec": {"ports": [{"port": 80, "protocol": "TCP", "nodePort": 30080}]},
+    }
+    said = {"services": [service], "slices": [], "pods": [], "nodes": ["w-1"]}
+    found = ports.read("cp-1", _ports(services=said), 22)
+    assert found.cluster is not None
+    assert [each.port for each in found.cluster.exposed] == [30080]
+    assert ports.read("cp-1", _ports(services=...), 22).why == "no way"
+
+
+@pytest.mark.parametrize("section", ["rules", "listeners", "hardware", "conntrack"])
+def test_a_host_that_does_not_tell_everything_of_its_ports_is_a_failure(section: str) -> None:
+    with pytest.raises(ProtocolError, match=f"{section}: no way"):
+        ports.read("w-1", _ports(**{section: ...}), 22)
+
+
+def test_an_answer_about_ports_that_is_none_is_a_failure() -> None:
+    for answer in (b"", b"[]", _ports(listeners="nonsense"), _ports(conntrack=[])):
+        with pytest.raises(ProtocolError):
+            ports.read("w-1", answer, 22)

@@ -12,6 +12,7 @@ from remote.collector.program.ask import Failed, text
 
 Wishes = dict[str, Any]
 _FOLDER = "/etc/kubernetes"
+MANIFEST = f"{_FOLDER}/manifests/kube-apiserver.yaml"
 _DATA = re.compile(r"^ *client-(certificate|key)-data: *(\S+)", re.MULTILINE)
 _APPS = "/apis/apps/v1"
 _COMPONENTS = {"kube-apiserver", "kube-controller-manager", "kube-scheduler", "etcd"}
@@ -20,9 +21,9 @@ _AT_ONCE = 8
 
 def cluster(_wishes: Wishes) -> Any:
     """Return objects of the API, each with few fields; null on a host that runs no API server."""
-    if not Path(f"{_FOLDER}/manifests/kube-apiserver.yaml").exists():
+    if not Path(MANIFEST).exists():
         return None
-    api = _api()
+    api = administrator()
     complaints = _complaints(api)
     try:
         return {"complaints": complaints} | _objects(api)
@@ -44,14 +45,14 @@ def _objects(api: Api) -> dict[str, Any]:
             for kind in ("DaemonSet", "Deployment", "StatefulSet")
             for each in api.items(f"{_APPS}/{kind.lower()}s")
         ],
-        "budgets": [_with(each, ("spec", "status")) for each in api.items("/apis/policy/v1/poddisruptionbudgets")],
-        "policies": [_with(each) for each in api.items("/apis/networking.k8s.io/v1/networkpolicies")],
-        "classes": [_with(each, ("provisioner",)) for each in api.items("/apis/storage.k8s.io/v1/storageclasses")],
+        "budgets": [trimmed(each, ("spec", "status")) for each in api.items("/apis/policy/v1/poddisruptionbudgets")],
+        "policies": [trimmed(each) for each in api.items("/apis/networking.k8s.io/v1/networkpolicies")],
+        "classes": [trimmed(each, ("provisioner",)) for each in api.items("/apis/storage.k8s.io/v1/storageclasses")],
         "kubelets": _kubelets([each["metadata"]["name"] for each in nodes]),
     }
 
 
-def _api() -> Api:
+def administrator() -> Api:
     """The API server of this very host, asked as kubeadm's administrator."""
     parts = dict(_DATA.findall(text(f"{_FOLDER}/admin.conf") or ""))
     if set(parts) != {"certificate", "key"}:
@@ -75,7 +76,7 @@ def _kubelets(names: list[str]) -> dict[str, Any]:
     def ask(name: str) -> Any:
         try:
             # A connection of its own: one that is silent must not hold up the others.
-            return _api().get(f"/api/v1/nodes/{name}/proxy/configz")["kubeletconfig"]
+            return administrator().get(f"/api/v1/nodes/{name}/proxy/configz")["kubeletconfig"]
         except Exception as error:  # noqa: BLE001 - one silent kubelet must hide no other
             return str(error) or type(error).__name__
 
@@ -83,7 +84,8 @@ def _kubelets(names: list[str]) -> dict[str, Any]:
         return dict(zip(names, pool.map(ask, names), strict=True))
 
 
-def _with(said: Any, parts: tuple[str, ...] = ()) -> dict[str, Any]:
+def trimmed(said: Any, parts: tuple[str, ...] = ()) -> dict[str, Any]:
+    """Return an object with these parts alone, and of its metadata what is neither long nor a secret."""
     meta = said["metadata"]
     kept = {key: meta[key] for key in ("name", "namespace", "labels", "annotations", "generation") if key in meta}
     # What `kubectl apply` keeps there is a whole object, of whatever kind.
@@ -93,7 +95,7 @@ def _with(said: Any, parts: tuple[str, ...] = ()) -> dict[str, Any]:
 
 def _node(said: Any) -> dict[str, Any]:
     status = {key: said["status"].get(key) for key in ("conditions", "addresses", "nodeInfo")}
-    return _with(said, ("spec",)) | {"status": {key: value for key, value in status.items() if value}}
+    return trimmed(said, ("spec",)) | {"status": {key: value for key, value in status.items() if value}}
 
 
 def _workload(said: Any, kind: str) -> dict[str, Any]:
@@ -101,7 +103,7 @@ def _workload(said: Any, kind: str) -> dict[str, Any]:
     labels = spec.get("template", {}).get("metadata", {}).get("labels") or {}
     kept = {"template": {"metadata": {"labels": labels}}}
     kept |= {key: spec[key] for key in ("replicas", "selector") if key in spec}
-    return _with(said, ("status",)) | {"kind": kind, "spec": kept}
+    return trimmed(said, ("status",)) | {"kind": kind, "spec": kept}
 
 
 def _pod(said: Any) -> dict[str, Any]:

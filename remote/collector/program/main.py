@@ -8,7 +8,7 @@ import sys
 import time
 from typing import Any
 
-from remote.collector.program import certificates, cluster, etcd, firewall, hardware, node, packages, system
+from remote.collector.program import certificates, cluster, etcd, firewall, hardware, node, packages, ports, system
 from remote.collector.program.ask import output
 from remote.collector.program.names import Names
 from remote.collector.program.wishes import BadWish, checked
@@ -39,11 +39,15 @@ SECTIONS = {
     "cluster": cluster.cluster,
     "etcd": etcd.etcd,
 }
+# Asked for first, waited for last.
+_HEARD = ("names", "cluster_names")
+_ON_REQUEST = {"conntrack": ports.conntrack, "services": ports.services}
 
 
 def run() -> None:
     """
-    Print `{"schema", "begins", "ends", "sections", "errors", "seconds"}` on one line.
+    Print `{"schema", "begins", "ends", "sections", "errors", "seconds"}` on one line; without `sections` in the wishes all but those that
+    are had on request alone.
 
     Exits with 1 after a word on standard error for wishes that are none of the closed set.
     """
@@ -51,7 +55,7 @@ def run() -> None:
     signal.alarm(_LIFE_S)
     begins = time.time()
     try:
-        wishes = checked(json.loads(sys.stdin.buffer.read(_MOST_BYTES) or b"{}"))
+        wishes = checked(json.loads(sys.stdin.buffer.read(_MOST_BYTES) or b"{}"), {*SECTIONS, *_ON_REQUEST, *_HEARD})
     except (BadWish, ValueError) as error:
         sys.stderr.write(f"collector: {error}\n")
         raise SystemExit(1) from None
@@ -59,8 +63,11 @@ def run() -> None:
     errors: dict[str, str] = {}
     seconds: dict[str, float] = {}
     names, inside = Names(wishes), Names({"dns": wishes.get("cluster_dns", ())})
-    heard = (("names", lambda _wishes: names.heard()), ("cluster_names", lambda _wishes: inside.heard()))
-    for name, look in (*SECTIONS.items(), *heard):
+    heard = zip(_HEARD, (lambda _wishes: names.heard(), lambda _wishes: inside.heard()), strict=True)
+    every = (*SECTIONS.items(), *heard)
+    if "sections" in wishes:
+        every = tuple((name, look) for name, look in (*every, *_ON_REQUEST.items()) if name in wishes["sections"])
+    for name, look in every:
         started = time.monotonic()
         try:
             sections[name] = look(wishes)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from typing import Any
 
 SYSCTL = re.compile(r"^[a-z0-9_]+(\.[a-zA-Z0-9_-]+)+$")
@@ -10,7 +11,7 @@ UNIT = re.compile(r"^[A-Za-z0-9@_.-]+\.(service|socket|timer)$")
 NAME = re.compile(r"^[a-z0-9-]+(\.[a-z0-9-]+)*$")
 SERVER = re.compile(r"^[0-9a-fA-F:.]+$")
 MODULE = re.compile(r"^[a-z0-9_]+$")
-_LISTS = {"sysctl": SYSCTL, "units": UNIT, "modules": MODULE}
+_LISTS = {"sysctl": SYSCTL, "units": UNIT, "modules": MODULE, "sections": MODULE}
 _MOST = 200
 
 
@@ -18,13 +19,15 @@ class BadWish(Exception):
     """A wish that is none of the closed set."""
 
 
-def checked(wishes: Any) -> dict[str, Any]:
-    """Return the wishes if each is one of the closed set; raises BadWish."""
+def checked(wishes: Any, sections: Collection[str] = ()) -> dict[str, Any]:
+    """Return the wishes if each is one of the closed set, `sections` among it; raises BadWish."""
     if not isinstance(wishes, dict) or not set(wishes) <= {*_LISTS, "dns", "cluster_dns", "tls"}:
-        raise BadWish("wishes are an object of sysctl, units, modules, dns, cluster_dns and tls")
+        raise BadWish("wishes are an object of sections, sysctl, units, modules, dns, cluster_dns and tls")
     for key, pattern in _LISTS.items():
         for word in _listed(wishes.get(key, [])):
             _fits(pattern, word)
+    if not set(wishes.get("sections", ())) <= set(sections):
+        raise BadWish(f"no such section: {', '.join(sorted(set(wishes['sections']) - set(sections)))[:80]}")
     for each in (*_listed(wishes.get("dns", [])), *_listed(wishes.get("cluster_dns", []))):
         _exactly(each, {"server", "names"})
         if each["server"] is not None:

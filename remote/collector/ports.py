@@ -1,0 +1,83 @@
+"""What does a host that is looked at on schedule say of everything its ports depend on?"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from model import netfilter
+from model.errors import ProtocolError
+from model.exposure import exposed
+from model.hostview import HostView, Listener
+from model.pods import read_pods
+from remote.collector.session import ask
+from remote.facts.probe_ports import ClusterPorts
+from remote.facts.sockets import parse_addresses, parse_listeners
+from remote.route import route
+
+if TYPE_CHECKING:
+    from nornir.core.inventory import Host
+
+_HOST = ("rules", "listeners", "hardware", "conntrack")
+_CLUSTER = "services"
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """A host's view; what its API server says of the cluster, None where it runs none, and why where that gave no answer."""
+
+    view: HostView
+    cluster: ClusterPorts | None
+    why: str = ""
+
+
+def observe(host: Host) -> Collected:
+    """
+    Look at a host in one round trip, by the collector that lies there.
+
+    Raises `ProtocolError` for an answer that cannot be understood or lacks the host's own part, and what running a command raises.
+    """
+    answer = ask(host, {"sections": [*_HOST, _CLUSTER]})
+    return read(host.name, answer, route(host).port)
+
+
+def read(name: str, answer: bytes, port: int) -> Collected:
+    """
+    Read one host's document; `port` is the one by which SSH reaches it. Raises `ProtocolError`.
+    """
+    try:
+        document = json.loads(answer)
+        sections, errors = document["sections"], document["errors"]
+        lacking = [f"{section}: {errors.get(section, 'missing')}" for section in _HOST if section not in sections]
+        if lacking:
+            raise ProtocolError(name, f"the collector could not read everything: {'; '.join(lacking)}")
+        return Collected(_view(sections, port), _cluster(sections.get(_CLUSTER)), errors.get(_CLUSTER, ""))
+    except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
+        raise ProtocolError(
+            name, f"the collector's answer cannot be understood: {type(error).__name__}: {error}"
+        ) from error
+
+
+def _view(said: Mapping[str, Any], port: int) -> HostView:
+    saved = said["rules"]["saved"]
+    sockets = parse_listeners(said["listeners"])
+    listeners = tuple(Listener(each.protocol, str(each.address), each.port, each.process) for each in sockets)
+    servers = {each.port for each in sockets if each.protocol == "tcp" and "sshd" in each.processes}
+    # Behind an address translation the port that SSH is told of is none of the host's.
+    own = min(servers) if servers and port not in servers else port
+    return HostView(
+        {4: netfilter.parse(saved["4"]), 6: netfilter.parse(saved["6"])},
+        {str(address): interface for interface, address in parse_addresses(said["hardware"]["addresses"])},
+        listeners,
+        own,
+        said["rules"]["nft"],
+        (int(said["conntrack"][0]), int(said["conntrack"][1])),
+    )
+
+
+def _cluster(said: Mapping[str, Any] | None) -> ClusterPorts | None:
+    if said is None:
+        return None
+    return ClusterPorts(exposed(said["services"], said["slices"]), read_pods(said["pods"]), frozenset(said["nodes"]))
