@@ -61,6 +61,20 @@ spec:
   ports: [{port: 9999, targetPort: 8080}]
 """
 
+_ACCOUNTS = """
+import sys
+from pathlib import Path
+from flows._cluster import ask
+from flows._hosts import closing, inventory
+from model.load import load_site
+from remote.collector import ports
+nr = inventory(Path(sys.argv[1]))
+with closing(nr):
+    accounts = [ports.observe(nr.inventory.hosts[name]).cluster for name in ("cp-2", "w-1")]
+    assert accounts == [ask(nr, load_site(Path(sys.argv[1]))), None], accounts
+print(len(accounts[0].exposed), len(accounts[0].pods), len(accounts[0].nodes))
+"""
+
 
 def cells(report: dict[str, Any], *verdicts: str) -> list[CellOf]:
     return [cell for cell in report["cells"] if not verdicts or cell["verdict"] in verdicts]
@@ -193,6 +207,13 @@ def test_node_ports_are_judged_by_who_answers_whom(echo: LabCluster) -> None:
         # Its own pods come to a node under their own addresses, which no row names.
         kept = {(cell["from"], cell["to"]) for cell in told_of if cell["expected"] == "closed"}
         assert {(f"pods@{node}", node) for node in MAIN} <= kept
+
+
+def test_a_control_planes_collector_tells_of_services_and_pods_what_the_api_tells_its_administrator(
+    echo: LabCluster,
+) -> None:
+    done = echo.lab.run((sys.executable, "-c", _ACCOUNTS, str(echo.lab.inventory)))
+    assert done.stdout.split() == ["2", "6", "6"], done.stderr
 
 
 def test_a_node_port_that_nothing_guards_is_found_by_its_answer(echo: LabCluster) -> None:
