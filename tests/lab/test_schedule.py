@@ -164,7 +164,10 @@ def test_sudo_runs_the_file_that_it_compared_and_not_whatever_has_its_name_by_th
     machine: Controller, lab: Lab
 ) -> None:
     with machine.start("sh", "-c", f"exec {_SSH} matrix-fleet@{_ADDRESS} {FOLDER}/witness") as looking:
+        assert looking.stdin is not None
         assert looking.stdout is not None
+        looking.stdin.write(b'{"container": ""}\n')
+        looking.stdin.flush()
         # Its first line says that it is ready; it stays until its input ends.
         assert b"ready" in looking.stdout.readline()
         assert "-IS /dev/fd/" in sh(lab, "w-1", "pgrep -fa '^/usr/bin/python3'")
