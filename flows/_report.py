@@ -82,6 +82,7 @@ class Screen:
 
 def _console(stream: object, options: Options) -> Console:
     return Console(
+        # Streams of tests and of the terminal alike: rich asks for more than it uses.
         file=stream,  # type: ignore[arg-type]
         no_color=True if options.no_color else None,
         highlight=False,

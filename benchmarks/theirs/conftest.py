@@ -13,6 +13,7 @@ import pytest
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Group by host."""
     for item in items:
+        # Every test here is parametrized by host; pytest types items that need not be.
         item.add_marker(pytest.mark.xdist_group(item.callspec.id))  # type: ignore[attr-defined]
 
 

@@ -25,18 +25,8 @@ class Session:
 
     role = ""
 
-    def __init__(
-        self,
-        host: str,
-        stream: Stream,
-        *,
-        container: str = "",
-        timeout: float = START_S,
-        life: int = LIFE_S,
-        installed: bool = False,
-    ) -> None:
-        self.talk = Conversation(host, self.role, stream, life, installed=installed)
-        self.talk.tell({"container": container})
+    def __init__(self, talk: Conversation, timeout: float) -> None:
+        self.talk = talk
         self.ready: Ready = self._read(read_ready, self.talk.hear(timeout, "ready"))
 
     @classmethod
@@ -57,7 +47,9 @@ class Session:
         the host, whose life is its own. The agent ends by itself after `life` seconds.
         Raises ProtocolError, as every method here does.
         """
-        return cls(host, stream, container=container, timeout=timeout, life=life, installed=installed)
+        talk = Conversation(host, cls.role, stream, life, installed=installed)
+        talk.tell({"container": container})
+        return cls(talk, timeout)
 
     def close(self) -> None:
         """End the agent; nothing of it stays on the host."""
