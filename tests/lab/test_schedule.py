@@ -17,21 +17,33 @@ from tests.lab.compliances import SERVERS, running
 from tests.lab.controllers import SITE, Controller, controller
 from tests.lab.driver import Lab
 from tests.lab.firewalls import sh, until
+from tests.lab.schedules import (
+    NEWS,
+    SERVICE,
+    TIMER,
+    cells,
+    daily,
+    every,
+    installed,
+    news,
+    outcomes,
+    paged,
+    run_now,
+    runs,
+    statuses,
+    told,
+)
 from tests.remote import homeserver
 from tests.remote.homeserver import Homeserver
 
 HOSTS = (*SERVERS, "vantage-1")
-SERVICE, TIMER = "matrix-fleet-compliance-lab-small.service", "matrix-fleet-compliance-lab-small.timer"
 NOTIFIER = "matrix-fleet-notify-lab-small@success.service"
 KEY = "/var/lib/matrix-fleet-schedule/lab-small/id_ed25519"
-NEWS = "/srv/news"
 _ADDRESS = "10.20.1.21"
 _PORT = 8008
 _SSH = f"ssh -i {KEY} -o UserKnownHostsFile={SITE}/known_hosts -o BatchMode=yes -o IdentitiesOnly=yes"
 _OURS = f"find {FOLDER} {SUDOERS} -printf '%p %T@ %s %m %U\\n' | sort; getent passwd matrix-fleet"
 _EVE, _NO_EVE = "useradd eve && usermod -aG sudo eve", "userdel eve"
-# Whoever fetches news from a file says that it has them.
-_PAGER = f"#!/bin/sh\ncat >{NEWS}/draft && mv {NEWS}/draft {NEWS}/$(date +%s.%N)\n"
 
 
 @pytest.fixture(scope="module")
@@ -57,63 +69,10 @@ def synapse(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home
         yield server
 
 
-def daily(**others: Any) -> dict[str, Any]:
-    """Return a schedule that does not fire while tests run, and leaves the ports alone."""
-    return {"calendar": "2040-01-01 05:00", "random_delay_minutes": 0, "verify_ports": False, **others}
-
-
-def every(seconds: int) -> dict[str, Any]:
-    """Return a schedule that fires so often."""
-    return daily(calendar=f"*:*:0/{seconds}")
-
-
-def installed(machine: Controller, **compliance: Any) -> dict[str, Any]:
-    """Write the settings, install, and return the report; nothing may be wrong."""
-    machine.settings(**compliance)
-    done = machine.flow("schedule", "install", "--json", "-")
-    assert done.returncode == 0, done.stdout + done.stderr
-    report: dict[str, Any] = json.loads(done.stdout)
-    return report
-
-
-def statuses(report: dict[str, Any], subject: str) -> dict[str, str]:
-    """Return a subject's status by host."""
-    return {each["host"]: each["status"] for each in report["outcomes"] if each["subject"] == subject}
-
-
-def runs(machine: Controller, flow: str = "compliance") -> list[str]:
-    """Return the names of a flow's kept runs, oldest first."""
-    return sorted(path.name for path in (machine.site / "reports").glob(f"2*-{flow}*"))
-
-
-def run_now(machine: Controller) -> int:
-    """Have systemd run the service to its end, the telling of news too; return its exit code."""
-    before = len(runs(machine, "notify"))
-    # systemd starts nothing more than five times in ten seconds.
-    machine.run("systemctl", "reset-failed", SERVICE)
-    machine.run("systemctl", "start", SERVICE)
-    until(lambda: len(runs(machine, "notify")) > before, 60)
-    return int(machine.sh(f"systemctl show -P ExecMainStatus {SERVICE}"))
-
-
-def news(machine: Controller) -> list[dict[str, Any]]:
-    """Return what the command was told, oldest first."""
-    folder = machine.root / NEWS.lstrip("/")
-    return [json.loads(path.read_text("utf-8")) for path in sorted(folder.glob("[0-9]*"))]
-
-
-def told(entries: list[dict[str, Any]], word: str) -> list[tuple[str, str]]:
-    """Return host and subject of everything that was told under a word."""
-    return [(row["host"], row["subject"]) for entry in entries for row in entry[word]]
-
-
 @pytest.fixture
-def pager(machine: Controller) -> Iterator[dict[str, Any]]:
+def pager(machine: Controller) -> dict[str, Any]:
     """A command that keeps what it is told; its entry in site.yaml."""
-    machine.sh(f"rm -rf {NEWS}; mkdir {NEWS}; chown matrix-fleet: {NEWS}; rm -f {SITE}/reports/notified.json")
-    (machine.root / "usr/local/bin/pager").write_text(_PAGER, "utf-8")
-    machine.sh("chmod 755 /usr/local/bin/pager")
-    return {"kind": "command", "command": ["/usr/local/bin/pager"]}
+    return paged(machine)
 
 
 def test_a_dry_run_changes_nothing_and_a_second_run_finds_nothing_to_do(machine: Controller, lab: Lab) -> None:
@@ -231,15 +190,9 @@ def test_the_identity_sees_what_the_deployer_sees(machine: Controller, lab: Lab)
         ]
     finally:
         lab.shell("w-1", ("sh", "-ec", _NO_EVE))
-    ordinary, scheduled = (_outcomes(report) for report in reports)
+    ordinary, scheduled = (outcomes(report) for report in reports)
     assert scheduled == ordinary
     assert {place for place, (status, _) in scheduled.items() if status == "drift"} == {("w-1", "users/sudo")}
-
-
-def _outcomes(report: dict[str, Any]) -> dict[tuple[str, str], tuple[str, str]]:
-    """Return status and message, without numbers, by host and subject."""
-    timeless = ((each, re.sub(r"\d+(\.\d+)?", "#", each["message"])) for each in report["outcomes"])
-    return {(each["host"], each["subject"]): (each["status"], message) for each, message in timeless}
 
 
 def test_the_identity_proves_the_ports_as_an_ordinary_run_does(machine: Controller) -> None:
@@ -248,13 +201,8 @@ def test_the_identity_proves_the_ports_as_an_ordinary_run_does(machine: Controll
         json.loads(machine.flow("verify_ports", "--json", "-", *flags).stdout) for flags in ((), ("--scheduled",))
     )
     assert scheduled["exit"] == 0
-    assert _cells(scheduled) == _cells(ordinary)
-    assert len(_cells(scheduled)) > 100
-
-
-def _cells(report: dict[str, Any]) -> set[tuple[Any, ...]]:
-    keys = ("from", "to", "address", "protocol", "port_lo", "port_hi", "plane", "expected", "verdict")
-    return {tuple(cell[key] for key in keys) for cell in report["cells"]}
+    assert cells(scheduled) == cells(ordinary)
+    assert len(cells(scheduled)) > 100
 
 
 def test_each_run_of_the_service_proves_the_ports_anew_and_a_closed_one_is_told_of(
