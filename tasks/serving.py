@@ -8,11 +8,15 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from model.serving import objection, pending
+from remote.shell import run
 
 if TYPE_CHECKING:
+    from nornir.core.inventory import Host
+
     from model.site import Site
     from remote.kube import Cluster
 
+_CERTIFICATE = "/var/lib/kubelet/pki/kubelet-server-current.pem"
 _REQUESTS = "/apis/certificates.k8s.io/v1/certificatesigningrequests"
 
 
@@ -42,6 +46,11 @@ def approve(cluster: Cluster, decision: Decision) -> None:
     }
     path = f"{_REQUESTS}/{decision.name}/approval"
     cluster.patch(path, {"status": {"conditions": [condition]}}, kind="strategic")
+
+
+def has_certificate(host: Host) -> bool:
+    """Tell whether the host's kubelet holds a serving certificate; until then nobody reads its pods' logs or its settings."""
+    return run(host, ("test", "-s", _CERTIFICATE), root=True).exit_code == 0
 
 
 def _node(request: Mapping[str, Any]) -> str:

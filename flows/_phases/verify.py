@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from threading import Event
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 READY_SECONDS = 180.0
 _ASK_SECONDS = 150.0
 _LEARN_SECONDS = 90.0
+_SERVE_SECONDS = 60.0
+_PAUSE_SECONDS = 0.5
 _NAME = "kubernetes.default.svc.cluster.local"
 
 
@@ -51,16 +54,48 @@ def run(work: Work) -> tuple[Outcome, ...]:
 
 
 def _certificates(work: Work, cluster: Cluster) -> Iterable[Outcome]:
-    for decision in serving.decide(cluster, work.site):
-        what = f"kubelet's serving certificate ({decision.name})"
-        if decision.objection:
-            step = f"look at it: kubectl describe csr {decision.name}"
-            yield Outcome(decision.node, "serving-certificate", Status.DRIFT, f"{what} {decision.objection}", step)
-        elif work.dry_run:
-            yield would(decision.node, "serving-certificate", f"{what} would be approved")
-        else:
-            serving.approve(cluster, decision)
-            yield Outcome(decision.node, "serving-certificate", Status.CHANGED, f"{what} approved")
+    """Decide about what kubelets ask for until each has its certificate: one that has just joined may not have asked yet."""
+    decided: dict[str, Outcome] = {}
+    deadline = monotonic() + _SERVE_SECONDS
+    without: dict[str, Outcome] = {}
+    while True:
+        for decision in serving.decide(cluster, work.site):
+            if decision.name not in decided:
+                decided[decision.name] = _decided(work, cluster, decision)
+        if work.dry_run:
+            break
+        refused = {outcome.host for outcome in decided.values() if outcome.status is Status.DRIFT}
+        without = _without_certificate(work, [name for name in work.nodes if name not in refused])
+        if not without or monotonic() > deadline:
+            break
+        Event().wait(_PAUSE_SECONDS)
+    return (*decided.values(), *without.values())
+
+
+def _decided(work: Work, cluster: Cluster, decision: serving.Decision) -> Outcome:
+    what = f"kubelet's serving certificate ({decision.name})"
+    if decision.objection:
+        step = f"look at it: kubectl describe csr {decision.name}"
+        return Outcome(decision.node, "serving-certificate", Status.DRIFT, f"{what} {decision.objection}", step)
+    if work.dry_run:
+        return would(decision.node, "serving-certificate", f"{what} would be approved")
+    serving.approve(cluster, decision)
+    return Outcome(decision.node, "serving-certificate", Status.CHANGED, f"{what} approved")
+
+
+def _without_certificate(work: Work, names: Sequence[str]) -> dict[str, Outcome]:
+    """Return an outcome for each kubelet that has no serving certificate."""
+    answers = each(work.nr, serving.has_certificate, names=names, deadline=_ASK_SECONDS)
+    told = "kubelet has no serving certificate and has not asked for one that could be approved"
+    lacking = {name: answer for name, answer in answers.items() if answer is not True}
+    return {
+        name: answer.outcome("serving-certificate")
+        if isinstance(answer, HostFailure)
+        else Outcome(
+            name, "serving-certificate", Status.FAILED, told, "read kubelet's journal there, and kubectl get csr"
+        )
+        for name, answer in lacking.items()
+    }
 
 
 def _probe(work: Work, cluster: Cluster) -> Iterable[Outcome]:

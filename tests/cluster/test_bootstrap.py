@@ -99,6 +99,15 @@ def test_a_second_run_changes_nothing(small: LabCluster) -> None:
     assert _generations(small) == generations
 
 
+def test_a_kubelet_that_asks_late_for_its_certificate_is_waited_for(small: LabCluster) -> None:
+    late = "systemctl stop kubelet; rm /var/lib/kubelet/pki/kubelet-server-*; systemd-run --quiet --on-active=10 systemctl start kubelet"
+    assert small.lab.shell("w-1", ("sh", "-ec", late)).returncode == 0
+    code, report = small.flow("bootstrap", "--only", "verify")
+    assert (code, wrong(report)) == (0, [])
+    changed = [(each["host"], each["subject"]) for each in report["outcomes"] if each["status"] == "changed"]
+    assert changed == [("w-1", "serving-certificate")]
+
+
 def test_a_dry_run_finds_what_a_person_changed_and_a_run_mends_it(small: LabCluster) -> None:
     small.lab.shell("w-1", ("sh", "-c", "echo 0 >/proc/sys/net/ipv4/ip_forward; systemctl stop chrony"))
     small.kubectl("label", "node", "db-1", "matrix-fleet.io/role-database-")

@@ -180,6 +180,8 @@ SEEDS = {
 def lab(small: LabCluster) -> Lab:
     proven = small.lab.run((sys.executable, "-m", "flows.verify_ports", "--quiet"))
     assert proven.returncode == 0, proven.stderr
+    # Control planes that a test before this one switched off and on again still begin their static pods anew.
+    eventually("all is good", lambda: comply(small.lab).exit == 0, 180)
     return small.lab
 
 

@@ -344,8 +344,9 @@ def test_a_run_that_was_killed_is_told_of_and_so_is_its_end(machine: Controller,
     assert run_now(machine) == 0
     machine.sh(f"systemctl start --no-block {SERVICE}")
     pid = _held(machine)
+    kept = len(runs(machine, "notify"))
     machine.sh(f"kill -KILL {pid}")
-    until(lambda: bool(news(machine)), 30)
+    until(lambda: len(runs(machine, "notify")) > kept, 30)
     (entry,) = news(machine)
     assert told([entry], "new") == [("controller", "schedule/run")]
     assert "signal" in entry["text"]
