@@ -82,3 +82,13 @@ class Watched(Tags):
             seen = [show(self.source) if self.source else "", self.address, 0]
             rows.append([self.name, self.address, self.protocol, pool.add(direct), pool.add(passed), *seen])
         return rows
+
+
+def recognise(streams: Sequence[Watched], port: int, tag: int) -> tuple[Watched, int] | None:
+    """
+    Return the stream and the probed port of a probe that NAT changed, seen at `port`; None for what is no probe.
+
+    Among many streams a tag now and then reads as a planned port of a foreign one. Where NAT left the port alone that is no question.
+    """
+    found = [(stream, probed) for stream in streams if (probed := stream.probed(tag)) >= 0]
+    return min(found, key=lambda each: each[1] != port, default=None)

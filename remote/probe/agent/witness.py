@@ -8,7 +8,7 @@ import time
 from model.bits import Pool, unpool
 from remote.probe.agent.channel import BadMessage, Channel, Message
 from remote.probe.agent.sockets import overrun
-from remote.probe.agent.streams import Watched, show
+from remote.probe.agent.streams import Watched, recognise, show
 from remote.probe.agent.tags import magic
 from remote.probe.agent.taps import Index, Key, Tap
 
@@ -53,14 +53,13 @@ class Witness:
 
     def stray(self, tap: Tap, key: Key, port_from: int, port: int, sequence: int) -> bool:
         """Judge a SYN under addresses of no stream: a probe that NAT changed, or a connection to a port under watch."""
-        for stream in tap.index.streams:
-            probed = stream.probed(sequence)
-            if probed >= 0:
-                if tap.arrival and isinstance(key, bytes):
-                    stream.arrive(probed, key, port)
-                else:
-                    stream.passed[probed >> 3] |= 1 << (probed & 7)
-                return True
+        if (known := recognise(tap.index.streams, port, sequence)) is not None:
+            stream, probed = known
+            if tap.arrival and isinstance(key, bytes):
+                stream.arrive(probed, key, port)
+            else:
+                stream.passed[probed >> 3] |= 1 << (probed & 7)
+            return True
         if port in self.watched_ports and len(self.connects) < CONNECTS_KEPT:
             source = key if isinstance(key, str) else show(key[: len(key) // 2])
             points = self.connects.setdefault((source, port_from, port), [False, False])
