@@ -126,6 +126,8 @@ def dns(view: View, machine: Machine, facts: HostFacts) -> Verdict:
     known = [str(answer.addresses[0]) for answers in said.answers.values() for answer in answers if answer.addresses]
     if known:
         return Verdict(f"{NAME} leads to {known[0]}", {"server": list(said.answers), "from": sorted(addresses)})
+    if not said.answers:
+        return settled([f"nobody was asked for {NAME}: the host has no /etc/kubernetes/kubelet.conf"], "")
     servers = [pod for pod in account(view).pods if pod.labels.get("k8s-app") == "kube-dns"]
     gone = sorted({pod.node for pod in servers if pod.node in view.silent})
     reason = "; ".join(said.why.values()) or "it does not know the name, or is silent"

@@ -179,6 +179,7 @@ CASES = (
         ),
         "w-1",
     ),
+    (Case("cluster/dns", "w-1", put("cluster_names", to={"answers": {}, "why": {}}), "nobody was asked"), "w-1"),
     (
         Case(
             "cluster/control-plane", "cp-2", put("cluster", "complaints", to=["[-]etcd failed"]), "says [-]etcd failed"

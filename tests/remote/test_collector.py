@@ -103,6 +103,14 @@ def test_sections_are_had_alone_and_those_of_ports_on_request(installed: Path) -
     assert not {"conntrack", "services"} & set(json.loads(_run({}, sys.executable, str(installed)).stdout)["sections"])
 
 
+def test_the_clusters_name_server_is_asked_by_nodes_alone(installed: Path) -> None:
+    servers = [{"server": "127.0.0.1", "names": ["kubernetes.default"]}]
+    wishes = {"sections": ["names", "cluster_names"], "dns": servers, "cluster_dns": servers}
+    said = json.loads(_run(wishes, sys.executable, "-I", "-S", str(installed)).stdout)["sections"]
+    assert said["names"]["answers"] == {"127.0.0.1": []}
+    assert said["cluster_names"] == {"answers": {}, "why": {}}
+
+
 def _ports(**sections: Any) -> bytes:
     rules = "*filter\n:INPUT DROP [0:0]\nCOMMIT\n"
     address = {"ifname": "eth0", "addr_info": [{"local": "10.20.1.21"}]}

@@ -62,7 +62,8 @@ def run() -> None:
     sections: dict[str, Any] = {}
     errors: dict[str, str] = {}
     seconds: dict[str, float] = {}
-    names, inside = Names(wishes), Names({"dns": wishes.get("cluster_dns", ())})
+    # The cluster's own name server is nobody's business before there is one: on the way out its address is anybody's.
+    names, inside = Names(wishes), Names({"dns": wishes.get("cluster_dns", ()) if system.joined() else ()})
     heard = zip(_HEARD, (lambda _wishes: names.heard(), lambda _wishes: inside.heard()), strict=True)
     every = (*SECTIONS.items(), *heard)
     if "sections" in wishes:

@@ -24,6 +24,11 @@ SCHEDULED = (
 _MOST_BYTES = 4 << 20
 
 
+def joined() -> bool:
+    """Tell whether the host has what a kubelet needs to be a node."""
+    return Path("/etc/kubernetes/kubelet.conf").exists()
+
+
 def release(_wishes: Wishes) -> Any:
     """Return os-release's text, the kernel that runs, and what this project left as its mark."""
     return {
@@ -34,7 +39,7 @@ def release(_wishes: Wishes) -> Any:
         "prepared": Path("/etc/sysctl.d/95-matrix-fleet.conf").exists()
         or Path("/var/lib/matrix-fleet/node.json").exists(),
         "node": word("/var/lib/matrix-fleet/node"),
-        "kubelet": Path("/etc/kubernetes/kubelet.conf").exists(),
+        "kubelet": joined(),
     }
 
 
