@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import nullcontext
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
@@ -17,9 +18,11 @@ from remote.api_way import Way
 from remote.kube import Cluster
 from tests.cluster.apiserver import ENDPOINT, Api, real_api
 from tests.cluster.lab_cluster import LONG, LabCluster, wrong
-from tests.lab.driver import Lab
+from tests.lab.driver import Lab, booted
 from tests.remote.conftest import keygen, serve
 from tests.remote.sites import write_site
+
+_BARE = ("--profile", "small", "--bare")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -77,13 +80,11 @@ def bootstrapped() -> Iterator[tuple[LabCluster, int, dict[str, Any]]]:
     A lab that MATRIX_FLEET_TEST_LAB names is used as it is, and stays.
     """
     given = os.environ.get("MATRIX_FLEET_TEST_LAB")
-    lab = Lab(given or "cl")
-    lab.do("up", "--profile", "small", "--bare")
-    cluster = LabCluster(lab)
-    code, report = cluster.flow("bootstrap", seconds=LONG)
-    yield cluster, code, report
-    if not given:
-        lab.do("down")
+    with nullcontext(Lab(given)) if given else booted("cl", *_BARE) as lab:
+        lab.do("up", *_BARE)
+        cluster = LabCluster(lab)
+        code, report = cluster.flow("bootstrap", seconds=LONG)
+        yield cluster, code, report
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ import yaml
 from lab.bundle import building
 from lab.bundle.recipe import DEFAULT
 from tests.cluster.lab_cluster import LONG, LabCluster, eventually, wrong
-from tests.lab.driver import Lab
+from tests.lab.driver import booted
 from tests.mirror.inside import Inside, inside
 from tests.openpgp import Keyring
 
@@ -50,11 +50,11 @@ class Organisation:
 @pytest.fixture(scope="module")
 def organisation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Organisation]:
     """Bare hosts, and a repository and a registry on their router, from which its site installs nodes."""
-    lab = Lab("ap")
-    lab.do("up", "--profile", "small", "--bare")
-    with inside(lab, building.ensure(DEFAULT, print), tmp_path_factory.mktemp("inside")) as served:
+    with (
+        booted("ap", "--profile", "small", "--bare") as lab,
+        inside(lab, building.ensure(DEFAULT, print), tmp_path_factory.mktemp("inside")) as served,
+    ):
         yield Organisation(LabCluster(lab), served)
-    lab.do("down")
 
 
 @pytest.fixture(scope="module")

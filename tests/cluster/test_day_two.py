@@ -12,7 +12,7 @@ from lab.bundle import building
 from tests.cluster import watch
 from tests.cluster.footprint import Footprint, footprint, left_over
 from tests.cluster.lab_cluster import LONG, LabCluster, eventually, wrong
-from tests.lab.driver import Lab
+from tests.lab.driver import Lab, booted
 
 pytestmark = pytest.mark.all
 
@@ -49,12 +49,8 @@ spec:
 @pytest.fixture(scope="module")
 def fresh() -> Iterator[tuple[Lab, dict[str, Footprint]]]:
     """A lab of bare hosts, and how two of them looked before anything was done to them."""
-    lab = Lab("cd")
-    lab.do("up", "--profile", "small", "--bare")
-    try:
+    with booted("cd", "--profile", "small", "--bare") as lab:
         yield lab, {name: footprint(lab, name) for name in ("w-1", "cp-3")}
-    finally:
-        lab.do("down")
 
 
 @pytest.fixture(scope="module")

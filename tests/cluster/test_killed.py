@@ -14,7 +14,7 @@ import pytest
 
 from flows.bootstrap import NAMES
 from tests.cluster.lab_cluster import LONG, LabCluster, wrong
-from tests.lab.driver import Lab
+from tests.lab.driver import booted
 
 pytestmark = pytest.mark.all
 
@@ -25,10 +25,8 @@ _INTO = {"os": 6.0, "runtime": 3.0, "firewall": 0.7, "init": 5.0, "control-plane
 @pytest.fixture(scope="module")
 def own() -> Iterator[LabCluster]:
     """Bare hosts of this module's own."""
-    lab = Lab("ck")
-    lab.do("up", "--profile", "small", "--bare")
-    yield LabCluster(lab)
-    lab.do("down")
+    with booted("ck", "--profile", "small", "--bare") as lab:
+        yield LabCluster(lab)
 
 
 @pytest.mark.timeout(4 * LONG)

@@ -15,7 +15,7 @@ from typing import Any
 import yaml
 
 from tests.lab import firewalls
-from tests.lab.driver import Lab
+from tests.lab.driver import Lab, booted
 from tests.lab.firewalls import until
 
 PROGRAM = (sys.executable, "-m", "flows.compliance")
@@ -53,15 +53,11 @@ def comply(lab: Lab, *flags: str) -> Run:
 @contextmanager
 def running(name: str) -> Iterator[Lab]:
     """Boot a small lab with its firewall applied and its ports proven, for as long as the block runs."""
-    lab = Lab(name)
-    lab.do("up", "--profile", "small")
-    try:
+    with booted(name, "--profile", "small") as lab:
         firewalls.apply(lab)
         proven = lab.run((sys.executable, "-m", "flows.verify_ports", "--quiet"))
         assert proven.returncode == 0, proven.stderr
         yield lab
-    finally:
-        lab.do("down")
 
 
 @dataclass(frozen=True)

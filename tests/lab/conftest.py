@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.lab.driver import Lab
+from tests.lab.driver import Lab, booted
 
 # Each of several processes that run tests has labs of its own.
 _WORKER = os.environ.get("PYTEST_XDIST_WORKER", "").removeprefix("gw")
@@ -16,10 +16,8 @@ _WORKER = os.environ.get("PYTEST_XDIST_WORKER", "").removeprefix("gw")
 def _up(name: str, *options: str) -> Iterator[Lab]:
     if os.geteuid() != 0:
         pytest.fail("these tests boot a lab: run them as root")
-    lab = Lab(name + _WORKER)
-    lab.do("up", *options)
-    yield lab
-    lab.do("down")
+    with booted(name + _WORKER, *options) as lab:
+        yield lab
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,8 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -63,6 +64,18 @@ class Lab:
         done = self.shell(host, argv) if host else self.run(argv)
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
+
+
+@contextmanager
+def booted(name: str, *options: str) -> Iterator[Lab]:
+    """Boot a lab of this name afresh, for as long as the block runs: what a killed run left of it is taken down first."""
+    lab = Lab(name)
+    lab.do("down")
+    lab.do("up", *options)
+    try:
+        yield lab
+    finally:
+        lab.do("down")
 
 
 _CONNECT = """

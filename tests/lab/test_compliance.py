@@ -29,7 +29,11 @@ SEEDS = {
         "w-1", "useradd eve && usermod -aG sudo eve", "userdel eve", ("users/sudo",), "eve may become root"
     ),
     "second-root": Seed(
-        "cp-2", "useradd -o -u 0 mallory", "sed -i /^mallory:/d /etc/passwd /etc/shadow", ("users/sudo",), "number 0"
+        "cp-2",
+        "useradd -o -u 0 mallory",
+        "sed -i /^mallory:/d /etc/passwd /etc/shadow /etc/group /etc/gshadow",
+        ("users/sudo",),
+        "number 0",
     ),
     "password-login": Seed(
         "db-1",

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.lab.driver import Lab
+from tests.lab.driver import Lab, booted
 from tests.lab.firewalls import apply, files, run, sh, state
 
 HOSTS = ("cp-1", "cp-2", "cp-3", "w-1", "db-1", "li-1")
@@ -14,11 +14,9 @@ HOSTS = ("cp-1", "cp-2", "cp-3", "w-1", "db-1", "li-1")
 
 @pytest.fixture(scope="module")
 def fleet() -> Iterator[Lab]:
-    lab = Lab("tf")
-    lab.do("up", "--profile", "small")
-    apply(lab)
-    yield lab
-    lab.do("down")
+    with booted("tf", "--profile", "small") as lab:
+        apply(lab)
+        yield lab
 
 
 def test_a_second_run_finds_everything_as_declared_and_touches_no_file(fleet: Lab) -> None:

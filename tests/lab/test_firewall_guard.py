@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab.driver import Lab
+from tests.lab.driver import Lab, booted
 from tests.lab.firewalls import apply, armed, holding, run, sh, state, until
 
 _TRACES = "ls -d /var/lib/matrix-fleet/armed /var/lib/matrix-fleet/fired /run/matrix-fleet-armed /run/matrix-fleet.?* 2>/dev/null"
@@ -18,10 +18,8 @@ _UNITS = "find /etc/systemd/system -name 'matrix-fleet*'; systemctl list-units -
 
 @pytest.fixture(scope="module")
 def fleet() -> Iterator[Lab]:
-    lab = Lab("tg")
-    lab.do("up", "--profile", "small")
-    yield lab
-    lab.do("down")
+    with booted("tg", "--profile", "small") as lab:
+        yield lab
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ import pytest
 
 from model import bits
 from model.netfilter import Packet, judge, parse
+from tests import namespaces
 
 SOURCE, OWN = {4: "10.78.0.2", 6: "fd78::2"}, {4: "10.78.0.1", 6: "fd78::1"}
 PROTOCOLS = {"tcp": socket.IPPROTO_TCP, "udp": socket.IPPROTO_UDP}
@@ -60,11 +61,9 @@ def raw_sockets(namespace: str) -> dict[tuple[int, str], socket.socket]:
 
 @pytest.fixture(scope="module")
 def ends() -> Iterator[Ends]:
-    guarded, outside = f"mf{os.getpid()}g", f"mf{os.getpid()}o"
+    guarded, outside = namespaces.add("g"), namespaces.add("o")
     opened: list[socket.socket] = []
     try:
-        for space in (guarded, outside):
-            run("ip", "netns", "add", space)
         run("ip", "-n", guarded, "link", "add", "eth0", "type", "veth", "peer", "eth0", "netns", outside)
         for space, addresses in ((guarded, OWN), (outside, SOURCE)):
             run("ip", "-n", space, "link", "set", "eth0", "up")
@@ -81,7 +80,7 @@ def ends() -> Iterator[Ends]:
         for each in opened:
             each.close()
         for space in (guarded, outside):
-            subprocess.run(("ip", "netns", "del", space), check=False, capture_output=True)
+            namespaces.remove(space)
 
 
 def ruleset(chance: random.Random, version: int) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -19,6 +18,7 @@ from model.perimeter import Perimeter, configured, flow, parse
 from model.perimeter_rows import perimeter_outcomes, perimeter_rows
 from model.report import Cell
 from model.site import Site
+from tests import namespaces
 from tests.model.simulation import INVENTORY
 
 GOLDEN = Path(__file__).parents[1] / "data" / "perimeter" / "lab-small.json"
@@ -34,7 +34,7 @@ Load = Callable[[str], Perimeter]
 @pytest.fixture(scope="module")
 def load() -> Iterator[Load]:
     """A device made of the real nft in a namespace of this test, and of routes on paper."""
-    space = f"mf{os.getpid()}p"
+    space = namespaces.add("p")
     inside = ("ip", "netns", "exec", space)
 
     def loaded(text: str) -> Perimeter:
@@ -49,11 +49,10 @@ def load() -> Iterator[Load]:
         said["addresses"] = [{"addr_info": [{"local": "198.51.100.1"}, {"local": "10.20.1.1"}]}]
         return parse(json.dumps(said))
 
-    subprocess.run(("ip", "netns", "add", space), check=True)
     try:
         yield loaded
     finally:
-        subprocess.run(("ip", "netns", "del", space), check=False)
+        namespaces.remove(space)
 
 
 def device(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import socket
 import subprocess
 import threading
@@ -18,6 +17,7 @@ from flows._hosts import close, inventory
 from model.errors import CommandFailed, HostError, HostKeyChanged, HostKeyUnknown, Unreachable
 from model.perimeter import parse
 from remote.perimeter import read
+from tests import namespaces
 from tests.remote.conftest import Sshd, keygen, serve
 from tests.remote.sites import write_site
 
@@ -28,11 +28,10 @@ ADDRESSES = 12_000
 
 @pytest.fixture(scope="module")
 def space() -> Iterator[str]:
-    name = f"mf{os.getpid()}d"
-    subprocess.run(("ip", "netns", "add", name), check=True)
+    name = namespaces.add("d")
     subprocess.run(("ip", "-n", name, "link", "set", "lo", "up"), check=True)
     yield name
-    subprocess.run(("ip", "netns", "del", name), check=False)
+    namespaces.remove(name)
 
 
 @pytest.fixture(scope="module")

@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from model.probing import Assignment, Expected, Target, expected_at
 from remote.probe.bundle import argv
 from remote.probe.session import Source, Witness
+from tests import namespaces
 
 A4, B4, C4, ROUTER4 = "10.77.1.2", "10.77.2.2", "10.77.2.3", "10.77.2.1"
 A6, B6, C6 = "fd77:1::2", "fd77:2::2", "fd77:2::3"
@@ -74,12 +75,12 @@ class Network:
     """Three hosts and the router between them, in namespaces of this test process alone."""
 
     def __init__(self) -> None:
-        self.spaces = {name: f"mf{os.getpid()}{name}" for name in ("A", "B", "C", "R")}
+        self.spaces: dict[str, str] = {}
         self._running: list[Process] = []
 
     def up(self) -> None:
-        for space in self.spaces.values():
-            run("ip", "netns", "add", space)
+        for name in ("A", "B", "C", "R"):
+            space = self.spaces[name] = namespaces.add(name)
             run("ip", "-n", space, "link", "set", "lo", "up")
             self.sysctl(space, "net.ipv6.conf.default.accept_dad=0", "net.ipv6.conf.all.accept_dad=0")
         router = self.spaces["R"]
@@ -122,7 +123,7 @@ class Network:
 
     def down(self) -> None:
         for space in self.spaces.values():
-            subprocess.run(("ip", "netns", "del", space), check=False, capture_output=True)
+            namespaces.remove(space)
 
     def rules(self, name: str, *lines: str, families: tuple[int, ...] = (4, 6)) -> None:
         """Add rules, each the arguments of one iptables call, of both families unless said otherwise."""
