@@ -11,7 +11,7 @@ from checks.check import Check, HostCheck, SiteCheck, Verdict, View, said
 from checks.items import checklist
 from checks.wishes import wishes
 from flows._compliance_items import others, states
-from flows._compliance_kept import last, since, trend
+from flows._compliance_kept import known, since, trend
 from flows._compliance_shown import described
 from flows._compliance_sources import declared_files, expected_files, latest_proof
 from flows._context import Ingredients
@@ -56,7 +56,7 @@ def comply(nr: Nornir, context: Context, checks: Sequence[Check], *, whole: bool
     if whole:
         outcomes += others(site, checklist(), today)
     outcomes = waive_outcomes(outcomes, site.settings.waivers, today)
-    before = last(context.options.inventory)
+    before = known(context.options.inventory)
     extra: dict[str, object] = {
         "roles": {machine.name: list(machine.roles) for machine in site.machines},
         "checks": described(checks),

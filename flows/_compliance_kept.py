@@ -17,6 +17,8 @@ from model.outcome import EXIT_BY_STATUS, Outcome, Status
 FLOW = "compliance"
 _TREND = 60
 _NAMED = 3
+# Runs of some checks or hosts between two of all of them that are read at most.
+_LOOKED_BACK = 30
 Document = Mapping[str, Any]
 
 
@@ -26,6 +28,34 @@ def last(inventory: Path) -> Document | None:
         return _folder.read_report(_folder.find_report(inventory, f"latest-{FLOW}"))
     except SiteError:
         return None
+
+
+def known(inventory: Path) -> Document | None:
+    """
+    Return what earlier runs know: of every check of every host the newest outcome, back to the newest run of all of them.
+
+    A report of its `run` (the newest), `outcomes` and `trend`. So a run of some checks, or one that was refused, hides nothing that
+    an earlier one saw. None without any run.
+    """
+    outcomes: dict[tuple[str, str], object] = {}
+    run, trend_of = "", None
+    for place in _runs(inventory)[: -_LOOKED_BACK - 1 : -1]:
+        try:
+            report = _folder.read_report(place / "report.json")
+        except SiteError:
+            continue
+        run = run or report["run"]
+        trend_of = report.get("trend") if trend_of is None else trend_of
+        for outcome in rows_of(report, "outcomes"):
+            outcomes.setdefault((outcome["host"], outcome["subject"]), outcome)
+        if _counted(report):
+            break
+    return {"run": run, "outcomes": list(outcomes.values()), "trend": trend_of or []} if run else None
+
+
+def _counted(report: Document) -> bool:
+    kept = rows_of(report, "trend")
+    return bool(kept) and kept[-1]["started"] == report["started"]
 
 
 def since(before: Document | None, outcomes: Sequence[Outcome]) -> dict[str, object] | None:

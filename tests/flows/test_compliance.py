@@ -15,7 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from checks.discovery import every
 from flows import _metrics, _sarif, compliance, report
 from flows._command import execute
-from flows._compliance_kept import prune, publish_metrics, since, trend
+from flows._compliance_kept import known, prune, publish_metrics, since, trend
 from flows._compliance_shown import described
 from flows._html import render
 from flows._summary import summary
@@ -204,6 +204,42 @@ def test_the_oldest_runs_go_and_reports_of_other_flows_stay(tmp_path: Path) -> N
     assert prune(tmp_path, 3) == tuple(runs[:2])
     assert sorted(path.name for path in (tmp_path / "reports").glob("2*")) == [other.name, *runs[2:]]
     assert prune(tmp_path, 3) == ()
+
+
+def test_a_run_of_some_checks_or_a_refused_one_hides_nothing_of_earlier_ones(tmp_path: Path) -> None:
+    assert known(tmp_path) is None
+    whole = {"started": STARTED, "ok": 2}
+    ran: tuple[tuple[str, dict[str, Any]], ...] = (
+        ("forgotten", {"outcomes": (("db-1", "swap/off", "drift", "long ago"),), "trend": [whole]}),
+        (
+            "of-all",
+            {"outcomes": (("cp-1", "swap/off", "ok", ""), ("w-1", "swap/off", "ok", "")), "trend": [whole, whole]},
+        ),
+        (
+            "of-one",
+            {
+                "outcomes": (("cp-1", "swap/off", "drift", "swaps"),),
+                "trend": [{"started": "before"}, whole | {"started": "x"}],
+            },
+        ),
+        ("refused", {"outcomes": ()}),
+        ("torn", {}),
+    )
+    for number, (name, told) in enumerate(ran):
+        place = tmp_path / "reports" / f"2026112{number}T030000Z-compliance"
+        place.mkdir(parents=True)
+        kept = document(name, **told)
+        (place / "report.json").write_text(
+            json.dumps({key: kept[key] for key in kept if key != "trend" or "trend" in told})
+        )
+    (place / "report.json").write_text("{")
+    before = known(tmp_path)
+    assert before is not None
+    assert (before["run"], before["trend"][0]) == ("refused", {"started": "before"})
+    now = [Outcome(host, "swap/off", Status.DRIFT, "swaps") for host in ("cp-1", "w-1", "db-1")]
+    told = since(before, now)
+    assert told is not None
+    assert told["new"] == ["w-1 swap/off: swaps", "db-1 swap/off: swaps"]
 
 
 def test_figures_are_published_of_this_run_only(tmp_path: Path) -> None:
