@@ -136,6 +136,8 @@ def missing(pairs: Iterable[Pair], joined: Joined, again: int) -> dict[str, dict
     Return what each source must send once more, as ports by (address, protocol): every probe whose absence is not yet an answer.
 
     What a border should stop is sent again only in the first `again` round (1): two lost packets in a row are one in thousands.
+    Where some packets showed the source's own address and others what may be put in its place, the former left before the source's
+    network was whole, as that of pods on a node that just started, and say nothing of how it is now.
     """
     wanted: dict[str, dict[tuple[str, str], int]] = {}
     for pair in pairs:
@@ -148,6 +150,13 @@ def missing(pairs: Iterable[Pair], joined: Joined, again: int) -> dict[str, dict
             rest = pair.probed.get(protocol, 0) & ~told & ~(packets.arrived & ~pair.open(protocol))
             if pair.border and again > 1:
                 rest &= pair.open(protocol)
+            if _torn(pair, joined):
+                rest |= packets.arrived & ~packets.masked & pair.probed.get(protocol, 0)
             if rest:
                 wanted.setdefault(pair.source, {})[str(pair.address), protocol] = rest
     return wanted
+
+
+def _torn(pair: Pair, joined: Joined) -> bool:
+    found = [joined.packets[pair.source, str(pair.address), protocol] for protocol in PROTOCOLS]
+    return any(packets.masked for packets in found) and any(packets.arrived & ~packets.masked for packets in found)

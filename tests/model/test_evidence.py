@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 from dataclasses import replace
 from functools import cache
+from ipaddress import ip_address
 
 from model.evidence import Accounts, Joined, join, missing
 from model.pairs import Pair, pairs
@@ -134,6 +135,26 @@ def test_only_what_is_not_yet_an_answer_is_sent_again() -> None:
     opened = pair("w-1", "db-1", probed=1 << 5432)
     assert again(opened, fired=sent(opened, 1 << 5432), witnessed=seen(opened, 1 << 5432, 1 << 5432)) == 0
     assert again(opened, fired=sent(opened, 1 << 5432), witnessed=seen(opened, 1 << 5432, 0)) == 1 << 5432
+
+
+def test_what_left_before_its_source_was_hidden_is_sent_again_once_the_rest_is() -> None:
+    node = ip_address("10.20.1.11")
+    pod = replace(pair("cp-1", "w-1", probed=7), masks=(node,))
+
+    def wanted(bare: int, hidden: int) -> int:
+        rows = (seen(pod, bare, 0, "10.244.0.7"), seen(pod, hidden, 0, str(node)))
+        accounts = Accounts({pod.source: (sent(pod, 7),)}, {"w-1": Witnessed(rows, (), 0)})
+        pairs_of = (replace(pod, source_address=ip_address("10.244.0.7")),)
+        return (
+            missing(pairs_of, join(reference(), pairs_of, accounts), 1)
+            .get("cp-1", {})
+            .get((str(pod.address), "tcp"), 0)
+        )
+
+    assert wanted(7, 0) == 0, "this network hides no pods"
+    assert wanted(0, 7) == 0
+    assert wanted(7, 4) == 3, "what was sent again showed the node, so the others would by now"
+    assert wanted(7, 7) == 0
 
 
 def test_what_a_border_should_stop_is_sent_twice_and_what_should_cross_it_until_it_does() -> None:
