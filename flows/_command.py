@@ -55,7 +55,7 @@ def execute(command: typer.Typer | Callable[..., int], name: str, arguments: Seq
         code: Any = app(args=list(arguments), prog_name=program, standalone_mode=False)
         sys.stdout.flush()
     except TyperException as error:
-        return _usage(name, program, arguments, error.format_message())
+        return _usage(name, program, arguments, error.format_message().replace("Value error, ", ""))
     except (Abort, KeyboardInterrupt):
         return INTERRUPTED
     except FleetError as error:

@@ -53,6 +53,10 @@ def comply(nr: Nornir, context: Context, checks: Sequence[Check], *, whole: bool
     looked = look(nr, context, names)
     site, today = context.site, context.started.date()
     outcomes = judged(checks, looked, names)
+    if not outcomes:
+        raise SelectionError(
+            f"--limit {context.options.limit}: none of these is looked at by a check that --check, --phase and --severity leave"
+        )
     if whole:
         outcomes += others(site, checklist(), today)
     outcomes = waive_outcomes(outcomes, site.settings.waivers, today)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from itertools import groupby
 
 from checks.check import Check, HostCheck
 from checks.discovery import every
-from checks.items import Checklist, checklist
+from checks.items import Item, checklist
 from flows import _folder
 from flows._options import Options
 from flows._report import Screen
@@ -40,34 +41,35 @@ def _described(check: Check) -> dict[str, object]:
 
 
 def list_all(options: Options, checks: Sequence[Check]) -> int:
-    """Show the checks and every item; with --json as one document."""
-    known, screen = checklist(), Screen(options)
+    """Show the checks and the items that they answer for, of all checks every item; with --json as one document."""
+    screen, ids = Screen(options), {check.id for check in checks}
+    items = [item for item in checklist().items if len(checks) == len(every()) or ids & set(item.checks)]
     document = {
         "schema": SCHEMA,
-        "items": [item.to_json() for item in known.items],
+        "items": [item.to_json() for item in items],
         "checks": described(checks),
     }
     _folder.check_writable(options.json)
     _folder.hand_over(options.json, _folder.canonical(document), screen.text)
     if not screen.calm:
-        screen.lines([*_checks(checks), Line(""), *_items(known)])
+        screen.lines([*_checks(checks), Line(""), *_items(items)])
     return GOOD
 
 
 def _checks(checks: Sequence[Check]) -> Iterable[Line]:
     width = max(len(check.id) for check in checks)
-    yield Line(f"{len(checks)} checks", "bold")
+    yield Line(f"{len(checks)} check{'s' if len(checks) != 1 else ''}", "bold")
     for check in checks:
         yield Line(f"{check.id:<{width}}  {check.severity:<7}  {check.phase:<13}  {check.title}", "", 2)
 
 
-def _items(known: Checklist) -> Iterable[Line]:
-    counts = Counter(item.kind for item in known.items)
+def _items(items: Sequence[Item]) -> Iterable[Line]:
+    counts = Counter(item.kind for item in items)
     told = ", ".join(f"{number} {kind}" for kind, number in counts.items())
-    yield Line(f"{len(known.items)} items of the checklist: {told}", "bold")
-    for section in known.sections():
+    yield Line(f"{len(items)} items of the checklist: {told}", "bold")
+    for section, of in groupby(items, lambda item: item.section):
         yield Line(section, "bold", 2)
-        for item in (item for item in known.items if item.section == section):
+        for item in of:
             answer = ", ".join(item.checks) or item.where
             yield Line(f"{item.id:<22}  line {item.line:<5} {item.kind:<10} {item.title}: {answer}", "", 4)
 

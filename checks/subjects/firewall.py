@@ -73,6 +73,8 @@ def _of_a_cluster(rule: str) -> bool:
 
 
 def _few(lines: list[str]) -> str:
+    # The same line of both families is told once.
+    lines = list(dict.fromkeys(lines))
     more = f" and {len(lines) - _SHOWN} more" if len(lines) > _SHOWN else ""
     return "; ".join(lines[:_SHOWN]) + more
 

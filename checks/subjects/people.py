@@ -34,15 +34,17 @@ def sshd(_view: View, _machine: Machine, facts: HostFacts) -> Verdict:
     """Find settings of sshd by which somebody could come in without a key."""
     said = facts.of(Sshd).settings
     seen = {user: {key: settings.get(key, "") for key in _SSHD} for user, settings in said.items()}
-    wrong = dict.fromkeys(
-        f"{key} is {settings[key]} for {user}, and should be {' or '.join(_SSHD[key][:2])}"
-        for user, settings in seen.items()
-        for key in _SSHD
-        if settings[key] not in _SSHD[key]
-    )
+    wrong: dict[str, list[str]] = {}
+    for user, settings in seen.items():
+        for key in _SSHD:
+            if settings[key] not in _SSHD[key]:
+                wrong.setdefault(f"{key} is {settings[key]}, and should be {' or '.join(_SSHD[key][:2])}", []).append(
+                    user
+                )
     if not said:
         return found("sshd tells no settings")
-    return settled(list(wrong), "only keys open the door", seen)
+    told = [what if len(users) == len(seen) else f"for {', '.join(users)}: {what}" for what, users in wrong.items()]
+    return settled(told, "only keys open the door", seen)
 
 
 _PLACE = Place("Deployer Responsibilities", 380)

@@ -282,6 +282,11 @@ def test_the_list_is_for_people_and_for_scripts(capsys: pytest.CaptureFixture[st
     assert {check["id"] for check in said["checks"]} == {check.id for check in every()}
     assert execute(compliance.main, "flows.compliance", ["--list"]) == 0
     assert "prerequisites-1-1" in capsys.readouterr().out
+    assert execute(compliance.main, "flows.compliance", ["--list", "--check", "users/sudo"]) == 0
+    shown = capsys.readouterr().out
+    assert shown.startswith("1 check\n")
+    assert "prerequisites-1-2 " in shown
+    assert "prerequisites-1-1 " not in shown
 
 
 @pytest.mark.parametrize("name", ["firewall/rules", "prerequisites-1-1"])
@@ -293,5 +298,6 @@ def test_checks_and_items_are_explained(name: str, capsys: pytest.CaptureFixture
 @pytest.mark.parametrize(
     "arguments", [["--check", "no/such"], ["--explain", "nothing"], ["--phase", "rollout"], ["--severity", "loud"]]
 )
-def test_what_does_not_exist_is_refused(arguments: list[str]) -> None:
+def test_what_does_not_exist_is_refused(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert execute(compliance.main, "flows.compliance", arguments) == 1
+    assert "Value error" not in capsys.readouterr().err

@@ -323,3 +323,9 @@ def _told(run: Run) -> list[tuple[str, str, str, str]]:
         (each["host"], each["subject"], each["status"], re.sub(r"[\d.]+ (s|ms|days)", "", each["message"]))
         for each in run.report["outcomes"]
     ]
+
+
+def test_hosts_that_no_chosen_check_is_for_are_no_selection(lab: Lab) -> None:
+    run = comply(lab, "--check", "firewall", "--limit", "vantage-1")
+    assert run.exit == 1
+    assert "none of these is looked at" in run.complaint
