@@ -19,7 +19,7 @@ from flows._hosts import HostFailure, each
 from model.errors import SelectionError
 from model.host_facts import HostFacts
 from model.outcome import Outcome, Status
-from model.waivers import waive_outcomes
+from model.waivers import expired, waive_outcomes
 from remote.collector.session import collect
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def comply(nr: Nornir, context: Context, checks: Sequence[Check], *, whole: bool
         "roles": {machine.name: list(machine.roles) for machine in site.machines},
         "checks": described(checks),
         "waivers": [waiver.model_dump(mode="json") for waiver in site.settings.waivers],
-        "since": since(before, outcomes),
+        "since": since(before, (*outcomes, *expired(site.settings.waivers, today))),
         "trend": trend(before, context.started.isoformat(), outcomes if _comparable(context, whole=whole) else None),
     }
     if whole:
