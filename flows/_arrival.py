@@ -7,8 +7,8 @@ from dataclasses import replace as renew
 
 from flows._bootstrap import bootstrap
 from flows._context import Context, Ingredients
-from flows._departure import depart
-from flows._firewall import roles, servers
+from flows._departure.leaving import depart
+from flows._firewall.change import roles, servers
 from flows._hosts import HostFailure, closing, each, inventory
 from model.errors import PlanRefused, SelectionError
 from model.outcome import Status

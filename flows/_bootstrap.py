@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from time import monotonic
 
 from flows._context import Context, Ingredients
-from flows._firewall import roles, servers, who
+from flows._firewall.change import roles, servers, who
 from flows._hosts import closing, inventory
 from flows._journal import Journal
 from flows._phases.work import Phase, Work

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from flows._context import Context, Ingredients
-from flows._firewall import roles, servers
+from flows._firewall.change import roles, servers
 from flows._hosts import HostFailure, each
 from flows._phases.work import Work, would
 from flows._planes import at_work, planes

@@ -140,7 +140,7 @@ def inventory(directory: Path) -> Nornir:
     from nornir.core.plugins.connections import ConnectionPluginRegister
     from nornir.core.plugins.runners import RunnersPluginRegister
 
-    from flows._dask import DaskRunner
+    from flows._dask.runner import DaskRunner
     from flows._runner import Bounded, FleetRunner
     from remote.connection import Connection
     from remote.dial import quiet

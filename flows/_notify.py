@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from flows import _folder
-from flows._compliance_kept import last, prune
+from flows._compliance.kept import last, prune
 from flows._context import Context, Ingredients
 from flows._findings import rows_of
 from model.errors import LockHeld, NotToldError, SiteError

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from flows._context import Context
-from flows._firewall import who
+from flows._firewall.change import who
 from flows._hosts import closing, inventory
 from flows._journal import Journal
 from flows._phases.work import Work

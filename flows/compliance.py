@@ -14,15 +14,15 @@ from checks.discovery import chosen, every
 from flows import _options as flags
 from flows import _sudo as sudo
 from flows._command import run
-from flows._compliance import comply
-from flows._compliance_fix import fix, owners
-from flows._compliance_kept import prune, publish_metrics
-from flows._compliance_shown import explain, list_all
+from flows._compliance.judging import comply
+from flows._compliance.kept import prune, publish_metrics
+from flows._compliance.mending import fix, owners
+from flows._compliance.shown import explain, list_all
 from flows._hosts import closing
 from flows._hosts import inventory as open_inventory
 from flows._main import Context, Ingredients, conduct
 from flows._report import Screen
-from flows._scheduled import assume, setting_of
+from flows._schedule.identity import assume, setting_of
 from model.errors import SelectionError
 from model.outcome import REFUSED, Outcome, worst
 

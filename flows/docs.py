@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from flows import _command
-from flows._documents import documents
+from flows._documents.texts import documents
 from flows._options import Options
 from flows._report import Screen
 from flows._summary import Line

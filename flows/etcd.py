@@ -10,9 +10,9 @@ import typer
 from flows import _command
 from flows import _options as flags
 from flows import _sudo as sudo
-from flows._etcd_restore import restore
-from flows._etcd_snapshot import snapshot
-from flows._etcd_status import status
+from flows._etcd.restore import restore
+from flows._etcd.snapshot import snapshot
+from flows._etcd.status import status
 from flows._main import Context, Ingredients, conduct
 from model.errors import SelectionError
 

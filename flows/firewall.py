@@ -9,10 +9,10 @@ import typer
 from flows import _command
 from flows import _options as flags
 from flows import _sudo as sudo
-from flows._firewall import roles, servers
-from flows._firewall_adopt import take_over
-from flows._firewall_apply import apply
-from flows._firewall_restore import restore
+from flows._firewall.adopt import take_over
+from flows._firewall.apply import apply
+from flows._firewall.change import roles, servers
+from flows._firewall.restore import restore
 from flows._hosts import closing, inventory
 from flows._main import Context, Ingredients, conduct
 from model.errors import SelectionError

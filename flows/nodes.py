@@ -10,7 +10,7 @@ from flows import _command
 from flows import _options as flags
 from flows import _sudo as sudo
 from flows._arrival import arrive, replace
-from flows._departure import depart
+from flows._departure.leaving import depart
 from flows._main import Context, Ingredients, conduct
 from model.errors import SelectionError
 

@@ -11,7 +11,7 @@ import typer
 
 from flows import _folder
 from flows._command import application, run
-from flows._compliance_kept import history as history_of
+from flows._compliance.kept import history as history_of
 from flows._difference import difference, folded
 from flows._options import DEFAULT_INVENTORY, Inventory, Json, NoColor, Options, Quiet, Verbose
 from flows._publish import renderings

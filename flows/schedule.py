@@ -10,7 +10,7 @@ from flows import _command
 from flows import _options as flags
 from flows import _sudo as sudo
 from flows._main import conduct
-from flows._schedule import hosts, install, remove, status
+from flows._schedule.installation import hosts, install, remove, status
 
 HELP = """Run `flows.compliance` by a timer of systemd on this machine, as an account that can change nothing on any host.
 

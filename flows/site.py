@@ -10,8 +10,9 @@ from typing import Annotated, Any
 
 import typer
 
-from flows import _command, _documents, _request
+from flows import _command, _request
 from flows import _options as flags
+from flows._documents import texts
 from flows._questions import ask, checked
 from flows._report import Screen
 from flows._summary import Line
@@ -163,13 +164,13 @@ def schema(file: Which = None) -> int:
     """
     known = {name.removesuffix(".yaml"): name for name in (*adapters(), "answers.yaml")}
     if file is None:
-        made = {name: jsonlib.loads(_documents.schema(name)) for name in known.values()}
+        made = {name: jsonlib.loads(texts.schema(name)) for name in known.values()}
         sys.stdout.write(jsonlib.dumps(made, indent=1) + "\n")
         return GOOD
     name = known.get(file.removesuffix(".yaml"))
     if name is None:
         raise SiteError(f"no file {file} in a site; there are {', '.join(known)}")
-    sys.stdout.write(_documents.schema(name))
+    sys.stdout.write(texts.schema(name))
     return GOOD
 
 

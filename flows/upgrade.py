@@ -11,7 +11,7 @@ from flows import _command
 from flows import _options as flags
 from flows import _sudo as sudo
 from flows._main import conduct
-from flows._upgrade import bring_up
+from flows._upgrade.rolling import bring_up
 
 HELP = """Bring the cluster to the versions of another offline bundle: one minor version at a time, never back.
 

@@ -81,12 +81,12 @@ def main(
     options = flags.Options(inventory, limit, dry_run, json, yes, verbose, quiet, no_color)
 
     def body(context: Context) -> Ingredients:
-        from flows._choice import Wishes
-        from flows._compliance_kept import prune
+        from flows._compliance.kept import prune
         from flows._hosts import close
         from flows._hosts import inventory as open_inventory
-        from flows._scheduled import assume, setting_of
-        from flows._verification import verify
+        from flows._ports.choice import Wishes
+        from flows._ports.verification import verify
+        from flows._schedule.identity import assume, setting_of
 
         wishes = Wishes(depth, stage, _planes(plane), rate, source, destination, _ports(ports))
         nr = open_inventory(options.inventory)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from flows._firewall_apply import apply
+from flows._firewall.apply import apply
 from flows._phases.work import Work
 from model.outcome import Outcome, Status
 from tasks import nodeports

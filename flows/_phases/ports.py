@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 
-from flows._choice import Wishes
 from flows._phases.work import Work, skipped
-from flows._verification import verify
+from flows._ports.choice import Wishes
+from flows._ports.verification import verify
 from model.outcome import Outcome
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from checks.discovery import chosen, every
 from checks.items import checklist
-from flows._compliance_items import others, states
+from flows._compliance.items import others, states
 from model.outcome import Outcome, Status
 from model.settings import SignedOff
 from model.site import Site

@@ -10,7 +10,7 @@ import pytest
 
 from checks.check import View
 from checks.discovery import every
-from flows._compliance import Looked, judged
+from flows._compliance.judging import Looked, judged
 from flows._hosts import HostFailure
 from model.cluster_account import Told
 from model.outcome import Status

@@ -15,8 +15,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from checks.discovery import every
 from flows import _metrics, _sarif, compliance, report
 from flows._command import execute
-from flows._compliance_kept import known, prune, publish_metrics, since, trend
-from flows._compliance_shown import described
+from flows._compliance.kept import known, prune, publish_metrics, since, trend
+from flows._compliance.shown import described
 from flows._html import render
 from flows._summary import summary
 from model.outcome import Outcome, Status

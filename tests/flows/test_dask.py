@@ -164,6 +164,16 @@ def test_hosts_beside_the_one_that_ends_workers_are_answered(site: Site) -> None
     assert set(found.values()) == {"fine"}
 
 
+def test_workers_are_not_missed_where_the_client_asks_for_none_in_the_background(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from distributed import Client
+
+    monkeypatch.setattr(Client, "scheduler_info", lambda *_args, **_others: {"workers": {}})
+    found = each(site(DASK), lambda _host: "fine", names=NAMES, apart=True, deadline=60)
+    assert set(found.values()) == {"fine"}
+
+
 def test_a_slow_host_is_not_waited_for(site: Site) -> None:
     def task(host: Host) -> str:
         if host.name == "a-1":

@@ -9,7 +9,7 @@ import pytest
 
 from flows import docs
 from flows._command import execute
-from flows._documents import documents
+from flows._documents.texts import documents
 from flows._tables import table
 from model.errors import SiteError
 from model.load import load_site

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from flows import _firewall_adopt, _firewall_apply, _firewall_restore
-from flows._firewall_patience import WORKERS, to_change, to_look
+from flows._firewall import adopt, apply, restore
+from flows._firewall.patience import WORKERS, to_change, to_look
 from tasks.firewall_session import INSTALL_SECONDS, SECONDS
 
 
@@ -22,15 +22,15 @@ def test_patience_covers_the_hold_the_install_and_every_turn() -> None:
 
 
 def _apply(context: Any) -> object:
-    return _firewall_apply.apply(None, context, ("db-1",), purge=False, hold=60)  # type: ignore[arg-type]
+    return apply.apply(None, context, ("db-1",), purge=False, hold=60)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
     ("module", "begin", "expected"),
     [
-        (_firewall_apply, _apply, [to_look(1), to_change(0, 60)]),
-        (_firewall_restore, lambda context: _firewall_restore.restore(context, 60), [to_look(1), to_change(0, 60)]),
-        (_firewall_adopt, _firewall_adopt.take_over, [to_look(1)]),
+        (apply, _apply, [to_look(1), to_change(0, 60)]),
+        (restore, lambda context: restore.restore(context, 60), [to_look(1), to_change(0, 60)]),
+        (adopt, adopt.take_over, [to_look(1)]),
     ],
 )
 def test_every_round_has_a_deadline(

@@ -16,10 +16,10 @@ import yaml
 
 from flows import compliance, schedule
 from flows._command import execute
-from flows._compliance_sources import declared_files
-from flows._schedule_access import grant, grants, shut
-from flows._schedule_machine import obstacles
-from flows._scheduled import setting_of
+from flows._compliance.sources import declared_files
+from flows._schedule.access import grant, grants, shut
+from flows._schedule.identity import setting_of
+from flows._schedule.machine import obstacles
 from model.load import load_site
 from model.site import Site
 from tasks.schedule_units import Setting, all_units, units
@@ -125,8 +125,8 @@ def test_a_place_that_the_service_does_not_see_or_a_unit_cannot_name_is_refused(
     folder: Path, place: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     loaded, setting = declared(folder)
-    monkeypatch.setattr("flows._schedule_machine._on_systemd", lambda: True)
-    monkeypatch.setattr("flows._schedule_machine.shut", lambda _site, _setting: ())
+    monkeypatch.setattr("flows._schedule.machine._on_systemd", lambda: True)
+    monkeypatch.setattr("flows._schedule.machine.shut", lambda _site, _setting: ())
     told = obstacles(loaded, at(folder, setting, inventory=Path(place)))
     assert any(place in line for line in told)
 

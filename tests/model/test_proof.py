@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from flows._compliance_sources import latest_proof
+from flows._compliance.sources import latest_proof
 from flows._publish import renderings
 from model.proof import read_proof, summary
 from tests.flows.synthetic import report

@@ -5,16 +5,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
 
 import dask
 from distributed import Client, LocalCluster
 from distributed.security import Security
 
+from flows._dask.place import Place
 from model.errors import SiteError
-
-if TYPE_CHECKING:
-    from flows._dask import DaskRunner
 
 _CONNECT_SECONDS = 10
 # Dask gives a worker whose hosts still hang four seconds before it ends the process.
@@ -25,7 +22,7 @@ _NOWHERE = {"dashboard": False, "dashboard_address": "127.0.0.1:0"}
 
 
 @contextmanager
-def crew(wanted: DaskRunner, threads: int) -> Iterator[Client]:
+def crew(wanted: Place, threads: int) -> Iterator[Client]:
     """
     Yield a client of the wanted workers; local ones have `threads` threads each and end with the block.
 
@@ -40,7 +37,7 @@ def crew(wanted: DaskRunner, threads: int) -> Iterator[Client]:
 
 
 @contextmanager
-def _local(wanted: DaskRunner, threads: int) -> Iterator[Client]:
+def _local(wanted: Place, threads: int) -> Iterator[Client]:
     # Whoever reaches a scheduler may run what he likes in its workers: other users of this machine must not, so this is TLS too,
     # with a key that only these processes know.
     security = Security.temporary()
@@ -64,7 +61,7 @@ def _local(wanted: DaskRunner, threads: int) -> Iterator[Client]:
 
 
 @contextmanager
-def _remote(wanted: DaskRunner) -> Iterator[Client]:
+def _remote(wanted: Place) -> Iterator[Client]:
     if not wanted.scheduler.startswith("tls://"):
         raise SiteError(
             f"config.yaml: runner.options.scheduler {wanted.scheduler}: hosts' data and passwords travel over TLS alone; "

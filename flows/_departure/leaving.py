@@ -6,8 +6,8 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from flows._context import Context, Ingredients
-from flows._departure_look import Departure, Kind, drained, observed, order, refuse, remaining, seats, steps
-from flows._firewall import roles, servers, who
+from flows._departure.look import Departure, Kind, drained, observed, order, refuse, remaining, seats, steps
+from flows._firewall.change import roles, servers, who
 from flows._hosts import closing, inventory
 from flows._journal import Journal
 from flows._phases.work import Work

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
-from flows._ends import End, each_end
 from flows._hosts import HostFailure, each
+from flows._ports.ends import End, each_end
 from model.errors import HostError
 from model.evidence import Accounts
 from model.pairs import Pair, assignments

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from flows._observation import Observed
-from flows._window import Window
+from flows._ports.observation import Observed
+from flows._ports.window import Window
 from model.greeting import Greeting, controller_cells
 from model.hostview import HostView
 from model.judgement import Trial

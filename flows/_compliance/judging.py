@@ -10,10 +10,10 @@ from checks.account import has_account
 from checks.check import Check, HostCheck, SiteCheck, Verdict, View, said
 from checks.items import checklist
 from checks.wishes import wishes
-from flows._compliance_items import others, states
-from flows._compliance_kept import known, since, trend
-from flows._compliance_shown import described
-from flows._compliance_sources import declared_files, expected_files, latest_proof
+from flows._compliance.items import others, states
+from flows._compliance.kept import known, since, trend
+from flows._compliance.shown import described
+from flows._compliance.sources import declared_files, expected_files, latest_proof
 from flows._context import Ingredients
 from flows._hosts import HostFailure, each
 from model.errors import SelectionError

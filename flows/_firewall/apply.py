@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from flows._context import Context
-from flows._firewall import Prepared, carry_out, prepare, refuse, sessions, told
-from flows._firewall_patience import WORKERS, to_change, to_look
+from flows._firewall.change import Prepared, carry_out, prepare, refuse, sessions, told
+from flows._firewall.patience import WORKERS, to_change, to_look
 from flows._hosts import HostFailure, each
 from model.outcome import Outcome
 from tasks.firewall_plan import SUBJECT

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 
 from flows._context import Context, Ingredients
-from flows._firewall import roles
+from flows._firewall.change import roles
 from flows._hosts import HostFailure, each
 from flows._phases.work import Work
 from flows._planes import at_work, planes

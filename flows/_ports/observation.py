@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from flows._hosts import HostFailure, each
-from flows._views import room, view_of
+from flows._ports.views import room, view_of
 from model.hostview import HostView
 from model.pairs import PROTOCOLS, Pair
 from model.pods import node_of

@@ -8,8 +8,8 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from flows._firewall import roles, servers, wanted
-from flows._firewall_patience import WORKERS, to_look
+from flows._firewall.change import roles, servers, wanted
+from flows._firewall.patience import WORKERS, to_look
 from flows._hosts import HostFailure, close, each, inventory
 from flows._main import Context, Ingredients
 from model.adoption import Adopted, adopt, appended, covered

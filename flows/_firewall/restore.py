@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from flows._firewall import Prepared as Looked
-from flows._firewall import Sessions, applied, refuse, roles, servers, sessions, told
-from flows._firewall_patience import WORKERS, to_change, to_look
+from flows._firewall.change import Prepared as Looked
+from flows._firewall.change import Sessions, applied, refuse, roles, servers, sessions, told
+from flows._firewall.patience import WORKERS, to_change, to_look
 from flows._hosts import HostFailure, closing, each, inventory
 from flows._main import Context, Ingredients
 from model.outcome import Outcome, Status

@@ -6,10 +6,11 @@ import queue
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from flows._dask_worker import Parcel, lost, pack_host, pack_task, perform, unpack
+from flows._dask.worker import Parcel, lost, pack_host, pack_task, perform, unpack
 from model.errors import SiteError
 
 if TYPE_CHECKING:
@@ -145,7 +146,9 @@ class Spread:
         return lost(asked.host, self.task.name, told)
 
     def _look(self) -> None:
-        self.live = sorted(self.client.scheduler_info(n_workers=-1)["workers"])
+        # Not `scheduler_info`: now and then that is the answer to a question of the client itself, which asks for no workers.
+        with suppress(OSError):
+            self.live = sorted(self.client.sync(self.client.scheduler.identity, n_workers=-1)["workers"])
 
     def _patience(self) -> float:
         return _LOOK_SECONDS if self.end is None else max(0.0, min(_LOOK_SECONDS, self.end - time.monotonic()))

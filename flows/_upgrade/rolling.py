@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flows._context import Context, Ingredients
-from flows._firewall import roles, servers
+from flows._firewall.change import roles, servers
 from flows._hosts import each
 from flows._phases import network
 from flows._phases.work import Work, would
 from flows._planes import at_work
-from flows._upgrade_look import Seen, look, refuse
-from flows._upgrade_node import change
+from flows._upgrade.look import Seen, look, refuse
+from flows._upgrade.node import change
 from model.bundle import Bundle, load_bundle, verify
 from model.errors import SiteError
 from model.outcome import Outcome, Status

@@ -8,7 +8,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-from flows._schedule_access import shut
+from flows._schedule.access import shut
 from model.outcome import Outcome, Status
 from model.site import Site
 from tasks.schedule_units import Setting

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from flows._crew import Agents, Crew
-from flows._ends import End
+from flows._ports.crew import Agents, Crew
+from flows._ports.ends import End
 from model.evidence import Accounts, Joined, join, missing
 from model.pairs import Pair
 from model.site import Site

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from flows._hosts import HostFailure, each
 from flows._phases.work import Work
-from flows._upgrade_look import CLOSED, Seen
+from flows._upgrade.look import CLOSED, Seen
 from model.bundle import Bundle
 from model.errors import HostError
 from model.outcome import Outcome, Status

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from flows._firewall_outcomes import changed, disturbed, failed, holds, proposed, stopped
+from flows._firewall.outcomes import changed, disturbed, failed, holds, proposed, stopped
 from flows._hosts import HostFailure
 from model.adoption import covered
 from model.errors import HostError, LockHeld, PlanRefused, SelectionError

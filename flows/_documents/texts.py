@@ -9,7 +9,8 @@ from pathlib import Path
 
 from pydantic import TypeAdapter
 
-from flows import _documents_checklist, _request
+from flows import _request
+from flows._documents import checklist
 from flows._tables import table
 from model import compatibility, lint, preflight, sizing
 from model.answers import Answers
@@ -166,7 +167,7 @@ _BLOCKS: Mapping[str, Callable[[Site], str]] = {
     "preflight-checks": _preflight_checks,
     "compatibility": _compatibility,
     "assumptions": _assumptions,
-    "checklist": _documents_checklist.items,
-    "checklist-counts": _documents_checklist.counts,
-    "checks": _documents_checklist.checks,
+    "checklist": checklist.items,
+    "checklist-counts": checklist.counts,
+    "checks": checklist.checks,
 }

@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from flows._hosts import HostFailure, closing, each, inventory
-from flows._scheduled import assume
+from flows._schedule.identity import assume
 from model.errors import HostError
 from model.outcome import Outcome, Status
 from remote.collector.session import collect

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flows._context import Context, Ingredients
-from flows._firewall import roles
+from flows._firewall.change import roles
 from flows._hosts import HostFailure, each
 from flows._phases.work import Work, would
 from flows._planes import at_work, planes

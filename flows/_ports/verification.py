@@ -7,15 +7,15 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from flows import _window
-from flows._account import beside_perimeter, cells_of, outcomes_of, roles_of
-from flows._choice import PLANES, Wishes, choice, ends, in_order, vouched
 from flows._cluster import Seen, ask, look, told
-from flows._ends import ends as agent_ends
 from flows._main import Context, Ingredients
-from flows._observation import observe, pace
-from flows._views import requests_for
-from flows._window import Window
+from flows._ports import window as windows
+from flows._ports.account import beside_perimeter, cells_of, outcomes_of, roles_of
+from flows._ports.choice import PLANES, Wishes, choice, ends, in_order, vouched
+from flows._ports.ends import ends as agent_ends
+from flows._ports.observation import observe, pace
+from flows._ports.views import requests_for
+from flows._ports.window import Window
 from model import pairs as pairing
 from model.errors import SelectionError
 from model.judgement import Trial
@@ -53,7 +53,7 @@ def verify(nr: Nornir, context: Context, wishes: Wishes, *, scheduled: bool = Fa
     context.say(_announcement(dealt, probes, rate, seconds, wishes.depth))
     started = time.monotonic()
     with context.progress(probes, "probing") as advance:
-        window = _window.observe(
+        window = windows.observe(
             nr,
             site,
             (*vouched(site, dealt, cluster, wishes.only), *controls),

@@ -7,26 +7,21 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from flows._dask.place import Place
+
 if TYPE_CHECKING:
     from nornir.core.inventory import Host
     from nornir.core.task import AggregatedResult, Task
 
 
 @dataclass(frozen=True)
-class DaskRunner:
+class DaskRunner(Place):
     """
-    Run a task on many hosts in Dask's worker processes; what comes out is what threads would bring.
+    Run a task on many hosts in Dask's worker processes at a place; what comes out is what threads would bring.
 
-    Without `scheduler`, `workers` processes are started on this machine and end with the run. Else those of the scheduler at that
-    address (`tls://HOST:PORT`) are used, which must know this program; `authority`, `certificate` and `key` are PEM files.
     `deadline` (seconds) and `on_done` are FleetRunner's. A host whose worker process ends is asked once more, by another one.
     """
 
-    workers: int = 2
-    scheduler: str = ""
-    authority: str = ""
-    certificate: str = ""
-    key: str = ""
     at_once: int = 32
     deadline: float | None = None
     on_done: Callable[[str], None] | None = None
@@ -42,8 +37,8 @@ class DaskRunner:
         Raises `SiteError` where the scheduler cannot be reached or may not be used.
         """
         # Nobody else pays for importing Dask.
-        from flows._dask_cluster import crew
-        from flows._dask_spread import Spread
+        from flows._dask.crew import crew
+        from flows._dask.spread import Spread
 
         threads = math.ceil(min(self.at_once, len(hosts)) / self.workers)
         with crew(self, threads) as client:

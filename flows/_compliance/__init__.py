@@ -1,0 +1,1 @@
+"""How is compliance looked at, judged, kept, shown, and mended?"""

@@ -1,0 +1,1 @@
+"""How are hosts spread over processes of this and other machines?"""

@@ -1,0 +1,1 @@
+"""How do hosts leave the cluster?"""

@@ -1,0 +1,1 @@
+"""How does compliance run by itself, under an identity that can only look?"""

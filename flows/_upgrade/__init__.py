@@ -1,0 +1,1 @@
+"""How does a cluster get to another version, node by node?"""
