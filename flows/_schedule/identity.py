@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from model.site import Site
 
-CHECKOUT = Path(__file__).resolve().parents[1]
+CHECKOUT = Path(__file__).resolve().parents[2]
 
 
 def schedule_of(site: Site) -> Schedule:
