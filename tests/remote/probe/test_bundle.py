@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from remote.one_file import ROOT
 from remote.probe.agent.sockets import overrun
-from remote.probe.bundle import MODULES, ROOT, argv, script
+from remote.probe.bundle import MODULES, argv, script
 
 
 def imports(path: Path) -> set[str]:
@@ -44,7 +45,7 @@ def test_every_module_of_the_agent_is_sent_to_somebody() -> None:
 def test_a_script_is_its_length_and_that_many_bytes(role: str) -> None:
     length, packed = script(role).split(b"\n", 1)
     assert int(length) == len(packed)
-    assert f"{role!r}].serve, 77)" in zlib.decompress(script(role, 77).split(b"\n", 1)[1]).decode()
+    assert f".{role}'].serve, 77)" in zlib.decompress(script(role, 77).split(b"\n", 1)[1]).decode()
     assert argv(role)[-1] == f"matrix-fleet-{role}"
 
 
