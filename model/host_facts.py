@@ -87,6 +87,14 @@ class Kernel:
 
 
 @dataclass(frozen=True, slots=True)
+class AtBoot:
+    """What the next boot reads: files (path, text) of settings in their order, and names of modules that are loaded then or built in."""
+
+    sysctl: tuple[tuple[str, str], ...]
+    modules: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
 class UnitSeen:
     """A systemd unit, in systemd's words; `loaded` is not-found for one that does not exist."""
 

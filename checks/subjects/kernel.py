@@ -6,9 +6,10 @@ import re
 
 from checks.check import BOOTSTRAP, NODES, SERVERS, HostCheck, Place, Verdict, View, settled
 from model import compatibility
-from model.host_facts import Boot, HostFacts, Kernel, Release
+from model.host_facts import AtBoot, Boot, HostFacts, Kernel, Release
 from model.hosts import Machine
 from model.server import MODULES, kernel_values
+from model.sysctl import at_boot
 
 
 def settings(view: View, machine: Machine, facts: HostFacts) -> Verdict:
@@ -31,6 +32,26 @@ def modules(_view: View, _machine: Machine, facts: HostFacts) -> Verdict:
     loaded = facts.of(Kernel).modules
     lacking = [f"the module {name} is not loaded" for name in MODULES if name not in loaded]
     return settled(lacking, f"{', '.join(MODULES)} are there", sorted(loaded))
+
+
+def after_boot(view: View, machine: Machine, facts: HostFacts) -> Verdict:
+    """Find settings and modules that are as they should be only until the next boot."""
+    if not facts.of(Release).prepared:
+        return Verdict(pending=BOOTSTRAP)
+    boot, wanted = facts.of(AtBoot), kernel_values(view.site, machine)
+    said = at_boot(boot.sysctl, wanted)
+    wrong = [
+        f"{name} will be {seen.value} by {seen.path}, and should be {wanted[name]}"
+        if seen
+        else f"no file sets {name} to {wanted[name]}"
+        for name, seen in said.items()
+        if seen is None or seen.value != wanted[name]
+    ]
+    wrong += [f"no file loads the module {name}" for name in MODULES if name not in boot.modules]
+    files = sorted({seen.path for seen in said.values() if seen})
+    return settled(
+        wrong, f"{len(wanted)} settings and {len(MODULES)} modules hold after the next boot", {"files": files}
+    )
 
 
 def version(view: View, _machine: Machine, facts: HostFacts) -> Verdict:
@@ -83,6 +104,18 @@ CHECKS = (
         owner="os",
         applies=NODES,
         judge=modules,
+    ),
+    HostCheck(
+        id="kernel/at-boot",
+        title="Settings and modules of the kernel outlive the next boot",
+        place=_PLACE,
+        phase="host",
+        looks_at="sysctl.d and modules-load.d of every folder, in their order, and ufw's own sysctl.conf",
+        by="systemd-analyze cat-config sysctl.d; systemd-analyze cat-config modules-load.d; cat /etc/ufw/sysctl.conf",
+        remedy="remove that line; what is missing: python -m flows.bootstrap --only os",
+        owner="os",
+        applies=NODES,
+        judge=after_boot,
     ),
     HostCheck(
         id="kernel/version",

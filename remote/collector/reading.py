@@ -10,6 +10,7 @@ from typing import Any
 from model.cluster_account import EtcdTold, NodeFiles, Told
 from model.errors import ProtocolError
 from model.host_facts import (
+    AtBoot,
     Boot,
     CertificateFiles,
     Clocked,
@@ -43,6 +44,7 @@ _PARTS: Mapping[type, tuple[tuple[str, ...], Callable[[Said], object]]] = {
     Release: (("release",), host.release),
     Boot: (("boot",), host.boot),
     Kernel: (("sysctl", "modules"), host.kernel),
+    AtBoot: (("at_boot",), host.at_boot),
     Units: (("units",), host.units),
     Packages: (("packages",), host.packages),
     Updates: (("updates",), host.updates),

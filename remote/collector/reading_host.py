@@ -9,6 +9,7 @@ from typing import Any
 from model.certificate_chain import read_chain
 from model.host_facts import (
     Account,
+    AtBoot,
     Boot,
     CertificateFiles,
     Clocked,
@@ -64,6 +65,14 @@ def kernel(said: Said) -> Kernel:
     """Read settings and modules."""
     values = {name: None if value is None else " ".join(value.split()) for name, value in said["sysctl"].items()}
     return Kernel(values, frozenset(said["modules"]))
+
+
+def at_boot(said: Said) -> AtBoot:
+    """Read the files that boot reads; of modules-load.d(5) each line is a name."""
+    section = said["at_boot"]
+    lines = (line.strip() for _, text in section["modules"] for line in text.splitlines())
+    named = {line.replace("-", "_") for line in lines if line and line[0] not in "#;"}
+    return AtBoot(tuple((path, text) for path, text in section["sysctl"]), frozenset(named | set(section["builtin"])))
 
 
 def units(said: Said) -> Units:

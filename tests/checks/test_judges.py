@@ -105,6 +105,19 @@ CASES = (
     Case("kernel/settings", "w-1", put("sysctl", "net.ipv4.ip_forward", to="0"), "net.ipv4.ip_forward is 0"),
     Case("kernel/settings", "w-1", put("sysctl", "kernel.panic", to=None), "kernel.panic is not there"),
     Case("kernel/modules", "w-1", put("modules", to=["overlay"]), "br_netfilter"),
+    Case("kernel/at-boot", "w-1", put("at_boot", "sysctl", to=[]), "no file sets net.ipv4.ip_forward to 1"),
+    Case(
+        "kernel/at-boot",
+        "cp-1",
+        lambda said: said["at_boot"]["sysctl"].append(["/etc/sysctl.d/99-z.conf", "net/ipv4/ip_forward=0"]),
+        "net.ipv4.ip_forward will be 0 by /etc/sysctl.d/99-z.conf",
+    ),
+    Case(
+        "kernel/at-boot",
+        "w-1",
+        both(put("at_boot", "modules", to=[]), put("at_boot", "builtin", to=["overlay"])),
+        "br_netfilter",
+    ),
     Case("kernel/version", "w-1", put("release", "kernel", to="4.9.0-1-amd64"), "needs Linux"),
     Case("kernel/reboot", "db-1", put("boot", "kernels", to=["6.1.0-9-amd64", "99.1.0-1-amd64"]), "99.1.0-1-amd64"),
     Case(
@@ -442,7 +455,7 @@ def test_information_that_is_missing_or_does_not_fit_is_found(check: str, settin
 def test_what_bootstrap_brings_is_pending_before_it() -> None:
     changes = {name: put("release", "prepared", to=False) for name in ("cp-1", "w-1")}
     seen = pending(view(changes))
-    for check in ("kernel/settings", "kernel/modules", "packages/installed"):
+    for check in ("kernel/settings", "kernel/modules", "kernel/at-boot", "packages/installed"):
         assert {("cp-1", check), ("w-1", check)} <= seen
         assert ("db-1", check) not in seen
 

@@ -20,6 +20,13 @@ SEEDS = {
         ("kernel/settings",),
         "net.ipv4.ip_forward is 0",
     ),
+    "sysctl-at-boot": Seed(
+        "w-1",
+        "echo net.ipv4.ip_forward=0 >/etc/sysctl.d/99-seed.conf",
+        "rm /etc/sysctl.d/99-seed.conf",
+        ("kernel/at-boot",),
+        "net.ipv4.ip_forward will be 0 by /etc/sysctl.d/99-seed.conf",
+    ),
     "service": Seed(
         "cp-1",
         "systemctl stop chrony",
@@ -67,7 +74,14 @@ def lab() -> Iterator[Lab]:
 def test_prepared_hosts_are_green(lab: Lab) -> None:
     run = comply(lab)
     assert (run.exit, run.bad) == (0, set())
-    for check in ("kernel/settings", "kernel/modules", "time/synchronised", "packages/installed", "services/running"):
+    for check in (
+        "kernel/settings",
+        "kernel/modules",
+        "kernel/at-boot",
+        "time/synchronised",
+        "packages/installed",
+        "services/running",
+    ):
         assert run.outcome("cp-1", check)["status"] == "ok"
 
 

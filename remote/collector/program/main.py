@@ -20,6 +20,7 @@ SECTIONS = {
     "boot": system.boot,
     "sysctl": system.sysctl,
     "modules": system.modules,
+    "at_boot": system.at_boot,
     "units": system.units,
     "users": system.users,
     "sshd": system.sshd,

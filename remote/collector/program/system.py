@@ -66,9 +66,33 @@ def sysctl(wishes: Wishes) -> Any:
 
 def modules(wishes: Wishes) -> Any:
     """Return those of the modules asked for that are loaded or built in."""
-    builtin = text(f"/lib/modules/{os.uname().release}/modules.builtin") or ""
-    names = {line.rpartition("/")[2].partition(".")[0].replace("-", "_") for line in builtin.splitlines()}
+    names = _builtin()
     return [name for name in wishes.get("modules", ()) if Path("/sys/module", name).is_dir() or name in names]
+
+
+def at_boot(wishes: Wishes) -> Any:
+    """Return the files by which boot sets the kernel up and loads modules, in order, and which of the modules asked for are built in."""
+    # ufw sets its own after systemd has set all others.
+    ufw = "/etc/ufw/sysctl.conf"
+    return {
+        "sysctl": [*_drop_ins("sysctl.d"), [ufw, text(ufw) or ""]],
+        "modules": _drop_ins("modules-load.d"),
+        "builtin": sorted(set(wishes.get("modules", ())) & _builtin()),
+    }
+
+
+def _builtin() -> set[str]:
+    said = text(f"/lib/modules/{os.uname().release}/modules.builtin") or ""
+    return {line.rpartition("/")[2].partition(".")[0].replace("-", "_") for line in said.splitlines()}
+
+
+def _drop_ins(kind: str) -> list[list[str]]:
+    """Return paths and texts of systemd's files of a kind: by name, and of two with one name that of the first folder."""
+    found: dict[str, Path] = {}
+    for folder in ("/etc", "/run", "/usr/local/lib", "/usr/lib"):
+        for path in matching(f"{folder}/{kind}", "*.conf"):
+            found.setdefault(path.name, path)
+    return [[str(found[name]), text(found[name]) or ""] for name in sorted(found)]
 
 
 def units(wishes: Wishes) -> Any:
