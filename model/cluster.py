@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
-from typing import Any
 
 from model.base import Address, Network
+from model.conditions import condition, holds
 from model.manifests import Manifest
 
 _ROLE = "node-role.kubernetes.io/"
@@ -126,11 +126,11 @@ def read_node(said: Manifest) -> Node:
     labels = meta.get("labels") or {}
     info = status.get("nodeInfo", {})
     cidrs = spec.get("podCIDRs") or ([spec["podCIDR"]] if spec.get("podCIDR") else [])
-    ready = _condition(status, "Ready")
+    ready = condition(said, "Ready")
     return Node(
         name=meta["name"],
         ready=ready.get("status") == "True",
-        networked=_condition(status, "NetworkUnavailable").get("status", "False") == "False",
+        networked=condition(said, "NetworkUnavailable").get("status", "False") == "False",
         why=str(ready.get("message", "it has said nothing yet")),
         roles=frozenset(key.removeprefix(_ROLE) for key in labels if key.startswith(_ROLE)),
         labels=labels,
@@ -197,14 +197,7 @@ def system_pods(pods: Iterable[Manifest]) -> dict[tuple[str, str], bool]:
     Say of each pod whether it is ready, by its node and name; those that ended for good are left out.
     """
     return {
-        (pod.get("spec", {}).get("nodeName", ""), pod["metadata"]["name"]): _condition(
-            pod.get("status", {}), "Ready"
-        ).get("status")
-        == "True"
+        (pod.get("spec", {}).get("nodeName", ""), pod["metadata"]["name"]): holds(pod, "Ready")
         for pod in pods
         if pod.get("status", {}).get("phase") != "Succeeded"
     }
-
-
-def _condition(status: Mapping[str, Any], kind: str) -> Mapping[str, Any]:
-    return next((one for one in status.get("conditions") or () if one["type"] == kind), {})

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from model.conditions import holds
 from model.errors import HostError, KubernetesError, ObjectMissing
 
 if TYPE_CHECKING:
@@ -146,5 +147,4 @@ def _serves(pod: Any, owner: str) -> bool:
     meta = pod["metadata"]
     if "deletionTimestamp" in meta or all(said["uid"] != owner for said in meta.get("ownerReferences", ())):
         return False
-    conditions = pod.get("status", {}).get("conditions") or ()
-    return any(said["type"] == "Ready" and said["status"] == "True" for said in conditions)
+    return holds(pod, "Ready")

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
 
+from model.conditions import holds
 from model.errors import KubernetesError
 from model.manifests import Manifest
 from model.nodepatch import NodePatch
@@ -79,8 +80,7 @@ def _await_established(cluster: Cluster, definition: Manifest) -> None:
     path = f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{name}"
 
     def established(seen: list[Manifest]) -> bool:
-        said = (one for each in seen for one in each.get("status", {}).get("conditions", ()))
-        return any(one["type"] == "Established" and one["status"] == "True" for one in said)
+        return any(holds(each, "Established") for each in seen)
 
     cluster.wait(path, established, f"the kind of {name} to be served", _ESTABLISHED_SECONDS)
 

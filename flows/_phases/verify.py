@@ -13,6 +13,7 @@ import yaml
 from flows._hosts import HostFailure, each
 from flows._phases import ports
 from flows._phases.work import Work, skipped, would
+from model.conditions import condition, holds
 from model.outcome import Outcome, Status
 from remote.facts import probe_pod
 from remote.facts.probe_pod import Question
@@ -118,7 +119,7 @@ def _nodes(work: Work, cluster: Cluster) -> Iterable[Outcome]:
     wanted = set(work.nodes)
 
     def ready(nodes: Sequence[Any]) -> bool:
-        return wanted <= {node["metadata"]["name"] for node in nodes if _is(node, "Ready")}
+        return wanted <= {node["metadata"]["name"] for node in nodes if holds(node, "Ready")}
 
     path = "/api/v1/nodes"
     try:
@@ -130,19 +131,14 @@ def _nodes(work: Work, cluster: Cluster) -> Iterable[Outcome]:
         node = seen.get(name)
         if node is None:
             yield Outcome(name, "node", Status.MISSING, "the cluster has no such node", "run bootstrap again")
-        elif not _is(node, "Ready"):
+        elif not holds(node, "Ready"):
             yield Outcome(name, "node", Status.FAILED, f"is not ready: {_why(node)}", "read kubelet's journal there")
         else:
             yield Outcome(name, "node", Status.OK, f"is ready, {node['status']['nodeInfo']['kubeletVersion']}")
 
 
-def _is(thing: Any, kind: str) -> bool:
-    return any(said["type"] == kind and said["status"] == "True" for said in thing["status"].get("conditions", ()))
-
-
 def _why(node: Any) -> str:
-    said = (each_ for each_ in node["status"].get("conditions", ()) if each_["type"] == "Ready")
-    return next((condition.get("message", "") for condition in said), "it has said nothing yet")
+    return str(condition(node, "Ready").get("message", "it has said nothing yet"))
 
 
 def _workloads(cluster: Cluster) -> Iterable[Outcome]:
@@ -175,7 +171,7 @@ def _await_probe_pods(work: Work, cluster: Cluster) -> None:
     from model.errors import WaitExpired
 
     def there(pods: Sequence[Any]) -> bool:
-        serving = [pod for pod in pods if _is(pod, "Ready") and "deletionTimestamp" not in pod["metadata"]]
+        serving = [pod for pod in pods if holds(pod, "Ready") and "deletionTimestamp" not in pod["metadata"]]
         return set(work.nodes) <= {pod["spec"].get("nodeName") for pod in serving}
 
     with suppress(WaitExpired):
@@ -231,6 +227,6 @@ def _questions(cluster: Cluster) -> tuple[Question, ...]:
     """Return one question for each address of DNS: the Service's, and those of its pods that are ready and not on their way out."""
     service = cluster.get("/api/v1/namespaces/kube-system/services/kube-dns")
     pods = cluster.list("/api/v1/namespaces/kube-system/pods", labels="k8s-app=kube-dns")
-    serving = [pod for pod in pods if _is(pod, "Ready") and "deletionTimestamp" not in pod["metadata"]]
+    serving = [pod for pod in pods if holds(pod, "Ready") and "deletionTimestamp" not in pod["metadata"]]
     own = (said["ip"] for pod in serving for said in pod["status"].get("podIPs", ()))
     return tuple(Question(server, _NAME) for server in dict.fromkeys((*service["spec"]["clusterIPs"], *own)))

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from model.conditions import holds
 from tests.lab.driver import Lab
 
 KUBECTL = ("kubectl", "--kubeconfig", "/etc/kubernetes/admin.conf")
@@ -91,12 +92,7 @@ class LabCluster:
 
     def ready(self, at: str = "cp-1") -> set[str]:
         """Names of nodes that are Ready."""
-        return {node["metadata"]["name"] for node in self.objects("nodes", at=at) if is_ready(node)}
-
-
-def is_ready(thing: dict[str, Any]) -> bool:
-    """Tell whether an object's condition Ready holds."""
-    return any(each["type"] == "Ready" and each["status"] == "True" for each in thing["status"].get("conditions", ()))
+        return {node["metadata"]["name"] for node in self.objects("nodes", at=at) if holds(node, "Ready")}
 
 
 def eventually(what: str, met: Callable[[], bool], seconds: float) -> float:

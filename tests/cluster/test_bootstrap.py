@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.cluster.lab_cluster import LabCluster, eventually, is_ready, wrong
+from model.conditions import holds
+from tests.cluster.lab_cluster import LabCluster, eventually, wrong
 
 NODES = ("cp-1", "cp-2", "cp-3", "w-1", "db-1", "li-1")
 # How every path, unit and firewall of a host looks, save what runs write all the time.
@@ -137,7 +138,7 @@ def test_services_outlive_a_restart_of_kube_proxy(small: LabCluster) -> None:
 def _restart_kube_proxy(small: LabCluster, host: str) -> None:
     def proxies() -> dict[str, bool]:
         pods = small.objects("pods", "-n", "kube-system", "-l", "k8s-app=kube-proxy")
-        return {pod["metadata"]["name"]: is_ready(pod) for pod in pods if pod["spec"]["nodeName"] == host}
+        return {pod["metadata"]["name"]: holds(pod, "Ready") for pod in pods if pod["spec"]["nodeName"] == host}
 
     (old,) = proxies()
     small.kubectl("-n", "kube-system", "delete", "pod", old, "--wait=true")
