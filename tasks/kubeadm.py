@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import threading
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,6 +30,7 @@ STEP = Path(__file__).parent.parent / "templates" / "host" / "node-step.sh"
 LOG = "/var/lib/matrix-fleet/kubeadm.log"
 SECONDS = 900.0
 _TOKEN_SECONDS = 60.0
+_PAUSE_SECONDS = 0.2
 _COMPLAINT = 700
 # What makes a host a control plane of this cluster and of no other; everything else kubeadm makes anew on each.
 _KEYS = (
@@ -162,13 +165,31 @@ def reset(host: Host) -> None:
 
 
 def invite(host: Host) -> Invitation:
-    """Let a control plane make a token that lives for an hour."""
+    """Let a control plane make a token that lives for an hour, and wait until the cluster vouches for it."""
     from remote.shell import run
 
     argv = ("kubeadm", "token", "create", "--ttl", "1h", "--description", "matrix-fleet bootstrap")
     made = run(host, argv, root=True, timeout=_TOKEN_SECONDS).check(host)
+    token = made.stdout.decode().strip()
     ca = run(host, ("cat", "/etc/kubernetes/pki/ca.crt"), root=True).check(host)
-    return Invitation(SecretStr(made.stdout.decode().strip()), _ca_hash(host.name, ca.stdout))
+    _await_signature(host, token.partition(".")[0])
+    return Invitation(SecretStr(token), _ca_hash(host.name, ca.stdout))
+
+
+def _await_signature(host: Host, public: str) -> None:
+    """
+    Wait until the controller manager has signed what joining hosts read first. A host that comes earlier asks again only after five
+    seconds; one that is never signed for says so itself.
+    """
+    from remote.shell import run
+
+    path = "/api/v1/namespaces/kube-public/configmaps/cluster-info"
+    argv = ("kubectl", "--kubeconfig", "/etc/kubernetes/admin.conf", "get", "--raw", path)
+    deadline = time.monotonic() + _TOKEN_SECONDS
+    while f'"jws-kubeconfig-{public}"'.encode() not in run(host, argv, root=True, timeout=_TOKEN_SECONDS).stdout:
+        if time.monotonic() > deadline:
+            return
+        threading.Event().wait(_PAUSE_SECONDS)
 
 
 def revoke(host: Host, invitation: Invitation) -> None:
