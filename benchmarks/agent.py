@@ -7,7 +7,7 @@ from statistics import median
 
 from benchmarks.figure import Figure
 from model.bits import from_intervals
-from model.probing import Target
+from model.verify.probing import Target
 from tests.remote.probe.network import B4, KEY, Network, assignment, expected, network
 
 EVERY = from_intervals([(1, 65535)])

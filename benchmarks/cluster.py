@@ -17,9 +17,9 @@ from pydantic import SecretStr
 
 from benchmarks.figure import Figure, wall
 from lab.instance import selected
-from model.bundle import load_bundle
-from model.load import load_site
-from model.site import Site
+from model.bundle.bundle import load_bundle
+from model.site.load import load_site
+from model.site.site import Site
 from tasks import cni, endpoint, kubeadm
 from tests.cluster.lab_cluster import LabCluster
 from tests.lab.driver import Lab

@@ -12,8 +12,8 @@ from typing import Any
 from benchmarks import peers
 from benchmarks.figure import Figure, Used, used, wall
 from lab.instance import selected
-from model.load import load_site
-from model.outcome import UNKNOWN
+from model.report.outcome import UNKNOWN
+from model.site.load import load_site
 
 PYTHON = sys.executable
 LAB = (PYTHON, "-m", "lab")

@@ -12,14 +12,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from checks.collector_query import wishes
 from checks.subjects.services import rows_landing
-from checks.wishes import wishes
 from lab.instance import selected
-from model.hosts import Machine
-from model.names import records
 from model.preflight.hardware import needs
-from model.site import Site
-from model.ufw import USER, desired_state
+from model.site.hosts import Machine
+from model.site.names import records
+from model.site.site import Site
+from model.ufw.state import USER, desired_state
 
 HERE = Path(__file__).parent
 THEIRS = HERE / "theirs"

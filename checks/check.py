@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
-from model.certificate_chain import Chain
-from model.host_facts import HostFacts, Unseen
-from model.hosts import Machine
-from model.proof import Proof
-from model.site import Site
+from model.host.certificate_chain import Chain
+from model.host.host_facts import HostFacts, Unseen
+from model.site.hosts import Machine
+from model.site.site import Site
+from model.verify.proof import Proof
 
 Phase = Literal["prerequisites", "host", "cluster", "rollout"]
 Severity = Literal["error", "warning"]

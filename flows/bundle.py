@@ -10,26 +10,27 @@ from typing import Annotated, Literal
 
 import typer
 
-from flows import _command
-from flows import _folder as folders
-from flows import _options as flags
 from flows._bundle import display, verification
 from flows._bundle.download import Download
-from flows._bundle.ending import end
-from flows._bundle.looking import Looking
+from flows._bundle.finish import end
 from flows._bundle.part import WORK, Workshop
 from flows._bundle.place import claim
-from flows._bundle.telling import Teller
-from flows._main import terminable
-from flows._publish import CONTROLLER
-from flows._report import Screen
-from flows._words import counted
-from model.bundle import Bundle
+from flows._bundle.progress import Teller
+from flows._bundle.resolve import Looking
+from flows._render.words import counted
+from flows._run import cli
+from flows._run import folder as folders
+from flows._run import options as flags
+from flows._run.lifecycle import terminable
+from flows._run.publish import CONTROLLER
+from flows._run.screen import Screen
+from model.bundle.bundle import Bundle
+from model.bundle.sources import load_sources
+from model.bundle.spec import Wish, compose
+from model.checkout import TEMPLATES
 from model.errors import BundleError
-from model.load import load_site
-from model.outcome import GOOD, Outcome, Status
-from model.sources import load_sources
-from model.wish import Wish, compose
+from model.report.outcome import GOOD, Outcome, Status
+from model.site.load import load_site
 from remote.upstream.client import Client
 from remote.upstream.registry import Registries
 
@@ -40,8 +41,8 @@ Fetch what a site without internet installs, look at it, and see that it is whol
 Example: python -m flows.bundle download --output bundle     on a machine with internet
          python -m flows.bundle verify bundle                where it was carried to
 """
-SOURCES = Path(__file__).parents[1] / "templates" / "bundle" / "sources.yaml"
-app = _command.application(HELP)
+SOURCES = TEMPLATES / "bundle" / "sources.yaml"
+app = cli.application(HELP)
 
 Output = Annotated[Path, typer.Option(metavar="DIR", help="A folder for the bundle: new, empty, or an unfinished one.")]
 SourcesFile = Annotated[
@@ -183,4 +184,4 @@ def show(folder: Folder = Path("bundle"), json: flags.Json = None, no_color: fla
 
 if __name__ == "__main__":
     os.umask(0o022)
-    _command.run(app, "flows.bundle")
+    cli.run(app, "flows.bundle")

@@ -6,11 +6,10 @@ from typing import Annotated, Literal
 
 import typer
 
-from flows import _command
-from flows import _options as flags
-from flows import _sudo as sudo
-from flows._certificates import renew, status
-from flows._main import conduct
+from flows._cluster.certificates import renew, status
+from flows._run import cli, sudo
+from flows._run import options as flags
+from flows._run.lifecycle import conduct
 
 HELP = """Look at the certificates of the cluster, or renew them.
 
@@ -50,4 +49,4 @@ def main(
 main.__doc__ = f"\b\n{HELP}"
 
 if __name__ == "__main__":
-    _command.run(main, "flows.certificates")
+    cli.run(main, "flows.certificates")

@@ -11,20 +11,20 @@ import typer
 
 from checks.check import Check
 from checks.discovery import chosen, every
-from flows import _options as flags
-from flows import _sudo as sudo
-from flows._command import run
 from flows._compliance.judging import comply
 from flows._compliance.kept import prune, publish_metrics
-from flows._compliance.mending import fix, owners
+from flows._compliance.remediation import fix, owners
 from flows._compliance.shown import explain, list_all
-from flows._hosts import closing
-from flows._hosts import inventory as open_inventory
-from flows._main import Context, Ingredients, conduct
-from flows._report import Screen
+from flows._fleet.hosts import closing
+from flows._fleet.hosts import inventory as open_inventory
+from flows._run import options as flags
+from flows._run import sudo
+from flows._run.cli import run
+from flows._run.lifecycle import Context, Ingredients, conduct
+from flows._run.screen import Screen
 from flows._schedule.identity import assume, setting_of
 from model.errors import SelectionError
-from model.outcome import REFUSED, Outcome, worst
+from model.report.outcome import REFUSED, Outcome, worst
 
 Only = Annotated[
     list[str] | None, typer.Option("--check", metavar="ID", help="Only these checks; a subject stands for all of it.")

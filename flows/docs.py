@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from flows import _command
-from flows._documents.texts import documents
-from flows._options import Options
-from flows._report import Screen
-from flows._summary import Line
-from model.load import load_site
-from model.outcome import DRIFTED, GOOD
+from flows._render.summary import Line
+from flows._run import cli
+from flows._run.options import Options
+from flows._run.screen import Screen
+from flows._site.documents.texts import documents
+from model.checkout import ROOT
+from model.report.outcome import DRIFTED, GOOD
+from model.site.load import load_site
 
 HELP = """Write the generated documents anew: the port matrix, the firewall request, sizing, lint rules, the checklist, JSON Schemas.
 
@@ -21,7 +21,6 @@ They are made from the reference site in `inventory` and from the code. --check 
 
 Example: python -m flows.docs --check
 """
-ROOT = Path(__file__).parents[1]
 
 Check = Annotated[bool, typer.Option("--check", help="Only say which documents are stale; exit 2 if any is.")]
 
@@ -46,4 +45,4 @@ def main(check: Check = False) -> int:
 main.__doc__ = f"\b\n{HELP}"
 
 if __name__ == "__main__":
-    _command.run(main, "flows.docs")
+    cli.run(main, "flows.docs")

@@ -7,13 +7,12 @@ from typing import Annotated, Literal
 
 import typer
 
-from flows import _command
-from flows import _options as flags
-from flows import _sudo as sudo
-from flows._etcd.restore import restore
-from flows._etcd.snapshot import snapshot
-from flows._etcd.status import status
-from flows._main import Context, Ingredients, conduct
+from flows._cluster.etcd.restore import restore
+from flows._cluster.etcd.snapshot import snapshot
+from flows._cluster.etcd.status import status
+from flows._run import cli, sudo
+from flows._run import options as flags
+from flows._run.lifecycle import Context, Ingredients, conduct
 from model.errors import SelectionError
 
 HELP = """Look at etcd, take a snapshot of it, or bring the cluster back from one.
@@ -71,4 +70,4 @@ def main(
 main.__doc__ = f"\b\n{HELP}"
 
 if __name__ == "__main__":
-    _command.run(main, "flows.etcd")
+    cli.run(main, "flows.etcd")

@@ -6,15 +6,12 @@ from typing import Annotated, Literal
 
 import typer
 
-from flows import _command
-from flows import _options as flags
-from flows import _sudo as sudo
 from flows._firewall.adopt import take_over
-from flows._firewall.apply import apply
-from flows._firewall.change import roles, servers
+from flows._firewall.apply import apply_firewall
 from flows._firewall.restore import restore
-from flows._hosts import closing, inventory
-from flows._main import Context, Ingredients, conduct
+from flows._run import cli, sudo
+from flows._run import options as flags
+from flows._run.lifecycle import conduct
 from model.errors import SelectionError
 
 HELP = """Make every host's ufw hold exactly what the port matrix says: both families, kernel and files.
@@ -64,7 +61,7 @@ def main(
         )
     expression = ",".join(named) if named else limit
     options = flags.Options(inventory, expression, dry_run, json, yes, verbose, quiet, no_color)
-    work = {"apply": lambda context: _apply(context, purge, hold), "adopt": take_over}
+    work = {"apply": lambda context: apply_firewall(context, purge=purge, hold=hold), "adopt": take_over}
     body = work.get(action, lambda context: restore(context, hold))
     return conduct("firewall", options, body, changes=True)
 
@@ -72,13 +69,5 @@ def main(
 main.__doc__ = f"\b\n{HELP}"
 
 
-def _apply(context: Context, purge: bool, hold: float) -> Ingredients:
-    names = servers(context)
-    nr = inventory(context.options.inventory)
-    with closing(nr):
-        outcomes = apply(nr, context, names, purge=purge, hold=hold)
-    return Ingredients(outcomes, names, extra=roles(context.site))
-
-
 if __name__ == "__main__":
-    _command.run(main, "flows.firewall")
+    cli.run(main, "flows.firewall")

@@ -6,14 +6,14 @@ from typing import Annotated
 
 import typer
 
-from flows import _command
-from flows import _options as flags
-from flows._main import Context, Ingredients, conduct
-from flows._publish import CONTROLLER
-from flows._report import Screen
-from flows._summary import Line
+from flows._render.summary import Line
+from flows._run import cli
+from flows._run import options as flags
+from flows._run.lifecycle import Context, Ingredients, conduct
+from flows._run.publish import CONTROLLER
+from flows._run.screen import Screen
 from model import lint
-from model.outcome import GOOD, REFUSED, Outcome, Status
+from model.report.outcome import GOOD, REFUSED, Outcome, Status
 
 HELP = """Check the site's files: every wrong field of every file at once, and named rules for traps that well-formed files still hold.
 
@@ -71,4 +71,4 @@ def _examine(context: Context) -> Ingredients:
 
 
 if __name__ == "__main__":
-    _command.run(main, "flows.lint")
+    cli.run(main, "flows.lint")

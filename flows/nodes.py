@@ -6,12 +6,11 @@ from typing import Annotated, Literal
 
 import typer
 
-from flows import _command
-from flows import _options as flags
-from flows import _sudo as sudo
-from flows._arrival import arrive, replace
-from flows._departure.leaving import depart
-from flows._main import Context, Ingredients, conduct
+from flows._cluster.departure.node_removal import depart
+from flows._cluster.node_join import arrive, replace
+from flows._run import cli, sudo
+from flows._run import options as flags
+from flows._run.lifecycle import Context, Ingredients, conduct
 from model.errors import SelectionError
 
 HELP = """Bring hosts into the cluster, or take them out; only what is named is touched.
@@ -78,4 +77,4 @@ def main(
 main.__doc__ = f"\b\n{HELP}"
 
 if __name__ == "__main__":
-    _command.run(main, "flows.nodes")
+    cli.run(main, "flows.nodes")

@@ -6,10 +6,10 @@ from typing import Annotated
 
 import typer
 
-from flows import _command
-from flows import _options as flags
-from flows._main import conduct
-from flows._notify import notify, try_out
+from flows._run import cli
+from flows._run import options as flags
+from flows._run.lifecycle import conduct
+from flows._schedule.notify import notify, try_out
 
 HELP = """Tell everybody under `compliance.notify` in site.yaml what the latest run of flows.compliance found that they do not know yet.
 
@@ -44,4 +44,4 @@ def main(
 main.__doc__ = f"\b\n{HELP}"
 
 if __name__ == "__main__":
-    _command.run(main, "flows.notify")
+    cli.run(main, "flows.notify")

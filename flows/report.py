@@ -9,17 +9,17 @@ from typing import Annotated
 
 import typer
 
-from flows import _folder
-from flows._command import application, run
 from flows._compliance.kept import history as history_of
-from flows._difference import difference, folded
-from flows._options import DEFAULT_INVENTORY, Inventory, Json, NoColor, Options, Quiet, Verbose
-from flows._publish import renderings
-from flows._report import Screen
-from flows._summary import Line
-from flows._words import counted
+from flows._render.difference import difference, folded
+from flows._render.summary import Line
+from flows._render.words import counted
+from flows._run import folder
+from flows._run.cli import application, run
+from flows._run.options import DEFAULT_INVENTORY, Inventory, Json, NoColor, Options, Quiet, Verbose
+from flows._run.publish import renderings
+from flows._run.screen import Screen
 from model.errors import FleetError, SiteError
-from model.outcome import DRIFTED, GOOD, REFUSED
+from model.report.outcome import DRIFTED, GOOD, REFUSED
 
 app = application(
     """Read reports of earlier runs; nothing is connected to.
@@ -89,7 +89,7 @@ def history(
 def _guarded(options: Options, work: Callable[[Screen], int]) -> int:
     screen = Screen(options)
     try:
-        _folder.check_writable(options.json)
+        folder.check_writable(options.json)
         return work(screen)
     except FleetError as error:
         screen.error(str(error), error.next_step)
@@ -101,9 +101,9 @@ def _guarded(options: Options, work: Callable[[Screen], int]) -> int:
 
 
 def _show(options: Options, which: str, render: Path | None, screen: Screen) -> int:
-    path = _folder.find_report(options.inventory, which or _newest(options.inventory))
-    report = _folder.read_report(path)
-    _folder.hand_over(options.json, _folder.canonical(report), screen.text)
+    path = folder.find_report(options.inventory, which or _newest(options.inventory))
+    report = folder.read_report(path)
+    folder.hand_over(options.json, folder.canonical(report), screen.text)
     if render is not None:
         render.mkdir(exist_ok=True)
         for name, text in renderings(report).items():
@@ -120,11 +120,11 @@ def _newest(directory: Path) -> str:
 
 
 def _diff(options: Options, before: str, after: str, screen: Screen) -> int:
-    first, second = (_folder.read_report(_folder.find_report(options.inventory, name)) for name in (before, after))
+    first, second = (folder.read_report(folder.find_report(options.inventory, name)) for name in (before, after))
     changes = difference(first, second)
     compared = {"schema": "matrix-fleet/difference/1", "before": first["run"], "after": second["run"]}
     document = compared | {"equal": not changes, "changes": [change.to_json() for change in changes]}
-    _folder.hand_over(options.json, _folder.canonical(document), screen.text)
+    folder.hand_over(options.json, folder.canonical(document), screen.text)
     if not screen.calm:
         head = counted(len(changes), "difference") if changes else "no difference"
         lines = [Line(f"{head} from {first['run']} to {second['run']}", "bold")]
@@ -146,7 +146,7 @@ def _history(options: Options, check: str, screen: Screen) -> int:
         "check": check,
         "runs": [{"run": run, "outcomes": outcomes} for run, outcomes in runs],
     }
-    _folder.hand_over(options.json, _folder.canonical(document), screen.text)
+    folder.hand_over(options.json, folder.canonical(document), screen.text)
     if not screen.calm:
         lines = [Line(f"{check} in {counted(len(runs), 'run')}", "bold")]
         for run, outcomes in runs:

@@ -6,10 +6,9 @@ from typing import Annotated, Literal
 
 import typer
 
-from flows import _command
-from flows import _options as flags
-from flows import _sudo as sudo
-from flows._main import conduct
+from flows._run import cli, sudo
+from flows._run import options as flags
+from flows._run.lifecycle import conduct
 from flows._schedule.installation import hosts, install, remove, status
 
 HELP = """Run `flows.compliance` by a timer of systemd on this machine, as an account that can change nothing on any host.
@@ -56,4 +55,4 @@ def main(
 main.__doc__ = f"\b\n{HELP}"
 
 if __name__ == "__main__":
-    _command.run(main, "flows.schedule")
+    cli.run(main, "flows.schedule")

@@ -10,20 +10,22 @@ from typing import Annotated, Any
 
 import typer
 
-from flows import _command, _request
-from flows import _options as flags
-from flows._documents import texts
-from flows._questions import ask, checked
-from flows._report import Screen
-from flows._summary import Line
-from flows._words import counted
+from flows._render.summary import Line
+from flows._render.words import counted
+from flows._run import cli
+from flows._run import options as flags
+from flows._run.screen import Screen
+from flows._site import request as _request
+from flows._site.documents import texts
+from flows._site.questions import ask, checked
 from model import document, lint
+from model.checkout import REFERENCE
 from model.errors import SiteError
-from model.inventory import compose
-from model.load import FILES, adapters, load_site
-from model.matrix import host_rules
-from model.outcome import GOOD
-from model.site import Site
+from model.matrix.matrix import host_rules
+from model.report.outcome import GOOD
+from model.site.inventory import compose
+from model.site.load import FILES, adapters, load_site
+from model.site.site import Site
 
 HELP = """\b
 Make a site, look at it, and write what others must do for it.
@@ -32,8 +34,7 @@ Make a site, look at it, and write what others must do for it.
 Example: python -m flows.site init --output site
          python -m flows.site show --inventory site
 """
-REFERENCE = Path(__file__).parents[1] / "inventory"
-app = _command.application(HELP)
+app = cli.application(HELP)
 
 Answers = Annotated[
     Path | None,
@@ -196,4 +197,4 @@ def request(inventory: flags.Inventory = flags.DEFAULT_INVENTORY, output: Into =
 
 
 if __name__ == "__main__":
-    _command.run(app, "flows.site")
+    cli.run(app, "flows.site")

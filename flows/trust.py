@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flows import _command
-from flows import _options as flags
-from flows._hosts import HostFailure, each, inventory
-from flows._main import Context, Ingredients, conduct
+from flows._fleet.hosts import HostFailure, each, inventory
+from flows._run import cli
+from flows._run import options as flags
+from flows._run.lifecycle import Context, Ingredients, conduct
 from model.errors import SelectionError
-from model.outcome import Outcome, Status
+from model.report.outcome import Outcome, Status
 from remote.dial import changed, server_key
 from remote.known_hosts import fingerprint, record, recorded
 from remote.route import CONNECT_SECONDS, Route, route
@@ -156,4 +156,4 @@ def _outcome(name: str, answer: Presented | HostFailure, wanted: bool, consent: 
 
 
 if __name__ == "__main__":
-    _command.run(main, "flows.trust")
+    cli.run(main, "flows.trust")

@@ -7,11 +7,10 @@ from typing import Annotated
 
 import typer
 
-from flows import _command
-from flows import _options as flags
-from flows import _sudo as sudo
-from flows._main import conduct
-from flows._upgrade.rolling import bring_up
+from flows._cluster.upgrade.rolling import bring_up
+from flows._run import cli, sudo
+from flows._run import options as flags
+from flows._run.lifecycle import conduct
 
 HELP = """Bring the cluster to the versions of another offline bundle: one minor version at a time, never back.
 
@@ -59,4 +58,4 @@ def main(
 main.__doc__ = f"\b\n{HELP}"
 
 if __name__ == "__main__":
-    _command.run(main, "flows.upgrade")
+    cli.run(main, "flows.upgrade")

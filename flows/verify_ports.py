@@ -9,10 +9,10 @@ from typing import Annotated, Literal
 
 import typer
 
-from flows import _options as flags
-from flows import _sudo as sudo
-from flows._command import run
-from flows._main import Context, Ingredients, conduct
+from flows._run import options as flags
+from flows._run import sudo
+from flows._run.cli import run
+from flows._run.lifecycle import Context, Ingredients, conduct
 from model import bits
 from model.errors import SelectionError
 
@@ -82,8 +82,8 @@ def main(
 
     def body(context: Context) -> Ingredients:
         from flows._compliance.kept import prune
-        from flows._hosts import close
-        from flows._hosts import inventory as open_inventory
+        from flows._fleet.hosts import close
+        from flows._fleet.hosts import inventory as open_inventory
         from flows._ports.choice import Wishes
         from flows._ports.verification import verify
         from flows._schedule.identity import assume, setting_of

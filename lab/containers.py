@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lab import cgroups, disks, forbidden, node, processes
+from lab import cgroups, disks, node, processes, seccomp
 from lab.commands import environment
 from lab.instance import CHECKOUT, VARIABLE, Instance
 from lab.readiness import Boot
@@ -94,7 +94,7 @@ class _Entrance:
         for entry in self.entries:
             os.write(entry, b"0")
         if self.confined:
-            forbidden.forbid()
+            seccomp.forbid()
 
 
 def _argv(instance: Instance, host: LabHost) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from lab import containers, forbidden, leftovers, network
+from lab import containers, leftovers, network, seccomp
 from lab.errors import LabError
 from lab.instance import VARIABLE, Instance
 
@@ -30,7 +30,7 @@ def shell(instance: Instance, host: str, argv: Sequence[str]) -> NoReturn:
     own = {name: os.environ[name] for name in ("TERM", "LANG") if name in os.environ}
     environment = {**own, "PATH": _HOST_PATH, "HOME": "/root", "USER": "root", "LOGNAME": "root", "SHELL": "/bin/bash"}
     command = entrance(instance, host, argv or ("/bin/bash", "-l"))
-    forbidden.forbid()
+    seccomp.forbid()
     _become(command, environment)
 
 

@@ -13,7 +13,7 @@ from lab.errors import LabError
 from lab.instance import RUN, Instance
 from lab.plan import Plan
 from lab.topology import LabHost, added_host
-from model.load import load_site
+from model.site.load import load_site
 
 Say = Callable[[str], None]
 

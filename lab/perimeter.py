@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 
 from lab.topology import INTERNET, LI, MAIN, MANAGEMENT, NETWORKS
 from model.base import Address
-from model.hosts import Machine
-from model.site import Site
+from model.site.hosts import Machine
+from model.site.site import Site
 
 TABLE = "inet perimeter"
 _DEVICES = {name: f"eth{number}" for number, name in enumerate(NETWORKS)}

@@ -14,7 +14,7 @@ from lab.instance import Instance
 from lab.plan import Plan
 from lab.roots import Root, ensure
 from lab.topology import ROUTER, LabHost
-from model.load import load_site
+from model.site.load import load_site
 
 # 2 cores boot a host in 0.15 s; the limit only catches what hangs.
 _BOOT_SECONDS = 60.0

@@ -8,7 +8,7 @@ from lab.perimeter import ruleset
 from lab.recipe import REPOSITORY
 from lab.topology import INTERNET, LI, MAIN, MANAGEMENT, ROUTER_NUMBER
 from model.base import Address
-from model.site import Site
+from model.site.site import Site
 
 _NAMES = {"ingress": ("", "matrix", "chat"), "turn": ("turn",), "livekit": ("livekit",)}
 _LI_NAMES = ("matrix", "chat-li", "admin-li", "keyvault")

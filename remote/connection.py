@@ -11,8 +11,8 @@ from paramiko import SSHClient
 from typing_extensions import override
 
 from remote.dial import connect
-from remote.line import Line
 from remote.route import Route, resolve
+from remote.transport import Line
 
 
 class HostSession(LinuxSSH):

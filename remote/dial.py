@@ -15,8 +15,8 @@ from typing_extensions import override
 from model.errors import HostError, HostKeyChanged, HostKeyUnknown, Unreachable
 from remote.credentials import Credentials
 from remote.known_hosts import fingerprint, recorded
-from remote.line import Line, draw, turn
 from remote.route import Route
+from remote.transport import Line, draw, turn
 
 TRUST = "python -m flows.trust"
 _KEY_KINDS = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from model.scheduled import programs_of
+from model.host.scheduled import programs_of
 from remote.route import CONNECTION
 
 if TYPE_CHECKING:

@@ -9,10 +9,10 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from model.errors import ApiUnreachable, ObjectMissing, WaitExpired
-from model.manifests import Manifest, difference, name_of
-from model.site import Site
-from remote.api_way import Request, Way
-from remote.api_ways import PATIENCE_SECONDS, Ways
+from model.kubernetes.manifests import Manifest, difference, name_of
+from model.site.site import Site
+from remote.api_endpoint import Request, Way
+from remote.api_failover import PATIENCE_SECONDS, Ways
 
 if TYPE_CHECKING:
     from nornir.core import Nornir

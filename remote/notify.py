@@ -13,7 +13,7 @@ from stat import S_ISREG
 from urllib.parse import quote
 
 from model.errors import NotToldError
-from model.schedule import Tell, TellCommand, TellMail, TellMatrix
+from model.site.schedule import Tell, TellCommand, TellMail, TellMatrix
 from remote.command import first_lines
 from remote.sudo import ENVIRONMENT
 

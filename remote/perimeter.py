@@ -21,7 +21,7 @@ from remote.route import Route, route
 if TYPE_CHECKING:
     from nornir.core.inventory import Host
 
-    from remote.line import Line
+    from remote.transport import Line
 
 OPERATION_SECONDS = 20.0
 RULES = ("nft", "-j", "list", "ruleset")
@@ -36,7 +36,7 @@ _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 def read(host: Host, platform: str) -> str:
     """
-    Return the device's rules, interfaces and routes as `model.perimeter.parse` reads them.
+    Return the device's rules, interfaces and routes as `model.verify.perimeter.parse` reads them.
 
     Needs root or sudo without a password for `nft`. Each step is bounded by `OPERATION_SECONDS`. Raises `HostError`: no connection, a
     wrong key, a command that fails or does not end, a platform whose rules nobody here can read.

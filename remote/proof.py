@@ -10,8 +10,8 @@ import paramiko
 
 from model.errors import Unreachable
 from remote.dial import connect, transport_of
-from remote.line import Line, draw, turn
 from remote.route import Route
+from remote.transport import Line, draw, turn
 
 _LONGEST_GREETING = 16384
 

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from model.errors import SiteError
-from model.manifests import Manifest
-from model.site import Site
+from model.kubernetes.manifests import Manifest
+from model.site.site import Site
 
 _NODE = ("DaemonSet", "calico-node")
 _CONFIG = ("ConfigMap", "calico-config")

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from model.base import Network
-from model.bundle import Bundle
-from model.cluster import Node
+from model.bundle.bundle import Bundle
 from model.errors import SiteError
-from model.hosts import Machine
-from model.hoststate import File, HostState
-from model.installation import IMAGES
-from model.manifests import Manifest
-from model.nodepatch import NodePatch, patch
-from model.site import Site
+from model.host.hoststate import File, HostState
+from model.kubernetes.cluster import Node
+from model.kubernetes.manifests import Manifest
+from model.kubernetes.nodepatch import NodePatch, patch
+from model.site.hosts import Machine
+from model.site.installation import IMAGES
+from model.site.site import Site
 from remote.facts.cluster import observe_nodes
 from tasks.calico import patched
 from tasks.images import of_manifests, reference

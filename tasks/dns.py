@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import yaml
 
-from model.cluster import Node
-from model.manifests import Manifest
-from model.names import records
-from model.site import Site
+from model.kubernetes.cluster import Node
+from model.kubernetes.manifests import Manifest
+from model.site.names import records
+from model.site.site import Site
 from remote.facts.cluster import observe_nodes
 from tasks import objects
 from tasks.render import render

@@ -7,8 +7,8 @@ import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from model.conditions import holds
 from model.errors import HostError, KubernetesError, ObjectMissing
+from model.kubernetes.manifests import holds
 
 if TYPE_CHECKING:
     from remote.kube import Cluster

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pydantic import SecretStr
 
-from model.hosts import Machine
-from model.hoststate import File, HostState, Unit
-from model.site import Site
+from model.host.hoststate import File, HostState, Unit
+from model.site.hosts import Machine
+from model.site.site import Site
 from tasks.render import render
 
 PASSWORD = "keepalived"  # noqa: S105 - the name of a file

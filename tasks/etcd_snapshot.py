@@ -6,9 +6,9 @@ import json
 import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from model.checkout import HOST_SCRIPTS
 from model.errors import CommandFailed, CommandTimeout, ProtocolError
 from remote.command import first_lines
 from remote.facts.etcd import ETCDCTL
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from nornir.core.inventory import Host
 
 FOLDER = "/var/lib/matrix-fleet/etcd-snapshots"
-SCRIPT = Path(__file__).parent.parent / "templates" / "host" / "etcd-restore.sh"
+SCRIPT = HOST_SCRIPTS / "etcd-restore.sh"
 SECONDS = 600.0
 _PIECE = 1 << 20
 _LIST = f'for file in {FOLDER}/*.db; do [ ! -f "$file" ] || stat -c \'%s %Y %n\' "$file"; done'

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from time import monotonic
 
 from model.errors import CommandFailed, HostError
-from model.foreign_rules import Rulesets, changed
-from model.ufw import FILES, USER
-from model.ufw_change import KernelChange, Pairs
-from model.ufw_diff import difference
-from remote.facts.firewall import FirewallFacts
-from tasks.firewall_plan import Plan, state
+from model.ufw.change import KernelChange, Pairs
+from model.ufw.diff import difference
+from model.ufw.facts import FirewallFacts
+from model.ufw.foreign_rules import Rulesets, changed
+from model.ufw.plan import Plan, state
+from model.ufw.state import FILES, USER
 from tasks.firewall_session import INSTALL_SECONDS, Session, rollback_parts
 
 Prove = Callable[[], object]

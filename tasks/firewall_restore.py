@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from model.errors import CommandFailed
-from model.ufw import FILES, State
-from model.ufw_kernel import read
-from remote.facts.firewall import FirewallFacts, new_mark, observe, sections
+from model.ufw.facts import FirewallFacts
+from model.ufw.kernel import read
+from model.ufw.state import FILES, State
+from remote.facts.firewall import new_mark, observe, sections
 from remote.shell import run
 from tasks.firewall_session import NOTHING_KEPT, functions
 

@@ -7,20 +7,20 @@ import shlex
 from collections.abc import Mapping
 from contextlib import suppress
 from functools import cache
-from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from model.checkout import HOST_SCRIPTS
 from model.errors import CommandFailed, CommandTimeout, HostError, LockHeld, ProtocolError, Unreachable
+from model.ufw.facts import FirewallFacts
 from remote.facts import firewall as facts_of
-from remote.facts.firewall import FirewallFacts
 
 if TYPE_CHECKING:
     from nornir.core.inventory import Host
 
     from remote.shell import Stream
 
-TEMPLATES = Path(__file__).parent.parent / "templates" / "host"
+TEMPLATES = HOST_SCRIPTS
 SECONDS = 30.0
 INSTALL_SECONDS = 300.0
 LONGEST_ANSWER = 1 << 26

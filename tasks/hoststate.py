@@ -7,18 +7,18 @@ import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from model.checkout import HOST_SCRIPTS
 from model.errors import CommandFailed, HostError
-from model.hoststate import Change, File, HostState, plan
+from model.host.hoststate import Change, File, HostState, plan
 from remote.command import first_lines
 from remote.facts.hoststate import observe
 
 if TYPE_CHECKING:
     from nornir.core.inventory import Host
 
-SCRIPT = Path(__file__).parent.parent / "templates" / "host" / "state-apply.sh"
+SCRIPT = HOST_SCRIPTS / "state-apply.sh"
 SECONDS = 300.0
 _OF_APT = "/etc/apt/"
 # Where a package is to change its version, it may be held, and the wanted version older.

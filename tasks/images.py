@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from model.bundle import Bundle
+from model.bundle.bundle import Bundle
+from model.checkout import HOST_SCRIPTS
 from model.errors import HostError
-from model.installation import IMAGES, ImageName
-from model.manifests import Manifest
-from model.site import Site
+from model.kubernetes.manifests import Manifest
+from model.site.installation import IMAGES, ImageName
+from model.site.site import Site
 from remote.command import first_lines
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ _NAMES = "ctr --namespace k8s.io images ls --quiet"
 # Of what kubeadm chooses, these run on every node.
 _EVERYWHERE = ("kube-proxy", "coredns", "pause")
 _ETCD = "etcd"
-PROGRAMS = Path(__file__).parent.parent / "templates" / "host" / "image-programs.sh"
+PROGRAMS = HOST_SCRIPTS / "image-programs.sh"
 _NEXT = (
     "can the host reach that registry, and has it the image? `kubernetes.registries` in site.yaml names the organisation's mirrors and "
     "their `ca`, `servers.proxy` its proxy (docs/bootstrap.md)"

@@ -7,17 +7,17 @@ import hashlib
 import threading
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 
+from model.checkout import HOST_SCRIPTS
 from model.errors import CommandFailed, ProtocolError
-from model.hardening import FOLDER, flags, kubelet
-from model.hosts import Machine
-from model.hoststate import File, HostState
-from model.labels import joining
-from model.site import Site
+from model.host.hoststate import File, HostState
+from model.kubernetes.hardening import FOLDER, flags, kubelet
+from model.kubernetes.labels import joining
+from model.site.hosts import Machine
+from model.site.site import Site
 from remote.facts.node import UNIT
 from tasks.render import render
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 ENCRYPTION = "encryption"
 ENCRYPTION_BYTES = 32
-STEP = Path(__file__).parent.parent / "templates" / "host" / "node-step.sh"
+STEP = HOST_SCRIPTS / "node-step.sh"
 LOG = "/var/lib/matrix-fleet/kubeadm.log"
 SECONDS = 900.0
 _TOKEN_SECONDS = 60.0

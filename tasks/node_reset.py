@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from model.checkout import HOST_SCRIPTS
 from model.errors import CommandFailed, HostError
 from remote.command import first_lines
 from remote.facts import remains
@@ -13,7 +13,7 @@ from remote.facts.node import UNIT
 if TYPE_CHECKING:
     from nornir.core.inventory import Host
 
-SCRIPT = Path(__file__).parent.parent / "templates" / "host" / "node-reset.sh"
+SCRIPT = HOST_SCRIPTS / "node-reset.sh"
 SECONDS = 600.0
 Kind = Literal["leave", "reset"]
 # The host ends by itself what was begun, whatever becomes of the controller.

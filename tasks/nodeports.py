@@ -6,10 +6,10 @@ import hashlib
 from typing import TYPE_CHECKING
 
 from model.errors import HostError
-from model.hosts import Machine
-from model.hoststate import File, HostState, Unit
-from model.nodeports import RANGE, Gate, gates
-from model.site import Site
+from model.host.hoststate import File, HostState, Unit
+from model.matrix.nodeports import RANGE, Gate, gates
+from model.site.hosts import Machine
+from model.site.site import Site
 from tasks import hoststate
 from tasks.render import render
 

@@ -6,10 +6,12 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
 
-from model.conditions import holds
 from model.errors import KubernetesError
-from model.manifests import Manifest
-from model.nodepatch import NodePatch
+from model.kubernetes.labels import plan
+from model.kubernetes.manifests import Manifest, holds
+from model.kubernetes.nodepatch import NodePatch
+from model.site.site import Site
+from remote.facts.cluster import observe_nodes
 
 if TYPE_CHECKING:
     from remote.kube import Cluster
@@ -88,3 +90,10 @@ def _await_established(cluster: Cluster, definition: Manifest) -> None:
 def _parallel(work: Callable[[A], B], items: Sequence[A]) -> list[B]:
     with ThreadPoolExecutor(max_workers=_WORKERS, thread_name_prefix="api") as pool:
         return list(pool.map(work, items))
+
+
+def enforce_labels(cluster: Cluster, site: Site, *, dry_run: bool) -> tuple[str, ...]:
+    """
+    Bring labels and taints to what the site says and return what changed, or would; others' are left alone.
+    """
+    return enforce_nodes(cluster, lambda asked: plan(site, observe_nodes(asked)), dry_run=dry_run)

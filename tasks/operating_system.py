@@ -6,10 +6,10 @@ import json
 from collections.abc import Mapping
 from ipaddress import ip_network
 
-from model.hosts import Machine
-from model.hoststate import File, HostState, Unit
-from model.server import MODULES, NODE_PACKAGES, PACKAGES, kernel_values
-from model.site import Site
+from model.host.hoststate import File, HostState, Unit
+from model.host.server import MODULES, NODE_PACKAGES, PACKAGES, kernel_values
+from model.site.hosts import Machine
+from model.site.site import Site
 from tasks.render import render
 
 _UPGRADES_LEFT_ALONE = ("containerd", "runc", "kubelet", "kubeadm", "kubectl", "kubernetes-cni", "cri-tools")

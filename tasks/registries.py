@@ -6,9 +6,9 @@ import json
 from collections.abc import Iterator
 
 from model.errors import SiteError
-from model.hoststate import File, HostState
-from model.installation import Registry
-from model.site import Site
+from model.host.hoststate import File, HostState
+from model.site.installation import Registry
+from model.site.site import Site
 from tasks.images import CERTS
 
 _CA = "matrix-fleet-ca.crt"

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING
+
+from model.checkout import TEMPLATES
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-FOLDER = Path(__file__).parent.parent / "templates"
+FOLDER = TEMPLATES
 
 
 def render(template: str, /, **values: object) -> str:

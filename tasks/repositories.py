@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from model import apt
 from model.errors import SiteError
-from model.hoststate import File, HostState
-from model.openpgp import armored
-from model.site import Site
+from model.host import apt
+from model.host.hoststate import File, HostState
+from model.host.openpgp import armored
+from model.site.site import Site
 
 
 def desired(site: Site, codename: str) -> HostState:

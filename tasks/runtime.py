@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from model.hoststate import File, HostState, Unit
-from model.site import Site
+from model.host.hoststate import File, HostState, Unit
+from model.site.site import Site
 from tasks import registries, repositories
 from tasks.images import CERTS
 from tasks.operating_system import exempt

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from model.hoststate import File, Folder, HostState, Unit
-from model.schedule import Schedule
+from model.host.hoststate import File, Folder, HostState, Unit
+from model.site.schedule import Schedule
 from tasks import scheduled
 from tasks.render import render
 

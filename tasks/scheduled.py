@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 
-from model.hoststate import File, HostState, User
-from model.scheduled import AUTHORIZED_KEYS, ENTRY, FOLDER, SUDOERS, programs_of
+from model.host.hoststate import File, HostState, User
+from model.host.scheduled import AUTHORIZED_KEYS, ENTRY, FOLDER, SUDOERS, programs_of
 from remote.collector import bundle as collector
 from remote.probe import bundle as probe
 from tasks.render import render

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from model.serving import objection, pending
+from model.kubernetes.serving import objection, pending
 from remote.shell import run
 
 if TYPE_CHECKING:
     from nornir.core.inventory import Host
 
-    from model.site import Site
+    from model.site.site import Site
     from remote.kube import Cluster
 
 _CERTIFICATE = "/var/lib/kubelet/pki/kubelet-server-current.pem"

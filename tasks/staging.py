@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from model.bundle import Bundle
-from model.bundle_items import BinaryItem, ImageItem, Item
+from model.bundle.bundle import Bundle
+from model.bundle.items import BinaryItem, ImageItem, Item
+from model.checkout import HOST_SCRIPTS
 from model.errors import CommandFailed, CommandTimeout, ProtocolError
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from remote.shell import Stream
 
 FOLDER = "/var/lib/matrix-fleet/bundle"
-SCRIPT = Path(__file__).parent.parent / "templates" / "host" / "bundle-stage.sh"
+SCRIPT = HOST_SCRIPTS / "bundle-stage.sh"
 SECONDS = 600.0
 _PIECE = 1 << 20
 _LOOK = 'cat "$1/stamps" 2>/dev/null; shift; echo ---; [ $# -eq 0 ] || stat -c \'%s %Y %n\' -- "$@" 2>/dev/null; true'

@@ -6,12 +6,12 @@ import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from model.cluster import read_storage_class
 from model.errors import HostError
-from model.hosts import Machine
-from model.hoststate import File, HostState, Unit
-from model.site import Site
-from model.storage import PROVISIONER, DiskFacts, Volume, judge, manifests, volumes
+from model.host.hoststate import File, HostState, Unit
+from model.kubernetes.cluster import read_storage_class
+from model.kubernetes.storage import PROVISIONER, DiskFacts, Volume, judge, manifests, volumes
+from model.site.hosts import Machine
+from model.site.site import Site
 from remote.facts.disks import BY_ID, functions, observe
 from tasks import hoststate, objects
 

@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 from model.errors import CommandFailed, HostError
-from model.hoststate import HostState, Seen, plan
+from model.host.hoststate import HostState, Seen, plan
 from remote.command import first_lines
 from remote.facts.firewall import new_mark
 from remote.facts.hoststate import parse, questions

@@ -7,10 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from model.bundle import Bundle
-from model.bundle_items import BinaryItem
+from model.bundle.bundle import Bundle
+from model.bundle.items import BinaryItem
+from model.checkout import HOST_SCRIPTS
 from model.errors import CommandFailed, HostError
-from model.site import Site
+from model.site.site import Site
 from remote.facts.node import UNIT
 from tasks import staging
 from tasks.render import render
@@ -19,7 +20,7 @@ from tasks.staging import Piece
 if TYPE_CHECKING:
     from nornir.core.inventory import Host
 
-SCRIPT = Path(__file__).parent.parent / "templates" / "host" / "node-upgrade.sh"
+SCRIPT = HOST_SCRIPTS / "node-upgrade.sh"
 NEXT = f"{staging.FOLDER}/next"
 LOG = "/var/lib/matrix-fleet/upgrade.log"
 SECONDS = 1800.0

@@ -11,8 +11,8 @@ from typing import Any
 
 import yaml
 
-from model.load import FILES, load_site
-from model.site import Site
+from model.site.load import FILES, load_site
+from model.site.site import Site
 
 REFERENCE = Path(__file__).parents[1] / "inventory"
 CASES = Path(__file__).parent / "data" / "sites"

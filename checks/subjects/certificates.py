@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from checks.check import NODES, SERVERS, HostCheck, Place, SiteCheck, Verdict, View, settled
-from model.certificate_chain import Chain, wrongs
-from model.host_facts import CertificateFiles, HostFacts, Served
-from model.hosts import Machine
-from model.names import records
-from model.tls_services import tls_services
+from model.host.certificate_chain import Chain, wrongs
+from model.host.host_facts import CertificateFiles, HostFacts, Served
+from model.site.hosts import Machine
+from model.site.names import records
+from model.site.tls_services import tls_services
 
 
 def declared(view: View) -> Verdict:

@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from checks.account import account
 from checks.check import NODES, HostCheck, Place, Verdict, View, settled
-from model import hardening
-from model.cluster import Node
-from model.cluster_account import NodeFiles, Pod
-from model.cluster_dns import NAME
-from model.host_facts import ClusterNames, HostFacts, Unseen
-from model.hosts import Machine
-from model.labels import plan
+from checks.cluster_source import account
+from model.host.host_facts import ClusterNames, HostFacts, Unseen
+from model.kubernetes import hardening
+from model.kubernetes.cluster import API_NAME, Node
+from model.kubernetes.cluster_facts import NodeFiles, Pod
+from model.kubernetes.labels import plan
+from model.site.hosts import Machine
 
 _NONE = "the cluster has no node of this name"
 
@@ -125,13 +124,13 @@ def dns(view: View, machine: Machine, facts: HostFacts) -> Verdict:
     said = facts.of(ClusterNames).said
     known = [str(answer.addresses[0]) for answers in said.answers.values() for answer in answers if answer.addresses]
     if known:
-        return Verdict(f"{NAME} leads to {known[0]}", {"server": list(said.answers), "from": sorted(addresses)})
+        return Verdict(f"{API_NAME} leads to {known[0]}", {"server": list(said.answers), "from": sorted(addresses)})
     if not said.answers:
-        return settled([f"nobody was asked for {NAME}: the host has no /etc/kubernetes/kubelet.conf"], "")
+        return settled([f"nobody was asked for {API_NAME}: the host has no /etc/kubernetes/kubelet.conf"], "")
     servers = [pod for pod in account(view).pods if pod.labels.get("k8s-app") == "kube-dns"]
     gone = sorted({pod.node for pod in servers if pod.node in view.silent})
     reason = "; ".join(said.why.values()) or "it does not know the name, or is silent"
-    words = f"{' '.join(said.answers)} does not lead to {NAME}: {reason}"
+    words = f"{' '.join(said.answers)} does not lead to {API_NAME}: {reason}"
     return Verdict(doubt=f"{words}; one of its servers ran on {', '.join(gone)}") if gone else settled([words], "")
 
 
@@ -214,7 +213,7 @@ CHECKS = (
         place=Place("Deployer Responsibilities", 376),
         phase="cluster",
         looks_at="an answer of CoreDNS' Service to the host",
-        by=f"dig @SERVICE {NAME}",
+        by=f"dig @SERVICE {API_NAME}",
         remedy="look at CoreDNS' and kube-proxy's pods, and at the overlay's port",
         applies=NODES,
         judge=dns,

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from checks.account import account, etcd
 from checks.check import BOOTSTRAP, PLANES, HostCheck, NotYet, Place, Verdict, View, settled
-from model.cluster_account import EtcdAccount, EtcdTold, Told
-from model.hardening import FORBIDDEN, promised
-from model.host_facts import HostFacts, Release, Unseen
-from model.hosts import Machine
+from checks.cluster_source import account, etcd
+from model.host.host_facts import HostFacts, Release, Unseen
+from model.kubernetes.cluster_facts import EtcdAccount, EtcdTold, Told
+from model.kubernetes.hardening import FORBIDDEN, promised
+from model.site.hosts import Machine
 
 _PROGRAMS = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "etcd")
 _FULL = 0.8

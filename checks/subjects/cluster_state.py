@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from checks.account import account
 from checks.check import Finding, Place, SiteCheck, Verdict, View, settled
+from checks.cluster_source import account
 from checks.subjects.cluster_nodes import lame
-from model.cluster import Workload
-from model.cluster_account import Budget, ClusterAccount
-from model.compatibility import KUBERNETES
-from model.upgrade import numbers
+from model.kubernetes.cluster import Workload
+from model.kubernetes.cluster_facts import Budget, ClusterAccount
+from model.kubernetes.compatibility import KUBERNETES
+from model.kubernetes.upgrade import numbers
 
 # Kubelet may be this many minor versions older than the API server, and never newer.
 _SKEW = 3

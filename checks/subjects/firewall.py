@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from checks.check import SERVERS, Finding, HostCheck, Place, Verdict, View, settled
-from model.host_facts import Firewall, HostFacts, Release, Rules
-from model.hosts import Machine
-from model.ufw import AFTER, BEFORE, CONF, DEFAULTS, USER, desired_defaults, desired_state, seen_state
-from model.ufw_diff import difference
-from model.ufw_kernel import EMPTY, expected
-from model.ufw_text import option
+from model.host.host_facts import Firewall, HostFacts, Release, Rules
+from model.site.hosts import Machine
+from model.ufw.diff import difference
+from model.ufw.kernel import EMPTY, expected
+from model.ufw.state import AFTER, BEFORE, CONF, DEFAULTS, USER, desired_defaults, desired_state, seen_state
+from model.ufw.text import option
 
 _SHOWN = 5
 _NO_KERNEL = {4: EMPTY, 6: EMPTY}

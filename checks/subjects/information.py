@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from checks.check import Place, SiteCheck, Verdict, View, settled
-from model import sizing
 from model.lint.certificates import opens
-from model.names import records
-from model.site import Site
+from model.site import sizing
+from model.site.names import records
+from model.site.site import Site
 
 Wrong = Iterator[str]
 

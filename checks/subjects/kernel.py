@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 
 from checks.check import BOOTSTRAP, NODES, SERVERS, HostCheck, Place, Verdict, View, settled
-from model import compatibility
-from model.host_facts import AtBoot, Boot, HostFacts, Kernel, Release
-from model.hosts import Machine
-from model.server import MODULES, kernel_values
-from model.sysctl import at_boot
+from model.host.host_facts import AtBoot, Boot, HostFacts, Kernel, Release
+from model.host.server import MODULES, kernel_values
+from model.host.sysctl import at_boot
+from model.kubernetes import compatibility
+from model.site.hosts import Machine
 
 
 def settings(view: View, machine: Machine, facts: HostFacts) -> Verdict:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from checks.check import ISOLATED, MAIN, OUTSIDE, VANTAGES, HostCheck, Place, Verdict, View, settled
-from model.host_facts import HostFacts, Names
-from model.hosts import Machine
-from model.names import Record, records
-from model.site import Site
+from model.host.host_facts import HostFacts, Names
+from model.site.hosts import Machine
+from model.site.names import Record, records
+from model.site.site import Site
 
 
 def own_view(view: View, machine: Machine, facts: HostFacts) -> Verdict:

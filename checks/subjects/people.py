@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from checks.check import SERVERS, HostCheck, Place, Verdict, View, found, settled
-from model.host_facts import HostFacts, Sshd, Users
-from model.hosts import Machine
-from model.sudoers import powerful
+from model.host.host_facts import HostFacts, Sshd, Users
+from model.host.sudoers import powerful
+from model.site.hosts import Machine
 
 # What each setting may be. Keys alone open the door, and an empty password none.
 _SSHD = {

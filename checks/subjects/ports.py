@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
 
 from checks.check import Place, SiteCheck, Verdict, View, settled
-from model.proof import Proof, Seen
-from model.site import Site
+from model.site.site import Site
+from model.verify.proof import Proof, Seen
 
 _SHOWN = 3
 _NEVER = "the ports were never proven: run python -m flows.verify_ports"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import stat
 
 from checks.check import REACHED, HostCheck, Place, Verdict, View, settled
-from model.host_facts import HostFacts, Placed, Scheduled
-from model.hosts import Machine
+from model.host.host_facts import HostFacts, Placed, Scheduled
+from model.site.hosts import Machine
 
 _WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
 

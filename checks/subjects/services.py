@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from checks.check import BOOTSTRAP, SERVERS, Finding, HostCheck, Place, Verdict, View, settled
-from model.host_facts import Clocked, HostFacts, Release, Socket, Sockets, Units
-from model.hosts import Machine
-from model.hoststate import RUNNING
-from model.hostview import is_named
-from model.matrix import rows_to
-from model.rows import Row
-from model.site import Site
-from model.units import units
+from model.host.host_facts import Clocked, HostFacts, Release, Socket, Sockets, Units
+from model.host.hoststate import RUNNING
+from model.host.hostview import is_named
+from model.host.units import units
+from model.matrix.matrix import rows_to
+from model.site.hosts import Machine
+from model.site.rows import Row
+from model.site.site import Site
 
 _ON_NODES = {"kubelet", "kube-proxy"}
 # etcd complains of peers whose clocks differ by more, and tokens and certificates are young when they are first used.

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from checks.check import BOOTSTRAP, REACHED, SERVERS, HostCheck, Place, Verdict, View, settled
-from model.compatibility import DEBIAN
-from model.debian_version import newer
-from model.host_facts import HostFacts, Packages, Release, Updates
-from model.hosts import Machine
-from model.server import NODE_PACKAGES, PACKAGES
+from model.host.debian_version import newer
+from model.host.host_facts import HostFacts, Packages, Release, Updates
+from model.host.server import NODE_PACKAGES, PACKAGES
+from model.kubernetes.compatibility import DEBIAN
+from model.site.hosts import Machine
 
 # What nodes run, which only `flows.upgrade` may replace, node by node.
 _HELD = ("containerd", "kubelet", "kubeadm", "kubectl")

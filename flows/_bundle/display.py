@@ -8,10 +8,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from flows._bundle.part import Part
-from flows._summary import Line
-from model.bundle import MANIFEST, Bundle
-from model.bundle_audit import lacking, networks
-from model.bundle_items import ImageItem, Item, PackageItem
+from flows._render.summary import Line
+from model.bundle.audit import lacking, networks
+from model.bundle.bundle import MANIFEST, Bundle
+from model.bundle.items import ImageItem, Item, PackageItem
 
 
 def head(bundle: Bundle, folder: Path) -> list[Line]:

@@ -10,17 +10,17 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from flows._bundle import judging
-from flows._bundle.looking import Looking
 from flows._bundle.part import Part, Workshop
 from flows._bundle.place import sweep
-from flows._bundle.telling import Teller
-from flows._bundle.together import together
-from flows._publish import CONTROLLER
-from flows._words import counted
-from model.bundle import MANIFEST, Bundle, render
-from model.bundle_items import Item
+from flows._bundle.pool import together
+from flows._bundle.progress import Teller
+from flows._bundle.resolve import Looking
+from flows._render.words import counted
+from flows._run.publish import CONTROLLER
+from model.bundle.bundle import MANIFEST, Bundle, render
+from model.bundle.items import Item
 from model.errors import BundleError, FleetError, SourceUnreachable
-from model.outcome import Outcome, Status
+from model.report.outcome import Outcome, Status
 from remote.upstream.downloads import Tell
 
 T = TypeVar("T")

@@ -7,12 +7,12 @@ import shutil
 from collections.abc import Iterator, Set
 from pathlib import Path
 
-from flows._publish import CONTROLLER
-from model.bundle import Bundle
-from model.bundle_audit import lacking
-from model.outcome import Outcome, Status, warn
-from model.sources import Sources
-from model.wish import Wish
+from flows._run.publish import CONTROLLER
+from model.bundle.audit import lacking
+from model.bundle.bundle import Bundle
+from model.bundle.sources import Sources
+from model.bundle.spec import Wish
+from model.report.outcome import Outcome, Status, warn
 from remote.upstream.kubeadm import runs_here, wanted_images
 
 _STEP = "correct the sources, and name them with --sources"

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from model.bundle import fault_of
-from model.bundle_items import Item
+from model.bundle.bundle import fault_of
+from model.bundle.items import Item
 from remote.upstream.client import Client
 from remote.upstream.downloads import Downloads, Tell
 from remote.upstream.registry import Registries

@@ -7,7 +7,7 @@ from collections.abc import Set
 from pathlib import Path
 
 from flows._bundle.part import RECORD, WORK
-from model.bundle import MANIFEST
+from model.bundle.bundle import MANIFEST
 from model.errors import BundleError
 
 _FOLDERS = ("binaries", "images", "manifests", "packages")

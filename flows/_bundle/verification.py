@@ -9,12 +9,12 @@ from functools import partial
 from pathlib import Path
 
 from flows._bundle.part import WORK
-from flows._bundle.telling import Teller
-from flows._publish import CONTROLLER
-from model.bundle import MANIFEST, Bundle, parse
-from model.bundle_audit import fault_in, lacking, surplus
+from flows._bundle.progress import Teller
+from flows._run.publish import CONTROLLER
+from model.bundle.audit import fault_in, lacking, surplus
+from model.bundle.bundle import MANIFEST, Bundle, parse
 from model.errors import BundleError
-from model.outcome import Outcome, Status
+from model.report.outcome import Outcome, Status
 
 _ANEW = "fetch it anew with `python -m flows.bundle download`, or copy it again from where it is whole"
 

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 
 from checks.items import Checklist, Item
-from model.outcome import Outcome, Status
-from model.settings import SignedOff
-from model.site import Site
+from model.report.outcome import Outcome, Status
+from model.site.settings import SignedOff
+from model.site.site import Site
 
 CONTROLLER = "controller"
 # Of several checks the worst says what the item is; one that is not due yet counts less than one that is good.

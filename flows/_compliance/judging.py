@@ -6,29 +6,29 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from checks.account import has_account
 from checks.check import Check, HostCheck, SiteCheck, Verdict, View, said
+from checks.cluster_source import has_account
+from checks.collector_query import wishes
 from checks.items import checklist
-from checks.wishes import wishes
 from flows._compliance.items import others, states
 from flows._compliance.kept import known, since, trend
 from flows._compliance.shown import described
 from flows._compliance.sources import declared_files, expected_files, latest_proof
-from flows._context import Ingredients
-from flows._hosts import HostFailure, each
+from flows._fleet.hosts import HostFailure, each
+from flows._run.context import Ingredients
 from model.errors import SelectionError
-from model.host_facts import HostFacts
-from model.outcome import Outcome, Status
-from model.waivers import expired, waive_outcomes
+from model.host.host_facts import HostFacts
+from model.report.outcome import Outcome, Status
+from model.report.waivers import expired, waive_outcomes
 from remote.collector.session import collect
 
 if TYPE_CHECKING:
     from nornir.core import Nornir
     from nornir.core.inventory import Host
 
-    from flows._context import Context
-    from model.hosts import Machine
-    from model.site import Site
+    from flows._run.context import Context
+    from model.site.hosts import Machine
+    from model.site.site import Site
 
 CONTROLLER = "controller"
 _WORKERS = 128

@@ -8,11 +8,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from flows import _folder
-from flows._findings import rows_of
-from flows._words import names
+from flows._render.findings import rows_of
+from flows._render.words import names
+from flows._run import folder
 from model.errors import SiteError
-from model.outcome import EXIT_BY_STATUS, Outcome, Status
+from model.report.outcome import EXIT_BY_STATUS, Outcome, Status
 
 FLOW = "compliance"
 _TREND = 60
@@ -25,7 +25,7 @@ Document = Mapping[str, Any]
 def last(inventory: Path) -> Document | None:
     """Return the newest kept report; None where there is none that can be read."""
     try:
-        return _folder.read_report(_folder.find_report(inventory, f"latest-{FLOW}"))
+        return folder.read_report(folder.find_report(inventory, f"latest-{FLOW}"))
     except SiteError:
         return None
 
@@ -41,7 +41,7 @@ def known(inventory: Path) -> Document | None:
     run, trend_of = "", None
     for place in _runs(inventory)[: -_LOOKED_BACK - 1 : -1]:
         try:
-            report = _folder.read_report(place / "report.json")
+            report = folder.read_report(place / "report.json")
         except SiteError:
             continue
         run = run or report["run"]
@@ -107,7 +107,7 @@ def prune(inventory: Path, keep: int, flow: str = FLOW) -> tuple[str, ...]:
 def history(inventory: Path, check: str) -> Iterator[tuple[str, list[Document]]]:
     """Yield each kept run, oldest first, with what it said of a check."""
     for run in _runs(inventory):
-        report = _folder.read_report(run / "report.json")
+        report = folder.read_report(run / "report.json")
         yield run.name, [outcome for outcome in rows_of(report, "outcomes") if outcome["subject"] == check]
 
 
@@ -131,4 +131,4 @@ def publish_metrics(inventory: Path, started: str, target: Path) -> None:
     report = last(inventory)
     if report is not None and report["started"] == started and report.get("items"):
         text = (inventory / "reports" / f"latest-{FLOW}" / "metrics.prom").read_text("utf-8")
-        _folder.write_json(str(target), text)
+        folder.write_json(str(target), text)

@@ -9,12 +9,12 @@ from itertools import groupby
 from checks.check import Check, HostCheck
 from checks.discovery import every
 from checks.items import Item, checklist
-from flows import _folder
-from flows._options import Options
-from flows._report import Screen
-from flows._summary import Line
+from flows._render.summary import Line
+from flows._run import folder
+from flows._run.options import Options
+from flows._run.screen import Screen
 from model.errors import SelectionError
-from model.outcome import GOOD
+from model.report.outcome import GOOD
 
 SCHEMA = "matrix-fleet/checklist/1"
 
@@ -49,8 +49,8 @@ def list_all(options: Options, checks: Sequence[Check]) -> int:
         "items": [item.to_json() for item in items],
         "checks": described(checks),
     }
-    _folder.check_writable(options.json)
-    _folder.hand_over(options.json, _folder.canonical(document), screen.text)
+    folder.check_writable(options.json)
+    folder.hand_over(options.json, folder.canonical(document), screen.text)
     if not screen.calm:
         screen.lines([*_checks(checks), Line(""), *_items(items)])
     return GOOD
@@ -84,7 +84,7 @@ def explain(options: Options, name: str) -> int:
         raise SelectionError(f"--explain {name}: no such check or item; `--list` shows all")
     said = _described(check) if check else item.to_json() if item else {}
     screen = Screen(options)
-    _folder.hand_over(options.json, _folder.canonical(said), screen.text)
+    folder.hand_over(options.json, folder.canonical(said), screen.text)
     if not screen.calm:
         screen.lines([Line(f"{key.replace('_', ' '):<9} {_told(value)}") for key, value in said.items() if value])
     return GOOD

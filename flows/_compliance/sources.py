@@ -6,12 +6,12 @@ import json
 from pathlib import Path
 
 from checks.check import DeclaredFiles
-from flows import _folder
-from model.certificate_chain import Chain, read_chain
+from flows._run import folder
 from model.errors import SiteError
-from model.proof import Proof, read_proof
-from model.scheduled import AUTHORIZED_KEYS
-from model.site import Site
+from model.host.certificate_chain import Chain, read_chain
+from model.host.scheduled import AUTHORIZED_KEYS
+from model.site.site import Site
+from model.verify.proof import Proof, read_proof
 from tasks.schedule_units import key_of, public_key
 from tasks.scheduled import desired
 
@@ -19,10 +19,10 @@ from tasks.scheduled import desired
 def latest_proof(inventory: Path) -> Proof | None:
     """Return what the newest run of `flows.verify_ports` proved; None where there is none that can be read."""
     try:
-        report = _folder.find_report(inventory, "latest-verify_ports")
-        short = report.with_name(_folder.PROOF)
+        report = folder.find_report(inventory, "latest-verify_ports")
+        short = report.with_name(folder.PROOF)
         # Runs of earlier versions left the report alone.
-        return read_proof(json.loads(short.read_text("utf-8")) if short.exists() else _folder.read_report(report))
+        return read_proof(json.loads(short.read_text("utf-8")) if short.exists() else folder.read_report(report))
     except (SiteError, OSError, KeyError, ValueError, TypeError):
         return None
 

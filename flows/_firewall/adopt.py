@@ -8,16 +8,16 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from flows._firewall.change import roles, servers, wanted
-from flows._firewall.patience import WORKERS, to_look
-from flows._hosts import HostFailure, close, each, inventory
-from flows._main import Context, Ingredients
-from model.adoption import Adopted, adopt, appended, covered
-from model.load import FILES, load_site
-from model.outcome import Outcome, Status
-from model.ufw_rule import UfwRule
+from flows._firewall.change import WORKERS, to_look, wanted
+from flows._fleet.hosts import HostFailure, close, each, inventory
+from flows._run.lifecycle import Context, Ingredients
+from flows._run.selection import roles, servers
+from model.report.outcome import Outcome, Status
+from model.site.load import FILES, load_site
+from model.ufw.adoption import Adopted, adopt, appended, covered
+from model.ufw.plan import SUBJECT, strangers
+from model.ufw.rule import UfwRule
 from remote.facts.firewall import observe
-from tasks.firewall_plan import SUBJECT, strangers
 
 ROWS = "ports.yaml"
 

@@ -5,15 +5,28 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from flows._context import Context
-from flows._firewall.change import Prepared, carry_out, prepare, refuse, sessions, told
-from flows._firewall.patience import WORKERS, to_change, to_look
-from flows._hosts import HostFailure, each
-from model.outcome import Outcome
-from tasks.firewall_plan import SUBJECT
+from flows._firewall.change import WORKERS, Prepared, carry_out, prepare, refuse, sessions, to_change, to_look, told
+from flows._fleet.hosts import HostFailure, closing, each, inventory
+from flows._run.context import Context, Ingredients
+from flows._run.selection import roles, servers
+from model.report.outcome import Outcome
+from model.ufw.plan import SUBJECT
 
 if TYPE_CHECKING:
     from nornir.core import Nornir
+
+
+def apply_firewall(context: Context, *, purge: bool, hold: float) -> Ingredients:
+    """
+    Bring the firewall of every selected server to what the matrix says: the whole work of `flows.firewall`.
+
+    Raises as `apply` does, and `SelectionError` where no server is selected.
+    """
+    names = servers(context)
+    nr = inventory(context.options.inventory)
+    with closing(nr):
+        outcomes = apply(nr, context, names, purge=purge, hold=hold)
+    return Ingredients(outcomes, names, extra=roles(context.site))
 
 
 def apply(nr: Nornir, context: Context, names: Sequence[str], *, purge: bool, hold: float) -> tuple[Outcome, ...]:

@@ -2,35 +2,32 @@
 
 from __future__ import annotations
 
-import getpass
-import os
-import socket
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from time import monotonic
 from typing import TYPE_CHECKING
 
 from flows._firewall.outcomes import changed, disturbed, failed, holds, proposed, stopped
-from flows._hosts import HostFailure
-from model.adoption import covered
-from model.errors import HostError, LockHeld, PlanRefused, SelectionError
-from model.outcome import Outcome
-from model.ufw import desired_rules
-from model.ufw_rule import UfwRule
+from flows._fleet.hosts import HostFailure
+from flows._run.selection import who
+from model.errors import HostError, LockHeld, PlanRefused
+from model.report.outcome import Outcome
+from model.ufw.adoption import covered
+from model.ufw.facts import FirewallFacts
+from model.ufw.plan import SUBJECT, Plan, findings, lockout, plan, strangers
+from model.ufw.rule import UfwRule
+from model.ufw.state import desired_rules
 from remote import shell
-from remote.facts.firewall import FirewallFacts, observe
+from remote.facts.firewall import observe
 from tasks import firewall
-from tasks.firewall_plan import SUBJECT, Plan, findings, lockout, plan, strangers
-from tasks.firewall_session import Session, open_session
+from tasks.firewall_session import INSTALL_SECONDS, Session, open_session
 
 if TYPE_CHECKING:
     from nornir.core.inventory import Host
 
-    from flows._context import Context
-    from model.hosts import Machine
-    from model.site import Site
+    from model.site.hosts import Machine
+    from model.site.site import Site
 
 PROOF_SECONDS = 12.0
 
@@ -74,11 +71,6 @@ def sessions() -> Iterator[Sessions]:
         yield kept
     finally:
         kept.end()
-
-
-def who() -> str:
-    """Return what another run reads that finds a host locked by this one."""
-    return f"{getpass.getuser()}@{socket.gethostname()}, process {os.getpid()}, since {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def prepare(site: Site, host: Host, kept: Sessions | None) -> Prepared:
@@ -173,22 +165,33 @@ def _proof(host: Host) -> Callable[[], object]:
     return lambda: shell.reconnect_proof(host, PROOF_SECONDS)
 
 
-def servers(context: Context) -> tuple[str, ...]:
-    """
-    Return the selected hosts whose firewall is ours; raises `SelectionError` where none is.
-    """
-    ours = {machine.name for machine in context.site.servers}
-    names = tuple(name for name in context.hosts if name in ours)
-    if not names:
-        raise SelectionError(f"--limit {context.options.limit}: none of these is a server of the site")
-    return names
-
-
-def roles(site: Site) -> dict[str, object]:
-    """Return the report's own key that says which roles each host has."""
-    return {"roles": {machine.name: list(machine.roles) for machine in site.machines}}
-
-
 def told(answer: tuple[Outcome, ...] | HostFailure) -> tuple[Outcome, ...]:
     """Return a host's outcomes, whatever came of it."""
     return (answer.outcome(SUBJECT),) if isinstance(answer, HostFailure) else answer
+
+
+WORKERS = 32
+
+
+_LOOK_SECONDS = 120.0
+
+
+_APPLY_SECONDS = 300.0
+
+
+def to_look(hosts: int) -> float:
+    """Return the seconds in which so many hosts are looked at, each of them at its slowest."""
+    return _rounds(hosts) * _LOOK_SECONDS
+
+
+def to_change(hosts: int, hold: float, *, installs: bool = False) -> float:
+    """
+    Return the seconds in which so many hosts are changed, each of them at its slowest.
+
+    `hold` as in the command; `installs`: ufw is missing on some of them. A host given up rolls itself back.
+    """
+    return _rounds(hosts) * (_APPLY_SECONDS + hold + (INSTALL_SECONDS if installs else 0.0))
+
+
+def _rounds(hosts: int) -> int:
+    return max(1, -(-hosts // WORKERS))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from model.outcome import Outcome, Status
-from tasks.firewall_plan import SUBJECT, Plan
+from model.report.outcome import Outcome, Status
+from model.ufw.plan import SUBJECT, Plan
 
 
 def stopped(host: str, rules: Sequence[str]) -> Outcome:

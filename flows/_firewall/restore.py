@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from flows._firewall.change import WORKERS, Sessions, applied, refuse, sessions, to_change, to_look, told
 from flows._firewall.change import Prepared as Looked
-from flows._firewall.change import Sessions, applied, refuse, roles, servers, sessions, told
-from flows._firewall.patience import WORKERS, to_change, to_look
-from flows._hosts import HostFailure, closing, each, inventory
-from flows._main import Context, Ingredients
-from model.outcome import Outcome, Status
-from tasks.firewall_plan import SUBJECT, between, lockout_by, state
+from flows._fleet.hosts import HostFailure, closing, each, inventory
+from flows._run.lifecycle import Context, Ingredients
+from flows._run.selection import roles, servers
+from model.report.outcome import Outcome, Status
+from model.ufw.plan import SUBJECT, between, lockout_by, state
 from tasks.firewall_restore import kept_rules, kept_state, look
 
 if TYPE_CHECKING:

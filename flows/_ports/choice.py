@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from flows._cluster import Seen
-from model import exposure
-from model import pairs as pairing
-from model import pods as podding
+from flows._ports.cluster import Seen
 from model.errors import SelectionError
-from model.pairs import Depth, Pair
-from model.pods import node_of
-from model.select import select
-from model.site import Site
+from model.site.select import select
+from model.site.site import Site
+from model.verify import exposure
+from model.verify import pairs as pairing
+from model.verify import pods as podding
+from model.verify.pairs import Depth, Pair
+from model.verify.pods import node_of
 
 PLANES = ("host", "pod", "external")
 

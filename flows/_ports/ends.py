@@ -7,10 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-from flows._hosts import HostFailure, each
-from model.hostview import HostView
-from model.pods import ProbePod, node_of
-from model.site import Site
+from flows._fleet.hosts import HostFailure, each
+from model.host.hostview import HostView
+from model.site.site import Site
+from model.verify.pods import ProbePod, node_of
 
 if TYPE_CHECKING:
     from nornir.core import Nornir

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from flows._hosts import HostFailure, each
-from flows._ports.views import room, view_of
-from model.hostview import HostView
-from model.pairs import PROTOCOLS, Pair
-from model.pods import node_of
+from flows._fleet.hosts import HostFailure, each
+from model.host.hostview import HostView
+from model.verify.pairs import PROTOCOLS, Pair
+from model.verify.pods import node_of
+from model.verify.views import room, view_of
 from remote import perimeter
 from remote.collector import ports as collected
 from remote.facts import firewall

@@ -7,21 +7,21 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from flows._cluster import Seen, ask, look, told
-from flows._main import Context, Ingredients
-from flows._ports import window as windows
-from flows._ports.account import beside_perimeter, cells_of, outcomes_of, roles_of
+from flows._ports import probe_run as windows
 from flows._ports.choice import PLANES, Wishes, choice, ends, in_order, vouched
+from flows._ports.cluster import Seen, ask, look, told
 from flows._ports.ends import ends as agent_ends
 from flows._ports.observation import observe, pace
-from flows._ports.views import requests_for
-from flows._ports.window import Window
-from model import pairs as pairing
+from flows._ports.probe_run import Window
+from flows._ports.results import beside_perimeter, cells_of, outcomes_of, roles_of
+from flows._run.lifecycle import Context, Ingredients
 from model.errors import SelectionError
-from model.judgement import Trial
-from model.pairs import PROTOCOLS, Pair
-from model.site import Site
-from model.waivers import waive_cells
+from model.report.waivers import waive_cells
+from model.site.site import Site
+from model.verify import pairs as pairing
+from model.verify.pairs import PROTOCOLS, Pair
+from model.verify.verification import Trial
+from model.verify.views import requests_for
 
 if TYPE_CHECKING:
     from nornir.core import Nornir

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from model.schedule import TellMatrix
-from model.site import Site
+from model.site.schedule import TellMatrix
+from model.site.site import Site
 from tasks.schedule_units import Setting
 
 _FILES = ("site.yaml", "hosts.yaml", "groups.yaml", "defaults.yaml", "ports.yaml", "known_hosts")

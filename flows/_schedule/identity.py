@@ -6,17 +6,16 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from model.checkout import ROOT
 from model.errors import SiteError
-from model.schedule import Schedule
+from model.site.schedule import Schedule
 from remote.sudo import ENVIRONMENT
 from tasks.schedule_units import Setting
 
 if TYPE_CHECKING:
     from nornir.core import Nornir
 
-    from model.site import Site
-
-CHECKOUT = Path(__file__).resolve().parents[2]
+    from model.site.site import Site
 
 
 def schedule_of(site: Site) -> Schedule:
@@ -37,7 +36,7 @@ def setting_of(site: Site, inventory: Path, python: Path) -> Setting:
         site.name,
         schedule,
         folder,
-        CHECKOUT,
+        ROOT,
         python,
         folder.owner(),
         told=bool(compliance.notify),

@@ -6,17 +6,16 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
+from flows._cluster.cluster_run import Work, at_work, told
 from flows._compliance.judging import hosts_of
-from flows._context import Context, Ingredients
-from flows._firewall.change import roles
-from flows._phases.work import Work, told
-from flows._planes import at_work
+from flows._run.context import Context, Ingredients
+from flows._run.selection import roles
 from flows._schedule.access import grant, grants
 from flows._schedule.identity import setting_of
 from flows._schedule.machine import PLACEHOLDER, obstacles, timer_told
 from flows._schedule.proof import prove
 from model.errors import PlanRefused
-from model.outcome import Outcome, Status
+from model.report.outcome import Outcome, Status
 from tasks import schedule_units, scheduled, this_machine
 from tasks.hoststate import enforce
 from tasks.schedule_units import Setting, public_key

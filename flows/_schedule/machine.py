@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from flows._schedule.access import shut
-from model.outcome import Outcome, Status
-from model.site import Site
+from model.report.outcome import Outcome, Status
+from model.site.site import Site
 from tasks.schedule_units import Setting
 from tasks.this_machine import NAME
 

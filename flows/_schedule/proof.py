@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from flows._hosts import HostFailure, closing, each, inventory
+from flows._fleet.hosts import HostFailure, closing, each, inventory
 from flows._schedule.identity import assume
 from model.errors import HostError
-from model.outcome import Outcome, Status
+from model.report.outcome import Outcome, Status
 from remote.collector.session import collect
 from remote.installed import program
 from remote.probe.session import Session, Source, Witness
@@ -17,7 +17,7 @@ from tasks.schedule_units import Setting
 if TYPE_CHECKING:
     from nornir.core.inventory import Host
 
-    from flows._context import Context
+    from flows._run.context import Context
 
 SUBJECT = "schedule/proof"
 _SECONDS = 60.0

@@ -19,9 +19,9 @@ from lab.bundle.recipe import DEFAULT, PAUSE, RECIPES, Recipe
 from lab.commands import call
 from lab.errors import LabError
 from lab.instance import CACHE
-from model import oci, programs
-from model.bundle import MANIFEST, Bundle, render
-from model.bundle_items import Item
+from model.bundle import oci, programs
+from model.bundle.bundle import MANIFEST, Bundle, render
+from model.bundle.items import Item
 
 BUNDLES = CACHE / "bundles"
 

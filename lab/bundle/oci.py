@@ -11,8 +11,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import IO, cast
 
-from model.oci import MANIFEST, Blob, json_blob, write_archive
-from model.programs import LEVEL, Counted
+from model.bundle.oci import MANIFEST, Blob, json_blob, write_archive
+from model.bundle.programs import LEVEL, Counted
 
 _CONFIG = "application/vnd.oci.image.config.v1+json"
 _LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"

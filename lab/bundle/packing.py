@@ -12,8 +12,8 @@ from pathlib import Path
 
 from lab.bundle import debian, oci, userland
 from lab.bundle.recipe import TOOLS, Binary, Image, Program
-from model.bundle_items import BinaryItem, ImageItem, IndexItem, Item, PackageItem
-from model.programs import pack
+from model.bundle.items import BinaryItem, ImageItem, IndexItem, Item, PackageItem
+from model.bundle.programs import pack
 
 _ACCOUNTS = "root:x:0:0:root:/root:/sbin/nologin\nnobody:x:65534:65534:nobody:/nonexistent:/sbin/nologin\n"
 _GROUPS = "root:x:0:\nnobody:x:65534:\n"

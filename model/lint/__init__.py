@@ -21,8 +21,8 @@ from model.lint import (
     waivers,
 )
 from model.lint.finding import Finding, Rule, View, exit_code, from_schema
-from model.load import load_site
-from model.site import Site
+from model.site.load import load_site
+from model.site.site import Site
 
 __all__ = ["RULES", "Finding", "Rule", "examine", "exit_code", "findings", "from_schema"]
 

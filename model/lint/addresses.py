@@ -9,8 +9,8 @@ from itertools import combinations
 
 from model.base import Address, Network
 from model.lint.finding import Flaw, Rule, View
-from model.settings import Settings
-from model.site import Site
+from model.site.settings import Settings
+from model.site.site import Site
 
 
 def duplicate_address(view: View) -> Iterator[Flaw]:

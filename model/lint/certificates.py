@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from model.base import Domain
 from model.lint.finding import Flaw, Rule, View
-from model.site import Site
+from model.site.site import Site
 
 # Names that no public authority issues certificates for (RFC 2606, RFC 6761, RFC 6762).
 PRIVATE_NAMES = (

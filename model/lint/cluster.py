@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from model.compatibility import kubernetes
+from model.kubernetes.compatibility import kubernetes
 from model.lint.finding import Flaw, Rule, View
 
 # kube-apiserver takes at most 20 bits of services, kube-controller-manager at most 16 bits of nodes.

@@ -8,8 +8,8 @@ from datetime import date
 from typing import Literal
 
 from model.errors import FieldError
-from model.outcome import DRIFTED, GOOD, REFUSED, worst
-from model.site import Site
+from model.report.outcome import DRIFTED, GOOD, REFUSED, worst
+from model.site.site import Site
 
 # `drift` is an error or warning whose waiver has lapsed, and the lapsed waiver itself.
 Severity = Literal["error", "warning", "waived", "drift"]

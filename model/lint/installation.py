@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from model import apt
-from model.compatibility import minor_of
-from model.installation import CODENAME, Repository
+from model.host import apt
+from model.host.openpgp import armored
+from model.kubernetes.compatibility import minor_of
 from model.lint.finding import Flaw, Rule, View
-from model.openpgp import armored
+from model.site.installation import CODENAME, Repository
 
 _KUBERNETES = "https://pkgs.k8s.io/core:/stable:/v{minor}/deb/"
 

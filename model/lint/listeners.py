@@ -8,8 +8,8 @@ from itertools import combinations
 
 from model.lint.finding import Flaw, Rule, View
 from model.lint.matrix import place
-from model.matrix import rows_to
-from model.rows import Row
+from model.matrix.matrix import rows_to
+from model.site.rows import Row
 
 # What the kernel gives to outgoing connections unless told otherwise (net.ipv4.ip_local_port_range).
 EPHEMERAL = (32768, 60999)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from model.hosts import Machine
 from model.lint.finding import Flaw, Rule, View
 from model.lint.roles import wanted
-from model.matrix import rows_to
-from model.rows import Row
-from model.settings import Features
-from model.site import Site
+from model.matrix.matrix import rows_to
+from model.site.hosts import Machine
+from model.site.rows import Row
+from model.site.settings import Features
+from model.site.site import Site
 
 DERIVED_FEATURES = frozenset(
     {

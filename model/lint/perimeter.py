@@ -8,7 +8,7 @@ from itertools import combinations
 from model.lint.certificates import opens
 from model.lint.finding import Flaw, Rule, View
 from model.lint.matrix import place
-from model.rows import Row
+from model.site.rows import Row
 
 
 def external_target(view: View) -> Iterator[Flaw]:

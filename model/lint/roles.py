@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from model import sizing
-from model.hosts import Machine
 from model.lint.finding import Flaw, Rule, View
-from model.settings import Features
-from model.site import Site
+from model.site import sizing
+from model.site.hosts import Machine
+from model.site.settings import Features
+from model.site.site import Site
 
 
 def wanted(site: Site, role: str) -> bool:

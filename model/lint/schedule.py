@@ -7,7 +7,7 @@ from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from model.lint.finding import Flaw, Rule, View
-from model.schedule import TellCommand, TellMatrix
+from model.site.schedule import TellCommand, TellMatrix
 
 _PLACE = "compliance.notify.{number}.{word}"
 

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
 
 from model.lint.finding import Finding, Flaw, Rule, View
-from model.pods import pods_of
-from model.rows import WORDS
-from model.settings import Waiver
+from model.site.rows import WORDS
+from model.site.settings import Waiver
+from model.verify.pods import pods_of
 
 # A lapsed waiver cannot be excused by another one, nor a waiver that names nobody.
 UNWAIVABLE = frozenset({"waiver-expired", "waiver-host", "waiver-unused"})

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import date
 
-from model.bundle import Bundle
-from model.machine_facts import MachineFacts
+from model.bundle.bundle import Bundle
+from model.host.machine_facts import MachineFacts
 from model.preflight import clock, hardware, identity, names, network, packages, ports, remains, rules, storage, system
 from model.preflight.finding import Check, Finding, View
-from model.site import Site
+from model.site.site import Site
 
 __all__ = ["CHECKS", "Check", "Finding", "examine"]
 

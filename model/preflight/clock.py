@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from statistics import median
 
-from model.hosts import Machine
-from model.machine_facts import Clock, MachineFacts
+from model.host.machine_facts import Clock, MachineFacts
 from model.preflight.finding import Check, Seen, View
+from model.site.hosts import Machine
 
 # etcd complains of peers whose clocks differ by more, and tokens and certificates are young when they are first used.
 MOST_SECONDS = 1.0

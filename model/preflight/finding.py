@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Literal
 
-from model.bundle import Bundle
-from model.hosts import Machine
-from model.machine_facts import MachineFacts
-from model.site import Site
+from model.bundle.bundle import Bundle
+from model.host.machine_facts import MachineFacts
+from model.site.hosts import Machine
+from model.site.site import Site
 
 # An error is for a person to mend before anything is changed; a warning is mended by the next phases, or can be lived with;
 # what is pending is not wrong yet.

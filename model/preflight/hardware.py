@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from model import sizing
-from model.hosts import Machine
-from model.machine_facts import MachineFacts
+from model.host.machine_facts import MachineFacts
 from model.preflight.finding import Check, Seen, View
-from model.site import Site
+from model.site import sizing
+from model.site.hosts import Machine
+from model.site.site import Site
 
 MIB, GIB = 2**10, 2**20
 # kubeadm refuses a control plane with less, whatever the site's size.

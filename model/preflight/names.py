@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from model.hosts import Machine
-from model.machine_facts import MachineFacts
-from model.names import Record, records
+from model.host.machine_facts import MachineFacts
 from model.preflight.finding import Check, Seen, View
 from model.preflight.questions import name_servers
+from model.site.hosts import Machine
+from model.site.names import Record, records
 
 _CODES = {
     1: "cannot read the question",

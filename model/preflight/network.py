@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from model.hosts import Machine
-from model.machine_facts import Link, MachineFacts
+from model.host.machine_facts import Link, MachineFacts
 from model.preflight.finding import Check, Seen, View
 from model.preflight.questions import outbound
+from model.site.hosts import Machine
 
 
 def missing(_view: View, machine: Machine, facts: MachineFacts) -> Iterator[Seen]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from model.hosts import Machine
-from model.machine_facts import MachineFacts
+from model.host.machine_facts import MachineFacts
 from model.preflight.finding import Check, Seen, View
+from model.site.hosts import Machine
 
 # What the next phases install or replace.
 _NEEDED = (

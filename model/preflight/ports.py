@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from model.base import Address
-from model.hosts import Machine
-from model.machine_facts import MachineFacts
+from model.host.machine_facts import MachineFacts
 from model.preflight.finding import Check, Seen, View
-from model.rows import Row
-from model.site import Site
+from model.site.hosts import Machine
+from model.site.rows import Row
+from model.site.site import Site
 
 # Ports that only the node itself uses, so that no row opens them.
 _LOCAL = {10248: "kubelet", 10249: "kube-proxy"}

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from model.apt import PUBLIC, asked, place
 from model.base import Address
-from model.hosts import Machine
-from model.installation import IMAGES
-from model.machine_facts import Questions
-from model.names import records
-from model.site import Site
+from model.host.apt import PUBLIC, asked, place
+from model.host.machine_facts import Questions
+from model.site.hosts import Machine
+from model.site.installation import IMAGES
+from model.site.names import records
+from model.site.site import Site
 
 # Where Debian's packages come from when there is neither a bundle nor a mirror.
 _DEBIAN = ("deb.debian.org", 80)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from model.hosts import Machine
-from model.machine_facts import MachineFacts
+from model.host.machine_facts import MachineFacts
 from model.preflight.finding import Check, Seen, View
 from model.preflight.rules import tables_of
+from model.site.hosts import Machine
 
 _LINKS = (
     "cni0",

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
-from model.foreign_rules import Rulesets, deciding
-from model.hosts import Machine
-from model.machine_facts import MachineFacts
+from model.host.machine_facts import MachineFacts
 from model.preflight.finding import Check, Seen, View
+from model.site.hosts import Machine
+from model.ufw.foreign_rules import Rulesets, deciding
 
 _SHOWN = 3
 # Tables that iptables keeps in nftables, by which ufw and container networks work.

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from model.hosts import Machine
-from model.machine_facts import Filesystem, MachineFacts
+from model.host.machine_facts import Filesystem, MachineFacts
 from model.preflight.finding import Check, Seen, View
 from model.preflight.hardware import GIB, needs
+from model.site.hosts import Machine
 
 # What the node itself takes: images, logs and what pods write, and in a lab a few images.
 _NODE_GIB, _LAB_GIB = 20, 5

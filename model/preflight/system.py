@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from model import compatibility
-from model.compatibility import ARCHITECTURES, DEBIAN, Problem
-from model.hosts import Machine
-from model.machine_facts import MachineFacts
+from model.host.machine_facts import MachineFacts
+from model.kubernetes import compatibility
+from model.kubernetes.compatibility import ARCHITECTURES, DEBIAN, Problem
 from model.preflight.finding import Check, Seen, View
-from model.settings import Settings
+from model.site.hosts import Machine
+from model.site.settings import Settings
 
 # What the kernel calls the feature in its configuration, by module.
 _OPTIONS = {

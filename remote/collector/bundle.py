@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from functools import cache
 
-from remote import one_file
+from remote import amalgamate
 
 MODULES = (
     *("wishes", "ask", "api", "system", "packages", "firewall", "hardware", "certificates", "node", "cluster", "etcd"),
@@ -17,7 +17,7 @@ _PACKAGE = "remote.collector.program"
 @cache
 def program() -> str:
     """Return the whole program, as it can lie on a host as one file."""
-    return one_file.program(
+    return amalgamate.program(
         "collector: reads wishes (JSON) on standard input, prints facts (JSON), changes nothing.",
         [f"{_PACKAGE}.{name}" for name in MODULES],
         f"sys.modules['{_PACKAGE}.main'].run()",
@@ -31,10 +31,10 @@ def sha256() -> str:
 
 def argv() -> tuple[str, ...]:
     """Return the command that becomes the collector once `script` and then the wishes are written to it; it must run as root."""
-    return one_file.argv("matrix-fleet-collector")
+    return amalgamate.argv("matrix-fleet-collector")
 
 
 @cache
 def script() -> bytes:
     """Return what to write to that command."""
-    return one_file.script(program())
+    return amalgamate.script(program())

@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from model import netfilter
 from model.errors import ProtocolError
-from model.exposure import exposed
-from model.hostview import HostView, Listener
-from model.pods import read_pods
+from model.host.hostview import HostView, Listener
+from model.packets import netfilter
+from model.packets.sockets import parse_addresses, parse_listeners
+from model.verify.exposure import exposed
+from model.verify.pods import read_pods
 from remote.collector.session import ask
 from remote.facts.probe_ports import ClusterPorts
-from remote.facts.sockets import parse_addresses, parse_listeners
 from remote.route import route
 
 if TYPE_CHECKING:

@@ -7,9 +7,8 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from model.cluster_account import EtcdTold, NodeFiles, Told
 from model.errors import ProtocolError
-from model.host_facts import (
+from model.host.host_facts import (
     AtBoot,
     Boot,
     CertificateFiles,
@@ -33,6 +32,7 @@ from model.host_facts import (
     Updates,
     Users,
 )
+from model.kubernetes.cluster_facts import EtcdTold, NodeFiles, Told
 from remote.collector import reading_cluster as cluster
 from remote.collector import reading_host as host
 from remote.collector import reading_network as network

@@ -9,17 +9,8 @@ from urllib.parse import urlsplit
 
 import yaml
 
-from model.cluster import read_node, read_storage_class, read_workload
-from model.cluster_account import (
-    Budget,
-    ClusterAccount,
-    EtcdAccount,
-    EtcdPeer,
-    EtcdTold,
-    NodeFiles,
-    Pod,
-    Told,
-)
+from model.kubernetes.cluster import read_node, read_storage_class, read_workload
+from model.kubernetes.cluster_facts import Budget, ClusterAccount, EtcdAccount, EtcdPeer, EtcdTold, NodeFiles, Pod, Told
 
 Said = Mapping[str, Any]
 

@@ -6,8 +6,8 @@ import csv
 from collections.abc import Mapping
 from typing import Any
 
-from model.certificate_chain import read_chain
-from model.host_facts import (
+from model.host.certificate_chain import read_chain
+from model.host.host_facts import (
     Account,
     AtBoot,
     Boot,
@@ -28,8 +28,8 @@ from model.host_facts import (
     Updates,
     Users,
 )
-from model.machine_facts import BlockDevice, Link, Package, Swap
-from remote.facts.sockets import parse_addresses
+from model.host.machine_facts import BlockDevice, Link, Package, Swap
+from model.packets.sockets import parse_addresses
 
 Said = Mapping[str, Any]
 

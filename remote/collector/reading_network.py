@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from model.certificate_chain import read_chain
-from model.dns_wire import answers
-from model.foreign_rules import Rulesets, deciding
-from model.host_facts import ClusterNames, Firewall, Names, Rules, Served, Shown, Socket, Sockets
-from remote.facts.sockets import parse_listeners
+from model.host.certificate_chain import read_chain
+from model.host.dns_wire import answers
+from model.host.host_facts import ClusterNames, Firewall, Names, Rules, Served, Shown, Socket, Sockets
+from model.packets.sockets import parse_listeners
+from model.ufw.foreign_rules import Rulesets, deciding
 
 Said = Mapping[str, Any]
 

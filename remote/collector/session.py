@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from model.errors import CommandFailed
-from model.host_facts import HostFacts
+from model.host.host_facts import HostFacts
 from remote.collector.bundle import argv, script
 from remote.collector.reading import read
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from model.certificate import Certificate, read
 from model.errors import ProtocolError
+from model.host.certificate import Certificate, read
 
 if TYPE_CHECKING:
     from nornir.core.inventory import Host

@@ -5,7 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from model.cluster import (
+from model.kubernetes.cluster import (
     ClusterFacts,
     Node,
     read_node,

@@ -5,16 +5,16 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from model.checkout import HOST_SCRIPTS
 from model.errors import ProtocolError
-from model.storage import DiskFacts
+from model.kubernetes.storage import DiskFacts
 
 if TYPE_CHECKING:
     from nornir.core.inventory import Host
 
-SCRIPT = Path(__file__).parent.parent.parent / "templates" / "host" / "disks.sh"
+SCRIPT = HOST_SCRIPTS / "disks.sh"
 BY_ID = "/dev/disk/by-id"
 _SECONDS = 60.0
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from model.errors import ProtocolError
-from model.quorum import Seat
+from model.kubernetes.quorum import Seat
 from remote.facts.etcd import ETCDCTL, Member
 from remote.facts.etcd import parse as parse_members
 

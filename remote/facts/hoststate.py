@@ -6,17 +6,17 @@ import base64
 import shlex
 from collections.abc import Iterable
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from model.checkout import HOST_SCRIPTS
 from model.errors import ProtocolError
-from model.hoststate import HostState, Seen, SeenFile, SeenUnit, SeenUser
+from model.host.hoststate import HostState, Seen, SeenFile, SeenUnit, SeenUser
 from remote.facts.firewall import new_mark, sections
 
 if TYPE_CHECKING:
     from nornir.core.inventory import Host
 
-SCRIPT = Path(__file__).parent.parent.parent / "templates" / "host" / "state-facts.sh"
+SCRIPT = HOST_SCRIPTS / "state-facts.sh"
 _SECONDS = 60.0
 
 

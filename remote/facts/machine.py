@@ -5,13 +5,13 @@ from __future__ import annotations
 import shlex
 import time
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from model.base import Address
-from model.dns_wire import TYPES, question
+from model.checkout import HOST_SCRIPTS
 from model.errors import ProtocolError
-from model.machine_facts import Asked, Clock, MachineFacts, Questions
+from model.host.dns_wire import TYPES, question
+from model.host.machine_facts import Asked, Clock, MachineFacts, Questions
 from remote.facts.firewall import new_mark, sections
 from remote.facts.machine_answers import asked, synchronised
 from remote.facts.machine_host import hardware, identity, software, system
@@ -20,7 +20,7 @@ from remote.facts.machine_network import networking
 if TYPE_CHECKING:
     from nornir.core.inventory import Host
 
-SCRIPT = Path(__file__).parent.parent.parent / "templates" / "host" / "host-facts.sh"
+SCRIPT = HOST_SCRIPTS / "host-facts.sh"
 NOTHING = Questions()
 _SECONDS = 30.0
 # What fills sections whose silence would mean something; a bare host may have none of them installed.

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from ipaddress import ip_address
 
-from model.dns_wire import Answer, answers
-from model.machine_facts import Asked, Connect, Path
+from model.host.dns_wire import Answer, answers
+from model.host.machine_facts import Asked, Connect, Path
 
 _RESULTS = {"Connection_refused": "refused", "Connection_timed_out": "silent"}
 # States of a neighbour that answered just now; any other is a memory, or nobody.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from model.machine_facts import BlockDevice, Filesystem, Hardware, Identity, Package, Software, Swap, System, Unit
+from model.host.machine_facts import BlockDevice, Filesystem, Hardware, Identity, Package, Software, Swap, System, Unit
 
 _SECTOR = 512
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from model.foreign_rules import Rulesets, deciding
-from model.hostview import Listener
-from model.machine_facts import Link, Networking
-from remote.facts.sockets import parse_addresses, parse_listeners
+from model.host.hostview import Listener
+from model.host.machine_facts import Link, Networking
+from model.packets.sockets import parse_addresses, parse_listeners
+from model.ufw.foreign_rules import Rulesets, deciding
 
 
 def networking(said: Mapping[str, str]) -> Networking:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from model.errors import ProtocolError
-from model.node import NodeFacts
+from model.host.node import NodeFacts
 
 if TYPE_CHECKING:
     from nornir.core.inventory import Host

@@ -6,8 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from model.exposure import Exposed, exposed
-from model.pods import ProbePod, read_pods
+from model.verify.exposure import Exposed, exposed
+from model.verify.pods import ProbePod, read_pods
 from remote.facts.probe_pod import NAMESPACE
 
 if TYPE_CHECKING:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from model.checkout import HOST_SCRIPTS
 from model.errors import ProtocolError
 
 if TYPE_CHECKING:
     from nornir.core.inventory import Host
 
-SCRIPT = Path(__file__).parent.parent.parent / "templates" / "host" / "node-remains.sh"
+SCRIPT = HOST_SCRIPTS / "node-remains.sh"
 _SECONDS = 120.0
 _MANY = {"process": "processes"}
 

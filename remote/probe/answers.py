@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from model.bits import unpool
-from model.probing import Connect, Fired, Ready, Seen, Sent, Witnessed
+from model.verify.probing import Connect, Fired, Ready, Seen, Sent, Witnessed
 from remote.probe.conversation import Message
 
 PROTOCOLS = ("tcp", "udp")

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Self, TypeVar
 
 from model.bits import Pool
-from model.probing import Assignment, Expected, Fired, Ready, Sent, Witnessed
+from model.verify.probing import Assignment, Expected, Fired, Ready, Sent, Witnessed
 from remote.probe.answers import read_fired, read_ready, read_sent, read_witnessed
 from remote.probe.bundle import LIFE_S
 from remote.probe.conversation import Conversation, Message, Stream

@@ -13,7 +13,7 @@ from urllib3 import BaseHTTPResponse, HTTPHeaderDict, Timeout
 from urllib3.exceptions import HTTPError
 
 from model.errors import BundleError, SourceUnreachable
-from remote.upstream.ways import Ways
+from remote.upstream.proxy import Ways
 
 # Lists, checksums and manifests are small; whoever sends more of them sends something else.
 MAX_TEXT = 8 * 2**20

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.request import getproxies_environment
 
+from model.bundle.sources import Archive
 from model.errors import BundleError, SourceUnreachable
-from model.sources import Archive
 from remote.upstream.client import Client
 
 SECONDS = 900

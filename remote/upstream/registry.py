@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-from model import oci
+from model.bundle import oci
 from model.errors import BundleError
 from remote.upstream.client import Client, Door
 from remote.upstream.downloads import Downloads, Tell

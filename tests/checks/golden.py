@@ -15,11 +15,11 @@ from typing import Any
 from checks.check import HostCheck, SiteCheck, Verdict, View
 from checks.check import said as judged
 from checks.discovery import every
-from model.host_facts import HostFacts
-from model.load import load_site
-from model.pairs import pairs
-from model.proof import Proof, Seen
-from model.site import Site
+from model.host.host_facts import HostFacts
+from model.site.load import load_site
+from model.site.site import Site
+from model.verify.pairs import pairs
+from model.verify.proof import Proof, Seen
 from remote.collector.reading import read
 
 _DATA = Path(__file__).parents[1] / "data"

@@ -11,9 +11,9 @@ import pytest
 from checks.discovery import chosen, every
 from checks.items import checklist
 from flows._compliance.items import others, states
-from model.outcome import Outcome, Status
-from model.settings import SignedOff
-from model.site import Site
+from model.report.outcome import Outcome, Status
+from model.site.settings import SignedOff
+from model.site.site import Site
 from tests.checks.golden import site
 
 TODAY = date(2026, 11, 26)

@@ -11,9 +11,9 @@ import pytest
 from checks.check import View
 from checks.discovery import every
 from flows._compliance.judging import Looked, judged
-from flows._hosts import HostFailure
-from model.cluster_account import Told
-from model.outcome import Status
+from flows._fleet.hosts import HostFailure
+from model.kubernetes.cluster_facts import Told
+from model.report.outcome import Status
 from tests.checks.golden import CLUSTER, bad, pending, verdicts, view
 from tests.checks.test_judges import Case, both, put
 

@@ -12,9 +12,9 @@ import pytest
 
 from checks.check import DeclaredFiles, HostCheck, Verdict, View
 from checks.discovery import every
-from model.certificate_chain import read_chain
-from model.hosts import Disk
-from model.settings import Compliance
+from model.host.certificate_chain import read_chain
+from model.site.hosts import Disk
+from model.site.settings import Compliance
 from tests.checks.certificates import issued
 from tests.checks.golden import NOW, bad, pending, proof, site, verdicts, view
 

@@ -10,10 +10,10 @@ import pytest
 from checks.check import Verdict, View
 from checks.subjects.people import sudo
 from checks.subjects.schedule import files
-from model.host_facts import HostFacts, Placed, Scheduled, Users
-from model.schedule import Schedule
-from model.scheduled import AUTHORIZED_KEYS, ENTRY, FOLDER, SUDOERS, is_own_rule, programs_of
-from model.settings import Compliance
+from model.host.host_facts import HostFacts, Placed, Scheduled, Users
+from model.host.scheduled import AUTHORIZED_KEYS, ENTRY, FOLDER, SUDOERS, is_own_rule, programs_of
+from model.site.schedule import Schedule
+from model.site.settings import Compliance
 from remote.collector.program.system import SCHEDULED
 from tasks.scheduled import desired
 from tests.checks.golden import NOW, site, view

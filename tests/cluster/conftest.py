@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from flows._hosts import close, inventory
+from flows._fleet.hosts import close, inventory
 from lab.bundle import compiling
 from lab.bundle.recipe import DEFAULT, RECIPES
-from remote.api_way import Way
+from remote.api_endpoint import Way
 from remote.kube import Cluster
 from tests.cluster.apiserver import ENDPOINT, Api, real_api
 from tests.cluster.lab_cluster import LONG, LabCluster, wrong

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from model.conditions import holds
+from model.kubernetes.manifests import holds
 from tests.lab.driver import Lab
 
 KUBECTL = ("kubectl", "--kubeconfig", "/etc/kubernetes/admin.conf")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from model.conditions import holds
+from model.kubernetes.manifests import holds
 from tests.cluster.lab_cluster import LabCluster, eventually, wrong
 
 NODES = ("cp-1", "cp-2", "cp-3", "w-1", "db-1", "li-1")

@@ -15,9 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from model.cluster import read_node
-from model.dns_wire import Answer, answers, question
-from model.load import load_site
+from model.host.dns_wire import Answer, answers, question
+from model.kubernetes.cluster import read_node
+from model.site.load import load_site
 from remote.kube import Cluster
 from tasks import dns
 from tasks.dns import corefile

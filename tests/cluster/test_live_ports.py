@@ -64,9 +64,9 @@ spec:
 _ACCOUNTS = """
 import sys
 from pathlib import Path
-from flows._cluster import ask
-from flows._hosts import closing, inventory
-from model.load import load_site
+from flows._ports.cluster import ask
+from flows._fleet.hosts import closing, inventory
+from model.site.load import load_site
 from remote.collector import ports
 nr = inventory(Path(sys.argv[1]))
 with closing(nr):

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from model.load import load_site
+from model.site.load import load_site
 from remote.facts.cluster import observe, observe_nodes
 from remote.kube import Cluster
-from tasks import cni, labels, storage
+from tasks import cni, objects, storage
 from tasks.objects import enforce
 
 SITE = load_site(Path(__file__).parents[2] / "inventory")
@@ -30,19 +30,19 @@ def nodes(cluster: Cluster) -> Cluster:
 
 
 def test_labels_and_taints_are_given_once(nodes: Cluster) -> None:
-    would = labels.enforce(nodes, SITE, dry_run=True)
+    would = objects.enforce_labels(nodes, SITE, dry_run=True)
     assert "+ mon-1: taint monitoring=true:NoSchedule" in would
-    assert labels.enforce(nodes, SITE, dry_run=False) == would
-    assert labels.enforce(nodes, SITE, dry_run=False) == ()
+    assert objects.enforce_labels(nodes, SITE, dry_run=False) == would
+    assert objects.enforce_labels(nodes, SITE, dry_run=False) == ()
 
 
 def test_a_stale_label_and_taint_go_and_anothers_stay(nodes: Cluster) -> None:
-    labels.enforce(nodes, SITE, dry_run=False)
+    objects.enforce_labels(nodes, SITE, dry_run=False)
     theirs = {"metadata": {"labels": {"matrix-fleet.io/role-li": "true", "rack": "7"}}}
     nodes.patch("/api/v1/nodes/w-1", theirs)
     taints = [{"key": k, "value": "true", "effect": "NoSchedule"} for k in ("matrix-fleet.io/role-li", "gpu")]
     nodes.patch("/api/v1/nodes/w-1", {"spec": {"taints": taints}})
-    assert labels.enforce(nodes, SITE, dry_run=False) == (
+    assert objects.enforce_labels(nodes, SITE, dry_run=False) == (
         "- w-1: label matrix-fleet.io/role-li",
         "- w-1: taint matrix-fleet.io/role-li=true:NoSchedule",
     )

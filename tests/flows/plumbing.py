@@ -9,9 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from flows._main import Context, Ingredients, conduct
-from flows._options import Options
-from model.outcome import Outcome, Status
+from flows._run.lifecycle import Context, Ingredients, conduct
+from flows._run.options import Options
+from model.report.outcome import Outcome, Status
 
 ROOT = Path(__file__).parents[2]
 SITE_FILES = ("site.yaml", "hosts.yaml", "groups.yaml", "defaults.yaml", "ports.yaml")

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from model.outcome import Outcome, Status
-from model.report import Cell, Evidence, Report
+from model.report.outcome import Outcome, Status
+from model.report.report import Cell, Evidence, Report
 
 STARTED = datetime(2026, 11, 23, 22, 0, 5, tzinfo=UTC)
 ROLES = {

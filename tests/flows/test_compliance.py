@@ -13,13 +13,14 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from checks.discovery import every
-from flows import _metrics, _sarif, compliance, report
-from flows._command import execute
+from flows import compliance, report
 from flows._compliance.kept import known, prune, publish_metrics, since, trend
 from flows._compliance.shown import described
-from flows._html import render
-from flows._summary import summary
-from model.outcome import Outcome, Status
+from flows._render import metrics, sarif
+from flows._render.html import render
+from flows._render.summary import summary
+from flows._run.cli import execute
+from model.report.outcome import Outcome, Status
 from tests.flows.plumbing import site
 
 STARTED, ENDED = "2026-11-26T03:00:00+00:00", "2026-11-26T03:00:02+00:00"
@@ -68,7 +69,7 @@ def document(run: str = "20261126T030000Z-compliance", outcomes: Any = OUTCOMES,
 
 
 def test_sarif_has_a_rule_a_check_and_a_result_for_all_that_is_not_good() -> None:
-    said = json.loads(_sarif.render(document()))
+    said = json.loads(sarif.render(document()))
     assert said["version"] == "2.1.0"
     (run,) = said["runs"]
     rules = [rule["id"] for rule in run["tool"]["driver"]["rules"]]
@@ -95,7 +96,7 @@ def _sarif_schema() -> jsonschema.Draft4Validator:
 def test_sarif_satisfies_the_schema_of_oasis() -> None:
     schema = _sarif_schema()
     assert "docs.oasis-open.org/sarif" in schema.schema["id"]
-    schema.validate(json.loads(_sarif.render(document())))
+    schema.validate(json.loads(sarif.render(document())))
 
 
 @pytest.mark.parametrize(
@@ -110,14 +111,14 @@ def test_sarif_satisfies_the_schema_of_oasis() -> None:
     ],
 )
 def test_the_schema_refuses_what_is_no_sarif(place: str, value: object) -> None:
-    said = json.loads(_sarif.render(document()))
+    said = json.loads(sarif.render(document()))
     said["runs"][0]["results"][0][place] = value
     with pytest.raises(jsonschema.ValidationError):
         _sarif_schema().validate(said)
 
 
 def test_prometheus_reads_the_figures() -> None:
-    families = {family.name: family.samples for family in text_string_to_metric_families(_metrics.render(document()))}
+    families = {family.name: family.samples for family in text_string_to_metric_families(metrics.render(document()))}
     good = {(s.labels["host"], s.labels["check"]): s.value for s in families["matrix_fleet_check_good"]}
     assert good["cp-1", "firewall/rules"] == 0
     assert good["cp-1", "users/sudo"] == good["w-1", "updates/archive"] == 1

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from flows import docs
-from flows._command import execute
-from flows._documents.texts import documents
-from flows._tables import table
+from flows._render.words import table
+from flows._run.cli import execute
+from flows._site.documents.texts import documents
 from model.errors import SiteError
-from model.load import load_site
-from model.rows import Row
-from model.settings import Settings
+from model.site.load import load_site
+from model.site.rows import Row
+from model.site.settings import Settings
 from tests.mutation import REFERENCE
 
 ROOT = REFERENCE.parent

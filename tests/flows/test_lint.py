@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from flows import lint
-from flows._command import execute
+from flows._run.cli import execute
 from model.lint import RULES
 from tests.mutation import REFERENCE, cases, write
 

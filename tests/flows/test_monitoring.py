@@ -13,7 +13,7 @@ import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
-from flows import _metrics
+from flows._render import metrics
 from tests.flows.plumbing import ROOT
 from tests.flows.test_compliance import OUTCOMES, document
 
@@ -35,7 +35,7 @@ def figures() -> str:
     """Return the text of a run that has everything."""
     made = document(waivers=WAIVERS, outcomes=(*OUTCOMES, ("cp-1", "certificates/served", "ok", "1 service")))
     made["outcomes"][-1]["evidence"]["seen"] = {"6443/tcp": CHAIN}
-    return _metrics.render(made)
+    return metrics.render(made)
 
 
 def samples(name: str) -> dict[tuple[str, ...], float]:

@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 import yaml
 
-from flows import _folder, notify
-from flows._command import execute
+from flows import notify
+from flows._run import folder as _folder
+from flows._run.cli import execute
 from tests.flows.plumbing import site
 
 BEGAN = datetime(2026, 11, 26, 5, 0, tzinfo=UTC)

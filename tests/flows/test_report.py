@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from flows._command import execute
-from flows._difference import difference
-from flows._folder import canonical
+from flows._render.difference import difference
+from flows._run.cli import execute
+from flows._run.folder import canonical
 from flows.report import app
-from model.outcome import Status
+from model.report.outcome import Status
 from tests.flows.plumbing import conducted, every, site
 from tests.flows.synthetic import report
 

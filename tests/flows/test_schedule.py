@@ -15,13 +15,13 @@ import pytest
 import yaml
 
 from flows import compliance, schedule
-from flows._command import execute
 from flows._compliance.sources import declared_files
+from flows._run.cli import execute
 from flows._schedule.access import grant, grants, shut
 from flows._schedule.identity import setting_of
 from flows._schedule.machine import obstacles
-from model.load import load_site
-from model.site import Site
+from model.site.load import load_site
+from model.site.site import Site
 from tasks.schedule_units import Setting, all_units, units
 from tests.checks.certificates import issued
 from tests.flows.plumbing import site

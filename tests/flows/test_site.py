@@ -18,11 +18,11 @@ import pytest
 import yaml
 
 from flows import site
-from flows._command import execute
-from flows._questions import SUCH_AS
-from model.answers import Answers
+from flows._run.cli import execute
+from flows._site.questions import SUCH_AS
 from model.lint import examine, exit_code
-from model.load import FILES, load_site
+from model.site.answers import Answers
+from model.site.load import FILES, load_site
 from tests.mutation import REFERENCE
 
 ANSWERS = Path(__file__).parents[1] / "data" / "answers.yaml"

@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from tests.lab.driver import Lab
-from tests.model.test_openpgp import PUBLIC
+from tests.model.host.test_openpgp import PUBLIC
 
 PROGRAM = (sys.executable, "-m", "flows.bootstrap")
 

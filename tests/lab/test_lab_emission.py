@@ -9,8 +9,8 @@ import pytest
 from lab import emission, identity, instance, perimeter, services
 from lab.instance import Instance
 from lab.topology import added_host, hosts_of
-from model.load import load_site
-from model.site import Site
+from model.site.load import load_site
+from model.site.site import Site
 
 
 @pytest.fixture

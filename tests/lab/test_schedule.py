@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from lab.instance import Instance
-from model.scheduled import AUTHORIZED_KEYS, ENTRY, FOLDER, SUDOERS, programs_of
+from model.host.scheduled import AUTHORIZED_KEYS, ENTRY, FOLDER, SUDOERS, programs_of
 from tests.lab.compliances import SERVERS, running
 from tests.lab.controllers import SITE, Controller, controller
 from tests.lab.driver import Lab

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from model.bundle import Bundle
+from model.bundle.bundle import Bundle
 
 REVISION = "-1.1"
 # As the package enables its unit and starts it, long before there is anything to read.

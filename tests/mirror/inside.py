@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from lab.instance import CHECKOUT, Instance
-from model.bundle import load_bundle
+from model.bundle.bundle import load_bundle
 from tests.lab.driver import Lab
 from tests.mirror.debs import debs
 from tests.mirror.repository import index

@@ -13,7 +13,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from model.bundle import load_bundle
+from model.bundle.bundle import load_bundle
 
 _ASKED = re.compile(r"^/v2/(?P<name>.+)/(?P<kind>manifests|blobs)/(?P<what>[^/?]+)(\?.*)?$")
 _PIECE = 2**20

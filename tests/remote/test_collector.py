@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from model.errors import ProtocolError
-from model.host_facts import HostFacts, Kernel, Release, Unseen
+from model.host.host_facts import HostFacts, Kernel, Release, Unseen
 from remote.collector import ports
 from remote.collector.bundle import argv, program, script, sha256
 from remote.collector.program.wishes import BadWish, checked

@@ -15,9 +15,9 @@ import pytest
 
 from model.errors import HostError, HostKeyChanged, HostKeyUnknown, Unreachable
 from remote.dial import connect, server_key
-from remote.line import turn
 from remote.proof import banner, prove
 from remote.route import Route
+from remote.transport import turn
 from tests.remote.conftest import Sshd, free_port, keygen
 
 Fake = Callable[[Callable[[socket.socket], None]], int]

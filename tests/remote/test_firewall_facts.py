@@ -10,9 +10,9 @@ from shutil import which
 import pytest
 
 from model.errors import ProtocolError
+from model.packets.sockets import parse_addresses, parse_listeners, parse_peer
 from remote.facts.firewall import new_mark, parse, text
-from remote.facts.sockets import parse_addresses, parse_listeners, parse_peer
-from tests.model.ufw_data import file, saved
+from tests.model.ufw.ufw_data import file, saved
 from tests.tasks.scripted import LISTENERS
 
 _SECTIONS = {

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from nornir.core import Nornir
 
-from flows._hosts import HostFailure, close, each, inventory
+from flows._fleet.hosts import HostFailure, close, each, inventory
 from remote.shell import peer, reconnect_proof, run, session, tcp_banner
 from tests.remote.conftest import Sshd, keygen
 from tests.remote.sites import write_site

@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 from nornir.core.inventory import Host
 
-from flows._hosts import close, inventory
+from flows._fleet.hosts import close, inventory
 from model.errors import ApiUnreachable, KubernetesError, ObjectMissing, PlanRefused, ProtocolError, WaitExpired
-from remote.api_way import API_PORT, Way
+from remote.api_endpoint import API_PORT, Way
 from remote.kube import Cluster, is_object
 from remote.kubeconfig import tls_context
 from tests.remote.api_server import FakeApi, fake_api

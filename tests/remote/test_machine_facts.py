@@ -9,13 +9,13 @@ from shutil import which
 
 import pytest
 
-from model.dns_wire import Answer
 from model.errors import ProtocolError
-from model.machine_facts import Connect, Questions
-from model.machine_facts import Path as Way
+from model.host.dns_wire import Answer
+from model.host.machine_facts import Connect, Questions
+from model.host.machine_facts import Path as Way
 from remote.facts.machine import parse, script
 from remote.facts.machine_answers import asked, synchronised
-from tests.model.preflight_data import FOLDER, MARK, golden
+from tests.model.preflight.preflight_data import FOLDER, MARK, golden
 
 ALL = sorted(path.name.removesuffix(".gz") for path in FOLDER.iterdir())
 

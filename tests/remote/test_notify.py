@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from model.errors import NotToldError
-from model.schedule import TellCommand, TellMail, TellMatrix
+from model.site.schedule import TellCommand, TellMail, TellMatrix
 from remote.notify import Message, read_token, tell
 from tests.remote import homeserver
 from tests.remote.authority import Authority

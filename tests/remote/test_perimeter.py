@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 from nornir.core.inventory import Host
 
-from flows._hosts import close, inventory
+from flows._fleet.hosts import close, inventory
 from model.errors import CommandFailed, HostError, HostKeyChanged, HostKeyUnknown, Unreachable
-from model.perimeter import parse
+from model.verify.perimeter import parse
 from remote.perimeter import read
 from tests import namespaces
 from tests.remote.conftest import Sshd, keygen, serve

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from nornir.core.inventory import Host
 
-from flows._hosts import close, inventory
+from flows._fleet.hosts import close, inventory
 from model.errors import CommandFailed, CommandTimeout, Unreachable
 from remote.shell import peer, reconnect_proof, run, session, start, tcp_banner
 from tests.remote.conftest import Sshd

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from flows._sudo import take_password
+from flows._run.sudo import take_password
 from model.errors import CommandFailed, CommandTimeout, SiteError
 from remote.command import begin, sudo_ran
 from remote.sudo import ENVIRONMENT, PASSWORD, Holder, elevate

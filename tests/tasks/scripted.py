@@ -6,11 +6,11 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from model.foreign_rules import Rulesets
-from model.ufw import AFTER, BEFORE, CONF, DEFAULTS, USER
-from remote.facts.firewall import FirewallFacts
-from remote.facts.sockets import Peer, parse_listeners, parse_peer
-from tests.model.ufw_data import file, saved
+from model.packets.sockets import Peer, parse_listeners, parse_peer
+from model.ufw.facts import FirewallFacts
+from model.ufw.foreign_rules import Rulesets
+from model.ufw.state import AFTER, BEFORE, CONF, DEFAULTS, USER
+from tests.model.ufw.ufw_data import file, saved
 
 _ASKED = re.compile(rb"(?P<command>[^\n]*)\nprintf '[^']*' (?P<mark>mf-[0-9a-f]+) \$\?\n")
 LISTENERS = (

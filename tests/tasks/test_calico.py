@@ -12,9 +12,9 @@ import pytest
 import yaml
 
 from model.errors import SiteError
-from model.load import load_site
-from model.manifests import Manifest
-from model.site import Site
+from model.kubernetes.manifests import Manifest
+from model.site.load import load_site
+from model.site.site import Site
 from tasks.calico import environment, patched
 from tasks.cni import manifests
 

@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 
 from model.base import Network
-from model.cluster import read_node
 from model.errors import SiteError
-from model.hoststate import HostState
-from model.installation import IMAGES
-from model.load import load_site
-from model.site import Site
+from model.host.hoststate import HostState
+from model.kubernetes.cluster import read_node
+from model.site.installation import IMAGES
+from model.site.load import load_site
+from model.site.site import Site
 from tasks.cni import CHOSEN, conflist, manifests, network_config, patches, source
 
 SITE = load_site(Path(__file__).parents[2] / "inventory")

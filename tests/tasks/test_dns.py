@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from model.cluster import Node, read_node
-from model.load import load_site
+from model.kubernetes.cluster import Node, read_node
+from model.site.load import load_site
 from tasks.dns import corefile, manifests
 
 SITE = load_site(Path(__file__).parents[2] / "inventory")

@@ -8,15 +8,15 @@ from typing import Any
 import pytest
 
 from model.errors import CommandFailed, HostError, Unreachable
-from model.load import load_site
-from model.ufw import USER, State
-from model.ufw_text import render
-from remote.facts.firewall import FirewallFacts
+from model.site.load import load_site
+from model.ufw.facts import FirewallFacts
+from model.ufw.plan import Plan, between, findings, lockout, lockout_by, plan, state, strangers
+from model.ufw.state import USER, State
+from model.ufw.text import render
 from tasks import firewall
-from tasks.firewall_plan import Plan, between, findings, lockout, lockout_by, plan, state, strangers
 from tasks.firewall_session import Session
-from tests.model.test_ufw import REFERENCE, TESTS
-from tests.model.ufw_data import data, saved, told
+from tests.model.ufw.test_state import REFERENCE, TESTS
+from tests.model.ufw.ufw_data import data, saved, told
 from tests.tasks.scripted import Script, facts
 
 DB = REFERENCE.by_name["db-1"]

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from model.errors import CommandFailed
-from model.hoststate import Change, File, Folder, HostState
+from model.host.hoststate import Change, File, Folder, HostState
 from remote.facts.hoststate import observe
 from tasks import hoststate
 from tests.tasks.local import here

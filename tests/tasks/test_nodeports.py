@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from model.load import load_site
-from model.nodeports import RANGE, gates
+from model.matrix.nodeports import RANGE, gates
+from model.site.load import load_site
 from tasks.nodeports import FILE, UNIT, desired, ruleset
 from tests.tasks.namespaces import Node
 

@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 
 from model.errors import SiteError
-from model.hoststate import HostState
-from model.installation import Registry, Repository
-from model.openpgp import armored
-from model.site import Site
+from model.host.hoststate import HostState
+from model.host.openpgp import armored
+from model.site.installation import Registry, Repository
+from model.site.site import Site
 from tasks.images import of_manifests
 from tasks.registries import hosts
 from tasks.runtime import desired
-from tests.model.test_openpgp import PUBLIC
+from tests.model.host.test_openpgp import PUBLIC
 from tests.mutation import site
 
 REPOSITORY = Repository(name="kubernetes", uri="https://mirror.example.test/v1.36/deb/", key="kubernetes.gpg")

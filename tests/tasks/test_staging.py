@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from model.bundle_items import BinaryItem, ImageItem, PackageItem
+from model.bundle.items import BinaryItem, ImageItem, PackageItem
 from model.errors import CommandFailed
 from tasks import staging
 from tasks.staging import Piece

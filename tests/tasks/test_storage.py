@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 from nornir.core.inventory import Host
 
-from flows._hosts import close, inventory
+from flows._fleet.hosts import close, inventory
 from model.errors import CommandFailed, ProtocolError
-from model.hosts import Disk, Machine
-from model.hoststate import HostState
-from model.load import load_site
-from model.storage import DiskFacts, Volume, judge, manifests, volumes
+from model.host.hoststate import HostState
+from model.kubernetes.storage import DiskFacts, Volume, judge, manifests, volumes
+from model.site.hosts import Disk, Machine
+from model.site.load import load_site
 from remote.facts.disks import observe, parse
 from tasks.storage import FOLDERS_UNIT, _format, escaped, mounts
 from tests.remote.conftest import Sshd, login_key, sshd  # noqa: F401 - fixtures

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from model.bundle_audit import PACKAGES
+from model.bundle.audit import PACKAGES
 from tests.upstream import archive
 from tests.upstream.publishers import Publishers, publishing
 from tests.upstream.web import Web, serving

@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from model.bundle_audit import PACKAGES
+from model.bundle.audit import PACKAGES
 from tests.upstream import archive
 from tests.upstream.web import Web, serving, sha256
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from model.bundle.sources import Archive
 from model.errors import BundleError, SourceUnreachable
-from model.sources import Archive
 from remote.upstream.client import Client
 from remote.upstream.debian import Apt, Package
 from tests.upstream import archive

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 import yaml
 
-from flows._command import execute
+from flows._run.cli import execute
 from flows.bundle import app
-from model.bundle import load_bundle, verify
+from model.bundle.bundle import load_bundle, verify
 from tests.flows.plumbing import site
 from tests.upstream import archive
 from tests.upstream.publishers import IMAGES, KUBEADM, Publishers, tarball

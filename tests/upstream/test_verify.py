@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from flows._command import execute
+from flows._run.cli import execute
 from flows.bundle import app
 from tests.upstream import archive
 from tests.upstream.publishers import publishing

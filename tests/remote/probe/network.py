@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from model.probing import Assignment, Expected, Target, expected_at
+from model.verify.probing import Assignment, Expected, Target, expected_at
 from remote.probe.bundle import argv
 from remote.probe.session import Source, Witness
 from tests import namespaces

@@ -12,7 +12,7 @@ import pytest
 
 from model.bits import from_ports
 from model.errors import ProtocolError
-from model.probing import Target
+from model.verify.probing import Target
 from remote.probe.bundle import argv, script
 from remote.probe.session import Source, Witness
 from tests.remote.probe.network import B4, KEY, Network, Process, assignment, expected, local

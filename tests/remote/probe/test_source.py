@@ -8,7 +8,7 @@ import pytest
 
 from model.bits import from_intervals, from_ports
 from model.errors import ProtocolError
-from model.probing import Assignment, Sent, Target
+from model.verify.probing import Assignment, Sent, Target
 from remote.probe.session import Source
 from tests.remote.probe.network import A4, A6, B4, B6, C4, KEY, Network, assignment, expected
 from tests.remote.probe.servers import listener

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from model.bits import from_intervals
-from model.probing import Target
+from model.verify.probing import Target
 from tests.remote.probe.network import B4, B6, KEY, Network, assignment, expected
 
 ALL = from_intervals([(1, 65535)])

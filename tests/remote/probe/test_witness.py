@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from model.bits import from_intervals, from_ports
-from model.probing import Seen, Sent, Target, Witnessed, expected_at
+from model.verify.probing import Seen, Sent, Target, Witnessed, expected_at
 from remote.probe.session import Source, Witness
 from tests.remote.probe.network import (
     A4,

@@ -1,0 +1,52 @@
+"""Whose account of the cluster counts, and what if nobody gives one?"""
+
+from __future__ import annotations
+
+from checks.check import BOOTSTRAP, NotYet, View
+from model.host.host_facts import Unseen
+from model.kubernetes.cluster_facts import ClusterAccount, EtcdAccount, EtcdTold, Told
+
+
+def account(view: View) -> ClusterAccount:
+    """
+    Return what the first control plane with an answer says of the cluster.
+
+    Raises `NotYet` where no control plane runs an API server yet, and `Unseen` where those that could tell do not.
+    """
+    planes = [machine.name for machine in view.site.servers if machine.node == "control_plane"]
+    reasons: list[str] = []
+    for name in planes:
+        if name not in view.facts:
+            reasons.append(f"{name} {view.silent.get(name, 'was not looked at')}")
+            continue
+        try:
+            told = view.facts[name].of(Told)
+        except Unseen as error:
+            reasons.append(f"{name}: {error}")
+            continue
+        if told.api is not None:
+            return told.api
+        if told.runs:
+            reasons.append(f"{name}: its API server says {'; '.join(told.complaints)}")
+    if reasons:
+        raise Unseen(f"no control plane tells of the cluster: {'; '.join(reasons)}")
+    raise NotYet(BOOTSTRAP)
+
+
+def has_account(view: View) -> bool:
+    """Tell whether any control plane gives an account of the cluster."""
+    try:
+        account(view)
+    except (NotYet, Unseen):
+        return False
+    return True
+
+
+def etcd(view: View) -> dict[str, EtcdAccount]:
+    """Return what each member that was heard of says, by its host."""
+    found = {}
+    for name, facts in view.facts.items():
+        told = facts.parts.get(EtcdTold)
+        if isinstance(told, EtcdTold) and told.member is not None:
+            found[name] = told.member
+    return found

@@ -1,0 +1,151 @@
+"""How does what was fetched become files of the bundle?"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import IO
+
+from flows._bundle.part import Part, Workshop
+from model.bundle.items import BinaryItem, ImageItem, IndexItem, Item, ManifestItem, PackageItem
+from model.bundle.programs import pack
+from model.bundle.spec import WishedFile, WishedImage, WishedManifest
+from remote.upstream.debian import Package
+from remote.upstream.downloads import Tell
+from remote.upstream.registry import Remote, bring
+from remote.upstream.unpacking import members
+
+
+def programs(wished: WishedFile, sha256: str, size: int | None, shop: Workshop, tell: Tell) -> tuple[Item, ...]:
+    """Fetch a publisher's file and compress each program of it."""
+    source = shop.downloads.fetch(wished.address, sha256, size, tell)
+    items: list[Item] = []
+    with _streams(wished, source) as streams:
+        for program in wished.programs:
+            name = Path(program.target).name
+            file = f"binaries/{name}.gz"
+            packed = pack(streams[program.member], shop.draft(file))
+            shop.keep(file)
+            items.append(
+                BinaryItem(
+                    name=name,
+                    version=wished.version,
+                    file=file,
+                    size=packed.size,
+                    sha256=packed.sha256,
+                    needed=program.needed,
+                    target=program.target,
+                    mode=program.mode,
+                    content_sha256=packed.content_sha256,
+                    content_size=packed.content_size,
+                )
+            )
+    source.unlink()
+    return tuple(items)
+
+
+@contextmanager
+def _streams(wished: WishedFile, source: Path) -> Iterator[dict[str, IO[bytes]]]:
+    named = [program.member for program in wished.programs if program.member]
+    if named:
+        with members(source, wished.address, named) as streams:
+            yield streams
+    else:
+        with source.open("rb") as stream:
+            yield {"": stream}
+
+
+def image(wished: WishedImage, found: Remote, shop: Workshop, tell: Tell) -> tuple[Item, ...]:
+    """Fetch an image's parts and write them as one archive."""
+    file = f"images/{wished.name.partition('/')[2].replace('/', '-')}.tar"
+    bring(found, shop.downloads, shop.draft(file), tell)
+    size, sha256 = measure(shop.keep(file))
+    item = ImageItem(
+        name=wished.name,
+        version=wished.tag,
+        file=file,
+        size=size,
+        sha256=sha256,
+        needed=wished.needed,
+        digest=found.digest,
+    )
+    return (item,)
+
+
+def manifest(wished: WishedManifest, data: bytes, shop: Workshop, tell: Tell) -> tuple[Item, ...]:
+    """Write a file of Kubernetes objects as its publisher wrote it."""
+    file = f"manifests/{wished.name}.yaml"
+    size, sha256 = _write(shop, file, data)
+    tell(size)
+    item = ManifestItem(
+        name=wished.name, version=wished.version, file=file, size=size, sha256=sha256, needed=wished.needed
+    )
+    return (item,)
+
+
+def package_part(suite: str, package: Package) -> Part:
+    """Return a Debian package to fetch."""
+    title = f"package {package.name} {package.version} ({suite})"
+    return Part(
+        title,
+        package.address,
+        f"{suite} {package.file} {package.sha256}",
+        package.size,
+        partial(_package, suite, package),
+    )
+
+
+def _package(suite: str, package: Package, shop: Workshop, tell: Tell) -> tuple[Item, ...]:
+    file = f"packages/{suite}/{package.file}"
+    source = shop.downloads.fetch(package.address, package.sha256, package.size, tell)
+    source.replace(shop.draft(file))
+    shop.keep(file)
+    item = PackageItem(
+        name=package.name,
+        version=package.version,
+        file=file,
+        size=package.size,
+        sha256=package.sha256,
+        needed="nodes",
+        suite=suite,
+    )
+    return (item,)
+
+
+def lists(suite: str, packages: Sequence[Package], shop: Workshop, _tell: Tell) -> tuple[Item, ...]:
+    """Write what apt reads of the packages: the paragraphs of the signed lists, with the files' places here."""
+    text = "\n".join(package.paragraph for package in packages).encode()
+    items = []
+    for name, data in (("Packages", text), ("Packages.gz", gzip.compress(text, mtime=0))):
+        file = f"packages/{suite}/{name}"
+        size, sha256 = _write(shop, file, data)
+        items.append(
+            IndexItem(name=name, version=sha256[:12], file=file, size=size, sha256=sha256, needed="nodes", suite=suite)
+        )
+    return tuple(items)
+
+
+def key_of(packages: Sequence[Package]) -> str:
+    """Return what tells one set of packages from another."""
+    return sha256_of("".join(package.paragraph for package in packages).encode())
+
+
+def sha256_of(data: bytes) -> str:
+    """Return the digest in hexadecimal."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def measure(path: Path) -> tuple[int, str]:
+    """Return a file's size and sha256."""
+    with path.open("rb") as stream:
+        return path.stat().st_size, hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _write(shop: Workshop, file: str, data: bytes) -> tuple[int, str]:
+    shop.draft(file).write_bytes(data)
+    shop.keep(file)
+    return len(data), sha256_of(data)

@@ -1,0 +1,111 @@
+"""What exactly is to be fetched: which sha256, which digests, which packages, by the word of their publishers?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import yaml
+
+from flows._bundle import fetch
+from flows._bundle.part import Part, Workshop
+from model.bundle import checksums
+from model.bundle.sources import Debian, Sources
+from model.bundle.spec import Wish, WishedFile, WishedImage, WishedManifest
+from model.errors import BundleError
+from model.kubernetes import references
+from remote.upstream.debian import Apt
+
+Look = Callable[[], tuple[Part, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Looking:
+    """
+    Where to look; `home` is the folder that names in the sources are relative to. `pinned` gathers the pins that were compared.
+    """
+
+    shop: Workshop
+    sources: Sources
+    wish: Wish
+    home: Path
+    pinned: set[str] = field(default_factory=set)
+
+    def all(self) -> Iterator[tuple[str, Look]]:
+        """Yield every look by a title; each is made once, in any order, and raises FleetError."""
+        for file in self.wish.files:
+            yield f"file {_last(file.address)}", partial(self._file, file)
+        for image in self.wish.images:
+            yield f"image {image.reference}", partial(self._image, image)
+        for manifest in self.wish.manifests:
+            yield f"manifest {manifest.name}", partial(self._manifest, manifest)
+        for suite in self.wish.suites:
+            yield f"packages {suite}", partial(self._packages, self.sources.debian, suite)
+
+    def _file(self, file: WishedFile) -> tuple[Part, ...]:
+        text = self.shop.client.text(file.checksum)[0].decode("utf-8", "replace")
+        sha256 = checksums.of(text, _last(file.address), file.checksum)
+        self._agree(file.address, sha256)
+        size = self.shop.client.size(file.address)
+        key = f"{file.address} {sha256} {[tuple(program.model_dump().values()) for program in file.programs]}"
+        return (
+            Part(f"file {_last(file.address)}", file.address, key, size, partial(fetch.programs, file, sha256, size)),
+        )
+
+    def _image(self, image: WishedImage) -> tuple[Part, ...]:
+        pin = self._pin(image.reference)
+        found = self.shop.registries.look(image.name, image.tag, self.wish.architecture, pin)
+        key = f"{image.reference} {found.digest} {image.needed}"
+        make = partial(fetch.image, image, found)
+        return (Part(f"image {image.reference}", found.address, key, found.size, make),)
+
+    def _manifest(self, wanted: WishedManifest) -> tuple[Part, ...]:
+        data, _ = self.shop.client.text(wanted.address)
+        sha256 = fetch.sha256_of(data)
+        self._agree(wanted.address, sha256)
+        try:
+            objects = [one for one in yaml.safe_load_all(data) if isinstance(one, dict)]
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
+            raise BundleError(f"{wanted.address}: is no YAML: {error}", "correct the address in the sources") from error
+        images = references.named(objects)
+        if not images:
+            raise BundleError(
+                f"{wanted.address}: holds no object that runs an image", "correct the address in the sources"
+            )
+        key = f"{wanted.address} {sha256} {wanted.needed}"
+        part = Part(f"manifest {wanted.name}", wanted.address, key, len(data), partial(fetch.manifest, wanted, data))
+        found = [WishedImage(*references.split(image), wanted.needed) for image in images]
+        return (part, *(made for image in found for made in self._image(image)))
+
+    def _packages(self, debian: Debian, suite: str) -> tuple[Part, ...]:
+        apt = Apt(
+            self.shop.client,
+            (self.shop.work / f"apt-{suite}").resolve(),
+            suite,
+            self.wish.architecture,
+            debian.suites[suite],
+            (self.home / debian.keyring).resolve(),
+        )
+        found = apt.packages(self.wish.packages)
+        index = Part(
+            f"lists of {suite}", "", f"lists {suite} {fetch.key_of(found)}", 0, partial(fetch.lists, suite, found)
+        )
+        return (index, *(fetch.package_part(suite, package) for package in found))
+
+    def _agree(self, address: str, sha256: str) -> None:
+        pin = self._pin(address)
+        if pin is not None and pin != f"sha256:{sha256}":
+            raise BundleError(
+                f"{address}: digest pinned {pin}, seen sha256:{sha256}",
+                "the publisher changed the file, or somebody else answers; look into it before changing the pin",
+            )
+
+    def _pin(self, name: str) -> str | None:
+        self.pinned.add(name)
+        return self.sources.pins.get(name)
+
+
+def _last(address: str) -> str:
+    return address.rpartition("/")[2]

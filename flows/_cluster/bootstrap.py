@@ -1,0 +1,107 @@
+"""The way through the phases: what stops it, what is told, and what is kept of a run that is cut short."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from time import monotonic
+
+from flows._cluster.cluster_run import Phase, Work
+from flows._cluster.preflight import gate
+from flows._fleet.hosts import closing, inventory
+from flows._run.context import Context, Ingredients
+from flows._run.journal import Journal
+from flows._run.selection import roles, servers, who
+from model.bundle.bundle import Bundle, load_bundle, verify
+from model.errors import SiteError
+from model.report.outcome import EXIT_BY_STATUS, GOOD, Outcome, Status
+from model.report.waivers import waive_outcomes
+
+
+def bootstrap(context: Context, phases: Sequence[Phase], *, purge: bool) -> Ingredients:
+    """
+    Run phases in order over the selected servers; control planes that are not selected let them in and stay as they are.
+
+    Raises `SiteError` for a bundle that is missing or not whole, `LockHeld`, `PlanRefused`.
+    """
+    names = servers(context)
+    nr = inventory(context.options.inventory)
+    journal = Journal(context.options.inventory, "bootstrap", dry_run=context.options.dry_run)
+    planes = (machine.name for machine in context.site.servers if machine.node == "control_plane")
+    beside = tuple(name for name in planes if name not in names)
+    work = Work(nr, context, journal, names, purge=purge, beside=beside)
+    _take_bundle(work, whole=any(phase.stages for phase in phases))
+    for phase in phases:
+        if phase.foresee is not None:
+            phase.foresee(work)
+    # Raises where versions cannot work together, before anybody is connected to.
+    gate(context.site, work.bundle, context.started.date())
+    with closing(nr):
+        try:
+            seconds = _run(work, phases)
+        finally:
+            work.release()
+    heard = names if any(phase.everywhere for phase in phases) else tuple(name for name in names if name in work.lost)
+    return Ingredients((), heard, extra={**roles(context.site), "phases": seconds})
+
+
+def _take_bundle(work: Work, *, whole: bool) -> None:
+    """Find the site's bundle; where files of it may be staged, read all of them first."""
+    kubernetes = work.site.settings.kubernetes
+    if kubernetes.packages != "bundle":
+        return
+    if kubernetes.bundle is None:
+        raise SiteError(
+            "site.yaml: kubernetes.packages is `bundle` and kubernetes.bundle names none; make one with `python -m flows.bundle download`"
+        )
+    work.folder = work.context.options.inventory / kubernetes.bundle
+    bundle = _fitting(load_bundle(work.folder), kubernetes.version)
+    if whole:
+        with work.context.progress(len(bundle.items), "verifying the bundle") as advance:
+            verify(work.folder, bundle, lambda _item: advance(1))
+    work.bundle = bundle
+
+
+def _fitting(bundle: Bundle, version: str) -> Bundle:
+    if bundle.kubernetes != version and bundle.minor != version:
+        raise SiteError(
+            f"site.yaml: kubernetes.version is {version}, and the bundle carries {bundle.kubernetes}; "
+            f"name the bundle of {version}, or the version of the bundle"
+        )
+    return bundle
+
+
+def _run(work: Work, phases: Sequence[Phase]) -> list[dict[str, object]]:
+    context = work.context
+    interrupted = work.journal.cut_short()
+    if interrupted:
+        context.say(f"the last run was cut short in the phase {interrupted}: going on from what the hosts hold")
+    context.say(f"looking at {len(work.names)} hosts")
+    context.keep(*work.look())
+    if not context.options.dry_run:
+        work.lock(who())
+    seconds: list[dict[str, object]] = []
+    for phase in phases:
+        context.say(f"{phase.name}: {phase.title}")
+        started = monotonic()
+        work.journal.write(phase.name, "begun")
+        outcomes = phase.run(work)
+        context.keep(*outcomes)
+        work.journal.write(phase.name, "ended", [each.host for each in outcomes if each.status is Status.CHANGED])
+        work.journal.write(phase.name, "ended")
+        seconds.append({"phase": phase.name, "seconds": round(monotonic() - started, 2)})
+        if _stops(work, phase, outcomes):
+            context.say(f"stopped after {phase.name}: what it found comes first")
+            break
+    return seconds
+
+
+def _stops(work: Work, phase: Phase, outcomes: Sequence[Outcome]) -> bool:
+    """Tell whether nothing may follow: a gate that found something nobody answers for, or nobody left to work on."""
+    if not work.hosts:
+        return True
+    today = work.context.started.date()
+    left = waive_outcomes(outcomes, work.site.settings.waivers, today)
+    failed = [outcome for outcome in left if EXIT_BY_STATUS[outcome.status] != GOOD]
+    if phase.gate:
+        return any(outcome.status is Status.DRIFT for outcome in failed)
+    return phase.vital and bool(failed) and not work.dry_run

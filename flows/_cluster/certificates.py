@@ -1,0 +1,179 @@
+"""How long do a cluster's certificates hold, and how are they renewed while the API goes on answering?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from flows._cluster.cluster_run import Work, at_work, would
+from flows._fleet.hosts import HostFailure, each
+from flows._run.context import Context, Ingredients
+from flows._run.selection import planes, roles, servers
+from model.errors import CommandFailed, HostError, PlanRefused
+from model.report.outcome import Outcome, Status
+from remote.command import first_lines
+from remote.facts import certificates, etcd_status
+from tasks import serving, static_pods
+
+if TYPE_CHECKING:
+    from nornir.core.inventory import Host
+
+    from model.host.certificate import Certificate
+    from remote.kube import Cluster
+
+_LOOK_SECONDS = 90.0
+_RENEW_SECONDS = 120.0
+_LONG = 1200.0
+_ROTATED = "/var/lib/kubelet/pki/"
+
+
+def status(context: Context) -> Ingredients:
+    """Look at every certificate on the selected nodes; one that expires soon is drift."""
+    names = tuple(name for name in servers(context) if context.site.by_name[name].node)
+    with at_work(context, "certificates", names, lock=False) as work:
+        seen = each(work.nr, certificates.observe, names=work.hosts, deadline=_LOOK_SECONDS)
+        outcomes = [*work.lost.values()]
+        for name, found in seen.items():
+            if isinstance(found, HostFailure):
+                outcomes.append(found.outcome("certificates"))
+            else:
+                outcomes += _judged(context, name, found)
+    return Ingredients(tuple(outcomes), names, extra=roles(context.site))
+
+
+def _judged(context: Context, host: str, found: tuple[Certificate, ...]) -> Iterator[Outcome]:
+    now = datetime.now(UTC)
+    evidence = [certificate.to_json(now) for certificate in found]
+    if not found:
+        yield Outcome(host, "certificates", Status.NOT_RUN, "is no member of the cluster")
+        return
+    for certificate in found:
+        context.say(f"{host:<10} {certificate.days(now):>5} days  {certificate.path}  {certificate.subject}")
+    first = min(found, key=lambda certificate: certificate.until)
+    if not any(certificate.finding(now) for certificate in found):
+        message = f"{len(found)}, the first to expire is {first.path} in {first.days(now)} days"
+        yield Outcome(host, "certificates", Status.OK, message, "", evidence)
+        return
+    for certificate in found:
+        if words := certificate.finding(now):
+            message = f"{certificate.path} ({certificate.subject}) {words}"
+            yield Outcome(host, "certificates", Status.DRIFT, message, _remedy(certificate), evidence)
+
+
+def _remedy(certificate: Certificate) -> str:
+    if certificate.authority:
+        return "an authority is renewed by hand, host by host: every certificate it signed follows"
+    if certificate.path.startswith(_ROTATED):
+        return (
+            "kubelet renews it by itself; read its journal, and approve what it asks for with flows.certificates renew"
+        )
+    return "python -m flows.certificates renew"
+
+
+def renew(context: Context) -> Ingredients:
+    """
+    Renew what kubeadm made on the selected control planes, one at a time, each component waited for.
+
+    Raises `PlanRefused` where etcd or the API would not outlive the restart of one of them.
+    """
+    from remote.kube import open_cluster
+
+    names = planes(context)
+    with at_work(context, "certificates", names, lock=True) as work, ExitStack() as stack:
+        context.keep(*work.lost.values())
+        chosen = work.members
+        cluster = stack.enter_context(open_cluster(work.nr, work.site))
+        _refuse(work, cluster)
+        done = work.journal.unfinished("renew")
+        work.journal.write("renew", "begun")
+        work.journal.write("renew", "ended", done)
+        outcomes: list[Outcome] = []
+        for name in chosen:
+            outcomes += _one(work, cluster, name, name in done)
+            if outcomes[-1].status is Status.FAILED:
+                break
+            work.journal.write("renew", "ended", (name,))
+        else:
+            work.journal.write("renew", "ended")
+        outcomes += _requests(work, cluster)
+    return Ingredients(tuple(outcomes), names, extra=roles(context.site))
+
+
+def _refuse(work: Work, cluster: Cluster) -> None:
+    """Each component is away for a moment: the others must be able to do without it."""
+    reasons = []
+    for name in work.members[:1]:
+        states = each(work.nr, etcd_status.observe, names=(name,), deadline=_LOOK_SECONDS)[name]
+        if isinstance(states, HostFailure):
+            reasons.append(f"{name}: etcd does not answer: {states.message}")
+        else:
+            reasons += [f"etcd's member {state.seat.name} is not healthy" for state in states if not state.healthy]
+    if not work.members:
+        reasons.append("no selected control plane is a member of the cluster")
+    else:
+        reasons += [f"API: {complaint}" for complaint in cluster.healthy()]
+    if reasons:
+        error = PlanRefused("\n".join(["refused, nothing was changed on any host:", *reasons]))
+        error.next_step = "python -m flows.etcd status; python -m flows.bootstrap mends a cluster"
+        raise error
+
+
+def _one(work: Work, cluster: Cluster, name: str, done: bool) -> tuple[Outcome, ...]:
+    if done:
+        return (Outcome(name, "renew", Status.OK, "was done by the run that was cut short"),)
+    if work.dry_run:
+        parts = ", ".join(static_pods.COMPONENTS)
+        return (would(name, "renew", f"kubeadm certs renew all would be run, then {parts} restarted one by one"),)
+    return work.on_each("renew", f"renewing on {name}", lambda host: _renew(work, cluster, host), (name,), _LONG)
+
+
+def _renew(work: Work, cluster: Cluster, host: Host) -> Outcome:
+    from remote.kube import open_cluster
+    from remote.shell import run
+
+    before = {each_.path: each_.serial for each_ in certificates.observe(host)}
+    done = run(host, ("kubeadm", "certs", "renew", "all"), root=True, timeout=_RENEW_SECONDS)
+    if done.exit_code:
+        raise CommandFailed(
+            host.name, done.argv, done.exit_code, first_lines(done.stderr), "look at /etc/kubernetes/pki"
+        )
+    _step_down(host)
+    for component in static_pods.COMPONENTS:
+        work.context.say(f"{host.name}: restarting {component}")
+        static_pods.restart(host, cluster, component)
+    with open_cluster(work.nr, work.site, (host.name,)) as own:
+        own.wait("/api/v1/nodes", lambda nodes: bool(nodes), f"the API server of {host.name}", static_pods.SECONDS)
+        if complaints := own.healthy():
+            raise HostError(host.name, f"its API server is not ready: {'; '.join(complaints)}", "read its log")
+    now = datetime.now(UTC)
+    renewed = [each_ for each_ in certificates.observe(host) if before.get(each_.path) != each_.serial]
+    if not renewed:
+        raise HostError(
+            host.name, "kubeadm says that it renewed, and every certificate is the same", "look at its output"
+        )
+    message = f"{len(renewed)} certificates hold for {min(each_.days(now) for each_ in renewed)} days now"
+    return Outcome(host.name, "renew", Status.CHANGED, message, "", [each_.to_json(now) for each_ in renewed])
+
+
+def _step_down(host: Host) -> None:
+    states = etcd_status.observe(host)
+    own = next((state for state in states if state.member.name == host.name), None)
+    other = next((state for state in states if state is not own and state.healthy and state.seat.voter), None)
+    if own is not None and own.leads and other is not None:
+        static_pods.hand_over_lead(host, other.member.id)
+
+
+def _requests(work: Work, cluster: Cluster) -> Iterator[Outcome]:
+    """Decide about serving certificates that kubelets wait for."""
+    for decision in serving.decide(cluster, work.site):
+        what = f"kubelet's serving certificate ({decision.name})"
+        if decision.objection:
+            step = f"look at it: kubectl describe csr {decision.name}"
+            yield Outcome(decision.node, "serving-certificate", Status.DRIFT, f"{what} {decision.objection}", step)
+        elif work.dry_run:
+            yield would(decision.node, "serving-certificate", f"{what} would be approved")
+        else:
+            serving.approve(cluster, decision)
+            yield Outcome(decision.node, "serving-certificate", Status.CHANGED, f"{what} approved")

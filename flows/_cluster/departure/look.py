@@ -1,0 +1,153 @@
+"""What is there of hosts that are to leave the cluster, and does anything speak against it?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+from flows._cluster.cluster_run import Work
+from flows._fleet.hosts import HostFailure, each
+from model.errors import KubernetesError, PlanRefused
+from model.kubernetes.quorum import objection
+from remote.facts import etcd_status, remains
+from remote.facts.cluster import observe_nodes
+
+if TYPE_CHECKING:
+    from remote.facts.etcd_status import State
+    from remote.facts.remains import Trace
+    from remote.kube import Cluster
+
+Kind = Literal["remove", "reset"]
+_LOOK_SECONDS = 120.0
+
+
+@dataclass
+class Departure:
+    """
+    What was seen before: `traces` of each host that answers, `nodes` the cluster's Node objects among the named, and whether each is
+    ready (None: the API did not answer), `states` of etcd by the account of `source`, a control plane that stays (None: there is none).
+    """
+
+    work: Work
+    kind: Kind
+    cluster: Cluster
+    traces: dict[str, tuple[Trace, ...]] = field(default_factory=dict)
+    nodes: dict[str, bool] | None = None
+    source: str | None = None
+    states: tuple[State, ...] = ()
+    everybody: bool = False
+
+
+def observed(leaving: Departure) -> Departure:
+    work = leaving.work
+    work.context.say(f"looking at {', '.join(work.names)}")
+    for name, answer in each(work.nr, remains.observe, names=work.hosts, deadline=_LOOK_SECONDS).items():
+        if isinstance(answer, HostFailure):
+            work.lost[name] = answer.outcome(leaving.kind)
+        else:
+            leaving.traces[name] = answer
+    members = work.members
+    leaving.everybody = bool(members) and not remaining(work) and all(name in work.names for name in work.beside)
+    for name in (*remaining(work), *(name for name in members if name in work.names)):
+        states = each(work.nr, etcd_status.observe, names=(name,), deadline=_LOOK_SECONDS)[name]
+        if not isinstance(states, HostFailure):
+            leaving.states = states
+            leaving.source = name if name in remaining(work) else None
+            leaving.everybody = {state.seat.name for state in states} <= set(work.names)
+            break
+    try:
+        if members:
+            known = observe_nodes(leaving.cluster)
+            leaving.nodes = {node.name: node.ready for node in known if node.name in work.names}
+    except KubernetesError:
+        leaving.nodes = None
+    return leaving
+
+
+def remaining(work: Work) -> tuple[str, ...]:
+    """Control planes that stay."""
+    return tuple(name for name in work.members if name not in work.names)
+
+
+def order(leaving: Departure) -> list[str]:
+    """Workers first; a dead control plane before a living one."""
+    site, work = leaving.work.site, leaving.work
+    return sorted(work.names, key=lambda name: (site.by_name[name].node == "control_plane", name not in work.lost))
+
+
+def refuse(leaving: Departure) -> None:
+    reasons = list(_reasons(leaving))
+    if reasons:
+        error = PlanRefused("\n".join(["refused, nothing was changed on any host:", *reasons]))
+        error.next_step = "bring silent control planes back, or name every node to end the whole cluster"
+        raise error
+    if not leaving.work.context.options.yes and not leaving.work.dry_run:
+        error = PlanRefused("\n".join([f"{leaving.kind} destroys; it would", *map(_plan, _lines(leaving))]))
+        error.next_step = "look at --dry-run, then run again with --yes"
+        raise error
+
+
+def _plan(line: tuple[str, str]) -> str:
+    return f"{line[0]}: {line[1]}"
+
+
+def _reasons(leaving: Departure) -> list[str]:
+    work = leaving.work
+    found = []
+    for name, traces in leaving.traces.items():
+        if others := remains.strangers(traces):
+            found.append(f"{name}: containers of somebody else run on its containerd ({', '.join(others)})")
+    if leaving.everybody and leaving.kind == "reset":
+        return found
+    words = objection([state.seat for state in leaving.states], work.names)
+    if words:
+        found.append(words)
+    elif not leaving.states and any(work.site.by_name[name].node == "control_plane" for name in _members(leaving)):
+        found.append("no member of etcd answers: whether quorum would be kept cannot be told")
+    if leaving.kind == "remove" and leaving.nodes is None:
+        found.append("no control plane gives access to the Kubernetes API: a node can only be removed from it there")
+    return found
+
+
+def _members(leaving: Departure) -> list[str]:
+    facts = leaving.work.facts
+    return [name for name in leaving.work.names if name in facts and facts[name].progress != "fresh"]
+
+
+def _lines(leaving: Departure) -> list[tuple[str, str]]:
+    return [(name, "; ".join(steps(leaving, name)) or "nothing is left to do") for name in order(leaving)]
+
+
+def steps(leaving: Departure, name: str) -> list[str]:
+    """Say what is left to do with one host."""
+    todo = []
+    if not leaving.everybody:
+        if name in (leaving.nodes or ()):
+            todo.append("drain it and delete its Node object" if drained(leaving, name) else "delete its Node object")
+        if seats(leaving, name):
+            todo.insert(0, "remove its member from etcd")
+    traces = leaving.traces.get(name, ())
+    if leaving.kind == "reset" and traces:
+        todo.append(f"remove everything of Kubernetes from the host ({remains.counted(traces)})")
+    elif leaving.kind == "remove" and running(traces):
+        todo.append("stop kubelet and every container on the host")
+    return todo
+
+
+def running(traces: Sequence[Trace]) -> list[Trace]:
+    return [
+        trace
+        for trace in traces
+        if trace.kind in ("unit", "process") and not trace.what.startswith("matrix-fleet-nodeports")
+    ]
+
+
+def drained(leaving: Departure, name: str) -> bool:
+    """Tell whether pods can be moved from a host: where no kubelet listens to this cluster, none would ever end."""
+    return (leaving.nodes or {}).get(name, False) and bool(running(leaving.traces.get(name, ())))
+
+
+def seats(leaving: Departure, name: str) -> list[State]:
+    own = {str(address) for address in leaving.work.site.by_name[name].own}
+    return [state for state in leaving.states if state.member.name == name or state.member.address in own]

@@ -1,0 +1,109 @@
+"""How do hosts leave the cluster: judged together before any is touched, then one at a time, quorum kept?"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+from flows._cluster.cluster_run import Work
+from flows._cluster.departure.look import Departure, Kind, drained, observed, order, refuse, remaining, seats, steps
+from flows._fleet.hosts import closing, inventory
+from flows._run.context import Context, Ingredients
+from flows._run.journal import Journal
+from flows._run.selection import roles, servers, who
+from model.errors import HostError
+from model.report.outcome import Outcome, Status
+from tasks import drain, etcd, kubeadm, node_reset
+
+if TYPE_CHECKING:
+    from nornir.core.inventory import Host
+
+_LONG = 1500.0
+
+
+def depart(context: Context, kind: Kind) -> Ingredients:
+    """
+    Take the selected hosts out of the cluster; `reset` also removes everything of Kubernetes from them.
+
+    Raises `PlanRefused` before anything is touched: without --yes, where quorum would be lost, where others use the host's runtime.
+    """
+    from remote.kube import open_cluster
+
+    names = servers(context)
+    nr = inventory(context.options.inventory)
+    planes = [machine.name for machine in context.site.servers if machine.node == "control_plane"]
+    beside = tuple(name for name in planes if name not in names)
+    journal = Journal(context.options.inventory, "nodes", dry_run=context.options.dry_run)
+    work = Work(nr, context, journal, names, beside=beside)
+    with closing(nr), ExitStack() as stack:
+        work.look()
+        stack.callback(work.release)
+        if not work.dry_run:
+            work.lock(who())
+        cluster = stack.enter_context(open_cluster(nr, context.site, remaining(work) or planes))
+        leaving = observed(Departure(work, kind, cluster))
+        refuse(leaving)
+        journal.write(kind, "begun")
+        outcomes = [outcome for name in order(leaving) for outcome in _one(leaving, name)]
+        journal.write(kind, "ended", [each.host for each in outcomes if each.status is Status.CHANGED])
+        journal.write(kind, "ended")
+    return Ingredients(tuple(outcomes), names, extra=roles(context.site))
+
+
+def _one(leaving: Departure, name: str) -> tuple[Outcome, ...]:
+    """Take one host out; what fails is its outcome, and the next run goes on from there."""
+    work, kind = leaving.work, leaving.kind
+    todo = steps(leaving, name)
+    lost = work.lost.get(name)
+    unseen = (_unseen(leaving, name, lost),) if lost is not None else ()
+    if not todo:
+        return unseen or (Outcome(name, kind, Status.OK, "nothing of it is left in the cluster or on the host"),)
+    if work.dry_run:
+        traces = "\n".join(f"- {trace}" for trace in leaving.traces.get(name, ()))
+        message = f"would {'; '.join(todo)}"
+        return (Outcome(name, kind, Status.DRIFT, message, "run with --yes", traces or None), *unseen)
+    work.context.say(f"{name}: {'; '.join(todo)}")
+    try:
+        said = _from_cluster(leaving, name)
+    except HostError as error:
+        return (Outcome(name, kind, Status.FAILED, error.message, error.next_step or "run again"), *unseen)
+    if lost is not None:
+        return (Outcome(name, kind, Status.CHANGED, "; ".join(said)), *unseen)
+    task = node_reset.reset if kind == "reset" else node_reset.leave
+
+    def off_host(host: Host) -> Outcome:
+        if work.facts[name].running:
+            kubeadm.await_step(host)
+        task(host)
+        ending = (
+            "nothing of Kubernetes is left on the host" if kind == "reset" else "its containers ended, its data stays"
+        )
+        return Outcome(name, kind, Status.CHANGED, "; ".join((*said, ending)), evidence=todo)
+
+    return work.on_each(kind, f"{kind} {name}", off_host, (name,), _LONG)
+
+
+def _unseen(leaving: Departure, name: str, lost: Outcome) -> Outcome:
+    """A dead host is out of the cluster all the same; what is on it waits for `reset`, which is what it says."""
+    if leaving.kind == "remove":
+        return Outcome(name, "host", Status.NOT_RUN, f"does not answer ({lost.message}): whatever is on it stays")
+    step = f"when it is back: python -m flows.nodes reset {name} --yes"
+    return Outcome(name, "host", Status.FAILED, f"does not answer ({lost.message}): what is on it is still there", step)
+
+
+def _from_cluster(leaving: Departure, name: str) -> list[str]:
+    """Let the cluster forget a host; return what was done."""
+    said: list[str] = []
+    if leaving.everybody:
+        return said
+    work, cluster = leaving.work, leaving.cluster
+    known = name in (leaving.nodes or ())
+    if drained(leaving, name):
+        said.append(f"{drain.drain(cluster, name)} pods evicted")
+    if leaving.source and seats(leaving, name):
+        addresses = [str(address) for address in work.site.by_name[name].own]
+        gone = etcd.forget(work.host(leaving.source), name, addresses)
+        said += [f"member {member.id:x} removed from etcd" for member in gone]
+    if known and drain.delete_node(cluster, name):
+        said.append("Node object deleted")
+    return said

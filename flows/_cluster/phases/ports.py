@@ -1,0 +1,30 @@
+"""The phase that proves every port of the matrix before anything depends on it."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from flows._cluster.cluster_run import Work, skipped
+from flows._ports.choice import Wishes
+from flows._ports.verification import verify
+from model.report.outcome import Outcome
+
+
+def run(work: Work) -> tuple[Outcome, ...]:
+    """Verify with packets, unless every node is a member already: then the last phase does it once, on the running cluster."""
+    if work.nodes and all(work.facts[name].progress == "member" for name in work.nodes):
+        return skipped(
+            ("controller",), "ports", "every node is in the cluster: proven at the end, with everything running"
+        )
+    if work.dry_run:
+        return skipped(("controller",), "ports", "a dry run sends no packets; `python -m flows.verify_ports` does")
+    return proof(work, "auto")
+
+
+def proof(work: Work, stage: str) -> tuple[Outcome, ...]:
+    """Verify the hosts that are in, and return the outcomes with the counts of what was proven."""
+    made = verify(work.nr, work.context, Wishes(stage=stage))
+    verdicts = Counter(cell.verdict for cell in made.cells or ())
+    counts = ", ".join(f"{count} {verdict}" for verdict, count in sorted(verdicts.items()))
+    work.context.say(f"{made.probes or 0:,} probes: {counts} cells")
+    return made.outcomes

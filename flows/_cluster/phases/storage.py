@@ -1,0 +1,52 @@
+"""The phase that gives pods volumes on disks that the site declares."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flows._cluster.cluster_run import Work, skipped
+from flows._cluster.phases.network import NO_CLUSTER, objects
+from model.report.outcome import Outcome, Status
+from tasks import storage
+from tasks.hoststate import SECONDS
+
+if TYPE_CHECKING:
+    from nornir.core.inventory import Host
+
+_SUBJECT = "storage"
+
+
+def run(work: Work) -> tuple[Outcome, ...]:
+    """Mount declared disks on their hosts, formatting none without --yes, and declare class and volumes in the cluster."""
+    consent = work.context.options.yes
+
+    def task(host: Host) -> Outcome:
+        machine = work.site.by_name[host.name]
+        prepared = storage.prepare(host, work.site, machine, dry_run=work.dry_run, consent=consent)
+        return _told(host.name, prepared, work.dry_run)
+
+    hosts = work.on_each(_SUBJECT, "volumes", task, work.nodes, 2 * SECONDS)
+    if not work.members:
+        return (*hosts, *skipped(("controller",), _SUBJECT, NO_CLUSTER))
+    from remote.kube import open_cluster
+
+    with open_cluster(work.nr, work.site, work.members) as cluster:
+        lines = storage.enforce(cluster, work.site, dry_run=work.dry_run)
+    return (*hosts, objects(_SUBJECT, "storage class and volumes", lines, work.dry_run))
+
+
+def _told(host: str, prepared: storage.Prepared, dry_run: bool) -> Outcome:
+    evidence = "\n".join((*prepared.lines, *prepared.refused, *prepared.waiting))
+    if prepared.refused:
+        message = f"volumes: {'; '.join(prepared.refused)}"
+        return Outcome(
+            host, _SUBJECT, Status.DRIFT, message, "correct hosts.yaml, or empty the disk yourself", evidence
+        )
+    if prepared.waiting:
+        message = f"volumes: empty disks wait to be formatted: {'; '.join(prepared.waiting)}"
+        return Outcome(host, _SUBJECT, Status.DRIFT, message, "run with --yes to format them", evidence)
+    if not prepared.lines:
+        return Outcome(host, _SUBJECT, Status.OK, "volumes: as declared")
+    if dry_run:
+        return Outcome(host, _SUBJECT, Status.DRIFT, "volumes: would be changed", "run without --dry-run", evidence)
+    return Outcome(host, _SUBJECT, Status.CHANGED, "volumes: changed", "", evidence)

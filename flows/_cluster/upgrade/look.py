@@ -1,0 +1,109 @@
+"""What runs in the cluster now, and does anything speak against changing it?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from flows._cluster.cluster_run import Work
+from flows._fleet.hosts import HostFailure, each
+from model.bundle.bundle import Bundle
+from model.errors import PlanRefused
+from model.kubernetes import compatibility, upgrade
+from model.kubernetes.cluster import ClusterFacts
+from model.kubernetes.upgrade import Running
+from remote.facts import cluster as cluster_facts
+from remote.facts import etcd_status
+from tasks import drain
+
+if TYPE_CHECKING:
+    from remote.kube import Cluster
+
+_LOOK_SECONDS = 90.0
+_SYSTEM = "/api/v1/namespaces/kube-system"
+# Which nodes a run of ours closed to new pods, so that the next one opens them again.
+CLOSED = "matrix-fleet.io/closed-by-upgrade"
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """The cluster before anything is changed. `configured` is the version that kubeadm keeps of the cluster as a whole."""
+
+    facts: ClusterFacts
+    running: dict[str, Running]
+    configured: str
+    orphans: tuple[str, ...]
+
+    def behind(self, name: str, bundle: Bundle) -> tuple[str, ...]:
+        """Say what of a node is not at the bundle's versions yet, or was left half done."""
+        found = upgrade.behind(self.running[name], bundle.kubernetes, bundle.binary("containerd").version)
+        node = self.facts.node(name)
+        if node is not None and CLOSED in node.annotations:
+            found = (*found, "open it to pods again")
+        return found
+
+
+def look(work: Work, cluster: Cluster) -> Seen:
+    """Ask the API once; raises `KubernetesError`."""
+    facts = cluster_facts.observe(cluster)
+    planes = {pod["spec"].get("nodeName", ""): _version(pod) for pod in _api_servers(cluster)}
+    running = {
+        node.name: Running(node.name, node.kubelet, planes.get(node.name, ""), node.runtime) for node in facts.nodes
+    }
+    said = cluster.get(f"{_SYSTEM}/configmaps/kubeadm-config")["data"]["ClusterConfiguration"]
+    configured = str(yaml.safe_load(said)["kubernetesVersion"])
+    pods = [pod for name in work.names if name in running for pod in drain.pods_on(cluster, name)]
+    return Seen(facts, running, configured, tuple(drain.orphans(pods)))
+
+
+def _api_servers(cluster: Cluster) -> list[Any]:
+    return cluster.list(f"{_SYSTEM}/pods", labels="component=kube-apiserver")
+
+
+def _version(pod: Any) -> str:
+    return str(pod["spec"]["containers"][0]["image"]).rpartition(":")[2]
+
+
+def refuse(work: Work, seen: Seen, bundle: Bundle) -> None:
+    """Raise `PlanRefused` with every reason there is, before anything is changed."""
+    reasons = list(_reasons(work, seen, bundle))
+    if reasons:
+        error = PlanRefused("\n".join(["refused, nothing was changed on any host:", *reasons]))
+        error.next_step = "mend that first (python -m flows.bootstrap, flows.etcd status), then run again"
+        raise error
+
+
+def _reasons(work: Work, seen: Seen, bundle: Bundle) -> Iterator[str]:
+    if words := upgrade.objection(seen.running.values(), bundle.kubernetes):
+        yield words
+    today = work.context.started.date()
+    for problem in (
+        *compatibility.kubernetes(bundle.kubernetes, today),
+        *compatibility.containerd(bundle.binary("containerd").version, bundle.kubernetes, today),
+    ):
+        if problem.severity == "error":
+            yield problem.what
+    for name, lost in work.lost.items():
+        if work.site.by_name[name].node and name in seen.running:
+            yield f"{name}: {lost.message}"
+    for node in seen.facts.nodes:
+        if not node.ready:
+            yield f"{node.name}: is not ready: {node.why}"
+    for name in work.members[:1]:
+        states = each(work.nr, etcd_status.observe, names=(name,), deadline=_LOOK_SECONDS)[name]
+        if isinstance(states, HostFailure):
+            yield f"{name}: etcd does not answer: {states.message}"
+        else:
+            yield from (
+                f"{state.seat.name}: its member of etcd is not healthy" for state in states if not state.healthy
+            )
+    planes = [name for name, running in seen.running.items() if running.plane]
+    waiting = [name for name in planes if name not in work.names and seen.behind(name, bundle)]
+    if waiting and any(name not in planes for name in work.names):
+        yield f"control planes come first: {', '.join(waiting)} are not selected and not at {bundle.kubernetes}"
+    if seen.orphans and not work.context.options.yes:
+        shown = ", ".join(seen.orphans[:6])
+        yield f"pods that nobody would start again elsewhere: {shown}; --yes lets them go"

@@ -1,0 +1,148 @@
+"""How does a cluster get to another version while its services go on answering?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from flows._cluster.cluster_run import Work, at_work, would
+from flows._cluster.phases import network
+from flows._cluster.upgrade.look import Seen, look, refuse
+from flows._cluster.upgrade.node import change
+from flows._fleet.hosts import each
+from flows._run.context import Context, Ingredients
+from flows._run.selection import roles, servers
+from model.bundle.bundle import Bundle, load_bundle, verify
+from model.errors import SiteError
+from model.kubernetes.upgrade import numbers
+from model.report.outcome import Outcome, Status
+from tasks import kubeadm, upgrade
+
+if TYPE_CHECKING:
+    from nornir.core.inventory import Host
+
+    from remote.kube import Cluster
+
+_LONG = 3600.0
+_BAD = (Status.FAILED, Status.MISSING)
+
+
+def bring_up(context: Context, to_bundle: Path | None, parallel: int) -> Ingredients:
+    """
+    Bring the selected nodes to the versions of a bundle (None: the site's own): control planes first and one by one.
+
+    Raises `PlanRefused` and `SiteError` before anything is changed.
+    """
+    from remote.kube import open_cluster
+
+    folder, bundle = _bundle(context, to_bundle)
+    names = tuple(name for name in servers(context) if context.site.by_name[name].node)
+    planes = [machine.name for machine in context.site.servers if machine.node == "control_plane"]
+    beside = tuple(name for name in planes if name not in names)
+    with at_work(context, "upgrade", names, lock=True, beside=beside) as work, ExitStack() as stack:
+        work.folder, work.bundle = folder, bundle
+        cluster = stack.enter_context(open_cluster(work.nr, work.site, work.members or planes))
+        _await_steps(work)
+        seen = look(work, cluster)
+        refuse(work, seen, bundle)
+        work.journal.write("upgrade", "begun")
+        left = [name for name in _order(work, seen) if seen.behind(name, bundle)]
+        outcomes = [*_settled(work, seen, left, bundle), *_changed(work, cluster, seen, left, parallel)]
+        work.journal.write("upgrade", "ended", [one.host for one in outcomes if one.status is Status.CHANGED])
+        work.journal.write("upgrade", "ended")
+        outcomes += _site(context, bundle)
+    return Ingredients(tuple(outcomes), names, extra=roles(context.site))
+
+
+def _bundle(context: Context, to_bundle: Path | None) -> tuple[Path, Bundle]:
+    kubernetes = context.site.settings.kubernetes
+    if kubernetes.packages == "apt":
+        raise SiteError(
+            "site.yaml: kubernetes.packages is apt, and flows.upgrade brings nodes to the versions of a bundle alone; upgrade node "
+            "by node as docs/bootstrap.md says under `From repositories`, then name the new version in site.yaml"
+        )
+    if to_bundle is None and kubernetes.bundle is None:
+        raise SiteError(
+            "site.yaml: kubernetes.bundle names no bundle to upgrade to; name one there, or with --to-bundle"
+        )
+    folder = to_bundle or context.options.inventory / str(kubernetes.bundle)
+    bundle = load_bundle(folder)
+    with context.progress(len(bundle.items), "verifying the bundle") as advance:
+        verify(folder, bundle, lambda _item: advance(1))
+    return folder, bundle
+
+
+def _await_steps(work: Work) -> None:
+    """Let steps end that an earlier run left under way: they end by themselves."""
+    running = tuple(name for name in work.hosts if work.facts[name].running)
+    if running and not work.dry_run:
+        work.context.say(f"waiting for what an earlier run left under way on {', '.join(running)}")
+        each(work.nr, kubeadm.await_step, names=running, deadline=_LONG)
+
+
+def _order(work: Work, seen: Seen) -> list[str]:
+    """
+    Control planes first; among them the one that a cut-short run was at, since the cluster's own record follows the first.
+    """
+    nodes = [name for name in work.hosts if name in seen.running]
+    planes = [name for name in nodes if seen.running[name].plane]
+    planes.sort(key=lambda name: numbers(seen.running[name].plane), reverse=True)
+    return [*planes, *(name for name in nodes if name not in planes)]
+
+
+def _settled(work: Work, seen: Seen, left: Sequence[str], bundle: Bundle) -> Iterator[Outcome]:
+    for name in work.hosts:
+        if name in seen.running and name not in left:
+            yield Outcome(name, "upgrade", Status.OK, f"is at {bundle.kubernetes}")
+        elif name not in seen.running:
+            yield Outcome(name, "upgrade", Status.NOT_RUN, "is no node of the cluster yet; bootstrap lets it join")
+
+
+def _changed(work: Work, cluster: Cluster, seen: Seen, left: Sequence[str], parallel: int) -> list[Outcome]:
+    bundle = work.bundle
+    assert bundle is not None and work.folder is not None  # noqa: S101, PT018 - both were just set
+    if work.dry_run:
+        return [would(name, "upgrade", "; ".join(seen.behind(name, bundle))) for name in left]
+    if not left:
+        return []
+    staged = work.on_each("stage", "staging the bundle", lambda host: _stage(work, host), left, _LONG)
+    if any(outcome.status in _BAD for outcome in staged):
+        return list(staged)
+    outcomes = list(staged)
+    planes = [name for name in left if seen.running[name].plane]
+    workers = [name for name in left if name not in planes]
+    apply = numbers(seen.configured) != numbers(bundle.kubernetes)
+    batches = [*((name,) for name in planes), *(workers[at : at + parallel] for at in range(0, len(workers), parallel))]
+    for batch in batches:
+        kind: upgrade.Kind = "apply" if apply and batch[0] in planes else "node"
+        done = work.on_each("upgrade", ", ".join(batch), _each(work, cluster, seen, kind), batch, _LONG)
+        outcomes += done
+        if any(outcome.status in _BAD for outcome in done):
+            waiting = [name for name in left if name not in {one.host for one in outcomes if one.subject == "upgrade"}]
+            outcomes += [Outcome(name, "upgrade", Status.NOT_RUN, f"waits for {batch[0]}") for name in waiting]
+            return outcomes
+        apply = False
+    return [*outcomes, *network.pods(work)]
+
+
+def _each(work: Work, cluster: Cluster, seen: Seen, kind: upgrade.Kind) -> Callable[[Host], Outcome]:
+    return lambda host: change(work, cluster, seen, host, kind)
+
+
+def _stage(work: Work, host: Host) -> Outcome:
+    bundle, folder = work.bundle, work.folder
+    assert bundle is not None and folder is not None  # noqa: S101, PT018 - both were just set
+    control_plane = work.site.by_name[host.name].node == "control_plane"
+    count = upgrade.stage(host, folder, bundle, work.facts[host.name].suite, control_plane=control_plane)
+    status = Status.CHANGED if count else Status.OK
+    return Outcome(host.name, "stage", status, f"{count} files of {bundle.name} staged")
+
+
+def _site(context: Context, bundle: Bundle) -> list[Outcome]:
+    version = context.site.settings.kubernetes.version
+    if version in (bundle.kubernetes, bundle.minor):
+        return []
+    message = f"site.yaml still says kubernetes.version {version}: until it says {bundle.minor}, bootstrap refuses to work on these nodes"
+    return [Outcome("controller", "site", Status.NOT_RUN, message)]

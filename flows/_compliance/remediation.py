@@ -1,0 +1,95 @@
+"""Who mends what compliance found? Each finding goes to the flow whose work it undoes, after that flow has shown what it would do."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Mapping
+
+from checks.check import Check
+from flows._cluster.bootstrap import bootstrap
+from flows._cluster.plan import choose
+from flows._firewall.apply import apply_firewall
+from flows._run.lifecycle import conduct
+from flows._run.options import Options
+from flows._run.screen import Screen
+from model.errors import SelectionError
+from model.report.outcome import DRIFTED, GOOD, Outcome, Status
+from model.site.load import load_site
+
+
+def owners(checks: Iterable[Check], outcomes: Iterable[Outcome]) -> dict[str, tuple[str, ...]]:
+    """Return the hosts that each owner has something to mend on, in the order in which owners work; what nobody owns is left out."""
+    owner = {check.id: check.owner for check in checks if check.owner}
+    found: dict[str, dict[str, None]] = {name: {} for name in _RUNS}
+    for outcome in outcomes:
+        if outcome.status is Status.DRIFT and outcome.subject in owner:
+            found[owner[outcome.subject]][outcome.host] = None
+    return {name: tuple(hosts) for name, hosts in found.items() if hosts}
+
+
+def fix(options: Options, todo: Mapping[str, tuple[str, ...]]) -> bool:
+    """
+    Let every owner show its plan, and carry all plans out once a person (or --yes) agrees; return whether anything was done.
+
+    Raises `SelectionError` where nobody is there to agree.
+    """
+    screen = Screen(options)
+    if not todo:
+        screen.say("nothing that a flow mends by itself")
+        return False
+    limits = {name: (*hosts, *_planes(options)) if name in _OF_THE_API else hosts for name, hosts in todo.items()}
+    for name, hosts in limits.items():
+        screen.say(f"--- what `{_TOLD[name]} --limit {','.join(hosts)}` would do")
+        _RUNS[name](_for_owner(options, ",".join(hosts), dry_run=True))
+    if not _agreed(options):
+        return False
+    codes = [_RUNS[name](_for_owner(options, ",".join(hosts), dry_run=False)) for name, hosts in limits.items()]
+    return any(code in (GOOD, DRIFTED) for code in codes)
+
+
+def _planes(options: Options) -> tuple[str, ...]:
+    """Return the hosts through which the API is reached."""
+    return tuple(each.name for each in load_site(options.inventory).servers if each.node == "control_plane")
+
+
+def _agreed(options: Options) -> bool:
+    if options.yes:
+        return True
+    if not sys.stdin.isatty():
+        raise SelectionError("--fix needs --yes without a terminal; nothing was changed")
+    return input("Carry this out? [y/N] ").strip().lower() in ("y", "yes")
+
+
+def _firewall(options: Options) -> int:
+    return conduct("firewall", options, lambda context: apply_firewall(context, purge=False, hold=0.0), changes=True)
+
+
+def _phase(name: str) -> Callable[[Options], int]:
+    def run(options: Options) -> int:
+        phases = choose(None, None, name)
+        return conduct("bootstrap", options, lambda context: bootstrap(context, phases, purge=False), changes=True)
+
+    return run
+
+
+def _for_owner(options: Options, limit: str, *, dry_run: bool) -> Options:
+    """Standard output may belong to the report of the look afterwards."""
+    quiet = options.quiet or options.json_on_stdout
+    return Options(options.inventory, limit, dry_run, verbose=options.verbose, quiet=quiet)
+
+
+# The operating system first: the firewall needs its packages.
+_RUNS: Mapping[str, Callable[[Options], int]] = {
+    "os": _phase("os"),
+    "runtime": _phase("runtime"),
+    "labels": _phase("labels"),
+    "firewall": _firewall,
+}
+# What these change lies in the API, not on the hosts.
+_OF_THE_API = {"labels"}
+_TOLD = {
+    "os": "python -m flows.bootstrap --only os",
+    "runtime": "python -m flows.bootstrap --only runtime",
+    "labels": "python -m flows.bootstrap --only labels",
+    "firewall": "python -m flows.firewall",
+}

@@ -1,0 +1,1 @@
+"""How many hosts are worked on in parallel, and heard of every one."""

@@ -1,0 +1,191 @@
+"""The agents of all ends, driven in step: opened, armed, fired, asked, closed; one that fails costs nobody else anything."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeVar
+
+from flows._fleet.hosts import HostFailure, each
+from flows._ports.ends import End, each_end
+from model.errors import HostError
+from model.verify.evidence import Accounts
+from model.verify.pairs import Pair, assignments
+from model.verify.probing import Assignment, Sent, Witnessed, expected_at
+from remote.installed import program
+from remote.probe import bundle
+from remote.probe.session import Source, Witness
+from remote.shell import start, tcp_banner
+
+if TYPE_CHECKING:
+    from nornir.core import Nornir
+    from nornir.core.inventory import Host
+
+Agent = TypeVar("Agent", Witness, Source)
+# A host's two agents start, arm and answer within seconds; nothing here waits longer for one of them.
+STEP_SECONDS = 25.0
+# A source on a busy host may fire so many times slower than it is told to before it is given up.
+_SLOWER = 4
+
+
+@dataclass(slots=True)
+class Agents:
+    """The two agents of one end; None where one could not be started or has died, with the reason by role."""
+
+    witness: Witness | None = None
+    source: Source | None = None
+    problems: dict[str, str] = field(default_factory=dict)
+
+
+class Crew:
+    """All agents of a window, driven in step."""
+
+    def __init__(self, nr: Nornir, ends: Mapping[str, End], life: int) -> None:
+        self.nr = nr
+        self.ends = ends
+        self.agents = {name: Agents() for name in ends}
+        self.life = life
+        self.key = secrets.token_bytes(16)
+        self.sources: set[str] = set()
+        self.planned: dict[str, int] = {}
+        self.accounts = Accounts({}, {})
+
+    def open(self) -> None:
+        """Start both agents at every end."""
+
+        def begin(host: Host, name: str) -> None:
+            agents, end = self.agents[name], self.ends[name]
+            with _losing(agents, "witness"):
+                agents.witness = _opened(Witness, host, end, self.life)
+            with _losing(agents, "source"):
+                agents.source = _opened(Source, host, end, self.life)
+
+        self._each(begin)
+
+    def arm(self, chosen: Sequence[Pair], requests: Mapping[str, Mapping[int, str]]) -> None:
+        """Tell every witness what to look for and every source what to fire."""
+        plan = assignments(chosen, requests)
+        by_source: dict[str, Assignment] = {each.source: each for each in plan}
+        external = {str(pair.address) for pair in chosen if pair.external}
+        self.sources = set(by_source)
+
+        def ready(_host: Host, name: str) -> None:
+            agents, end = self.agents[name], self.ends[name]
+            if agents.witness:
+                with _losing(agents, "witness"):
+                    agents.witness.arm(self.key, expected_at(plan, end.addresses, external), end.watched)
+            if agents.source and name in by_source:
+                with _losing(agents, "source"):
+                    self.planned[name] = agents.source.arm(self.key, by_source[name])
+
+        self._each(ready)
+
+    def greet(self) -> dict[str, bool]:
+        """Connect from the controller to every host's sshd once more: an open flow, and a positive control of each witness."""
+
+        def connect(host: Host) -> bool:
+            tcp_banner(host, 5.0)
+            return True
+
+        hosts = tuple(dict.fromkeys(end.host for end in self.ends.values()))
+        found = each(self.nr, connect, names=hosts, deadline=STEP_SECONDS)
+        return {name: answer is True for name, answer in found.items()}
+
+    def fire(
+        self, wanted: Mapping[str, Mapping[tuple[str, str], int]] | None, rate: int, tell: Callable[[int], None]
+    ) -> int:
+        """Let every source fire at once, `rate` packets a second a host; return the number of packets that left."""
+        progress: dict[str, int] = {}
+
+        def shoot(_host: Host, name: str) -> int:
+            agents = self.agents[name]
+            source = agents.source
+            if source is None:
+                return 0
+
+            def note(sent: int, _of: int) -> None:
+                progress[name] = sent
+                tell(sum(progress.values()))
+
+            with _losing(agents, "source"):
+                fired = source.fire(
+                    None if wanted is None else wanted[name], rate=self._share(name, rate), on_progress=note
+                )
+                progress[name] = fired.sent + fired.refused + fired.unroutable
+                return fired.sent
+            return 0
+
+        names = sorted(self.sources if wanted is None else self.sources & set(wanted))
+        firing = [name for name in names if name in self.agents]
+        deadline = STEP_SECONDS + _SLOWER * max(self.planned.values(), default=0) / rate
+        found = each_end(self.nr, shoot, firing, deadline)
+        for name, answer in found.items():
+            if isinstance(answer, HostFailure):
+                # Its thread may still hold the old agent; nothing here speaks to that any more.
+                problems = dict(self.agents[name].problems) | {"source": answer.message}
+                self.agents[name] = Agents(witness=self.agents[name].witness, problems=problems)
+        tell(sum(progress.values()))
+        return sum(answer for answer in found.values() if isinstance(answer, int))
+
+    def _share(self, name: str, rate: int) -> int:
+        """The end's part of its host's packets a second: all ends of a host are done at the same time."""
+        mine = [planned for other, planned in self.planned.items() if self.ends[other].host == self.ends[name].host]
+        return max(1, rate * self.planned.get(name, 0) // max(1, sum(mine)))
+
+    def collect(self) -> Accounts:
+        """Ask every source for its replies and every witness for what it saw; a dead agent has no account."""
+
+        def gather(_host: Host, name: str) -> None:
+            agents = self.agents[name]
+            if agents.witness:
+                with _losing(agents, "witness"):
+                    seen[name] = agents.witness.collect()
+            if agents.source and name in self.sources:
+                with _losing(agents, "source"):
+                    sent[name] = agents.source.collect()
+
+        sent: dict[str, tuple[Sent, ...]] = {}
+        seen: dict[str, Witnessed] = {}
+        self._each(gather)
+        self.accounts = Accounts(sent, seen)
+        return self.accounts
+
+    def close(self) -> None:
+        """End every agent."""
+
+        def finish(_host: Host, name: str) -> None:
+            agents = self.agents[name]
+            for agent in (agents.witness, agents.source):
+                if agent:
+                    agent.close()
+
+        self._each(finish)
+
+    def _each(self, step: Callable[[Host, str], None]) -> None:
+        for name, answer in each_end(self.nr, step, tuple(self.agents), STEP_SECONDS).items():
+            if isinstance(answer, HostFailure):
+                agents = self.agents[name] = Agents(problems=dict(self.agents[name].problems))
+                agents.problems.setdefault("witness", answer.message)
+                agents.problems.setdefault("source", answer.message)
+
+
+def _opened(kind: type[Agent], host: Host, end: End, life: int) -> Agent:
+    """Start an agent at an end: the one that lies on the host where the host is looked at on schedule, else one brought along."""
+    lies_there = program(host, kind.role)
+    stream = start(host, lies_there or bundle.argv(kind.role), root=True)
+    return kind.open(host.name, stream, container=end.container, life=life, installed=lies_there is not None)
+
+
+@contextmanager
+def _losing(agents: Agents, role: str) -> Iterator[None]:
+    """An agent whose host does not play along is lost; its fellow goes on."""
+    try:
+        yield
+    except HostError as error:
+        agents.problems.setdefault(role, error.message)
+        if role == "witness":
+            agents.witness = None
+        else:
+            agents.source = None

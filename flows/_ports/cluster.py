@@ -1,0 +1,113 @@
+"""What does the cluster, where there is one, say of the ports and pods that a verification must reckon with?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from model.base import Address
+from model.errors import KubernetesError, PlanRefused
+from model.host.hostview import HostView, is_named
+from model.report.outcome import Outcome, Status
+from model.site.site import Site
+from model.verify.exposure import Exposed, undeclared
+from model.verify.pods import ProbePod
+
+if TYPE_CHECKING:
+    from nornir.core import Nornir
+
+    from remote.facts.probe_ports import ClusterPorts
+
+# Where one of them runs there is a cluster, or what is left of one.
+_SIGNS = ("kubelet", "kube-apiserver")
+_PODS_STEP = "look at `kubectl -n matrix-fleet get pods -o wide`, then run `python -m flows.bootstrap --only verify`"
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """
+    Services' ports, probe pods, who holds the API's own addresses, and what is wrong with any of it.
+
+    `absent` says why pods cannot be asked; empty where they can.
+    """
+
+    exposed: tuple[Exposed, ...] = ()
+    pods: tuple[ProbePod, ...] = ()
+    holders: Mapping[Address, str] | None = None
+    outcomes: tuple[Outcome, ...] = ()
+    absent: str = ""
+
+
+def look(site: Site, views: Mapping[str, HostView], api: Callable[[], ClusterPorts]) -> Seen:
+    """
+    Ask the cluster's API by `api`; a site without a cluster has none to ask, one whose API gives no answer is a failure of its own.
+    """
+    holders, found = _endpoint(site, views)
+    if not any(is_named(each.process, _SIGNS) for view in views.values() for each in view.listeners):
+        return Seen(holders=holders, absent="no cluster yet")
+    try:
+        ports = api()
+    except (KubernetesError, PlanRefused) as error:
+        message = f"Services and pods are not known: {error}"
+        failed = Outcome("controller", "cluster", Status.FAILED, message, error.next_step)
+        return Seen(holders=holders, outcomes=(*found, failed), absent="the Kubernetes API gave no answer")
+    pods = tuple(pod for pod in ports.pods if pod.node in site.by_name and pod.node in ports.nodes)
+    return Seen(
+        ports.exposed,
+        tuple(pod for pod in pods if pod.node in views),
+        holders,
+        (*found, *undeclared(site, ports.exposed), *(_podless(pods, ports.nodes, views) if pods else ())),
+        "" if pods else "no probe pods run in the cluster",
+    )
+
+
+def ask(nr: Nornir, site: Site) -> ClusterPorts:
+    """Ask the API as its administrator; raises `KubernetesError` and `PlanRefused`."""
+    from remote.facts.probe_ports import observe
+    from remote.kube import open_cluster
+
+    with open_cluster(nr, site) as cluster:
+        return observe(cluster)
+
+
+def told(accounts: Mapping[str, ClusterPorts | str]) -> ClusterPorts:
+    """Return what one of the control planes said of its own accord; raises `PlanRefused` where none did."""
+    for account in accounts.values():
+        if not isinstance(account, str):
+            return account
+    why = "; ".join(f"{name}: {account}" for name, account in accounts.items())
+    refused = PlanRefused(why or "no control plane was looked at")
+    refused.next_step = "is any control plane up and joined?"
+    raise refused
+
+
+def _endpoint(site: Site, views: Mapping[str, HostView]) -> tuple[dict[Address, str], tuple[Outcome, ...]]:
+    """Find who holds the API's own addresses; nobody or several are findings once the API is served and everybody was asked."""
+    planes = [machine for machine in site.servers if site.endpoint_addresses(machine)]
+    served = any(
+        each.port == site.settings.kubernetes.endpoint.port and each.protocol == "tcp"
+        for machine in planes
+        for each in (views[machine.name].listeners if machine.name in views else ())
+    )
+    holders: dict[Address, str] = {}
+    found = []
+    for address in dict.fromkeys(each for machine in planes for each in site.endpoint_addresses(machine)):
+        names = [each.name for each in planes if each.name in views and str(address) in views[each.name].interfaces]
+        if len(names) == 1:
+            holders[address] = names[0]
+        elif names or (served and all(machine.name in views for machine in planes)):
+            who = f"{' and '.join(names)} hold it at once" if names else "no control plane holds it"
+            step = "look at `systemctl status keepalived` on the control planes"
+            found.append(Outcome("controller", "endpoint", Status.DRIFT, f"the API's address {address}: {who}", step))
+    return holders, tuple(found)
+
+
+def _podless(pods: Collection[ProbePod], nodes: Collection[str], views: Mapping[str, HostView]) -> list[Outcome]:
+    """Name the nodes that answer and have no probe pod: of their pods nothing is proven."""
+    having = {pod.node for pod in pods}
+    return [
+        Outcome(name, "probe-pod", Status.UNPROVEN, "no probe pod runs here: nothing is proven of its pods", _PODS_STEP)
+        for name in views
+        if name in nodes and name not in having
+    ]

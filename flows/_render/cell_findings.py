@@ -1,0 +1,155 @@
+"""Which cells of a verification tell the same story, and how is it told in one sentence with a next step?"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from flows._render.finding import Finding
+from flows._render.words import counted, names, ports
+from model.verify.pods import is_pod
+
+Document = Mapping[str, Any]
+
+# Cells of these culprits say nothing of ports: an end was blind or mute for all of them alike.
+_ABOUT_AN_END = {"witness": "to", "source": "from"}
+
+_STEPS = {
+    "source-egress": "look at the chain OUTPUT of {focus} with `iptables-save`: no row of the matrix closes it",
+    "destination-firewall": "run `python -m flows.firewall --dry-run --limit {limit}`; without it ufw is mended, others' rules are named",
+    "path": "look at the router between {peers} and {focus}, or ask the network team with the firewall request",
+    "nat": "find who translates addresses between {peers} and {focus}",
+    "listener": "start the declared service on {focus}; `ss -lntup` there shows what listens",
+    "wrong-process": "see with `ss -lntup` on {focus} what holds the port, or correct `process` of the row in ports.yaml",
+    "witness": "see what is said of {focus} itself, mend it, then run again",
+    "source": "see what is said of {focus} itself, mend it, then run again",
+    "model": "compare the rows in ports.yaml with what the site needs",
+}
+_UNENFORCED = "choose a pod network that enforces network policies, or waive it by name in site.yaml"
+_SERVICE = re.compile(r"Service ([^/ ]+)/([^ :]+)")
+_SERVICE_STEPS = {
+    "listener": "see with `kubectl -n NAMESPACE describe service SERVICE` which of its pods are ready",
+    "destination-firewall": "see with `nft list table inet matrix_fleet` on {focus} whom it admits; `python -m flows.bootstrap` writes it",
+}
+
+
+@dataclass(slots=True)
+class _Group:
+    """Cells with one story: by focus host, by ports, the peers at the other end."""
+
+    first: int
+    ports: dict[str, dict[str, set[str]]] = field(default_factory=dict)
+    families: set[int] = field(default_factory=set)
+    count: int = 0
+    firsts: dict[tuple[str, str], int] = field(default_factory=dict)
+
+
+def cell_findings(cells: Iterable[Document]) -> list[Finding]:
+    """
+    Fold cells that are not ok by story; cells not run are counted by plane.
+    """
+    groups: dict[tuple[str, ...], _Group] = {}
+    families: set[int] = set()
+    for index, cell in enumerate(cells):
+        family = 6 if ":" in cell["address"] else 4
+        families.add(family)
+        if cell["verdict"] != "ok":
+            group = groups.setdefault(_key(cell), _Group(index))
+            _add(group, cell, family, index)
+    found: list[Finding] = []
+    for key, group in groups.items():
+        found += _told(key, group, families)
+    return found
+
+
+def _key(cell: Document) -> tuple[str, ...]:
+    verdict, culprit = cell["verdict"], cell["culprit"]
+    if verdict == "not_run":
+        return verdict, culprit, "", "", cell.get("note", "") or f"plane {cell['plane']}"
+    if culprit in _ABOUT_AN_END:
+        return verdict, culprit, "", "", cell.get("note", "")
+    return verdict, culprit, cell["expected"], cell["seen"], cell.get("note", "")
+
+
+def _add(group: _Group, cell: Document, family: int, index: int) -> None:
+    focus, peer = cell["to"], cell["from"]
+    if cell["culprit"] in ("source-egress", "source"):
+        focus, peer = peer, focus
+    elif cell["plane"] == "external":
+        focus = f"{focus} (external address)"
+    group.families.add(family)
+    group.count += 1
+    here = group.ports.setdefault(focus, {})
+    stretch = ports(cell["port_lo"], cell["port_hi"], cell["protocol"])
+    here.setdefault(stretch, set()).add(peer)
+    group.firsts.setdefault((focus, stretch), index)
+
+
+def _told(key: tuple[str, ...], group: _Group, families: set[int]) -> list[Finding]:
+    verdict, culprit, _, _, note = key
+    only = f" over IPv{next(iter(group.families))} only" if len(group.families) < len(families) else ""
+    cells = counted(group.count, "cell")
+    focuses = tuple(group.ports)
+    if verdict == "not_run":
+        return [Finding("not_run", f"{cells} not run: {note}", "", (), group.count, first=str(group.first))]
+    if culprit in _ABOUT_AN_END:
+        title = f"{cells} {_ABOUT_AN_END[culprit]} {names(focuses)} {verdict}, because of the {culprit}{_because(note)}{only}"
+        return [
+            Finding(verdict, title, _step(culprit, note, focuses, ()), focuses, group.count, first=str(group.first))
+        ]
+    merged = _merged(group)
+    return [_story(key, where, peers, only, group) for where, peers in merged.items()]
+
+
+def _merged(group: _Group) -> dict[tuple[tuple[str, ...], tuple[str, ...]], set[str]]:
+    """Put ports with the same peers together, then focus hosts with the same ports; peers by (ports, focus hosts)."""
+    by_ports: dict[tuple[str, ...], dict[str, set[str]]] = {}
+    for focus, stretches in group.ports.items():
+        same: dict[frozenset[str], list[str]] = {}
+        for stretch, peers in stretches.items():
+            same.setdefault(frozenset(peers), []).append(stretch)
+        for group_of_peers, together in same.items():
+            by_ports.setdefault(tuple(together), {})[focus] = set(group_of_peers)
+    return {(where, tuple(focuses)): set().union(*focuses.values()) for where, focuses in by_ports.items()}
+
+
+def _story(
+    key: tuple[str, ...], where: tuple[tuple[str, ...], tuple[str, ...]], peers: set[str], only: str, group: _Group
+) -> Finding:
+    verdict, culprit, expected, seen, note = key
+    stretches, focuses = where
+    outward = culprit == "source-egress"
+    others = counted(len(peers), "destination" if outward else "source")
+    place = f"{names(stretches)} {'from' if outward else 'at'} {names(focuses)}"
+    who = f"{others} ({names(sorted(peers))})"
+    title = f"{place}: {_told_of(expected, seen, verdict)} {'to' if outward else 'from'} {who}"
+    if verdict != "waived" and culprit:
+        title += f", culprit {culprit}"
+    title += f"{_because(note)}{only}"
+    step = "" if verdict == "waived" else _step(culprit, note, focuses, tuple(sorted(peers)))
+    count = sum(len(group.ports[focus][stretch]) for focus in focuses for stretch in stretches)
+    return Finding(verdict, title, step, focuses, count, first=str(group.firsts[focuses[0], stretches[0]]))
+
+
+def _told_of(expected: str, seen: str, verdict: str) -> str:
+    if verdict == "unproven":
+        return f"must be {expected}, unproven"
+    if expected == seen:
+        return f"{seen} as declared, but for the wrong reason"
+    return f"must be {expected}, {'is not by the rules' if seen == 'unknown' else f'is {seen}'}"
+
+
+def _because(note: str) -> str:
+    return f": {note}" if note else ""
+
+
+def _step(culprit: str, note: str, focuses: tuple[str, ...], peers: tuple[str, ...]) -> str:
+    step = _STEPS.get(culprit, "look at the evidence of the cell in report.html")
+    if culprit == "path" and all(map(is_pod, focuses)):
+        step = _UNENFORCED
+    elif service := _SERVICE.search(note):
+        step = _SERVICE_STEPS.get(culprit, step).replace("SERVICE", service[2]).replace("NAMESPACE", service[1])
+    hosts = list(dict.fromkeys(focus.split(" ")[0] for focus in focuses))
+    return step.format(focus=names(hosts), limit=",".join(hosts), peers=names(peers, 3))

@@ -1,0 +1,112 @@
+"""What does the page need of a report, small enough for a million cells?"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from flows._render.findings import findings, rows_of
+from flows._render.verdict import verdict
+from flows._render.words import diff_lines, plain, printable
+
+Document = Mapping[str, Any]
+_EVIDENCE_CHARACTERS = 20_000
+
+
+class Words:
+    """Texts by number, so that each is stored once."""
+
+    def __init__(self) -> None:
+        self.numbers: dict[str, int] = {}
+
+    def __call__(self, text: str) -> int:
+        return self.numbers.setdefault(text, len(self.numbers))
+
+
+def page_data(report: Document) -> dict[str, Any]:
+    """
+    Return the page's data. Cells that differ only in their source are one story with a list of sources.
+
+    A story is [to, address, protocol, lo, hi, plane, expected, seen, verdict, culprit, rows, probed, evidence or null, note,
+    answered] and texts in it are numbers of `words`; `sources` runs beside `stories`.
+    """
+    words = Words()
+    stories = _stories(rows_of(report, "cells"), words)
+    return {
+        "verdict": verdict(report),
+        "about": {key: report.get(key) for key in ("flow", "site", "run", "started", "ended", "exit", "good")},
+        "packets": {key: report.get(key) for key in ("probes", "loss")},
+        "hosts": list(report["hosts"]),
+        "roles": report.get("roles") or {},
+        "findings": _findings(report),
+        "outcomes": [_outcome(outcome) for outcome in rows_of(report, "outcomes")],
+        "items": rows_of(report, "items"),
+        "trend": rows_of(report, "trend"),
+        "since": report.get("since"),
+        "perimeter": rows_of(report, "perimeter"),
+        "verified": report.get("cells") is not None,
+        "stories": list(stories),
+        "sources": list(stories.values()),
+        "words": list(words.numbers),
+    }
+
+
+def _stories(cells: Iterable[Document], words: Words) -> dict[tuple[Any, ...], list[int]]:
+    stories: dict[tuple[Any, ...], list[int]] = {}
+    for cell in cells:
+        seen = cell["evidence"]
+        story = (
+            words(cell["to"]),
+            words(cell["address"]),
+            words(cell["protocol"]),
+            cell["port_lo"],
+            cell["port_hi"],
+            words(cell["plane"]),
+            words(cell["expected"]),
+            words(cell["seen"]),
+            words(cell["verdict"]),
+            words(cell["culprit"]),
+            tuple(words(row) for row in cell["rows"]),
+            cell["probed"],
+            None if seen is None else (seen["S"], seen["A"], seen["P"], seen["R"]),
+            words(cell.get("note", "")),
+            words(cell.get("answered", "")),
+        )
+        stories.setdefault(story, []).append(words(cell["from"]))
+    return stories
+
+
+def _findings(report: Document) -> list[dict[str, Any]]:
+    cells = rows_of(report, "cells")
+    found = []
+    for finding in findings(report):
+        at = cells[int(finding.first)] if finding.first.isdigit() else None
+        found.append(
+            {
+                "level": finding.level,
+                "title": finding.title,
+                "next": finding.next,
+                "hosts": finding.hosts if at is None else (),
+                "count": finding.count,
+                "detail": finding.detail,
+                "at": at and [at["from"], at["to"]],
+            }
+        )
+    return found
+
+
+def _outcome(outcome: Document) -> dict[str, Any]:
+    evidence = outcome["evidence"]
+    diff = diff_lines(evidence)
+    text = "" if evidence is None or diff else printable(plain(evidence))[:_EVIDENCE_CHARACTERS]
+    shown = {key: outcome[key] for key in ("host", "subject", "status", "message", "next", "seconds")}
+    return shown | {"diff": diff, "evidence": text}
+
+
+def embedded(data: object) -> str:
+    """
+    Return the data as JSON that no content of it can end early or turn into markup, wherever in a page it stands.
+    """
+    text = json.dumps(data, separators=(",", ":"), default=str)
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")

@@ -1,0 +1,98 @@
+"""How does `python -m flows.<name>` become a call, and its result an exit code?"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NoReturn
+
+import typer
+from typer.exceptions import Abort, TyperException
+
+from flows._run.context import Ingredients
+from flows._run.options import DEFAULT_INVENTORY, ENVIRONMENT, Options
+from flows._run.publish import CONTROLLER, Run, publish
+from flows._run.screen import Screen
+from model.errors import FleetError
+from model.report.outcome import GOOD, INTERRUPTED, REFUSED, Outcome, Status
+from model.site.load import load_site
+
+
+def application(text: str = "") -> typer.Typer:
+    """
+    Return an empty application for a flow with several commands. `text` is its help, kept as written after a `\\b` line.
+    """
+    return typer.Typer(
+        help=text or None,
+        rich_markup_mode=None,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120},
+    )
+
+
+def run(command: typer.Typer | Callable[..., int], name: str) -> NoReturn:
+    """
+    Run a flow's application, or its one command, with the process's arguments, and exit with its code.
+
+    `name` is the module's, as in `flows.firewall`.
+    """
+    sys.exit(execute(command, name, sys.argv[1:]))
+
+
+def execute(command: typer.Typer | Callable[..., int], name: str, arguments: Sequence[str]) -> int:
+    """
+    Return the exit code of a command. Wrong arguments are 1 here, since 2 means drift.
+    """
+    app = command if isinstance(command, typer.Typer) else application()
+    if app is not command:
+        app.command()(command)
+    program = f"python -m {name}"
+    try:
+        code: Any = app(args=list(arguments), prog_name=program, standalone_mode=False)
+        sys.stdout.flush()
+    except TyperException as error:
+        return _usage(name, program, arguments, error.format_message().replace("Value error, ", ""))
+    except (Abort, KeyboardInterrupt):
+        return INTERRUPTED
+    except FleetError as error:
+        Screen(Options()).error(str(error), error.next_step)
+        return REFUSED
+    except BrokenPipeError:
+        # Whoever read standard output has had enough; Python must not complain again when it closes the stream.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return REFUSED
+    return code if isinstance(code, int) else GOOD
+
+
+def _usage(name: str, program: str, arguments: Sequence[str], message: str) -> int:
+    """Tell what is wrong with the arguments; if they ask for a report and name a site that loads, write one that says so."""
+    target = _said(arguments, "--json")
+    step = f"`{program} --help` shows what there is, with an example"
+    options = Options(
+        Path(_said(arguments, "--inventory") or os.environ.get(ENVIRONMENT) or DEFAULT_INVENTORY), json=target
+    )
+    screen = Screen(options)
+    screen.error(message, step)
+    if target is None:
+        return REFUSED
+    try:
+        site = load_site(options.inventory)
+    except FleetError:
+        return REFUSED
+    job = Run(name.rpartition(".")[2], options, datetime.now(UTC))
+    told = Outcome(CONTROLLER, "arguments", Status.FAILED, message, step)
+    return publish(job, job.report(site.name, (), Ingredients((told,), hosts=(), forced=REFUSED)), screen)
+
+
+def _said(arguments: Sequence[str], flag: str) -> str | None:
+    """Find a flag's value in arguments that could not be parsed."""
+    for index, argument in enumerate(arguments):
+        if argument.startswith(f"{flag}="):
+            return argument.partition("=")[2]
+        if argument == flag and index + 1 < len(arguments):
+            return arguments[index + 1]
+    return None

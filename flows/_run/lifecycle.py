@@ -1,0 +1,144 @@
+"""What does every flow do around its own work: load, lint, lock, time, catch, report, exit?"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from signal import SIGHUP, SIGTERM, Handlers, getsignal, signal
+from threading import current_thread, main_thread
+from types import FrameType
+from typing import NoReturn
+
+from flows._run import folder
+from flows._run.context import Context, Ingredients
+from flows._run.lock import site_lock
+from flows._run.options import Options
+from flows._run.publish import CONTROLLER, Run, publish, refuse_site
+from flows._run.screen import Screen
+from model import lint
+from model.errors import FleetError, HostError, SchemaErrors
+from model.report.outcome import INTERRUPTED, REFUSED, Outcome, Status
+from model.report.waivers import expired, waive_outcomes
+from model.site.load import load_site
+from model.site.select import select
+
+__all__ = ["Context", "Ingredients", "conduct", "terminable"]
+
+Body = Callable[[Context], Ingredients]
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    run: Run
+    body: Body
+    changes: bool
+    lint_first: bool
+
+
+def conduct(flow: str, options: Options, body: Body, *, changes: bool = False, lint_first: bool = True) -> int:
+    """
+    Run a flow's body between loading the site and reporting; return the exit code.
+
+    `changes`: the body may change hosts or `state/`, so the site's lock is held, unless it is a dry run. `lint_first`: errors that
+    lint finds stop the flow. Every exception ends as a message; with a loaded site also as a report.
+    """
+    run = Run(flow, options, datetime.now(UTC))
+    screen = Screen(options)
+    try:
+        with terminable():
+            return _conducted(_Work(run, body, changes, lint_first), screen)
+    except KeyboardInterrupt:
+        screen.error("interrupted")
+        return INTERRUPTED
+
+
+def _conducted(work: _Work, screen: Screen) -> int:
+    options = work.run.options
+    try:
+        folder.check_writable(options.json)
+        site = load_site(options.inventory)
+    except SchemaErrors as error:
+        return refuse_site(work.run, error, screen)
+    except FleetError as error:
+        screen.error(str(error), error.next_step)
+        return REFUSED
+    kept: list[Outcome] = []
+    hosts: tuple[str, ...] = ()
+    try:
+        hosts = select(site, options.limit)
+        made = _made(work, Context(site, options, hosts, work.run.started, screen, kept))
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the one place where the controller's own failures end
+        made = _failure(work.run, error, screen)
+    made = replace(made, outcomes=(*kept, *made.outcomes))
+    return publish(work.run, work.run.report(site.name, hosts, made), screen)
+
+
+def _made(work: _Work, context: Context) -> Ingredients:
+    if work.lint_first:
+        errors = [finding for finding in lint.findings(context.site) if finding.severity == "error"]
+        if errors:
+            return _unsound(work.run, errors)
+    with ExitStack() as held:
+        if work.changes and not context.options.dry_run:
+            held.enter_context(site_lock(context.options.inventory, work.run.flow))
+        made = work.body(context)
+    return _waived(made, context) if work.lint_first else made
+
+
+def _waived(made: Ingredients, context: Context) -> Ingredients:
+    """Mark what the site answers for; a waiver whose date has passed is a finding of its own."""
+    today = context.started.date()
+    waivers = context.site.settings.waivers
+    return replace(made, outcomes=(*waive_outcomes(made.outcomes, waivers, today), *expired(waivers, today)))
+
+
+def _unsound(run: Run, errors: list[lint.Finding]) -> Ingredients:
+    message = f"lint finds {len(errors)} errors in the site's files"
+    told = Outcome(CONTROLLER, run.flow, Status.FAILED, message, "correct them; `python -m flows.lint` checks again")
+    findings = [finding.to_json() for finding in errors]
+    return Ingredients((told,), hosts=(), forced=REFUSED, extra={"findings": findings})
+
+
+def _failure(run: Run, error: BaseException, screen: Screen) -> Ingredients:
+    """Tell of an exception and turn it into an outcome; the exit code is the one its kind stands for."""
+    if isinstance(error, HostError):
+        told = Outcome(error.host, run.flow, Status.FAILED, error.message, error.next_step)
+        return Ingredients((told,), hosts=())
+    if isinstance(error, KeyboardInterrupt):
+        told = Outcome(CONTROLLER, run.flow, Status.FAILED, "interrupted", "run again: what was done is kept")
+        return Ingredients((told,), hosts=(), forced=INTERRUPTED)
+    if isinstance(error, FleetError):
+        message, step = str(error), error.next_step
+    else:
+        message = f"unforeseen: {type(error).__name__}: {error}"
+        step = "report this as a bug, with -v's output"
+    screen.error(message, step)
+    if run.options.verbose:
+        screen.error("".join(traceback.format_exception(error)))
+    return Ingredients((Outcome(CONTROLLER, run.flow, Status.FAILED, message, step),), hosts=(), forced=REFUSED)
+
+
+@contextmanager
+def terminable() -> Iterator[None]:
+    """
+    Let SIGTERM and a closed terminal end the block as Ctrl-C does, so that what is armed or locked is let go in order.
+    """
+    if current_thread() is not main_thread():
+        yield
+        return
+
+    def interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
+        raise KeyboardInterrupt
+
+    # A run started with nohup ignores SIGHUP and must go on doing so.
+    caught = [number for number in (SIGTERM, SIGHUP) if getsignal(number) is Handlers.SIG_DFL]
+    for number in caught:
+        signal(number, interrupt)
+    try:
+        yield
+    finally:
+        for number in caught:
+            signal(number, Handlers.SIG_DFL)

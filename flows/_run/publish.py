@@ -1,0 +1,111 @@
+"""How does what a flow found become a report in its folder, on the screen, and an exit code?"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from flows._render import html, junit, metrics, sarif
+from flows._run import folder as _folder
+from flows._run.context import Ingredients
+from flows._run.options import Options
+from flows._run.screen import Screen
+from model.errors import SchemaErrors
+from model.lint import from_schema
+from model.report.outcome import GOOD, REFUSED, Outcome, Status, worst
+from model.report.report import Report, silent
+from model.verify.proof import summary
+
+CONTROLLER = "controller"
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Which flow ran, how it was asked to, when it began (UTC)."""
+
+    flow: str
+    options: Options
+    started: datetime
+
+    def report(self, site: str, hosts: tuple[str, ...], made: Ingredients) -> Report:
+        """Put the report together; a host that must be heard of and was not becomes `missing`."""
+        expected = hosts if made.hosts is None else made.hosts
+        quiet = silent(expected, made.outcomes) if made.forced == GOOD else []
+        lost = tuple(
+            Outcome(host, self.flow, Status.MISSING, "nothing was heard of it", "run again with -v; report it as a bug")
+            for host in quiet
+        )
+        return Report(
+            flow=self.flow,
+            site=site,
+            run="",
+            started=self.started,
+            ended=datetime.now(UTC),
+            hosts=expected,
+            outcomes=made.outcomes + lost,
+            cells=made.cells,
+            probes=made.probes,
+            loss=made.loss,
+            forced=made.forced,
+            extra=made.extra,
+        )
+
+
+def publish(run: Run, report: Report, screen: Screen) -> int:
+    """
+    Write the run's folder and what `--json` asks for, show the summary, return the exit code.
+
+    A report that cannot be written is told and costs exit 1: what happened is still shown.
+    """
+    document: Mapping[str, object] = {}
+    folder: Path | None = None
+    failed = GOOD
+    texts: dict[str, str] = {}
+
+    def files(name: str) -> Mapping[str, str]:
+        nonlocal document
+        document = replace(report, run=name).to_json()
+        texts.update(renderings(document))
+        return texts
+
+    try:
+        _, folder = _folder.write_run(run.options.inventory, run.flow, run.started, files)
+        _folder.hand_over(run.options.json, texts["report.json"], screen.text)
+    except OSError as error:
+        screen.error(f"the report cannot be written: {error}", "make room or give the right to write, then run again")
+        failed = REFUSED
+    screen.summary(document or report.to_json(), folder)
+    return worst((report.exit, failed))
+
+
+def renderings(document: Mapping[str, object]) -> dict[str, str]:
+    """Return the texts of a run's folder by file name."""
+    text = _folder.canonical(document)
+    texts = {"report.json": text, "report.xml": junit.render(document), "report.html": html.render(document)}
+    if document.get("checks"):
+        texts |= {"report.sarif": sarif.render(document), "metrics.prom": metrics.render(document)}
+    if document.get("cells") is not None:
+        texts[_folder.PROOF] = json.dumps(summary(document), separators=(",", ":")) + "\n"
+    return texts
+
+
+def refuse_site(run: Run, error: SchemaErrors, screen: Screen) -> int:
+    """
+    Tell what is wrong with a site that could not be loaded; with `--json` as a report too, outside the broken folder.
+    """
+    screen.error(f"the site in {run.options.inventory} cannot be loaded:\n{error}")
+    if run.options.json:
+        findings = [finding.to_json() for finding in from_schema(error.errors)]
+        count = f"{len(findings)} wrong values in the site's files"
+        told = Outcome(CONTROLLER, run.flow, Status.FAILED, count, "correct what `findings` lists")
+        made = Ingredients(outcomes=(told,), hosts=(), forced=REFUSED, extra={"findings": findings})
+        name = run.options.inventory.resolve().name
+        try:
+            text = _folder.canonical(run.report(name, (), made).to_json())
+            _folder.hand_over(run.options.json, text, screen.text)
+        except OSError as failure:
+            screen.error(f"the report cannot be written: {failure}")
+    return REFUSED

@@ -1,0 +1,99 @@
+"""What does a person see? The only module that prints."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from flows._render.findings import Document
+from flows._render.summary import Line, summary
+from flows._render.words import printable
+from flows._run.options import Options
+
+Advance = Callable[[int], None]
+
+
+class Screen:
+    """
+    Standard output and standard error of one run, as its flags want them.
+
+    Standard output carries the summary or, with `--json -`, the report alone; progress and errors go to standard error.
+    """
+
+    def __init__(self, options: Options) -> None:
+        self.options = options
+        self.out = _console(sys.stdout, options)
+        self.err = _console(sys.stderr, options)
+        self.told: set[str] = set()
+
+    @property
+    def calm(self) -> bool:
+        """True when only errors are wanted."""
+        return self.options.quiet or self.options.json_on_stdout
+
+    def say(self, line: str) -> None:
+        """Tell what is going on, on standard error; nothing when calm."""
+        if not self.calm:
+            _print(self.err, Line(line))
+
+    def error(self, message: str, step: str = "") -> None:
+        """Tell why the run cannot go on; the summary will not say it again."""
+        self.told.add(message)
+        for number, line in enumerate(message.splitlines() or [""]):
+            _print(self.err, Line(line, "red") if number else Line(f"error: {line}", "bold red"))
+        if step:
+            _print(self.err, Line(f"next: {step}", indent=2))
+
+    def summary(self, report: Document, folder: Path | None) -> None:
+        """Show what came of the run; when calm only its verdict, on standard error, and only if it is not good."""
+        lines = summary(report, folder, self.options.verbose, self.told)
+        if not self.calm:
+            for line in lines:
+                _print(self.out, line)
+        elif self.options.quiet and report["exit"] and lines:
+            _print(self.err, lines[0])
+
+    def text(self, text: str) -> None:
+        """Write finished text, such as JSON, to standard output as it is."""
+        sys.stdout.write(text)
+        sys.stdout.flush()
+
+    def lines(self, lines: list[Line]) -> None:
+        """Show lines on standard output."""
+        for line in lines:
+            _print(self.out, line)
+
+    @contextmanager
+    def progress(self, total: float | None, label: str) -> Iterator[Advance]:
+        """Show a bar on a terminal while the block runs; `total` None is of unknown length."""
+        if self.calm or not self.err.is_terminal:
+            yield lambda _steps: None
+            return
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        with Progress(*columns, console=self.err, transient=True) as bar:
+            task = bar.add_task(label, total=total)
+            yield lambda steps: bar.advance(task, steps)
+
+
+def _console(stream: object, options: Options) -> Console:
+    return Console(
+        # Streams of tests and of the terminal alike: rich asks for more than it uses.
+        file=stream,  # type: ignore[arg-type]
+        no_color=True if options.no_color else None,
+        highlight=False,
+        markup=False,
+        emoji=False,
+    )
+
+
+def _print(console: Console, line: Line) -> None:
+    """Print a line, folded at the terminal's width under its own indent; as one line into files and pipes."""
+    width = console.width if console.is_terminal else None
+    style = line.style if console.is_terminal else ""
+    for part in line.folded(width, printable):
+        console.print(part, style=style, soft_wrap=True)

@@ -1,0 +1,1 @@
+"""Making a site, and the documents that follow from one."""

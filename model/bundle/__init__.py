@@ -1,0 +1,1 @@
+"""What a bundle holds, and whether it is whole."""

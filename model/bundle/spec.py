@@ -1,0 +1,121 @@
+"""What must be fetched for one Kubernetes, one architecture, one pod network?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from model.bundle import sources
+from model.bundle.bundle import Architecture
+from model.bundle.items import Needed
+from model.bundle.sources import Network, Program, Sources
+from model.errors import BundleError
+
+
+@dataclass(frozen=True, slots=True)
+class WishedFile:
+    """A publisher's file, and the programs in it with every name filled in."""
+
+    address: str
+    checksum: str
+    version: str
+    programs: tuple[Program, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class WishedImage:
+    """An image by name and tag."""
+
+    name: str
+    tag: str
+    needed: Needed
+
+    @property
+    def reference(self) -> str:
+        """Name and tag, as a pod names the image."""
+        return f"{self.name}:{self.tag}"
+
+
+@dataclass(frozen=True, slots=True)
+class WishedManifest:
+    """A file of Kubernetes objects."""
+
+    name: str
+    address: str
+    version: str
+    needed: Needed
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """All of it; `packages` are names of Debian packages, without what they depend on."""
+
+    kubernetes: str
+    architecture: Architecture
+    network: Network
+    suites: tuple[str, ...]
+    files: tuple[WishedFile, ...]
+    images: tuple[WishedImage, ...]
+    manifests: tuple[WishedManifest, ...]
+    packages: tuple[str, ...]
+
+
+def compose(
+    known: Sources, version: str | None, architecture: Architecture, suites: Sequence[str], network: Network
+) -> Wish:
+    """
+    Return what to fetch. `version` is a Kubernetes such as 1.36 or 1.36.3; None is the sources' own. No `suites` are all of them.
+
+    Raises BundleError for what the sources do not know.
+    """
+    versions = _versions(known, version)
+    unknown = sorted(set(suites) - set(known.debian.suites))
+    if unknown:
+        raise _unknown("suite", ", ".join(unknown), known.debian.suites)
+    return Wish(
+        kubernetes=versions["kubernetes"],
+        architecture=architecture,
+        network=network,
+        suites=tuple(dict.fromkeys(suites)) or tuple(known.debian.suites),
+        files=tuple(_file(file, versions[file.component], architecture) for file in known.files),
+        images=tuple(
+            WishedImage(image.name, image.tag.format(version=versions[image.component]), image.needed)
+            for image in known.images
+            if image.network in (None, network)
+        ),
+        manifests=tuple(
+            WishedManifest(
+                manifest.name,
+                manifest.address.format(version=versions[manifest.component], architecture=architecture),
+                versions[manifest.component],
+                manifest.needed,
+            )
+            for manifest in known.manifests
+            if manifest.network in (None, network)
+        ),
+        packages=known.debian.packages,
+    )
+
+
+def _versions(known: Sources, version: str | None) -> dict[str, str]:
+    minor, patch = (version or known.kubernetes), ""
+    if minor.count(".") > 1:
+        minor, _, patch = minor.rpartition(".")
+    if minor not in known.versions:
+        raise _unknown("Kubernetes", version or minor, known.versions)
+    found = dict(known.versions[minor])
+    return found | ({"kubernetes": f"{minor}.{patch}"} if patch else {})
+
+
+def _file(file: sources.File, version: str, architecture: str) -> WishedFile:
+    words = {"version": version, "architecture": architecture}
+    programs = tuple(program.model_copy(update={"member": program.member.format(**words)}) for program in file.programs)
+    return WishedFile(file.address.format(**words), file.checksum.format(**words), version, programs)
+
+
+def _unknown(what: str, name: str, known: object) -> BundleError:
+    listed = ", ".join(known) if isinstance(known, dict) else ""
+    return BundleError(
+        f"the sources know no {what} {name}; they know {listed}",
+        "choose one of them, or name another file with --sources",
+    )

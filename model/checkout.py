@@ -1,0 +1,10 @@
+"""Where the parts of this checkout lie that are not Python."""
+
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+TEMPLATES = ROOT / "templates"
+# Shell that runs on hosts.
+HOST_SCRIPTS = TEMPLATES / "host"
+# The reference site, which `flows.site init` starts from.
+REFERENCE = ROOT / "inventory"

@@ -1,0 +1,1 @@
+"""What a host should hold, and what it says of itself."""

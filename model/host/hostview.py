@@ -1,0 +1,89 @@
+"""What one host's own account adds to the packets: its rules, its listeners, which interface holds which address."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+
+from model import bits
+from model.base import Address
+from model.packets.netfilter import Chains
+
+# The kernel keeps 15 characters of a process's name.
+_COMM = 15
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """A socket that waits for others: `address` as text, wildcard included; `process` empty where nobody could tell."""
+
+    protocol: str
+    address: str
+    port: int
+    process: str
+
+
+@dataclass(frozen=True, slots=True)
+class HostView:
+    """
+    Rules by IP version (4, 6; a missing one was not read), interfaces by address, listeners.
+
+    `nft` is what `nft -j list ruleset` printed, as text: it is rarely needed. `conntrack`: (limit, in use), zeros where connections are
+    not tracked.
+    """
+
+    chains: Mapping[int, Chains]
+    interfaces: Mapping[str, str] = field(default_factory=dict)
+    listeners: tuple[Listener, ...] = ()
+    sshd_port: int = 22
+    nft: str = ""
+    conntrack: tuple[int, int] = (0, 0)
+
+    def listening(self, protocol: str, address: Address) -> dict[int, str]:
+        """Return the ports, with their owners, that answer at this address."""
+        return {
+            each.port: each.process
+            for each in self.listeners
+            if each.protocol == protocol and _serves(each.address, address)
+        }
+
+    def open_ports(self, protocol: str) -> int:
+        """Return every port something listens on, other than on loopback only."""
+        return bits.from_ports(
+            each.port for each in self.listeners if each.protocol == protocol and not _loopback(each.address)
+        )
+
+
+def is_named(process: str, names: Collection[str]) -> bool:
+    """
+    Tell whether a process, by the name that the kernel keeps of it, is one of those named.
+    """
+    return bool(process) and process[:_COMM] in {name[:_COMM] for name in names}
+
+
+def _plain(text: str) -> str:
+    return text.partition("%")[0].strip("[]")
+
+
+def _loopback(text: str) -> bool:
+    plain = _plain(text)
+    return plain not in ("*", "") and ip_address(plain).is_loopback
+
+
+def _serves(text: str, address: Address) -> bool:
+    plain = _plain(text)
+    if plain in ("*", ""):
+        return True
+    bound = ip_address(plain)
+    if bound.is_unspecified:
+        # An IPv6 wildcard socket usually takes IPv4 as well.
+        return bound.version == address.version or bound.version == 6
+    return bound == address
+
+
+def harmless(rows: Iterable[tuple[int, str]], listening: int) -> dict[int, str]:
+    """
+    Return, of (port, request) pairs, those whose port something listens on.
+    """
+    return {port: request for port, request in rows if listening & (1 << port)}

@@ -1,0 +1,41 @@
+"""Which systemd units should run on a server, and from which stage of its life on?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from model.site.hosts import Machine
+from model.site.site import Site
+
+Stage = Literal["firewall", "prepared", "member"]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A unit, the stage that brings it, and units that may stand for it. `once`: it has done its work at boot, if it was there by then."""
+
+    name: str
+    since: Stage
+    instead: tuple[str, ...] = ()
+    once: bool = False
+
+
+def units(site: Site, machine: Machine) -> tuple[Wanted, ...]:
+    """
+    Return the units of one server.
+    """
+    if machine.kind != "server":
+        return ()
+    found = [
+        Wanted("ufw.service", "firewall", once=True),
+        Wanted("ssh.service", "firewall", ("ssh.socket",)),
+        Wanted("ssh.socket", "firewall", ("ssh.service",)),
+    ]
+    if site.settings.ntp:
+        found.append(Wanted("chrony.service", "prepared"))
+    if machine.node:
+        found += [Wanted("containerd.service", "member"), Wanted("kubelet.service", "member")]
+    if machine.node == "control_plane" and site.settings.kubernetes.endpoint.provider == "keepalived":
+        found += [Wanted("haproxy.service", "member"), Wanted("keepalived.service", "member")]
+    return tuple(found)

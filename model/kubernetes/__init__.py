@@ -1,0 +1,1 @@
+"""What the cluster should be, and what its API says of it."""

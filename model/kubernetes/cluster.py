@@ -1,0 +1,204 @@
+"""What does a cluster say of itself - nodes, workloads, Services, storage - in the words this project asks for?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from ipaddress import ip_address, ip_network
+
+from model.base import Address, Network
+from model.kubernetes.manifests import Manifest, condition, holds
+
+# The API's own name inside the cluster.
+API_NAME = "kubernetes.default.svc.cluster.local"
+_ROLE = "node-role.kubernetes.io/"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Taint:
+    """A taint, as `kubectl taint` spells it."""
+
+    key: str
+    value: str
+    effect: str
+
+    def __str__(self) -> str:
+        return f"{self.key}={self.value}:{self.effect}" if self.value else f"{self.key}:{self.effect}"
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """
+    A node as the API has it.
+
+    `networked`: its network is declared up (a CNI that says nothing counts as up), `why` what it says while it is not ready,
+    `revision` the object's resource version.
+    """
+
+    name: str
+    ready: bool
+    networked: bool
+    why: str
+    roles: frozenset[str]
+    labels: Mapping[str, str]
+    annotations: Mapping[str, str]
+    taints: tuple[Taint, ...]
+    kubelet: str
+    runtime: str
+    kernel: str
+    system: str
+    addresses: tuple[Address, ...]
+    pod_cidrs: tuple[Network, ...]
+    schedulable: bool
+    revision: str
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """A DaemonSet, Deployment or StatefulSet: pods wanted, and pods that are ready and of the newest generation."""
+
+    kind: str
+    namespace: str
+    name: str
+    wanted: int
+    ready: int
+    current: bool
+
+    @property
+    def complete(self) -> bool:
+        """Tell whether every wanted pod is ready, and of the newest generation."""
+        return self.current and self.ready >= self.wanted
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.namespace}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class ServicePort:
+    """A port of a Service: its own, and the one on every node (0: none)."""
+
+    protocol: str
+    port: int
+    node_port: int
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A Service: `addresses` inside the cluster, `external` those that it answers at beside them."""
+
+    namespace: str
+    name: str
+    kind: str
+    addresses: tuple[Address, ...]
+    external: tuple[Address, ...]
+    ports: tuple[ServicePort, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StorageClass:
+    """A storage class; `preferred` where it is the default."""
+
+    name: str
+    provisioner: str
+    preferred: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterFacts:
+    """One look at a cluster. `system`: pods of kube-system by (node, name), and whether each is ready."""
+
+    version: str
+    nodes: tuple[Node, ...]
+    workloads: tuple[Workload, ...]
+    services: tuple[Service, ...]
+    storage_classes: tuple[StorageClass, ...]
+    system: Mapping[tuple[str, str], bool]
+
+    def node(self, name: str) -> Node | None:
+        """Return one node; None where the cluster has none of the name."""
+        return next((node for node in self.nodes if node.name == name), None)
+
+
+def read_node(said: Manifest) -> Node:
+    """
+    Read a Node object.
+    """
+    meta, spec, status = said["metadata"], said.get("spec", {}), said.get("status", {})
+    labels = meta.get("labels") or {}
+    info = status.get("nodeInfo", {})
+    cidrs = spec.get("podCIDRs") or ([spec["podCIDR"]] if spec.get("podCIDR") else [])
+    ready = condition(said, "Ready")
+    return Node(
+        name=meta["name"],
+        ready=ready.get("status") == "True",
+        networked=condition(said, "NetworkUnavailable").get("status", "False") == "False",
+        why=str(ready.get("message", "it has said nothing yet")),
+        roles=frozenset(key.removeprefix(_ROLE) for key in labels if key.startswith(_ROLE)),
+        labels=labels,
+        annotations=meta.get("annotations") or {},
+        taints=tuple(Taint(one["key"], one.get("value") or "", one["effect"]) for one in spec.get("taints") or ()),
+        kubelet=info.get("kubeletVersion", ""),
+        runtime=info.get("containerRuntimeVersion", ""),
+        kernel=info.get("kernelVersion", ""),
+        system=info.get("osImage", ""),
+        addresses=tuple(
+            ip_address(one["address"]) for one in status.get("addresses") or () if one["type"] == "InternalIP"
+        ),
+        pod_cidrs=tuple(ip_network(cidr) for cidr in cidrs),
+        schedulable=not spec.get("unschedulable"),
+        revision=meta.get("resourceVersion", ""),
+    )
+
+
+def read_workload(said: Manifest) -> Workload:
+    """
+    Read a DaemonSet, Deployment or StatefulSet.
+    """
+    meta, status = said["metadata"], said.get("status", {})
+    if said["kind"] == "DaemonSet":
+        wanted, ready = status.get("desiredNumberScheduled", 0), status.get("numberReady", 0)
+        updated = status.get("updatedNumberScheduled", 0)
+    else:
+        wanted, ready = said.get("spec", {}).get("replicas", 1), status.get("readyReplicas", 0)
+        updated = status.get("updatedReplicas", 0)
+    current = status.get("observedGeneration", 0) >= meta.get("generation", 0) and updated >= wanted
+    return Workload(said["kind"], meta["namespace"], meta["name"], wanted, ready, current)
+
+
+def read_service(said: Manifest) -> Service:
+    """
+    Read a Service.
+    """
+    meta, spec = said["metadata"], said["spec"]
+    balancers = said.get("status", {}).get("loadBalancer", {}).get("ingress") or ()
+    external = (*(spec.get("externalIPs") or ()), *(one["ip"] for one in balancers if one.get("ip")))
+    return Service(
+        meta["namespace"],
+        meta["name"],
+        spec.get("type", "ClusterIP"),
+        tuple(ip_address(one) for one in spec.get("clusterIPs") or () if one and one != "None"),
+        tuple(dict.fromkeys(ip_address(one) for one in external)),
+        tuple(
+            ServicePort(one.get("protocol", "TCP").lower(), one["port"], one.get("nodePort", 0))
+            for one in spec.get("ports") or ()
+        ),
+    )
+
+
+def read_storage_class(said: Manifest) -> StorageClass:
+    """
+    Read a StorageClass.
+    """
+    mark = (said["metadata"].get("annotations") or {}).get("storageclass.kubernetes.io/is-default-class")
+    return StorageClass(said["metadata"]["name"], said["provisioner"], mark == "true")
+
+
+def system_pods(pods: Iterable[Manifest]) -> dict[tuple[str, str], bool]:
+    """
+    Say of each pod whether it is ready, by its node and name; those that ended for good are left out.
+    """
+    return {
+        (pod.get("spec", {}).get("nodeName", ""), pod["metadata"]["name"]): holds(pod, "Ready")
+        for pod in pods
+        if pod.get("status", {}).get("phase") != "Succeeded"
+    }

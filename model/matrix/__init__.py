@@ -1,0 +1,1 @@
+"""What the port matrix lets through, and what has to be asked of the organisation for it."""

@@ -1,0 +1,67 @@
+"""Who may reach the ports of Services on a node, where DNAT takes their packets past the host's firewall?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from model.base import Address, Network
+from model.matrix.matrix import Rule, host_rules
+from model.site.hosts import Machine
+from model.site.rows import Interval
+from model.site.site import Site
+
+RANGE: Interval = (30000, 32767)
+_PROTOCOLS = ("tcp", "udp")
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """
+    Admit or refuse these sources, all of one family, to ports (inclusive) of one protocol.
+
+    `destination` None: whatever address of the host. `rows` are those of the matrix that say so.
+    """
+
+    admit: bool
+    sources: tuple[Network, ...]
+    destination: Address | None
+    protocol: str
+    interval: Interval
+    rows: tuple[str, ...]
+
+    @property
+    def version(self) -> int:
+        """The IP version of its sources."""
+        return self.sources[0].version
+
+
+def gates(site: Site, machine: Machine, within: Interval = (1, 65535)) -> tuple[Gate, ...]:
+    """
+    Return what the port matrix says of a machine's ports within an interval, in the order in which it must be asked.
+
+    What no gate admits is refused.
+    """
+    found: dict[tuple[bool, int, Address | None, str, Interval], list[Rule]] = {}
+    for rule in host_rules(site, machine):
+        low, high = max(rule.interval[0], within[0]), min(rule.interval[1], within[1])
+        if rule.protocol in _PROTOCOLS and low <= high:
+            key = (rule.action == "allow", rule.version, rule.destination, rule.protocol, (low, high))
+            found.setdefault(key, []).append(rule)
+    # Refusals come first, as in the matrix; among admissions no order matters.
+    return tuple(_gates(sorted(found.items(), key=lambda item: item[0][0])))
+
+
+def _gates(found: Iterable[tuple[tuple[bool, int, Address | None, str, Interval], list[Rule]]]) -> Iterator[Gate]:
+    for (admit, _, destination, protocol, interval), rules in found:
+        rows = tuple(dict.fromkeys(rule.row for rule in rules))
+        yield Gate(admit, _disjoint(rule.source for rule in rules), destination, protocol, interval, rows)
+
+
+def _disjoint(networks: Iterable[Network]) -> tuple[Network, ...]:
+    """Leave out what another one holds: nftables takes no overlapping elements."""
+    found: list[Network] = []
+    for network in sorted(set(networks), key=lambda each: (each.prefixlen, int(each.network_address))):
+        if not any(network.subnet_of(wider) for wider in found):  # type: ignore[arg-type]
+            found.append(network)
+    return tuple(found)

@@ -1,0 +1,1 @@
+"""How a kernel judges a packet: iptables, nftables, sockets."""

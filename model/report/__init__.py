@@ -1,0 +1,1 @@
+"""Outcomes, cells, waivers: what a run comes to."""

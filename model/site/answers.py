@@ -1,0 +1,142 @@
+"""What must an organisation tell before a site can be written down?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from ipaddress import IPv4Network, ip_address
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
+from pydantic_core import PydanticCustomError
+
+from model.base import Address, Declared, Domain, Name, Network, RoleName, Text
+from model.site.settings import EMAIL, VERSION, Port
+
+# `10.0.1.11`, `10.0.1.11,fd00::11` or `cp-1=10.0.1.11,fd00::11`.
+SERVER = r"^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?=)?[0-9a-fA-F:.]+(,[0-9a-fA-F:.]+)?$"
+
+
+def _is_server(text: str) -> str:
+    try:
+        server(text, "")
+    except ValueError as error:
+        raise PydanticCustomError("server_address", "is no IP address") from error
+    return text
+
+
+ServerText = Annotated[str, StringConstraints(pattern=SERVER), AfterValidator(_is_server)]
+CertificateMethod = Literal["letsencrypt-http01", "letsencrypt-dns01", "organisation", "internal-ca"]
+PREFIXES = {
+    "control_plane": "cp",
+    "worker": "w",
+    "database": "db",
+    "storage": "st",
+    "call": "call",
+    "li": "li",
+    "monitoring": "mon",
+}
+
+
+class Answers(Declared):
+    """
+    Everything `python -m flows.site init` asks for. Networks are lists of CIDRs, one of each IP family.
+
+    `servers` are lists by role: an address (and its IPv6 address after a comma), with a name before `=` where the usual one will not
+    do. A server under several roles has them all.
+    """
+
+    name: Name = Field("production", description="A short name for the site, as reports carry it")
+    domain: Domain = Field(description="Primary domain; the homeserver is matrix.<domain>")
+    concurrent_users: int = Field(100, ge=1, le=1_000_000, description="Expected number of users at the same time")
+    federation: bool = Field(False, description="Talk to other homeservers?")
+    organisation_contact: str = Field("", description="Who at the organisation answers questions")
+    main_network: tuple[Network, ...] = Field(min_length=1, description="CIDRs of the servers' network")
+    main_gateway: tuple[Address, ...] = Field((), description="Its gateway addresses")
+    servers: dict[RoleName, tuple[ServerText, ...]] = Field(min_length=1, description="Servers by role")
+    ssh_user: Text = Field("deploy", description="User of the SSH connections; root, or one with sudo")
+    ssh_port: Port = Field(22, description="SSH port of the servers")
+    management: tuple[Network, ...] = Field(min_length=1, description="Networks from which deployers use SSH")
+    admins: tuple[Network, ...] = Field((), description="Networks of administrators' browsers; the same if empty")
+    ingress_addresses: tuple[Address, ...] = Field(min_length=1, description="External addresses of the ingress")
+    ingress_servers: tuple[Name, ...] = Field((), description="Servers behind them; the first worker if empty")
+    turn: bool = Field(True, description="Calls between two: TURN server?")
+    turn_addresses: tuple[Address, ...] = Field((), description="External addresses of the TURN server")
+    livekit: bool = Field(True, description="Group calls: LiveKit?")
+    livekit_addresses: tuple[Address, ...] = Field((), description="External addresses of LiveKit")
+    dns: tuple[Address, ...] = Field(min_length=1, description="Name servers")
+    ntp: tuple[Address, ...] = Field(min_length=1, description="Time servers")
+    api_name: Domain | None = Field(None, description="DNS name of the Kubernetes API; api.<domain> if empty")
+    api_address: Address | None = Field(None, description="A free address of the servers' network for it")
+    api_provider: Literal["keepalived", "organisation"] = Field("keepalived", description="Who holds that address")
+    pod_network: tuple[Network, ...] = Field((IPv4Network("10.244.0.0/16"),), description="Pod network CIDRs")
+    service_network: tuple[Network, ...] = Field((IPv4Network("10.96.0.0/12"),), description="Service network CIDRs")
+    kubernetes_version: Annotated[str, StringConstraints(pattern=VERSION)] = Field("1.36", description="Version")
+    cni: Literal["calico", "cilium", "flannel"] = Field("calico", description="Pod network plugin")
+    certificates: CertificateMethod = Field("letsencrypt-http01", description="Where certificates come from")
+    email: Annotated[str, StringConstraints(pattern=EMAIL)] | None = Field(
+        None, description="Contact for Let's Encrypt"
+    )
+    certificate: Text | None = Field(None, description="Certificate file (PEM), if the organisation provides it")
+    private_key: Text | None = Field(None, description="Its private key file (PEM)")
+    li: bool = Field(True, description="Lawful intercept?")
+    li_network: tuple[Network, ...] = Field((), description="CIDRs of the isolated LI network")
+    li_gateway: tuple[Address, ...] = Field((), description="Its gateway addresses")
+    li_dns: tuple[Address, ...] = Field((), description="Name servers of the LI network")
+    li_ingress: tuple[Address, ...] = Field((), description="Addresses of the LI ingress; the LI servers' if empty")
+    li_clients: tuple[Network, ...] = Field((), description="Networks of LI administrators; the LI network if empty")
+    li_access: Literal["vpn", "physical", "other"] = Field("vpn", description="How LI administrators get there")
+    li_certificates: Literal["letsencrypt-dns01", "organisation", "internal-ca"] = Field(
+        "internal-ca", description="Where LI's certificates come from"
+    )
+    egress: Literal["open", "closed"] = Field("closed", description="Way to the internet after installation")
+    monitoring: bool = Field(True, description="Prometheus, Grafana and Loki on a server of their own?")
+    antivirus: bool = Field(True, description="Scan media for viruses?")
+    push_notifications: bool = Field(False, description="Apple's and Google's push services?")
+    smtp: bool = Field(False, description="Mail notifications?")
+    firewall_contact: str = Field("", description="Who runs the perimeter firewall")
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        """Refuse roles that nobody knows, and what lacks something that another answer makes necessary."""
+        unknown = sorted(set(self.servers) - set(PREFIXES))
+        if unknown:
+            raise ValueError(f"servers: no role {', '.join(unknown)}; roles are {', '.join(PREFIXES)}")
+        missing = lacking(self.model_dump())
+        if missing:
+            raise ValueError(f"also needs {', '.join(missing)}")
+        return self
+
+
+def lacking(given: Mapping[str, Any]) -> dict[str, str]:
+    """
+    Return the answers that others make necessary and that are absent or empty, each with what would make it needless.
+
+    `given` may be incomplete and wrong otherwise: what it does not say has its default.
+    """
+    said = {name: field.default for name, field in Answers.model_fields.items()} | dict(given)
+    servers = said["servers"] if isinstance(said["servers"], Mapping) else {}
+    own_method = said["certificates"] == "organisation"
+    needs = {
+        "turn_addresses": (said["turn"], "`turn: false`"),
+        "livekit_addresses": (said["livekit"], "`livekit: false`"),
+        "api_address": (said["api_provider"] == "keepalived", "`api_provider: organisation`"),
+        "li_network": (said["li"], "`li: false`"),
+        "li_dns": (said["li"], "`li: false`"),
+        "email": (str(said["certificates"]).startswith("letsencrypt"), "`certificates: internal-ca`"),
+        "certificate": (own_method, "`certificates: internal-ca`"),
+        "private_key": (own_method, "`certificates: internal-ca`"),
+        "servers.control_plane": (True, ""),
+        "servers.worker": (True, ""),
+        "servers.call": (said["turn"] or said["livekit"], "`turn: false` and `livekit: false`"),
+        "servers.li": (said["li"], "`li: false`"),
+    }
+    held = {**said, **{f"servers.{role}": names for role, names in servers.items()}}
+    return {name: instead for name, (needed, instead) in needs.items() if needed and not held.get(name)}
+
+
+def server(text: str, fallback: str) -> tuple[str, tuple[Address, ...]]:
+    """
+    Return a server's name, `fallback` if it says none, and its addresses. Raises `ValueError` for what is no address.
+    """
+    name, _, addresses = text.rpartition("=")
+    return name or fallback, tuple(ip_address(part) for part in addresses.split(","))

@@ -1,0 +1,148 @@
+"""How do five YAML files become one site, with every wrong field of every file named at once?"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from model import document
+from model.base import Name, RoleName
+from model.errors import FieldError, SchemaErrors, SiteError
+from model.site.hosts import Defaults, GroupEntry, HostEntry
+from model.site.mistakes import wrong_fields
+from model.site.rows import WORDS, PortsFile, Row
+from model.site.settings import Settings
+from model.site.site import Site, build
+
+M = TypeVar("M")
+
+FILES = ("site.yaml", "hosts.yaml", "groups.yaml", "defaults.yaml", "ports.yaml")
+_HOSTS = TypeAdapter(dict[Name, HostEntry])
+_GROUPS = TypeAdapter(dict[RoleName, GroupEntry])
+
+
+def load_site(directory: Path) -> Site:
+    """
+    Read the site's folder.
+
+    Raises `SchemaErrors` with every wrong field of every file; `SiteError` when the folder or a file is not there.
+    """
+    if not directory.is_dir():
+        raise SiteError(
+            f"{directory} is no folder; name the site's with --inventory, or make one with `python -m flows.site init`"
+        )
+    errors: list[FieldError] = []
+    raw = {name: _read(directory / name, errors) for name in FILES}
+    settings = _parse("site.yaml", TypeAdapter(Settings), raw["site.yaml"], errors)
+    hosts = _parse("hosts.yaml", _HOSTS, raw["hosts.yaml"], errors)
+    groups = _parse("groups.yaml", _GROUPS, raw["groups.yaml"], errors)
+    ports = _parse("ports.yaml", TypeAdapter(PortsFile), raw["ports.yaml"], errors)
+    if raw["defaults.yaml"] is not None:
+        _parse("defaults.yaml", TypeAdapter(Defaults), raw["defaults.yaml"], errors)
+    if hosts is not None and groups is not None and settings is not None:
+        errors += _references(settings, hosts, groups, ports.rows if ports else ())
+    if errors or settings is None or hosts is None or groups is None or ports is None:
+        raise SchemaErrors(errors)
+    return build(settings, hosts, groups, ports.rows, directory)
+
+
+def _read(path: Path, errors: list[FieldError]) -> object:
+    try:
+        return document.read(path)
+    except FileNotFoundError:
+        errors.append(FieldError(path.name, "(file)", "", "is missing", "start from `python -m flows.site init`"))
+    except document.DocumentError as error:
+        errors.append(FieldError(path.name, error.place, "", error.message, error.fix))
+    return None
+
+
+def _parse(file: str, adapter: TypeAdapter[M], value: object, errors: list[FieldError]) -> M | None:
+    if any(error.file == file for error in errors):
+        return None
+    try:
+        # Strict JSON mode admits the text forms of addresses and dates and nothing else.
+        return adapter.validate_json(json.dumps(value, default=_plain))
+    except ValidationError as failure:
+        errors += wrong_fields(file, adapter, value, failure)
+    except (TypeError, ValueError) as failure:
+        errors.append(FieldError(file, "(file)", "", f"holds a value that is no plain data: {failure}"))
+    return None
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, (date, datetime)):
+        return value.isoformat()
+    raise TypeError(f"{type(value).__name__} {value!r}")
+
+
+def _references(
+    settings: Settings, hosts: Mapping[str, HostEntry], groups: Mapping[str, GroupEntry], rows: tuple[Row, ...]
+) -> list[FieldError]:
+    """Find names in one file that another file lacks: without them the site cannot be joined at all."""
+    errors = []
+    for name, host in hosts.items():
+        unknown = [group for group in host.groups if group not in groups]
+        errors += [
+            FieldError(
+                "hosts.yaml",
+                f"{name}.groups",
+                group,
+                "no such role in groups.yaml",
+                f"one of {', '.join(sorted(groups))}",
+            )
+            for group in unknown
+        ]
+        errors += [
+            FieldError(
+                "hosts.yaml",
+                f"{name}.data.addresses",
+                network,
+                "no such network in site.yaml",
+                f"one of {', '.join(settings.networks)}",
+            )
+            for network in host.data.addresses
+            if network not in settings.networks
+        ]
+    for name, external in settings.external.items():
+        errors += [
+            FieldError(
+                "site.yaml", f"external.{name}.targets", target, "no such host in hosts.yaml", "a host that runs it"
+            )
+            for target in external.targets
+            if target not in hosts
+        ]
+    for number, row in enumerate(rows):
+        errors += [
+            FieldError(
+                "ports.yaml",
+                f"rows.{number} ({row.name}).{word}",
+                end,
+                "is neither a role of groups.yaml nor a word for a network",
+                f"one of {', '.join(sorted({*groups, *WORDS}))}",
+            )
+            for word, ends in (("from", row.source_ends), ("to", row.destination_ends))
+            for end in ends
+            if end not in groups and end not in WORDS
+        ]
+    names = [row.name for row in rows]
+    errors += [
+        FieldError("ports.yaml", f"rows ({name})", name, "two rows have this name", "names identify rows in reports")
+        for name in sorted({name for name in names if names.count(name) > 1})
+    ]
+    return errors
+
+
+def adapters() -> dict[str, TypeAdapter[Any]]:
+    """Return, by file name, the models that the inventory's files must satisfy."""
+    return {
+        "site.yaml": TypeAdapter(Settings),
+        "hosts.yaml": _HOSTS,
+        "groups.yaml": _GROUPS,
+        "defaults.yaml": TypeAdapter(Defaults),
+        "ports.yaml": TypeAdapter(PortsFile),
+    }

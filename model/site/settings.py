@@ -1,0 +1,271 @@
+"""What `site.yaml` says: everything the organisation tells the deployer once."""
+
+from __future__ import annotations
+
+from datetime import date
+from ipaddress import IPv4Network, IPv6Network
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from model.base import Address, Declared, Domain, Name, Network, Text
+from model.site.installation import Containerd, ImageName, Reference, Registry, Repository
+from model.site.schedule import Schedule, Tell
+
+WORLD: tuple[Network, ...] = (IPv4Network("0.0.0.0/0"), IPv6Network("::/0"))
+VERSION = r"^1\.\d{2}(\.\d{1,2})?$"
+EMAIL = r"^[^@\s]+@[^@\s]+\.[^@\s]+$"
+Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+class NetworkPlan(Declared):
+    """One of the organisation's networks; hosts of an isolated one may only be reached by rows that name them."""
+
+    cidrs: tuple[Network, ...] = Field(min_length=1)
+    isolated: bool = False
+    gateway: tuple[Address, ...] = ()
+    speed_mbps: int = Field(default=1000, ge=1)
+
+
+class External(Declared):
+    """An address the internet sees, and the hosts the perimeter's DNAT hands its packets to."""
+
+    addresses: tuple[Address, ...] = Field(min_length=1)
+    targets: tuple[Name, ...] = Field(min_length=1)
+
+
+class Dns(Declared):
+    """Name servers of the main and of the isolated view; names are derived from the domain."""
+
+    main: tuple[Address, ...] = ()
+    li: tuple[Address, ...] = ()
+    managed_by: Text = "the organisation's DNS administrator"
+
+
+class Tls(Declared):
+    """Where certificates come from. HTTP-01 cannot reach names that only the LI network resolves."""
+
+    method: Literal["letsencrypt-http01", "letsencrypt-dns01", "organisation", "internal-ca"] = "letsencrypt-http01"
+    li_method: Literal["letsencrypt-http01", "letsencrypt-dns01", "organisation", "internal-ca"] = "internal-ca"
+    email: Annotated[str, Field(pattern=EMAIL)] | None = None
+    staging: bool = False
+    certificate: Text | None = None
+    private_key: Text | None = None
+
+
+class Cni(Declared):
+    """
+    The pod network and how it carries packets between nodes.
+
+    `manifest` is its publisher's own, a file relative to the site's folder, for Calico where no bundle brings it.
+    """
+
+    name: Literal["flannel", "calico", "cilium"] = "calico"
+    manifest: Text | None = None
+    mode: Literal["vxlan", "bgp"] = "vxlan"
+    wireguard: bool = False
+    typha: bool = False
+
+    @property
+    def tags(self) -> frozenset[str]:
+        """The words a row's `when.cni` may name."""
+        extra = {f"{self.name}-{word}" for word, on in (("wireguard", self.wireguard), ("typha", self.typha)) if on}
+        return frozenset({self.name, f"{self.name}-{self.mode}"} | extra)
+
+
+class Endpoint(Declared):
+    """How the Kubernetes API is reached: an address the control planes hold, or the organisation's balancer."""
+
+    name: Domain
+    addresses: tuple[Address, ...] = ()
+    port: Port = 8443
+    provider: Literal["keepalived", "organisation"] = "keepalived"
+
+
+class Runtime(Declared):
+    """What containerd and kubelet must respect of the servers they run on; the defaults fit Debian on its own kernel."""
+
+    cgroup_driver: Literal["systemd", "cgroupfs"] = "systemd"
+    apparmor: bool = True
+    lower_oom_scores: bool = True
+
+
+class Kubernetes(Declared):
+    """
+    The cluster to be.
+
+    `packages`: whether nodes are installed from the offline `bundle`, a folder relative to the site's, or by apt from `repositories`,
+    with `containerd` from there and images pulled. `registries` are mirrors that images are pulled from, `images` replace those that
+    kubeadm does not choose. `cgroup_v1`: kubelet may run on the first version of control groups. `accepted_errors` names checks of
+    kubeadm's own that somebody answers for.
+    """
+
+    version: Annotated[str, Field(pattern=VERSION)] = "1.36"
+    endpoint: Endpoint
+    pod_cidrs: tuple[Network, ...] = (IPv4Network("10.244.0.0/16"),)
+    service_cidrs: tuple[Network, ...] = (IPv4Network("10.96.0.0/12"),)
+    storage_class: Text = "local-storage"
+    packages: Literal["bundle", "apt"] = "bundle"
+    bundle: Text | None = None
+    repositories: tuple[Repository, ...] = ()
+    containerd: Containerd = Containerd()
+    registries: tuple[Registry, ...] = ()
+    images: dict[ImageName, Reference] = {}
+    proxy_mode: Literal["nftables", "iptables"] = "nftables"
+    runtime: Runtime = Runtime()
+    cgroup_v1: bool = False
+    accepted_errors: tuple[Text, ...] = ()
+
+    @property
+    def dns_address(self) -> Address:
+        """The address of the cluster's own name server: kubeadm gives it the tenth of the first range of Services."""
+        return self.service_cidrs[0][10]
+
+
+class Proxy(Declared):
+    """The organisation's way to the internet; hosts, networks and names of the site are exempt by themselves."""
+
+    http: Text | None = None
+    https: Text | None = None
+    exempt: tuple[Text, ...] = ()
+
+
+class Servers(Declared):
+    """
+    How every server's operating system is set up.
+
+    `time_options` are chronyd's own. `mirror` replaces Debian's archive: its URL, or lines of sources.list. `trusted_ca` are PEM files
+    relative to the site's folder. `reserved_ports` are kept from being handed out as local ports (`8443` or `49152-65535`).
+    `administrators` are the users who may become root by sudo.
+    """
+
+    time_options: tuple[Text, ...] = ()
+    proxy: Proxy | None = None
+    mirror: Text | None = None
+    trusted_ca: tuple[Text, ...] = ()
+    reserved_ports: tuple[Text, ...] = ()
+    administrators: tuple[Text, ...] = ()
+
+
+class Features(Declared):
+    """Optional parts. What is off is proven closed like everything else that no row opens."""
+
+    turn: bool = True
+    turn_dtls: bool = False
+    livekit: bool = True
+    livekit_rtc: Literal["udp_port", "port_range"] = "udp_port"
+    element_call: bool = True
+    li: bool = True
+    antivirus: bool = True
+    monitoring: bool = True
+    alertmanager: bool = False
+    node_exporter: bool = True
+    push_notifications: bool = False
+    smtp: bool = False
+    metrics_from_control_plane: bool = True
+
+
+class Li(Declared):
+    """How lawful intercept is reached and by whom."""
+
+    access: Literal["vpn", "physical", "other"] = "vpn"
+    access_note: str = ""
+    ingress: tuple[Address, ...] = ()
+    clients: tuple[Network, ...] = ()
+
+
+class Perimeter(Declared):
+    """The organisation's firewall device: whose rules are read as evidence, and who answers for it."""
+
+    device: Name | None = None
+    platform: Literal["nftables", "cisco_iosxe", "juniper_junos", "none"] = "none"
+    contact: str = ""
+
+
+class Waiver(Declared):
+    """
+    A finding somebody answers for until a date.
+
+    `id` is the finding's or rule's name, for a cell its culprit, a row or `port`; `host` a host, or `from->to:port/protocol`, where
+    `*` stands for any part.
+    """
+
+    id: Text
+    host: Text = "*"
+    reason: Text
+    owner: Text
+    expires: date
+
+
+class SignedOff(Declared):
+    """A tick by a person for an item of the checklist that no program can judge; `evidence` says where it can be looked up."""
+
+    item: Text
+    who: Text
+    when: date
+    evidence: Text
+    expires: date | None = None
+
+
+class Compliance(Declared):
+    """
+    How the checklist is kept.
+
+    A proof of the ports counts for `proof_hours`; certificates must hold for `certificate_days`, file systems keep `free_percent` free
+    and lists of packages be no older than `list_days`. Of the runs, `keep_runs` stay. `textfile` is where Prometheus's node exporter
+    reads the result, relative to the site's folder. `schedule`: it runs by itself; `notify` are told when something changes.
+    """
+
+    proof_hours: int = Field(default=168, ge=1)
+    certificate_days: int = Field(default=30, ge=1)
+    free_percent: int = Field(default=10, ge=1, le=99)
+    list_days: int = Field(default=7, ge=1)
+    keep_runs: int = Field(default=90, ge=1)
+    textfile: Text | None = None
+    schedule: Schedule | None = None
+    notify: tuple[Tell, ...] = ()
+
+
+class Settings(Declared):
+    """`site.yaml`."""
+
+    name: Name
+    domain: Domain
+    concurrent_users: int = Field(ge=1, le=1_000_000)
+    size: Literal["auto", "lab"] = "auto"
+    federation: bool = False
+    egress: Literal["open", "closed"] = "open"
+    organisation_contact: str = ""
+    networks: dict[Name, NetworkPlan] = Field(min_length=1)
+    management: tuple[Network, ...] = Field(min_length=1)
+    internet: tuple[Network, ...] = WORLD
+    clients: tuple[Network, ...] = WORLD
+    admins: tuple[Network, ...] = ()
+    external: dict[Name, External] = {}
+    dns: Dns = Dns()
+    ntp: tuple[Address, ...] = ()
+    tls: Tls = Tls()
+    cni: Cni = Cni()
+    kubernetes: Kubernetes
+    servers: Servers = Servers()
+    features: Features = Features()
+    li: Li = Li()
+    perimeter: Perimeter = Perimeter()
+    waivers: tuple[Waiver, ...] = ()
+    compliance: Compliance = Compliance()
+    signed_off: tuple[SignedOff, ...] = ()
+
+    @property
+    def active(self) -> frozenset[str]:
+        """The words a row's `when.feature` may name and that hold here."""
+        on = {name for name, value in self.features.model_dump().items() if value is True}
+        if self.features.livekit:
+            on.add(f"livekit_{self.features.livekit_rtc}")
+        if self.federation:
+            on.add("federation")
+        on.add(f"endpoint_{self.kubernetes.endpoint.provider}")
+        if self.features.li and self.dns.li:
+            on.add("li_dns")
+        if self.features.li and self.ntp:
+            on.add("li_ntp")
+        return frozenset(on)

@@ -1,0 +1,141 @@
+"""The site: settings, machines, roles and the port matrix's rows as one frozen whole."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from ipaddress import ip_network
+from pathlib import Path
+
+from model.base import Address, Network
+from model.site.hosts import GroupEntry, HostEntry, Machine, Traits
+from model.site.rows import WORDS, Row
+from model.site.settings import Settings
+
+
+@dataclass(frozen=True, eq=False)
+class Site:
+    """
+    Everything a person declared, with the questions the rest of the program asks of it.
+
+    Files that the settings name lie relative to `folder`.
+    """
+
+    settings: Settings
+    machines: tuple[Machine, ...]
+    roles: Mapping[str, Traits]
+    rows: tuple[Row, ...]
+    folder: Path
+
+    @property
+    def name(self) -> str:
+        """The site's name, as reports carry it."""
+        return self.settings.name
+
+    @cached_property
+    def by_name(self) -> Mapping[str, Machine]:
+        """Machines by name."""
+        return {machine.name: machine for machine in self.machines}
+
+    @cached_property
+    def servers(self) -> tuple[Machine, ...]:
+        """Machines whose firewall is ours: neither the vantage host nor the perimeter device."""
+        return tuple(machine for machine in self.machines if machine.kind == "server")
+
+    @cached_property
+    def vantages(self) -> tuple[Machine, ...]:
+        """Hosts that look at the site from the internet's side."""
+        return tuple(machine for machine in self.machines if machine.kind == "vantage")
+
+    @cached_property
+    def nodes(self) -> tuple[Machine, ...]:
+        """What the row word `nodes` means: every Kubernetes node outside isolated networks."""
+        return tuple(machine for machine in self.servers if machine.node and not self.isolated(machine))
+
+    @cached_property
+    def active_rows(self) -> tuple[Row, ...]:
+        """Rows whose conditions hold for this site."""
+        settings = self.settings
+        install = settings.egress == "open"
+        return tuple(row for row in self.rows if row.holds(settings.active, settings.cni.tags, install))
+
+    def isolated(self, machine: Machine) -> bool:
+        """Tell whether the machine lives in an isolated network."""
+        plan = self.settings.networks.get(machine.network)
+        return plan is not None and plan.isolated
+
+    @cached_property
+    def isolated_networks(self) -> tuple[Network, ...]:
+        """CIDRs of every isolated network."""
+        return tuple(cidr for plan in self.settings.networks.values() if plan.isolated for cidr in plan.cidrs)
+
+    def with_role(self, role: str) -> tuple[Machine, ...]:
+        """Return the machines that have the role, in the order of the inventory."""
+        return tuple(machine for machine in self.machines if role in machine.roles)
+
+    def machines_at(self, end: str) -> tuple[Machine, ...]:
+        """Return the machines a row's end stands for; none for an end that is a network."""
+        if end == "nodes":
+            return self.nodes
+        if end == "vantage":
+            return self.vantages
+        return () if end in WORDS else self.with_role(end)
+
+    def networks_at(self, end: str) -> tuple[Network, ...]:
+        """Return the networks a row's end stands for; none for an end that is machines."""
+        settings = self.settings
+        named: Mapping[str, tuple[Network, ...]] = {
+            "management": settings.management,
+            "internet": settings.internet,
+            "clients": settings.clients,
+            "admins": settings.admins,
+            "li_clients": settings.li.clients,
+            "pods": settings.kubernetes.pod_cidrs,
+            "dns_servers": tuple(ip_network(address) for address in settings.dns.main),
+            "li_dns_servers": tuple(ip_network(address) for address in settings.dns.li),
+            "ntp_servers": tuple(ip_network(address) for address in settings.ntp),
+        }
+        return named.get(end, ())
+
+    def targets(self, row: Row) -> tuple[Machine, ...]:
+        """Return the machines behind the external address an external row names."""
+        external = self.settings.external.get(row.target or "")
+        return tuple(self.by_name[name] for name in external.targets) if external else ()
+
+    def endpoint_addresses(self, machine: Machine) -> tuple[Address, ...]:
+        """Return the API endpoint's addresses where the machine may hold them."""
+        endpoint = self.settings.kubernetes.endpoint
+        held = machine.node == "control_plane" and endpoint.provider == "keepalived"
+        return endpoint.addresses if held else ()
+
+
+def build(
+    settings: Settings,
+    hosts: Mapping[str, HostEntry],
+    groups: Mapping[str, GroupEntry],
+    rows: tuple[Row, ...],
+    folder: Path,
+) -> Site:
+    """
+    Join the files of a folder into a site. References between files must already be known to be whole (see `model.site.load`).
+    """
+    roles = {name: group.data for name, group in groups.items()}
+    machines = tuple(_machine(name, entry, roles) for name, entry in hosts.items())
+    return Site(settings, machines, roles, rows, folder)
+
+
+def _machine(name: str, entry: HostEntry, roles: Mapping[str, Traits]) -> Machine:
+    traits = [roles[group] for group in entry.groups]
+    nodes = {trait.node for trait in traits if trait.node}
+    return Machine(
+        name=name,
+        hostname=entry.hostname,
+        port=entry.port,
+        roles=entry.groups,
+        kind=traits[0].kind,
+        node="control_plane" if "control_plane" in nodes else ("worker" if nodes else None),
+        network=traits[0].network,
+        addresses=entry.data.addresses,
+        data=entry.data,
+    )

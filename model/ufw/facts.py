@@ -1,0 +1,53 @@
+"""What a host's firewall, listeners and addresses were at one moment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from model.base import Address
+from model.packets.sockets import Listener, Peer
+from model.ufw.foreign_rules import Rulesets
+
+
+@dataclass(frozen=True)
+class FirewallFacts:
+    """
+    A host as seen at one moment.
+
+    `files`: texts by path, of ufw's files that exist. `rulesets`: raw texts of iptables-save and the like. `addresses`:
+    (interface, address). `conntrack`: (limit, in use), zeros where connections are not tracked. `python3`: its real path,
+    empty where missing. `peer`: this session as the host sees it, None where it is none of sshd's. `holder`: who holds the
+    host's lock, empty when nobody. `rollback`: `armed` or `fired` while one is under way, else empty.
+    """
+
+    installed: bool
+    version: str
+    files: Mapping[str, str]
+    rulesets: Rulesets
+    listeners: tuple[Listener, ...]
+    addresses: tuple[tuple[str, Address], ...]
+    conntrack: tuple[int, int]
+    python3: str
+    os_release: Mapping[str, str]
+    unit_enabled: bool
+    ipv6: bool
+    rollback: str
+    holder: str
+    peer: Peer | None = None
+
+    @property
+    def iptables_save(self) -> str:
+        """Raw `iptables-save`, all tables."""
+        return self.rulesets.saved[4]
+
+    @property
+    def ip6tables_save(self) -> str:
+        """Raw `ip6tables-save`, all tables."""
+        return self.rulesets.saved[6]
+
+    @property
+    def sshd_ports(self) -> tuple[int, ...]:
+        """TCP ports where sshd (or systemd for it) listens, and the one that this session came in by."""
+        ports = {each.port for each in self.listeners if each.protocol == "tcp" and "sshd" in each.processes}
+        return tuple(sorted(ports | ({self.peer.server_port} if self.peer else set())))

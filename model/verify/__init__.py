@@ -1,0 +1,1 @@
+"""What the evidence of probes, rules and listeners means."""

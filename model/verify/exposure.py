@@ -1,0 +1,127 @@
+"""Which ports of the hosts do the cluster's Services take for themselves, past the hosts' firewalls?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from ipaddress import ip_address
+from typing import Any
+
+from model import bits
+from model.base import Address
+from model.matrix.matrix import host_rules
+from model.report.outcome import Outcome, Status
+from model.site.hosts import Machine
+from model.site.site import Site
+from model.verify.pairs import Pair
+
+
+@dataclass(frozen=True, slots=True)
+class Exposed:
+    """
+    One port of one Service (`namespace/name`) that is reached from outside the pod network.
+
+    `address` is an external one; None means that it is a port of every node. `nodes` are those with a pod behind it that is
+    ready; `local` says that only these answer.
+    """
+
+    service: str
+    protocol: str
+    port: int
+    address: Address | None = None
+    nodes: frozenset[str] = frozenset()
+    local: bool = False
+
+    def answers(self, node: str) -> bool:
+        """Tell whether somebody should answer at this node."""
+        return node in self.nodes if self.local else bool(self.nodes)
+
+
+def exposed(services: Iterable[Mapping[str, Any]], slices: Iterable[Mapping[str, Any]]) -> tuple[Exposed, ...]:
+    """
+    Read Services and EndpointSlices as the API lists them.
+    """
+    backed: dict[str, set[str]] = {}
+    for one in slices:
+        labels = one["metadata"].get("labels") or {}
+        name = f"{one['metadata']['namespace']}/{labels.get('kubernetes.io/service-name', '')}"
+        ready = [
+            each for each in one.get("endpoints") or () if (each.get("conditions") or {}).get("ready") is not False
+        ]
+        backed.setdefault(name, set()).update(each.get("nodeName") or "" for each in ready)
+    return tuple(port for service in services for port in _ports(service, backed))
+
+
+def _ports(service: Mapping[str, Any], backed: Mapping[str, set[str]]) -> Iterator[Exposed]:
+    meta, spec = service["metadata"], service["spec"]
+    name = f"{meta['namespace']}/{meta['name']}"
+    nodes = frozenset(backed.get(name, ()))
+    local = spec.get("externalTrafficPolicy") == "Local"
+    given = (service.get("status") or {}).get("loadBalancer", {}).get("ingress") or ()
+    outside = [*(spec.get("externalIPs") or ()), *(each["ip"] for each in given if each.get("ip"))]
+    for port in spec.get("ports") or ():
+        protocol = port.get("protocol", "TCP").lower()
+        if port.get("nodePort"):
+            yield Exposed(name, protocol, port["nodePort"], None, nodes, local)
+        for text in outside:
+            yield Exposed(name, protocol, port["port"], ip_address(text), nodes, local)
+
+
+def taken(found: Iterable[Exposed], machine: Machine, address: Address, protocol: str) -> dict[int, Exposed]:
+    """
+    Return the ports of one address of a machine that Services take, by port.
+    """
+    return {
+        each.port: each
+        for each in found
+        if machine.node and each.protocol == protocol and each.address in (None, address)
+    }
+
+
+def led(found: Iterable[Exposed], site: Site, pair: Pair) -> dict[str, int]:
+    """
+    Return, by protocol, the ports that Services may lead away before the pair's destination sees them; nothing behind DNAT.
+    """
+    machine = site.by_name[pair.destination]
+    ports = {protocol: bits.from_ports(taken(found, machine, pair.address, protocol)) for protocol in ("tcp", "udp")}
+    return {} if pair.external else {protocol: chosen for protocol, chosen in ports.items() if chosen}
+
+
+def undeclared(site: Site, found: Iterable[Exposed]) -> Iterator[Outcome]:
+    """
+    Yield a finding for each Service that offers a port outside the pod network which no row of the matrix opens.
+    """
+    told: dict[str, list[str]] = {}
+    for each in found:
+        if not _declared(site, each):
+            where = f"at {each.address}" if each.address else "of every node"
+            told.setdefault(each.service, []).append(f"{each.port}/{each.protocol} {where}")
+    for service, ports in told.items():
+        yield Outcome(
+            "controller",
+            f"service/{service}",
+            Status.DRIFT,
+            f"Service {service} offers what no row of the matrix opens: {', '.join(ports)}",
+            f"declare it in ports.yaml, or `kubectl -n {service.partition('/')[0]} edit service {service.partition('/')[2]}`",
+            ports,
+        )
+
+
+def _declared(site: Site, each: Exposed) -> bool:
+    external = [name for name, said in site.settings.external.items() if each.address in said.addresses]
+    if external:
+        rows = [row for row in site.active_rows if row.target in external and row.protocol == each.protocol]
+        return any(low <= each.port <= high for row in rows for low, high in row.intervals)
+    return any(
+        rule.action == "allow"
+        and rule.protocol == each.protocol
+        and rule.interval[0] <= each.port <= rule.interval[1]
+        and (each.address is None or rule.destination in (None, each.address))
+        for machine in site.servers
+        if machine.node and (each.address is None or each.address in _addresses(site, machine))
+        for rule in host_rules(site, machine)
+    )
+
+
+def _addresses(site: Site, machine: Machine) -> frozenset[Address]:
+    return frozenset((*(address for _, address in machine.every), *site.endpoint_addresses(machine)))

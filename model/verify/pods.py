@@ -1,0 +1,172 @@
+"""Who is probed by a node's probe pod, and what does the matrix say of it?"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from model import bits
+from model.base import Address
+from model.matrix.matrix import Opening, openings
+from model.site.hosts import Machine
+from model.site.site import Site
+from model.verify.pairs import PROTOCOLS, Pair
+from model.verify.pairs import with_ports as deal
+
+_MARK = "pods@"
+_ANY = {"tcp": 1 << 1}
+
+
+@dataclass(frozen=True, slots=True)
+class ProbePod:
+    """The idle pod of one node: its addresses, and a container whose network it has, by the runtime's own name."""
+
+    node: str
+    addresses: tuple[Address, ...]
+    container: str
+
+    @property
+    def end(self) -> str:
+        """Its name as an end of a cell."""
+        return pods_of(self.node)
+
+    def speaks(self, version: int) -> Address | None:
+        """Return its address of an IP version."""
+        return next((address for address in self.addresses if address.version == version), None)
+
+
+def pods_of(node: str) -> str:
+    """Return the name of a node's pods as an end of a cell."""
+    return f"{_MARK}{node}"
+
+
+def node_of(end: str) -> str:
+    """
+    Return the host that an end is on: a pod's node, any other end itself.
+    """
+    return end.removeprefix(_MARK)
+
+
+def is_pod(end: str) -> bool:
+    """Tell whether an end is a pod."""
+    return end.startswith(_MARK)
+
+
+def read_pods(pods: Iterable[Mapping[str, Any]]) -> tuple[ProbePod, ...]:
+    """
+    Read pods as the API lists them, those that do not run left out.
+    """
+    from ipaddress import ip_address
+
+    found = []
+    for pod in pods:
+        status = pod["status"]
+        running = [each for each in status.get("containerStatuses") or () if "running" in each.get("state", {})]
+        addresses = tuple(ip_address(each["ip"]) for each in status.get("podIPs") or ())
+        if running and addresses and "deletionTimestamp" not in pod["metadata"]:
+            container = running[0]["containerID"].rpartition("/")[2]
+            found.append(ProbePod(pod["spec"]["nodeName"], addresses, container))
+    return tuple(sorted(found, key=lambda pod: pod.node))
+
+
+def pod_pairs(site: Site, pods: Collection[ProbePod], holders: Mapping[Address, str]) -> Iterator[Pair]:
+    """
+    Yield the pairs from every probe pod to every server's addresses and the API's own, and to every other node's probe pod.
+
+    Between pods there is a border: a policy of the pod network stops a packet before it arrives, or nothing does.
+    """
+    for pod in pods:
+        for machine, address in _places(site, holders):
+            yield from _to_host(site, pod, machine, address)
+        for other in pods:
+            for address in other.addresses:
+                speaks = pod.speaks(address.version)
+                if other is not pod and speaks is not None:
+                    yield Pair(pod.end, other.end, speaks, address, "pod", True, ())
+
+
+def _places(site: Site, holders: Mapping[Address, str]) -> Iterator[tuple[Machine, Address]]:
+    for machine in site.servers:
+        for _, address in machine.every:
+            yield machine, address
+    for address, name in holders.items():
+        yield site.by_name[name], address
+
+
+def _to_host(site: Site, pod: ProbePod, machine: Machine, address: Address) -> Iterator[Pair]:
+    speaks, node = pod.speaks(address.version), site.by_name[pod.node]
+    if speaks is None:
+        return
+    # The word `pods` means those of nodes outside isolated networks, as `nodes` does.
+    opened = () if site.isolated(node) else openings(site, speaks, machine, address)
+    own = node.speaks(address.version)
+    masks = (own,) if own is not None and machine is not node else ()
+    # A pod network that hides pods behind their node gives them what is open to the node: nobody else can tell them apart.
+    lent = [each for mask in masks for each in openings(site, mask, machine, address)]
+    border = machine is not node and address not in _own_network(site, node)
+    may = tuple(_beside(lent, opened))
+    yield Pair(pod.end, machine.name, speaks, address, "pod", border, opened, masks=masks, may=may)
+
+
+def _own_network(site: Site, node: Machine) -> frozenset[Address]:
+    """Addresses of servers that no router stands before."""
+    reached = [address for machine in site.servers for network, address in machine.every if network == node.network]
+    endpoint = site.settings.kubernetes.endpoint.addresses if node.network == _endpoint_network(site) else ()
+    return frozenset((*reached, *endpoint))
+
+
+def _endpoint_network(site: Site) -> str:
+    return next((machine.network for machine in site.servers if machine.node == "control_plane"), "")
+
+
+def controls(pods: Iterable[ProbePod], site: Site) -> Iterator[Pair]:
+    """
+    Yield a probe from every node to its own pod, which no policy may stop, and one back: they show that both pod's agents work.
+    """
+    for pod in pods:
+        node = site.by_name[pod.node]
+        for address in pod.addresses:
+            own = node.speaks(address.version)
+            if own is not None:
+                yield Pair(pod.node, pod.end, own, address, "pod", False, (), probed=_ANY)
+                yield Pair(pod.end, pod.node, address, own, "pod", False, (), probed=_ANY)
+
+
+def row_ports(site: Site) -> dict[str, int]:
+    """
+    Return, by protocol, the ports of all rows between pods, active or not: what a pod that is none of their ends tries.
+    """
+    rows = [row for row in site.rows if row.plane == "pod" and "pods" in row.destination_ends]
+    return {
+        protocol: bits.from_ports(
+            port for row in rows if row.protocol == protocol for low, high in row.intervals for port in (low, high)
+        )
+        for protocol in PROTOCOLS
+    }
+
+
+def with_ports(
+    site: Site,
+    chosen: Iterable[Pair],
+    listeners: Mapping[str, Mapping[str, int]],
+    only: Mapping[str, int] | None = None,
+) -> tuple[Pair, ...]:
+    """
+    Deal out the ports that pods probe, at any depth: at hosts the boundaries and what listens, at each other what rows speak of.
+    """
+    ports = row_ports(site)
+    return tuple(
+        replace(pair, probed=ports if only is None else only)
+        if is_pod(pair.destination)
+        else deal(site, (pair,), "boundaries", listeners, only)[0]
+        for pair in chosen
+    )
+
+
+def _beside(lent: Iterable[Opening], own: Collection[Opening]) -> Iterator[Opening]:
+    """Cut out of what is lent what is the pair's own."""
+    for each in lent:
+        mine = bits.from_intervals(one.interval for one in own if one.protocol == each.protocol)
+        for interval in bits.to_intervals(bits.from_intervals([each.interval]) & ~mine):
+            yield Opening(each.protocol, interval, each.rows)

@@ -1,0 +1,70 @@
+"""What did the latest verification of the ports prove, and how long ago?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from model.verify.pods import node_of
+
+SCHEMA = "matrix-fleet/proof/1"
+# Of what is bad between two ends so many cells are told in words; the others are counted.
+_TOLD = 5
+_BAD = ("violation", "unproven")
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """All cells of one verdict between two ends of a plane: their rows, how many they are, and some bad ones in words."""
+
+    source: str
+    destination: str
+    plane: str
+    verdict: str
+    rows: tuple[str, ...]
+    count: int = 1
+    told: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Proof:
+    """The run's name, when it ended (UTC), and its cells."""
+
+    run: str
+    ended: datetime
+    cells: tuple[Seen, ...]
+
+
+def summary(report: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what compliance needs of a report of the flow: at 100 hosts a hundredth of it."""
+    groups: dict[tuple[str, str, str, str], tuple[dict[str, None], list[str], list[int]]] = {}
+    for cell in report.get("cells") or ():
+        key = (node_of(cell["from"]), node_of(cell["to"]), cell["plane"], cell["verdict"])
+        rows, told, count = groups.setdefault(key, ({}, [], [0]))
+        rows |= dict.fromkeys(cell["rows"])
+        count[0] += 1
+        if cell["verdict"] in _BAD and len(told) < _TOLD:
+            told.append(_line(cell))
+    cells = [[*key, list(rows), count[0], told] for key, (rows, told, count) in groups.items()]
+    return {"schema": SCHEMA, "run": report["run"], "ended": report["ended"], "cells": cells}
+
+
+def read_proof(document: Mapping[str, Any]) -> Proof:
+    """Read a summary, or a whole report of the flow; raises KeyError, ValueError or TypeError for what is neither."""
+    said = document if document.get("schema") == SCHEMA else summary(document)
+    cells = tuple(
+        Seen(source, destination, plane, verdict, tuple(rows), count, tuple(told))
+        for source, destination, plane, verdict, rows, count, told in said["cells"]
+    )
+    return Proof(said["run"], datetime.fromisoformat(said["ended"]), cells)
+
+
+def _line(cell: Mapping[str, Any]) -> str:
+    low, high = cell["port_lo"], cell["port_hi"]
+    ports = str(low) if low == high else f"{low}-{high}"
+    return (
+        f"{cell['from']} to {cell['to']} ({cell['address']}) {ports}/{cell['protocol']}: "
+        f"declared {cell['expected']}, seen {cell['seen']}"
+    )

@@ -1,0 +1,51 @@
+"""What do the cells of a run come to for each host?"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+
+from model.report.outcome import Outcome, Status
+from model.report.report import Cell
+from model.verify.pods import node_of
+
+
+def host_outcomes(
+    names: Iterable[str], found: Iterable[Cell], problems: Mapping[str, Mapping[str, str]]
+) -> Iterator[Outcome]:
+    """
+    Yield one outcome a host for the cells it answers for, and one for each of its agents that failed.
+
+    A destination answers for a cell, unless its source is what is wrong.
+    """
+    counts: dict[str, Counter[str]] = {}
+    for cell in found:
+        counts.setdefault(_responsible(cell), Counter())[cell.verdict] += 1
+    for name in names:
+        for role, reason in problems.get(name, {}).items():
+            yield Outcome(
+                name,
+                role,
+                Status.UNPROVEN,
+                f"the {role} agent gave no account: {reason}",
+                "look at the host, then run again",
+            )
+        count = counts.get(name, Counter())
+        if not count and not problems.get(name):
+            yield Outcome(name, "ports", Status.OK, "fired at others; no cell of this run leads here")
+        if not count:
+            continue
+        text = ", ".join(f"{number} {verdict}" for verdict, number in sorted(count.items()))
+        status = Status.DRIFT if count["violation"] else Status.UNPROVEN if count["unproven"] else Status.OK
+        yield Outcome(
+            name,
+            "ports",
+            status,
+            f"cells this host answers for: {text}",
+            "" if status is Status.OK else "see the cells",
+            dict(count),
+        )
+
+
+def _responsible(cell: Cell) -> str:
+    return node_of(cell.source if cell.culprit in ("source", "source-egress") else cell.destination)

@@ -1,0 +1,45 @@
+"""What becomes of a step that an earlier run of bootstrap left under way?"""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from nornir.core.inventory import Host
+
+from flows._cluster.phases import members
+from model.errors import HostError
+from model.host.node import NodeFacts
+
+_UNDER_WAY = NodeFacts("started join", running=True, kubelet=False, plane=False)
+_MEMBER = NodeFacts("done join", running=False, kubelet=True, plane=True)
+_BROKEN = NodeFacts("started join", running=False, kubelet=False, plane=False)
+
+
+def _work(now: NodeFacts, later: NodeFacts) -> Any:
+    return SimpleNamespace(facts={"cp-2": now}, dry_run=False, look_again=lambda _name: later)
+
+
+@pytest.fixture
+def done(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What was done on hosts, in order."""
+    seen: list[str] = []
+    for name in ("await_step", "reset"):
+        monkeypatch.setattr(members.kubeadm, name, lambda _host, name=name: seen.append(name))
+    return seen
+
+
+@pytest.mark.parametrize(
+    ("later", "way", "expected"),
+    [(_MEMBER, False, ["await_step"]), (_BROKEN, True, ["await_step", "reset"])],
+)
+def test_a_step_under_way_is_waited_for(later: NodeFacts, way: bool, expected: list[str], done: list[str]) -> None:
+    assert members._ready(_work(_UNDER_WAY, later), Host("cp-2")) is way
+    assert done == expected
+
+
+def test_a_step_that_cannot_be_waited_for_is_left_alone(done: list[str]) -> None:
+    with pytest.raises(HostError, match="an earlier run's step is still under way"):
+        members._ready(_work(_UNDER_WAY, _UNDER_WAY), Host("cp-2"))
+    assert done == ["await_step"]

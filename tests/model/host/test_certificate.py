@@ -1,0 +1,31 @@
+"""How long a certificate holds."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from model.host.certificate import Certificate
+
+NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
+
+
+def certificate(days: float) -> Certificate:
+    return Certificate("/a.crt", "CN=a", "CN=ca", 255, NOW - timedelta(days=1), NOW + timedelta(days=days), False)
+
+
+def test_one_that_holds_a_year_is_no_finding() -> None:
+    assert certificate(365).finding(NOW) == ""
+    assert certificate(30).finding(NOW) == ""
+
+
+def test_one_that_expires_within_thirty_days_is() -> None:
+    assert certificate(29.9).finding(NOW) == "expires in 29 days, 2026-12-25"
+
+
+def test_one_that_has_expired_is() -> None:
+    assert certificate(-2).finding(NOW) == "expired 2026-11-23"
+
+
+def test_as_evidence_it_has_everything_a_person_asks_for() -> None:
+    said = certificate(10).to_json(NOW)
+    assert (said["days"], said["serial"], said["authority"]) == (10, "ff", False)

@@ -1,0 +1,165 @@
+"""How the accounts of sources and witnesses join, and what is worth sending again."""
+
+from __future__ import annotations
+
+import errno
+from dataclasses import replace
+from functools import cache
+from ipaddress import ip_address
+
+from model.verify.evidence import Accounts, Joined, join, missing
+from model.verify.pairs import Pair, pairs
+from model.verify.probing import Connect, Seen, Sent, Witnessed
+from tests.model.verify.simulation import reference
+
+PORT = 443
+BIT = 1 << PORT
+
+
+@cache
+def chosen() -> tuple[Pair, ...]:
+    return pairs(reference(), ("host", "external"))
+
+
+def pair(source: str, destination: str, external: str = "", probed: int = BIT) -> Pair:
+    found = next(
+        each
+        for each in chosen()
+        if (each.source, each.destination, each.external) == (source, destination, external)
+        and each.address.version == 4
+    )
+    return replace(found, probed={"tcp": probed, "udp": 0})
+
+
+def seen(one: Pair, arrived: int = BIT, passed: int = BIT, source_seen: str = "", destination_seen: str = "") -> Seen:
+    shown = source_seen or str(one.source_address)
+    return Seen(one.source, str(one.address), "tcp", arrived, passed, shown, destination_seen or str(one.address))
+
+
+def sent(one: Pair, left: int = BIT, refused: int = 0, unroutable: dict[int, int] | None = None) -> Sent:
+    return Sent(
+        one.destination, str(one.address), "tcp", left, refused, unroutable or {}, 0, 0, 0, {(3, 1, "10.0.0.9"): BIT}
+    )
+
+
+def joined(*chosen: Pair, fired: tuple[Sent, ...] = (), **witnessed: Seen) -> Joined:
+    """`witnessed` by host name, `_` for `-`; all of `fired` was sent by the first pair's source."""
+    accounts = {name.replace("_", "-"): Witnessed((row,), (), 0) for name, row in witnessed.items()}
+    return join(reference(), chosen, Accounts({chosen[0].source: fired}, accounts))
+
+
+def key(one: Pair) -> tuple[str, str, str]:
+    return one.source, str(one.address), "tcp"
+
+
+def test_a_probe_seen_at_its_destination_arrived_and_passed_there() -> None:
+    one = pair("cp-1", "w-1")
+    packets = joined(one, fired=(sent(one),), w_1=seen(one, passed=0)).packets[key(one)]
+    assert (packets.sent, packets.arrived, packets.passed, packets.strayed, packets.translated) == (BIT, BIT, 0, 0, 0)
+    assert packets.icmp == {"3 10.0.0.9": BIT}
+    assert packets.nat == ""
+
+
+def test_a_probe_seen_at_another_host_strayed() -> None:
+    one = pair("cp-1", "w-1")
+    packets = joined(one, fired=(sent(one),), db_1=seen(one, destination_seen="10.20.1.31")).packets[key(one)]
+    assert (packets.arrived, packets.passed, packets.strayed) == (0, 0, BIT)
+    assert packets.nat == "arrived at db-1 as 10.20.1.31"
+
+
+def test_a_probe_under_another_source_was_translated() -> None:
+    one = pair("cp-1", "w-1")
+    packets = joined(one, fired=(sent(one),), w_1=seen(one, source_seen="10.20.1.1")).packets[key(one)]
+    assert (packets.passed, packets.translated) == (BIT, BIT)
+    assert packets.nat == f"arrived from 10.20.1.1 instead of {one.source_address}"
+
+
+def test_behind_an_external_address_the_hosts_the_site_names_may_answer_and_are_named() -> None:
+    one = pair("vantage-1", "w-1", "ingress")
+    packets = joined(one, fired=(sent(one),), w_1=seen(one, destination_seen="10.20.1.21")).packets[key(one)]
+    assert (packets.passed, packets.strayed, packets.answered) == (BIT, 0, "w-1")
+    astray = joined(one, fired=(sent(one),), db_1=seen(one)).packets[key(one)]
+    assert (astray.passed, astray.strayed, astray.answered) == (0, BIT, "")
+
+
+def test_a_missing_route_is_an_answer_and_a_full_queue_is_none() -> None:
+    one = pair("cp-1", "w-1")
+    lost = {errno.ENETUNREACH: 1, errno.EHOSTUNREACH: 2, errno.ENOBUFS: 4}
+    assert joined(one, fired=(sent(one, 0, 0, lost),)).packets[key(one)].unroutable == 3
+
+
+def test_without_accounts_nothing_is_known() -> None:
+    one = pair("cp-1", "w-1")
+    packets = joined(one).packets[key(one)]
+    assert (packets.sent, packets.arrived, packets.icmp) == (0, 0, {})
+
+
+def test_a_source_is_proven_by_whoever_saw_it_and_a_witness_by_another_source_only() -> None:
+    one, other = pair("cp-1", "w-1"), pair("cp-2", "w-1")
+    alone = joined(one, fired=(sent(one),), w_1=seen(one))
+    assert alone.source_proven(one)
+    assert not alone.witness_proven(one), "its own packets do not vouch for who saw them"
+    assert alone.witness_proven(other)
+    assert not alone.source_proven(other)
+    elsewhere = joined(one, fired=(sent(one),), db_1=seen(pair("cp-1", "db-1")))
+    assert elsewhere.source_proven(one)
+    assert not elsewhere.witness_proven(one)
+
+
+def test_what_did_not_arrive_proves_nobody() -> None:
+    one = pair("cp-1", "w-1")
+    silent = joined(one, fired=(sent(one),), w_1=seen(one, arrived=0, passed=0))
+    assert not silent.source_proven(one)
+    assert not silent.witness_proven(pair("cp-2", "w-1"))
+
+
+def test_the_controllers_own_connection_vouches_for_a_witness() -> None:
+    one = pair("cp-1", "w-1")
+    for arrived in (True, False):
+        accounts = Accounts({}, {"w-1": Witnessed((), (Connect("10.20.0.10", 1, 22, arrived, arrived),), 0)})
+        assert join(reference(), (one,), accounts).witness_proven(one) == arrived
+
+
+def again(one: Pair, number: int = 1, fired: Sent | None = None, witnessed: Seen | None = None) -> int:
+    accounts = {one.destination: Witnessed((witnessed,), (), 0)} if witnessed else {}
+    found = missing((one,), join(reference(), (one,), Accounts({one.source: (fired or sent(one),)}, accounts)), number)
+    return found.get(one.source, {}).get((str(one.address), "tcp"), 0)
+
+
+def test_only_what_is_not_yet_an_answer_is_sent_again() -> None:
+    shut = pair("cp-1", "w-1", probed=1 << 5432 | 1 << 5433)
+    assert again(shut, fired=sent(shut, 3 << 5432), witnessed=seen(shut, arrived=1 << 5432, passed=0)) == 1 << 5433
+    assert again(shut, fired=sent(shut, 0, 3 << 5432)) == 0, "refused by the source"
+    assert again(shut, fired=sent(shut, 0, 0, {errno.ENETUNREACH: 3 << 5432})) == 0, "no route"
+    assert again(shut, fired=sent(shut, 0, 0, {errno.ENOBUFS: 3 << 5432})) == 3 << 5432
+    opened = pair("w-1", "db-1", probed=1 << 5432)
+    assert again(opened, fired=sent(opened, 1 << 5432), witnessed=seen(opened, 1 << 5432, 1 << 5432)) == 0
+    assert again(opened, fired=sent(opened, 1 << 5432), witnessed=seen(opened, 1 << 5432, 0)) == 1 << 5432
+
+
+def test_what_left_before_its_source_was_hidden_is_sent_again_once_the_rest_is() -> None:
+    node = ip_address("10.20.1.11")
+    pod = replace(pair("cp-1", "w-1", probed=7), masks=(node,))
+
+    def wanted(bare: int, hidden: int) -> int:
+        rows = (seen(pod, bare, 0, "10.244.0.7"), seen(pod, hidden, 0, str(node)))
+        accounts = Accounts({pod.source: (sent(pod, 7),)}, {"w-1": Witnessed(rows, (), 0)})
+        pairs_of = (replace(pod, source_address=ip_address("10.244.0.7")),)
+        return (
+            missing(pairs_of, join(reference(), pairs_of, accounts), 1)
+            .get("cp-1", {})
+            .get((str(pod.address), "tcp"), 0)
+        )
+
+    assert wanted(7, 0) == 0, "this network hides no pods"
+    assert wanted(0, 7) == 0
+    assert wanted(7, 4) == 3, "what was sent again showed the node, so the others would by now"
+    assert wanted(7, 7) == 0
+
+
+def test_what_a_border_should_stop_is_sent_twice_and_what_should_cross_it_until_it_does() -> None:
+    border = pair("li-1", "db-1", probed=1 << 5432 | 1 << 5433)
+    assert border.border
+    fired = sent(border, 3 << 5432)
+    assert again(border, 1, fired) == 3 << 5432
+    assert again(border, 2, fired) == 1 << 5432

@@ -1,0 +1,75 @@
+"""A port that a Service took: what its reply, or without one the lists, come to."""
+
+from __future__ import annotations
+
+import pytest
+
+from model.verify.evidence_types import Offer, Packets
+from model.verify.intercepts import offered, taken_at_source
+
+PORT = 30080
+BIT = 1 << PORT
+REPLIES = {"": Packets(), "syn-ack": Packets(synack=BIT), "rst": Packets(rst=BIT), "icmp": Packets(icmp={"3 x": BIT})}
+REPLIES["data"] = Packets(data=BIT)
+
+
+@pytest.mark.parametrize(
+    ("expected", "protocol", "reply", "gate", "answered", "story"),
+    [
+        # Admitted: the answer is the proof.
+        ("open", "tcp", "syn-ack", "admit", True, ("open", "ok", "")),
+        ("open", "tcp", "syn-ack", "", True, ("open", "ok", "")),
+        ("open", "tcp", "", "refuse", True, ("closed", "violation", "destination-firewall")),
+        ("open", "tcp", "", "admit", True, ("closed", "violation", "listener")),
+        ("open", "tcp", "icmp", "admit", False, ("closed", "violation", "listener")),
+        ("open", "udp", "data", "admit", True, ("open", "ok", "")),
+        ("open", "udp", "", "admit", True, ("open", "ok", "")),
+        ("open", "udp", "", "admit", False, ("closed", "violation", "listener")),
+        ("open", "udp", "icmp", "admit", True, ("closed", "violation", "listener")),
+        ("open", "udp", "", "refuse", True, ("closed", "violation", "destination-firewall")),
+        ("open", "udp", "", "", True, ("unknown", "unproven", "witness")),
+        # Not admitted: any reply is too many.
+        ("closed", "tcp", "syn-ack", "refuse", True, ("open", "violation", "destination-firewall")),
+        ("closed", "tcp", "rst", "refuse", True, ("open", "violation", "destination-firewall")),
+        ("closed", "udp", "icmp", "refuse", True, ("open", "violation", "destination-firewall")),
+        ("closed", "udp", "data", "refuse", True, ("open", "violation", "destination-firewall")),
+        ("closed", "tcp", "", "refuse", True, ("closed", "ok", "")),
+        ("closed", "udp", "", "refuse", True, ("closed", "ok", "")),
+        ("closed", "tcp", "", "admit", False, ("open", "violation", "destination-firewall")),
+        ("closed", "udp", "", "admit", True, ("open", "violation", "destination-firewall")),
+        ("closed", "tcp", "", "", True, ("closed", "ok", "")),
+        ("closed", "udp", "", "", True, ("unknown", "unproven", "witness")),
+    ],
+)
+def test_story(
+    expected: str, protocol: str, reply: str, gate: str, answered: bool, story: tuple[str, str, str]
+) -> None:
+    told = offered(Offer("default/echo", answered, gate), expected, protocol, REPLIES[reply], PORT)
+    assert (told.seen, told.verdict, told.culprit) == story
+    assert told.expected == expected
+    assert "Service default/echo" in told.note
+
+
+def test_udp_that_is_judged_by_lists_says_so() -> None:
+    assert "judged by the Service list" in offered(Offer("a/b", True, "admit"), "open", "udp", Packets(), PORT).note
+
+
+@pytest.mark.parametrize(
+    ("expected", "gate", "answered", "story"),
+    [
+        ("closed", "admit", True, ("open", "violation", "nat")),
+        ("closed", "admit", False, ("closed", "ok", "")),
+        ("closed", "refuse", True, ("closed", "ok", "")),
+        ("closed", "", True, ("unknown", "unproven", "source")),
+        ("open", "admit", True, ("open", "ok", "")),
+        ("open", "admit", False, ("closed", "violation", "listener")),
+        ("open", "refuse", True, ("closed", "violation", "source-egress")),
+    ],
+)
+def test_what_the_sources_own_node_takes_is_told_by_the_lists(
+    expected: str, gate: str, answered: bool, story: tuple[str, str, str]
+) -> None:
+    told = taken_at_source(Offer("default/outside", answered, gate), expected)
+    assert (told.seen, told.verdict, told.culprit) == story
+    assert "default/outside" in told.note
+    assert "judged by the Service list" in told.note

@@ -1,0 +1,61 @@
+"""A summary of a proof says what the whole report says to compliance, and stays small."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flows._compliance.sources import latest_proof
+from flows._run.publish import renderings
+from model.verify.proof import read_proof, summary
+from tests.flows.synthetic import report
+
+
+def whole(*, bad: bool = True) -> dict[str, Any]:
+    made: dict[str, Any] = json.loads(json.dumps(report(bad=bad).to_json()))
+    return made
+
+
+def test_a_summary_reads_as_its_report() -> None:
+    assert read_proof(json.loads(json.dumps(summary(whole())))) == read_proof(whole())
+
+
+def test_every_cell_is_counted_and_only_what_is_bad_is_told() -> None:
+    proof = read_proof(whole())
+    assert sum(cell.count for cell in proof.cells) == len(whole()["cells"])
+    assert {cell.verdict for cell in proof.cells if cell.told} == {"violation", "unproven"}
+    rows = {row for cell in proof.cells for row in cell.rows}
+    assert rows == {row for cell in whole()["cells"] for row in cell["rows"]}
+
+
+def test_of_much_that_is_bad_some_is_told() -> None:
+    made = whole()
+    one = next(cell for cell in made["cells"] if cell["verdict"] == "violation")
+    made["cells"] = [one | {"port_lo": port, "port_hi": port} for port in range(1, 1001)]
+    (cell,) = read_proof(made).cells
+    assert (cell.count, len(cell.told)) == (1000, 5)
+
+
+@pytest.mark.parametrize("document", [{}, {"schema": "matrix-fleet/proof/1"}, {"run": "r", "ended": "yesterday"}])
+def test_what_is_no_proof_is_refused(document: dict[str, Any]) -> None:
+    with pytest.raises((KeyError, ValueError)):
+        read_proof(document)
+
+
+def _kept(folder: Path, texts: dict[str, str]) -> Path:
+    run = folder / "reports" / "latest-verify_ports"
+    run.mkdir(parents=True)
+    for name, text in texts.items():
+        (run / name).write_text(text)
+    return folder
+
+
+def test_compliance_reads_the_summary_and_of_older_runs_the_report(tmp_path: Path) -> None:
+    texts = renderings(whole())
+    assert latest_proof(_kept(tmp_path / "new", {**texts, "report.json": "not read"})) == read_proof(whole())
+    del texts["proof.json"]
+    assert latest_proof(_kept(tmp_path / "old", texts)) == read_proof(whole())
+    assert latest_proof(_kept(tmp_path / "broken", {**texts, "proof.json": "{}"})) is None
