@@ -12,7 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from checks.collector_query import wishes
+from checks.collector_query import collector_query
 from checks.subjects.services import rows_landing
 from lab.instance import selected
 from model.preflight.hardware import needs
@@ -62,7 +62,7 @@ def _ssh_config(servers: list[Machine]) -> str:
 
 
 def _wanted(site: Site, machine: Machine) -> dict[str, Any]:
-    asked, sizes = wishes(site, machine), needs(site, machine)
+    asked, sizes = collector_query(site, machine), needs(site, machine)
     files = desired_state(site, machine, {}, True).files
     view = "li" if site.isolated(machine) else "main"
     answers = {name: sorted(_addresses(site, view, name)) for name in asked["dns"][0]["names"]}

@@ -21,7 +21,7 @@ BOOTSTRAP = "comes with bootstrap"
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class ChecklistRef:
     """Where the checklist asks for it: heading and line."""
 
     section: str
@@ -126,7 +126,7 @@ class Check:
 
     id: str
     title: str
-    place: Place
+    place: ChecklistRef
     phase: Phase
     severity: Severity = "error"
     looks_at: str

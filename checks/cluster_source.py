@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from checks.check import BOOTSTRAP, NotYet, View
 from model.host.host_facts import Unseen
-from model.kubernetes.cluster_facts import ClusterAccount, EtcdAccount, EtcdTold, Told
+from model.kubernetes.cluster_facts import ApiReport, CollectedCluster, CollectedEtcd, EtcdReport
 
 
-def account(view: View) -> ClusterAccount:
+def cluster_of(view: View) -> CollectedCluster:
     """
     Return what the first control plane with an answer says of the cluster.
 
@@ -20,7 +20,7 @@ def account(view: View) -> ClusterAccount:
             reasons.append(f"{name} {view.silent.get(name, 'was not looked at')}")
             continue
         try:
-            told = view.facts[name].of(Told)
+            told = view.facts[name].of(ApiReport)
         except Unseen as error:
             reasons.append(f"{name}: {error}")
             continue
@@ -33,20 +33,20 @@ def account(view: View) -> ClusterAccount:
     raise NotYet(BOOTSTRAP)
 
 
-def has_account(view: View) -> bool:
-    """Tell whether any control plane gives an account of the cluster."""
+def has_cluster(view: View) -> bool:
+    """Return whether any control plane gives an account of the cluster."""
     try:
-        account(view)
+        cluster_of(view)
     except (NotYet, Unseen):
         return False
     return True
 
 
-def etcd(view: View) -> dict[str, EtcdAccount]:
+def etcd(view: View) -> dict[str, CollectedEtcd]:
     """Return what each member that was heard of says, by its host."""
     found = {}
     for name, facts in view.facts.items():
-        told = facts.parts.get(EtcdTold)
-        if isinstance(told, EtcdTold) and told.member is not None:
+        told = facts.parts.get(EtcdReport)
+        if isinstance(told, EtcdReport) and told.member is not None:
             found[name] = told.member
     return found

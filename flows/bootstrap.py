@@ -11,7 +11,7 @@ from flows._cluster.plan import choose, table
 from flows._run import options as flags
 from flows._run import sudo
 from flows._run.cli import run
-from flows._run.lifecycle import Context, Ingredients, conduct
+from flows._run.lifecycle import Context, FlowResult, run_flow
 
 First = Annotated[str | None, typer.Option("--from", metavar="PHASE", help="Begin with this phase.")]
 Last = Annotated[str | None, typer.Option("--to", metavar="PHASE", help="End with this phase.")]
@@ -39,10 +39,10 @@ def main(
     chosen = choose(first, last, only)
     options = flags.Options(inventory, limit, dry_run, json, yes, verbose, quiet, no_color)
 
-    def body(context: Context) -> Ingredients:
+    def body(context: Context) -> FlowResult:
         return bootstrap(context, chosen, purge=purge)
 
-    return conduct("bootstrap", options, body, changes=True)
+    return run_flow("bootstrap", options, body, changes=True)
 
 
 main.__doc__ = f"""\b

@@ -12,11 +12,11 @@ import typer
 
 from flows._bundle import display, verification
 from flows._bundle.download import Download
-from flows._bundle.finish import end
-from flows._bundle.part import WORK, Workshop
+from flows._bundle.finish import finish_run
+from flows._bundle.part import WORK, DownloadContext
 from flows._bundle.place import claim
-from flows._bundle.progress import Teller
-from flows._bundle.resolve import Looking
+from flows._bundle.progress import ProgressBars
+from flows._bundle.resolve import Resolver
 from flows._render.words import counted
 from flows._run import cli
 from flows._run import folder as folders
@@ -26,7 +26,7 @@ from flows._run.publish import CONTROLLER
 from flows._run.screen import Screen
 from model.bundle.bundle import Bundle
 from model.bundle.sources import load_sources
-from model.bundle.spec import Wish, compose
+from model.bundle.spec import BundleSpec, compose
 from model.checkout import TEMPLATES
 from model.errors import BundleError
 from model.report.outcome import GOOD, Outcome, Status
@@ -100,22 +100,24 @@ def download(
         settings = load_site(inventory).settings
         kubernetes = kubernetes or settings.kubernetes.version
         cni = cni or _network(settings.cni.name)
-    wish = compose(known, kubernetes, architecture, suite or (), cni or "flannel")
+    spec = compose(known, kubernetes, architecture, suite or (), cni or "flannel")
     with terminable(), TemporaryDirectory() as aside:
         if not dry_run:
             claim(output)
         client = Client(frozenset(known.plain_http))
         work = Path(aside) if dry_run else output / WORK
-        shop = Workshop(output, work, client, Registries(client, known.registries))
-        run = Download(Looking(shop, known, wish, sources.parent), Teller(screen))
-        bundle, extra = _fetched(run, screen, wish, dry_run=dry_run)
+        context = DownloadContext(output, work, client, Registries(client, known.registries))
+        run = Download(Resolver(context, known, spec, sources.parent), ProgressBars(screen))
+        bundle, extra = _fetched(run, screen, spec, dry_run=dry_run)
     if bundle and not screen.calm:
         screen.lines(display.head(bundle, output))
-    return end(started, options, screen, bundle.name if bundle else str(output), run.outcomes, extra)
+    return finish_run(started, options, screen, bundle.name if bundle else str(output), run.outcomes, extra)
 
 
-def _fetched(run: Download, screen: Screen, wish: Wish, *, dry_run: bool) -> tuple[Bundle | None, dict[str, object]]:
-    screen.say(f"Kubernetes {wish.kubernetes} for {wish.architecture}, {', '.join(wish.suites)}, {wish.network}")
+def _fetched(
+    run: Download, screen: Screen, spec: BundleSpec, *, dry_run: bool
+) -> tuple[Bundle | None, dict[str, object]]:
+    screen.say(f"Kubernetes {spec.kubernetes} for {spec.architecture}, {', '.join(spec.suites)}, {spec.network}")
     complete = run.look()
     extra: dict[str, object] = {"parts": [display.entry(part, here=part.key in run.here) for part in run.parts]}
     if not complete:
@@ -161,10 +163,10 @@ def verify(
     folders.check_writable(json)
     bundle = verification.read(folder)
     with terminable():
-        outcomes = list(verification.verify(folder, bundle, Teller(screen)))
+        outcomes = list(verification.verify(folder, bundle, ProgressBars(screen)))
     if not screen.calm:
         screen.lines(display.head(bundle, folder))
-    return end(started, options, screen, bundle.name, outcomes)
+    return finish_run(started, options, screen, bundle.name, outcomes)
 
 
 @app.command()

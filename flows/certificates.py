@@ -9,7 +9,7 @@ import typer
 from flows._cluster.certificates import renew, status
 from flows._run import cli, sudo
 from flows._run import options as flags
-from flows._run.lifecycle import conduct
+from flows._run.lifecycle import run_flow
 
 HELP = """Look at the certificates of the cluster, or renew them.
 
@@ -43,7 +43,7 @@ def main(
 ) -> int:
     sudo.take_password(ask_sudo_password, sudo_password_fd)
     options = flags.Options(inventory, limit, dry_run, json, yes, verbose, quiet, no_color)
-    return conduct("certificates", options, status if action == "status" else renew, changes=action == "renew")
+    return run_flow("certificates", options, status if action == "status" else renew, changes=action == "renew")
 
 
 main.__doc__ = f"\b\n{HELP}"

@@ -20,7 +20,7 @@ from flows._fleet.hosts import inventory as open_inventory
 from flows._run import options as flags
 from flows._run import sudo
 from flows._run.cli import run
-from flows._run.lifecycle import Context, Ingredients, conduct
+from flows._run.lifecycle import Context, FlowResult, run_flow
 from flows._run.screen import Screen
 from flows._schedule.identity import assume, setting_of
 from model.errors import SelectionError
@@ -99,7 +99,7 @@ def _run(
     contexts: list[Context] = []
     outcomes: list[Outcome] = []
 
-    def body(context: Context) -> Ingredients:
+    def body(context: Context) -> FlowResult:
         contexts.append(context)
         nr = open_inventory(options.inventory)
         if scheduled:
@@ -109,7 +109,7 @@ def _run(
         outcomes.extend(made.outcomes)
         return made
 
-    code = conduct("compliance", options, body)
+    code = run_flow("compliance", options, body)
     return worst((code, *(_kept(context) for context in contexts))), tuple(outcomes)
 
 

@@ -12,7 +12,7 @@ from flows._cluster.etcd.snapshot import snapshot
 from flows._cluster.etcd.status import status
 from flows._run import cli, sudo
 from flows._run import options as flags
-from flows._run.lifecycle import Context, Ingredients, conduct
+from flows._run.lifecycle import Context, FlowResult, run_flow
 from model.errors import SelectionError
 
 HELP = """Look at etcd, take a snapshot of it, or bring the cluster back from one.
@@ -59,12 +59,12 @@ def main(
         raise SelectionError("--output goes with `snapshot`")
     options = flags.Options(inventory, limit, dry_run, json, yes, verbose, quiet, no_color)
 
-    def body(context: Context) -> Ingredients:
+    def body(context: Context) -> FlowResult:
         if action == "status":
             return status(context)
         return restore(context, name) if name is not None else snapshot(context, output)
 
-    return conduct("etcd", options, body, changes=action != "status")
+    return run_flow("etcd", options, body, changes=action != "status")
 
 
 main.__doc__ = f"\b\n{HELP}"

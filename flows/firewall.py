@@ -11,7 +11,7 @@ from flows._firewall.apply import apply_firewall
 from flows._firewall.restore import restore
 from flows._run import cli, sudo
 from flows._run import options as flags
-from flows._run.lifecycle import conduct
+from flows._run.lifecycle import run_flow
 from model.errors import SelectionError
 
 HELP = """Make every host's ufw hold exactly what the port matrix says: both families, kernel and files.
@@ -63,7 +63,7 @@ def main(
     options = flags.Options(inventory, expression, dry_run, json, yes, verbose, quiet, no_color)
     work = {"apply": lambda context: apply_firewall(context, purge=purge, hold=hold), "adopt": take_over}
     body = work.get(action, lambda context: restore(context, hold))
-    return conduct("firewall", options, body, changes=True)
+    return run_flow("firewall", options, body, changes=True)
 
 
 main.__doc__ = f"\b\n{HELP}"

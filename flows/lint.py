@@ -9,7 +9,7 @@ import typer
 from flows._render.summary import Line
 from flows._run import cli
 from flows._run import options as flags
-from flows._run.lifecycle import Context, Ingredients, conduct
+from flows._run.lifecycle import Context, FlowResult, run_flow
 from flows._run.publish import CONTROLLER
 from flows._run.screen import Screen
 from model import lint
@@ -44,13 +44,13 @@ def main(
     if rules:
         Screen(options).lines([Line(f"{rule.name:<24}{rule.severity:<9}{rule.why}") for rule in lint.RULES])
         return GOOD
-    return conduct("lint", options, _examine, lint_first=False)
+    return run_flow("lint", options, _examine, lint_first=False)
 
 
 main.__doc__ = f"\b\n{HELP}"
 
 
-def _examine(context: Context) -> Ingredients:
+def _examine(context: Context) -> FlowResult:
     """Report what the rules find, of the selected hosts where it is about a host."""
     found = [finding for finding in lint.findings(context.site) if not finding.host or finding.host in context.hosts]
     errors = sum(finding.severity == "error" for finding in found)
@@ -67,7 +67,7 @@ def _examine(context: Context) -> Ingredients:
         message = f"{len(lint.RULES)} rules find no error"
         outcomes.append(Outcome(CONTROLLER, SUBJECT, Status.OK, message))
     extra = {"findings": [finding.to_json() for finding in found]}
-    return Ingredients(tuple(outcomes), hosts=(), forced=REFUSED if errors else GOOD, extra=extra)
+    return FlowResult(tuple(outcomes), hosts=(), forced=REFUSED if errors else GOOD, extra=extra)
 
 
 if __name__ == "__main__":

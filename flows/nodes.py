@@ -10,7 +10,7 @@ from flows._cluster.departure.node_removal import depart
 from flows._cluster.node_join import arrive, replace
 from flows._run import cli, sudo
 from flows._run import options as flags
-from flows._run.lifecycle import Context, Ingredients, conduct
+from flows._run.lifecycle import Context, FlowResult, run_flow
 from model.errors import SelectionError
 
 HELP = """Bring hosts into the cluster, or take them out; only what is named is touched.
@@ -60,7 +60,7 @@ def main(
         raise SelectionError("`replace` takes two hosts: the old one and the new one")
     options = flags.Options(inventory, ",".join(hosts), dry_run, json, yes, verbose, quiet, no_color)
 
-    def body(context: Context) -> Ingredients:
+    def body(context: Context) -> FlowResult:
         if set(context.hosts) != set(hosts):
             raise SelectionError(
                 f"hosts are named one by one here, and {', '.join(hosts)} means {', '.join(context.hosts)}"
@@ -71,7 +71,7 @@ def main(
             return replace(context, hosts[0], hosts[1])
         return depart(context, action)
 
-    return conduct("nodes", options, body, changes=True)
+    return run_flow("nodes", options, body, changes=True)
 
 
 main.__doc__ = f"\b\n{HELP}"

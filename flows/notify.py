@@ -8,7 +8,7 @@ import typer
 
 from flows._run import cli
 from flows._run import options as flags
-from flows._run.lifecycle import conduct
+from flows._run.lifecycle import run_flow
 from flows._schedule.notify import notify, try_out
 
 HELP = """Tell everybody under `compliance.notify` in site.yaml what the latest run of flows.compliance found that they do not know yet.
@@ -38,7 +38,7 @@ def main(
     no_color: flags.NoColor = False,
 ) -> int:
     options = flags.Options(inventory, None, dry_run, json, False, verbose, quiet, no_color)
-    return conduct("notify", options, try_out if trial else notify)
+    return run_flow("notify", options, try_out if trial else notify)
 
 
 main.__doc__ = f"\b\n{HELP}"

@@ -8,7 +8,7 @@ import typer
 
 from flows._run import cli, sudo
 from flows._run import options as flags
-from flows._run.lifecycle import conduct
+from flows._run.lifecycle import run_flow
 from flows._schedule.installation import hosts, install, remove, status
 
 HELP = """Run `flows.compliance` by a timer of systemd on this machine, as an account that can change nothing on any host.
@@ -49,7 +49,7 @@ def main(
 ) -> int:
     sudo.take_password(ask_sudo_password, sudo_password_fd)
     options = flags.Options(inventory, limit, dry_run, json, yes, verbose, quiet, no_color)
-    return conduct("schedule", options, _ACTIONS[action], changes=action != "status")
+    return run_flow("schedule", options, _ACTIONS[action], changes=action != "status")
 
 
 main.__doc__ = f"\b\n{HELP}"

@@ -13,7 +13,7 @@ import typer
 from flows._fleet.hosts import HostFailure, each, inventory
 from flows._run import cli
 from flows._run import options as flags
-from flows._run.lifecycle import Context, Ingredients, conduct
+from flows._run.lifecycle import Context, FlowResult, run_flow
 from model.errors import SelectionError
 from model.report.outcome import Outcome, Status
 from remote.dial import changed, server_key
@@ -97,13 +97,13 @@ def main(
 ) -> int:
     options = flags.Options(inventory, limit, dry_run, json, yes, verbose, quiet, no_color)
     replaced = frozenset(replace or ())
-    return conduct("trust", options, lambda context: _trust(context, replaced), changes=True)
+    return run_flow("trust", options, lambda context: _trust(context, replaced), changes=True)
 
 
 main.__doc__ = f"\b\n{HELP}"
 
 
-def _trust(context: Context, replaced: frozenset[str]) -> Ingredients:
+def _trust(context: Context, replaced: frozenset[str]) -> FlowResult:
     if strangers := replaced - set(context.hosts):
         raise SelectionError(f"--replace {', '.join(sorted(strangers))}: not among the selected hosts")
     nr = inventory(context.options.inventory)
@@ -118,7 +118,7 @@ def _trust(context: Context, replaced: frozenset[str]) -> Ingredients:
     if consent is Consent.GIVEN:
         keys = {answer.way.known_as: answer.key for answer in wanted.values()}
         record(context.options.inventory / "known_hosts", keys)
-    return Ingredients(tuple(_outcome(name, answer, name in wanted, consent) for name, answer in found.items()))
+    return FlowResult(tuple(_outcome(name, answer, name in wanted, consent) for name, answer in found.items()))
 
 
 def _fetch(host: Host) -> Presented:

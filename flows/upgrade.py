@@ -10,7 +10,7 @@ import typer
 from flows._cluster.upgrade.rolling import bring_up
 from flows._run import cli, sudo
 from flows._run import options as flags
-from flows._run.lifecycle import conduct
+from flows._run.lifecycle import run_flow
 
 HELP = """Bring the cluster to the versions of another offline bundle: one minor version at a time, never back.
 
@@ -52,7 +52,7 @@ def main(
 ) -> int:
     sudo.take_password(ask_sudo_password, sudo_password_fd)
     options = flags.Options(inventory, limit, dry_run, json, yes, verbose, quiet, no_color)
-    return conduct("upgrade", options, lambda context: bring_up(context, to_bundle, parallel), changes=True)
+    return run_flow("upgrade", options, lambda context: bring_up(context, to_bundle, parallel), changes=True)
 
 
 main.__doc__ = f"\b\n{HELP}"

@@ -12,7 +12,7 @@ import typer
 from flows._run import options as flags
 from flows._run import sudo
 from flows._run.cli import run
-from flows._run.lifecycle import Context, Ingredients, conduct
+from flows._run.lifecycle import Context, FlowResult, run_flow
 from model import bits
 from model.errors import SelectionError
 
@@ -80,26 +80,26 @@ def main(
     sudo.take_password(ask_sudo_password, sudo_password_fd)
     options = flags.Options(inventory, limit, dry_run, json, yes, verbose, quiet, no_color)
 
-    def body(context: Context) -> Ingredients:
+    def body(context: Context) -> FlowResult:
         from flows._compliance.kept import prune
         from flows._fleet.hosts import close
         from flows._fleet.hosts import inventory as open_inventory
-        from flows._ports.choice import Wishes
+        from flows._ports.choice import ProbeOptions
         from flows._ports.verification import verify
         from flows._schedule.identity import assume, setting_of
 
-        wishes = Wishes(depth, stage, _planes(plane), rate, source, destination, _ports(ports))
+        probe_options = ProbeOptions(depth, stage, _planes(plane), rate, source, destination, _ports(ports))
         nr = open_inventory(options.inventory)
         try:
             if scheduled:
                 assume(nr, setting_of(context.site, options.inventory, Path(sys.executable)))
-            return verify(nr, context, wishes, scheduled=scheduled)
+            return verify(nr, context, probe_options, scheduled=scheduled)
         finally:
             close(nr)
             if scheduled:
                 prune(options.inventory, context.site.settings.compliance.keep_runs, "verify_ports")
 
-    return conduct("verify_ports", options, body)
+    return run_flow("verify_ports", options, body)
 
 
 def _planes(given: list[str] | None) -> tuple[str, ...]:

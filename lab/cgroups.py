@@ -25,7 +25,7 @@ def _is_hierarchy(folder: Path) -> bool:
 
 
 def version_2() -> bool:
-    """Tell whether this machine has only the unified hierarchy."""
+    """Return whether this machine has only the unified hierarchy."""
     return (_MOUNT / "cgroup.controllers").exists()
 
 
@@ -45,7 +45,7 @@ def create(name: str) -> tuple[Path, ...]:
 
 
 def exists(name: str) -> bool:
-    """Tell whether any hierarchy has a group of this name."""
+    """Return whether any hierarchy has a group of this name."""
     return any((top / name).is_dir() for top in hierarchies())
 
 

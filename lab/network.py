@@ -40,7 +40,7 @@ def peer(host: str, number: int) -> str:
 
 
 def exists(namespace: str) -> bool:
-    """Tell whether a namespace of this name exists."""
+    """Return whether a namespace of this name exists."""
     return (NAMESPACES / namespace).exists()
 
 

@@ -40,7 +40,7 @@ class Plan:
         return "bare" if self.bare and host.serves_the_site else "full"
 
     def same_kind(self, other: Plan) -> bool:
-        """Tell whether both are labs of one profile, kind and suite."""
+        """Return whether both are labs of one profile, kind and suite."""
         return (self.profile, self.bare, self.suite) == (other.profile, other.bare, other.suite)
 
     def host(self, name: str) -> LabHost:

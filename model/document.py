@@ -132,7 +132,7 @@ def _measure(text: str) -> None:
 
 
 def _tabbed(text: str, mark: Any) -> bool:
-    """Tell whether a tab stands before the first word of the line that could not be read."""
+    """Return whether a tab stands before the first word of the line that could not be read."""
     line = next(iter(text.split("\n")[mark.line : mark.line + 1]), "") if mark else ""
     return "\t" in line[: len(line) - len(line.lstrip())]
 

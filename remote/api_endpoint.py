@@ -38,7 +38,7 @@ class Request:
 
     @property
     def repeatable(self) -> bool:
-        """Tell whether it may be carried out twice without harm."""
+        """Return whether it may be carried out twice without harm."""
         return self.method != "POST"
 
 
@@ -61,7 +61,7 @@ class Answer:
 
     @property
     def passing(self) -> bool:
-        """Tell whether the server only could not serve just then: overloaded, starting, or its etcd elects a leader."""
+        """Return whether the server only could not serve just then: overloaded, starting, or its etcd elects a leader."""
         return self.status in (429, 502, 503, 504) or (self.status == 500 and b"etcdserver: " in self.body)
 
 
@@ -73,7 +73,7 @@ class Broken(Exception):
         self.sent = sent
 
 
-class Way:
+class ApiEndpoint:
     """
     A control plane, its connection opened at the first request.
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 
 from model.errors import ApiUnreachable, KubernetesError, ObjectMissing, PlanRefused
-from remote.api_endpoint import Answer, Broken, Request, Way
+from remote.api_endpoint import Answer, ApiEndpoint, Broken, Request
 
 PATIENCE_SECONDS = 20.0
 _PAUSE_SECONDS = 0.3
@@ -20,7 +20,7 @@ _NEXT = {
 }
 
 
-class Ways:
+class ApiFailover:
     """
     Ways in the order they are asked in; one that fails is asked last from then on.
 
@@ -28,7 +28,7 @@ class Ways:
     does no harm.
     """
 
-    def __init__(self, ways: Sequence[Way], patience: float) -> None:
+    def __init__(self, ways: Sequence[ApiEndpoint], patience: float) -> None:
         if not ways:
             raise PlanRefused("no control plane to reach the cluster through")
         self._ways = list(ways)
@@ -71,7 +71,7 @@ class Ways:
         for way in self._ways:
             way.close()
 
-    def _try(self, way: Way, request: Request) -> Answer | str:
+    def _try(self, way: ApiEndpoint, request: Request) -> Answer | str:
         """Return a way's answer, or in words why another one should be asked."""
         try:
             answer = way.ask(request)
@@ -88,15 +88,15 @@ class Ways:
             reason = str(error)
         return self._later(way, reason)
 
-    def _later(self, way: Way, reason: str) -> str:
+    def _later(self, way: ApiEndpoint, reason: str) -> str:
         """Have a way asked last from then on, for that reason."""
         with self._ordering:
             self._ways.sort(key=lambda each: each is way)
         return reason
 
 
-def _is_ready(way: Way) -> bool:
-    """Tell whether a server's refusals count: a starting one refuses even an administrator, until it read the roles. Raises `Broken`."""
+def _is_ready(way: ApiEndpoint) -> bool:
+    """Return whether a server's refusals count: a starting one refuses even an administrator, until it read the roles. Raises `Broken`."""
     return way.ask(_READY).status == 200
 
 

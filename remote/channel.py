@@ -47,7 +47,7 @@ class Pipe:
 
     @property
     def ended(self) -> bool:
-        """Tell whether no more bytes can come than already lie in the channel."""
+        """Return whether no more bytes can come than already lie in the channel."""
         return bool(self.channel.eof_received or self.channel.closed)
 
     def _drain(self) -> bool:

@@ -12,7 +12,7 @@ from typing_extensions import override
 
 from remote.dial import connect
 from remote.route import Route, resolve
-from remote.transport import Line
+from remote.transport import ByteStream
 
 
 class HostSession(LinuxSSH):
@@ -24,7 +24,7 @@ class HostSession(LinuxSSH):
     """
 
     remote_conn_pre: SSHClient | None
-    line: Line | None = None
+    line: ByteStream | None = None
 
     def __init__(self, route: Route) -> None:
         super().__init__(
@@ -33,7 +33,7 @@ class HostSession(LinuxSSH):
         self.remote_conn_pre, self.line = connect(route)
 
     def is_alive(self) -> bool:
-        """Tell whether the connection still carries commands."""
+        """Return whether the connection still carries commands."""
         transport = self.remote_conn_pre.get_transport() if self.remote_conn_pre is not None else None
         return transport is not None and transport.is_active()
 

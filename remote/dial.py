@@ -16,7 +16,7 @@ from model.errors import HostError, HostKeyChanged, HostKeyUnknown, Unreachable
 from remote.credentials import Credentials
 from remote.known_hosts import fingerprint, recorded
 from remote.route import Route
-from remote.transport import Line, draw, turn
+from remote.transport import ByteStream, connection_slot, open_stream
 
 TRUST = "python -m flows.trust"
 _KEY_KINDS = (
@@ -29,7 +29,7 @@ _KEY_KINDS = (
 )
 
 
-def connect(route: Route, *, counted: bool = False) -> tuple[paramiko.SSHClient, Line]:
+def connect(route: Route, *, counted: bool = False) -> tuple[paramiko.SSHClient, ByteStream]:
     """
     Open, verify and authenticate a connection; the caller closes both.
 
@@ -38,15 +38,15 @@ def connect(route: Route, *, counted: bool = False) -> tuple[paramiko.SSHClient,
     """
     quiet()
     keys = recorded(route.known_hosts, route.known_as)
-    with turn(route, counted=counted) as bounded, _bounded(bounded) as line:
+    with connection_slot(route, counted=counted) as bounded, _bounded(bounded) as stream:
         client = paramiko.SSHClient()
         client.set_missing_host_key_policy(_Recorded(route, keys))
         try:
-            _authenticate(client, bounded, line, keys)
+            _authenticate(client, bounded, stream, keys)
         except BaseException:
             client.close()
             raise
-        return client, line
+        return client, stream
 
 
 def server_key(route: Route) -> paramiko.PKey:
@@ -57,15 +57,15 @@ def server_key(route: Route) -> paramiko.PKey:
     """
     quiet()
     keys = recorded(route.known_hosts, route.known_as)
-    with turn(route), _bounded(route) as line:
-        transport = _transport(line.socket, keys)
+    with connection_slot(route), _bounded(route) as stream:
+        transport = _transport(stream.socket, keys)
         try:
             transport.banner_timeout = route.seconds * 2
             transport.start_client(timeout=route.seconds * 2)
             return transport.get_remote_server_key()
         finally:
             transport.close()
-            line.close()
+            stream.close()
 
 
 def transport_of(client: paramiko.SSHClient) -> paramiko.Transport:
@@ -132,14 +132,14 @@ def _kinds(key: paramiko.PKey) -> tuple[str, ...]:
     return ("rsa-sha2-512", "rsa-sha2-256") if key.get_name() == "ssh-rsa" else (key.get_name(),)
 
 
-def _authenticate(client: paramiko.SSHClient, route: Route, line: Line, keys: Sequence[paramiko.PKey]) -> None:
+def _authenticate(client: paramiko.SSHClient, route: Route, stream: ByteStream, keys: Sequence[paramiko.PKey]) -> None:
     # The line's alarm is the limit; paramiko's own must not come first, with words that say less.
     later = route.seconds * 2
     client.connect(
         route.address,
         port=route.port,
         username=route.username,
-        sock=line.socket,
+        sock=stream.socket,
         timeout=later,
         banner_timeout=later,
         auth_timeout=later,
@@ -151,29 +151,29 @@ def _authenticate(client: paramiko.SSHClient, route: Route, line: Line, keys: Se
 
 
 @contextmanager
-def _bounded(route: Route) -> Iterator[Line]:
+def _bounded(route: Route) -> Iterator[ByteStream]:
     """
     Draw a line that is cut after the route's seconds, whatever the other end does; say in the project's words what failed.
     """
     started = time.monotonic()
-    line = draw(route)
-    alarm = threading.Timer(max(0.1, route.seconds - (time.monotonic() - started)), line.cut)
+    stream = open_stream(route)
+    alarm = threading.Timer(max(0.1, route.seconds - (time.monotonic() - started)), stream.cut)
     alarm.daemon = True
     alarm.start()
     try:
-        yield line
+        yield stream
     except HostError:
-        line.close()
+        stream.close()
         raise
     except (paramiko.SSHException, OSError, EOFError) as error:
         seconds = time.monotonic() - started
-        said = line.complaint()
-        line.close()
+        said = stream.complaint()
+        stream.close()
         if isinstance(error, paramiko.AuthenticationException) and seconds < route.seconds:
             raise _refused(route) from None
         raise _broken(route, error, said, seconds) from None
     except BaseException:
-        line.close()
+        stream.close()
         raise
     finally:
         alarm.cancel()

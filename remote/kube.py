@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from model.errors import ApiUnreachable, ObjectMissing, WaitExpired
 from model.kubernetes.manifests import Manifest, difference, name_of
 from model.site.site import Site
-from remote.api_endpoint import Request, Way
-from remote.api_failover import PATIENCE_SECONDS, Ways
+from remote.api_endpoint import ApiEndpoint, Request
+from remote.api_failover import PATIENCE_SECONDS, ApiFailover
 
 if TYPE_CHECKING:
     from nornir.core import Nornir
@@ -48,7 +48,7 @@ def open_cluster(nr: Nornir, site: Site, names: Sequence[str] | None = None) -> 
     endpoint = site.settings.kubernetes.endpoint.name
     planes = [machine for machine in site.servers if machine.node == "control_plane" and machine.own]
     chosen = [machine for machine in planes if names is None or machine.name in names]
-    cluster = Cluster([Way(nr.inventory.hosts[each.name], each.own[0], endpoint) for each in chosen])
+    cluster = Cluster([ApiEndpoint(nr.inventory.hosts[each.name], each.own[0], endpoint) for each in chosen])
     try:
         yield cluster
     finally:
@@ -64,8 +64,8 @@ class Cluster:
     its kinds.
     """
 
-    def __init__(self, ways: Sequence[Way], patience: float = PATIENCE_SECONDS) -> None:
-        self._ways = Ways(ways, patience)
+    def __init__(self, ways: Sequence[ApiEndpoint], patience: float = PATIENCE_SECONDS) -> None:
+        self._api = ApiFailover(ways, patience)
         self._kinds: dict[str, dict[str, tuple[str, bool]]] = {}
 
     def get(self, path: str) -> Manifest:
@@ -81,7 +81,7 @@ class Cluster:
 
     def text(self, path: str, query: Query | None = None) -> str:
         """Return what a path answers, as text (logs, metrics)."""
-        return self._ways.ask(Request("GET", path, _pairs(query))).body.decode(errors="replace")
+        return self._api.ask(Request("GET", path, _pairs(query))).body.decode(errors="replace")
 
     def list(self, path: str, *, labels: str = "", fields: str = "") -> Manifests:
         """Return every object of a collection; `labels` and `fields` are selectors."""
@@ -121,7 +121,7 @@ class Cluster:
         """Delete an object, what depends on it in the background; False where it was not there. `at_once`: nobody is given time to end."""
         query = {"propagationPolicy": "Background"} | _dry(dry_run) | ({"gracePeriodSeconds": "0"} if at_once else {})
         try:
-            self._ways.ask(Request("DELETE", path, _pairs(query)))
+            self._api.ask(Request("DELETE", path, _pairs(query)))
         except ObjectMissing:
             return False
         return True
@@ -146,13 +146,13 @@ class Cluster:
             except ApiUnreachable as error:
                 why = error.message
             if time.monotonic() + pause > deadline:
-                raise WaitExpired(self._ways.first, awaited, f"not within {seconds:g} s ({why})", f"look at {path}")
+                raise WaitExpired(self._api.first, awaited, f"not within {seconds:g} s ({why})", f"look at {path}")
             threading.Event().wait(pause)
             pause = min(pause * 1.5, 2 * _PAUSE_SECONDS)
 
     def healthy(self) -> tuple[str, ...]:
         """Return the complaints of an API server about itself: none where it is ready."""
-        answer = self._ways.answer(Request("GET", "/readyz", (("verbose", ""),)))
+        answer = self._api.answer(Request("GET", "/readyz", (("verbose", ""),)))
         if answer.status == 200:
             return ()
         lines = [line for line in answer.body.decode(errors="replace").splitlines() if line.startswith("[-]")]
@@ -170,7 +170,7 @@ class Cluster:
             }
             known = self._kinds[root].get(kind)
         if known is None:
-            raise ObjectMissing(self._ways.first, name_of(manifest), f"the cluster knows no kind {kind} in {version}")
+            raise ObjectMissing(self._api.first, name_of(manifest), f"the cluster knows no kind {kind} in {version}")
         plural, namespaced = known
         meta = manifest["metadata"]
         within = f"/namespaces/{meta.get('namespace', 'default')}" if namespaced else ""
@@ -178,13 +178,13 @@ class Cluster:
 
     def close(self) -> None:
         """Close every connection to the API."""
-        self._ways.close()
+        self._api.close()
 
     def _listed(self, path: str, labels: str, fields: str, patience: float | None = None) -> Manifests:
         query = {"limit": str(_PAGE), "labelSelector": labels, "fieldSelector": fields}
         found: Manifests = []
         while True:
-            page = self._ways.ask(Request("GET", path, _pairs(query)), patience).said
+            page = self._api.ask(Request("GET", path, _pairs(query)), patience).said
             kind, version = page.get("kind", "List").removesuffix("List"), page.get("apiVersion", "")
             # Only the list itself says what its items are.
             found += [{"apiVersion": version, "kind": kind} | item for item in page.get("items") or ()]
@@ -193,7 +193,7 @@ class Cluster:
                 return found
 
     def _said(self, request: Request) -> Manifest:
-        return self._ways.ask(request).said
+        return self._api.ask(request).said
 
 
 def is_object(path: str) -> bool:

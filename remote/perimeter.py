@@ -21,7 +21,7 @@ from remote.route import Route, route
 if TYPE_CHECKING:
     from nornir.core.inventory import Host
 
-    from remote.transport import Line
+    from remote.transport import ByteStream
 
 OPERATION_SECONDS = 20.0
 RULES = ("nft", "-j", "list", "ruleset")
@@ -118,7 +118,7 @@ class _Transport(ParamikoTransport):
         self.way = way
         self.prompt = prompt
         self.client: SSHClient | None = None
-        self.line: Line | None = None
+        self.line: ByteStream | None = None
         self.session_channel: Channel | None = None
 
     @override

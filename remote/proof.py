@@ -11,7 +11,7 @@ import paramiko
 from model.errors import Unreachable
 from remote.dial import connect, transport_of
 from remote.route import Route
-from remote.transport import Line, draw, turn
+from remote.transport import ByteStream, connection_slot, open_stream
 
 _LONGEST_GREETING = 16384
 
@@ -25,10 +25,10 @@ def prove(route: Route, timeout: float) -> float:
     Raises what `remote.dial.connect` raises, and `Unreachable` when the command does not answer with exit code 0.
     """
     started = time.monotonic()
-    client, line = connect(replace(route, seconds=timeout), counted=True)
+    client, stream = connect(replace(route, seconds=timeout), counted=True)
     left = max(0.1, timeout - (time.monotonic() - started))
     # paramiko waits for the answer to a request without a limit of its own.
-    alarm = threading.Timer(left, line.cut)
+    alarm = threading.Timer(left, stream.cut)
     alarm.daemon = True
     alarm.start()
     try:
@@ -42,7 +42,7 @@ def prove(route: Route, timeout: float) -> float:
     finally:
         alarm.cancel()
         client.close()
-        line.close()
+        stream.close()
     raise Unreachable(route.name, "a new connection opens, but runs no command", "look at sshd on the host")
 
 
@@ -53,25 +53,25 @@ def banner(route: Route, timeout: float) -> tuple[str, int] | None:
     Raises `Unreachable` when nothing greets as an SSH server within `timeout` seconds.
     """
     deadline = time.monotonic() + timeout
-    with turn(replace(route, seconds=timeout), counted=True) as bounded, draw(bounded) as line:
-        local = None if route.proxy else (line.socket.getsockname()[0], line.socket.getsockname()[1])
-        _await_greeting(route, line, deadline)
+    with connection_slot(replace(route, seconds=timeout), counted=True) as bounded, open_stream(bounded) as stream:
+        local = None if route.proxy else (stream.socket.getsockname()[0], stream.socket.getsockname()[1])
+        _await_greeting(route, stream, deadline)
         return local
 
 
-def _await_greeting(route: Route, line: Line, deadline: float) -> None:
+def _await_greeting(route: Route, stream: ByteStream, deadline: float) -> None:
     heard = b""
     while not any(word.startswith((b"SSH-2.0-", b"SSH-1.99-")) for word in heard.split(b"\n")[:-1]):
         left = deadline - time.monotonic()
         try:
-            line.socket.settimeout(max(0.001, left))
-            more = line.socket.recv(1024)
+            stream.socket.settimeout(max(0.001, left))
+            more = stream.socket.recv(1024)
         except OSError as error:
-            said = line.complaint() or error.strerror or str(error)
+            said = stream.complaint() or error.strerror or str(error)
             raise Unreachable(
                 route.name, f"no SSH greeting from {route.known_as}: {said}", "is it the host's sshd?"
             ) from None
         heard += more
         if not more or left <= 0 or len(heard) > _LONGEST_GREETING:
-            said = line.complaint() or f"it said {heard[:60]!r}"
+            said = stream.complaint() or f"it said {heard[:60]!r}"
             raise Unreachable(route.name, f"no SSH greeting from {route.known_as}: {said}", "is it the host's sshd?")

@@ -30,7 +30,7 @@ _hops_guard = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class ByteStream:
     """A connected byte stream to an SSH port; `proxy` is the process that carries it, `complaints` what that says."""
 
     socket: socket.socket
@@ -62,7 +62,7 @@ class Line:
         lines = self.complaints.read(65536).decode(errors="replace").strip().splitlines()
         return lines[-1].strip() if lines else ""
 
-    def __enter__(self) -> Line:
+    def __enter__(self) -> ByteStream:
         return self
 
     def __exit__(
@@ -71,7 +71,7 @@ class Line:
         self.close()
 
 
-def draw(route: Route) -> Line:
+def open_stream(route: Route) -> ByteStream:
     """
     Open a line to a host's SSH port.
 
@@ -81,7 +81,7 @@ def draw(route: Route) -> Line:
         return _through(route)
     deadline = time.monotonic() + min(TCP_SECONDS, route.seconds)
     try:
-        return Line(_dial(route, deadline))
+        return ByteStream(_dial(route, deadline))
     except socket.gaierror as error:
         raise Unreachable(
             route.name, f"`{route.address}` has no address: {error.strerror}", "correct its `hostname`"
@@ -144,7 +144,7 @@ def _watch(connected: socket.socket) -> None:
         connected.setsockopt(tcp, option, value)
 
 
-def _through(route: Route) -> Line:
+def _through(route: Route) -> ByteStream:
     ours, theirs = socket.socketpair()
     # paramiko's own ProxyCommand spins on a proxy that has ended; a socket pair simply reads as closed.
     complaints = tempfile.TemporaryFile()  # noqa: SIM115 - closed by Line.close
@@ -158,7 +158,7 @@ def _through(route: Route) -> Line:
         raise Unreachable(route.name, f"`{route.proxy[0]}`: {error.strerror}", "install openssh-client") from None
     finally:
         theirs.close()
-    return Line(ours, proxy, complaints)
+    return ByteStream(ours, proxy, complaints)
 
 
 def _end(proxy: subprocess.Popen[bytes]) -> None:
@@ -173,7 +173,7 @@ def _end(proxy: subprocess.Popen[bytes]) -> None:
 
 
 @contextmanager
-def turn(route: Route, *, counted: bool = False) -> Iterator[Route]:
+def connection_slot(route: Route, *, counted: bool = False) -> Iterator[Route]:
     """
     Let only as many connections be in the making through one jump host as its sshd takes at once.
 

@@ -125,7 +125,7 @@ class _Eviction:
         return ""
 
     def _spared(self, pod: Any) -> bool:
-        """Tell whether the others that its owner keeps are all ready; who never is holds up nobody for long."""
+        """Return whether the others that its owner keeps are all ready; who never is holds up nobody for long."""
         owner = next((said for said in pod["metadata"].get("ownerReferences", ()) if said["kind"] in _KEEPERS), None)
         if owner is None:
             return True

@@ -14,7 +14,7 @@ _HIGHEST = 150
 
 
 def wanted(site: Site) -> bool:
-    """Tell whether the control planes hold the endpoint themselves."""
+    """Return whether the control planes hold the endpoint themselves."""
     return site.settings.kubernetes.endpoint.provider == "keepalived"
 
 

@@ -88,7 +88,7 @@ def enforce(host: Host, site: Site, machine: Machine, *, dry_run: bool) -> tuple
 
 
 def in_kernel(host: Host, wanted: HostState) -> bool:
-    """Tell whether the host's kernel holds the table that `desired` describes."""
+    """Return whether the host's kernel holds the table that `desired` describes."""
     from remote.shell import run
 
     mark = wanted.files[0].text.partition('comment "')[2].partition('"')[0]

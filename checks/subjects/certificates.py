@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from checks.check import NODES, SERVERS, HostCheck, Place, SiteCheck, Verdict, View, settled
+from checks.check import NODES, SERVERS, ChecklistRef, HostCheck, SiteCheck, Verdict, View, settled
 from model.host.certificate_chain import Chain, wrongs
 from model.host.host_facts import CertificateFiles, HostFacts, Served
 from model.site.hosts import Machine
@@ -78,7 +78,7 @@ CHECKS = (
     SiteCheck(
         id="certificates/site",
         title="The site's declared certificates hold and fit",
-        place=Place(_TLS, 347),
+        place=ChecklistRef(_TLS, 347),
         phase="prerequisites",
         looks_at="the PEM files that site.yaml names: chain, names, days left, key",
         by="openssl x509 -noout -text -in FILE",
@@ -88,7 +88,7 @@ CHECKS = (
     HostCheck(
         id="certificates/served",
         title="Every TLS service shows a certificate that holds",
-        place=Place(_TLS, 329),
+        place=ChecklistRef(_TLS, 329),
         phase="host",
         looks_at="what each listening TLS service of the host shows to a client",
         by="openssl s_client -connect HOST:PORT -servername NAME",
@@ -99,7 +99,7 @@ CHECKS = (
     HostCheck(
         id="certificates/kubernetes",
         title="Kubernetes' certificates hold",
-        place=Place("Deployer Responsibilities", 374),
+        place=ChecklistRef("Deployer Responsibilities", 374),
         phase="cluster",
         looks_at="certificates under /etc/kubernetes and kubelet's own; never a key",
         by="kubeadm certs check-expiration",

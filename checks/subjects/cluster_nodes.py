@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from checks.check import NODES, HostCheck, Place, Verdict, View, settled
-from checks.cluster_source import account
+from checks.check import NODES, ChecklistRef, HostCheck, Verdict, View, settled
+from checks.cluster_source import cluster_of
 from model.host.host_facts import ClusterNames, HostFacts, Unseen
 from model.kubernetes import hardening
 from model.kubernetes.cluster import API_NAME, Node
@@ -19,7 +19,7 @@ _NONE = "the cluster has no node of this name"
 
 def nodes(view: View, machine: Machine, _facts: HostFacts) -> Verdict:
     """Find nodes that are not there, not ready, closed to pods, or known by addresses that are not theirs."""
-    node = account(view).node(machine.name)
+    node = cluster_of(view).node(machine.name)
     if node is None:
         return settled([_NONE], "")
     wrong = [] if node.ready else [f"is not ready: {node.why}"]
@@ -48,7 +48,7 @@ def taints(view: View, machine: Machine, _facts: HostFacts) -> Verdict:
 
 
 def _node(view: View, machine: Machine) -> Node:
-    node = account(view).node(machine.name)
+    node = cluster_of(view).node(machine.name)
     if node is None:
         raise Unseen(_NONE)
     return node
@@ -67,7 +67,7 @@ def _changes(view: View, node: Node, word: str) -> list[str]:
 def kubelet(view: View, machine: Machine, facts: HostFacts) -> Verdict:
     """Find settings of kubelet that are not as promised, in its file or in the process that runs."""
     promised = hardening.kubelet(view.site)
-    running, file = account(view).kubelets.get(machine.name, _NONE), facts.of(NodeFiles).kubelet
+    running, file = cluster_of(view).kubelets.get(machine.name, _NONE), facts.of(NodeFiles).kubelet
     if file is None:
         raise Unseen("there is no /var/lib/kubelet/config.yaml")
     wrong = [f"{line} in its file" for line in _unlike(promised, file)]
@@ -101,14 +101,14 @@ def files(_view: View, _machine: Machine, facts: HostFacts) -> Verdict:
 
 def pods(view: View, machine: Machine, _facts: HostFacts) -> Verdict:
     """Find pods on a node that are not ready."""
-    here = [pod for pod in account(view).pods if pod.node == machine.name]
+    here = [pod for pod in cluster_of(view).pods if pod.node == machine.name]
     return settled(
         [_told(view, pod) for pod in here if lame(pod)], f"{len(here)} pods, all ready", [str(pod) for pod in here]
     )
 
 
 def lame(pod: Pod) -> bool:
-    """Tell whether a pod should be ready and is not; one that has done its work, or was told to end, should not."""
+    """Return whether a pod should be ready and is not; one that has done its work, or was told to end, should not."""
     over = pod.phase == "Succeeded" or (pod.phase == "Failed" and "Job" in pod.owners)
     return not (pod.ready or pod.leaving or over)
 
@@ -127,14 +127,14 @@ def dns(view: View, machine: Machine, facts: HostFacts) -> Verdict:
         return Verdict(f"{API_NAME} leads to {known[0]}", {"server": list(said.answers), "from": sorted(addresses)})
     if not said.answers:
         return settled([f"nobody was asked for {API_NAME}: the host has no /etc/kubernetes/kubelet.conf"], "")
-    servers = [pod for pod in account(view).pods if pod.labels.get("k8s-app") == "kube-dns"]
+    servers = [pod for pod in cluster_of(view).pods if pod.labels.get("k8s-app") == "kube-dns"]
     gone = sorted({pod.node for pod in servers if pod.node in view.silent})
     reason = "; ".join(said.why.values()) or "it does not know the name, or is silent"
     words = f"{' '.join(said.answers)} does not lead to {API_NAME}: {reason}"
     return Verdict(doubt=f"{words}; one of its servers ran on {', '.join(gone)}") if gone else settled([words], "")
 
 
-_KUBERNETES = Place("Deployer Responsibilities", 374)
+_KUBERNETES = ChecklistRef("Deployer Responsibilities", 374)
 _LABELS = "Pre-Deployment Actions 6"
 CHECKS = (
     HostCheck(
@@ -152,7 +152,7 @@ CHECKS = (
     HostCheck(
         id="cluster/labels",
         title="Nodes carry the labels of their roles",
-        place=Place(_LABELS, 1127),
+        place=ChecklistRef(_LABELS, 1127),
         phase="cluster",
         looks_at="labels of the Node objects, against groups.yaml",
         by="kubectl get nodes --show-labels",
@@ -164,7 +164,7 @@ CHECKS = (
     HostCheck(
         id="cluster/taints",
         title="Nodes carry the taints of their roles",
-        place=Place(_LABELS, 1099),
+        place=ChecklistRef(_LABELS, 1099),
         phase="cluster",
         looks_at="taints of the Node objects, against groups.yaml",
         by="kubectl describe nodes",
@@ -187,7 +187,7 @@ CHECKS = (
     HostCheck(
         id="cluster/files",
         title="Kubernetes' files are root's alone",
-        place=Place("Deployer Responsibilities", 380),
+        place=ChecklistRef("Deployer Responsibilities", 380),
         phase="cluster",
         looks_at="owner and mode of /etc/kubernetes, kubelet's files and etcd's folder; never a key",
         by="find /etc/kubernetes /var/lib/kubelet/pki -type f -ls",
@@ -210,7 +210,7 @@ CHECKS = (
     HostCheck(
         id="cluster/dns",
         title="The cluster's own name server answers every node",
-        place=Place("Deployer Responsibilities", 376),
+        place=ChecklistRef("Deployer Responsibilities", 376),
         phase="cluster",
         looks_at="an answer of CoreDNS' Service to the host",
         by=f"dig @SERVICE {API_NAME}",

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from checks.check import BOOTSTRAP, PLANES, HostCheck, NotYet, Place, Verdict, View, settled
-from checks.cluster_source import account, etcd
+from checks.check import BOOTSTRAP, PLANES, ChecklistRef, HostCheck, NotYet, Verdict, View, settled
+from checks.cluster_source import cluster_of, etcd
 from model.host.host_facts import HostFacts, Release, Unseen
-from model.kubernetes.cluster_facts import EtcdAccount, EtcdTold, Told
+from model.kubernetes.cluster_facts import ApiReport, CollectedEtcd, EtcdReport
 from model.kubernetes.hardening import FORBIDDEN, promised
 from model.site.hosts import Machine
 
@@ -18,7 +18,7 @@ _MIB = 1 << 20
 
 def control_plane(view: View, machine: Machine, facts: HostFacts) -> Verdict:
     """Find API servers that complain of themselves, and programs of the control plane that are not there or not ready."""
-    told = facts.of(Told)
+    told = facts.of(ApiReport)
     if not told.runs:
         return _absent(view)
     wrong = [f"its API server says {line}" for line in told.complaints]
@@ -37,13 +37,13 @@ def control_plane(view: View, machine: Machine, facts: HostFacts) -> Verdict:
 
 def _absent(view: View) -> Verdict:
     """A control plane without a control plane's programs is none yet, or no longer."""
-    account(view)
+    cluster_of(view)
     return settled(["runs no API server, and the cluster is there without it"], "")
 
 
 def settings(view: View, machine: Machine, facts: HostFacts) -> Verdict:
     """Find flags of the control plane's programs that are not as promised."""
-    told = facts.of(Told)
+    told = facts.of(ApiReport)
     if not told.runs:
         raise NotYet(BOOTSTRAP)
     own = told.api
@@ -82,7 +82,7 @@ def _flags(command: Iterable[str]) -> Iterator[tuple[str, str]]:
 
 def members(view: View, machine: Machine, facts: HostFacts) -> Verdict:
     """Find members of etcd that are not healthy, have no vote, are nearly full, or know others than the rest does."""
-    own = facts.of(EtcdTold).member
+    own = facts.of(EtcdReport).member
     if own is None:
         if facts.of(Release).member:
             return settled(["runs no member of etcd"], "")
@@ -98,7 +98,7 @@ def members(view: View, machine: Machine, facts: HostFacts) -> Verdict:
     return settled(wrong, f"etcd {own.version}, {_sizes(own)}, one of {len(own.peers)} members", seen)
 
 
-def _strange(view: View, machine: Machine, own: EtcdAccount) -> Iterator[str]:
+def _strange(view: View, machine: Machine, own: CollectedEtcd) -> Iterator[str]:
     names = {each.name for each in view.site.servers if each.node == "control_plane"}
     yield from (
         f"its member knows {peer.name or peer.address}, which is no control plane of the site"
@@ -119,11 +119,11 @@ def _numbers(version: str) -> tuple[int, ...]:
     return tuple(int(part) if part.isdigit() else 0 for part in version.split("."))
 
 
-def _sizes(own: EtcdAccount) -> str:
+def _sizes(own: CollectedEtcd) -> str:
     return f"{own.size / _MIB:.1f} MiB" + (f" of {own.quota / _MIB:.0f}" if own.quota else "")
 
 
-_KUBERNETES = Place("Deployer Responsibilities", 374)
+_KUBERNETES = ChecklistRef("Deployer Responsibilities", 374)
 CHECKS = (
     HostCheck(
         id="cluster/control-plane",
@@ -140,7 +140,7 @@ CHECKS = (
     HostCheck(
         id="cluster/settings",
         title="The control plane's programs run with the settings promised",
-        place=Place("Deployer Responsibilities", 380),
+        place=ChecklistRef("Deployer Responsibilities", 380),
         phase="cluster",
         looks_at="command lines of API server, controller manager, scheduler and etcd",
         by="kubectl -n kube-system get pod -l tier=control-plane -o yaml",

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from checks.check import Finding, Place, SiteCheck, Verdict, View, settled
-from checks.cluster_source import account
+from checks.check import ChecklistRef, Finding, SiteCheck, Verdict, View, settled
+from checks.cluster_source import cluster_of
 from checks.subjects.cluster_nodes import lame
 from model.kubernetes.cluster import Workload
-from model.kubernetes.cluster_facts import Budget, ClusterAccount
+from model.kubernetes.cluster_facts import Budget, CollectedCluster
 from model.kubernetes.compatibility import KUBERNETES
 from model.kubernetes.upgrade import numbers
 
@@ -17,7 +17,7 @@ _ENFORCERS = ("calico-node", "cilium", "kube-router", "antrea-agent")
 
 def version(view: View) -> Verdict:
     """Find a version that nobody maintains, another one than the site's, and kubelets that do not go with it."""
-    seen = account(view)
+    seen = cluster_of(view)
     major, minor, _ = numbers(seen.version)
     short = f"{major}.{minor}"
     until = KUBERNETES.get(short)
@@ -44,7 +44,7 @@ def version(view: View) -> Verdict:
 
 def strangers(view: View) -> Verdict:
     """Find nodes that the site does not declare."""
-    seen = account(view)
+    seen = cluster_of(view)
     names = {machine.name for machine in view.site.servers if machine.node}
     wrong = [f"{node.name} is a node, and no host of the site" for node in seen.nodes if node.name not in names]
     return settled(wrong, f"{len(seen.nodes)} nodes, all of the site", sorted(node.name for node in seen.nodes))
@@ -52,7 +52,7 @@ def strangers(view: View) -> Verdict:
 
 def storage_class(view: View) -> Verdict:
     """Find a cluster without the storage class that the site names."""
-    seen, wanted = account(view), view.site.settings.kubernetes.storage_class
+    seen, wanted = cluster_of(view), view.site.settings.kubernetes.storage_class
     names = {each.name: each.provisioner for each in seen.storage_classes}
     wrong = [] if wanted in names else [f"there is no storage class {wanted}; there are: {', '.join(names) or 'none'}"]
     return settled(wrong, f"{wanted} is there, by {names.get(wanted)}", names)
@@ -60,7 +60,7 @@ def storage_class(view: View) -> Verdict:
 
 def workloads(view: View) -> Verdict:
     """Find workloads that do not have all their pods, and pods that no node has taken."""
-    seen = account(view)
+    seen = cluster_of(view)
     wrong, excused = [], []
     for workload, labels in zip(seen.workloads, seen.labels, strict=True):
         if workload.complete:
@@ -76,7 +76,7 @@ def workloads(view: View) -> Verdict:
     return settled(wrong, told, {str(each): [each.ready, each.wanted] for each in seen.workloads})
 
 
-def _away(view: View, seen: ClusterAccount, workload: Workload, labels: object) -> list[str]:
+def _away(view: View, seen: CollectedCluster, workload: Workload, labels: object) -> list[str]:
     """Return the silent hosts that hold pods of a workload, one word a pod."""
     wanted = dict(labels).items() if isinstance(labels, dict) else ()
     return [
@@ -90,7 +90,7 @@ def _away(view: View, seen: ClusterAccount, workload: Workload, labels: object) 
 
 def budgets(view: View) -> Verdict:
     """Find budgets that count no pod or let no node be emptied, and workloads of several pods without one."""
-    seen = account(view)
+    seen = cluster_of(view)
     wrong = [words for budget in seen.budgets if (words := _blocks(budget))]
     for workload, labels in zip(seen.workloads, seen.labels, strict=True):
         if workload.kind != "DaemonSet" and workload.wanted > 1 and not _covered(seen, workload, labels):
@@ -109,7 +109,7 @@ def _blocks(budget: Budget) -> str:
     return ""
 
 
-def _covered(seen: ClusterAccount, workload: Workload, labels: object) -> bool:
+def _covered(seen: CollectedCluster, workload: Workload, labels: object) -> bool:
     own = labels if isinstance(labels, dict) else {}
     return any(
         budget.namespace == workload.namespace and budget.matches.items() <= own.items() for budget in seen.budgets
@@ -118,7 +118,7 @@ def _covered(seen: ClusterAccount, workload: Workload, labels: object) -> bool:
 
 def policies(view: View) -> Verdict:
     """Find a pod network that takes NetworkPolicies and does nothing about them."""
-    seen = account(view)
+    seen = cluster_of(view)
     found = [each for each in seen.workloads if each.kind == "DaemonSet" and each.name in _ENFORCERS]
     running = [each.name for each in found if each.complete]
     shown = {"enforced_by": [each.name for each in found], "policies": list(seen.policies)}
@@ -133,12 +133,12 @@ def policies(view: View) -> Verdict:
     return Verdict(seen=shown, findings=(Finding(words),))
 
 
-_KUBERNETES = Place("Deployer Responsibilities", 374)
+_KUBERNETES = ChecklistRef("Deployer Responsibilities", 374)
 CHECKS = (
     SiteCheck(
         id="cluster/version",
         title="Kubernetes is of a maintained version, the same everywhere",
-        place=Place("Pre-Deployment Actions 4", 1057),
+        place=ChecklistRef("Pre-Deployment Actions 4", 1057),
         phase="cluster",
         looks_at="the API server's version and every kubelet's, against the dates of each release",
         by="kubectl version; kubectl get nodes",
@@ -158,7 +158,7 @@ CHECKS = (
     SiteCheck(
         id="cluster/storage-class",
         title="The storage class that the site names is there",
-        place=Place("Pre-Deployment Actions 5", 1077),
+        place=ChecklistRef("Pre-Deployment Actions 5", 1077),
         phase="cluster",
         looks_at="the StorageClass objects of the API",
         by="kubectl get storageclass",
@@ -189,7 +189,7 @@ CHECKS = (
     SiteCheck(
         id="cluster/policies",
         title="NetworkPolicies are enforced",
-        place=Place("Deployer Responsibilities", 380),
+        place=ChecklistRef("Deployer Responsibilities", 380),
         phase="cluster",
         looks_at="what the pod network runs on every node, and the NetworkPolicies that are there",
         by="kubectl get daemonsets,networkpolicies -A",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from checks.check import SERVERS, Finding, HostCheck, Place, Verdict, View, settled
+from checks.check import SERVERS, ChecklistRef, Finding, HostCheck, Verdict, View, settled
 from model.host.host_facts import Firewall, HostFacts, Release, Rules
 from model.site.hosts import Machine
 from model.ufw.diff import difference
@@ -79,7 +79,7 @@ def _few(lines: list[str]) -> str:
     return "; ".join(lines[:_SHOWN]) + more
 
 
-_PLACE = Place("Deployer Responsibilities", 373)
+_PLACE = ChecklistRef("Deployer Responsibilities", 373)
 CHECKS = (
     HostCheck(
         id="firewall/rules",

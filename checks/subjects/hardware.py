@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from checks.check import NODES, SERVERS, HostCheck, Place, Verdict, View, settled
+from checks.check import NODES, SERVERS, ChecklistRef, HostCheck, Verdict, View, settled
 from model.host.host_facts import Disks, HostFacts, Machinery, Swaps
 from model.preflight.hardware import GIB as KIB_IN_GIB
 from model.preflight.hardware import needs
@@ -95,7 +95,7 @@ CHECKS = (
     HostCheck(
         id="hardware/size",
         title="The server is as large as its roles need",
-        place=Place(_SERVERS, 20),
+        place=ChecklistRef(_SERVERS, 20),
         phase="prerequisites",
         looks_at="processors and memory, against the sizing table",
         by="nproc; free -h",
@@ -106,7 +106,7 @@ CHECKS = (
     HostCheck(
         id="hardware/links",
         title="The server's links are as fast as its networks should be",
-        place=Place(_SERVERS, 22),
+        place=ChecklistRef(_SERVERS, 22),
         phase="prerequisites",
         severity="warning",
         looks_at="the negotiated speed of the links that carry declared addresses",
@@ -118,7 +118,7 @@ CHECKS = (
     HostCheck(
         id="disks/declared",
         title="The declared disks are there",
-        place=Place("Deployer Responsibilities", 377),
+        place=ChecklistRef("Deployer Responsibilities", 377),
         phase="prerequisites",
         looks_at="/dev/disk/by-id, against hosts.yaml",
         by="ls -l /dev/disk/by-id; lsblk",
@@ -129,7 +129,7 @@ CHECKS = (
     HostCheck(
         id="disks/space",
         title="No file system is nearly full",
-        place=Place("Deployer Responsibilities", 377),
+        place=ChecklistRef("Deployer Responsibilities", 377),
         phase="host",
         severity="warning",
         looks_at="room and inodes of every mounted file system",
@@ -141,7 +141,7 @@ CHECKS = (
     HostCheck(
         id="swap/off",
         title="Nodes do not swap",
-        place=Place("Deployer Responsibilities", 372),
+        place=ChecklistRef("Deployer Responsibilities", 372),
         phase="host",
         looks_at="/proc/swaps and /etc/fstab",
         by="swapon --show",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from checks.check import Place, SiteCheck, Verdict, View, settled
+from checks.check import ChecklistRef, SiteCheck, Verdict, View, settled
 from model.lint.certificates import opens
 from model.site import sizing
 from model.site.names import records
@@ -165,7 +165,7 @@ def _site_check(
     return SiteCheck(
         id=f"site/{name}",
         title=title,
-        place=Place(section, line),
+        place=ChecklistRef(section, line),
         phase="prerequisites",
         looks_at="the site's own files",
         by="python -m flows.lint; site.yaml and hosts.yaml",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from checks.check import BOOTSTRAP, NODES, SERVERS, HostCheck, Place, Verdict, View, settled
+from checks.check import BOOTSTRAP, NODES, SERVERS, ChecklistRef, HostCheck, Verdict, View, settled
 from model.host.host_facts import AtBoot, Boot, HostFacts, Kernel, Release
 from model.host.server import MODULES, kernel_values
 from model.host.sysctl import at_boot
@@ -79,7 +79,7 @@ def natural(text: str) -> list[tuple[int, int | str]]:
     return [(1, int(part)) if part.isdigit() else (0, part) for part in re.findall(r"\d+|[a-z]+", text)]
 
 
-_PLACE = Place("Deployer Responsibilities", 372)
+_PLACE = ChecklistRef("Deployer Responsibilities", 372)
 CHECKS = (
     HostCheck(
         id="kernel/settings",

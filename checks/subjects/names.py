@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from checks.check import ISOLATED, MAIN, OUTSIDE, VANTAGES, HostCheck, Place, Verdict, View, settled
+from checks.check import ISOLATED, MAIN, OUTSIDE, VANTAGES, ChecklistRef, HostCheck, Verdict, View, settled
 from model.host.host_facts import HostFacts, Names
 from model.site.hosts import Machine
 from model.site.names import Record, records
@@ -103,7 +103,7 @@ CHECKS = (
     HostCheck(
         id="dns/main",
         title="The main view of DNS leads where the site says",
-        place=Place(_DNS, 36),
+        place=ChecklistRef(_DNS, 36),
         phase="prerequisites",
         looks_at="answers of the site's name servers to each server outside isolated networks",
         by="dig @SERVER NAME",
@@ -114,7 +114,7 @@ CHECKS = (
     HostCheck(
         id="dns/li",
         title="LI's view of DNS leads to LI",
-        place=Place(_DNS, 43),
+        place=ChecklistRef(_DNS, 43),
         phase="prerequisites",
         looks_at="answers of LI's name servers to LI's servers",
         by="dig @SERVER NAME",
@@ -125,7 +125,7 @@ CHECKS = (
     HostCheck(
         id="dns/public",
         title="The public names lead to the external addresses",
-        place=Place(_DNS, 36),
+        place=ChecklistRef(_DNS, 36),
         phase="prerequisites",
         looks_at="answers of its own name server to a host outside the perimeter",
         by="dig NAME",
@@ -136,7 +136,7 @@ CHECKS = (
     HostCheck(
         id="dns/li-only",
         title="Names of LI alone are unknown outside it",
-        place=Place(_DNS, 55),
+        place=ChecklistRef(_DNS, 55),
         phase="prerequisites",
         looks_at="the same names asked inside the main network and from outside the perimeter",
         by="dig NAME",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from checks.check import SERVERS, HostCheck, Place, Verdict, View, found, settled
+from checks.check import SERVERS, ChecklistRef, HostCheck, Verdict, View, found, settled
 from model.host.host_facts import HostFacts, Sshd, Users
 from model.host.sudoers import powerful
 from model.site.hosts import Machine
@@ -47,7 +47,7 @@ def sshd(_view: View, _machine: Machine, facts: HostFacts) -> Verdict:
     return settled(told, "only keys open the door", seen)
 
 
-_PLACE = Place("Deployer Responsibilities", 380)
+_PLACE = ChecklistRef("Deployer Responsibilities", 380)
 CHECKS = (
     HostCheck(
         id="users/sudo",

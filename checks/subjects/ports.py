@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
 
-from checks.check import Place, SiteCheck, Verdict, View, settled
+from checks.check import ChecklistRef, SiteCheck, Verdict, View, settled
 from model.site.site import Site
 from model.verify.proof import Proof, Seen
 
@@ -106,7 +106,7 @@ def _few(lines: Sequence[str], count: int) -> str:
     return "; ".join(lines[:_SHOWN]) + more
 
 
-def _check(name: str, title: str, place: Place, judge: Callable[[View], Verdict], looks_at: str) -> SiteCheck:
+def _check(name: str, title: str, place: ChecklistRef, judge: Callable[[View], Verdict], looks_at: str) -> SiteCheck:
     return SiteCheck(
         id=name,
         title=title,
@@ -124,28 +124,28 @@ CHECKS = (
     _check(
         "perimeter/rows",
         "The perimeter lets through what is declared, and no more",
-        Place(_NETWORK, 70),
+        ChecklistRef(_NETWORK, 70),
         perimeter,
         "packets from the vantage host",
     ),
     _check(
         "ports/hosts",
         "Between servers exactly the declared ports are open",
-        Place(_NETWORK, 92),
+        ChecklistRef(_NETWORK, 92),
         hosts,
         "packets between all servers",
     ),
     _check(
         "ports/pods",
         "Between pods exactly the declared ports are open",
-        Place(_NETWORK, 113),
+        ChecklistRef(_NETWORK, 113),
         pods,
         "packets between pods",
     ),
     _check(
         "li/isolation",
         "Exactly the named flows cross the border of LI",
-        Place("Organization Prerequisites 4", 291),
+        ChecklistRef("Organization Prerequisites 4", 291),
         isolation,
         "packets in both directions across the border",
     ),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from checks.check import BOOTSTRAP, SERVERS, Finding, HostCheck, Place, Verdict, View, settled
+from checks.check import BOOTSTRAP, SERVERS, ChecklistRef, Finding, HostCheck, Verdict, View, settled
 from model.host.host_facts import Clocked, HostFacts, Release, Socket, Sockets, Units
 from model.host.hoststate import RUNNING
 from model.host.hostview import is_named
@@ -134,7 +134,7 @@ def clock(view: View, _machine: Machine, facts: HostFacts) -> Verdict:
     return settled(wrong, f"the clock follows {said.source}, {abs(said.offset) * 1000:.2f} ms off", seen)
 
 
-_OS = Place("Deployer Responsibilities", 372)
+_OS = ChecklistRef("Deployer Responsibilities", 372)
 CHECKS = (
     HostCheck(
         id="services/running",
@@ -163,7 +163,7 @@ CHECKS = (
     HostCheck(
         id="services/listeners",
         title="Nothing listens that no row of the matrix declares",
-        place=Place("Deployer Responsibilities", 373),
+        place=ChecklistRef("Deployer Responsibilities", 373),
         phase="host",
         looks_at="sockets on addresses that others can reach, with their processes",
         by="ss -lntup",

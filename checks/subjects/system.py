@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from checks.check import BOOTSTRAP, REACHED, SERVERS, HostCheck, Place, Verdict, View, settled
+from checks.check import BOOTSTRAP, REACHED, SERVERS, ChecklistRef, HostCheck, Verdict, View, settled
 from model.host.debian_version import newer
 from model.host.host_facts import HostFacts, Packages, Release, Updates
 from model.host.server import NODE_PACKAGES, PACKAGES
@@ -92,7 +92,7 @@ CHECKS = (
     HostCheck(
         id="access/root",
         title="The deployer reaches the host and is root there",
-        place=Place("Organization Prerequisites 1", 21),
+        place=ChecklistRef("Organization Prerequisites 1", 21),
         phase="prerequisites",
         looks_at="an SSH session with sudo",
         by="ssh HOST sudo id",
@@ -103,7 +103,7 @@ CHECKS = (
     HostCheck(
         id="os/release",
         title="The system is a Debian that gets security updates",
-        place=Place("Organization Prerequisites 1", 20),
+        place=ChecklistRef("Organization Prerequisites 1", 20),
         phase="prerequisites",
         looks_at="/etc/os-release",
         by="cat /etc/os-release",
@@ -114,7 +114,7 @@ CHECKS = (
     HostCheck(
         id="packages/installed",
         title="Packages are whole, and the needed ones are there",
-        place=Place("Deployer Responsibilities", 372),
+        place=ChecklistRef("Deployer Responsibilities", 372),
         phase="host",
         looks_at="dpkg's list",
         by="dpkg -l; dpkg --audit",
@@ -126,7 +126,7 @@ CHECKS = (
     HostCheck(
         id="packages/holds",
         title="Only the container runtime's packages are held, and they are",
-        place=Place("Deployer Responsibilities", 372),
+        place=ChecklistRef("Deployer Responsibilities", 372),
         phase="host",
         severity="warning",
         looks_at="dpkg's list",
@@ -139,7 +139,7 @@ CHECKS = (
     HostCheck(
         id="updates/archive",
         title="The host looks for security updates",
-        place=Place("Deployer Responsibilities", 380),
+        place=ChecklistRef("Deployer Responsibilities", 380),
         phase="host",
         severity="warning",
         looks_at="apt's lists of archives that call themselves Debian's security archive",
@@ -151,7 +151,7 @@ CHECKS = (
     HostCheck(
         id="updates/security",
         title="No security update is due",
-        place=Place("Deployer Responsibilities", 380),
+        place=ChecklistRef("Deployer Responsibilities", 380),
         phase="host",
         looks_at="installed versions against the security archives' lists on the host",
         by="apt list --upgradable",

@@ -10,11 +10,11 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from flows._bundle import judging
-from flows._bundle.part import Part, Workshop
+from flows._bundle.part import DownloadContext, Part
 from flows._bundle.place import sweep
-from flows._bundle.pool import together
-from flows._bundle.progress import Teller
-from flows._bundle.resolve import Looking
+from flows._bundle.pool import run_pool
+from flows._bundle.progress import ProgressBars
+from flows._bundle.resolve import Resolver
 from flows._render.words import counted
 from flows._run.publish import CONTROLLER
 from model.bundle.bundle import MANIFEST, Bundle, render
@@ -34,17 +34,17 @@ class Download:
     One run. `outcomes` gathers what came of it; `parts` are all, `here` the items of those that are whole already, by their keys.
     """
 
-    looking: Looking
-    teller: Teller
+    resolver: Resolver
+    bars: ProgressBars
     outcomes: list[Outcome] = field(default_factory=list)
     parts: tuple[Part, ...] = ()
     here: dict[str, tuple[Item, ...]] = field(default_factory=dict)
 
     def look(self) -> bool:
         """Ask every publisher what exactly there is, and see what of it is here; False when an answer is missing."""
-        looks = list(self.looking.all())
+        looks = list(self.resolver.all())
         found: list[Part] = []
-        with self.teller.bar(len(looks), "asking publishers") as advance:
+        with self.bars.bar(len(looks), "asking publishers") as advance:
 
             def seen(parts: tuple[Part, ...]) -> None:
                 found.extend(parts)
@@ -53,7 +53,7 @@ class Download:
             self._each(looks, seen)
         once = {part.key: part for part in found}
         self.parts = tuple(sorted(once.values(), key=lambda part: part.title))
-        with self.teller.bar(len(self.parts), "looking at what is here") as advance:
+        with self.bars.bar(len(self.parts), "looking at what is here") as advance:
 
             def known(answer: tuple[str, tuple[Item, ...] | None]) -> None:
                 key, items = answer
@@ -61,9 +61,9 @@ class Download:
                     self.here[key] = items
                 advance(1)
 
-            self._each([(part.title, partial(_look, self._shop, part)) for part in self.parts], known)
-        looking = self.looking
-        self.outcomes += judging.vouched(looking.sources, looking.wish, looking.pinned)
+            self._each([(part.title, partial(_look, self._context, part)) for part in self.parts], known)
+        resolver = self.resolver
+        self.outcomes += judging.vouched(resolver.sources, resolver.spec, resolver.pinned)
         return not self.bad
 
     @property
@@ -76,17 +76,17 @@ class Download:
         Fetch what is missing, and write the table of contents last; None when something is wrong.
         """
         missing = self.missing
-        table = self._shop.folder / MANIFEST
+        table = self._context.folder / MANIFEST
         items = [item for made in self.here.values() for item in made]
         if missing:
             # Until all of it is whole again there is no bundle in this folder.
             table.unlink(missing_ok=True)
-        with self.teller.bytes(sum(part.size or 0 for part in missing), "fetching") as tell:
-            self._each([(part.title, partial(_make, self._shop, part, tell)) for part in missing], items.extend)
+        with self.bars.bytes(sum(part.size or 0 for part in missing), "fetching") as tell:
+            self._each([(part.title, partial(_make, self._context, part, tell)) for part in missing], items.extend)
         if self.bad:
             return None
         bundle = self._bundle(items)
-        self.outcomes += judging.sufficient(self._shop.folder, self._shop.work, bundle)
+        self.outcomes += judging.sufficient(self._context.folder, self._context.work, bundle)
         if self.bad:
             return None
         self._publish(bundle)
@@ -100,17 +100,17 @@ class Download:
         return any(outcome.status is Status.FAILED for outcome in self.outcomes)
 
     @property
-    def _shop(self) -> Workshop:
-        return self.looking.shop
+    def _context(self) -> DownloadContext:
+        return self.resolver.context
 
     def _bundle(self, items: Iterable[Item]) -> Bundle:
-        wish = self.looking.wish
+        spec = self.resolver.spec
         try:
             return Bundle(
-                name=f"kubernetes-{wish.kubernetes}-{wish.network}",
-                kubernetes=wish.kubernetes,
-                architecture=wish.architecture,
-                suites=wish.suites,
+                name=f"kubernetes-{spec.kubernetes}-{spec.network}",
+                kubernetes=spec.kubernetes,
+                architecture=spec.architecture,
+                suites=spec.suites,
                 items=tuple(sorted(items, key=lambda item: (item.kind, item.file))),
             )
         except ValidationError as error:
@@ -118,16 +118,16 @@ class Download:
 
     def _publish(self, bundle: Bundle) -> None:
         text = render(bundle)
-        table = self._shop.folder / MANIFEST
-        sweep(self._shop.folder, {item.file for item in bundle.items})
+        table = self._context.folder / MANIFEST
+        sweep(self._context.folder, {item.file for item in bundle.items})
         if not table.exists() or table.read_text("utf-8") != text:
-            self._shop.draft(MANIFEST).write_text(text, "utf-8")
-            self._shop.keep(MANIFEST)
+            self._context.draft(MANIFEST).write_text(text, "utf-8")
+            self._context.keep(MANIFEST)
 
     def _each(self, jobs: Sequence[tuple[str, Callable[[], T]]], done: Callable[[T], None]) -> None:
         """Do all jobs, several at once; what FleetError ends is an outcome, and the others go on."""
         try:
-            for one in together(jobs, _AT_ONCE):
+            for one in run_pool(jobs, _AT_ONCE):
                 try:
                     done(one.result())
                 except FleetError as error:
@@ -136,18 +136,18 @@ class Download:
                 except (OSError, ValidationError) as error:
                     self._failed(one.title, f"cannot become part of the bundle: {error}", "has the folder room?")
         except BaseException:
-            self._shop.client.stop()
+            self._context.client.stop()
             raise
 
     def _failed(self, subject: str, message: str, step: str, *, wrong: bool = True) -> None:
         self.outcomes.append(Outcome(CONTROLLER, subject, Status.FAILED, message, step, {"wrong": wrong}))
 
 
-def _look(shop: Workshop, part: Part) -> tuple[str, tuple[Item, ...] | None]:
-    return part.key, shop.made(part)
+def _look(context: DownloadContext, part: Part) -> tuple[str, tuple[Item, ...] | None]:
+    return part.key, context.made(part)
 
 
-def _make(shop: Workshop, part: Part, tell: Tell) -> tuple[Item, ...]:
-    made = part.make(shop, tell)
-    shop.record.write(part.key, made)
+def _make(context: DownloadContext, part: Part, tell: Tell) -> tuple[Item, ...]:
+    made = part.make(context, tell)
+    context.record.write(part.key, made)
     return made

@@ -10,26 +10,26 @@ from functools import partial
 from pathlib import Path
 from typing import IO
 
-from flows._bundle.part import Part, Workshop
+from flows._bundle.part import DownloadContext, Part
 from model.bundle.items import BinaryItem, ImageItem, IndexItem, Item, ManifestItem, PackageItem
 from model.bundle.programs import pack
-from model.bundle.spec import WishedFile, WishedImage, WishedManifest
+from model.bundle.spec import FileSpec, ImageSpec, ManifestSpec
 from remote.upstream.debian import Package
 from remote.upstream.downloads import Tell
 from remote.upstream.registry import Remote, bring
 from remote.upstream.unpacking import members
 
 
-def programs(wished: WishedFile, sha256: str, size: int | None, shop: Workshop, tell: Tell) -> tuple[Item, ...]:
+def programs(wished: FileSpec, sha256: str, size: int | None, context: DownloadContext, tell: Tell) -> tuple[Item, ...]:
     """Fetch a publisher's file and compress each program of it."""
-    source = shop.downloads.fetch(wished.address, sha256, size, tell)
+    source = context.downloads.fetch(wished.address, sha256, size, tell)
     items: list[Item] = []
     with _streams(wished, source) as streams:
         for program in wished.programs:
             name = Path(program.target).name
             file = f"binaries/{name}.gz"
-            packed = pack(streams[program.member], shop.draft(file))
-            shop.keep(file)
+            packed = pack(streams[program.member], context.draft(file))
+            context.keep(file)
             items.append(
                 BinaryItem(
                     name=name,
@@ -49,7 +49,7 @@ def programs(wished: WishedFile, sha256: str, size: int | None, shop: Workshop, 
 
 
 @contextmanager
-def _streams(wished: WishedFile, source: Path) -> Iterator[dict[str, IO[bytes]]]:
+def _streams(wished: FileSpec, source: Path) -> Iterator[dict[str, IO[bytes]]]:
     named = [program.member for program in wished.programs if program.member]
     if named:
         with members(source, wished.address, named) as streams:
@@ -59,11 +59,11 @@ def _streams(wished: WishedFile, source: Path) -> Iterator[dict[str, IO[bytes]]]
             yield {"": stream}
 
 
-def image(wished: WishedImage, found: Remote, shop: Workshop, tell: Tell) -> tuple[Item, ...]:
+def image(wished: ImageSpec, found: Remote, context: DownloadContext, tell: Tell) -> tuple[Item, ...]:
     """Fetch an image's parts and write them as one archive."""
     file = f"images/{wished.name.partition('/')[2].replace('/', '-')}.tar"
-    bring(found, shop.downloads, shop.draft(file), tell)
-    size, sha256 = measure(shop.keep(file))
+    bring(found, context.downloads, context.draft(file), tell)
+    size, sha256 = measure(context.keep(file))
     item = ImageItem(
         name=wished.name,
         version=wished.tag,
@@ -76,10 +76,10 @@ def image(wished: WishedImage, found: Remote, shop: Workshop, tell: Tell) -> tup
     return (item,)
 
 
-def manifest(wished: WishedManifest, data: bytes, shop: Workshop, tell: Tell) -> tuple[Item, ...]:
+def manifest(wished: ManifestSpec, data: bytes, context: DownloadContext, tell: Tell) -> tuple[Item, ...]:
     """Write a file of Kubernetes objects as its publisher wrote it."""
     file = f"manifests/{wished.name}.yaml"
-    size, sha256 = _write(shop, file, data)
+    size, sha256 = _write(context, file, data)
     tell(size)
     item = ManifestItem(
         name=wished.name, version=wished.version, file=file, size=size, sha256=sha256, needed=wished.needed
@@ -99,11 +99,11 @@ def package_part(suite: str, package: Package) -> Part:
     )
 
 
-def _package(suite: str, package: Package, shop: Workshop, tell: Tell) -> tuple[Item, ...]:
+def _package(suite: str, package: Package, context: DownloadContext, tell: Tell) -> tuple[Item, ...]:
     file = f"packages/{suite}/{package.file}"
-    source = shop.downloads.fetch(package.address, package.sha256, package.size, tell)
-    source.replace(shop.draft(file))
-    shop.keep(file)
+    source = context.downloads.fetch(package.address, package.sha256, package.size, tell)
+    source.replace(context.draft(file))
+    context.keep(file)
     item = PackageItem(
         name=package.name,
         version=package.version,
@@ -116,13 +116,13 @@ def _package(suite: str, package: Package, shop: Workshop, tell: Tell) -> tuple[
     return (item,)
 
 
-def lists(suite: str, packages: Sequence[Package], shop: Workshop, _tell: Tell) -> tuple[Item, ...]:
+def lists(suite: str, packages: Sequence[Package], context: DownloadContext, _tell: Tell) -> tuple[Item, ...]:
     """Write what apt reads of the packages: the paragraphs of the signed lists, with the files' places here."""
     text = "\n".join(package.paragraph for package in packages).encode()
     items = []
     for name, data in (("Packages", text), ("Packages.gz", gzip.compress(text, mtime=0))):
         file = f"packages/{suite}/{name}"
-        size, sha256 = _write(shop, file, data)
+        size, sha256 = _write(context, file, data)
         items.append(
             IndexItem(name=name, version=sha256[:12], file=file, size=size, sha256=sha256, needed="nodes", suite=suite)
         )
@@ -145,7 +145,7 @@ def measure(path: Path) -> tuple[int, str]:
         return path.stat().st_size, hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def _write(shop: Workshop, file: str, data: bytes) -> tuple[int, str]:
-    shop.draft(file).write_bytes(data)
-    shop.keep(file)
+def _write(context: DownloadContext, file: str, data: bytes) -> tuple[int, str]:
+    context.draft(file).write_bytes(data)
+    context.keep(file)
     return len(data), sha256_of(data)

@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from flows._run import folder
-from flows._run.context import Ingredients
+from flows._run.context import FlowResult
 from flows._run.options import Options
 from flows._run.publish import CONTROLLER, Run
 from flows._run.screen import Screen
 from model.report.outcome import GOOD, REFUSED, Outcome, Status
 
 
-def end(
+def finish_run(
     started: datetime,
     options: Options,
     screen: Screen,
@@ -27,7 +27,7 @@ def end(
     An outcome that failed counts as wrong (1) unless its evidence says that a server was not reached (3).
     """
     wrong = any(outcome.status is Status.FAILED and _wrong(outcome.evidence) for outcome in outcomes)
-    made = Ingredients(
+    made = FlowResult(
         outcomes=tuple(outcomes), hosts=(CONTROLLER,), forced=REFUSED if wrong else GOOD, extra=extra or {}
     )
     report = Run("bundle", options, started).report(name, (), made).to_json()

@@ -11,7 +11,7 @@ from flows._run.publish import CONTROLLER
 from model.bundle.audit import lacking
 from model.bundle.bundle import Bundle
 from model.bundle.sources import Sources
-from model.bundle.spec import Wish
+from model.bundle.spec import BundleSpec
 from model.report.outcome import Outcome, Status, warn
 from remote.upstream.kubeadm import runs_here, wanted_images
 
@@ -35,9 +35,9 @@ def sufficient(folder: Path, work: Path, bundle: Bundle) -> Iterator[Outcome]:
         yield Outcome(CONTROLLER, "images of kubeadm", Status.FAILED, told, _STEP)
 
 
-def vouched(sources: Sources, wish: Wish, compared: Set[str]) -> Iterator[Outcome]:
+def vouched(sources: Sources, spec: BundleSpec, compared: Set[str]) -> Iterator[Outcome]:
     """Yield warnings: what no publisher's checksum and no pin vouches for, and pins that were compared with nothing."""
-    for manifest in wish.manifests:
+    for manifest in spec.manifests:
         if manifest.address not in sources.pins:
             told = f"{manifest.address}: its publisher gives no sha256; only TLS vouches for it"
             yield warn(

@@ -34,11 +34,11 @@ class Part:
     address: str
     key: str
     size: int | None
-    make: Callable[[Workshop, Tell], tuple[Item, ...]]
+    make: Callable[[DownloadContext, Tell], tuple[Item, ...]]
 
 
 @dataclass(slots=True)
-class Workshop:
+class DownloadContext:
     """The bundle's folder, the one for what is unfinished, and the ways to publishers."""
 
     folder: Path

@@ -20,7 +20,7 @@ class Done(Generic[T]):
     result: Callable[[], T]
 
 
-def together(jobs: Sequence[Job[T]], count: int) -> Iterator[Done[T]]:
+def run_pool(jobs: Sequence[Job[T]], count: int) -> Iterator[Done[T]]:
     """
     Do jobs in up to `count` threads and yield each as it ends. Closing the iterator lets no further job begin.
 

@@ -11,7 +11,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from flows._run.screen import Advance, Screen
 
 
-class Teller:
+class ProgressBars:
     """Bars on a terminal, fed from many threads; nothing where the screen is calm."""
 
     def __init__(self, screen: Screen) -> None:

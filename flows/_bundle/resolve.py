@@ -10,10 +10,10 @@ from pathlib import Path
 import yaml
 
 from flows._bundle import fetch
-from flows._bundle.part import Part, Workshop
+from flows._bundle.part import DownloadContext, Part
 from model.bundle import checksums
 from model.bundle.sources import Debian, Sources
-from model.bundle.spec import Wish, WishedFile, WishedImage, WishedManifest
+from model.bundle.spec import BundleSpec, FileSpec, ImageSpec, ManifestSpec
 from model.errors import BundleError
 from model.kubernetes import references
 from remote.upstream.debian import Apt
@@ -22,47 +22,47 @@ Look = Callable[[], tuple[Part, ...]]
 
 
 @dataclass(frozen=True, slots=True)
-class Looking:
+class Resolver:
     """
     Where to look; `home` is the folder that names in the sources are relative to. `pinned` gathers the pins that were compared.
     """
 
-    shop: Workshop
+    context: DownloadContext
     sources: Sources
-    wish: Wish
+    spec: BundleSpec
     home: Path
     pinned: set[str] = field(default_factory=set)
 
     def all(self) -> Iterator[tuple[str, Look]]:
         """Yield every look by a title; each is made once, in any order, and raises FleetError."""
-        for file in self.wish.files:
+        for file in self.spec.files:
             yield f"file {_last(file.address)}", partial(self._file, file)
-        for image in self.wish.images:
+        for image in self.spec.images:
             yield f"image {image.reference}", partial(self._image, image)
-        for manifest in self.wish.manifests:
+        for manifest in self.spec.manifests:
             yield f"manifest {manifest.name}", partial(self._manifest, manifest)
-        for suite in self.wish.suites:
+        for suite in self.spec.suites:
             yield f"packages {suite}", partial(self._packages, self.sources.debian, suite)
 
-    def _file(self, file: WishedFile) -> tuple[Part, ...]:
-        text = self.shop.client.text(file.checksum)[0].decode("utf-8", "replace")
+    def _file(self, file: FileSpec) -> tuple[Part, ...]:
+        text = self.context.client.text(file.checksum)[0].decode("utf-8", "replace")
         sha256 = checksums.of(text, _last(file.address), file.checksum)
         self._agree(file.address, sha256)
-        size = self.shop.client.size(file.address)
+        size = self.context.client.size(file.address)
         key = f"{file.address} {sha256} {[tuple(program.model_dump().values()) for program in file.programs]}"
         return (
             Part(f"file {_last(file.address)}", file.address, key, size, partial(fetch.programs, file, sha256, size)),
         )
 
-    def _image(self, image: WishedImage) -> tuple[Part, ...]:
+    def _image(self, image: ImageSpec) -> tuple[Part, ...]:
         pin = self._pin(image.reference)
-        found = self.shop.registries.look(image.name, image.tag, self.wish.architecture, pin)
+        found = self.context.registries.look(image.name, image.tag, self.spec.architecture, pin)
         key = f"{image.reference} {found.digest} {image.needed}"
         make = partial(fetch.image, image, found)
         return (Part(f"image {image.reference}", found.address, key, found.size, make),)
 
-    def _manifest(self, wanted: WishedManifest) -> tuple[Part, ...]:
-        data, _ = self.shop.client.text(wanted.address)
+    def _manifest(self, wanted: ManifestSpec) -> tuple[Part, ...]:
+        data, _ = self.context.client.text(wanted.address)
         sha256 = fetch.sha256_of(data)
         self._agree(wanted.address, sha256)
         try:
@@ -76,19 +76,19 @@ class Looking:
             )
         key = f"{wanted.address} {sha256} {wanted.needed}"
         part = Part(f"manifest {wanted.name}", wanted.address, key, len(data), partial(fetch.manifest, wanted, data))
-        found = [WishedImage(*references.split(image), wanted.needed) for image in images]
+        found = [ImageSpec(*references.split(image), wanted.needed) for image in images]
         return (part, *(made for image in found for made in self._image(image)))
 
     def _packages(self, debian: Debian, suite: str) -> tuple[Part, ...]:
         apt = Apt(
-            self.shop.client,
-            (self.shop.work / f"apt-{suite}").resolve(),
+            self.context.client,
+            (self.context.work / f"apt-{suite}").resolve(),
             suite,
-            self.wish.architecture,
+            self.spec.architecture,
             debian.suites[suite],
             (self.home / debian.keyring).resolve(),
         )
-        found = apt.packages(self.wish.packages)
+        found = apt.packages(self.spec.packages)
         index = Part(
             f"lists of {suite}", "", f"lists {suite} {fetch.key_of(found)}", 0, partial(fetch.lists, suite, found)
         )

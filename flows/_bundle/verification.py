@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from flows._bundle.part import WORK
-from flows._bundle.progress import Teller
+from flows._bundle.progress import ProgressBars
 from flows._run.publish import CONTROLLER
 from model.bundle.audit import fault_in, lacking, surplus
 from model.bundle.bundle import MANIFEST, Bundle, parse
@@ -31,9 +31,9 @@ def read(folder: Path) -> Bundle:
         ) from error
 
 
-def verify(folder: Path, bundle: Bundle, teller: Teller) -> Iterator[Outcome]:
+def verify(folder: Path, bundle: Bundle, bars: ProgressBars) -> Iterator[Outcome]:
     """Yield one outcome for each item, file without an item, and thing that bootstrap would miss."""
-    with teller.bar(len(bundle.items), "verifying") as advance, ThreadPoolExecutor(os.cpu_count()) as pool:
+    with bars.bar(len(bundle.items), "verifying") as advance, ThreadPoolExecutor(os.cpu_count()) as pool:
         for item, fault in zip(bundle.items, pool.map(partial(fault_in, folder, bundle), bundle.items), strict=True):
             subject = f"{item.kind} {item.name} {item.version}"
             yield _failed(subject, fault, _ANEW) if fault else Outcome(CONTROLLER, subject, Status.OK)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from time import monotonic
 
-from flows._cluster.cluster_run import Phase, Work
+from flows._cluster.cluster_run import ClusterRun, Phase
 from flows._cluster.preflight import gate
 from flows._fleet.hosts import closing, inventory
-from flows._run.context import Context, Ingredients
+from flows._run.context import Context, FlowResult
 from flows._run.journal import Journal
 from flows._run.selection import roles, servers, who
 from model.bundle.bundle import Bundle, load_bundle, verify
@@ -17,7 +17,7 @@ from model.report.outcome import EXIT_BY_STATUS, GOOD, Outcome, Status
 from model.report.waivers import waive_outcomes
 
 
-def bootstrap(context: Context, phases: Sequence[Phase], *, purge: bool) -> Ingredients:
+def bootstrap(context: Context, phases: Sequence[Phase], *, purge: bool) -> FlowResult:
     """
     Run phases in order over the selected servers; control planes that are not selected let them in and stay as they are.
 
@@ -27,8 +27,8 @@ def bootstrap(context: Context, phases: Sequence[Phase], *, purge: bool) -> Ingr
     nr = inventory(context.options.inventory)
     journal = Journal(context.options.inventory, "bootstrap", dry_run=context.options.dry_run)
     planes = (machine.name for machine in context.site.servers if machine.node == "control_plane")
-    beside = tuple(name for name in planes if name not in names)
-    work = Work(nr, context, journal, names, purge=purge, beside=beside)
+    helper_hosts = tuple(name for name in planes if name not in names)
+    work = ClusterRun(nr, context, journal, names, purge=purge, helper_hosts=helper_hosts)
     _take_bundle(work, whole=any(phase.stages for phase in phases))
     for phase in phases:
         if phase.foresee is not None:
@@ -41,10 +41,10 @@ def bootstrap(context: Context, phases: Sequence[Phase], *, purge: bool) -> Ingr
         finally:
             work.release()
     heard = names if any(phase.everywhere for phase in phases) else tuple(name for name in names if name in work.lost)
-    return Ingredients((), heard, extra={**roles(context.site), "phases": seconds})
+    return FlowResult((), heard, extra={**roles(context.site), "phases": seconds})
 
 
-def _take_bundle(work: Work, *, whole: bool) -> None:
+def _take_bundle(work: ClusterRun, *, whole: bool) -> None:
     """Find the site's bundle; where files of it may be staged, read all of them first."""
     kubernetes = work.site.settings.kubernetes
     if kubernetes.packages != "bundle":
@@ -70,7 +70,7 @@ def _fitting(bundle: Bundle, version: str) -> Bundle:
     return bundle
 
 
-def _run(work: Work, phases: Sequence[Phase]) -> list[dict[str, object]]:
+def _run(work: ClusterRun, phases: Sequence[Phase]) -> list[dict[str, object]]:
     context = work.context
     interrupted = work.journal.cut_short()
     if interrupted:
@@ -95,8 +95,8 @@ def _run(work: Work, phases: Sequence[Phase]) -> list[dict[str, object]]:
     return seconds
 
 
-def _stops(work: Work, phase: Phase, outcomes: Sequence[Outcome]) -> bool:
-    """Tell whether nothing may follow: a gate that found something nobody answers for, or nobody left to work on."""
+def _stops(work: ClusterRun, phase: Phase, outcomes: Sequence[Outcome]) -> bool:
+    """Return whether nothing may follow: a gate that found something nobody answers for, or nobody left to work on."""
     if not work.hosts:
         return True
     today = work.context.started.date()

@@ -7,9 +7,9 @@ from contextlib import ExitStack
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from flows._cluster.cluster_run import Work, at_work, would
+from flows._cluster.cluster_run import ClusterRun, at_work, would
 from flows._fleet.hosts import HostFailure, each
-from flows._run.context import Context, Ingredients
+from flows._run.context import Context, FlowResult
 from flows._run.selection import planes, roles, servers
 from model.errors import CommandFailed, HostError, PlanRefused
 from model.report.outcome import Outcome, Status
@@ -29,7 +29,7 @@ _LONG = 1200.0
 _ROTATED = "/var/lib/kubelet/pki/"
 
 
-def status(context: Context) -> Ingredients:
+def status(context: Context) -> FlowResult:
     """Look at every certificate on the selected nodes; one that expires soon is drift."""
     names = tuple(name for name in servers(context) if context.site.by_name[name].node)
     with at_work(context, "certificates", names, lock=False) as work:
@@ -40,7 +40,7 @@ def status(context: Context) -> Ingredients:
                 outcomes.append(found.outcome("certificates"))
             else:
                 outcomes += _judged(context, name, found)
-    return Ingredients(tuple(outcomes), names, extra=roles(context.site))
+    return FlowResult(tuple(outcomes), names, extra=roles(context.site))
 
 
 def _judged(context: Context, host: str, found: tuple[Certificate, ...]) -> Iterator[Outcome]:
@@ -72,7 +72,7 @@ def _remedy(certificate: Certificate) -> str:
     return "python -m flows.certificates renew"
 
 
-def renew(context: Context) -> Ingredients:
+def renew(context: Context) -> FlowResult:
     """
     Renew what kubeadm made on the selected control planes, one at a time, each component waited for.
 
@@ -98,10 +98,10 @@ def renew(context: Context) -> Ingredients:
         else:
             work.journal.write("renew", "ended")
         outcomes += _requests(work, cluster)
-    return Ingredients(tuple(outcomes), names, extra=roles(context.site))
+    return FlowResult(tuple(outcomes), names, extra=roles(context.site))
 
 
-def _refuse(work: Work, cluster: Cluster) -> None:
+def _refuse(work: ClusterRun, cluster: Cluster) -> None:
     """Each component is away for a moment: the others must be able to do without it."""
     reasons = []
     for name in work.members[:1]:
@@ -120,7 +120,7 @@ def _refuse(work: Work, cluster: Cluster) -> None:
         raise error
 
 
-def _one(work: Work, cluster: Cluster, name: str, done: bool) -> tuple[Outcome, ...]:
+def _one(work: ClusterRun, cluster: Cluster, name: str, done: bool) -> tuple[Outcome, ...]:
     if done:
         return (Outcome(name, "renew", Status.OK, "was done by the run that was cut short"),)
     if work.dry_run:
@@ -129,7 +129,7 @@ def _one(work: Work, cluster: Cluster, name: str, done: bool) -> tuple[Outcome, 
     return work.on_each("renew", f"renewing on {name}", lambda host: _renew(work, cluster, host), (name,), _LONG)
 
 
-def _renew(work: Work, cluster: Cluster, host: Host) -> Outcome:
+def _renew(work: ClusterRun, cluster: Cluster, host: Host) -> Outcome:
     from remote.kube import open_cluster
     from remote.shell import run
 
@@ -165,7 +165,7 @@ def _step_down(host: Host) -> None:
         static_pods.hand_over_lead(host, other.member.id)
 
 
-def _requests(work: Work, cluster: Cluster) -> Iterator[Outcome]:
+def _requests(work: ClusterRun, cluster: Cluster) -> Iterator[Outcome]:
     """Decide about serving certificates that kubelets wait for."""
     for decision in serving.decide(cluster, work.site):
         what = f"kubelet's serving certificate ({decision.name})"

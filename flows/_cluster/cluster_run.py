@@ -43,19 +43,19 @@ class Phase:
 
     name: str
     title: str
-    run: Callable[[Work], tuple[Outcome, ...]]
+    run: Callable[[ClusterRun], tuple[Outcome, ...]]
     gate: bool = False
     vital: bool = False
     everywhere: bool = True
     stages: bool = False
-    foresee: Callable[[Work], None] | None = None
+    foresee: Callable[[ClusterRun], None] | None = None
 
 
 @dataclass
-class Work:
+class ClusterRun:
     """
     One run. `facts` are of the hosts that answered, `lost` says why others are no longer in, `bundle` and `folder` are None where
-    hosts install from their own sources. `purge`: firewall rules of hosts never managed before may go. `beside`: control planes that
+    hosts install from their own sources. `purge`: firewall rules of hosts never managed before may go. `helper_hosts`: control planes that
     are asked, and let hosts into their cluster, and are themselves left as they are.
     """
 
@@ -66,7 +66,7 @@ class Work:
     bundle: Bundle | None = None
     folder: Path | None = None
     purge: bool = False
-    beside: tuple[str, ...] = ()
+    helper_hosts: tuple[str, ...] = ()
     facts: dict[str, NodeFacts] = field(default_factory=dict)
     lost: dict[str, Outcome] = field(default_factory=dict)
     locks: dict[str, NodeLock] = field(default_factory=dict)
@@ -99,7 +99,7 @@ class Work:
     @property
     def members(self) -> tuple[str, ...]:
         """Control planes that are still in and have been in the cluster when they were looked at."""
-        there = (*self.planes, *(name for name in self.beside if name in self.facts))
+        there = (*self.planes, *(name for name in self.helper_hosts if name in self.facts))
         return tuple(name for name in there if self.facts[name].progress == "member")
 
     def host(self, name: str) -> Host:
@@ -110,7 +110,7 @@ class Work:
         """Look at every host for the first time; those that do not answer are out, and their outcomes are returned."""
         from remote.facts import node
 
-        asked = (*self.names, *self.beside)
+        asked = (*self.names, *self.helper_hosts)
         answers = each(self.nr, node.observe, names=asked, deadline=_LOOK_SECONDS)
         for name, answer in answers.items():
             if not isinstance(answer, HostFailure):
@@ -134,8 +134,8 @@ class Work:
             return NodeLock(host, who)
 
         held = []
-        beside = tuple(name for name in self.beside if name in self.facts)
-        for name, answer in each(self.nr, take, names=(*self.hosts, *beside), deadline=_LOCK_SECONDS).items():
+        helper_hosts = tuple(name for name in self.helper_hosts if name in self.facts)
+        for name, answer in each(self.nr, take, names=(*self.hosts, *helper_hosts), deadline=_LOCK_SECONDS).items():
             if isinstance(answer, NodeLock):
                 self.locks[name] = answer
             elif isinstance(answer.exception, LockHeld):
@@ -199,12 +199,12 @@ def skipped(hosts: Iterable[str], subject: str, message: str) -> tuple[Outcome, 
 
 @contextmanager
 def at_work(
-    context: Context, flow: str, names: tuple[str, ...], *, lock: bool, beside: tuple[str, ...] = ()
-) -> Iterator[Work]:
+    context: Context, flow: str, names: tuple[str, ...], *, lock: bool, helper_hosts: tuple[str, ...] = ()
+) -> Iterator[ClusterRun]:
     """Look at hosts, hold their locks unless it is a dry run, and let go of everything in the end."""
     nr = inventory(context.options.inventory)
     journal = Journal(context.options.inventory, flow, dry_run=context.options.dry_run)
-    work = Work(nr, context, journal, names, beside=beside)
+    work = ClusterRun(nr, context, journal, names, helper_hosts=helper_hosts)
     with closing(nr):
         try:
             work.look()

@@ -9,7 +9,7 @@ from flows._cluster.bootstrap import bootstrap
 from flows._cluster.departure.node_removal import depart
 from flows._cluster.plan import PHASES
 from flows._fleet.hosts import HostFailure, closing, each, inventory
-from flows._run.context import Context, Ingredients
+from flows._run.context import Context, FlowResult
 from flows._run.selection import roles, servers
 from model.errors import PlanRefused, SelectionError
 from model.report.outcome import Status
@@ -19,7 +19,7 @@ from remote.facts.firewall import observe
 _LOOK_SECONDS = 60.0
 
 
-def arrive(context: Context) -> Ingredients:
+def arrive(context: Context) -> FlowResult:
     """
     Run the phases of bootstrap for the selected hosts alone; the control planes let them in.
 
@@ -33,7 +33,7 @@ def arrive(context: Context) -> Ingredients:
     return bootstrap(context, PHASES, purge=False)
 
 
-def replace(context: Context, old: str, new: str) -> Ingredients:
+def replace(context: Context, old: str, new: str) -> FlowResult:
     """
     Put one host in another's place: the new one comes first, unless the old one is dead and only counts against quorum.
 
@@ -48,10 +48,10 @@ def replace(context: Context, old: str, new: str) -> Ingredients:
         raise error
     _admitted(context, (new,))
     coming, going = renew(context, hosts=(new,)), renew(context, hosts=(old,))
-    steps: list[Callable[[], Ingredients]] = [lambda: arrive(coming), lambda: depart(going, "remove")]
+    steps: list[Callable[[], FlowResult]] = [lambda: arrive(coming), lambda: depart(going, "remove")]
     if not _answers(context, old):
         steps.reverse()
-    made: list[Ingredients] = []
+    made: list[FlowResult] = []
     for step in steps:
         kept = len(context.kept)
         made.append(step())
@@ -60,7 +60,7 @@ def replace(context: Context, old: str, new: str) -> Ingredients:
         if any(outcome.status in (Status.FAILED, Status.MISSING) and outcome.subject != "host" for outcome in outcomes):
             break
     every = tuple(outcome for one in made for outcome in one.outcomes)
-    return Ingredients(every, context.hosts, extra=roles(context.site))
+    return FlowResult(every, context.hosts, extra=roles(context.site))
 
 
 def _answers(context: Context, name: str) -> bool:

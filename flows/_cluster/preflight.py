@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from flows._cluster.cluster_run import Work
+from flows._cluster.cluster_run import ClusterRun
 from flows._fleet.hosts import HostFailure, each
 from model.bundle.bundle import Bundle
 from model.errors import PlanRefused, RootRefused
@@ -45,12 +45,12 @@ def gate(site: Site, bundle: Bundle | None, today: date) -> tuple[Outcome, ...]:
 
 
 def preflight(
-    nr: Nornir, context: Context, names: Sequence[str], bundle: Bundle | None = None, beside: Sequence[str] = ()
+    nr: Nornir, context: Context, names: Sequence[str], bundle: Bundle | None = None, helper_hosts: Sequence[str] = ()
 ) -> tuple[Outcome, ...]:
     """
     Look at every named host in one read-only round trip and return one outcome a finding, and one for each host without any.
 
-    Hosts `beside` are looked at too, for what is only seen between hosts, and nothing is told of them. What the site waives is waived
+    Hosts `helper_hosts` are looked at too, for what is only seen between hosts, and nothing is told of them. What the site waives is waived
     already; `stops` tells what is left that must be mended first. A host that cannot be looked at is failed and hides no other.
     Raises `PlanRefused` as `gate` does.
     """
@@ -60,7 +60,7 @@ def preflight(
     def look(host: Host) -> MachineFacts:
         return machine.observe(host, questions(site, site.by_name[host.name]))
 
-    asked = (*names, *beside)
+    asked = (*names, *helper_hosts)
     with context.progress(len(asked), "looking at every host") as advance:
         answers = each(nr, look, names=asked, workers=_WORKERS, on_done=lambda _name: advance(1), deadline=_SECONDS)
     facts = {name: answer for name, answer in answers.items() if not isinstance(answer, HostFailure)}
@@ -105,7 +105,9 @@ def _unseen(failure: HostFailure) -> Outcome:
     return failure.outcome(SUBJECT)
 
 
-def run(work: Work) -> tuple[Outcome, ...]:
+def run(work: ClusterRun) -> tuple[Outcome, ...]:
     """Look at every host that answered; where nobody becomes root is told as a finding, too."""
     reached = [name for name in work.names if name not in work.lost or work.lost[name].subject == "sudo"]
-    return preflight(work.nr, work.context, reached, work.bundle, [name for name in work.beside if name in work.facts])
+    return preflight(
+        work.nr, work.context, reached, work.bundle, [name for name in work.helper_hosts if name in work.facts]
+    )

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from checks.check import Check, HostCheck, SiteCheck, Verdict, View, said
-from checks.cluster_source import has_account
-from checks.collector_query import wishes
+from checks.cluster_source import has_cluster
+from checks.collector_query import collector_query
 from checks.items import checklist
 from flows._compliance.items import others, states
 from flows._compliance.kept import known, since, trend
 from flows._compliance.shown import described
 from flows._compliance.sources import declared_files, expected_files, latest_proof
 from flows._fleet.hosts import HostFailure, each
-from flows._run.context import Ingredients
+from flows._run.context import FlowResult
 from model.errors import SelectionError
 from model.host.host_facts import HostFacts
 from model.report.outcome import Outcome, Status
@@ -43,7 +43,7 @@ class Looked:
     failures: dict[str, HostFailure]
 
 
-def comply(nr: Nornir, context: Context, checks: Sequence[Check], *, whole: bool) -> Ingredients:
+def comply(nr: Nornir, context: Context, checks: Sequence[Check], *, whole: bool) -> FlowResult:
     """
     Judge the checks, and where they are all of them (`whole`) tell what answers for every item.
 
@@ -73,7 +73,7 @@ def comply(nr: Nornir, context: Context, checks: Sequence[Check], *, whole: bool
     expected = (
         tuple(name for name in names if any(outcome.host == name for outcome in outcomes)) if not whole else names
     )
-    return Ingredients(outcomes, expected, extra=extra)
+    return FlowResult(outcomes, expected, extra=extra)
 
 
 def _comparable(context: Context, *, whole: bool) -> bool:
@@ -84,7 +84,7 @@ def _comparable(context: Context, *, whole: bool) -> bool:
 def look(nr: Nornir, context: Context, names: Sequence[str]) -> Looked:
     """Look at every named host in one round trip each, and read what lies on the controller."""
     site = context.site
-    asked = {name: wishes(site, site.by_name[name]) for name in (*names, *witnesses(site, names))}
+    asked = {name: collector_query(site, site.by_name[name]) for name in (*names, *witnesses(site, names))}
 
     # It may run in another process: it takes nothing along but the wishes.
     def task(host: Host) -> HostFacts:
@@ -152,7 +152,7 @@ def _of_host(check: HostCheck, looked: Looked, machine: Machine) -> Outcome:
 def _lost(check: HostCheck, failure: HostFailure, view: View) -> Outcome:
     """A silent host fails its own checks; what it was of a cluster that others tell of is missing there, with the host as the cause."""
     evidence = _evidence(check, None)
-    if not check.part or not has_account(view):
+    if not check.part or not has_cluster(view):
         return Outcome(failure.host, check.id, failure.status, failure.message, failure.next, evidence, failure.seconds)
     message = f"{check.part} is missing with its host: {failure.message}"
     return Outcome(failure.host, check.id, Status.MISSING, message, failure.next, evidence, failure.seconds)

@@ -9,7 +9,7 @@ from checks.check import Check
 from flows._cluster.bootstrap import bootstrap
 from flows._cluster.plan import choose
 from flows._firewall.apply import apply_firewall
-from flows._run.lifecycle import conduct
+from flows._run.lifecycle import run_flow
 from flows._run.options import Options
 from flows._run.screen import Screen
 from model.errors import SelectionError
@@ -61,13 +61,13 @@ def _agreed(options: Options) -> bool:
 
 
 def _firewall(options: Options) -> int:
-    return conduct("firewall", options, lambda context: apply_firewall(context, purge=False, hold=0.0), changes=True)
+    return run_flow("firewall", options, lambda context: apply_firewall(context, purge=False, hold=0.0), changes=True)
 
 
 def _phase(name: str) -> Callable[[Options], int]:
     def run(options: Options) -> int:
         phases = choose(None, None, name)
-        return conduct("bootstrap", options, lambda context: bootstrap(context, phases, purge=False), changes=True)
+        return run_flow("bootstrap", options, lambda context: bootstrap(context, phases, purge=False), changes=True)
 
     return run
 

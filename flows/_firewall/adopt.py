@@ -10,19 +10,19 @@ from pathlib import Path
 
 from flows._firewall.change import WORKERS, to_look, wanted
 from flows._fleet.hosts import HostFailure, close, each, inventory
-from flows._run.lifecycle import Context, Ingredients
+from flows._run.lifecycle import Context, FlowResult
 from flows._run.selection import roles, servers
 from model.report.outcome import Outcome, Status
 from model.site.load import FILES, load_site
 from model.ufw.adoption import Adopted, adopt, appended, covered
-from model.ufw.plan import SUBJECT, strangers
+from model.ufw.plan import SUBJECT, unmanaged_rules
 from model.ufw.rule import UfwRule
 from remote.facts.firewall import observe
 
 ROWS = "ports.yaml"
 
 
-def take_over(context: Context) -> Ingredients:
+def take_over(context: Context) -> FlowResult:
     """
     Write rows for the ufw rules of selected hosts that were never managed before; no host is changed.
     """
@@ -30,7 +30,7 @@ def take_over(context: Context) -> Ingredients:
     nr = inventory(context.options.inventory)
     try:
         limit = to_look(len(names))
-        found = each(nr, lambda host: strangers(observe(host)), names=names, workers=WORKERS, deadline=limit)
+        found = each(nr, lambda host: unmanaged_rules(observe(host)), names=names, workers=WORKERS, deadline=limit)
     finally:
         close(nr)
     rules = {name: answer for name, answer in found.items() if not isinstance(answer, HostFailure)}
@@ -40,7 +40,7 @@ def take_over(context: Context) -> Ingredients:
     lines = [row.line(hosts) for row, hosts in rows.items() if row.name not in known]
     outcomes = tuple(_outcome(name, rows, left[name]) for name in rules)
     written = _written(context, lines) if lines else ()
-    return Ingredients((*failed, *written, *outcomes), names, extra=roles(context.site))
+    return FlowResult((*failed, *written, *outcomes), names, extra=roles(context.site))
 
 
 def _sorted_out(

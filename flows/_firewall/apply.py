@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from flows._firewall.change import WORKERS, Prepared, carry_out, prepare, refuse, sessions, to_change, to_look, told
 from flows._fleet.hosts import HostFailure, closing, each, inventory
-from flows._run.context import Context, Ingredients
+from flows._run.context import Context, FlowResult
 from flows._run.selection import roles, servers
 from model.report.outcome import Outcome
 from model.ufw.plan import SUBJECT
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from nornir.core import Nornir
 
 
-def apply_firewall(context: Context, *, purge: bool, hold: float) -> Ingredients:
+def apply_firewall(context: Context, *, purge: bool, hold: float) -> FlowResult:
     """
     Bring the firewall of every selected server to what the matrix says: the whole work of `flows.firewall`.
 
@@ -26,7 +26,7 @@ def apply_firewall(context: Context, *, purge: bool, hold: float) -> Ingredients
     nr = inventory(context.options.inventory)
     with closing(nr):
         outcomes = apply(nr, context, names, purge=purge, hold=hold)
-    return Ingredients(outcomes, names, extra=roles(context.site))
+    return FlowResult(outcomes, names, extra=roles(context.site))
 
 
 def apply(nr: Nornir, context: Context, names: Sequence[str], *, purge: bool, hold: float) -> tuple[Outcome, ...]:

@@ -15,7 +15,7 @@ from model.errors import HostError, LockHeld, PlanRefused
 from model.report.outcome import Outcome
 from model.ufw.adoption import covered
 from model.ufw.facts import FirewallFacts
-from model.ufw.plan import SUBJECT, Plan, findings, lockout, plan, strangers
+from model.ufw.plan import SUBJECT, Plan, findings, lockout, plan, unmanaged_rules
 from model.ufw.rule import UfwRule
 from model.ufw.state import desired_rules
 from remote import shell
@@ -98,7 +98,7 @@ def wanted(site: Site, machine: Machine) -> tuple[UfwRule, ...]:
 def _own_rules(site: Site, machine: Machine, facts: FirewallFacts) -> tuple[str, ...]:
     """Return, in words, what a person opened on a host never managed before and what the matrix does not want."""
     try:
-        return tuple(rule.words() for rule in strangers(facts) if not covered(rule, wanted(site, machine)))
+        return tuple(rule.words() for rule in unmanaged_rules(facts) if not covered(rule, wanted(site, machine)))
     except ValueError as error:
         return (str(error),)
 

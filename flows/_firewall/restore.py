@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from flows._firewall.change import WORKERS, Sessions, applied, refuse, sessions, to_change, to_look, told
 from flows._firewall.change import Prepared as Looked
 from flows._fleet.hosts import HostFailure, closing, each, inventory
-from flows._run.lifecycle import Context, Ingredients
+from flows._run.lifecycle import Context, FlowResult
 from flows._run.selection import roles, servers
 from model.report.outcome import Outcome, Status
 from model.ufw.plan import SUBJECT, between, lockout_by, state
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from nornir.core.inventory import Host
 
 
-def restore(context: Context, hold: float) -> Ingredients:
+def restore(context: Context, hold: float) -> FlowResult:
     """
     Bring back, on the selected hosts, what was there before their last confirmed change, under the same guard.
     """
@@ -35,7 +35,7 @@ def restore(context: Context, hold: float) -> Ingredients:
         done = each(
             nr, lambda host: _bring_back(host, ready, dry, hold), names=tuple(ready), workers=WORKERS, deadline=limit
         )
-    return Ingredients(tuple(one for answer in done.values() for one in told(answer)), names, extra=roles(context.site))
+    return FlowResult(tuple(one for answer in done.values() for one in told(answer)), names, extra=roles(context.site))
 
 
 def _look(host: Host, kept: Sessions | None) -> Looked:

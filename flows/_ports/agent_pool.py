@@ -39,7 +39,7 @@ class Agents:
     problems: dict[str, str] = field(default_factory=dict)
 
 
-class Crew:
+class AgentPool:
     """All agents of a window, driven in step."""
 
     def __init__(self, nr: Nornir, ends: Mapping[str, End], life: int) -> None:

@@ -19,7 +19,7 @@ PLANES = ("host", "pod", "external")
 
 
 @dataclass(frozen=True, slots=True)
-class Wishes:
+class ProbeOptions:
     """What the command line asked for; `only` holds ports by protocol, None for the depth's own choice."""
 
     depth: Depth = "boundaries"
@@ -36,13 +36,13 @@ class Choice:
     """The hosts that a run may look at; a pod is chosen where its node is."""
 
     site: Site
-    wishes: Wishes
+    options: ProbeOptions
     limit: frozenset[str] | None
     sources: frozenset[str] | None
     destinations: frozenset[str] | None
 
     def holds(self, pair: Pair) -> bool:
-        """Tell whether a pair is to be looked at."""
+        """Return whether a pair is to be looked at."""
         source, destination = node_of(pair.source), node_of(pair.destination)
         return (
             (self.limit is None or bool(self.limit & {source, destination}))
@@ -54,8 +54,8 @@ class Choice:
         """
         Return the pairs of hosts of the chosen planes. Raises `SelectionError` where there are none.
         """
-        chosen = tuple(filter(self.holds, pairing.pairs(self.site, self.wishes.planes)))
-        if not chosen and {"host", "external"} & set(self.wishes.planes):
+        chosen = tuple(filter(self.holds, pairing.pairs(self.site, self.options.planes)))
+        if not chosen and {"host", "external"} & set(self.options.planes):
             raise SelectionError(
                 "no pair of hosts has both ends selected; check --limit, --source, --destination and --plane"
             )
@@ -63,39 +63,39 @@ class Choice:
 
     def names(self, chosen: Iterable[Pair]) -> list[str]:
         """Return the hosts that take part; those whose pods would speak stand for them."""
-        standing = filter(self.holds, pairing.pairs(self.site, ("host",))) if "pod" in self.wishes.planes else ()
+        standing = filter(self.holds, pairing.pairs(self.site, ("host",))) if "pod" in self.options.planes else ()
         return ends(self.site, (*chosen, *standing))
 
     def dealt(
         self, chosen: Iterable[Pair], cluster: Seen, listeners: Mapping[str, Mapping[str, int]]
     ) -> tuple[Pair, ...]:
         """Return the pairs with the ports to probe, those that the cluster adds among them."""
-        site, wishes = self.site, self.wishes
+        site, options = self.site, self.options
         holders = cluster.holders or {}
-        if "host" in wishes.planes:
+        if "host" in options.planes:
             chosen = (*chosen, *filter(self.holds, pairing.endpoint_pairs(site, holders)))
-        pods: Iterable[Pair] = podding.pod_pairs(site, cluster.pods, holders) if "pod" in wishes.planes else ()
+        pods: Iterable[Pair] = podding.pod_pairs(site, cluster.pods, holders) if "pod" in options.planes else ()
         hosts = tuple(self._led(pair, cluster) for pair in chosen)
         speaking = tuple(self._led(pair, cluster) for pair in filter(self.holds, pods))
         return (
-            *pairing.with_ports(site, hosts, wishes.depth, listeners, wishes.only),
-            *podding.with_ports(site, speaking, listeners, wishes.only),
+            *pairing.with_ports(site, hosts, options.depth, listeners, options.only),
+            *podding.with_ports(site, speaking, listeners, options.only),
         )
 
     def _led(self, pair: Pair, cluster: Seen) -> Pair:
         if not cluster.exposed or pair.destination not in self.site.by_name:
             return pair
-        return replace(pair, led=exposure.led(cluster.exposed, self.site, pair))
+        return replace(pair, dnat_ports=exposure.dnat_ports(cluster.exposed, self.site, pair))
 
 
-def choice(site: Site, wishes: Wishes, limited: Iterable[str] | None) -> Choice:
+def choice(site: Site, options: ProbeOptions, limited: Iterable[str] | None) -> Choice:
     """Return what the command line selects; `limited` are the hosts of --limit, None without it."""
 
     def chosen(words: str | None) -> frozenset[str] | None:
         return frozenset(select(site, words)) if words else None
 
     limit = None if limited is None else frozenset(limited)
-    return Choice(site, wishes, limit, chosen(wishes.source), chosen(wishes.destination))
+    return Choice(site, options, limit, chosen(options.source), chosen(options.destination))
 
 
 def vouched(site: Site, dealt: Sequence[Pair], cluster: Seen, only: Mapping[str, int] | None) -> tuple[Pair, ...]:

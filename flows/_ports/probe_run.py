@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from flows._ports.agent_pool import Agents, Crew
+from flows._ports.agent_pool import AgentPool, Agents
 from flows._ports.ends import End
 from model.site.site import Site
 from model.verify.evidence import Accounts, Joined, join, missing
@@ -20,7 +20,7 @@ ROUNDS = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
+class ProbeRun:
     """What a window found out. `lost` counts probes that only a later round brought to their witness, `fired` all packets sent."""
 
     joined: Joined
@@ -31,7 +31,7 @@ class Window:
     lost: int
 
 
-def observe(
+def run_probes(
     nr: Nornir,
     site: Site,
     chosen: Sequence[Pair],
@@ -41,43 +41,48 @@ def observe(
     rate: int,
     seconds: float,
     tell: Callable[[int], None],
-) -> Window:
+) -> ProbeRun:
     """
     Open agents at `ends`, fire all probes of the chosen pairs, resend what is missing, and close the agents.
 
     `seconds` is what one round should take; agents end by themselves long after. `tell` is called with the number of probes sent so
     far. An agent that fails costs its own evidence and nobody else's.
     """
-    crew = Crew(nr, ends, int(LIFE_S + 2 * ROUNDS * seconds))
-    crew.open()
+    agent_pool = AgentPool(nr, ends, int(LIFE_S + 2 * ROUNDS * seconds))
+    agent_pool.open()
     try:
-        crew.arm(chosen, requests)
-        greeted = crew.greet()
-        return _rounds(crew, site, chosen, greeted, rate, tell)
+        agent_pool.arm(chosen, requests)
+        greeted = agent_pool.greet()
+        return _rounds(agent_pool, site, chosen, greeted, rate, tell)
     finally:
-        crew.close()
+        agent_pool.close()
 
 
 def _rounds(
-    crew: Crew, site: Site, chosen: Sequence[Pair], greeted: Mapping[str, bool], rate: int, tell: Callable[[int], None]
-) -> Window:
-    fired = crew.fire(None, rate, tell)
-    joined = join(site, chosen, crew.collect())
-    accounts = crew.accounts
+    agent_pool: AgentPool,
+    site: Site,
+    chosen: Sequence[Pair],
+    greeted: Mapping[str, bool],
+    rate: int,
+    tell: Callable[[int], None],
+) -> ProbeRun:
+    fired = agent_pool.fire(None, rate, tell)
+    joined = join(site, chosen, agent_pool.collect())
+    accounts = agent_pool.accounts
     lost = 0
     for again in range(1, ROUNDS):
-        alive = {name for name, agents in crew.agents.items() if agents.source}
-        seeing = {name for name, agents in crew.agents.items() if agents.witness}
+        alive = {name for name, agents in agent_pool.agents.items() if agents.source}
+        seeing = {name for name, agents in agent_pool.agents.items() if agents.witness}
         useful = [pair for pair in chosen if pair.source in alive and pair.destination in seeing]
         wanted = missing(useful, joined, again)
         if not wanted:
             break
-        fired += crew.fire(wanted, rate, tell)
-        accounts = crew.collect()
+        fired += agent_pool.fire(wanted, rate, tell)
+        accounts = agent_pool.collect()
         later = join(site, chosen, accounts)
         lost += _recovered(joined, later)
         joined = later
-    return Window(joined, accounts, crew.agents, greeted, fired, lost)
+    return ProbeRun(joined, accounts, agent_pool.agents, greeted, fired, lost)
 
 
 def _recovered(before: Joined, after: Joined) -> int:

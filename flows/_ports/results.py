@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from flows._ports.observation import Observed
-from flows._ports.probe_run import Window
+from flows._ports.probe_run import ProbeRun
 from model.host.hostview import HostView
 from model.report.outcome import Outcome, Status
 from model.report.report import Cell
@@ -16,50 +16,57 @@ from model.verify.perimeter import parse
 from model.verify.perimeter_rows import perimeter_outcomes, perimeter_rows
 from model.verify.pod_rows import pod_cells, pod_ends
 from model.verify.pods import is_pod, node_of
-from model.verify.ssh_reachability import Greeting, controller_cells
+from model.verify.ssh_reachability import SshReachability, controller_cells
 from model.verify.tally import host_outcomes
-from model.verify.verification import Trial
+from model.verify.verification import Verification
 
 
 def cells_of(
-    trial: Trial, window: Window, planes: Sequence[str], names: Sequence[str], answering: Sequence[str], absent: str
+    verification: Verification,
+    probe_run: ProbeRun,
+    planes: Sequence[str],
+    names: Sequence[str],
+    answering: Sequence[str],
+    absent: str,
 ) -> tuple[Cell, ...]:
     """
     Return the cells of all chosen planes; when only chosen ports are looked at, those of probed pairs alone.
 
     `names` are the hosts of the chosen pairs, `answering` those among them that are destinations, `absent` why there are no pods.
     """
-    cells = list(trial.cells)
-    if trial.coverage is not None:
+    cells = list(verification.cells)
+    if verification.coverage is not None:
         return tuple(cells)
     if "host" in planes:
-        cells += network_cells(trial, answering)
-        cells += controller_cells(trial.site, _greetings(window, trial.views), trial.views, names)
+        cells += network_cells(verification, answering)
+        cells += controller_cells(
+            verification.site, _greetings(probe_run, verification.views), verification.views, names
+        )
     if "pod" in planes:
-        cells += pod_cells(trial.site, absent)
+        cells += pod_cells(verification.site, absent)
     return tuple(cells)
 
 
-def _greetings(window: Window, views: Mapping[str, HostView]) -> dict[str, Greeting]:
+def _greetings(probe_run: ProbeRun, views: Mapping[str, HostView]) -> dict[str, SshReachability]:
     """Lay beside each answer of an sshd what that host's witness saw of connections to its port."""
     found = {}
-    for name, answered in window.greeted.items():
-        account = window.accounts.seen.get(name)
+    for name, answered in probe_run.greeted.items():
+        account = probe_run.accounts.seen.get(name)
         if account is None:
-            found[name] = Greeting(answered)
+            found[name] = SshReachability(answered)
             continue
         port = views[name].sshd_port if name in views else 22
         connects = [connect for connect in account.connects if connect.port == port]
         arrived, passed = sum(each.arrived for each in connects), sum(each.passed for each in connects)
-        found[name] = Greeting(answered, arrived, passed)
+        found[name] = SshReachability(answered, arrived, passed)
     return found
 
 
 def outcomes_of(
-    trial: Trial,
+    verification: Verification,
     cells: Sequence[Cell],
     observed: Observed,
-    window: Window,
+    probe_run: ProbeRun,
     names: Sequence[str],
     planes: Sequence[str],
     absent: str,
@@ -73,11 +80,11 @@ def outcomes_of(
         for name in observed.agentless
     ]
     problems: dict[str, dict[str, str]] = {}
-    for name, agents in window.agents.items():
+    for name, agents in probe_run.agents.items():
         where = " in its pod" if is_pod(name) else ""
         problems.setdefault(node_of(name), {}).update({f"{role}{where}": why for role, why in agents.problems.items()})
     outcomes += host_outcomes([name for name in names if name in observed.views], cells, problems)
-    outcomes += trial.disagreements
+    outcomes += verification.disagreements
     outcomes += [
         Outcome(
             node_of(name),
@@ -86,10 +93,10 @@ def outcomes_of(
             f"{name}: the witness had no room for {seen.overrun} packets",
             _SLOWER,
         )
-        for name, seen in window.accounts.seen.items()
+        for name, seen in probe_run.accounts.seen.items()
         if seen.overrun
     ]
-    rows = unwitnessed(trial.site, planes) if trial.coverage is None else ()
+    rows = unwitnessed(verification.site, planes) if verification.coverage is None else ()
     if rows:
         message = f"rows that nobody can witness: {', '.join(rows)}"
         outcomes.append(

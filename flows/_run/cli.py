@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 import typer
 from typer.exceptions import Abort, TyperException
 
-from flows._run.context import Ingredients
+from flows._run.context import FlowResult
 from flows._run.options import DEFAULT_INVENTORY, ENVIRONMENT, Options
 from flows._run.publish import CONTROLLER, Run, publish
 from flows._run.screen import Screen
@@ -85,7 +85,7 @@ def _usage(name: str, program: str, arguments: Sequence[str], message: str) -> i
         return REFUSED
     job = Run(name.rpartition(".")[2], options, datetime.now(UTC))
     told = Outcome(CONTROLLER, "arguments", Status.FAILED, message, step)
-    return publish(job, job.report(site.name, (), Ingredients((told,), hosts=(), forced=REFUSED)), screen)
+    return publish(job, job.report(site.name, (), FlowResult((told,), hosts=(), forced=REFUSED)), screen)
 
 
 def _said(arguments: Sequence[str], flag: str) -> str | None:

@@ -15,7 +15,7 @@ from model.site.site import Site
 
 
 @dataclass(frozen=True, slots=True)
-class Ingredients:
+class FlowResult:
     """
     What a flow's body found out; the rest of the report is the same for every flow.
 

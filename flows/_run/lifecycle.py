@@ -13,7 +13,7 @@ from types import FrameType
 from typing import NoReturn
 
 from flows._run import folder
-from flows._run.context import Context, Ingredients
+from flows._run.context import Context, FlowResult
 from flows._run.lock import site_lock
 from flows._run.options import Options
 from flows._run.publish import CONTROLLER, Run, publish, refuse_site
@@ -25,9 +25,9 @@ from model.report.waivers import expired, waive_outcomes
 from model.site.load import load_site
 from model.site.select import select
 
-__all__ = ["Context", "Ingredients", "conduct", "terminable"]
+__all__ = ["Context", "FlowResult", "run_flow", "terminable"]
 
-Body = Callable[[Context], Ingredients]
+Body = Callable[[Context], FlowResult]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class _Work:
     lint_first: bool
 
 
-def conduct(flow: str, options: Options, body: Body, *, changes: bool = False, lint_first: bool = True) -> int:
+def run_flow(flow: str, options: Options, body: Body, *, changes: bool = False, lint_first: bool = True) -> int:
     """
     Run a flow's body between loading the site and reporting; return the exit code.
 
@@ -76,7 +76,7 @@ def _conducted(work: _Work, screen: Screen) -> int:
     return publish(work.run, work.run.report(site.name, hosts, made), screen)
 
 
-def _made(work: _Work, context: Context) -> Ingredients:
+def _made(work: _Work, context: Context) -> FlowResult:
     if work.lint_first:
         errors = [finding for finding in lint.findings(context.site) if finding.severity == "error"]
         if errors:
@@ -88,28 +88,28 @@ def _made(work: _Work, context: Context) -> Ingredients:
     return _waived(made, context) if work.lint_first else made
 
 
-def _waived(made: Ingredients, context: Context) -> Ingredients:
+def _waived(made: FlowResult, context: Context) -> FlowResult:
     """Mark what the site answers for; a waiver whose date has passed is a finding of its own."""
     today = context.started.date()
     waivers = context.site.settings.waivers
     return replace(made, outcomes=(*waive_outcomes(made.outcomes, waivers, today), *expired(waivers, today)))
 
 
-def _unsound(run: Run, errors: list[lint.Finding]) -> Ingredients:
+def _unsound(run: Run, errors: list[lint.Finding]) -> FlowResult:
     message = f"lint finds {len(errors)} errors in the site's files"
     told = Outcome(CONTROLLER, run.flow, Status.FAILED, message, "correct them; `python -m flows.lint` checks again")
     findings = [finding.to_json() for finding in errors]
-    return Ingredients((told,), hosts=(), forced=REFUSED, extra={"findings": findings})
+    return FlowResult((told,), hosts=(), forced=REFUSED, extra={"findings": findings})
 
 
-def _failure(run: Run, error: BaseException, screen: Screen) -> Ingredients:
+def _failure(run: Run, error: BaseException, screen: Screen) -> FlowResult:
     """Tell of an exception and turn it into an outcome; the exit code is the one its kind stands for."""
     if isinstance(error, HostError):
         told = Outcome(error.host, run.flow, Status.FAILED, error.message, error.next_step)
-        return Ingredients((told,), hosts=())
+        return FlowResult((told,), hosts=())
     if isinstance(error, KeyboardInterrupt):
         told = Outcome(CONTROLLER, run.flow, Status.FAILED, "interrupted", "run again: what was done is kept")
-        return Ingredients((told,), hosts=(), forced=INTERRUPTED)
+        return FlowResult((told,), hosts=(), forced=INTERRUPTED)
     if isinstance(error, FleetError):
         message, step = str(error), error.next_step
     else:
@@ -118,7 +118,7 @@ def _failure(run: Run, error: BaseException, screen: Screen) -> Ingredients:
     screen.error(message, step)
     if run.options.verbose:
         screen.error("".join(traceback.format_exception(error)))
-    return Ingredients((Outcome(CONTROLLER, run.flow, Status.FAILED, message, step),), hosts=(), forced=REFUSED)
+    return FlowResult((Outcome(CONTROLLER, run.flow, Status.FAILED, message, step),), hosts=(), forced=REFUSED)
 
 
 @contextmanager

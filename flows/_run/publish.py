@@ -10,7 +10,7 @@ from pathlib import Path
 
 from flows._render import html, junit, metrics, sarif
 from flows._run import folder as _folder
-from flows._run.context import Ingredients
+from flows._run.context import FlowResult
 from flows._run.options import Options
 from flows._run.screen import Screen
 from model.errors import SchemaErrors
@@ -30,7 +30,7 @@ class Run:
     options: Options
     started: datetime
 
-    def report(self, site: str, hosts: tuple[str, ...], made: Ingredients) -> Report:
+    def report(self, site: str, hosts: tuple[str, ...], made: FlowResult) -> Report:
         """Put the report together; a host that must be heard of and was not becomes `missing`."""
         expected = hosts if made.hosts is None else made.hosts
         quiet = silent(expected, made.outcomes) if made.forced == GOOD else []
@@ -101,7 +101,7 @@ def refuse_site(run: Run, error: SchemaErrors, screen: Screen) -> int:
         findings = [finding.to_json() for finding in from_schema(error.errors)]
         count = f"{len(findings)} wrong values in the site's files"
         told = Outcome(CONTROLLER, run.flow, Status.FAILED, count, "correct what `findings` lists")
-        made = Ingredients(outcomes=(told,), hosts=(), forced=REFUSED, extra={"findings": findings})
+        made = FlowResult(outcomes=(told,), hosts=(), forced=REFUSED, extra={"findings": findings})
         name = run.options.inventory.resolve().name
         try:
             text = _folder.canonical(run.report(name, (), made).to_json())

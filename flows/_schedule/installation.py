@@ -6,9 +6,9 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from flows._cluster.cluster_run import Work, at_work, told
+from flows._cluster.cluster_run import ClusterRun, at_work, told
 from flows._compliance.judging import hosts_of
-from flows._run.context import Context, Ingredients
+from flows._run.context import Context, FlowResult
 from flows._run.selection import roles
 from flows._schedule.access import grant, grants
 from flows._schedule.identity import setting_of
@@ -27,7 +27,7 @@ SITE = "schedule/site"
 _HOST_SECONDS = 300.0
 
 
-def install(context: Context) -> Ingredients:
+def install(context: Context) -> FlowResult:
     """Make the account and its key here, let it in on every host, prove it there, and only then let the timer wait."""
     setting, dry_run = _setting(context), context.options.dry_run
     _refuse(obstacles(context.site, setting))
@@ -40,12 +40,12 @@ def install(context: Context) -> Ingredients:
     return _made(context, (*found, told(MACHINE, UNITS, done, "service and timer")))
 
 
-def hosts(context: Context) -> Ingredients:
+def hosts(context: Context) -> FlowResult:
     """Bring the identity to hosts, or up to date there; this machine stays as it is."""
     return _made(context, _hosts(context, _setting(context)))
 
 
-def status(context: Context) -> Ingredients:
+def status(context: Context) -> FlowResult:
     """Compare everything with what install would make; nothing is changed."""
     setting = _setting(context)
     done = this_machine.enforce(schedule_units.units(setting), dry_run=True)
@@ -53,7 +53,7 @@ def status(context: Context) -> Ingredients:
     return _made(context, (unit, timer_told(setting), *_hosts(context, setting, dry_run=True)))
 
 
-def remove(context: Context) -> Ingredients:
+def remove(context: Context) -> FlowResult:
     """Stop the timer, take the identity off every host, then its key and account off this machine; with --limit off those hosts alone."""
     setting, dry_run = _setting(context), context.options.dry_run
     if not context.options.yes and not dry_run:
@@ -91,8 +91,8 @@ def _setting(context: Context) -> Setting:
     return setting_of(context.site, context.options.inventory, Path(sys.executable))
 
 
-def _made(context: Context, outcomes: Iterable[Outcome]) -> Ingredients:
-    return Ingredients(tuple(outcomes), hosts_of(context), extra=roles(context.site))
+def _made(context: Context, outcomes: Iterable[Outcome]) -> FlowResult:
+    return FlowResult(tuple(outcomes), hosts_of(context), extra=roles(context.site))
 
 
 def _refuse(reasons: tuple[str, ...]) -> None:
@@ -146,7 +146,7 @@ def _hosts(context: Context, setting: Setting, *, dry_run: bool | None = None) -
         return (*found, *_proven(context, work, setting, found))
 
 
-def _proven(context: Context, work: Work, setting: Setting, found: tuple[Outcome, ...]) -> tuple[Outcome, ...]:
+def _proven(context: Context, work: ClusterRun, setting: Setting, found: tuple[Outcome, ...]) -> tuple[Outcome, ...]:
     """Log in as the identity where everything is in its place."""
     ready = tuple(outcome.host for outcome in found if outcome.status in (Status.OK, Status.CHANGED))
     return prove(context, setting, tuple(name for name in work.hosts if name in ready))

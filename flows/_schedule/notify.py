@@ -15,7 +15,7 @@ from typing import Any
 from flows._compliance.kept import last, prune
 from flows._render.findings import rows_of
 from flows._run import folder as _folder
-from flows._run.context import Context, Ingredients
+from flows._run.context import Context, FlowResult
 from model.errors import LockHeld, NotToldError, SiteError
 from model.report.news import Finding, Findings, News, news, subject_line, text
 from model.report.outcome import Outcome, Status
@@ -34,14 +34,14 @@ _ENDED = ("success", "exit-code")
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class NotificationState:
     """What somebody was told last: of which run, and what was not good then."""
 
     run: str
     findings: Findings
 
 
-def notify(context: Context) -> Ingredients:
+def notify(context: Context) -> FlowResult:
     """
     Tell each notifier of the site what it has not been told yet; one that fails is told again with the next run's news.
 
@@ -54,10 +54,10 @@ def notify(context: Context) -> Ingredients:
     with _memory(folder, keep=not context.options.dry_run) as memory:
         outcomes = tuple(_told(context, way, report, memory) for way in ways)
     prune(folder, context.site.settings.compliance.keep_runs, FLOW)
-    return Ingredients(outcomes, hosts=())
+    return FlowResult(outcomes, hosts=())
 
 
-def try_out(context: Context) -> Ingredients:
+def try_out(context: Context) -> FlowResult:
     """Send every notifier a message that says it is a trial; nothing is remembered."""
     name = context.site.name
     said = f"{name}: a trial message of matrix-fleet; nothing happened"
@@ -65,7 +65,7 @@ def try_out(context: Context) -> Ingredients:
     once = hashlib.sha256(f"{name} {context.started.isoformat()}".encode()).hexdigest()
     message = Message(said, said, data, once)
     outcomes = tuple(_sent(context, way, message, "told as a trial") for way in _ways(context.site))
-    return Ingredients(outcomes, hosts=())
+    return FlowResult(outcomes, hosts=())
 
 
 def _ways(site: Site) -> tuple[Tell, ...]:
@@ -77,14 +77,14 @@ def _ways(site: Site) -> tuple[Tell, ...]:
     return ways
 
 
-def _told(context: Context, way: Tell, report: Mapping[str, Any], memory: dict[str, Told]) -> Outcome:
-    before = memory.get(way.id, Told("", {}))
+def _told(context: Context, way: Tell, report: Mapping[str, Any], memory: dict[str, NotificationState]) -> Outcome:
+    before = memory.get(way.id, NotificationState("", {}))
     found = news(
         before.findings, _outcomes(report), whole=report["run"] != before.run and _is_whole(context.site, report)
     )
     subject = f"notify/{way.kind}"
     if not found:
-        memory[way.id] = Told(report["run"], found.standing)
+        memory[way.id] = NotificationState(report["run"], found.standing)
         since = f"since {before.run}" if before.run else "and nothing was told before"
         return Outcome(CONTROLLER, subject, Status.OK, f"{way.id}: nothing new {since}")
     message = _message(context.site.name, report, found, way, before)
@@ -94,7 +94,7 @@ def _told(context: Context, way: Tell, report: Mapping[str, Any], memory: dict[s
         )
     outcome = _sent(context, way, message, f"told: {message.subject}")
     if outcome.status is Status.CHANGED:
-        memory[way.id] = Told(report["run"], found.standing)
+        memory[way.id] = NotificationState(report["run"], found.standing)
         return replace(outcome, evidence=found.to_json())
     return outcome
 
@@ -125,7 +125,7 @@ def _is_whole(site: Site, report: Mapping[str, Any]) -> bool:
     return bool(report.get("items")) and everybody <= set(report["hosts"])
 
 
-def _message(site: str, report: Mapping[str, Any], found: News, way: Tell, before: Told) -> Message:
+def _message(site: str, report: Mapping[str, Any], found: News, way: Tell, before: NotificationState) -> Message:
     run, subject = str(report["run"]), subject_line(site, found)
     whole = text(site, run, found)
     data = {
@@ -142,7 +142,7 @@ def _message(site: str, report: Mapping[str, Any], found: News, way: Tell, befor
 
 
 @contextmanager
-def _memory(inventory: Path, *, keep: bool) -> Iterator[dict[str, Told]]:
+def _memory(inventory: Path, *, keep: bool) -> Iterator[dict[str, NotificationState]]:
     """
     Read what everybody was told, and write it down again when the block has ended, whole or not at all.
 
@@ -168,19 +168,19 @@ def _memory(inventory: Path, *, keep: bool) -> Iterator[dict[str, Told]]:
         os.close(handle)
 
 
-def _read(path: Path) -> dict[str, Told]:
+def _read(path: Path) -> dict[str, NotificationState]:
     """A memory that cannot be read is none: everything that is not good is told once more."""
     try:
         said = json.loads(path.read_text("utf-8"))["told"]
         return {
-            way: Told(str(each["run"]), {key: Finding.read(row) for key, row in each["findings"].items()})
+            way: NotificationState(str(each["run"]), {key: Finding.read(row) for key, row in each["findings"].items()})
             for way, each in said.items()
         }
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return {}
 
 
-def _written(memory: Mapping[str, Told]) -> str:
+def _written(memory: Mapping[str, NotificationState]) -> str:
     told = {
         way: {"run": each.run, "findings": {key: finding.to_json() for key, finding in each.findings.items()}}
         for way, each in memory.items()

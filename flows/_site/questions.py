@@ -129,7 +129,7 @@ def _answer(name: str, field: FieldInfo) -> Any:
 
 
 def _fits(adapter: TypeAdapter[Any], value: object) -> bool:
-    """Tell whether a value is an answer; if not, say which part of it is wrong, and what should stand there."""
+    """Return whether a value is an answer; if not, say which part of it is wrong, and what should stand there."""
     try:
         adapter.validate_json(json.dumps(value))
     except ValidationError as failure:

@@ -13,7 +13,7 @@ from model.errors import BundleError
 
 
 @dataclass(frozen=True, slots=True)
-class WishedFile:
+class FileSpec:
     """A publisher's file, and the programs in it with every name filled in."""
 
     address: str
@@ -23,7 +23,7 @@ class WishedFile:
 
 
 @dataclass(frozen=True, slots=True)
-class WishedImage:
+class ImageSpec:
     """An image by name and tag."""
 
     name: str
@@ -37,7 +37,7 @@ class WishedImage:
 
 
 @dataclass(frozen=True, slots=True)
-class WishedManifest:
+class ManifestSpec:
     """A file of Kubernetes objects."""
 
     name: str
@@ -47,22 +47,22 @@ class WishedManifest:
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class BundleSpec:
     """All of it; `packages` are names of Debian packages, without what they depend on."""
 
     kubernetes: str
     architecture: Architecture
     network: Network
     suites: tuple[str, ...]
-    files: tuple[WishedFile, ...]
-    images: tuple[WishedImage, ...]
-    manifests: tuple[WishedManifest, ...]
+    files: tuple[FileSpec, ...]
+    images: tuple[ImageSpec, ...]
+    manifests: tuple[ManifestSpec, ...]
     packages: tuple[str, ...]
 
 
 def compose(
     known: Sources, version: str | None, architecture: Architecture, suites: Sequence[str], network: Network
-) -> Wish:
+) -> BundleSpec:
     """
     Return what to fetch. `version` is a Kubernetes such as 1.36 or 1.36.3; None is the sources' own. No `suites` are all of them.
 
@@ -72,19 +72,19 @@ def compose(
     unknown = sorted(set(suites) - set(known.debian.suites))
     if unknown:
         raise _unknown("suite", ", ".join(unknown), known.debian.suites)
-    return Wish(
+    return BundleSpec(
         kubernetes=versions["kubernetes"],
         architecture=architecture,
         network=network,
         suites=tuple(dict.fromkeys(suites)) or tuple(known.debian.suites),
         files=tuple(_file(file, versions[file.component], architecture) for file in known.files),
         images=tuple(
-            WishedImage(image.name, image.tag.format(version=versions[image.component]), image.needed)
+            ImageSpec(image.name, image.tag.format(version=versions[image.component]), image.needed)
             for image in known.images
             if image.network in (None, network)
         ),
         manifests=tuple(
-            WishedManifest(
+            ManifestSpec(
                 manifest.name,
                 manifest.address.format(version=versions[manifest.component], architecture=architecture),
                 versions[manifest.component],
@@ -107,10 +107,10 @@ def _versions(known: Sources, version: str | None) -> dict[str, str]:
     return found | ({"kubernetes": f"{minor}.{patch}"} if patch else {})
 
 
-def _file(file: sources.File, version: str, architecture: str) -> WishedFile:
+def _file(file: sources.File, version: str, architecture: str) -> FileSpec:
     words = {"version": version, "architecture": architecture}
     programs = tuple(program.model_copy(update={"member": program.member.format(**words)}) for program in file.programs)
-    return WishedFile(file.address.format(**words), file.checksum.format(**words), version, programs)
+    return FileSpec(file.address.format(**words), file.checksum.format(**words), version, programs)
 
 
 def _unknown(what: str, name: str, known: object) -> BundleError:

@@ -7,7 +7,7 @@ from itertools import zip_longest
 
 
 def newer(version: str, than: str) -> bool:
-    """Tell whether `version` comes after `than`."""
+    """Return whether `version` comes after `than`."""
     return key(version) > key(than)
 
 

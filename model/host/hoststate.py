@@ -265,7 +265,7 @@ def plan(desired: HostState, seen: Seen) -> Change:
 
 
 def is_version(version: str, wanted: str) -> bool:
-    """Tell whether a package's whole version, such as 1.36.3-1.1, is the wanted one or begins with its numbers."""
+    """Return whether a package's whole version, such as 1.36.3-1.1, is the wanted one or begins with its numbers."""
     return re.search(expression(wanted), version) is not None
 
 

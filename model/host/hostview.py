@@ -57,7 +57,7 @@ class HostView:
 
 def is_named(process: str, names: Collection[str]) -> bool:
     """
-    Tell whether a process, by the name that the kernel keeps of it, is one of those named.
+    Return whether a process, by the name that the kernel keeps of it, is one of those named.
     """
     return bool(process) and process[:_COMM] in {name[:_COMM] for name in names}
 

@@ -247,6 +247,6 @@ class MachineFacts:
         return bool(self.software.node)
 
     def running(self, unit: str) -> bool:
-        """Tell whether a systemd unit runs."""
+        """Return whether a systemd unit runs."""
         known = self.software.units.get(unit)
         return known is not None and known.active in ("active", "activating", "reloading")

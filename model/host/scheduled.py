@@ -19,7 +19,7 @@ def programs_of() -> Mapping[str, str]:
 
 def is_own_rule(user: str, line: str) -> bool:
     """
-    Tell whether a rule of sudo gives the account no more than one of the programs, without arguments, by its digest.
+    Return whether a rule of sudo gives the account no more than one of the programs, without arguments, by its digest.
     """
     paths = "|".join(map(re.escape, programs_of().values()))
     return bool(re.fullmatch(rf'{re.escape(user)} ALL=\(root\) NOPASSWD: sha256:[0-9a-f]{{64}} ({paths}) ""', line))

@@ -66,7 +66,7 @@ class Workload:
 
     @property
     def complete(self) -> bool:
-        """Tell whether every wanted pod is ready, and of the newest generation."""
+        """Return whether every wanted pod is ready, and of the newest generation."""
         return self.current and self.ready >= self.wanted
 
     def __str__(self) -> str:

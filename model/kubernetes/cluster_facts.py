@@ -48,7 +48,7 @@ class Budget:
 
 
 @dataclass(frozen=True)
-class ClusterAccount:
+class CollectedCluster:
     """
     What the API server of one control plane says.
 
@@ -83,7 +83,7 @@ class EtcdPeer:
 
 
 @dataclass(frozen=True, slots=True)
-class EtcdAccount:
+class CollectedEtcd:
     """
     What one member of etcd says. `health` is its complaint (empty: none), `leader` the leader's id (0: none); sizes are in bytes,
     `quota` 0 where it does not tell.
@@ -100,7 +100,7 @@ class EtcdAccount:
 
 
 @dataclass(frozen=True)
-class Told:
+class ApiReport:
     """
     What a host tells of the cluster, if it `runs` an API server: what that complains of about itself, and its account.
 
@@ -109,14 +109,14 @@ class Told:
 
     runs: bool
     complaints: tuple[str, ...] = ()
-    api: ClusterAccount | None = None
+    api: CollectedCluster | None = None
 
 
 @dataclass(frozen=True)
-class EtcdTold:
+class EtcdReport:
     """What a host tells of etcd: None where it runs none."""
 
-    member: EtcdAccount | None
+    member: CollectedEtcd | None
 
 
 @dataclass(frozen=True)

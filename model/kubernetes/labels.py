@@ -67,7 +67,7 @@ def _plan(site: Site, node: Node, machine: Machine) -> NodePatch | None:
 
 
 def _takes_pods(site: Site, machine: Machine) -> bool:
-    """Tell whether any of its roles is a worker's."""
+    """Return whether any of its roles is a worker's."""
     return any(site.roles[role].node == "worker" for role in machine.roles)
 
 

@@ -86,5 +86,5 @@ def condition(thing: Mapping[str, Any], kind: str) -> Mapping[str, Any]:
 
 
 def holds(thing: Mapping[str, Any], kind: str) -> bool:
-    """Tell whether an object's condition of a kind is said to be True."""
+    """Return whether an object's condition of a kind is said to be True."""
     return bool(condition(thing, kind).get("status") == "True")

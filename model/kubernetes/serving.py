@@ -14,7 +14,7 @@ _USAGES = frozenset({"digital signature", "key encipherment", "server auth"})
 
 
 def pending(request: Mapping[str, Any]) -> bool:
-    """Tell whether a CertificateSigningRequest is for a kubelet's serving certificate and waits for a decision."""
+    """Return whether a CertificateSigningRequest is for a kubelet's serving certificate and waits for a decision."""
     decided = (request.get("status") or {}).get("conditions")
     return request["spec"].get("signerName") == SIGNER and not decided
 

@@ -61,7 +61,7 @@ def renewal(view: View) -> Iterator[Flaw]:
 
 def opens(site: Site, port: int, target: str) -> bool:
     """
-    Tell whether an active row lets a TCP port in at an external address.
+    Return whether an active row lets a TCP port in at an external address.
     """
     rows = (row for row in site.active_rows if row.target == target and row.protocol == "tcp")
     return any(low <= port <= high for row in rows for low, high in row.intervals)

@@ -57,7 +57,7 @@ def unreachable_row(view: View) -> Iterator[Flaw]:
 
 
 def _unwanted(site: Site, ends: tuple[str, ...]) -> bool:
-    """Tell whether an end is made of roles only, and of none whose feature is on."""
+    """Return whether an end is made of roles only, and of none whose feature is on."""
     return all(end in site.roles and not wanted(site, end) for end in ends)
 
 

@@ -13,7 +13,7 @@ from model.site.site import Site
 
 def wanted(site: Site, role: str) -> bool:
     """
-    Tell whether the site needs the role: its feature, where it has one, is on.
+    Return whether the site needs the role: its feature, where it has one, is on.
     """
     feature = site.roles[role].feature
     return feature is None or feature in site.settings.active or (feature == "turn" and site.settings.features.livekit)

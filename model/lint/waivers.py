@@ -18,7 +18,7 @@ _CELL = re.compile(r"^(?P<source>[^>\s]+)->(?P<destination>[^:\s]+):[\d*?-]+/(tc
 
 def covers(waiver: Waiver, finding: Finding) -> bool:
     """
-    Tell whether the waiver is about the finding, in force or not.
+    Return whether the waiver is about the finding, in force or not.
     """
     return waiver.id == finding.rule and waiver.host in ("*", finding.host)
 

@@ -11,7 +11,7 @@ from typing import Literal
 from model.base import Address
 from model.packets.iptables_save import ALL, EPHEMERAL, PASSING, Chains, Match, Step, parse
 
-__all__ = ["ALL", "EPHEMERAL", "Chains", "Judgement", "Match", "Packet", "Step", "judge", "parse"]
+__all__ = ["ALL", "EPHEMERAL", "Chains", "Match", "Packet", "RulesetVerdict", "Step", "judge", "parse"]
 
 LIMIT_OF_JUMPS = 32
 
@@ -31,7 +31,7 @@ class Packet:
 
 
 @dataclass(frozen=True, slots=True)
-class Judgement:
+class RulesetVerdict:
     """Ports admitted, ports refused, and ports a header alone does not decide; vrrp is port 0."""
 
     admitted: int
@@ -46,7 +46,7 @@ class Judgement:
         )
 
 
-def judge(chains: Chains, hook: Literal["INPUT", "OUTPUT"], packet: Packet) -> Judgement:
+def judge(chains: Chains, hook: Literal["INPUT", "OUTPUT"], packet: Packet) -> RulesetVerdict:
     """
     Walk the chains as the kernel would with a new packet of each port, which no rule outside this table has marked.
     """
@@ -57,7 +57,7 @@ def judge(chains: Chains, hook: Literal["INPUT", "OUTPUT"], packet: Packet) -> J
         walk.admitted |= rest
     else:
         walk.refused |= rest
-    return Judgement(walk.admitted, walk.refused, walk.uncertain)
+    return RulesetVerdict(walk.admitted, walk.refused, walk.uncertain)
 
 
 class _Walk:
@@ -129,7 +129,7 @@ class _Walk:
         return not match.destination or (packet.destination in match.destination[1]) != match.destination[0]
 
     def _through_interface(self, match: Match) -> bool | None:
-        """Tell whether the packet's interface is meant; None where that is not known."""
+        """Return whether the packet's interface is meant; None where that is not known."""
         named = match.interface_in if self.hook == "INPUT" else match.interface_out
         other = match.interface_out if self.hook == "INPUT" else match.interface_in
         if other and not other[0]:

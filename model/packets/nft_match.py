@@ -111,7 +111,7 @@ class Conditions:
         return ports & (below if operator in ("<", "<=") else ALL & ~below), 0
 
     def _is_port(self, left: Any) -> bool:
-        """Tell whether a field holds the destination port that the ports are asked for."""
+        """Return whether a field holds the destination port that the ports are asked for."""
         asked = left.get("ct") if isinstance(left, dict) else None
         if asked == {"key": "proto-dst", "dir": "original"}:
             return self.packet.rewritten or self.packet.destination == self.packet.first_destination

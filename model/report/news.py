@@ -35,7 +35,7 @@ class Finding:
         return {"status": self.status, "message": self.message}
 
     def like(self, other: Finding) -> bool:
-        """Tell whether both say the same, save for measures."""
+        """Return whether both say the same, save for measures."""
         return (self.status, _MEASURE.sub("#", self.message)) == (other.status, _MEASURE.sub("#", other.message))
 
 

@@ -85,7 +85,7 @@ class Row(Declared):
         return tuple((int(low), int(high or low)) for low, _, high in pairs)
 
     def holds(self, features: frozenset[str], cni: frozenset[str], install: bool) -> bool:
-        """Tell whether the row's conditions are met."""
+        """Return whether the row's conditions are met."""
         return (
             (not self.when.feature or bool(features & set(self.when.feature)))
             and (not self.when.cni or bool(cni & set(self.when.cni)))

@@ -61,7 +61,7 @@ class Site:
         return tuple(row for row in self.rows if row.holds(settings.active, settings.cni.tags, install))
 
     def isolated(self, machine: Machine) -> bool:
-        """Tell whether the machine lives in an isolated network."""
+        """Return whether the machine lives in an isolated network."""
         plan = self.settings.networks.get(machine.network)
         return plan is not None and plan.isolated
 

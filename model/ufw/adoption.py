@@ -86,7 +86,7 @@ def _end(site: Site, source: str) -> str | None:
 
 def covered(rule: UfwRule, wanted: Sequence[UfwRule]) -> bool:
     """
-    Tell whether some rule that the matrix wants admits all that this one admits (to the addresses the matrix means).
+    Return whether some rule that the matrix wants admits all that this one admits (to the addresses the matrix means).
     """
     if rule.action not in ("allow", "limit"):
         return False

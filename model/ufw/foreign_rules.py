@@ -98,7 +98,7 @@ def _not_ufws(saved: str, version: int) -> list[str]:
 
 
 def _ufws(line: str, mark: str) -> bool:
-    """Tell whether a line of the filter table is ufw's: its chains, the jumps into them, and the built-in chains' policies."""
+    """Return whether a line of the filter table is ufw's: its chains, the jumps into them, and the built-in chains' policies."""
     if line.startswith(":"):
         return line.startswith(f":{mark}") or line[1:].split(" ")[0] in BUILTIN
     _, chain, rule = line.split(" ", 2)

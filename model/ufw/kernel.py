@@ -34,7 +34,7 @@ class Kernel:
         return any(name.endswith("-user-input") for name in self.chains)
 
     def same(self, other: Kernel) -> bool:
-        """Tell whether both mean the same, however their rules are written."""
+        """Return whether both mean the same, however their rules are written."""
         return self.shape() == other.shape()
 
     def shape(self) -> tuple[object, ...]:
@@ -88,7 +88,7 @@ def filter_lines(saved: str) -> list[str]:
 
 
 def jumps_to(rule: str, mark: str) -> bool:
-    """Tell whether a rule leads into a chain whose name begins with `mark`."""
+    """Return whether a rule leads into a chain whose name begins with `mark`."""
     words = rule.split()
     return any(flag in ("-j", "-g") and target.startswith(mark) for flag, target in pairwise(words))
 

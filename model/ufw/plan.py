@@ -109,7 +109,7 @@ def lockout_by(host: str, saved: Mapping[int, str], facts: FirewallFacts) -> str
     return f"{host}: the rules to bring back would not surely admit {peer.client} to {peer.server_port}/tcp"
 
 
-def strangers(facts: FirewallFacts) -> tuple[UfwRule, ...]:
+def unmanaged_rules(facts: FirewallFacts) -> tuple[UfwRule, ...]:
     """
     Return a person's ufw rules on a host that this project never managed; nothing on one that it did.
 

@@ -131,7 +131,7 @@ def desired_defaults(files: Mapping[str, str]) -> str:
 
 def admits(rules: Iterable[UfwRule], client: Address, server: Address, port: int) -> bool:
     """
-    Tell whether these rules let a new TCP connection in; the first that matches decides, and none means no.
+    Return whether these rules let a new TCP connection in; the first that matches decides, and none means no.
 
     A connection of the host with itself never meets them.
     """

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from model import bits
 from model.report.report import Cell, Evidence
 from model.site.rows import Interval
-from model.verify.evidence_types import Packets, Stories, Story
+from model.verify.evidence_types import Classification, Packets, PortClasses
 from model.verify.pairs import EVERY_PORT, Pair
 
 
@@ -18,11 +18,13 @@ class Run:
 
     low: int
     high: int
-    story: Story
+    story: Classification
     exact: bool = False
 
 
-def cells(pair: Pair, protocol: str, stories: Stories, packets: Packets, coverage: int = EVERY_PORT) -> Iterator[Cell]:
+def cells(
+    pair: Pair, protocol: str, stories: PortClasses, packets: Packets, coverage: int = EVERY_PORT
+) -> Iterator[Cell]:
     """
     Yield one cell a run of consecutive ports with the same story, within one declared interval, ascending.
 
@@ -50,7 +52,7 @@ def _declared(pair: Pair, protocol: str) -> list[tuple[Interval, tuple[str, ...]
     return found
 
 
-def _runs(interval: Interval, stories: Stories, coverage: int) -> list[Run]:
+def _runs(interval: Interval, stories: PortClasses, coverage: int) -> list[Run]:
     low, high = interval
     mask = bits.from_intervals([interval]) & coverage
     here = {story: ports & mask for story, ports in stories.items() if ports & mask}
@@ -65,7 +67,7 @@ def _runs(interval: Interval, stories: Stories, coverage: int) -> list[Run]:
     return _stretched(interval, _consecutive(here), limited)
 
 
-def _consecutive(here: Stories) -> list[Run]:
+def _consecutive(here: PortClasses) -> list[Run]:
     """
     Runs over the ports that stories speak of, ascending.
 
@@ -83,7 +85,7 @@ def _consecutive(here: Stories) -> list[Run]:
     return runs
 
 
-def _join(run: Run, low: int, story: Story) -> bool:
+def _join(run: Run, low: int, story: Classification) -> bool:
     touching = run.high == low - 1
     if run.story == story and not story.by_rules:
         return touching or not run.exact
@@ -109,7 +111,7 @@ def _stretched(interval: Interval, runs: list[Run], limited: bool) -> list[Run]:
     return result + _filled(result[-1].high + 1, high, result, None, good)
 
 
-def _filled(start: int, end: int, before: list[Run], after: Run | None, good: Story | None) -> list[Run]:
+def _filled(start: int, end: int, before: list[Run], after: Run | None, good: Classification | None) -> list[Run]:
     """Hand over the ports start..end, stretching the last of `before` in place; return what comes next."""
     rest = [after] if after else []
     if start > end:
@@ -157,7 +159,7 @@ def _cell(pair: Pair, protocol: str, run: Run, rows: tuple[str, ...], packets: P
     )
 
 
-def _evidence(packets: Packets, ports: int, story: Story) -> Evidence:
+def _evidence(packets: Packets, ports: int, story: Classification) -> Evidence:
     blind = story.verdict == "unproven" and story.culprit in ("source", "witness")
     return Evidence(
         sent=None if blind and story.culprit == "source" else (packets.sent & ports).bit_count(),

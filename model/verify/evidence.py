@@ -92,7 +92,7 @@ def _packets(site: Site, pair: Pair, sent: Sent | None, seen: list[tuple[str, Se
             translated |= row.arrived
             stories[f"arrived from {row.source_seen} instead of {pair.source_address}"] = None
         # What a Service leads away is seen again, on its way to wherever that is.
-        moving = row.arrived & ~pair.led.get(row.protocol, 0)
+        moving = row.arrived & ~pair.dnat_ports.get(row.protocol, 0)
         if not external and moving and (row.destination_seen != row.address or row.shift):
             translated |= moving
             moved = f", {row.shift:+d} ports on" if row.shift else ""
@@ -146,7 +146,7 @@ def missing(pairs: Iterable[Pair], joined: Joined, again: int) -> dict[str, dict
             # What passed is told; so is, where the port must be closed, what arrived.
             told = packets.passed | packets.refused | packets.strayed | packets.unroutable
             # What is led to another address on the host never passes; a Service's UDP port gets no answer either.
-            told |= packets.arrived & (packets.replied | pair.led.get(protocol, 0))
+            told |= packets.arrived & (packets.replied | pair.dnat_ports.get(protocol, 0))
             rest = pair.probed.get(protocol, 0) & ~told & ~(packets.arrived & ~pair.open(protocol))
             if pair.border and again > 1:
                 rest &= pair.open(protocol)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from model.packets.netfilter import Judgement
+from model.packets.netfilter import RulesetVerdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Packets:
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
+class ServiceIntercept:
     """
     A Service at a port of the destination.
 
@@ -55,14 +55,14 @@ class Offer:
 
 
 @dataclass(frozen=True, slots=True)
-class Circumstances:
+class FlowFacts:
     """
     What else is known of one pair and protocol.
 
     A source is proven when another destination saw its packets in this window, a witness when it saw another source's.
     `ingress` is the destination's ruleset on this flow, `egress` the source's; None where no ruleset was read.
     `owners` maps the destination's listening ports to process names; `owed` are ports where the declared service must answer (stage after).
-    `offers` are the ports of the destination that Services of the cluster take there, `near` those that the source's own node takes
+    `intercepts`: ports that Services of the cluster take at the destination, `source_dnat` those that the source's own node takes
     before a packet leaves it.
     """
 
@@ -70,17 +70,17 @@ class Circumstances:
     witness_alive: bool = True
     source_proven: bool = True
     witness_proven: bool = True
-    ingress: Judgement | None = None
-    egress: Judgement | None = None
+    ingress: RulesetVerdict | None = None
+    egress: RulesetVerdict | None = None
     owners: Mapping[int, str] = field(default_factory=dict)
     declared_owners: Mapping[int, frozenset[str]] = field(default_factory=dict)
     owed: int = 0
-    offers: Mapping[int, Offer] = field(default_factory=dict)
-    near: Mapping[int, Offer] = field(default_factory=dict)
+    intercepts: Mapping[int, ServiceIntercept] = field(default_factory=dict)
+    source_dnat: Mapping[int, ServiceIntercept] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
-class Story:
+class Classification:
     """What is told of a set of ports; `by_rules` means that no packet was sent and the kernel's rules speak."""
 
     expected: str
@@ -91,4 +91,4 @@ class Story:
     by_rules: bool = False
 
 
-Stories = dict[Story, int]
+PortClasses = dict[Classification, int]

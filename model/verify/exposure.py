@@ -33,7 +33,7 @@ class Exposed:
     local: bool = False
 
     def answers(self, node: str) -> bool:
-        """Tell whether somebody should answer at this node."""
+        """Return whether somebody should answer at this node."""
         return node in self.nodes if self.local else bool(self.nodes)
 
 
@@ -78,7 +78,7 @@ def taken(found: Iterable[Exposed], machine: Machine, address: Address, protocol
     }
 
 
-def led(found: Iterable[Exposed], site: Site, pair: Pair) -> dict[str, int]:
+def dnat_ports(found: Iterable[Exposed], site: Site, pair: Pair) -> dict[str, int]:
     """
     Return, by protocol, the ports that Services may lead away before the pair's destination sees them; nothing behind DNAT.
     """

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from model.verify.evidence_types import Offer, Packets, Story
+from model.verify.evidence_types import Classification, Packets, ServiceIntercept
 
 _BY_LISTS = "judged by the Service list and the rules in front of Services"
 
 
-def offered(offer: Offer, expected: str, protocol: str, packets: Packets, port: int) -> Story:
+def offered(offer: ServiceIntercept, expected: str, protocol: str, packets: Packets, port: int) -> Classification:
     """
     Judge one port whose probe arrived and did not come to the firewall.
 
@@ -18,27 +18,27 @@ def offered(offer: Offer, expected: str, protocol: str, packets: Packets, port: 
     return judged(offer, name, protocol, _reply(packets, port))
 
 
-def taken_at_source(offer: Offer, expected: str) -> Story:
+def taken_at_source(offer: ServiceIntercept, expected: str) -> Classification:
     """
     Judge one port that the source's own node translates, so that the packet never leaves for its destination: the lists speak.
     """
     note = f"the source's own node leads it to Service {offer.service}: {_BY_LISTS}"
     if not offer.gate:
-        return Story(expected, "unknown", "unproven", "source", note)
+        return Classification(expected, "unknown", "unproven", "source", note)
     if offer.gate == "refuse":
         note = f"the source's own node keeps it from Service {offer.service}: {_BY_LISTS}"
     seen = "open" if offer.answered and offer.gate == "admit" else "closed"
     if seen == expected:
-        return Story(expected, seen, "ok", "", note)
+        return Classification(expected, seen, "ok", "", note)
     culprit = "nat" if seen == "open" else "source-egress" if offer.gate == "refuse" else "listener"
-    return Story(expected, seen, "violation", culprit, note)
+    return Classification(expected, seen, "violation", culprit, note)
 
 
-def _open(offer: Offer, name: str, protocol: str, reply: str) -> Story:
+def _open(offer: ServiceIntercept, name: str, protocol: str, reply: str) -> Classification:
     if reply == "service":
-        return Story("open", "open", "ok", "", f"{name} answered")
+        return Classification("open", "open", "ok", "", f"{name} answered")
     if offer.gate == "refuse":
-        return Story(
+        return Classification(
             "open",
             "closed",
             "violation",
@@ -46,30 +46,34 @@ def _open(offer: Offer, name: str, protocol: str, reply: str) -> Story:
             f"the host's rules in front of Services keep it from {name}",
         )
     if not offer.answered:
-        return Story("open", "closed", "violation", "listener", f"{name} has no pod that is ready")
+        return Classification("open", "closed", "violation", "listener", f"{name} has no pod that is ready")
     if protocol == "tcp":
-        return Story("open", "closed", "violation", "listener", f"{name} does not answer")
+        return Classification("open", "closed", "violation", "listener", f"{name} does not answer")
     if offer.gate == "admit" and not reply:
-        return Story("open", "open", "ok", "", f"{name}: {_BY_LISTS}")
+        return Classification("open", "open", "ok", "", f"{name}: {_BY_LISTS}")
     if reply:
-        return Story("open", "closed", "violation", "listener", f"{name} refuses it")
-    return Story(
+        return Classification("open", "closed", "violation", "listener", f"{name} refuses it")
+    return Classification(
         "open", "unknown", "unproven", "witness", f"{name}: nobody can tell what the rules in front of Services do"
     )
 
 
-def _closed(offer: Offer, name: str, protocol: str, reply: str) -> Story:
+def _closed(offer: ServiceIntercept, name: str, protocol: str, reply: str) -> Classification:
     if reply == "service":
-        return Story("closed", "open", "violation", "destination-firewall", f"{name} answered whom no row admits")
+        return Classification(
+            "closed", "open", "violation", "destination-firewall", f"{name} answered whom no row admits"
+        )
     if reply:
-        return Story("closed", "open", "violation", "destination-firewall", f"{name} was asked by whom no row admits")
+        return Classification(
+            "closed", "open", "violation", "destination-firewall", f"{name} was asked by whom no row admits"
+        )
     if offer.gate == "refuse":
-        return Story("closed", "closed", "ok", "", f"kept from {name}")
+        return Classification("closed", "closed", "ok", "", f"kept from {name}")
     if offer.gate == "admit":
-        return Story("closed", "open", "violation", "destination-firewall", f"no rule keeps it from {name}")
+        return Classification("closed", "open", "violation", "destination-firewall", f"no rule keeps it from {name}")
     if protocol == "tcp":
-        return Story("closed", "closed", "ok", "", f"{name} did not answer")
-    return Story(
+        return Classification("closed", "closed", "ok", "", f"{name} did not answer")
+    return Classification(
         "closed", "unknown", "unproven", "witness", f"{name}: nobody can tell what the rules in front of Services do"
     )
 

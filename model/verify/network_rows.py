@@ -12,36 +12,36 @@ from model.report.report import Cell
 from model.site.hosts import Machine
 from model.site.rows import Interval, Row
 from model.site.site import Site
-from model.verify.verification import Trial
+from model.verify.verification import Verification
 
 PEOPLE = ("management", "admins", "clients", "li_clients")
 SERVERS = ("dns_servers", "li_dns_servers", "ntp_servers")
 BY_RULES = "no probe can come from there: judged by the kernel's rules alone"
 
 
-def network_cells(trial: Trial, names: Collection[str]) -> Iterator[Cell]:
+def network_cells(verification: Verification, names: Collection[str]) -> Iterator[Cell]:
     """
     Yield, for rows from networks of people, what each host's rules do with a packet from there; evidence is null.
 
     A host whose witness gave no account vouches for nothing, its rules included.
     """
-    for row in trial.site.active_rows:
+    for row in verification.site.active_rows:
         if row.plane != "host" or row.builtin:
             continue
-        machines = [machine for end in row.destination_ends for machine in trial.site.machines_at(end)]
+        machines = [machine for end in row.destination_ends for machine in verification.site.machines_at(end)]
         for word in (end for end in row.source_ends if end in PEOPLE):
-            for network in trial.site.networks_at(word):
-                source = somebody(trial, network)
+            for network in verification.site.networks_at(word):
+                source = somebody(verification, network)
                 for machine in machines:
                     if machine.name in names and source is not None:
-                        yield from _cells(trial, row, word, source, machine)
+                        yield from _cells(verification, row, word, source, machine)
 
 
-def somebody(trial: Trial, network: Network) -> Address | None:
+def somebody(verification: Verification, network: Network) -> Address | None:
     """
     Return the first address of a network that is no declared host's; None where every one is.
     """
-    known = {address for machine in trial.site.machines for _, address in machine.every}
+    known = {address for machine in verification.site.machines for _, address in machine.every}
     start, end = int(network.network_address), int(network.broadcast_address)
     for number in range(start + (end > start), min(end, start + len(known) + 2) + 1):
         address = type(network.network_address)(number)
@@ -50,12 +50,12 @@ def somebody(trial: Trial, network: Network) -> Address | None:
     return None
 
 
-def _cells(trial: Trial, row: Row, word: str, source: Address, machine: Machine) -> Iterator[Cell]:
+def _cells(verification: Verification, row: Row, word: str, source: Address, machine: Machine) -> Iterator[Cell]:
     destination = machine.speaks(source.version)
     if destination is None:
         return
     for interval in row.intervals:
-        verdict, seen, culprit = _ruled(trial, row, source, machine, destination, interval)
+        verdict, seen, culprit = _ruled(verification, row, source, machine, destination, interval)
         yield Cell(
             source=word,
             destination=machine.name,
@@ -74,10 +74,10 @@ def _cells(trial: Trial, row: Row, word: str, source: Address, machine: Machine)
 
 
 def _ruled(
-    trial: Trial, row: Row, source: Address, machine: Machine, destination: Address, interval: Interval
+    verification: Verification, row: Row, source: Address, machine: Machine, destination: Address, interval: Interval
 ) -> tuple[str, str, str]:
-    view = trial.views.get(machine.name)
-    if view is None or machine.name not in trial.witnesses:
+    view = verification.views.get(machine.name)
+    if view is None or machine.name not in verification.witnesses:
         return "unproven", "unknown", "witness"
     packet = Packet(source, destination, row.protocol, view.interfaces.get(str(destination)))
     ruled = judge(view.chains[source.version], "INPUT", packet)

@@ -27,7 +27,7 @@ class Pair:
     One source, one address: what is expected there and which ports are probed.
 
     `destination` is the host that must answer for the address (behind the perimeter, the first host its DNAT leads to);
-    `border` says that a router stands between the two; `probed` holds a bitset a protocol, `led` the ports that Services of the
+    `border` says that a router stands between the two; `probed` holds a bitset a protocol, `dnat_ports` the ports that Services of the
     cluster may lead away before the destination's firewall. `masks` are addresses that the source may rightly be seen under,
     `may` what need not be open, yet is rightly so where it is.
     """
@@ -41,7 +41,7 @@ class Pair:
     openings: tuple[Opening, ...]
     external: str = ""
     probed: Mapping[str, int] = field(default_factory=dict)
-    led: Mapping[str, int] = field(default_factory=dict)
+    dnat_ports: Mapping[str, int] = field(default_factory=dict)
     masks: tuple[Address, ...] = ()
     may: tuple[Opening, ...] = ()
 
@@ -185,7 +185,7 @@ def with_ports(
                 wanted = _share(decks[pair.address], pair.source)
             else:
                 listening = listeners.get(pair.destination, {}).get(protocol, 0)
-                wanted = boundaries | ((listening | pair.led.get(protocol, 0)) & EVERY_PORT)
+                wanted = boundaries | ((listening | pair.dnat_ports.get(protocol, 0)) & EVERY_PORT)
             ports[protocol] = wanted
         dealt.append(replace(pair, probed=ports))
     return tuple(dealt)

@@ -49,7 +49,7 @@ def node_of(end: str) -> str:
 
 
 def is_pod(end: str) -> bool:
-    """Tell whether an end is a pod."""
+    """Return whether an end is a pod."""
     return end.startswith(_MARK)
 
 

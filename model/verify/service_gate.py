@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import lru_cache
 
 from model.base import Address
-from model.packets.netfilter import ALL, Judgement
+from model.packets.netfilter import ALL, RulesetVerdict
 from model.packets.nft_match import Packet
 from model.packets.nft_ruleset import Chain, Ruleset, parse
 from model.packets.nft_walk import Walk
@@ -16,7 +16,7 @@ from model.packets.nft_walk import Walk
 _BEFORE = {"prerouting": -100, "forward": 0}
 
 
-def gate(nft: str, source: Address, destination: Address, protocol: str, interface: str | None) -> Judgement:
+def gate(nft: str, source: Address, destination: Address, protocol: str, interface: str | None) -> RulesetVerdict:
     """
     Walk the chains of nftables' own that meet a new packet before DNAT, and after it before anybody else's; `nft` is
     `nft -j list ruleset`.
@@ -25,7 +25,7 @@ def gate(nft: str, source: Address, destination: Address, protocol: str, interfa
     """
     rules = _read(nft)
     if rules is None:
-        return Judgement(0, 0, ALL)
+        return RulesetVerdict(0, 0, ALL)
     packet = Packet(source, destination, destination, protocol, interface, local=True)
     rest, refused, uncertain = ALL, 0, 0
     for hook, chain in _chains(rules, destination.version):
@@ -34,7 +34,7 @@ def gate(nft: str, source: Address, destination: Address, protocol: str, interfa
         refused |= walk.closed
         uncertain |= walk.unknown
         rest &= ~walk.closed
-    return Judgement(rest & ~uncertain, refused, uncertain & ~refused)
+    return RulesetVerdict(rest & ~uncertain, refused, uncertain & ~refused)
 
 
 def _chains(rules: Ruleset, version: int) -> Iterator[tuple[str, Chain]]:

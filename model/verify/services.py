@@ -135,7 +135,7 @@ def _serves(listener: Listener, row: Row, low: int, high: int) -> bool:
 
 
 def _names_each(row: Row, opening: Opening) -> bool:
-    """Tell whether the row means each single port of the opening."""
+    """Return whether the row means each single port of the opening."""
     within = (interval for interval in row.intervals if interval[0] <= opening.interval[0] <= interval[1])
     return any(high - low < _FEW for low, high in within)
 

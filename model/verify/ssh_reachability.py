@@ -13,7 +13,7 @@ from model.site.site import Site
 
 
 @dataclass(frozen=True, slots=True)
-class Greeting:
+class SshReachability:
     """
     The controller's own new connection to one host's sshd: whether sshd answered, and how often its witness saw the first packet.
 
@@ -26,7 +26,7 @@ class Greeting:
 
 
 def controller_cells(
-    site: Site, greetings: Mapping[str, Greeting], views: Mapping[str, HostView], names: Iterable[str]
+    site: Site, greetings: Mapping[str, SshReachability], views: Mapping[str, HostView], names: Iterable[str]
 ) -> Iterator[Cell]:
     """
     Yield the flow every run uses itself: from the controller to each server's sshd, with what the witness saw of it.
@@ -36,7 +36,7 @@ def controller_cells(
         if machine.kind != "server":
             continue
         port = views[name].sshd_port if name in views else machine.port
-        greeting = greetings.get(name, Greeting(answered=False))
+        greeting = greetings.get(name, SshReachability(answered=False))
         verdict, seen, culprit = _greeted(greeting)
         yield Cell(
             source="controller",
@@ -66,7 +66,7 @@ _GREETING_NOTES = {
 }
 
 
-def _greeted(greeting: Greeting) -> tuple[str, str, str]:
+def _greeted(greeting: SshReachability) -> tuple[str, str, str]:
     """Verdict, what was seen, and the culprit."""
     if greeting.arrived is None:
         return "unproven", "unknown", "witness"

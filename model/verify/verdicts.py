@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from model import bits
 from model.host.hostview import is_named
-from model.verify.evidence_types import Circumstances, Packets, Stories, Story
+from model.verify.evidence_types import Classification, FlowFacts, Packets, PortClasses
 from model.verify.intercepts import offered, taken_at_source
 from model.verify.pairs import EVERY_PORT, Pair
 from model.verify.pods import is_pod
 
 
-def judge(pair: Pair, protocol: str, packets: Packets, known: Circumstances) -> Stories:
+def judge(pair: Pair, protocol: str, packets: Packets, known: FlowFacts) -> PortClasses:
     """
     Return disjoint sets of ports by story; together they cover every probed port and every port on which the rules contradict the matrix.
     """
@@ -22,22 +22,22 @@ def judge(pair: Pair, protocol: str, packets: Packets, known: Circumstances) -> 
     if blind is not None:
         return blind
     probed = pair.probed.get(protocol, 0)
-    stories: Stories = {}
-    led = _led(pair, packets, known)
-    near = bits.from_ports(known.near) & probed & packets.sent & ~packets.arrived
-    _judge_open(stories, pair, opened & probed & ~led & ~near, packets, known)
-    _judge_closed(stories, pair, probed & ~opened & ~near & ~(0 if pair.border else led), packets, known)
-    for port in bits.to_ports(near):
-        _put(stories, taken_at_source(known.near[port], "open" if opened & 1 << port else "closed"), 1 << port)
-    for port in bits.to_ports(led & probed & (EVERY_PORT if not pair.border else opened)):
+    stories: PortClasses = {}
+    dnat_ports = _led(pair, packets, known)
+    source_dnat = bits.from_ports(known.source_dnat) & probed & packets.sent & ~packets.arrived
+    _judge_open(stories, pair, opened & probed & ~dnat_ports & ~source_dnat, packets, known)
+    _judge_closed(stories, pair, probed & ~opened & ~source_dnat & ~(0 if pair.border else dnat_ports), packets, known)
+    for port in bits.to_ports(source_dnat):
+        _put(stories, taken_at_source(known.source_dnat[port], "open" if opened & 1 << port else "closed"), 1 << port)
+    for port in bits.to_ports(dnat_ports & probed & (EVERY_PORT if not pair.border else opened)):
         expected = "open" if opened & 1 << port else "closed"
-        _put(stories, offered(known.offers[port], expected, protocol, packets, port), 1 << port)
+        _put(stories, offered(known.intercepts[port], expected, protocol, packets, port), 1 << port)
     _judge_services(stories, packets, known)
     _judge_rules(stories, pair, protocol, packets, known)
     return {story: ports for story, ports in stories.items() if ports}
 
 
-def _blind(opened: int, known: Circumstances) -> Stories | None:
+def _blind(opened: int, known: FlowFacts) -> PortClasses | None:
     """Nothing is proven of any port where one end has no agent."""
     if known.source_alive and known.witness_alive:
         return None
@@ -45,13 +45,13 @@ def _blind(opened: int, known: Circumstances) -> Stories | None:
         ("source", "nothing could be sent from here") if not known.source_alive else ("witness", "nobody looked here")
     )
     return {
-        Story(expected, "unknown", "unproven", culprit, note): ports
+        Classification(expected, "unknown", "unproven", culprit, note): ports
         for expected, ports in (("open", opened), ("closed", EVERY_PORT & ~opened))
         if ports
     }
 
 
-def _judge_open(stories: Stories, pair: Pair, ports: int, packets: Packets, known: Circumstances) -> None:
+def _judge_open(stories: PortClasses, pair: Pair, ports: int, packets: Packets, known: FlowFacts) -> None:
     rest = _Rest(stories, "open", ports)
     if pair.plane != "external":
         # The firewall judged another source than the matrix speaks of.
@@ -80,7 +80,7 @@ def _judge_open(stories: Stories, pair: Pair, ports: int, packets: Packets, know
     rest.take(EVERY_PORT, "closed", "violation", "path", "left the source, never arrived; both ends work")
 
 
-def _judge_closed(stories: Stories, pair: Pair, ports: int, packets: Packets, known: Circumstances) -> None:
+def _judge_closed(stories: PortClasses, pair: Pair, ports: int, packets: Packets, known: FlowFacts) -> None:
     rest = _Rest(stories, "closed", ports)
     if pair.plane != "external":
         rest.take(packets.passed & packets.translated, "open", "violation", "nat", packets.nat)
@@ -105,18 +105,18 @@ def _judge_closed(stories: Stories, pair: Pair, ports: int, packets: Packets, kn
 class _Rest:
     """Ports not yet told of: whatever is taken goes to the first story that claims it."""
 
-    def __init__(self, stories: Stories, expected: str, ports: int) -> None:
+    def __init__(self, stories: PortClasses, expected: str, ports: int) -> None:
         self.stories = stories
         self.expected = expected
         self.ports = ports
 
     def take(self, ports: int, seen: str, verdict: str, culprit: str = "", note: str = "") -> None:
         """Tell this story of those of the ports that are left."""
-        _put(self.stories, Story(self.expected, seen, verdict, culprit, note), self.ports & ports)
+        _put(self.stories, Classification(self.expected, seen, verdict, culprit, note), self.ports & ports)
         self.ports &= ~ports
 
 
-def _doubt(pair: Pair, packets: Packets, known: Circumstances) -> str:
+def _doubt(pair: Pair, packets: Packets, known: FlowFacts) -> str:
     """Name the end of the pair that nothing has proven to work; empty when both are."""
     if packets.arrived and not pair.border:
         return ""
@@ -125,21 +125,23 @@ def _doubt(pair: Pair, packets: Packets, known: Circumstances) -> str:
     return "" if known.witness_proven else "witness"
 
 
-def _judge_services(stories: Stories, packets: Packets, known: Circumstances) -> None:
+def _judge_services(stories: PortClasses, packets: Packets, known: FlowFacts) -> None:
     """Where a port is open, whatever listens must be what the matrix names, and what is owed must answer."""
     good = 0
     for story, ports in stories.items():
         good |= ports if (story.expected, story.verdict) == ("open", "ok") else 0
     silent = good & known.owed & ~packets.replied
-    _take(stories, silent, Story("open", "open", "violation", "listener", "the declared service does not answer"))
+    _take(
+        stories, silent, Classification("open", "open", "violation", "listener", "the declared service does not answer")
+    )
     for port, owner in known.owners.items():
         allowed = known.declared_owners.get(port)
         if allowed and not is_named(owner, allowed) and good & (1 << port):
             note = f"{owner} listens; the matrix names {' or '.join(sorted(allowed))}"
-            _take(stories, 1 << port, Story("open", "open", "violation", "wrong-process", note))
+            _take(stories, 1 << port, Classification("open", "open", "violation", "wrong-process", note))
 
 
-def _judge_rules(stories: Stories, pair: Pair, protocol: str, packets: Packets, known: Circumstances) -> None:
+def _judge_rules(stories: PortClasses, pair: Pair, protocol: str, packets: Packets, known: FlowFacts) -> None:
     """The matrix against the kernel's rules: finds what no probe met."""
     opened, probed, tolerated = pair.open(protocol), pair.probed.get(protocol, 0), pair.tolerated(protocol)
     hidden = probed & ~packets.arrived & ~packets.passed if pair.border else 0
@@ -149,21 +151,27 @@ def _judge_rules(stories: Stories, pair: Pair, protocol: str, packets: Packets, 
         _take(
             stories,
             holes & hidden,
-            Story("closed", "closed", "violation", "destination-firewall", f"{note}; only the border stops it"),
+            Classification(
+                "closed", "closed", "violation", "destination-firewall", f"{note}; only the border stops it"
+            ),
         )
         seen = "unknown" if pair.border else "open"
-        _put(stories, Story("closed", seen, "violation", "destination-firewall", note, by_rules=True), holes & ~probed)
+        _put(
+            stories,
+            Classification("closed", seen, "violation", "destination-firewall", note, by_rules=True),
+            holes & ~probed,
+        )
         shut = known.ingress.refused & opened & ~probed
         note = "the host's rules refuse what a row opens"
-        _put(stories, Story("open", "closed", "violation", "destination-firewall", note, by_rules=True), shut)
+        _put(stories, Classification("open", "closed", "violation", "destination-firewall", note, by_rules=True), shut)
         opened &= ~shut
     if known.egress is not None:
         stopped = known.egress.refused & opened & ~probed
         note = "the source's rules refuse what a row opens"
-        _put(stories, Story("open", "closed", "violation", "source-egress", note, by_rules=True), stopped)
+        _put(stories, Classification("open", "closed", "violation", "source-egress", note, by_rules=True), stopped)
 
 
-def contradictions(pair: Pair, protocol: str, packets: Packets, known: Circumstances) -> tuple[int, int]:
+def contradictions(pair: Pair, protocol: str, packets: Packets, known: FlowFacts) -> tuple[int, int]:
     """
     Return the probed ports on which packets and the destination's rules disagree.
 
@@ -172,23 +180,23 @@ def contradictions(pair: Pair, protocol: str, packets: Packets, known: Circumsta
     if known.ingress is None or not (known.source_alive and known.witness_alive):
         return 0, 0
     probed = pair.probed.get(protocol, 0)
-    led = _led(pair, packets, known)
-    dropped = probed & packets.arrived & ~packets.passed & ~packets.replied & ~led & known.ingress.admitted
+    dnat_ports = _led(pair, packets, known)
+    dropped = probed & packets.arrived & ~packets.passed & ~packets.replied & ~dnat_ports & known.ingress.admitted
     return dropped, probed & packets.passed & known.ingress.refused
 
 
-def _led(pair: Pair, packets: Packets, known: Circumstances) -> int:
+def _led(pair: Pair, packets: Packets, known: FlowFacts) -> int:
     """Ports that a Service took: it is there, the packet arrived, and nothing of it came to the firewall."""
     translated = packets.translated if pair.plane != "external" else 0
-    return bits.from_ports(known.offers) & packets.arrived & ~packets.passed & ~translated
+    return bits.from_ports(known.intercepts) & packets.arrived & ~packets.passed & ~translated
 
 
-def _put(stories: Stories, story: Story, ports: int) -> None:
+def _put(stories: PortClasses, story: Classification, ports: int) -> None:
     if ports:
         stories[story] = stories.get(story, 0) | ports
 
 
-def _take(stories: Stories, ports: int, story: Story) -> None:
+def _take(stories: PortClasses, ports: int, story: Classification) -> None:
     """Move ports from whatever story they are in to another."""
     if not ports:
         return

@@ -15,7 +15,7 @@ from model.report.report import Cell
 from model.site.site import Site
 from model.verify.cells import cells
 from model.verify.evidence import Joined
-from model.verify.evidence_types import Circumstances, Offer
+from model.verify.evidence_types import FlowFacts, ServiceIntercept
 from model.verify.exposure import Exposed, taken
 from model.verify.pairs import EVERY_PORT, PROTOCOLS, Pair
 from model.verify.pods import is_pod, node_of
@@ -25,7 +25,7 @@ from model.verify.verdicts import contradictions, judge
 
 
 @dataclass(frozen=True)
-class Trial:
+class Verification:
     """
     All that a run of verification knows when the last packet has been counted.
 
@@ -76,18 +76,18 @@ class Trial:
             yield from cells(pair, protocol, judge(pair, protocol, packets, known), packets, coverage)
 
     @cached_property
-    def _memory(self) -> dict[tuple[str, Address, str], Circumstances]:
+    def _memory(self) -> dict[tuple[str, Address, str], FlowFacts]:
         return {}
 
-    def _known(self, pair: Pair, protocol: str) -> Circumstances:
+    def _known(self, pair: Pair, protocol: str) -> FlowFacts:
         key = (pair.source, pair.address, protocol)
         if key not in self._memory:
             self._memory[key] = self._learn(pair, protocol)
         return self._memory[key]
 
-    def _learn(self, pair: Pair, protocol: str) -> Circumstances:
+    def _learn(self, pair: Pair, protocol: str) -> FlowFacts:
         owners = self.services.owners(pair, protocol, self._landing(pair))
-        return Circumstances(
+        return FlowFacts(
             source_alive=pair.source in self.sources,
             witness_alive=self._seeing(pair),
             source_proven=self.joined.source_proven(pair),
@@ -97,8 +97,8 @@ class Trial:
             owners=owners,
             declared_owners=self.services.declared(pair, protocol, owners),
             owed=self.services.owed(pair, protocol),
-            offers=self._offers(pair, protocol),
-            near=self._near(pair, protocol),
+            intercepts=self._offers(pair, protocol),
+            source_dnat=self._near(pair, protocol),
         )
 
     @cached_property
@@ -114,7 +114,7 @@ class Trial:
         """The destination's own address that a packet to the pair's address ends at: another one behind DNAT."""
         return self.site.by_name[pair.destination].speaks(pair.address.version) if pair.external else pair.address
 
-    def _ingress(self, pair: Pair, protocol: str) -> netfilter.Judgement | None:
+    def _ingress(self, pair: Pair, protocol: str) -> netfilter.RulesetVerdict | None:
         view = self.views.get(pair.destination)
         landing = self._landing(pair)
         chains = view.chains.get(pair.address.version) if view else None
@@ -128,7 +128,7 @@ class Trial:
         return self._rulings[key]
 
     @cached_property
-    def _rulings(self) -> dict[tuple[str, netfilter.Packet], netfilter.Judgement]:
+    def _rulings(self) -> dict[tuple[str, netfilter.Packet], netfilter.RulesetVerdict]:
         return {}
 
     def _shown(self, pair: Pair) -> Address:
@@ -142,19 +142,20 @@ class Trial:
         hidden = pair.plane != "pod" or self._shown(pair) != pair.source_address
         return view.interfaces.get(str(landing)) if hidden else None
 
-    def _offers(self, pair: Pair, protocol: str) -> dict[int, Offer]:
+    def _offers(self, pair: Pair, protocol: str) -> dict[int, ServiceIntercept]:
         """What Services of the cluster take of these packets before the destination's firewall sees them."""
         view = self.views.get(pair.destination)
-        if view is None or not pair.led.get(protocol):
+        if view is None or not pair.dnat_ports.get(protocol):
             return {}
         interface = self._interface(view, pair, pair.address)
         guard = gate(view.nft, self._shown(pair), pair.address, protocol, interface)
         found = taken(self.exposed, self.site.by_name[pair.destination], pair.address, protocol)
         return {
-            port: Offer(each.service, each.answers(pair.destination), guard.on(port)) for port, each in found.items()
+            port: ServiceIntercept(each.service, each.answers(pair.destination), guard.on(port))
+            for port, each in found.items()
         }
 
-    def _near(self, pair: Pair, protocol: str) -> dict[int, Offer]:
+    def _near(self, pair: Pair, protocol: str) -> dict[int, ServiceIntercept]:
         """What the source's own node leads to Services before it leaves: external addresses of theirs, which every node takes."""
         view = self.views.get(node_of(pair.source))
         if view is None or pair.external or not self.site.by_name[node_of(pair.source)].node:
@@ -163,11 +164,13 @@ class Trial:
         # Rules in front of Services meet what pods send, not what the node's own processes do.
         guard = gate(view.nft, pair.source_address, pair.address, protocol, None) if is_pod(pair.source) else None
         return {
-            port: Offer(each.service, each.answers(node_of(pair.source)), guard.on(port) if guard else "admit")
+            port: ServiceIntercept(
+                each.service, each.answers(node_of(pair.source)), guard.on(port) if guard else "admit"
+            )
             for port, each in found.items()
         }
 
-    def _egress(self, pair: Pair, protocol: str) -> netfilter.Judgement | None:
+    def _egress(self, pair: Pair, protocol: str) -> netfilter.RulesetVerdict | None:
         view = self.views.get(pair.source)
         chains = view.chains.get(pair.address.version) if view else None
         if view is None or chains is None:

@@ -32,7 +32,7 @@ from model.host.host_facts import (
     Updates,
     Users,
 )
-from model.kubernetes.cluster_facts import EtcdTold, NodeFiles, Told
+from model.kubernetes.cluster_facts import ApiReport, EtcdReport, NodeFiles
 from remote.collector import reading_cluster as cluster
 from remote.collector import reading_host as host
 from remote.collector import reading_network as network
@@ -63,8 +63,8 @@ _PARTS: Mapping[type, tuple[tuple[str, ...], Callable[[Said], object]]] = {
     Names: (("names",), network.names),
     ClusterNames: (("cluster_names",), network.cluster_names),
     NodeFiles: (("node",), cluster.node),
-    Told: (("cluster",), cluster.cluster),
-    EtcdTold: (("etcd",), cluster.etcd),
+    ApiReport: (("cluster",), cluster.cluster),
+    EtcdReport: (("etcd",), cluster.etcd),
 }
 
 

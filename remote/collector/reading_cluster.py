@@ -10,29 +10,38 @@ from urllib.parse import urlsplit
 import yaml
 
 from model.kubernetes.cluster import read_node, read_storage_class, read_workload
-from model.kubernetes.cluster_facts import Budget, ClusterAccount, EtcdAccount, EtcdPeer, EtcdTold, NodeFiles, Pod, Told
+from model.kubernetes.cluster_facts import (
+    ApiReport,
+    Budget,
+    CollectedCluster,
+    CollectedEtcd,
+    EtcdPeer,
+    EtcdReport,
+    NodeFiles,
+    Pod,
+)
 
 Said = Mapping[str, Any]
 
 
-def cluster(said: Said) -> Told:
+def cluster(said: Said) -> ApiReport:
     """Read what an API server says."""
     section = said["cluster"]
     if section is None:
-        return Told(runs=False)
+        return ApiReport(runs=False)
     complaints = tuple(section["complaints"])
     if "nodes" not in section:
-        return Told(runs=True, complaints=complaints)
+        return ApiReport(runs=True, complaints=complaints)
     workloads = section["workloads"]
     commands = {
         (each["node"], each["metadata"]["labels"]["component"]): tuple(each["command"])
         for each in section["pods"]
         if "command" in each
     }
-    return Told(
+    return ApiReport(
         True,
         complaints,
-        ClusterAccount(
+        CollectedCluster(
             version=section["version"],
             nodes=tuple(map(read_node, section["nodes"])),
             pods=tuple(map(_pod, section["pods"])),
@@ -84,14 +93,14 @@ def _budget(said: Said) -> Budget:
     )
 
 
-def etcd(said: Said) -> EtcdTold:
+def etcd(said: Said) -> EtcdReport:
     """Read what a member of etcd says; its numbers come as text."""
     section = said["etcd"]
     if section is None:
-        return EtcdTold(None)
+        return EtcdReport(None)
     status = section["status"]
-    return EtcdTold(
-        EtcdAccount(
+    return EtcdReport(
+        CollectedEtcd(
             id=int(status["header"]["member_id"]),
             health=section["health"],
             peers=tuple(

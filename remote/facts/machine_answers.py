@@ -31,7 +31,7 @@ def asked(text: str) -> Asked:
 
 def synchronised(text: str) -> bool | None:
     """
-    Tell whether the host says that its clock follows another one; None where nothing there could tell.
+    Return whether the host says that its clock follows another one; None where nothing there could tell.
     """
     for words in _lines(text):
         if words[0] == "time" and len(words) > 1:

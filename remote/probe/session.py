@@ -25,9 +25,9 @@ class Session:
 
     role = ""
 
-    def __init__(self, talk: Conversation, timeout: float) -> None:
-        self.talk = talk
-        self.ready: Ready = self._read(read_ready, self.talk.hear(timeout, "ready"))
+    def __init__(self, conversation: Conversation, timeout: float) -> None:
+        self.conversation = conversation
+        self.ready: Ready = self._read(read_ready, self.conversation.hear(timeout, "ready"))
 
     @classmethod
     def open(
@@ -47,19 +47,19 @@ class Session:
         the host, whose life is its own. The agent ends by itself after `life` seconds.
         Raises ProtocolError, as every method here does.
         """
-        talk = Conversation(host, cls.role, stream, life, installed=installed)
-        talk.tell({"container": container})
-        return cls(talk, timeout)
+        conversation = Conversation(host, cls.role, stream, life, installed=installed)
+        conversation.tell({"container": container})
+        return cls(conversation, timeout)
 
     def close(self) -> None:
         """End the agent; nothing of it stays on the host."""
-        self.talk.close()
+        self.conversation.close()
 
     def _read(self, reader: Callable[[Message], T], message: Message) -> T:
         try:
             return reader(message)
         except (KeyError, TypeError, ValueError, IndexError) as error:
-            raise self.talk.error(f"answered what cannot be understood: {error}") from error
+            raise self.conversation.error(f"answered what cannot be understood: {error}") from error
 
 
 class Witness(Session):
@@ -81,15 +81,15 @@ class Witness(Session):
             for each in expected
         ]
         request = {"do": "arm", "key": key.hex(), "expected": rows, "connects": sorted(connects), "bits": pool.texts}
-        self.talk.tell(request)
-        self.talk.hear(timeout, "armed")
+        self.conversation.tell(request)
+        self.conversation.hear(timeout, "armed")
 
     def collect(self, *, quiet_ms: int = QUIET_MS, limit_ms: int = LIMIT_MS, timeout: float = ANSWER_S) -> Witnessed:
         """
         Return everything seen since `arm`, once no probe has come for `quiet_ms`, after `limit_ms` at the latest.
         """
-        self.talk.tell({"do": "collect", "quiet_ms": quiet_ms, "limit_ms": limit_ms})
-        return self._read(read_witnessed, self.talk.hear(timeout + limit_ms / 1000, "seen"))
+        self.conversation.tell({"do": "collect", "quiet_ms": quiet_ms, "limit_ms": limit_ms})
+        return self._read(read_witnessed, self.conversation.hear(timeout + limit_ms / 1000, "seen"))
 
 
 class Source(Session):
@@ -114,8 +114,8 @@ class Source(Session):
         ]
         addresses = list(assignment.source_addresses)
         request = {"do": "arm", "key": key.hex(), "source": assignment.source, "addresses": addresses, "targets": rows}
-        self.talk.tell(request | {"bits": pool.texts})
-        answer = self.talk.hear(timeout, "armed")
+        self.conversation.tell(request | {"bits": pool.texts})
+        answer = self.conversation.hear(timeout, "armed")
         return self._read(lambda message: int(message["armed"]), answer)
 
     def fire(
@@ -133,8 +133,8 @@ class Source(Session):
         """
         pool = Pool()
         rows = None if which is None else [[*stream, pool.add(bits)] for stream, bits in which.items()]
-        self.talk.tell({"do": "fire", "which": rows, "rate": rate, "bits": pool.texts})
-        while "progress" in (message := self.talk.hear(timeout, "progress", "done")):
+        self.conversation.tell({"do": "fire", "which": rows, "rate": rate, "bits": pool.texts})
+        while "progress" in (message := self.conversation.hear(timeout, "progress", "done")):
             if on_progress is not None:
                 on_progress(*self._read(lambda told: (int(told["progress"]), int(told["of"])), message))
         return self._read(read_fired, message)
@@ -145,5 +145,5 @@ class Source(Session):
         """
         Return what became of every stream since `arm`, once no reply has come for `quiet_ms`, within `limit_ms`.
         """
-        self.talk.tell({"do": "collect", "quiet_ms": quiet_ms, "limit_ms": limit_ms})
-        return self._read(read_sent, self.talk.hear(timeout + limit_ms / 1000, "sent"))
+        self.conversation.tell({"do": "collect", "quiet_ms": quiet_ms, "limit_ms": limit_ms})
+        return self._read(read_sent, self.conversation.hear(timeout + limit_ms / 1000, "sent"))

@@ -13,7 +13,7 @@ from urllib3 import BaseHTTPResponse, HTTPHeaderDict, Timeout
 from urllib3.exceptions import HTTPError
 
 from model.errors import BundleError, SourceUnreachable
-from remote.upstream.proxy import Ways
+from remote.upstream.proxy import ProxyRoutes
 
 # Lists, checksums and manifests are small; whoever sends more of them sends something else.
 MAX_TEXT = 8 * 2**20
@@ -56,7 +56,7 @@ class Client:
         self.patience = patience or Patience()
         self._plain_http = plain_http
         self._over = threading.Event()
-        self._ways = Ways()
+        self._routes = ProxyRoutes()
 
     def stop(self) -> None:
         """Let every thread that is asking end with Stopped."""
@@ -139,7 +139,7 @@ class Client:
         for _ in range(_REDIRECTS):
             self.check()
             self._permit(address, place)
-            response = self._ways.to(place).request(
+            response = self._routes.to(place).request(
                 method,
                 place,
                 headers={"Accept-Encoding": "identity", "User-Agent": "matrix-fleet", **headers, **shown},

@@ -11,7 +11,7 @@ _SECONDS = 60
 
 
 def runs_here(architecture: str) -> bool:
-    """Tell whether programs of an architecture run on this machine."""
+    """Return whether programs of an architecture run on this machine."""
     return platform.machine() == _MACHINES[architecture]
 
 

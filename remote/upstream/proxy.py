@@ -16,7 +16,7 @@ from model.errors import BundleError
 _KEPT = 16
 
 
-class Ways:
+class ProxyRoutes:
     """Connections, kept open for all threads: straight ones, and those through each proxy of the environment."""
 
     def __init__(self) -> None:

@@ -12,7 +12,7 @@ from checks.check import View
 from checks.discovery import every
 from flows._compliance.judging import Looked, judged
 from flows._fleet.hosts import HostFailure
-from model.kubernetes.cluster_facts import Told
+from model.kubernetes.cluster_facts import ApiReport
 from model.report.outcome import Status
 from tests.checks.golden import CLUSTER, bad, pending, verdicts, view
 from tests.checks.test_judges import Case, both, put
@@ -393,9 +393,10 @@ def test_what_a_silent_host_held_is_not_called_drift() -> None:
 
 def test_where_there_is_no_cluster_nothing_of_it_is_missing_with_a_silent_host() -> None:
     there = without("w-1")
-    nobody = Told(runs=False, complaints=(), api=None)
+    nobody = ApiReport(runs=False, complaints=(), api=None)
     bare = replace(
-        there, facts={name: replace(facts, parts={**facts.parts, Told: nobody}) for name, facts in there.facts.items()}
+        there,
+        facts={name: replace(facts, parts={**facts.parts, ApiReport: nobody}) for name, facts in there.facts.items()},
     )
     failure = HostFailure("w-1", None, "no route to host", "is it running?")
     for seen, expected in ((there, {Status.FAILED, Status.MISSING}), (bare, {Status.FAILED})):

@@ -14,7 +14,7 @@ import pytest
 from flows._fleet.hosts import close, inventory
 from lab.bundle import compiling
 from lab.bundle.recipe import DEFAULT, RECIPES
-from remote.api_endpoint import Way
+from remote.api_endpoint import ApiEndpoint
 from remote.kube import Cluster
 from tests.cluster.apiserver import ENDPOINT, Api, real_api
 from tests.cluster.lab_cluster import LONG, LabCluster, wrong
@@ -62,7 +62,8 @@ def cluster(api: Api, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clus
     nr = inventory(site)
     pairs = zip(names, api.ports, strict=True)
     ways = [
-        Way(nr.inventory.hosts[name], ip_address("127.0.0.1"), ENDPOINT, port, str(api.admin)) for name, port in pairs
+        ApiEndpoint(nr.inventory.hosts[name], ip_address("127.0.0.1"), ENDPOINT, port, str(api.admin))
+        for name, port in pairs
     ]
     cluster = Cluster(ways)
     yield cluster

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from flows._run.lifecycle import Context, Ingredients, conduct
+from flows._run.lifecycle import Context, FlowResult, run_flow
 from flows._run.options import Options
 from model.report.outcome import Outcome, Status
 
@@ -26,13 +26,13 @@ def site(folder: Path) -> Path:
     return target
 
 
-def every(status: Status) -> Callable[[Context], Ingredients]:
+def every(status: Status) -> Callable[[Context], FlowResult]:
     """Return a body that gives all selected hosts one outcome."""
-    return lambda context: Ingredients(tuple(Outcome(host, "thing", status, "told") for host in context.hosts))
+    return lambda context: FlowResult(tuple(Outcome(host, "thing", status, "told") for host in context.hosts))
 
 
-def conducted(folder: Path, body: Callable[[Context], Ingredients], **flags: Any) -> tuple[int, dict[str, Any]]:
+def conducted(folder: Path, body: Callable[[Context], FlowResult], **flags: Any) -> tuple[int, dict[str, Any]]:
     """Run a body as flow `trial`; return the exit code and the report of its folder."""
     changes = flags.pop("changes", False)
-    code = conduct("trial", replace(Options(inventory=folder), **flags), body, changes=changes)
+    code = run_flow("trial", replace(Options(inventory=folder), **flags), body, changes=changes)
     return code, json.loads((folder / "reports" / "latest-trial" / "report.json").read_text())

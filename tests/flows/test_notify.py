@@ -23,7 +23,7 @@ EVE = ("w-1", "users/sudo", "drift", "eve may become root")
 GOOD = ("w-1", "users/sudo", "ok", "only root")
 
 
-class Told:
+class NotificationState:
     """A site whose news go to a file each time."""
 
     def __init__(self, folder: Path) -> None:
@@ -78,11 +78,11 @@ class Told:
 
 
 @pytest.fixture
-def told(tmp_path: Path) -> Told:
-    return Told(tmp_path)
+def told(tmp_path: Path) -> NotificationState:
+    return NotificationState(tmp_path)
 
 
-def test_a_finding_is_told_once_and_its_end_once(told: Told) -> None:
+def test_a_finding_is_told_once_and_its_end_once(told: NotificationState) -> None:
     told.ran(GOOD)
     assert told.tell()[0] == 0
     assert told.news == []
@@ -103,7 +103,7 @@ def test_a_finding_is_told_once_and_its_end_once(told: Told) -> None:
 
 
 def test_who_could_not_be_told_is_told_with_the_next_news_and_the_others_are_told_now(
-    told: Told, tmp_path: Path
+    told: NotificationState, tmp_path: Path
 ) -> None:
     other = ["/bin/sh", "-c", f"cat >>{tmp_path}/other"]
     told.settings([{"kind": "command", "command": [str(told.program)]}, {"kind": "command", "command": other}])
@@ -121,7 +121,7 @@ def test_who_could_not_be_told_is_told_with_the_next_news_and_the_others_are_tol
     assert [row["message"] for row in told.news[0]["new"]] == [EVE[3]]
 
 
-def test_what_came_and_went_while_nobody_could_be_told_is_no_news(told: Told) -> None:
+def test_what_came_and_went_while_nobody_could_be_told_is_no_news(told: NotificationState) -> None:
     told.ran(GOOD)
     told.tell()
     told.fails()
@@ -133,7 +133,7 @@ def test_what_came_and_went_while_nobody_could_be_told_is_no_news(told: Told) ->
     assert told.news == []
 
 
-def test_a_run_of_a_part_is_no_end_of_the_rest(told: Told) -> None:
+def test_a_run_of_a_part_is_no_end_of_the_rest(told: NotificationState) -> None:
     told.ran(EVE, ("db-1", "swap/off", "drift", "swap is on"))
     told.tell()
     told.ran(EVE, whole=False)
@@ -144,7 +144,7 @@ def test_a_run_of_a_part_is_no_end_of_the_rest(told: Told) -> None:
     assert [row["host"] for row in told.news[1]["gone"]] == ["db-1"]
 
 
-def test_a_dry_run_says_what_would_be_told_and_tells_nobody(told: Told) -> None:
+def test_a_dry_run_says_what_would_be_told_and_tells_nobody(told: NotificationState) -> None:
     told.ran(EVE)
     code, report = told.tell("--dry-run")
     assert code == 2
@@ -154,7 +154,7 @@ def test_a_dry_run_says_what_would_be_told_and_tells_nobody(told: Told) -> None:
 
 
 def test_a_run_that_systemd_ended_is_told_of_once_until_one_is_whole(
-    told: Told, monkeypatch: pytest.MonkeyPatch
+    told: NotificationState, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told.ran(GOOD)
     told.tell()
@@ -172,7 +172,7 @@ def test_a_run_that_systemd_ended_is_told_of_once_until_one_is_whole(
     assert [row["subject"] for row in told.news[1]["gone"]] == ["schedule/run"]
 
 
-def test_a_memory_that_cannot_be_read_is_none(told: Told) -> None:
+def test_a_memory_that_cannot_be_read_is_none(told: NotificationState) -> None:
     told.ran(EVE)
     told.tell()
     for text in ("", "[]", '{"told": {"x": 1}}', '{"told": {"x": {"run": "r", "findings": {"a": {}}}}}'):
@@ -182,7 +182,7 @@ def test_a_memory_that_cannot_be_read_is_none(told: Told) -> None:
         assert len(told.news) == before + 1
 
 
-def test_a_trial_tells_everybody_and_remembers_nothing(told: Told) -> None:
+def test_a_trial_tells_everybody_and_remembers_nothing(told: NotificationState) -> None:
     assert told.tell("--trial")[0] == 0
     assert told.news[0]["trial"] is True
     told.ran(EVE)
@@ -190,7 +190,7 @@ def test_a_trial_tells_everybody_and_remembers_nothing(told: Told) -> None:
     assert len(told.news) == 2
 
 
-def test_two_at_once_do_not_tell_twice(told: Told) -> None:
+def test_two_at_once_do_not_tell_twice(told: NotificationState) -> None:
     told.ran(EVE)
     handle = os.open(told.site / "reports", os.O_RDONLY | os.O_DIRECTORY)
     try:
@@ -204,14 +204,14 @@ def test_two_at_once_do_not_tell_twice(told: Told) -> None:
 
 
 @pytest.mark.parametrize("ways", [[], [{"kind": "command", "command": ["/bin/true"]}]])
-def test_nobody_to_tell_and_nothing_to_tell_are_refused(told: Told, ways: list[dict[str, Any]]) -> None:
+def test_nobody_to_tell_and_nothing_to_tell_are_refused(told: NotificationState, ways: list[dict[str, Any]]) -> None:
     told.settings(ways)
     code, report = told.tell()
     assert code == 1
     assert "names nobody" in report["outcomes"][0]["message"] or "has not run yet" in report["outcomes"][0]["message"]
 
 
-def test_old_runs_of_it_go(told: Told) -> None:
+def test_old_runs_of_it_go(told: NotificationState) -> None:
     told.ran(GOOD)
     for _ in range(5):
         told.tell()

@@ -72,7 +72,7 @@ def sh(lab: Lab, host: str, script: str) -> str:
 
 
 def armed(lab: Lab, host: str) -> bool:
-    """Tell whether a rollback waits on the host."""
+    """Return whether a rollback waits on the host."""
     return sh(lab, host, "systemctl is-active matrix-fleet-rollback.timer").strip() == "active"
 
 

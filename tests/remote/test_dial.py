@@ -17,7 +17,7 @@ from model.errors import HostError, HostKeyChanged, HostKeyUnknown, Unreachable
 from remote.dial import connect, server_key
 from remote.proof import banner, prove
 from remote.route import Route
-from remote.transport import turn
+from remote.transport import connection_slot
 from tests.remote.conftest import Sshd, free_port, keygen
 
 Fake = Callable[[Callable[[socket.socket], None]], int]
@@ -241,7 +241,7 @@ def test_a_proof_waits_for_its_turn_no_longer_than_it_may_take(
     route = way(22, tmp_path / "key", tmp_path / "known", proxy=silence, via=f"crowded-{proof.__name__}-{freed}")
     with ExitStack() as crowd:
         for _ in range(8):
-            crowd.enter_context(turn(route))
+            crowd.enter_context(connection_slot(route))
         if freed is not None:
             leaving = crowd.pop_all()
             threading.Timer(freed, leaving.close).start()

@@ -16,7 +16,7 @@ from nornir.core.inventory import Host
 
 from flows._fleet.hosts import close, inventory
 from model.errors import ApiUnreachable, KubernetesError, ObjectMissing, PlanRefused, ProtocolError, WaitExpired
-from remote.api_endpoint import API_PORT, Way
+from remote.api_endpoint import API_PORT, ApiEndpoint
 from remote.kube import Cluster, is_object
 from remote.kubeconfig import tls_context
 from tests.remote.api_server import FakeApi, fake_api
@@ -45,7 +45,7 @@ class Place:
         """A cluster of control planes whose API servers listen on these ports."""
         files = admins or {}
         ways = [
-            Way(host, ip_address("127.0.0.1"), NAME, port, str(files.get(at, self.admin)))
+            ApiEndpoint(host, ip_address("127.0.0.1"), NAME, port, str(files.get(at, self.admin)))
             for at, (host, port) in enumerate(zip(self.hosts.values(), ports, strict=False))
         ]
         cluster = Cluster(ways, patience)
@@ -96,7 +96,7 @@ def test_the_next_control_plane_answers_for_one_that_is_down_and_stays_first(pla
     server = place.serve(good)
     cluster = place.cluster(free_port(), server.port)
     cluster.get("/version")
-    assert cluster._ways.first == "cp-2"
+    assert cluster._api.first == "cp-2"
     cluster.get("/version")
     assert len(server.asked) == 2
 
@@ -166,7 +166,10 @@ def test_a_host_that_forwards_no_connections_relays_them(tmp_path: Path, login_k
     nr = inventory(write_site(tmp_path / "other", {"cp-1": strict.port}, {strict.port: strict.host_key}, login_key))
     server = place.serve(good)
     here = ip_address("127.0.0.1")
-    ways = [Way(nr.inventory.hosts["cp-1"], here, NAME, port, str(place.admin)) for port in (server.port, free_port())]
+    ways = [
+        ApiEndpoint(nr.inventory.hosts["cp-1"], here, NAME, port, str(place.admin))
+        for port in (server.port, free_port())
+    ]
     try:
         assert Cluster(ways[:1], 0).get("/version")["kind"] == "ConfigMap"
         with pytest.raises(ApiUnreachable):

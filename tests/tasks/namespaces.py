@@ -114,7 +114,7 @@ class Node:
         subprocess.run(argv, input=text, text=True, check=True, capture_output=True)
 
     def reaches(self, source: str, target: str, port: int, kind: str = "tcp", where: str = "outside") -> bool:
-        """Tell whether an echo comes back; anything but it or silence is an error."""
+        """Return whether an echo comes back; anything but it or silence is an error."""
         process = self._python(where, _ASK, source, target, str(port), kind)
         said, complaint = process.communicate("")
         assert said in ("reached\n", "silence\n"), f"{said} {complaint}"

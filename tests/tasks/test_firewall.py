@@ -10,7 +10,7 @@ import pytest
 from model.errors import CommandFailed, HostError, Unreachable
 from model.site.load import load_site
 from model.ufw.facts import FirewallFacts
-from model.ufw.plan import Plan, between, findings, lockout, lockout_by, plan, state, strangers
+from model.ufw.plan import Plan, between, findings, lockout, lockout_by, plan, state, unmanaged_rules
 from model.ufw.state import USER, State
 from model.ufw.text import render
 from tasks import firewall
@@ -139,12 +139,12 @@ def test_rules_to_bring_back_must_admit_the_peer() -> None:
 
 
 def test_only_a_host_without_any_rule_of_ours_counts_as_never_managed() -> None:
-    assert strangers(facts()) == ()
+    assert unmanaged_rules(facts()) == ()
     people = data("people.user.rules")
-    assert strangers(facts(people)) == ()
+    assert unmanaged_rules(facts(people)) == ()
     alone = facts("### tuple ### allow tcp 80 0.0.0.0/0 any 0.0.0.0/0 in\n")
     alone = replace(alone, files={**alone.files, USER[6]: ""})
-    assert [rule.words() for rule in strangers(alone)] == ["allow tcp 80 from anywhere"]
+    assert [rule.words() for rule in unmanaged_rules(alone)] == ["allow tcp 80 from anywhere"]
 
 
 def test_findings_name_what_is_not_ours_to_change() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from flows._cluster.cluster_run import Work
+from flows._cluster.cluster_run import ClusterRun
 from flows._fleet.hosts import HostFailure, each
 from model.errors import KubernetesError, PlanRefused
 from model.kubernetes.quorum import objection
@@ -29,7 +29,7 @@ class Departure:
     ready (None: the API did not answer), `states` of etcd by the account of `source`, a control plane that stays (None: there is none).
     """
 
-    work: Work
+    work: ClusterRun
     kind: Kind
     cluster: Cluster
     traces: dict[str, tuple[Trace, ...]] = field(default_factory=dict)
@@ -48,7 +48,7 @@ def observed(leaving: Departure) -> Departure:
         else:
             leaving.traces[name] = answer
     members = work.members
-    leaving.everybody = bool(members) and not remaining(work) and all(name in work.names for name in work.beside)
+    leaving.everybody = bool(members) and not remaining(work) and all(name in work.names for name in work.helper_hosts)
     for name in (*remaining(work), *(name for name in members if name in work.names)):
         states = each(work.nr, etcd_status.observe, names=(name,), deadline=_LOOK_SECONDS)[name]
         if not isinstance(states, HostFailure):
@@ -65,7 +65,7 @@ def observed(leaving: Departure) -> Departure:
     return leaving
 
 
-def remaining(work: Work) -> tuple[str, ...]:
+def remaining(work: ClusterRun) -> tuple[str, ...]:
     """Control planes that stay."""
     return tuple(name for name in work.members if name not in work.names)
 
@@ -144,7 +144,7 @@ def running(traces: Sequence[Trace]) -> list[Trace]:
 
 
 def drained(leaving: Departure, name: str) -> bool:
-    """Tell whether pods can be moved from a host: where no kubelet listens to this cluster, none would ever end."""
+    """Return whether pods can be moved from a host: where no kubelet listens to this cluster, none would ever end."""
     return (leaving.nodes or {}).get(name, False) and bool(running(leaving.traces.get(name, ())))
 
 

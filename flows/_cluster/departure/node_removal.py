@@ -5,10 +5,10 @@ from __future__ import annotations
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from flows._cluster.cluster_run import Work
+from flows._cluster.cluster_run import ClusterRun
 from flows._cluster.departure.look import Departure, Kind, drained, observed, order, refuse, remaining, seats, steps
 from flows._fleet.hosts import closing, inventory
-from flows._run.context import Context, Ingredients
+from flows._run.context import Context, FlowResult
 from flows._run.journal import Journal
 from flows._run.selection import roles, servers, who
 from model.errors import HostError
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _LONG = 1500.0
 
 
-def depart(context: Context, kind: Kind) -> Ingredients:
+def depart(context: Context, kind: Kind) -> FlowResult:
     """
     Take the selected hosts out of the cluster; `reset` also removes everything of Kubernetes from them.
 
@@ -32,9 +32,9 @@ def depart(context: Context, kind: Kind) -> Ingredients:
     names = servers(context)
     nr = inventory(context.options.inventory)
     planes = [machine.name for machine in context.site.servers if machine.node == "control_plane"]
-    beside = tuple(name for name in planes if name not in names)
+    helper_hosts = tuple(name for name in planes if name not in names)
     journal = Journal(context.options.inventory, "nodes", dry_run=context.options.dry_run)
-    work = Work(nr, context, journal, names, beside=beside)
+    work = ClusterRun(nr, context, journal, names, helper_hosts=helper_hosts)
     with closing(nr), ExitStack() as stack:
         work.look()
         stack.callback(work.release)
@@ -47,7 +47,7 @@ def depart(context: Context, kind: Kind) -> Ingredients:
         outcomes = [outcome for name in order(leaving) for outcome in _one(leaving, name)]
         journal.write(kind, "ended", [each.host for each in outcomes if each.status is Status.CHANGED])
         journal.write(kind, "ended")
-    return Ingredients(tuple(outcomes), names, extra=roles(context.site))
+    return FlowResult(tuple(outcomes), names, extra=roles(context.site))
 
 
 def _one(leaving: Departure, name: str) -> tuple[Outcome, ...]:

@@ -8,9 +8,9 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from flows._cluster.cluster_run import Work, at_work, would
+from flows._cluster.cluster_run import ClusterRun, at_work, would
 from flows._fleet.hosts import HostFailure, each
-from flows._run.context import Context, Ingredients
+from flows._run.context import Context, FlowResult
 from flows._run.selection import planes, roles
 from model.errors import HostError, KubernetesError, PlanRefused, SelectionError, WaitExpired
 from model.kubernetes.quorum import needed
@@ -31,7 +31,7 @@ _PIECE = 1 << 20
 _PAUSE_SECONDS = 0.5
 
 
-def restore(context: Context, said: str) -> Ingredients:
+def restore(context: Context, said: str) -> FlowResult:
     """
     Restore a snapshot on the one control plane that is left, as a cluster of one member; the others join anew afterwards.
 
@@ -49,10 +49,10 @@ def restore(context: Context, said: str) -> Ingredients:
         outcomes = _restored(work, survivor, said, local)
         work.journal.write("restore", "ended", [one.host for one in outcomes if one.status is Status.CHANGED])
         work.journal.write("restore", "ended")
-    return Ingredients(outcomes, (survivor,), extra=roles(context.site))
+    return FlowResult(outcomes, (survivor,), extra=roles(context.site))
 
 
-def _survivor(work: Work, chosen: tuple[str, ...], said: str, local: Path | None) -> str:
+def _survivor(work: ClusterRun, chosen: tuple[str, ...], said: str, local: Path | None) -> str:
     """Choose the control plane that the cluster comes back on, or refuse."""
     states = each(work.nr, etcd_status.observe, names=work.members, deadline=_LOOK_SECONDS)
     for name, account in states.items():
@@ -87,12 +87,12 @@ def _refusal(message: str, step: str) -> PlanRefused:
     return error
 
 
-def _kept(work: Work, name: str) -> tuple[etcd_snapshot.Snapshot, ...]:
+def _kept(work: ClusterRun, name: str) -> tuple[etcd_snapshot.Snapshot, ...]:
     answer = each(work.nr, etcd_snapshot.kept, names=(name,), deadline=_LOOK_SECONDS)[name]
     return () if isinstance(answer, HostFailure) else answer
 
 
-def _restored(work: Work, survivor: str, said: str, local: Path | None) -> tuple[Outcome, ...]:
+def _restored(work: ClusterRun, survivor: str, said: str, local: Path | None) -> tuple[Outcome, ...]:
     others = [name for name in work.members if name != survivor]
     silent = [name for name in work.names if name in work.lost]
     if work.dry_run:
@@ -123,7 +123,7 @@ def _warning(name: str, silent: list[str]) -> Outcome:
     )
 
 
-def _restore(work: Work, host: Host, said: str, local: Path | None) -> Outcome:
+def _restore(work: ClusterRun, host: Host, said: str, local: Path | None) -> Outcome:
     name = said if local is None else local.name
     if local is not None:
         _bring(host, local)
@@ -150,7 +150,7 @@ def _bring(host: Host, local: Path) -> None:
     etcd_snapshot.lay_down(host, local.name, digest, feed)
 
 
-def _forget(work: Work, survivor: str) -> Outcome:
+def _forget(work: ClusterRun, survivor: str) -> Outcome:
     """Wait for the API and let it forget the other control planes: they come anew or not at all."""
     from remote.kube import open_cluster
 

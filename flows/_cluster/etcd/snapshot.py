@@ -7,9 +7,9 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from flows._cluster.cluster_run import Work, at_work, would
+from flows._cluster.cluster_run import ClusterRun, at_work, would
 from flows._fleet.hosts import HostFailure, each
-from flows._run.context import Context, Ingredients
+from flows._run.context import Context, FlowResult
 from flows._run.selection import planes, roles
 from model.errors import HostError, SelectionError
 from model.report.outcome import Outcome, Status
@@ -23,7 +23,7 @@ _LOOK_SECONDS = 90.0
 _SECRETS = "it holds every object of the cluster; Secrets in it are encrypted by the key in /etc/kubernetes of the control planes"
 
 
-def snapshot(context: Context, output: Path | None) -> Ingredients:
+def snapshot(context: Context, output: Path | None) -> FlowResult:
     """
     Take one on a healthy member, copy it to another control plane, and to `output` on the controller where that is said.
 
@@ -40,10 +40,10 @@ def snapshot(context: Context, output: Path | None) -> Ingredients:
         outcomes = _taken(work, output)
         work.journal.write("snapshot", "ended", [each_.host for each_ in outcomes if each_.status is Status.CHANGED])
         work.journal.write("snapshot", "ended")
-    return Ingredients(outcomes, names, extra=roles(context.site))
+    return FlowResult(outcomes, names, extra=roles(context.site))
 
 
-def _taken(work: Work, output: Path | None) -> tuple[Outcome, ...]:
+def _taken(work: ClusterRun, output: Path | None) -> tuple[Outcome, ...]:
     source = _healthy(work)
     if source is None:
         step = "bring members back; a restore needs an older snapshot"
@@ -68,7 +68,7 @@ def _taken(work: Work, output: Path | None) -> tuple[Outcome, ...]:
     return tuple(outcomes)
 
 
-def _healthy(work: Work) -> str | None:
+def _healthy(work: ClusterRun) -> str | None:
     """Choose a member that answers; one that does not lead has more time."""
     for name in work.members:
         states = each(work.nr, etcd_status.observe, names=(name,), deadline=_LOOK_SECONDS)[name]
@@ -81,7 +81,7 @@ def _healthy(work: Work) -> str | None:
     return None
 
 
-def _copied(work: Work, source: str, others: list[str], taken: etcd_snapshot.Taken) -> tuple[Outcome, ...]:
+def _copied(work: ClusterRun, source: str, others: list[str], taken: etcd_snapshot.Taken) -> tuple[Outcome, ...]:
     """Copy it to every other control plane: whichever of them is left can be the one that the cluster comes back on."""
     if not others:
         step = "bring it to the controller with --output"
@@ -99,7 +99,7 @@ def _copied(work: Work, source: str, others: list[str], taken: etcd_snapshot.Tak
     return work.on_each("snapshot-copy", "copying the snapshot", copy, others, etcd_snapshot.SECONDS)
 
 
-def _brought(work: Work, source: str, taken: etcd_snapshot.Taken, output: Path) -> Outcome:
+def _brought(work: ClusterRun, source: str, taken: etcd_snapshot.Taken, output: Path) -> Outcome:
     draft = output.with_name(f".{output.name}.part")
     try:
         handle = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)

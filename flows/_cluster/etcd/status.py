@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 
-from flows._cluster.cluster_run import Work, at_work
+from flows._cluster.cluster_run import ClusterRun, at_work
 from flows._fleet.hosts import HostFailure, each
-from flows._run.context import Context, Ingredients
+from flows._run.context import Context, FlowResult
 from flows._run.selection import planes, roles
 from model.errors import HostError
 from model.report.outcome import Outcome, Status
@@ -21,15 +21,15 @@ _FULL = 0.8
 _MIB = 1 << 20
 
 
-def status(context: Context) -> Ingredients:
+def status(context: Context) -> FlowResult:
     """Ask every control plane about etcd and return an outcome a member, with the snapshots that are kept."""
     names = planes(context)
     with at_work(context, "etcd", names, lock=False) as work:
         outcomes = (*work.lost.values(), *_outcomes(work))
-    return Ingredients(outcomes, names, extra=roles(context.site))
+    return FlowResult(outcomes, names, extra=roles(context.site))
 
 
-def _outcomes(work: Work) -> Iterator[Outcome]:
+def _outcomes(work: ClusterRun) -> Iterator[Outcome]:
     members = work.members
     for name in work.planes:
         if name not in members:
@@ -59,7 +59,7 @@ def _split(accounts: Mapping[str, tuple[State, ...]]) -> Iterator[Outcome]:
             yield Outcome(name, "etcd-members", Status.FAILED, message, step)
 
 
-def _state(work: Work, state: State) -> Outcome:
+def _state(work: ClusterRun, state: State) -> Outcome:
     seat, evidence = state.seat, asdict(state)
     name = seat.name if seat.name in work.site.by_name else "controller"
     if name == "controller":
@@ -92,7 +92,7 @@ def _leader(states: tuple[State, ...]) -> Outcome:
     return Outcome("controller", "etcd-quorum", Status.FAILED, message, "bring members back, or flows.etcd restore")
 
 
-def _snapshots(work: Work, names: tuple[str, ...]) -> Iterator[Outcome]:
+def _snapshots(work: ClusterRun, names: tuple[str, ...]) -> Iterator[Outcome]:
     for name in names:
         try:
             kept = etcd_snapshot.kept(work.host(name))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 
-from flows._cluster.cluster_run import Work, skipped, told
+from flows._cluster.cluster_run import ClusterRun, skipped, told
 from model.errors import HostError
 from model.report.outcome import Outcome
 from tasks import endpoint, secret
@@ -20,15 +20,15 @@ _PASSWORD_BYTES = 6
 _UNKNOWN = SecretStr("........")
 
 
-def run(work: Work) -> tuple[Outcome, ...]:
+def run(work: ClusterRun) -> tuple[Outcome, ...]:
     """Put HAProxy and keepalived on every control plane, with one password that is made on the first."""
     if not endpoint.wanted(work.site):
         return skipped(work.planes, "endpoint", "the organisation's balancer holds the endpoint")
     hosts = [work.host(name) for name in work.planes]
     if not hosts:
         return ()
-    beside = [work.host(name) for name in work.members if name not in work.planes]
-    password = _password([*beside, *hosts], work.dry_run)
+    helper_hosts = [work.host(name) for name in work.members if name not in work.planes]
+    password = _password([*helper_hosts, *hosts], work.dry_run)
 
     def task(host: Host) -> Outcome:
         machine = work.site.by_name[host.name]

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from flows._cluster.cluster_run import Work
+from flows._cluster.cluster_run import ClusterRun
 from flows._firewall.apply import apply
 from model.report.outcome import Outcome, Status
 from tasks import nodeports
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from nornir.core.inventory import Host
 
 
-def run(work: Work) -> tuple[Outcome, ...]:
+def run(work: ClusterRun) -> tuple[Outcome, ...]:
     """Apply the host firewall on every host that is in, then the gate; a host where that failed goes no further."""
     outcomes = apply(work.nr, work.context, work.hosts, purge=work.purge, hold=0.0)
     for outcome in outcomes:
@@ -25,7 +25,7 @@ def run(work: Work) -> tuple[Outcome, ...]:
     return (*outcomes, *work.on_each("node-ports", "gate of node ports", _gate(work), work.nodes, 2 * SECONDS))
 
 
-def _gate(work: Work) -> Callable[[Host], Outcome]:
+def _gate(work: ClusterRun) -> Callable[[Host], Outcome]:
     """Ports of Services are translated before ufw sees them: they are kept to the matrix's sources before kube-proxy comes."""
 
     def task(host: Host) -> Outcome:

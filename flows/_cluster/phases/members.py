@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from flows._cluster.cluster_run import Work, would
+from flows._cluster.cluster_run import ClusterRun, would
 from model.errors import HostError
 from model.report.outcome import Outcome, Status
 from tasks import etcd, kubeadm, secret
@@ -17,7 +17,7 @@ _LONG = 1000.0
 _MEMBER = "is a member of the cluster"
 
 
-def init(work: Work) -> tuple[Outcome, ...]:
+def init(work: ClusterRun) -> tuple[Outcome, ...]:
     """
     Create the cluster on the first control plane that is in, unless one of them is a member already.
     """
@@ -32,7 +32,7 @@ def init(work: Work) -> tuple[Outcome, ...]:
     return work.on_each("init", "first control plane", lambda host: _init(work, host), (name,), _LONG)
 
 
-def control_planes(work: Work) -> tuple[Outcome, ...]:
+def control_planes(work: ClusterRun) -> tuple[Outcome, ...]:
     """Let the other control planes join, one at a time: two members that change at once can cost etcd its quorum."""
 
     def task(host: Host) -> Outcome:
@@ -44,13 +44,13 @@ def control_planes(work: Work) -> tuple[Outcome, ...]:
     return tuple(outcomes)
 
 
-def workers(work: Work) -> tuple[Outcome, ...]:
+def workers(work: ClusterRun) -> tuple[Outcome, ...]:
     """Let all other nodes join at once."""
     names = tuple(name for name in work.nodes if name not in work.planes)
     return work.on_each("workers", "workers", lambda host: _join(work, host, "workers"), names, _LONG)
 
 
-def _init(work: Work, host: Host) -> Outcome:
+def _init(work: ClusterRun, host: Host) -> Outcome:
     if not _ready(work, host):
         return Outcome(host.name, "init", Status.CHANGED, "an earlier run's step was waited for; the cluster exists")
     if work.dry_run:
@@ -62,7 +62,7 @@ def _init(work: Work, host: Host) -> Outcome:
     return _member(work, host, "init", "created the cluster")
 
 
-def _join(work: Work, host: Host, subject: str) -> Outcome:
+def _join(work: ClusterRun, host: Host, subject: str) -> Outcome:
     if work.facts[host.name].progress == "member":
         return Outcome(host.name, subject, Status.OK, _MEMBER)
     if not _ready(work, host):
@@ -86,7 +86,7 @@ def _join(work: Work, host: Host, subject: str) -> Outcome:
     return _member(work, host, subject, "joined the cluster")
 
 
-def _ready(work: Work, host: Host) -> bool:
+def _ready(work: ClusterRun, host: Host) -> bool:
     """
     Clear the way for a step; False where one that an earlier run began has meanwhile succeeded.
 
@@ -113,7 +113,7 @@ def _ready(work: Work, host: Host) -> bool:
     return True
 
 
-def _member(work: Work, host: Host, subject: str, message: str) -> Outcome:
+def _member(work: ClusterRun, host: Host, subject: str, message: str) -> Outcome:
     if work.look_again(host.name).progress != "member":
         raise HostError(host.name, "kubeadm says that it succeeded, and the host is no member", f"read {kubeadm.LOG}")
     return Outcome(host.name, subject, Status.CHANGED, message)

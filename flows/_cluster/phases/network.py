@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from flows._cluster.cluster_run import Work, skipped, told
+from flows._cluster.cluster_run import ClusterRun, skipped, told
 from model.errors import HostError
 from model.report.outcome import Outcome, Status
 from remote.facts.cluster import NODES, observe_nodes
@@ -24,12 +24,12 @@ _GIVEN_SECONDS = 60.0
 NO_CLUSTER = "there is no cluster yet"
 
 
-def foresee(work: Work) -> None:
+def foresee(work: ClusterRun) -> None:
     """Raise where the pod network's objects are not to be had."""
     cni.source(work.site, work.bundle, work.folder)
 
 
-def pods(work: Work) -> tuple[Outcome, ...]:
+def pods(work: ClusterRun) -> tuple[Outcome, ...]:
     """Give pods their network and its DNS: the cluster's part, and each node's part."""
     if not work.members:
         return skipped(("controller",), "cni", NO_CLUSTER)
@@ -48,7 +48,7 @@ def pods(work: Work) -> tuple[Outcome, ...]:
     return (everywhere, *work.on_each("cni", "pod network", task, work.nodes, 2 * SECONDS))
 
 
-def _nodes(work: Work, cluster: Cluster) -> tuple[Node, ...]:
+def _nodes(work: ClusterRun, cluster: Cluster) -> tuple[Node, ...]:
     """Return the nodes, waiting a moment for those that have just joined to be given addresses for pods."""
     wanted = {name for name in work.nodes if work.facts[name].progress == "member"}
 
@@ -60,7 +60,7 @@ def _nodes(work: Work, cluster: Cluster) -> tuple[Node, ...]:
     return observe_nodes(cluster)
 
 
-def _on_host(work: Work, host: Host, nodes: Mapping[str, Node]) -> Outcome:
+def _on_host(work: ClusterRun, host: Host, nodes: Mapping[str, Node]) -> Outcome:
     machine, node = work.site.by_name[host.name], nodes.get(host.name)
     if node is None or not node.pod_cidrs:
         if work.dry_run:
@@ -72,7 +72,7 @@ def _on_host(work: Work, host: Host, nodes: Mapping[str, Node]) -> Outcome:
     return told(host.name, "cni", done, "pod network")
 
 
-def names(work: Work) -> tuple[Outcome, ...]:
+def names(work: ClusterRun) -> tuple[Outcome, ...]:
     """Give every node the labels and taints of its roles."""
     if not work.members:
         return skipped(("controller",), "labels", NO_CLUSTER)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 
-from flows._cluster.cluster_run import Work, skipped
-from flows._ports.choice import Wishes
+from flows._cluster.cluster_run import ClusterRun, skipped
+from flows._ports.choice import ProbeOptions
 from flows._ports.verification import verify
 from model.report.outcome import Outcome
 
 
-def run(work: Work) -> tuple[Outcome, ...]:
+def run(work: ClusterRun) -> tuple[Outcome, ...]:
     """Verify with packets, unless every node is a member already: then the last phase does it once, on the running cluster."""
     if work.nodes and all(work.facts[name].progress == "member" for name in work.nodes):
         return skipped(
@@ -21,9 +21,9 @@ def run(work: Work) -> tuple[Outcome, ...]:
     return proof(work, "auto")
 
 
-def proof(work: Work, stage: str) -> tuple[Outcome, ...]:
+def proof(work: ClusterRun, stage: str) -> tuple[Outcome, ...]:
     """Verify the hosts that are in, and return the outcomes with the counts of what was proven."""
-    made = verify(work.nr, work.context, Wishes(stage=stage))
+    made = verify(work.nr, work.context, ProbeOptions(stage=stage))
     verdicts = Counter(cell.verdict for cell in made.cells or ())
     counts = ", ".join(f"{count} {verdict}" for verdict, count in sorted(verdicts.items()))
     work.context.say(f"{made.probes or 0:,} probes: {counts} cells")

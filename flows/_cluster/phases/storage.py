@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from flows._cluster.cluster_run import Work, skipped
+from flows._cluster.cluster_run import ClusterRun, skipped
 from flows._cluster.phases.network import NO_CLUSTER, objects
 from model.report.outcome import Outcome, Status
 from tasks import storage
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _SUBJECT = "storage"
 
 
-def run(work: Work) -> tuple[Outcome, ...]:
+def run(work: ClusterRun) -> tuple[Outcome, ...]:
     """Mount declared disks on their hosts, formatting none without --yes, and declare class and volumes in the cluster."""
     consent = work.context.options.yes
 

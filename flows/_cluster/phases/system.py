@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from flows._cluster.cluster_run import Work, told
+from flows._cluster.cluster_run import ClusterRun, told
 from model.errors import HostError, SiteError
 from model.host.hoststate import is_version
 from model.report.outcome import Outcome, Status
@@ -19,7 +19,7 @@ _OF_BUNDLE = "files of the bundle"
 _LONG = 900.0
 
 
-def system(work: Work) -> tuple[Outcome, ...]:
+def system(work: ClusterRun) -> tuple[Outcome, ...]:
     """Packages, names, time, kernel settings; the bundle's programs and packages are staged first."""
     trusted = _trusted(work)
 
@@ -35,7 +35,7 @@ def system(work: Work) -> tuple[Outcome, ...]:
     return work.on_each("os", "operating system", task, work.hosts, _LONG)
 
 
-def container_runtime(work: Work) -> tuple[Outcome, ...]:
+def container_runtime(work: ClusterRun) -> tuple[Outcome, ...]:
     """containerd and kubelet's unit, then images: those of the bundle, or pulled by every node at once."""
     pause = images.reference(work.site, work.bundle, "pause")
     bring = _stage_images if work.bundle else _pull_images
@@ -53,7 +53,7 @@ def container_runtime(work: Work) -> tuple[Outcome, ...]:
     return work.on_each("runtime", "container runtime", task, work.nodes, _LONG * 2)
 
 
-def _trusted(work: Work) -> dict[str, str]:
+def _trusted(work: ClusterRun) -> dict[str, str]:
     found = {}
     for said in work.site.settings.servers.trusted_ca:
         path = work.context.options.inventory / said
@@ -64,7 +64,7 @@ def _trusted(work: Work) -> dict[str, str]:
     return found
 
 
-def _stage_files(work: Work, host: Host) -> int:
+def _stage_files(work: ClusterRun, host: Host) -> int:
     machine = work.site.by_name[host.name]
     if work.bundle is None or work.folder is None:
         return 0
@@ -87,7 +87,7 @@ def _same_version(host: Host, wanted: str, whose: str) -> None:
         raise HostError(host.name, f"runs Kubernetes {runs}, and {whose} {wanted}", step)
 
 
-def _by_apt(work: Work, host: Host) -> None:
+def _by_apt(work: ClusterRun, host: Host) -> None:
     """Raise `HostError` for a host that apt must not change: a member of another version, or one that a bundle made."""
     from remote.shell import run
 
@@ -98,11 +98,11 @@ def _by_apt(work: Work, host: Host) -> None:
         _same_version(host, work.site.settings.kubernetes.version, "site.yaml says")
 
 
-def _pull_images(work: Work, host: Host) -> int:
+def _pull_images(work: ClusterRun, host: Host) -> int:
     """Return how many images had to come, and one more where etcd's own programs came, too."""
     control_plane = work.site.by_name[host.name].node == "control_plane"
-    beside = (images.reference(work.site, None, "pause"), *cni.references(work.site, work.bundle, work.folder))
-    wanted = images.wanted(host, kubeadm.version(host), beside, control_plane=control_plane)
+    helper_hosts = (images.reference(work.site, None, "pause"), *cni.references(work.site, work.bundle, work.folder))
+    wanted = images.wanted(host, kubeadm.version(host), helper_hosts, control_plane=control_plane)
     missing = images.missing(host, wanted)
     if missing and work.dry_run:
         return len(missing)
@@ -110,14 +110,14 @@ def _pull_images(work: Work, host: Host) -> int:
     return len(missing) + (images.etcd_programs(host, wanted) if control_plane and not work.dry_run else 0)
 
 
-def _stage_images(work: Work, host: Host) -> int:
+def _stage_images(work: ClusterRun, host: Host) -> int:
     if work.bundle is None or work.folder is None:
         return 0
     pieces = staging.images_for(work.bundle, work.site.by_name[host.name].node == "control_plane")
     return _stage(work, host, staging.missing_images(host, pieces), "images")
 
 
-def _stage(work: Work, host: Host, missing: tuple[staging.Piece, ...], kind: str = "files") -> int:
+def _stage(work: ClusterRun, host: Host, missing: tuple[staging.Piece, ...], kind: str = "files") -> int:
     if missing and work.folder is not None and not work.dry_run:
         staging.send(host, work.folder, missing)
         left = staging.missing_images(host, missing) if kind == "images" else staging.missing_files(host, missing)

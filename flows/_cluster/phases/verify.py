@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from flows._cluster.cluster_run import Work, skipped, would
+from flows._cluster.cluster_run import ClusterRun, skipped, would
 from flows._cluster.phases import ports
 from flows._fleet.hosts import HostFailure, each
 from model.kubernetes.manifests import condition, holds
@@ -33,7 +33,7 @@ _PAUSE_SECONDS = 0.5
 _NAME = "kubernetes.default.svc.cluster.local"
 
 
-def run(work: Work) -> tuple[Outcome, ...]:
+def run(work: ClusterRun) -> tuple[Outcome, ...]:
     """Approve what kubelets asked for, wait until nodes and system pods are ready, ask DNS from every node's pod, prove the ports."""
     if not work.members:
         return skipped(("controller",), "verify", "there is no cluster yet")
@@ -54,7 +54,7 @@ def run(work: Work) -> tuple[Outcome, ...]:
     return (*found, *ports.proof(work, "auto"))
 
 
-def _certificates(work: Work, cluster: Cluster) -> Iterable[Outcome]:
+def _certificates(work: ClusterRun, cluster: Cluster) -> Iterable[Outcome]:
     """Decide about what kubelets ask for until each has its certificate: one that has just joined may not have asked yet."""
     decided: dict[str, Outcome] = {}
     deadline = monotonic() + _SERVE_SECONDS
@@ -73,7 +73,7 @@ def _certificates(work: Work, cluster: Cluster) -> Iterable[Outcome]:
     return (*decided.values(), *without.values())
 
 
-def _decided(work: Work, cluster: Cluster, decision: serving.Decision) -> Outcome:
+def _decided(work: ClusterRun, cluster: Cluster, decision: serving.Decision) -> Outcome:
     what = f"kubelet's serving certificate ({decision.name})"
     if decision.objection:
         step = f"look at it: kubectl describe csr {decision.name}"
@@ -84,7 +84,7 @@ def _decided(work: Work, cluster: Cluster, decision: serving.Decision) -> Outcom
     return Outcome(decision.node, "serving-certificate", Status.CHANGED, f"{what} approved")
 
 
-def _without_certificate(work: Work, names: Sequence[str]) -> dict[str, Outcome]:
+def _without_certificate(work: ClusterRun, names: Sequence[str]) -> dict[str, Outcome]:
     """Return an outcome for each kubelet that has no serving certificate."""
     answers = each(work.nr, serving.has_certificate, names=names, deadline=_ASK_SECONDS)
     told = "kubelet has no serving certificate and has not asked for one that could be approved"
@@ -99,7 +99,7 @@ def _without_certificate(work: Work, names: Sequence[str]) -> dict[str, Outcome]
     }
 
 
-def _probe(work: Work, cluster: Cluster) -> Iterable[Outcome]:
+def _probe(work: ClusterRun, cluster: Cluster) -> Iterable[Outcome]:
     image = images.reference(work.site, work.bundle, "pause")
     text = render("manifests/probe/daemonset.yaml", namespace=probe_pod.NAMESPACE, image=image)
     lines = [
@@ -113,7 +113,7 @@ def _probe(work: Work, cluster: Cluster) -> Iterable[Outcome]:
         yield Outcome("controller", "probe-pods", Status.CHANGED, "one idle pod a node", "", "\n".join(lines))
 
 
-def _nodes(work: Work, cluster: Cluster) -> Iterable[Outcome]:
+def _nodes(work: ClusterRun, cluster: Cluster) -> Iterable[Outcome]:
     from model.errors import WaitExpired
 
     wanted = set(work.nodes)
@@ -166,7 +166,7 @@ def _workloads(cluster: Cluster) -> Iterable[Outcome]:
                 )
 
 
-def _await_probe_pods(work: Work, cluster: Cluster) -> None:
+def _await_probe_pods(work: ClusterRun, cluster: Cluster) -> None:
     """Wait for the pod of each node: of one that has just come the DaemonSet may not know yet. Who asks it tells of one that is missing."""
     from model.errors import WaitExpired
 
@@ -188,7 +188,7 @@ def _complete(thing: Any) -> bool:
     return bool(wanted == status.get("numberReady", 0) == status.get("updatedNumberScheduled", 0) and wanted)
 
 
-def _names(work: Work, cluster: Cluster) -> Iterable[Outcome]:
+def _names(work: ClusterRun, cluster: Cluster) -> Iterable[Outcome]:
     """Ask DNS from a pod on every node: at the Service's addresses, and at every server behind it, which may be on another node."""
 
     def ask(host: Host) -> Outcome:

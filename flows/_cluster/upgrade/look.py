@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from flows._cluster.cluster_run import Work
+from flows._cluster.cluster_run import ClusterRun
 from flows._fleet.hosts import HostFailure, each
 from model.bundle.bundle import Bundle
 from model.errors import PlanRefused
@@ -46,7 +46,7 @@ class Seen:
         return found
 
 
-def look(work: Work, cluster: Cluster) -> Seen:
+def look(work: ClusterRun, cluster: Cluster) -> Seen:
     """Ask the API once; raises `KubernetesError`."""
     facts = cluster_facts.observe(cluster)
     planes = {pod["spec"].get("nodeName", ""): _version(pod) for pod in _api_servers(cluster)}
@@ -67,7 +67,7 @@ def _version(pod: Any) -> str:
     return str(pod["spec"]["containers"][0]["image"]).rpartition(":")[2]
 
 
-def refuse(work: Work, seen: Seen, bundle: Bundle) -> None:
+def refuse(work: ClusterRun, seen: Seen, bundle: Bundle) -> None:
     """Raise `PlanRefused` with every reason there is, before anything is changed."""
     reasons = list(_reasons(work, seen, bundle))
     if reasons:
@@ -76,7 +76,7 @@ def refuse(work: Work, seen: Seen, bundle: Bundle) -> None:
         raise error
 
 
-def _reasons(work: Work, seen: Seen, bundle: Bundle) -> Iterator[str]:
+def _reasons(work: ClusterRun, seen: Seen, bundle: Bundle) -> Iterator[str]:
     if words := upgrade.objection(seen.running.values(), bundle.kubernetes):
         yield words
     today = work.context.started.date()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from flows._cluster.cluster_run import Work
+from flows._cluster.cluster_run import ClusterRun
 from flows._cluster.upgrade.look import CLOSED, Seen
 from flows._fleet.hosts import HostFailure, each
 from model.bundle.bundle import Bundle
@@ -27,7 +27,7 @@ _READY_SECONDS = 300.0
 _WORKLOADS_SECONDS = 180.0
 
 
-def change(work: Work, cluster: Cluster, seen: Seen, host: Host, kind: upgrade.Kind) -> Outcome:
+def change(work: ClusterRun, cluster: Cluster, seen: Seen, host: Host, kind: upgrade.Kind) -> Outcome:
     """Drain a node, let it upgrade itself, wait for it and for what ran on it, and open it again."""
     bundle, name = work.bundle, host.name
     assert bundle is not None  # noqa: S101 - was just set
@@ -44,7 +44,7 @@ def change(work: Work, cluster: Cluster, seen: Seen, host: Host, kind: upgrade.K
     )
 
 
-def _close(work: Work, cluster: Cluster, name: str) -> int:
+def _close(work: ClusterRun, cluster: Cluster, name: str) -> int:
     """Close a node and move its pods, where there is another node that could take them."""
     nodes = cluster_facts.observe_nodes(cluster)
     if not any(node.ready and node.schedulable and node.name != name for node in nodes):
@@ -65,7 +65,7 @@ def _open(cluster: Cluster, name: str) -> None:
         cluster.patch(path, {"metadata": {"annotations": {CLOSED: None}}, "spec": {"unschedulable": None}})
 
 
-def _await_node(work: Work, cluster: Cluster, name: str, bundle: Bundle) -> None:
+def _await_node(work: ClusterRun, cluster: Cluster, name: str, bundle: Bundle) -> None:
     from remote.kube import open_cluster
 
     def there(nodes: Sequence[object]) -> bool:

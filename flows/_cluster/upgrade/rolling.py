@@ -7,12 +7,12 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from flows._cluster.cluster_run import Work, at_work, would
+from flows._cluster.cluster_run import ClusterRun, at_work, would
 from flows._cluster.phases import network
 from flows._cluster.upgrade.look import Seen, look, refuse
 from flows._cluster.upgrade.node import change
 from flows._fleet.hosts import each
-from flows._run.context import Context, Ingredients
+from flows._run.context import Context, FlowResult
 from flows._run.selection import roles, servers
 from model.bundle.bundle import Bundle, load_bundle, verify
 from model.errors import SiteError
@@ -29,7 +29,7 @@ _LONG = 3600.0
 _BAD = (Status.FAILED, Status.MISSING)
 
 
-def bring_up(context: Context, to_bundle: Path | None, parallel: int) -> Ingredients:
+def bring_up(context: Context, to_bundle: Path | None, parallel: int) -> FlowResult:
     """
     Bring the selected nodes to the versions of a bundle (None: the site's own): control planes first and one by one.
 
@@ -40,8 +40,8 @@ def bring_up(context: Context, to_bundle: Path | None, parallel: int) -> Ingredi
     folder, bundle = _bundle(context, to_bundle)
     names = tuple(name for name in servers(context) if context.site.by_name[name].node)
     planes = [machine.name for machine in context.site.servers if machine.node == "control_plane"]
-    beside = tuple(name for name in planes if name not in names)
-    with at_work(context, "upgrade", names, lock=True, beside=beside) as work, ExitStack() as stack:
+    helper_hosts = tuple(name for name in planes if name not in names)
+    with at_work(context, "upgrade", names, lock=True, helper_hosts=helper_hosts) as work, ExitStack() as stack:
         work.folder, work.bundle = folder, bundle
         cluster = stack.enter_context(open_cluster(work.nr, work.site, work.members or planes))
         _await_steps(work)
@@ -53,7 +53,7 @@ def bring_up(context: Context, to_bundle: Path | None, parallel: int) -> Ingredi
         work.journal.write("upgrade", "ended", [one.host for one in outcomes if one.status is Status.CHANGED])
         work.journal.write("upgrade", "ended")
         outcomes += _site(context, bundle)
-    return Ingredients(tuple(outcomes), names, extra=roles(context.site))
+    return FlowResult(tuple(outcomes), names, extra=roles(context.site))
 
 
 def _bundle(context: Context, to_bundle: Path | None) -> tuple[Path, Bundle]:
@@ -74,7 +74,7 @@ def _bundle(context: Context, to_bundle: Path | None) -> tuple[Path, Bundle]:
     return folder, bundle
 
 
-def _await_steps(work: Work) -> None:
+def _await_steps(work: ClusterRun) -> None:
     """Let steps end that an earlier run left under way: they end by themselves."""
     running = tuple(name for name in work.hosts if work.facts[name].running)
     if running and not work.dry_run:
@@ -82,7 +82,7 @@ def _await_steps(work: Work) -> None:
         each(work.nr, kubeadm.await_step, names=running, deadline=_LONG)
 
 
-def _order(work: Work, seen: Seen) -> list[str]:
+def _order(work: ClusterRun, seen: Seen) -> list[str]:
     """
     Control planes first; among them the one that a cut-short run was at, since the cluster's own record follows the first.
     """
@@ -92,7 +92,7 @@ def _order(work: Work, seen: Seen) -> list[str]:
     return [*planes, *(name for name in nodes if name not in planes)]
 
 
-def _settled(work: Work, seen: Seen, left: Sequence[str], bundle: Bundle) -> Iterator[Outcome]:
+def _settled(work: ClusterRun, seen: Seen, left: Sequence[str], bundle: Bundle) -> Iterator[Outcome]:
     for name in work.hosts:
         if name in seen.running and name not in left:
             yield Outcome(name, "upgrade", Status.OK, f"is at {bundle.kubernetes}")
@@ -100,7 +100,7 @@ def _settled(work: Work, seen: Seen, left: Sequence[str], bundle: Bundle) -> Ite
             yield Outcome(name, "upgrade", Status.NOT_RUN, "is no node of the cluster yet; bootstrap lets it join")
 
 
-def _changed(work: Work, cluster: Cluster, seen: Seen, left: Sequence[str], parallel: int) -> list[Outcome]:
+def _changed(work: ClusterRun, cluster: Cluster, seen: Seen, left: Sequence[str], parallel: int) -> list[Outcome]:
     bundle = work.bundle
     assert bundle is not None and work.folder is not None  # noqa: S101, PT018 - both were just set
     if work.dry_run:
@@ -127,11 +127,11 @@ def _changed(work: Work, cluster: Cluster, seen: Seen, left: Sequence[str], para
     return [*outcomes, *network.pods(work)]
 
 
-def _each(work: Work, cluster: Cluster, seen: Seen, kind: upgrade.Kind) -> Callable[[Host], Outcome]:
+def _each(work: ClusterRun, cluster: Cluster, seen: Seen, kind: upgrade.Kind) -> Callable[[Host], Outcome]:
     return lambda host: change(work, cluster, seen, host, kind)
 
 
-def _stage(work: Work, host: Host) -> Outcome:
+def _stage(work: ClusterRun, host: Host) -> Outcome:
     bundle, folder = work.bundle, work.folder
     assert bundle is not None and folder is not None  # noqa: S101, PT018 - both were just set
     control_plane = work.site.by_name[host.name].node == "control_plane"

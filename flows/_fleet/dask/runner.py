@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Place:
+class WorkerConfig:
     """
     Processes of this machine, or those of a scheduler.
 
@@ -29,7 +29,7 @@ class Place:
 
 
 @dataclass(frozen=True)
-class DaskRunner(Place):
+class DaskRunner(WorkerConfig):
     """
     Run a task on many hosts in Dask's worker processes at a place; what comes out is what threads would bring.
 
@@ -52,8 +52,8 @@ class DaskRunner(Place):
         """
         # Nobody else pays for importing Dask.
         from flows._fleet.dask.spread import Spread
-        from flows._fleet.dask.worker_pool import crew
+        from flows._fleet.dask.worker_pool import worker_pool
 
         threads = math.ceil(min(self.at_once, len(hosts)) / self.workers)
-        with crew(self, threads) as client:
+        with worker_pool(self, threads) as client:
             return Spread(client, task, self.deadline, self.on_done).run(hosts)

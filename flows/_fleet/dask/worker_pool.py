@@ -10,7 +10,7 @@ import dask
 from distributed import Client, LocalCluster
 from distributed.security import Security
 
-from flows._fleet.dask.runner import Place
+from flows._fleet.dask.runner import WorkerConfig
 from model.errors import SiteError
 
 _CONNECT_SECONDS = 10
@@ -22,7 +22,7 @@ _NOWHERE = {"dashboard": False, "dashboard_address": "127.0.0.1:0"}
 
 
 @contextmanager
-def crew(wanted: Place, threads: int) -> Iterator[Client]:
+def worker_pool(wanted: WorkerConfig, threads: int) -> Iterator[Client]:
     """
     Yield a client of the wanted workers; local ones have `threads` threads each and end with the block.
 
@@ -37,7 +37,7 @@ def crew(wanted: Place, threads: int) -> Iterator[Client]:
 
 
 @contextmanager
-def _local(wanted: Place, threads: int) -> Iterator[Client]:
+def _local(wanted: WorkerConfig, threads: int) -> Iterator[Client]:
     # Whoever reaches a scheduler may run what he likes in its workers: other users of this machine must not, so this is TLS too,
     # with a key that only these processes know.
     security = Security.temporary()
@@ -61,7 +61,7 @@ def _local(wanted: Place, threads: int) -> Iterator[Client]:
 
 
 @contextmanager
-def _remote(wanted: Place) -> Iterator[Client]:
+def _remote(wanted: WorkerConfig) -> Iterator[Client]:
     if not wanted.scheduler.startswith("tls://"):
         raise SiteError(
             f"config.yaml: runner.options.scheduler {wanted.scheduler}: hosts' data and passwords travel over TLS alone; "

@@ -13,7 +13,7 @@ from typing import NoReturn
 import pytest
 
 from flows._run import folder as _folder
-from flows._run.lifecycle import Context, Ingredients, conduct
+from flows._run.lifecycle import Context, FlowResult, run_flow
 from flows._run.options import Options
 from model.report.outcome import Status
 from tests.flows.plumbing import conducted, every, site
@@ -45,7 +45,7 @@ def test_a_report_that_cannot_be_written_costs_exit_1_and_the_result_is_still_to
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (folder / "reports").write_text("in the way")
-    code = conduct("trial", Options(inventory=folder), every(Status.DRIFT))
+    code = run_flow("trial", Options(inventory=folder), every(Status.DRIFT))
     assert code == 1
     told = capsys.readouterr()
     assert "cannot be written" in told.err
@@ -53,7 +53,7 @@ def test_a_report_that_cannot_be_written_costs_exit_1_and_the_result_is_still_to
 
 
 def test_json_on_standard_output_is_alone_there(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    def body(context: Context) -> Ingredients:
+    def body(context: Context) -> FlowResult:
         context.say("working")
         with context.progress(3, "probing") as advance:
             advance(3)
@@ -77,7 +77,7 @@ def test_json_goes_into_a_pipe_without_replacing_it(folder: Path, tmp_path: Path
 
 def test_a_json_path_that_cannot_be_written_is_refused_before_the_body(folder: Path, tmp_path: Path) -> None:
     options = Options(inventory=folder, json=str(tmp_path / "nowhere" / "out.json"))
-    assert conduct("trial", options, lambda _context: pytest.fail("was run")) == 1
+    assert run_flow("trial", options, lambda _context: pytest.fail("was run")) == 1
 
 
 def test_quiet_says_nothing_of_a_good_run_and_one_line_of_a_bad_one(

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from flows._run.cli import execute
-from flows._run.lifecycle import conduct
+from flows._run.lifecycle import run_flow
 from flows._run.options import DEFAULT_INVENTORY, Inventory, Json, Options
 from model.report.outcome import Status
 from tests.flows.plumbing import ROOT, every, site
@@ -23,7 +23,7 @@ def folder(tmp_path: Path) -> Path:
 
 def trial(inventory: Inventory = DEFAULT_INVENTORY, json: Json = None, count: int = 1) -> int:
     """Do nothing."""
-    return conduct("trial", Options(inventory, json=json), every(Status.DRIFT if count == 2 else Status.OK))
+    return run_flow("trial", Options(inventory, json=json), every(Status.DRIFT if count == 2 else Status.OK))
 
 
 def test_the_exit_code_of_a_command_is_that_of_its_flow(folder: Path) -> None:

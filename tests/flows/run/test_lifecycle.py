@@ -11,7 +11,7 @@ from typing import NoReturn
 
 import pytest
 
-from flows._run.lifecycle import Context, Ingredients, conduct
+from flows._run.lifecycle import Context, FlowResult, run_flow
 from flows._run.lock import site_lock
 from flows._run.options import Options
 from model.errors import LockHeld, PlanRefused, Unreachable
@@ -44,25 +44,23 @@ def test_every_status_has_its_exit_code(folder: Path, status: Status, code: int)
 
 
 def test_drift_comes_before_failure(folder: Path) -> None:
-    def body(context: Context) -> Ingredients:
+    def body(context: Context) -> FlowResult:
         kinds = (Status.FAILED, Status.DRIFT, Status.OK)
-        return Ingredients(
-            tuple(Outcome(host, "thing", kinds[number % 3]) for number, host in enumerate(context.hosts))
-        )
+        return FlowResult(tuple(Outcome(host, "thing", kinds[number % 3]) for number, host in enumerate(context.hosts)))
 
     assert conducted(folder, body)[0] == 2
 
 
 def test_a_refusal_comes_before_drift(folder: Path) -> None:
-    def body(context: Context) -> Ingredients:
-        return Ingredients(tuple(Outcome(host, "thing", Status.DRIFT) for host in context.hosts), forced=1)
+    def body(context: Context) -> FlowResult:
+        return FlowResult(tuple(Outcome(host, "thing", Status.DRIFT) for host in context.hosts), forced=1)
 
     assert conducted(folder, body)[0] == 1
 
 
 def test_a_host_nobody_speaks_of_is_missing(folder: Path) -> None:
-    def body(context: Context) -> Ingredients:
-        return Ingredients(tuple(Outcome(host, "thing", Status.OK) for host in context.hosts[1:]))
+    def body(context: Context) -> FlowResult:
+        return FlowResult(tuple(Outcome(host, "thing", Status.OK) for host in context.hosts[1:]))
 
     code, report = conducted(folder, body)
     assert code == 3
@@ -70,7 +68,7 @@ def test_a_host_nobody_speaks_of_is_missing(folder: Path) -> None:
 
 
 def test_an_empty_report_is_not_good(folder: Path) -> None:
-    code, report = conducted(folder, lambda _context: Ingredients(hosts=()))
+    code, report = conducted(folder, lambda _context: FlowResult(hosts=()))
     assert code == 3
     assert report["good"] is False
 
@@ -119,10 +117,10 @@ def test_an_interrupt_exits_130_and_keeps_what_was_found(folder: Path) -> None:
 
 
 def test_sigterm_ends_like_ctrl_c(folder: Path) -> None:
-    def body(context: Context) -> Ingredients:
+    def body(context: Context) -> FlowResult:
         os.kill(os.getpid(), signal.SIGTERM)
         threading.Event().wait(10)
-        return Ingredients()
+        return FlowResult()
 
     before = signal.getsignal(signal.SIGTERM)
     assert conducted(folder, body)[0] == 130
@@ -140,7 +138,7 @@ def test_a_broken_site_exits_1_with_every_field_before_the_body(
 ) -> None:
     (folder / "site.yaml").write_text("name: 7\n")
     target = tmp_path / "out.json"
-    code = conduct("trial", Options(inventory=folder, json=str(target)), lambda _context: pytest.fail("was run"))
+    code = run_flow("trial", Options(inventory=folder, json=str(target)), lambda _context: pytest.fail("was run"))
     assert code == 1
     assert "site.yaml: networks" in capsys.readouterr().err
     report = json.loads(target.read_text())
@@ -158,7 +156,7 @@ def test_what_lint_calls_an_error_stops_every_flow(folder: Path) -> None:
 
 
 def test_a_changing_flow_holds_the_lock_and_another_is_refused(folder: Path) -> None:
-    def body(context: Context) -> Ingredients:
+    def body(context: Context) -> FlowResult:
         with pytest.raises(LockHeld, match="trial, process"), site_lock(folder, "other"):
             pytest.fail("two runs hold one site")
         return every(Status.OK)(context)

@@ -34,17 +34,17 @@ def test_versions_are_those_that_the_lab_proves(minor: str) -> None:
 @pytest.mark.parametrize("minor", sorted(RECIPES))
 @pytest.mark.parametrize("architecture", ["amd64", "arm64"])
 def test_nothing_that_bootstrap_needs_is_left_out(minor: str, architecture: str) -> None:
-    wish = compose(load_sources(SOURCES), minor, "arm64" if architecture == "arm64" else "amd64", (), "flannel")
-    programs = {program.target.rpartition("/")[2] for file in wish.files for program in file.programs}
+    spec = compose(load_sources(SOURCES), minor, "arm64" if architecture == "arm64" else "amd64", (), "flannel")
+    programs = {program.target.rpartition("/")[2] for file in spec.files for program in file.programs}
     assert set(PROGRAMS) <= programs
-    assert {*PACKAGES, *operating_system.PACKAGES, *operating_system.NODE_PACKAGES} <= set(wish.packages)
-    assert {*IMAGES, "flannel"} <= {image.name.rpartition("/")[2] for image in wish.images}
+    assert {*PACKAGES, *operating_system.PACKAGES, *operating_system.NODE_PACKAGES} <= set(spec.packages)
+    assert {*IMAGES, "flannel"} <= {image.name.rpartition("/")[2] for image in spec.images}
     texts = [
-        text for file in wish.files for text in (file.address, file.checksum, *(one.member for one in file.programs))
+        text for file in spec.files for text in (file.address, file.checksum, *(one.member for one in file.programs))
     ]
     assert not [text for text in texts if "{" in text]
-    assert all(architecture in file.address for file in wish.files)
-    assert {"bookworm", "trixie"} == set(wish.suites) <= set(DEBIAN)
+    assert all(architecture in file.address for file in spec.files)
+    assert {"bookworm", "trixie"} == set(spec.suites) <= set(DEBIAN)
 
 
 def test_every_address_is_asked_over_tls_but_debians() -> None:
@@ -54,11 +54,11 @@ def test_every_address_is_asked_over_tls_but_debians() -> None:
 
 
 def test_a_patch_version_replaces_the_sources_own_and_a_network_takes_its_own_parts() -> None:
-    wish = compose(load_sources(SOURCES), "1.36.9", "amd64", ("trixie",), "calico")
-    assert (wish.kubernetes, wish.suites) == ("1.36.9", ("trixie",))
-    assert "registry.k8s.io/kube-proxy:v1.36.9" in {image.reference for image in wish.images}
-    assert [manifest.name for manifest in wish.manifests] == ["calico"]
-    assert not [image for image in wish.images if "flannel" in image.name]
+    spec = compose(load_sources(SOURCES), "1.36.9", "amd64", ("trixie",), "calico")
+    assert (spec.kubernetes, spec.suites) == ("1.36.9", ("trixie",))
+    assert "registry.k8s.io/kube-proxy:v1.36.9" in {image.reference for image in spec.images}
+    assert [manifest.name for manifest in spec.manifests] == ["calico"]
+    assert not [image for image in spec.images if "flannel" in image.name]
 
 
 @pytest.mark.parametrize(

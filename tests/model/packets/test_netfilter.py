@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model import bits
-from model.packets.netfilter import ALL, Judgement, Packet, judge, parse
+from model.packets.netfilter import ALL, Packet, RulesetVerdict, judge, parse
 
 DATA = Path(__file__).parents[2] / "data" / "netfilter"
 PEER, OWN = "10.20.1.12", "10.20.1.21"
@@ -25,7 +25,9 @@ def ports(*intervals: tuple[int, int]) -> int:
     return bits.from_intervals(intervals)
 
 
-def judged(*rules: str, policy: str = "DROP", given: Packet | None = None, chains: tuple[str, ...] = ()) -> Judgement:
+def judged(
+    *rules: str, policy: str = "DROP", given: Packet | None = None, chains: tuple[str, ...] = ()
+) -> RulesetVerdict:
     declared = "".join(f":{chain} - [0:0]\n" for chain in chains)
     text = f"*filter\n:INPUT {policy} [0:0]\n:OUTPUT ACCEPT [0:0]\n{declared}" + "".join(f"{rule}\n" for rule in rules)
     found = judge(parse(text + "COMMIT\n"), "INPUT", given or packet())
@@ -40,7 +42,7 @@ def saved(name: str) -> str:
 
 def test_real_ufw_admits_exactly_what_a_person_told_it() -> None:
     chains = parse(saved("ufw-0.36.2.iptables-save"))
-    assert judge(chains, "INPUT", packet()) == Judgement(
+    assert judge(chains, "INPUT", packet()) == RulesetVerdict(
         ports((6443, 6443), (2379, 2380)), ALL & ~ports((6443, 6443), (2379, 2380), (22, 22)), ports((22, 22))
     )
     assert judge(chains, "INPUT", packet(protocol="udp")).admitted == ports((8000, 8010))
@@ -178,9 +180,9 @@ def test_a_rule_for_an_interface_nobody_named_is_uncertain_save_for_loopback() -
 def test_vrrp_is_judged_as_one_port() -> None:
     vrrp = packet(protocol="vrrp")
     text = "*filter\n:INPUT DROP [0:0]\n-A INPUT -s 10.20.1.12/32 -p vrrp -j ACCEPT\nCOMMIT\n"
-    assert judge(parse(text), "INPUT", vrrp) == Judgement(1, 0, 0)
-    assert judge(parse(text.replace("vrrp", "112")), "INPUT", vrrp) == Judgement(1, 0, 0)
-    assert judge(parse(text.replace("vrrp", "tcp")), "INPUT", vrrp) == Judgement(0, 1, 0)
+    assert judge(parse(text), "INPUT", vrrp) == RulesetVerdict(1, 0, 0)
+    assert judge(parse(text.replace("vrrp", "112")), "INPUT", vrrp) == RulesetVerdict(1, 0, 0)
+    assert judge(parse(text.replace("vrrp", "tcp")), "INPUT", vrrp) == RulesetVerdict(0, 1, 0)
 
 
 def test_a_table_that_is_not_there_admits_everything_and_other_tables_are_passed_over() -> None:

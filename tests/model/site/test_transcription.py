@@ -30,7 +30,7 @@ def _carries(row: Row, fact: Fact) -> bool:
 
 
 def _joins(row: Row, fact: Fact) -> bool:
-    """Tell whether the row is between the ends the fact names, on the plane of the fact's table."""
+    """Return whether the row is between the ends the fact names, on the plane of the fact's table."""
     if fact.section == "3.1":
         return row.plane == "external" and row.target == fact.destination and fact.source in row.source_ends
     if fact.section == "3.3":
@@ -59,7 +59,7 @@ def test_row_is_in_the_tables_or_says_why_it_is_not(row: Row) -> None:
 
 
 def _stands_in(row: Row, fact: Fact) -> bool:
-    """Tell whether the table's line speaks of the row's ends: `nodes` there are all nodes, LI's too."""
+    """Return whether the table's line speaks of the row's ends: `nodes` there are all nodes, LI's too."""
     if fact.protocol != row.protocol:
         return False
     if fact.section == "3.3" and row.plane != "pod":

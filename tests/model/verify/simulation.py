@@ -12,14 +12,14 @@ from model import bits
 from model.base import Address
 from model.host.hostview import HostView
 from model.matrix.matrix import host_rules
-from model.packets.netfilter import Chains, Judgement, Packet, judge, parse
+from model.packets.netfilter import Chains, Packet, RulesetVerdict, judge, parse
 from model.site.hosts import Machine
 from model.site.load import load_site
 from model.site.site import Site
 from model.verify.evidence import Accounts, join
 from model.verify.pairs import PROTOCOLS, Depth, Pair, pairs, with_ports
 from model.verify.probing import Connect, Seen, Sent, Witnessed
-from model.verify.verification import Trial
+from model.verify.verification import Verification
 
 INVENTORY = Path(__file__).parents[3] / "inventory"
 HOSTS = ("cp-1", "cp-2", "w-1", "db-1", "st-1", "st-2", "call-1", "call-2", "li-1", "router-1", "vantage-1")
@@ -54,7 +54,7 @@ class Fleet:
     masked: frozenset[str] = frozenset()
     rejecting: frozenset[str] = frozenset()
 
-    def trial(self, depth: Depth = "boundaries", planes: Iterable[str] = ("host", "external")) -> Trial:
+    def verification(self, depth: Depth = "boundaries", planes: Iterable[str] = ("host", "external")) -> Verification:
         """Verify the fleet, as a run over real hosts would."""
         chosen = with_ports(self.site, pairs(self.site, tuple(planes)), depth, {})
         names = [machine.name for machine in (*self.site.servers, *self.site.vantages)]
@@ -70,7 +70,7 @@ class Fleet:
         )
         views = {machine.name: self._view(machine) for machine in self.site.servers if machine.name not in self.dead}
         joined = join(self.site, chosen, accounts)
-        return Trial(self.site, chosen, joined, frozenset(sent), frozenset(seen), views)
+        return Verification(self.site, chosen, joined, frozenset(sent), frozenset(seen), views)
 
     def _fire(self, pair: Pair, protocol: str, sent: dict[str, list[Sent]], seen: dict[str, list[Seen]]) -> None:
         if pair.source in self.dead:
@@ -95,10 +95,10 @@ class Fleet:
                 Seen(pair.source, str(pair.address), protocol, arrived, passed, str(shown), str(landing))
             )
 
-    def _ruled(self, name: str, hook: str, source: Address, destination: Address, protocol: str) -> Judgement:
+    def _ruled(self, name: str, hook: str, source: Address, destination: Address, protocol: str) -> RulesetVerdict:
         machine = self.site.by_name[name]
         if machine.kind != "server":
-            return Judgement(bits.from_intervals([(0, 65535)]), 0, 0)
+            return RulesetVerdict(bits.from_intervals([(0, 65535)]), 0, 0)
         chains = self._view(machine).chains[destination.version]
         return judge(chains, hook, Packet(source, destination, protocol, "eth0"))  # type: ignore[arg-type]
 

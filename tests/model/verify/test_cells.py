@@ -13,13 +13,13 @@ from model.matrix.matrix import Opening
 from model.report.report import Cell
 from model.verify.cells import cells
 from model.verify.pairs import EVERY_PORT, Pair
-from model.verify.verdicts import Packets, Stories, Story
+from model.verify.verdicts import Classification, Packets, PortClasses
 
-OPEN, CLOSED = Story("open", "open", "ok"), Story("closed", "closed", "ok")
-BORDER = Story("closed", "closed", "ok", "", "stopped at the border")
-BAD = Story("closed", "open", "violation", "destination-firewall")
-DOUBT = Story("closed", "unknown", "unproven", "path")
-RULED = Story("closed", "open", "violation", "destination-firewall", "by rules", by_rules=True)
+OPEN, CLOSED = Classification("open", "open", "ok"), Classification("closed", "closed", "ok")
+BORDER = Classification("closed", "closed", "ok", "", "stopped at the border")
+BAD = Classification("closed", "open", "violation", "destination-firewall")
+DOUBT = Classification("closed", "unknown", "unproven", "path")
+RULED = Classification("closed", "open", "violation", "destination-firewall", "by rules", by_rules=True)
 
 
 def pair(*opened: tuple[int, int], probed: int = 0) -> Pair:
@@ -28,7 +28,7 @@ def pair(*opened: tuple[int, int], probed: int = 0) -> Pair:
 
 
 def cut(
-    stories: Stories, *opened: tuple[int, int], coverage: int = EVERY_PORT, packets: Packets | None = None
+    stories: PortClasses, *opened: tuple[int, int], coverage: int = EVERY_PORT, packets: Packets | None = None
 ) -> list[Cell]:
     probed = 0
     for story, ports in stories.items():
@@ -94,7 +94,7 @@ def test_two_good_stories_stay_two_cells() -> None:
 
 def test_chosen_ports_are_not_stretched() -> None:
     assert spans(cut({CLOSED: ports(5, 6)}, coverage=ports(5, 6))) == [(5, 6, "ok")]
-    blind = Story("closed", "unknown", "unproven", "witness")
+    blind = Classification("closed", "unknown", "unproven", "witness")
     assert spans(cut({blind: EVERY_PORT}, coverage=ports(5, 6))) == [(5, 6, "unproven")]
 
 
@@ -108,7 +108,7 @@ def test_evidence_counts_only_the_cells_own_packets() -> None:
 
 
 def test_what_nobody_observed_is_null_not_zero() -> None:
-    blind, unsent = (Story("closed", "unknown", "unproven", culprit) for culprit in ("witness", "source"))
+    blind, unsent = (Classification("closed", "unknown", "unproven", culprit) for culprit in ("witness", "source"))
     (cell,) = cut({blind: EVERY_PORT}, packets=Packets(sent=ports(1, 2)))
     assert cell.evidence
     assert cell.evidence.to_json() == {"S": 2, "A": None, "P": None, "R": "none"}
@@ -130,9 +130,9 @@ kinds = st.dictionaries(st.integers(1, 60), st.sampled_from([CLOSED, BORDER, BAD
 @settings(max_examples=400)
 @given(kinds, st.sampled_from([(), ((20, 30),), ((1, 5), (40, 40), (41, 60))]))
 def test_cells_never_overlap_tell_every_port_its_own_story_and_lose_no_probe(
-    told: dict[int, Story], opened: tuple[tuple[int, int], ...]
+    told: dict[int, Classification], opened: tuple[tuple[int, int], ...]
 ) -> None:
-    stories: Stories = {}
+    stories: PortClasses = {}
     for port, story in told.items():
         stories[story] = stories.get(story, 0) | 1 << port
     found = cut(stories, *opened)

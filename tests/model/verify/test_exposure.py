@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from model.report.outcome import Status
-from model.verify.exposure import Exposed, exposed, led, taken, undeclared
+from model.verify.exposure import Exposed, dnat_ports, exposed, taken, undeclared
 from model.verify.pairs import pairs
 from tests.model.verify.simulation import reference
 
@@ -70,7 +70,7 @@ def test_a_node_loses_its_node_ports_and_external_addresses_to_them() -> None:
     assert taken(found, own["router-1"], ip_address("10.20.1.1"), "tcp") == {}
     assert taken(found, own["w-1"], ip_address("10.20.1.21"), "udp") == {}
     outside = next(pair for pair in pairs(site, ("external",)) if pair.external)
-    assert led(found, site, outside) == {}
+    assert dnat_ports(found, site, outside) == {}
 
 
 @pytest.mark.parametrize(

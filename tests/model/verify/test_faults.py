@@ -10,7 +10,7 @@ import pytest
 from model import bits
 from model.report.report import Cell
 from model.verify.pairs import Pair
-from model.verify.verification import Trial
+from model.verify.verification import Verification
 from tests.model.verify.simulation import Fleet, reference
 
 
@@ -27,8 +27,8 @@ def story(cells: Iterable[Cell]) -> set[tuple[str, str, str]]:
 
 
 @cache
-def healthy_trial() -> Trial:
-    return Fleet(reference()).trial()
+def healthy_trial() -> Verification:
+    return Fleet(reference()).verification()
 
 
 def healthy() -> tuple[Cell, ...]:
@@ -72,7 +72,7 @@ def test_a_rule_against_an_open_port_shows_at_the_destinations_firewall(target: 
     addresses = [str(address) for address in reference().by_name[source].own] if source else [""]
     rules = tuple(f"{f'-s {each} ' if each else ''}-p tcp -m tcp --dport 5432 -j {target}" for each in addresses)
     rejecting = frozenset({"db-1"}) if "REJECT" in target else frozenset()
-    bad = broken(Fleet(reference(), first_in={"db-1": rules}, rejecting=rejecting).trial().cells)
+    bad = broken(Fleet(reference(), first_in={"db-1": rules}, rejecting=rejecting).verification().cells)
     wanted = open_cells(5432, lambda cell: cell.destination == "db-1" and source in ("", cell.source))
     assert {ends(cell) for cell in bad} == wanted
     assert story(bad) == {("open", "violation", "destination-firewall")}
@@ -80,7 +80,7 @@ def test_a_rule_against_an_open_port_shows_at_the_destinations_firewall(target: 
 
 
 def test_a_gap_between_the_probed_ports_of_an_open_range_is_found_by_the_rules() -> None:
-    bad = broken(Fleet(reference(), first_in={"w-1": ("-p tcp -m tcp --dport 30500 -j DROP",)}).trial().cells)
+    bad = broken(Fleet(reference(), first_in={"w-1": ("-p tcp -m tcp --dport 30500 -j DROP",)}).verification().cells)
     assert {ends(cell) for cell in bad} == open_cells(30500, lambda cell: cell.destination == "w-1")
     assert story(bad) == {("open", "violation", "destination-firewall")}
     assert {(cell.port_lo, cell.port_hi, cell.probed, cell.evidence) for cell in bad} == {(30500, 30500, 0, None)}
@@ -89,7 +89,7 @@ def test_a_gap_between_the_probed_ports_of_an_open_range_is_found_by_the_rules()
 @pytest.mark.parametrize("port", [5432, 30500])
 def test_a_rule_against_leaving_shows_at_the_source(port: int) -> None:
     rule = f"-p tcp -m tcp --dport {port} -j DROP"
-    bad = broken(Fleet(reference(), first_out={"w-1": (rule,)}).trial().cells)
+    bad = broken(Fleet(reference(), first_out={"w-1": (rule,)}).verification().cells)
     assert {ends(cell) for cell in bad} == open_cells(port, lambda cell: cell.source == "w-1")
     assert story(bad) == {("open", "violation", "source-egress")}
     assert {(cell.port_lo, cell.port_hi) for cell in bad} == {(port, port)}
@@ -104,7 +104,7 @@ def test_a_router_that_drops_shows_as_the_path(host: str, port: int, protocol: s
         return 1 << port if pair.destination == host and spoken == protocol else 0
 
     borders = {(pair.source, pair.destination, str(pair.address)) for pair in healthy_trial().pairs if pair.border}
-    bad = broken(Fleet(reference(), routed_off=drops).trial().cells)
+    bad = broken(Fleet(reference(), routed_off=drops).verification().cells)
     assert {ends(cell) for cell in bad} == open_cells(
         port, lambda cell: cell.destination == host and ends(cell) in borders, protocol
     )
@@ -124,8 +124,8 @@ def test_a_rule_too_many_shows_at_the_destinations_firewall_probed_or_not(port: 
     )
     addresses = [str(address) for address in reference().by_name[source].own] if source else [""]
     rules = tuple(f"{f'-s {each} ' if each else ''}-p tcp -m tcp --dport {port} -j ACCEPT" for each in addresses)
-    trial = Fleet(reference(), first_in={"db-1": rules}).trial()
-    bad = broken(trial.cells)
+    verification = Fleet(reference(), first_in={"db-1": rules}).verification()
+    bad = broken(verification.cells)
     wanted = {
         ends(cell)
         for cell in healthy()
@@ -136,19 +136,19 @@ def test_a_rule_too_many_shows_at_the_destinations_firewall_probed_or_not(port: 
     assert {(cell.port_lo, cell.port_hi) for cell in bad} == {(port, port)}
     if port == UNPROBED:
         assert {(cell.probed, cell.evidence) for cell in bad} == {(0, None)}
-    assert [outcome.host for outcome in trial.disagreements] == ["db-1"]
+    assert [outcome.host for outcome in verification.disagreements] == ["db-1"]
 
 
 def test_two_unprobed_holes_leave_the_ports_between_them_in_a_good_cell() -> None:
     rules = tuple(f"-p tcp -m tcp --dport {port} -j ACCEPT" for port in (12345, 12400))
-    cells = Fleet(reference(), first_in={"db-1": rules}).trial().cells
+    cells = Fleet(reference(), first_in={"db-1": rules}).verification().cells
     between = [cell for cell in cells if cell.destination == "db-1" and holds(cell, 12370)]
     assert between
     assert {(cell.verdict, cell.expected) for cell in between} == {("ok", "closed")}
 
 
 def test_a_dead_witness_leaves_the_cells_to_its_host_unproven_and_no_other() -> None:
-    cells = Fleet(reference(), blind=frozenset({"db-1"})).trial().cells
+    cells = Fleet(reference(), blind=frozenset({"db-1"})).verification().cells
     bad = broken(cells)
     assert {cell.destination for cell in bad} == {"db-1"}
     assert {(cell.verdict, cell.culprit, cell.seen) for cell in bad} == {("unproven", "witness", "unknown")}
@@ -156,7 +156,7 @@ def test_a_dead_witness_leaves_the_cells_to_its_host_unproven_and_no_other() -> 
 
 
 def test_a_host_without_power_leaves_the_cells_to_it_and_from_it_unproven() -> None:
-    cells = Fleet(reference(), dead=frozenset({"db-1"})).trial().cells
+    cells = Fleet(reference(), dead=frozenset({"db-1"})).verification().cells
     bad = broken(cells)
     assert {cell.culprit for cell in bad if cell.destination == "db-1"} == {"witness"}
     assert {cell.culprit for cell in bad if cell.source == "db-1"} == {"source"}
@@ -169,7 +169,7 @@ def test_what_crosses_a_border_undeclared_is_a_violation_of_the_path_even_if_the
     def lets(pair: Pair, protocol: str) -> int:
         return 1 << PROBED if (pair.source, pair.destination) == ("w-1", "li-1") and protocol == "tcp" else 0
 
-    bad = broken(Fleet(reference(), routed_on=lets).trial().cells)
+    bad = broken(Fleet(reference(), routed_on=lets).verification().cells)
     assert {(cell.source, cell.destination, cell.port_lo, cell.port_hi) for cell in bad} == {
         ("w-1", "li-1", PROBED, PROBED)
     }
@@ -177,16 +177,16 @@ def test_what_crosses_a_border_undeclared_is_a_violation_of_the_path_even_if_the
 
 
 def test_a_router_that_hides_the_sender_shows_as_nat() -> None:
-    bad = broken(Fleet(reference(), masked=frozenset({"li-1"})).trial(planes=("host",)).cells)
+    bad = broken(Fleet(reference(), masked=frozenset({"li-1"})).verification(planes=("host",)).cells)
     assert story(bad) == {("open", "violation", "nat")}
     assert {cell.destination for cell in bad} == {"li-1"}
     assert all("10.20.1.1" in cell.note or "fd20:1::1" in cell.note for cell in bad)
 
 
 def test_a_sweep_of_a_healthy_fleet_is_all_ok_with_every_port_of_every_address_probed_once() -> None:
-    trial = Fleet(reference()).trial("sweep")
-    assert {cell.verdict for cell in trial.cells} == {"ok"}
+    verification = Fleet(reference()).verification("sweep")
+    assert {cell.verdict for cell in verification.cells} == {"ok"}
     totals: dict[str, int] = {}
-    for pair in trial.pairs:
+    for pair in verification.pairs:
         totals[str(pair.address)] = totals.get(str(pair.address), 0) + bits.count(pair.probed["tcp"])
     assert set(totals.values()) == {65535}

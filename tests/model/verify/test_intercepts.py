@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from model.verify.evidence_types import Offer, Packets
+from model.verify.evidence_types import Packets, ServiceIntercept
 from model.verify.intercepts import offered, taken_at_source
 
 PORT = 30080
@@ -44,14 +44,17 @@ REPLIES["data"] = Packets(data=BIT)
 def test_story(
     expected: str, protocol: str, reply: str, gate: str, answered: bool, story: tuple[str, str, str]
 ) -> None:
-    told = offered(Offer("default/echo", answered, gate), expected, protocol, REPLIES[reply], PORT)
+    told = offered(ServiceIntercept("default/echo", answered, gate), expected, protocol, REPLIES[reply], PORT)
     assert (told.seen, told.verdict, told.culprit) == story
     assert told.expected == expected
     assert "Service default/echo" in told.note
 
 
 def test_udp_that_is_judged_by_lists_says_so() -> None:
-    assert "judged by the Service list" in offered(Offer("a/b", True, "admit"), "open", "udp", Packets(), PORT).note
+    assert (
+        "judged by the Service list"
+        in offered(ServiceIntercept("a/b", True, "admit"), "open", "udp", Packets(), PORT).note
+    )
 
 
 @pytest.mark.parametrize(
@@ -69,7 +72,7 @@ def test_udp_that_is_judged_by_lists_says_so() -> None:
 def test_what_the_sources_own_node_takes_is_told_by_the_lists(
     expected: str, gate: str, answered: bool, story: tuple[str, str, str]
 ) -> None:
-    told = taken_at_source(Offer("default/outside", answered, gate), expected)
+    told = taken_at_source(ServiceIntercept("default/outside", answered, gate), expected)
     assert (told.seen, told.verdict, told.culprit) == story
     assert "default/outside" in told.note
     assert "judged by the Service list" in told.note

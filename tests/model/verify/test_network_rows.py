@@ -9,18 +9,18 @@ import pytest
 
 from model.report.report import Cell
 from model.verify.network_rows import network_cells, somebody, unwitnessed
-from model.verify.verification import Trial
+from model.verify.verification import Verification
 from tests.model.verify.simulation import Fleet, reference
 
 EVERYBODY = [machine.name for machine in reference().servers]
 
 
-def judged(trial: Trial) -> list[Cell]:
-    return list(network_cells(trial, EVERYBODY))
+def judged(verification: Verification) -> list[Cell]:
+    return list(network_cells(verification, EVERYBODY))
 
 
 def test_every_row_from_a_network_of_people_is_judged_in_both_families() -> None:
-    cells = judged(Fleet(reference()).trial())
+    cells = judged(Fleet(reference()).verification())
     rows = {
         row.name
         for row in reference().active_rows
@@ -34,7 +34,9 @@ def test_every_row_from_a_network_of_people_is_judged_in_both_families() -> None
 
 @pytest.mark.parametrize("rule", ["-p tcp --dport 9001 -j DROP", "-p tcp -m multiport --dports 9000,9001 -j REJECT"])
 def test_a_rule_that_shuts_one_out_is_a_violation(rule: str) -> None:
-    wrong = [cell for cell in judged(Fleet(reference(), first_in={"st-1": (rule,)}).trial()) if cell.verdict != "ok"]
+    wrong = [
+        cell for cell in judged(Fleet(reference(), first_in={"st-1": (rule,)}).verification()) if cell.verdict != "ok"
+    ]
     assert {(cell.source, cell.destination, cell.port_lo) for cell in wrong} == {("admins", "st-1", 9001)}
     assert {(cell.verdict, cell.culprit, cell.seen) for cell in wrong} == {
         ("violation", "destination-firewall", "closed")
@@ -43,14 +45,14 @@ def test_a_rule_that_shuts_one_out_is_a_violation(rule: str) -> None:
 
 @pytest.mark.parametrize("fault", ["dead", "blind"])
 def test_a_host_without_a_witness_vouches_for_nothing(fault: str) -> None:
-    trial = Fleet(reference(), **{fault: frozenset({"st-1"})}).trial()  # type: ignore[arg-type]
-    mine = [cell for cell in judged(trial) if cell.destination == "st-1"]
+    verification = Fleet(reference(), **{fault: frozenset({"st-1"})}).verification()  # type: ignore[arg-type]
+    mine = [cell for cell in judged(verification) if cell.destination == "st-1"]
     assert {(cell.verdict, cell.culprit) for cell in mine} == {("unproven", "witness")}
-    assert {cell.verdict for cell in judged(trial) if cell.destination != "st-1"} == {"ok"}
+    assert {cell.verdict for cell in judged(verification) if cell.destination != "st-1"} == {"ok"}
 
 
 def test_only_hosts_that_were_chosen_are_spoken_of() -> None:
-    assert {cell.destination for cell in network_cells(Fleet(reference()).trial(), ["li-1"])} == {"li-1"}
+    assert {cell.destination for cell in network_cells(Fleet(reference()).verification(), ["li-1"])} == {"li-1"}
 
 
 @pytest.mark.parametrize(
@@ -63,11 +65,11 @@ def test_only_hosts_that_were_chosen_are_spoken_of() -> None:
     ],
 )
 def test_somebody_of_a_network_is_no_declared_host(network: str, address: str) -> None:
-    assert str(somebody(Fleet(reference()).trial(), ip_network(network))) == address
+    assert str(somebody(Fleet(reference()).verification(), ip_network(network))) == address
 
 
 def test_a_network_of_declared_hosts_alone_has_nobody_else() -> None:
-    assert somebody(Fleet(reference()).trial(), ip_network("10.20.1.11/32")) is None
+    assert somebody(Fleet(reference()).verification(), ip_network("10.20.1.11/32")) is None
 
 
 def test_rows_to_the_organisations_servers_are_told_as_unwitnessed() -> None:

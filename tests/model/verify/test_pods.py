@@ -16,7 +16,7 @@ from model.verify.pairs import Pair
 from model.verify.pod_rows import pod_cells
 from model.verify.pods import ProbePod, controls, is_pod, node_of, pod_pairs, read_pods, row_ports, with_ports
 from model.verify.probing import Seen, Sent, Witnessed
-from model.verify.verification import Trial
+from model.verify.verification import Verification
 from tests.model.verify.simulation import chains, reference
 
 SITE = reference()
@@ -128,10 +128,10 @@ def judged(pair: Pair, *rows: Seen, first: tuple[str, ...] = (), wrong: Iterable
         rules = {version: chains(SITE, SITE.by_name[pair.destination], version, first, ()) for version in (4, 6)}
         views[pair.destination] = HostView(rules, {})
     everybody = frozenset({pair.source, pair.destination})
-    trial = Trial(SITE, [pair.judged(packets)], joined, everybody, everybody, views)
+    verification = Verification(SITE, [pair.judged(packets)], joined, everybody, everybody, views)
     if not first:
-        assert [outcome.evidence for outcome in trial.disagreements] == list(wrong)
-    return [cell for cell in trial.cells if cell.protocol == "tcp"]
+        assert [outcome.evidence for outcome in verification.disagreements] == list(wrong)
+    return [cell for cell in verification.cells if cell.protocol == "tcp"]
 
 
 def told(cells: Iterable[Cell]) -> set[tuple[str, str, str, str]]:

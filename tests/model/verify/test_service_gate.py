@@ -16,9 +16,9 @@ OWN = ip_address("10.20.1.21")
 
 
 def said(source: str, port: int, protocol: str = "tcp", nft: str = NODE) -> str:
-    near = ip_address(source)
-    own = OWN if near.version == 4 else ip_address("fd20:1::21")
-    return gate(nft, near, own, protocol, "eth0").on(port)
+    source_dnat = ip_address(source)
+    own = OWN if source_dnat.version == 4 else ip_address("fd20:1::21")
+    return gate(nft, source_dnat, own, protocol, "eth0").on(port)
 
 
 @pytest.mark.parametrize("protocol", ["tcp", "udp"])

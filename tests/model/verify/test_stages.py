@@ -8,18 +8,18 @@ import pytest
 
 from model.host.hostview import Listener
 from model.report.report import Cell
-from model.verify.verification import Trial
+from model.verify.verification import Verification
 from tests.model.verify.simulation import Fleet, reference
 
 
-def trial(stage: str = "auto", *listeners: Listener) -> Trial:
+def verification(stage: str = "auto", *listeners: Listener) -> Verification:
     """A healthy fleet where db-1 has these listeners, and nothing answers with more than RST."""
-    made = Fleet(reference()).trial()
+    made = Fleet(reference()).verification()
     views = dict(made.views) | {"db-1": replace(made.views["db-1"], listeners=listeners)}
-    return Trial(made.site, made.pairs, made.joined, made.sources, made.witnesses, views, stage)
+    return Verification(made.site, made.pairs, made.joined, made.sources, made.witnesses, views, stage)
 
 
-def wrong(made: Trial) -> list[Cell]:
+def wrong(made: Verification) -> list[Cell]:
     return [cell for cell in made.cells if cell.verdict != "ok"]
 
 
@@ -27,42 +27,42 @@ POSTGRES = Listener("tcp", "0.0.0.0", 5432, "postgres")
 
 
 def test_before_anything_is_installed_nothing_need_answer() -> None:
-    assert wrong(trial()) == []
+    assert wrong(verification()) == []
 
 
 def test_a_host_where_one_declared_service_listens_owes_all_of_them() -> None:
-    found = wrong(trial("auto", POSTGRES))
+    found = wrong(verification("auto", POSTGRES))
     assert {(cell.destination, cell.culprit) for cell in found} == {("db-1", "listener")}
     assert {5432, 10250} <= {cell.port_lo for cell in found}
 
 
 def test_stage_before_asks_for_no_answer_whatever_listens() -> None:
-    assert wrong(trial("before", POSTGRES)) == []
+    assert wrong(verification("before", POSTGRES)) == []
 
 
 def test_stage_after_asks_every_host() -> None:
-    assert {cell.culprit for cell in wrong(trial("after"))} == {"listener"}
-    assert len({cell.destination for cell in wrong(trial("after"))}) > 5
+    assert {cell.culprit for cell in wrong(verification("after"))} == {"listener"}
+    assert len({cell.destination for cell in wrong(verification("after"))}) > 5
 
 
 def test_another_program_on_a_declared_port_is_named_and_makes_no_stage() -> None:
-    found = wrong(trial("auto", Listener("tcp", "::", 5432, "nc")))
+    found = wrong(verification("auto", Listener("tcp", "::", 5432, "nc")))
     assert {(cell.destination, cell.port_lo, cell.culprit) for cell in found} == {("db-1", 5432, "wrong-process")}
     assert all("nc" in cell.note for cell in found)
 
 
 def test_sshd_alone_is_no_stage() -> None:
-    assert wrong(trial("auto", Listener("tcp", "0.0.0.0", 22, "sshd"))) == []
+    assert wrong(verification("auto", Listener("tcp", "0.0.0.0", 22, "sshd"))) == []
 
 
 @pytest.mark.parametrize("source", ["db-1", "cp-1"])
 def test_vrrp_that_no_row_opens_is_a_violation_of_its_own(source: str) -> None:
-    made = Fleet(reference(), first_in={"w-1": ("-p vrrp -j ACCEPT",)}).trial()
+    made = Fleet(reference(), first_in={"w-1": ("-p vrrp -j ACCEPT",)}).verification()
     [cell, *_] = [each for each in wrong(made) if each.source == source]
     assert (cell.destination, cell.protocol, cell.expected, cell.seen) == ("w-1", "vrrp", "closed", "open")
     assert (cell.verdict, cell.culprit) == ("violation", "destination-firewall")
 
 
 def test_vrrp_between_control_planes_is_open_by_their_rules() -> None:
-    found = {(cell.source, cell.destination) for cell in trial().cells if cell.protocol == "vrrp"}
+    found = {(cell.source, cell.destination) for cell in verification().cells if cell.protocol == "vrrp"}
     assert found == {("cp-1", "cp-2"), ("cp-2", "cp-1")}

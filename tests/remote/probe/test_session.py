@@ -78,7 +78,7 @@ def test_the_end_of_input_ends_a_source_that_is_firing(net: Network) -> None:
     process = agent(net, "A", "source")
     source = Source.open("A", process)
     source.arm(KEY, PLAN)
-    source.talk.tell({"do": "fire", "which": None, "rate": 1, "bits": []})
+    source.conversation.tell({"do": "fire", "which": None, "rate": 1, "bits": []})
     process.close()
     assert process.exit_code(3) == 0
 
@@ -110,7 +110,7 @@ def test_a_bad_message_is_answered_with_an_error_and_exit_code_1(net: Network, r
     session = (Witness if role == "witness" else Source).open("B", process)
     process.write(message + b"\n")
     with pytest.raises(ProtocolError, match=f"^B: the {role} agent stopped: "):
-        session.talk.hear(5, "armed")
+        session.conversation.hear(5, "armed")
     assert process.exit_code(3) == 1
 
 
