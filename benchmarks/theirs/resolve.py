@@ -16,7 +16,7 @@ def main() -> None:
     asking.settimeout(2)
     asking.connect((server, 53))
     found: dict[str, list[str]] = {name: [] for name in names}
-    numbers = {}
+    numbers: dict[int, str] = {}
     for name in names:
         for kind in (1, 28):
             numbers[len(numbers) + 1] = name

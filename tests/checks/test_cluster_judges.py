@@ -377,7 +377,12 @@ def test_another_control_plane_tells_of_the_cluster_when_the_first_is_silent() -
 
 def test_where_no_control_plane_answers_the_cluster_is_unproven_and_never_good() -> None:
     told = verdicts(without(*PLANES))
-    for place in (("w-1", "cluster/nodes"), ("controller", "cluster/version"), ("w-1", "cluster/dns")):
+    places: list[tuple[str, str]] = [
+        ("w-1", "cluster/nodes"),
+        ("controller", "cluster/version"),
+        ("w-1", "cluster/dns"),
+    ]
+    for place in places:
         assert "no route to host" in told[place].doubt or place[1] == "cluster/dns"
     assert told["controller", "cluster/workloads"].doubt
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from flows.bootstrap import NAMES
+from flows._cluster.plan import NAMES
 from tests.cluster.lab_cluster import LONG, LabCluster, wrong
 from tests.lab.driver import booted
 

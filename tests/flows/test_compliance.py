@@ -95,6 +95,7 @@ def _sarif_schema() -> jsonschema.Draft4Validator:
 
 def test_sarif_satisfies_the_schema_of_oasis() -> None:
     schema = _sarif_schema()
+    assert isinstance(schema.schema, Mapping)
     assert "docs.oasis-open.org/sarif" in schema.schema["id"]
     schema.validate(json.loads(sarif.render(document())))
 
@@ -238,9 +239,9 @@ def test_a_run_of_some_checks_or_a_refused_one_hides_nothing_of_earlier_ones(tmp
     assert before is not None
     assert (before["run"], before["trend"][0]) == ("refused", {"started": "before"})
     now = [Outcome(host, "swap/off", Status.DRIFT, "swaps") for host in ("cp-1", "w-1", "db-1")]
-    told = since(before, now)
-    assert told is not None
-    assert told["new"] == ["w-1 swap/off: swaps", "db-1 swap/off: swaps"]
+    news = since(before, now)
+    assert news is not None
+    assert news["new"] == ["w-1 swap/off: swaps", "db-1 swap/off: swaps"]
 
 
 def test_figures_are_published_of_this_run_only(tmp_path: Path) -> None:

@@ -67,7 +67,7 @@ def test_information_page_names_fields_that_exist() -> None:
     assert len(named) > 15
     schema = Settings.model_json_schema()
     for path in named:
-        place = schema
+        place: object = schema
         for word in path.split("."):
             place = _inside(schema, place, word)
             assert place is not None, path

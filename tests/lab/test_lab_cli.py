@@ -10,7 +10,7 @@ import pytest
 from lab import faults, lifecycle, plan
 from lab.cli import main
 from lab.errors import LabError
-from lab.hostfilter import Fault
+from lab.fault import Fault
 from lab.instance import VARIABLE, Instance
 
 COMMANDS = (

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import paramiko
 import pytest
+from paramiko.common import AUTH_SUCCESSFUL, OPEN_SUCCEEDED
 
 from model.errors import HostError, HostKeyChanged, HostKeyUnknown, Unreachable
 from remote.dial import connect, server_key
@@ -181,13 +182,13 @@ def test_a_greeting_is_proof_and_garbage_is_none(sshd: Sshd, fake_server: Fake, 
 
 class _LetsInAndSleeps(paramiko.ServerInterface):
     def check_auth_publickey(self, _username: str, _key: paramiko.PKey) -> int:
-        return paramiko.AUTH_SUCCESSFUL
+        return AUTH_SUCCESSFUL
 
     def get_allowed_auths(self, _username: str) -> str:
         return "publickey"
 
     def check_channel_request(self, _kind: str, _chanid: int) -> int:
-        return paramiko.OPEN_SUCCEEDED
+        return OPEN_SUCCEEDED
 
     def check_channel_exec_request(self, _channel: paramiko.Channel, _command: bytes) -> bool:
         time.sleep(SECONDS * 3)

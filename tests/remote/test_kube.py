@@ -249,7 +249,7 @@ def test_waiting_says_what_for_when_the_time_is_up(place: Place) -> None:
 
 
 def test_waiting_outlasts_an_api_that_is_away(place: Place) -> None:
-    answers = iter([(503, {}), (200, {"items": [{}]})])
+    answers: Iterator[tuple[int, dict[str, Any]]] = iter([(503, {}), (200, {"items": [{}]})])
     cluster = place.cluster(place.serve(lambda *_: next(answers)).port)
     assert cluster.wait("/api/v1/nodes", bool, "a node", 10)
 

@@ -77,8 +77,8 @@ class Node:
         self._address("pod", "up0", _POD)
         for route in (("default", "via", "10.244.3.1"), ("default", "via", "fd44::3:1")):
             _do("ip", "-n", self._spaces["pod"], "route", "add", *route)
-        for route in ("10.244.0.0/16", "10.96.0.0/12", "203.0.113.7"):
-            _do("ip", "-n", self._spaces["outside"], "route", "add", route, "via", "10.20.1.21")
+        for destination in ("10.244.0.0/16", "10.96.0.0/12", "203.0.113.7"):
+            _do("ip", "-n", self._spaces["outside"], "route", "add", destination, "via", "10.20.1.21")
         for name in ("net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding"):
             self.run("sysctl", "-qw", f"{name}=1")
         for where in ("pod", "node"):

@@ -11,6 +11,7 @@ from nornir.core.inventory import Host
 from flows._cluster.phases import members
 from model.errors import HostError
 from model.host.node import NodeFacts
+from tasks import kubeadm
 
 _UNDER_WAY = NodeFacts("started join", running=True, kubelet=False, plane=False)
 _MEMBER = NodeFacts("done join", running=False, kubelet=True, plane=True)
@@ -26,7 +27,7 @@ def done(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What was done on hosts, in order."""
     seen: list[str] = []
     for name in ("await_step", "reset"):
-        monkeypatch.setattr(members.kubeadm, name, lambda _host, name=name: seen.append(name))
+        monkeypatch.setattr(kubeadm, name, lambda _host, name=name: seen.append(name))
     return seen
 
 

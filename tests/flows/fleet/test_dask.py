@@ -51,7 +51,7 @@ def test_answers_and_failures_are_those_of_threads(site: Site) -> None:
         if host.name == "a-2":
             raise CommandFailed("a-2", ("ls",), 2, "no such file", "look there")
         if host.name == "a-3":
-            return host["nobody"]
+            return host["nobody"], None, 0
         return host.name, host.username, host["n"]
 
     spread, threads = (each(site(runner), task, names=(*NAMES, "ghost"), apart=True) for runner in (DASK, FLEET))

@@ -26,7 +26,8 @@ def _item(folder: Path, kind: str, name: str, file: str, **more: str | int) -> d
 
 def _bundle(folder: Path) -> dict[str, Any]:
     items = [_item(folder, "image", f"registry.k8s.io/{name}", f"images/{name}.tar", digest=_DIGEST) for name in IMAGES]
-    content = {"target": "/usr/local/bin/kubelet", "mode": "0755", "content_sha256": "0" * 64, "content_size": 1}
+    content: dict[str, str | int] = {"target": "/usr/local/bin/kubelet", "mode": "0755"}
+    content |= {"content_sha256": "0" * 64, "content_size": 1}
     items.append(_item(folder, "binary", "kubelet", "binaries/kubelet.gz", **content))
     packages = {"conntrack_1%3a1.4.7-1+b2_amd64.deb": "package", "Packages": "index", "Packages.gz": "index"}
     items += [

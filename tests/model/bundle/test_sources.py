@@ -16,9 +16,9 @@ from model.bundle.checksums import of
 from model.bundle.sources import load_sources
 from model.bundle.spec import compose
 from model.errors import BundleError, SchemaErrors
+from model.host import server
 from model.kubernetes import references
 from model.kubernetes.compatibility import DEBIAN
-from tasks import operating_system
 
 
 @pytest.mark.parametrize("minor", sorted(RECIPES))
@@ -37,7 +37,7 @@ def test_nothing_that_bootstrap_needs_is_left_out(minor: str, architecture: str)
     spec = compose(load_sources(SOURCES), minor, "arm64" if architecture == "arm64" else "amd64", (), "flannel")
     programs = {program.target.rpartition("/")[2] for file in spec.files for program in file.programs}
     assert set(PROGRAMS) <= programs
-    assert {*PACKAGES, *operating_system.PACKAGES, *operating_system.NODE_PACKAGES} <= set(spec.packages)
+    assert {*PACKAGES, *server.PACKAGES, *server.NODE_PACKAGES} <= set(spec.packages)
     assert {*IMAGES, "flannel"} <= {image.name.rpartition("/")[2] for image in spec.images}
     texts = [
         text for file in spec.files for text in (file.address, file.checksum, *(one.member for one in file.programs))

@@ -51,7 +51,7 @@ def _obey(desired: HostState, seen: Seen) -> Seen:
         {**seen.sysctl, **todo.sysctl},
         seen.modules | set(todo.modules),
         () if todo.swapoff else seen.swaps,
-        {name: user for name, user in (seen.users | _accounts(todo.users)).items() if name not in todo.userless},
+        {name: user for name, user in {**seen.users, **_accounts(todo.users)}.items() if name not in todo.userless},
         {**seen.folders, **{folder.path: (folder.mode, folder.owner) for folder in todo.folders}},
     )
 

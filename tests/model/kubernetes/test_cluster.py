@@ -81,7 +81,7 @@ def test_a_default_class_says_so() -> None:
 
 
 def test_pods_that_ended_for_good_are_not_waited_for() -> None:
-    pods = [
+    pods: list[dict[str, Any]] = [
         {"metadata": {"name": "job"}, "status": {"phase": "Succeeded"}},
         {"metadata": {"name": "up"}, "spec": {"nodeName": "a"}, "status": NODE["status"]},
         {"metadata": {"name": "down"}, "spec": {"nodeName": "a"}, "status": {}},

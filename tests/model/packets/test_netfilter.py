@@ -18,7 +18,7 @@ PEER, OWN = "10.20.1.12", "10.20.1.21"
 
 def packet(source: str = PEER, protocol: str = "tcp", interface: str | None = "eth0") -> Packet:
     own = OWN if "." in source else "fd20:1::21"
-    return Packet(ip_address(source), ip_address(own), protocol, interface)  # type: ignore[arg-type]
+    return Packet(ip_address(source), ip_address(own), protocol, interface)
 
 
 def ports(*intervals: tuple[int, int]) -> int:
@@ -66,7 +66,8 @@ def test_ufws_own_openings_do_not_meet_a_probe() -> None:
         assert udp.refused >> port & 1, port
 
 
-ONE_RULE = [
+OneRule = tuple[str, *tuple[tuple[int, int], ...]]
+ONE_RULE: list[OneRule] = [
     ("-A INPUT -p tcp -m tcp --dport 22 -j ACCEPT", (22, 22)),
     ("-A INPUT -p tcp -m multiport --dports 22,80:90,65535 -j ACCEPT", (22, 22), (80, 90), (65535, 65535)),
     ("-A INPUT -p tcp -m tcp --dport 0:100 -m multiport --dports 90:200 -j ACCEPT", (90, 100)),
@@ -105,7 +106,7 @@ ONE_RULE = [
 
 
 @pytest.mark.parametrize("case", ONE_RULE, ids=[case[0] for case in ONE_RULE])
-def test_one_rule_admits_exactly_the_ports_it_names(case: tuple[str, *tuple[tuple[int, int], ...]]) -> None:
+def test_one_rule_admits_exactly_the_ports_it_names(case: OneRule) -> None:
     rule, *intervals = case
     found = judged(rule)
     assert found.admitted == ports(*intervals)

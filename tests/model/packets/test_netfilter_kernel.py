@@ -127,7 +127,7 @@ def conditions(chance: random.Random, own: str, peer: str, width: int) -> list[s
 
 
 def checksum(data: bytes) -> int:
-    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
+    total: int = sum(struct.unpack(f"!{len(data) // 2}H", data))
     while total >> 16:
         total = (total & 0xFFFF) + (total >> 16)
     return ~total & 0xFFFF
@@ -154,7 +154,7 @@ def witnessed(ends: Ends, version: int, protocol: str, number: int) -> int:
         sender.sendto(segment(version, protocol, port, number), (OWN[version], 0))
     # Packets cross a veth pair within sendto; what is not in the receiver's buffer now was refused.
     receiver.setblocking(False)
-    passed = set()
+    passed: set[int] = set()
     while True:
         try:
             data = receiver.recv(2048)
@@ -177,7 +177,7 @@ def test_the_judgement_is_the_kernels(ends: Ends, version: int) -> None:
         run(*inside, f"{program}-restore", stdin=text)
         chains = parse(run(*inside, f"{program}-save", "-t", "filter"))
         for protocol in PROTOCOLS:
-            packet = Packet(ip_address(SOURCE[version]), ip_address(OWN[version]), protocol, "eth0")  # type: ignore[arg-type]
+            packet = Packet(ip_address(SOURCE[version]), ip_address(OWN[version]), protocol, "eth0")
             found = judge(chains, "INPUT", packet)
             assert found.uncertain == 0, text
             seen = witnessed(ends, version, protocol, number)

@@ -69,7 +69,7 @@ def test_a_bare_host_of_the_lab_lacks_nothing_but_what_a_container_lacks(tmp_pat
 @pytest.mark.parametrize("name", ["cp-1", "w-1"])
 def test_a_node_of_the_lab_is_no_finding(name: str, tmp_path: Path) -> None:
     runtime = {"cgroup_driver": "cgroupfs", "apparmor": False}
-    lab = {"site:features": dict.fromkeys(("turn", "livekit", "element_call"), False)}
+    lab: dict[str, object] = {"site:features": dict.fromkeys(("turn", "livekit", "element_call"), False)}
     lab |= {"site:kubernetes.cgroup_v1": True, "site:kubernetes.runtime": runtime}
     facts = golden(f"bookworm-node-{name}")
     assert facts.ours

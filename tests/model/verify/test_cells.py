@@ -12,8 +12,8 @@ from model import bits
 from model.matrix.matrix import Opening
 from model.report.report import Cell
 from model.verify.cells import cells
+from model.verify.evidence_types import Classification, Packets, PortClasses
 from model.verify.pairs import EVERY_PORT, Pair
-from model.verify.verdicts import Classification, Packets, PortClasses
 
 OPEN, CLOSED = Classification("open", "open", "ok"), Classification("closed", "closed", "ok")
 BORDER = Classification("closed", "closed", "ok", "", "stopped at the border")

@@ -231,7 +231,9 @@ def drift(perimeter: Perimeter, of: Site | None = None) -> list[str]:
     (outcome,) = perimeter_outcomes(where, perimeter, perimeter_rows(where, perimeter, ()))
     assert (outcome.host, outcome.subject) == ("router-1", "perimeter")
     assert (outcome.status is Status.DRIFT) == bool(outcome.evidence)
-    return list(outcome.evidence or ())  # type: ignore[call-overload]
+    lines = outcome.evidence or []
+    assert isinstance(lines, list)
+    return lines
 
 
 def test_a_device_configured_from_the_matrix_agrees_with_it_row_by_row(load: Load) -> None:

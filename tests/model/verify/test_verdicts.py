@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from model.matrix.matrix import Opening
 from model.packets.netfilter import ALL, RulesetVerdict
+from model.verify.evidence_types import Classification, FlowFacts, Packets, PortClasses
 from model.verify.pairs import EVERY_PORT, Pair
-from model.verify.verdicts import Classification, FlowFacts, Packets, PortClasses, contradictions, judge
+from model.verify.verdicts import contradictions, judge
 
 PORT = 100
 BIT = 1 << PORT

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from remote.amalgamate import ROOT
+from model.checkout import ROOT
 from remote.probe.agent.sockets import overrun
 from remote.probe.bundle import MODULES, argv, script
 
