@@ -1,4 +1,7 @@
-"""The whole checklist on 17 and on 100 real hosts, beside Ansible and testinfra with the same facts and judgements on the same hosts."""
+"""
+The whole checklist on 17 and on 100 real hosts, beside Ansible and testinfra with the same facts and judgements on the
+same hosts.
+"""
 
 from __future__ import annotations
 
@@ -52,7 +55,10 @@ def _beside(rounds: int) -> tuple[list[float], list[float], list[float]]:
 
 
 def _hundred(rounds: int) -> list[Used]:
-    """The ports of a hundred hosts are not proven first, which takes long: checks that go by that proof are unproven, and nothing else."""
+    """
+    The ports of a hundred hosts are not proven first, which takes long: checks that go by that proof are unproven, and
+    nothing else.
+    """
     _up("100")
     found = []
     for _ in range(rounds):

@@ -38,15 +38,14 @@ def wall(argv: Sequence[str], good: Sequence[int] = (0,), environment: Mapping[s
     """
     Run a command and return its wall time in seconds.
 
-    Raises RuntimeError with its last lines when it ends with an exit code not in `good`: a failed run is no measurement.
+    Raises RuntimeError with its last lines when it ends with an exit code not in `good`: a failed run is no
+    measurement.
     """
     return used(argv, good, environment).seconds
 
 
 def used(argv: Sequence[str], good: Sequence[int] = (0,), environment: Mapping[str, str] | None = None) -> Used:
-    """
-    Run a command and return what it took; raises as `wall` does.
-    """
+    """Run a command and return what it took; raises as `wall` does."""
     with tempfile.TemporaryFile() as said:
         started = time.monotonic()
         process = subprocess.Popen(

@@ -1,4 +1,6 @@
-"""The other side of compliance: Ansible and testinfra, installed beside us and told what must be so on the same hosts."""
+"""
+The other side of compliance: Ansible and testinfra, installed beside us and told what must be so on the same hosts.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +41,10 @@ def programs() -> Path:
 
 @contextmanager
 def told(site: Site) -> Iterator[Path]:
-    """Write an inventory, an ssh_config and what must be so on each server; connections kept open are those of this folder alone."""
+    """
+    Write an inventory, an ssh_config and what must be so on each server; connections kept open are those of this folder
+    alone.
+    """
     servers = [machine for machine in site.machines if machine.kind == "server"]
     with TemporaryDirectory(prefix="mf-") as name:
         folder = Path(name)

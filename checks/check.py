@@ -65,7 +65,8 @@ class Finding:
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """
-    What a check says: findings; else `pending` for what is not due yet, `doubt` for what nobody can tell; else all is as declared.
+    What a check says: findings; else `pending` for what is not due yet, `doubt` for what nobody can tell; else all is
+    as declared.
 
     `told` is one sentence for that last case, `seen` what was looked at (JSON): the evidence in every case.
     """
@@ -80,8 +81,8 @@ class Verdict:
 @dataclass(frozen=True)
 class DeclaredFiles:
     """
-    The site's own certificates: what they hold, or why they cannot be read. `key_fits` None: there is no key, or it is `hidden` from the
-    account that looks, for this reason.
+    The site's own certificates: what they hold, or why they cannot be read. `key_fits` None: there is no key, or it is
+    `hidden` from the account that looks, for this reason.
     """
 
     certificate: Chain | str | None = None
@@ -90,13 +91,14 @@ class DeclaredFiles:
     authorities: Mapping[str, Chain | str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class View:
     """
-    Everything that was looked at: the site, hosts that answered, the latest proof of the ports, declared files; `now` in UTC.
+    Everything that was looked at: the site, hosts that answered, the latest proof of the ports, declared files; `now`
+    in UTC.
 
-    `silent` says of each host that was asked and gave no answer why. `scheduled`: digests that the scheduled identity's files should
-    have, by path; None where nothing runs on schedule.
+    `silent` says of each host that was asked and gave no answer why. `scheduled`: digests that the scheduled identity's
+    files should have, by path; None where nothing runs on schedule.
     """
 
     site: Site
@@ -138,7 +140,8 @@ class Check:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostCheck(Check):
     """
-    A check of each host that `applies` names; `judge` is pure, and may raise `Unseen` for a part that could not be read, and `NotYet`.
+    A check of each host that `applies` names; `judge` is pure, and may raise `Unseen` for a part that could not be
+    read, and `NotYet`.
 
     `part`: what of something larger is missing with a host that is silent, such as a member.
     """

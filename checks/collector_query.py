@@ -15,9 +15,7 @@ from model.site.tls_services import tls_services
 
 
 def collector_query(site: Site, machine: Machine) -> dict[str, Any]:
-    """
-    Return the query for the collector on one host: the same for the same site.
-    """
+    """Return the query for the collector on one host: the same for the same site."""
     names = sorted({record.name for record in records(site)})
     asked: list[Any] = [str(server) for server in name_servers(site, machine)] if machine.kind == "server" else []
     return {

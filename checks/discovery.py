@@ -13,7 +13,9 @@ from checks.check import Check
 
 @cache
 def every() -> tuple[Check, ...]:
-    """Return all checks, in the order of their places in the checklist; raises ValueError where two have the same id."""
+    """
+    Return all checks, in the order of their places in the checklist; raises ValueError where two have the same id.
+    """
     modules = sorted(module.name for module in pkgutil.iter_modules(subjects.__path__))
     checks: list[Check] = []
     for name in modules:
@@ -25,7 +27,10 @@ def every() -> tuple[Check, ...]:
 
 
 def chosen(checks: Iterable[Check], ids: Iterable[str]) -> tuple[Check, ...]:
-    """Return the checks of these ids; a subject alone (`firewall`) stands for all of it. Raises KeyError for a word that names none."""
+    """
+    Return the checks of these ids; a subject alone (`firewall`) stands for all of it. Raises KeyError for a word that
+    names none.
+    """
     wanted = tuple(ids)
     known = tuple(checks)
     for word in wanted:

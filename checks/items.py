@@ -35,10 +35,11 @@ class _File(Declared):
     sections: tuple[_Section, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Item:
     """
-    One item: `checks` that all must be good, or the function (`who`) that ticks it, or the component (`later`) that brings it.
+    One item: `checks` that all must be good, or the function (`who`) that ticks it, or the component (`later`) that
+    brings it.
 
     `where` is where a person's tick is recorded.
     """
@@ -106,12 +107,12 @@ def _item(section: _Section, number: int, entry: _Entry) -> Item:
     if len(said) != 1:
         raise ValueError(f"line {entry.line}: exactly one of checks, who and later")
     return Item(
-        f"{section.key}-{number}",
-        section.title,
-        entry.line,
-        entry.title,
-        said[0],
-        entry.checks or (),
-        entry.who or "",
-        entry.later or "",
+        id=f"{section.key}-{number}",
+        section=section.title,
+        line=entry.line,
+        title=entry.title,
+        kind=said[0],
+        checks=entry.checks or (),
+        who=entry.who or "",
+        later=entry.later or "",
     )

@@ -37,7 +37,16 @@ def main(
 ) -> int:
     sudo.take_password(ask_sudo_password, sudo_password_fd)
     chosen = choose(first, last, only)
-    options = flags.Options(inventory, limit, dry_run, json, yes, verbose, quiet, no_color)
+    options = flags.Options(
+        inventory=inventory,
+        limit=limit,
+        dry_run=dry_run,
+        json=json,
+        yes=yes,
+        verbose=verbose,
+        quiet=quiet,
+        no_color=no_color,
+    )
 
     def body(context: Context) -> FlowResult:
         return bootstrap(context, chosen, purge=purge)

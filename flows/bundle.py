@@ -84,10 +84,11 @@ def download(
     quiet: flags.Quiet = False,
     no_color: flags.NoColor = False,
 ) -> int:
-    """Fetch programs, images, packages and manifests from their publishers; each is compared with what its publisher says of it.
+    """Fetch programs, images, packages and manifests from their publishers; each is compared with what its publisher
+    says of it.
 
-    Needs apt and gpgv, no root, and no host of the site. What is finished is never fetched twice: after a failure, run it again.
-    The proxy is that of HTTPS_PROXY, HTTP_PROXY and NO_PROXY; trusted authorities are those of this machine.
+    Needs apt and gpgv, no root, and no host of the site. What is finished is never fetched twice: after a failure, run
+    it again. The proxy is that of HTTPS_PROXY, HTTP_PROXY and NO_PROXY; trusted authorities are those of this machine.
     bundle.json is written last.
 
     Example: python -m flows.bundle download --output bundle --kubernetes 1.36 --suite bookworm --cni calico
@@ -136,7 +137,7 @@ def _wished(run: Download) -> Outcome:
         return Outcome(CONTROLLER, "download", Status.OK, "everything is here")
     size = display.readable(sum(part.size or 0 for part in missing))
     told = f"would fetch {counted(len(missing), 'thing')}, {size} as far as their publishers say"
-    return Outcome(CONTROLLER, "download", Status.DRIFT, told, "run it without --dry-run")
+    return Outcome(CONTROLLER, "download", Status.DRIFT, told, next="run it without --dry-run")
 
 
 def _network(name: str) -> Literal["flannel", "calico"]:
@@ -154,7 +155,8 @@ def verify(
     quiet: flags.Quiet = False,
     no_color: flags.NoColor = False,
 ) -> int:
-    """Read every byte of a bundle again: sizes, sha256, what is inside programs and images, nothing extra, nothing missing.
+    """Read every byte of a bundle again: sizes, sha256, what is inside programs and images, nothing extra, nothing
+    missing.
 
     Example: python -m flows.bundle verify bundle
     """

@@ -42,7 +42,16 @@ def main(
     no_color: flags.NoColor = False,
 ) -> int:
     sudo.take_password(ask_sudo_password, sudo_password_fd)
-    options = flags.Options(inventory, limit, dry_run, json, yes, verbose, quiet, no_color)
+    options = flags.Options(
+        inventory=inventory,
+        limit=limit,
+        dry_run=dry_run,
+        json=json,
+        yes=yes,
+        verbose=verbose,
+        quiet=quiet,
+        no_color=no_color,
+    )
     return run_flow("certificates", options, status if action == "status" else renew, changes=action == "renew")
 
 

@@ -71,12 +71,14 @@ def main(
     """
     Look at every host once, judge every check of the checklist, and tell of each item what answers for it.
 
-    Nothing is changed on any host, unless --fix asks the flows that own the drift to mend it. With --check, --phase or --severity only
-    those checks are judged, and items are not told.
+    Nothing is changed on any host, unless --fix asks the flows that own the drift to mend it. With --check, --phase or
+    --severity only those checks are judged, and items are not told.
 
     Example: python -m flows.compliance --check firewall --limit db-1
     """
-    options = flags.Options(inventory, limit, json=json, yes=yes, verbose=verbose, quiet=quiet, no_color=no_color)
+    options = flags.Options(
+        inventory=inventory, limit=limit, json=json, yes=yes, verbose=verbose, quiet=quiet, no_color=no_color
+    )
     checks = _selected(check or [], phase, severity)
     if explained is not None:
         return explain(options, explained)

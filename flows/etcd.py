@@ -57,7 +57,16 @@ def main(
         raise SelectionError("`restore` needs a snapshot" if name is None else f"`{action}` takes no snapshot")
     if output is not None and action != "snapshot":
         raise SelectionError("--output goes with `snapshot`")
-    options = flags.Options(inventory, limit, dry_run, json, yes, verbose, quiet, no_color)
+    options = flags.Options(
+        inventory=inventory,
+        limit=limit,
+        dry_run=dry_run,
+        json=json,
+        yes=yes,
+        verbose=verbose,
+        quiet=quiet,
+        no_color=no_color,
+    )
 
     def body(context: Context) -> FlowResult:
         if action == "status":

@@ -60,7 +60,16 @@ def main(
             "`restore` needs the names of hosts" if not named else f"`{action}` takes hosts by --limit"
         )
     expression = ",".join(named) if named else limit
-    options = flags.Options(inventory, expression, dry_run, json, yes, verbose, quiet, no_color)
+    options = flags.Options(
+        inventory=inventory,
+        limit=expression,
+        dry_run=dry_run,
+        json=json,
+        yes=yes,
+        verbose=verbose,
+        quiet=quiet,
+        no_color=no_color,
+    )
     work = {"apply": lambda context: apply_firewall(context, purge=purge, hold=hold), "adopt": take_over}
     body = work.get(action, lambda context: restore(context, hold))
     return run_flow("firewall", options, body, changes=True)

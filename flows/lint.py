@@ -40,7 +40,16 @@ def main(
     quiet: flags.Quiet = False,
     no_color: flags.NoColor = False,
 ) -> int:
-    options = flags.Options(inventory, limit, dry_run, json, yes, verbose, quiet, no_color)
+    options = flags.Options(
+        inventory=inventory,
+        limit=limit,
+        dry_run=dry_run,
+        json=json,
+        yes=yes,
+        verbose=verbose,
+        quiet=quiet,
+        no_color=no_color,
+    )
     if rules:
         Screen(options).lines([Line(f"{rule.name:<24}{rule.severity:<9}{rule.why}") for rule in lint.RULES])
         return GOOD
@@ -59,10 +68,10 @@ def _examine(context: Context) -> FlowResult:
     if lapsed:
         step = "repair what they cover and remove them, or have their owners renew them"
         message = f"{lapsed} waivers have lapsed" if lapsed > 1 else "a waiver has lapsed"
-        outcomes.append(Outcome(CONTROLLER, "waivers", Status.DRIFT, message, step))
+        outcomes.append(Outcome(CONTROLLER, "waivers", Status.DRIFT, message, next=step))
     if errors:
         message = f"{errors} errors" if errors > 1 else "one error"
-        outcomes.append(Outcome(CONTROLLER, SUBJECT, Status.FAILED, message, "correct what `findings` lists"))
+        outcomes.append(Outcome(CONTROLLER, SUBJECT, Status.FAILED, message, next="correct what `findings` lists"))
     else:
         message = f"{len(lint.RULES)} rules find no error"
         outcomes.append(Outcome(CONTROLLER, SUBJECT, Status.OK, message))

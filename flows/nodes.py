@@ -58,7 +58,16 @@ def main(
         raise SelectionError("a host is named twice")
     if action == "replace" and len(hosts) != 2:
         raise SelectionError("`replace` takes two hosts: the old one and the new one")
-    options = flags.Options(inventory, ",".join(hosts), dry_run, json, yes, verbose, quiet, no_color)
+    options = flags.Options(
+        inventory=inventory,
+        limit=",".join(hosts),
+        dry_run=dry_run,
+        json=json,
+        yes=yes,
+        verbose=verbose,
+        quiet=quiet,
+        no_color=no_color,
+    )
 
     def body(context: Context) -> FlowResult:
         if set(context.hosts) != set(hosts):

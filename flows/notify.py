@@ -37,7 +37,16 @@ def main(
     quiet: flags.Quiet = False,
     no_color: flags.NoColor = False,
 ) -> int:
-    options = flags.Options(inventory, None, dry_run, json, False, verbose, quiet, no_color)
+    options = flags.Options(
+        inventory=inventory,
+        limit=None,
+        dry_run=dry_run,
+        json=json,
+        yes=False,
+        verbose=verbose,
+        quiet=quiet,
+        no_color=no_color,
+    )
     return run_flow("notify", options, try_out if trial else notify)
 
 

@@ -55,7 +55,7 @@ def show(
     no_color: NoColor = False,
 ) -> int:
     """Show a report; the exit code is 0, whatever the report's own was."""
-    options = Options(inventory, json=json, verbose=verbose, quiet=quiet, no_color=no_color)
+    options = Options(inventory=inventory, json=json, verbose=verbose, quiet=quiet, no_color=no_color)
     return _guarded(options, lambda screen: _show(options, which, render, screen))
 
 
@@ -69,7 +69,7 @@ def diff(
     no_color: NoColor = False,
 ) -> int:
     """Say what is new, gone or changed from A to B; exit code 0 when nothing is, 2 otherwise."""
-    options = Options(inventory, json=json, quiet=quiet, no_color=no_color)
+    options = Options(inventory=inventory, json=json, quiet=quiet, no_color=no_color)
     return _guarded(options, lambda screen: _diff(options, before, after, screen))
 
 
@@ -82,7 +82,7 @@ def history(
     no_color: NoColor = False,
 ) -> int:
     """Say what every kept run of `flows.compliance` found of one check, oldest first."""
-    options = Options(inventory, json=json, quiet=quiet, no_color=no_color)
+    options = Options(inventory=inventory, json=json, quiet=quiet, no_color=no_color)
     return _guarded(options, lambda screen: _history(options, check, screen))
 
 

@@ -48,7 +48,16 @@ def main(
     no_color: flags.NoColor = False,
 ) -> int:
     sudo.take_password(ask_sudo_password, sudo_password_fd)
-    options = flags.Options(inventory, limit, dry_run, json, yes, verbose, quiet, no_color)
+    options = flags.Options(
+        inventory=inventory,
+        limit=limit,
+        dry_run=dry_run,
+        json=json,
+        yes=yes,
+        verbose=verbose,
+        quiet=quiet,
+        no_color=no_color,
+    )
     return run_flow("schedule", options, _ACTIONS[action], changes=action != "status")
 
 

@@ -177,7 +177,8 @@ def schema(file: Which = None) -> int:
 
 @app.command()
 def request(inventory: flags.Inventory = flags.DEFAULT_INVENTORY, output: Into = None) -> int:
-    """Write the request to the organisation's firewall team: only what crosses the perimeter or from one network into another.
+    """Write the request to the organisation's firewall team: only what crosses the perimeter or from one network into
+    another.
 
     Example: python -m flows.site request --inventory site --output site
     """

@@ -95,7 +95,16 @@ def main(
     quiet: flags.Quiet = False,
     no_color: flags.NoColor = False,
 ) -> int:
-    options = flags.Options(inventory, limit, dry_run, json, yes, verbose, quiet, no_color)
+    options = flags.Options(
+        inventory=inventory,
+        limit=limit,
+        dry_run=dry_run,
+        json=json,
+        yes=yes,
+        verbose=verbose,
+        quiet=quiet,
+        no_color=no_color,
+    )
     replaced = frozenset(replace or ())
     return run_flow("trust", options, lambda context: _trust(context, replaced), changes=True)
 
@@ -148,11 +157,11 @@ def _outcome(name: str, answer: Presented | HostFailure, wanted: bool, consent: 
         return Outcome(name, SUBJECT, Status.OK, f"presents the recorded key {shown}", evidence=answer.evidence())
     if not wanted:
         error = changed(answer.way, answer.recorded, answer.key)
-        return Outcome(name, SUBJECT, Status.FAILED, error.message, error.next_step, answer.evidence())
+        return Outcome(name, SUBJECT, Status.FAILED, error.message, next=error.next_step, evidence=answer.evidence())
     if consent is Consent.GIVEN:
         return Outcome(name, SUBJECT, Status.CHANGED, f"recorded {shown}", evidence=answer.evidence())
     step = _STEPS[consent]
-    return Outcome(name, SUBJECT, Status.DRIFT, f"{shown} is not recorded", step, answer.evidence())
+    return Outcome(name, SUBJECT, Status.DRIFT, f"{shown} is not recorded", next=step, evidence=answer.evidence())
 
 
 if __name__ == "__main__":

@@ -72,13 +72,22 @@ def main(
     """
     Prove with witnessed packets that every port is open or closed as the port matrix declares.
 
-    Every host fires tagged probes at every other; every host records which arrived and which passed its firewall. A port is closed
-    only when that was seen. Nothing is written on any host, no connection is ever completed.
+    Every host fires tagged probes at every other; every host records which arrived and which passed its firewall. A
+    port is closed only when that was seen. Nothing is written on any host, no connection is ever completed.
 
     Example: python -m flows.verify_ports --destination db-1 --ports 5432/tcp
     """
     sudo.take_password(ask_sudo_password, sudo_password_fd)
-    options = flags.Options(inventory, limit, dry_run, json, yes, verbose, quiet, no_color)
+    options = flags.Options(
+        inventory=inventory,
+        limit=limit,
+        dry_run=dry_run,
+        json=json,
+        yes=yes,
+        verbose=verbose,
+        quiet=quiet,
+        no_color=no_color,
+    )
 
     def body(context: Context) -> FlowResult:
         from flows._compliance.kept import prune
@@ -88,7 +97,15 @@ def main(
         from flows._ports.verification import verify
         from flows._schedule.identity import assume, setting_of
 
-        probe_options = ProbeOptions(depth, stage, _planes(plane), rate, source, destination, _ports(ports))
+        probe_options = ProbeOptions(
+            depth=depth,
+            stage=stage,
+            planes=_planes(plane),
+            rate=rate,
+            source=source,
+            destination=destination,
+            only=_ports(ports),
+        )
         nr = open_inventory(options.inventory)
         try:
             if scheduled:

@@ -67,7 +67,10 @@ def processes(name: str) -> frozenset[int]:
 
 
 def leave(name: str) -> None:
-    """Take this process out of the group of this name, as when a host that asked for its reboot is booted by its supervisor."""
+    """
+    Take this process out of the group of this name, as when a host that asked for its reboot is booted by its
+    supervisor.
+    """
     if os.getpid() in processes(name):
         for top in hierarchies():
             (top / "cgroup.procs").write_text("0")

@@ -17,7 +17,8 @@ from lab.instance import CHECKOUT, VARIABLE, Instance
 from lab.readiness import Boot
 from lab.topology import LabHost
 
-# systemd-nspawn ends with 133 when its host asked for a reboot: it comes back as after `lab reboot`, its kernel's rules gone.
+# systemd-nspawn ends with 133 when its host asked for a reboot: it comes back as after `lab reboot`, its kernel's rules
+# gone.
 _SUPERVISOR = """
 restart=$1; shift
 "$@"

@@ -26,7 +26,10 @@ def run(instance: Instance, argv: Sequence[str]) -> NoReturn:
 
 
 def shell(instance: Instance, host: str, argv: Sequence[str]) -> NoReturn:
-    """Become the command, as root on a host, with no more power over the machine than its services have; without one, a shell."""
+    """
+    Become the command, as root on a host, with no more power over the machine than its services have; without one, a
+    shell.
+    """
     own = {name: os.environ[name] for name in ("TERM", "LANG") if name in os.environ}
     environment = {**own, "PATH": _HOST_PATH, "HOME": "/root", "USER": "root", "LOGNAME": "root", "SHELL": "/bin/bash"}
     command = entrance(instance, host, argv or ("/bin/bash", "-l"))

@@ -16,8 +16,8 @@ from lab.topology import LabHost
 
 _COPIED = ("groups.yaml", "ports.yaml")
 _CALL_FEATURES = ("turn", "turn_dtls", "livekit", "element_call")
-# What containers on the machine's kernel cannot do as servers can: control groups as the machine has them, no AppArmor, no lowering of
-# OOM scores; and no host sets the machine's clock.
+# What containers on the machine's kernel cannot do as servers can: control groups as the machine has them, no AppArmor,
+# no lowering of OOM scores; and no host sets the machine's clock.
 _RUNTIME = {"cgroup_driver": "cgroupfs", "apparmor": False, "lower_oom_scores": False}
 _KUBERNETES = {"bundle": str(BUNDLE), "runtime": _RUNTIME, "cgroup_v1": True, "accepted_errors": ["SystemVerification"]}
 _SERVERS = {"time_options": ["-x"], "administrators": ["deploy"]}
@@ -114,7 +114,10 @@ def _texts(instance: Instance, name: str, hosts: Sequence[LabHost], user: str) -
 
 
 def fitted(settings: dict[str, Any], name: str, hosts: Sequence[LabHost]) -> dict[str, Any]:
-    """Return the reference site's settings, less what a lab of these hosts has nobody for, and with what its hosts are not able to do."""
+    """
+    Return the reference site's settings, less what a lab of these hosts has nobody for, and with what its hosts are not
+    able to do.
+    """
     names = {host.name for host in hosts}
     roles = {role for host in hosts for role in host.roles}
     external = {key: value for key, value in settings["external"].items() if names.issuperset(value["targets"])}

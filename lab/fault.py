@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """One thing broken on purpose. `ports` is one number or `lo-hi`; protocol and ports are empty where the kind has none."""
+    """
+    One thing broken on purpose. `ports` is one number or `lo-hi`; protocol and ports are empty where the kind has none.
+    """
 
     id: str
     kind: str

@@ -38,7 +38,14 @@ def cause(instance: Instance, plan: Plan, order: Order) -> Fault:
         raise LabError(f"{order.kind} needs --port, as in --port 5432/tcp")
     if order.kind == "reject-rst" and protocol != "tcp":
         raise LabError("reject-rst answers with a TCP reset: --port .../tcp")
-    fault = Fault(_next(instance), order.kind, at.name, source.name if source else "", protocol, ports)
+    fault = Fault(
+        id=_next(instance),
+        kind=order.kind,
+        at=at.name,
+        source=source.name if source else "",
+        protocol=protocol,
+        ports=ports,
+    )
     _save(instance, fault)
     kind.cause(instance, plan, fault)
     return fault

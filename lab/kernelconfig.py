@@ -1,4 +1,7 @@
-"""Which kernel modules does this machine's kernel have built in? Its hosts are told, for they have no modules of their own."""
+"""
+Which kernel modules does this machine's kernel have built in? Its hosts are told, for they have no modules of their
+own.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +39,10 @@ _MODULES = {
 
 
 def built_in() -> str:
-    """Return a `modules.builtin` for the running kernel, of what nodes ask for; empty where its configuration is not to be had."""
+    """
+    Return a `modules.builtin` for the running kernel, of what nodes ask for; empty where its configuration is not to be
+    had.
+    """
     return listing(_configuration().splitlines())
 
 

@@ -91,7 +91,9 @@ def _trim(recipe: Recipe, root: Path) -> None:
 
 @contextmanager
 def layer(draft: Path, name: str, lower: str) -> Iterator[Path]:
-    """Mount what becomes the draft's folder `name` over finished layers; until the block ends its programs may be run."""
+    """
+    Mount what becomes the draft's folder `name` over finished layers; until the block ends its programs may be run.
+    """
     root, work = draft / "root", draft / "work" / name
     for folder in (root, work, draft / name):
         folder.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,6 @@
-"""How are the lab's networks made? One namespace without any way out holds the bridges; every host has one of its own."""
+"""
+How are the lab's networks made? One namespace without any way out holds the bridges; every host has one of its own.
+"""
 
 from __future__ import annotations
 

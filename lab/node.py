@@ -1,4 +1,7 @@
-"""What makes a server of the site able to run containers and Kubernetes, and keeps it from changing the machine it runs on?"""
+"""
+What makes a server of the site able to run containers and Kubernetes, and keeps it from changing the machine it runs
+on?
+"""
 
 from __future__ import annotations
 
@@ -11,8 +14,9 @@ from lab import kernelconfig
 # containerd's snapshots are overlays, which cannot lie on another overlay; and images are large.
 _PLAIN = ("var/lib/containerd", "var/lib/kubelet", "var/lib/etcd")
 
-# The machine's own settings that a server may want to set: each host has a file of its own over them, of this content at boot, or as
-# the machine has it. What belongs to a network namespace is a host's own anyway; every other setting of the machine's is read-only.
+# The machine's own settings that a server may want to set: each host has a file of its own over them, of this content
+# at boot, or as the machine has it. What belongs to a network namespace is a host's own anyway; every other setting of
+# the machine's is read-only.
 _OWN = {
     "vm/overcommit_memory": "0",
     "vm/panic_on_oom": "0",
@@ -56,7 +60,8 @@ RemainAfterExit=yes
 ExecStart=/bin/sh /{_EARLY}
 """
 
-# systemd-sysctl writes over a setting's beginning, as suits the kernel's files; of an ordinary file the old one's end would stay.
+# systemd-sysctl writes over a setting's beginning, as suits the kernel's files; of an ordinary file the old one's end
+# would stay.
 _SYSCTL_UNIT = f"""\
 [Service]
 ExecStartPost=/bin/sh /{_FIRST_LINES}

@@ -16,10 +16,11 @@ Say = Callable[[str], None]
 
 def ensure(folder: Path, build: Callable[[Path], None], say: Say) -> Path:
     """
-    Return the folder, building it first if this machine has none: `build` fills a draft, which then takes the folder's name.
+    Return the folder, building it first if this machine has none: `build` fills a draft, which then takes the folder's
+    name.
 
-    Only one process builds among the folder's neighbours. A build that was cut short leaves a draft, whose name begins with a dot;
-    the next build removes it.
+    Only one process builds among the folder's neighbours. A build that was cut short leaves a draft, whose name begins
+    with a dot; the next build removes it.
     """
     if folder.is_dir():
         return folder

@@ -38,6 +38,8 @@ def check(compiler: bool = False) -> None:
 
 
 def absent(path: str, more: Mapping[str, str] = MappingProxyType({})) -> tuple[str, ...]:
-    """Return the Debian packages whose programs are not found on the search path; `more` are further programs to look for."""
+    """
+    Return the Debian packages whose programs are not found on the search path; `more` are further programs to look for.
+    """
     wanted = {**_PACKAGES, **more}
     return tuple(sorted({package for program, package in wanted.items() if shutil.which(program, path=path) is None}))

@@ -1,4 +1,6 @@
-"""Which processes belong to a lab, and how are they ended? By what the kernel says of them, never by a file of ours alone."""
+"""
+Which processes belong to a lab, and how are they ended? By what the kernel says of them, never by a file of ours alone.
+"""
 
 from __future__ import annotations
 
@@ -94,7 +96,8 @@ def await_reaped(pids: Iterable[int], seconds: float = 3) -> None:
     """
     Wait until ended processes have left the process table, for `seconds` at most.
 
-    Orphans are the machine's first process's to reap, which some do by the second; a listing right after should not show them.
+    Orphans are the machine's first process's to reap, which some do by the second; a listing right after should not
+    show them.
     """
     deadline, left = time.monotonic() + seconds, set(pids)
     while (left := {pid for pid in left if _is_zombie(pid)}) and time.monotonic() < deadline:

@@ -24,9 +24,7 @@ class Root:
 
 
 def ensure(recipe: Recipe, say: Callable[[str], None]) -> Root:
-    """
-    Return the recipe's root, building it first if this machine has none.
-    """
+    """Return the recipe's root, building it first if this machine has none."""
 
     def build(draft: Path) -> None:
         source = archive.configured()

@@ -22,7 +22,9 @@ _ALLOW, _REFUSE = 0x7FFF0000, 0x00050000 | errno.EPERM
 
 
 def program() -> bytes:
-    """Return the filter, as seccomp(2) has it: each call in the table ends with EPERM, every other one is let through."""
+    """
+    Return the filter, as seccomp(2) has it: each call in the table ends with EPERM, every other one is let through.
+    """
     lines = [(_LOAD, 0, 0, _ARCHITECTURE)]
     for architecture, numbers in _CALLS.items():
         # Past this architecture's block: the number's load, its comparisons, allow and refuse.
@@ -46,7 +48,8 @@ class _Program(ctypes.Structure):
 
 def forbid() -> None:
     """
-    Take it from this process, and from all that come from it, for good: the clock's capability at the next exec, the calls at once.
+    Take it from this process, and from all that come from it, for good: the clock's capability at the next exec, the
+    calls at once.
 
     Raises OSError when the kernel does not do so.
     """

@@ -1,4 +1,6 @@
-"""What does the router serve: names in two views, time, and packages? Files for its disk, from the site the lab emits."""
+"""
+What does the router serve: names in two views, time, and packages? Files for its disk, from the site the lab emits.
+"""
 
 from __future__ import annotations
 

@@ -13,8 +13,8 @@ from typing import Any
 from lab import mounts
 from lab.instance import NAMESPACES, STATE
 
-# The neighbour tables, inotify instances, processes and keys of all hosts together count against the machine's own limits. A host's
-# limit of connections is the machine's, whatever its own file says.
+# The neighbour tables, inotify instances, processes and keys of all hosts together count against the machine's own
+# limits. A host's limit of connections is the machine's, whatever its own file says.
 NEEDED = {
     "net/ipv4/neigh/default/gc_thresh1": 8192,
     "net/ipv4/neigh/default/gc_thresh2": 32768,
@@ -34,7 +34,10 @@ _RECORD = STATE / "machine.json"
 
 
 def raise_limits(user: str) -> None:
-    """Raise what is too low for many hosts, having written down what it was before the first lab; `user` is the lab that needs it."""
+    """
+    Raise what is too low for many hosts, having written down what it was before the first lab; `user` is the lab that
+    needs it.
+    """
     with _record() as record:
         record.setdefault("users", [])
         record.setdefault("before", {})

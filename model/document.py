@@ -87,9 +87,7 @@ def read(path: Path) -> object:
 
 
 def parse(text: str) -> object:
-    """
-    Return the one document of a text; None for an empty one.
-    """
+    """Return the one document of a text; None for an empty one."""
     try:
         _measure(text)
         return _UniqueKeys(text).get_single_data()
@@ -108,7 +106,8 @@ def parse(text: str) -> object:
 
 def _measure(text: str) -> None:
     """
-    Refuse what would grow or nest beyond measure, before anything is built from it: aliases count as what they stand for.
+    Refuse what would grow or nest beyond measure, before anything is built from it: aliases count as what they stand
+    for.
     """
     sizes: dict[str, int] = {}
     open_nodes: list[tuple[str | None, int]] = []

@@ -32,7 +32,9 @@ from dataclasses import dataclass
 class FleetError(Exception):
     """A failure this project foresees; its text says what, where and what next."""
 
-    next_step: str = ""
+    def __init__(self, message: str = "", next_step: str = "") -> None:
+        super().__init__(message)
+        self.next_step = next_step
 
     def __reduce__(self) -> tuple[object, ...]:
         """Travel between processes as it is, whatever it was made of."""
@@ -70,8 +72,7 @@ class SchemaErrors(SiteError):
 
     def __init__(self, errors: Sequence[FieldError], next_step: str = "") -> None:
         self.errors = tuple(errors)
-        super().__init__("\n".join(str(error) for error in self.errors))
-        self.next_step = next_step
+        super().__init__("\n".join(str(error) for error in self.errors), next_step)
 
 
 class SelectionError(SiteError):
@@ -80,10 +81,6 @@ class SelectionError(SiteError):
 
 class BundleError(SiteError):
     """An offline bundle is not whole, or lacks what is asked of it; nothing was connected to."""
-
-    def __init__(self, message: str, next_step: str = "") -> None:
-        super().__init__(message)
-        self.next_step = next_step
 
 
 class PlanRefused(FleetError):
@@ -97,10 +94,6 @@ class LockHeld(FleetError):
 class SourceUnreachable(FleetError):
     """A publisher's server gives no answer, or breaks off again and again."""
 
-    def __init__(self, message: str, next_step: str = "") -> None:
-        super().__init__(message)
-        self.next_step = next_step
-
 
 class NotToldError(FleetError):
     """Somebody could not be told; what was found is in the report all the same."""
@@ -110,10 +103,9 @@ class HostError(FleetError):
     """Something is wrong with one host; the others go on."""
 
     def __init__(self, host: str, message: str, next_step: str = "") -> None:
-        super().__init__(f"{host}: {message}")
+        super().__init__(f"{host}: {message}", next_step)
         self.host = host
         self.message = message
-        self.next_step = next_step
 
 
 class Unreachable(HostError):

@@ -1,4 +1,7 @@
-"""How do modules of this project become one program that a host's own Python runs, the same byte for byte wherever it is made?"""
+"""
+How do modules of this project become one program that a host's own Python runs, the same byte for byte wherever it is
+made?
+"""
 
 from __future__ import annotations
 
@@ -41,8 +44,8 @@ def program(what: str, names: Sequence[str], start: str) -> str:
     """
     Return the text of the whole program, as it can lie on a host as one file.
 
-    `names` are modules in the order of their imports: each only needs those before it. `start` is the line that begins the work, `what`
-    says to who reads the file what it is.
+    `names` are modules in the order of their imports: each only needs those before it. `start` is the line that begins
+    the work, `what` says to who reads the file what it is.
     """
     modules = [(name, (ROOT / (name.replace(".", "/") + ".py")).read_text("utf-8")) for name in names]
     return _PROGRAM.format(what=what, modules=modules, start=start)
@@ -50,7 +53,8 @@ def program(what: str, names: Sequence[str], start: str) -> str:
 
 def argv(name: str) -> tuple[str, ...]:
     """
-    Return the command that becomes a program once its `script` is written to it; `name` shows in the host's list of processes.
+    Return the command that becomes a program once its `script` is written to it; `name` shows in the host's list of
+    processes.
 
     `-I -S`: nothing of the login user's folders or environment is imported.
     """

@@ -61,7 +61,9 @@ class Answer:
 
     @property
     def passing(self) -> bool:
-        """Return whether the server only could not serve just then: overloaded, starting, or its etcd elects a leader."""
+        """
+        Return whether the server only could not serve just then: overloaded, starting, or its etcd elects a leader.
+        """
         return self.status in (429, 502, 503, 504) or (self.status == 500 and b"etcdserver: " in self.body)
 
 
@@ -91,9 +93,7 @@ class ApiEndpoint:
         self._pool: HTTPSConnectionPool | None = None
 
     def ask(self, request: Request) -> Answer:
-        """
-        Send a request and return its answer, whatever its status. Raises `Broken`.
-        """
+        """Send a request and return its answer, whatever its status. Raises `Broken`."""
         client = self._opened()
         from kubernetes.client import ApiException
         from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError

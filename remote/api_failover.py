@@ -24,8 +24,8 @@ class ApiFailover:
     """
     Ways in the order they are asked in; one that fails is asked last from then on.
 
-    All are tried again until `patience` seconds have passed. A request that may have been carried out is only repeated where that
-    does no harm.
+    All are tried again until `patience` seconds have passed. A request that may have been carried out is only repeated
+    where that does no harm.
     """
 
     def __init__(self, ways: Sequence[ApiEndpoint], patience: float) -> None:
@@ -41,9 +41,7 @@ class ApiFailover:
         return self._ways[0].name
 
     def ask(self, request: Request, patience: float | None = None) -> Answer:
-        """
-        Return a good answer; raises what another one means, and `ApiUnreachable`.
-        """
+        """Return a good answer; raises what another one means, and `ApiUnreachable`."""
         answer = self.answer(request, patience)
         if answer.status < 300:
             return answer
@@ -96,7 +94,10 @@ class ApiFailover:
 
 
 def _is_ready(way: ApiEndpoint) -> bool:
-    """Return whether a server's refusals count: a starting one refuses even an administrator, until it read the roles. Raises `Broken`."""
+    """
+    Return whether a server's refusals count: a starting one refuses even an administrator, until it read the roles.
+    Raises `Broken`.
+    """
     return way.ask(_READY).status == 200
 
 

@@ -45,7 +45,8 @@ def open_channel(host: str, opened: HostSession, seconds: float) -> Channel:
 
 def begin(host: str, channel: Channel, argv: Sequence[str], elevation: Elevation, deadline: float) -> Pipe:
     """
-    Start a command on a new channel; `deadline` is monotonic. Raises `CommandTimeout`, `RootRefused` when sudo refuses, `Unreachable`.
+    Start a command on a new channel; `deadline` is monotonic. Raises `CommandTimeout`, `RootRefused` when sudo refuses,
+    `Unreachable`.
     """
     from remote.channel import Pipe
 
@@ -61,9 +62,7 @@ def begin(host: str, channel: Channel, argv: Sequence[str], elevation: Elevation
 
 
 def sudo_ran(host: str, argv: Sequence[str], exit_code: int, stderr: bytes) -> None:
-    """
-    Tell sudo's own failure from the command's exit code; raises `RootRefused`.
-    """
+    """Tell sudo's own failure from the command's exit code; raises `RootRefused`."""
     missing = exit_code == 127 and b"sudo" in stderr and stderr.startswith(b"env: ")
     if missing or (exit_code == 1 and stderr.startswith(b"sudo: ")):
         help_ = "log in as root, or install sudo" if missing else SUDO_HELP
@@ -77,9 +76,7 @@ def first_lines(text: bytes) -> str:
 
 
 def execute(host: str, channel: Channel, line: str, argv: Sequence[str], deadline: float) -> None:
-    """
-    Start a command line on a channel; `deadline` is monotonic. Raises `CommandTimeout`, `Unreachable`.
-    """
+    """Start a command line on a channel; `deadline` is monotonic. Raises `CommandTimeout`, `Unreachable`."""
     from paramiko import SSHException
 
     left = max(0.1, deadline - time.monotonic())

@@ -69,9 +69,7 @@ def server_key(route: Route) -> paramiko.PKey:
 
 
 def transport_of(client: paramiko.SSHClient) -> paramiko.Transport:
-    """
-    Return a client's transport; raises `paramiko.SSHException` when it was closed.
-    """
+    """Return a client's transport; raises `paramiko.SSHException` when it was closed."""
     transport = client.get_transport()
     if transport is None:
         raise paramiko.SSHException("the connection is closed")
@@ -153,7 +151,8 @@ def _authenticate(client: paramiko.SSHClient, route: Route, stream: ByteStream, 
 @contextmanager
 def _bounded(route: Route) -> Iterator[ByteStream]:
     """
-    Draw a line that is cut after the route's seconds, whatever the other end does; say in the project's words what failed.
+    Draw a line that is cut after the route's seconds, whatever the other end does; say in the project's words what
+    failed.
     """
     started = time.monotonic()
     stream = open_stream(route)

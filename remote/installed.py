@@ -15,7 +15,10 @@ _MARK = "installed_programs"
 
 
 def assume(host: Host, user: str, key: Path) -> None:
-    """Reach the host as the scheduled identity from now on: by its key and no other, and with nothing but the programs that lie there."""
+    """
+    Reach the host as the scheduled identity from now on: by its key and no other, and with nothing but the programs
+    that lie there.
+    """
     from nornir.core.inventory import ConnectionOptions
 
     said = host.get_connection_parameters(CONNECTION)

@@ -14,9 +14,7 @@ from paramiko import HostKeys, PKey
 
 
 def recorded(path: Path, known_as: str) -> tuple[PKey, ...]:
-    """
-    Return the keys that a known_hosts file keeps under a name; none where the file is not there.
-    """
+    """Return the keys that a known_hosts file keeps under a name; none where the file is not there."""
     try:
         seen = path.stat()
     except FileNotFoundError:
@@ -32,8 +30,8 @@ def _load(path: Path, _changed: int, _size: int, _inode: int) -> HostKeys:
 
 def record(path: Path, keys: dict[str, PKey]) -> None:
     """
-    Write one key a name into a known_hosts file: atomically, other lines kept as they are, readable by whoever could read the old one
-    and by its owner only where there was none.
+    Write one key a name into a known_hosts file: atomically, other lines kept as they are, readable by whoever could
+    read the old one and by its owner only where there was none.
 
     An older key of the same name is dropped, also where the line hashes the name.
     """

@@ -41,7 +41,8 @@ class Applied(NamedTuple):
 @contextmanager
 def open_cluster(nr: Nornir, site: Site, names: Sequence[str] | None = None) -> Iterator[Cluster]:
     """
-    Give access to the site's cluster through its control planes (`names`: only through these); nothing is connected to yet.
+    Give access to the site's cluster through its control planes (`names`: only through these); nothing is connected to
+    yet.
 
     Connections to hosts stay Nornir's; those to the API end with the block.
     """
@@ -59,9 +60,9 @@ class Cluster:
     """
     A cluster's API. Paths are those of Kubernetes' reference: `/api/v1/nodes/cp-1`.
 
-    Every method may be called from several threads. Where a way fails the next one is tried, and whoever answered is asked first
-    from then on; a request that may have been carried out is only repeated where that does no harm. Raises `KubernetesError` and
-    its kinds.
+    Every method may be called from several threads. Where a way fails the next one is tried, and whoever answered is
+    asked first from then on; a request that may have been carried out is only repeated where that does no harm. Raises
+    `KubernetesError` and its kinds.
     """
 
     def __init__(self, ways: Sequence[ApiEndpoint], patience: float = PATIENCE_SECONDS) -> None:
@@ -91,7 +92,8 @@ class Cluster:
         """
         Make an object hold what `manifest` says of it (server-side apply); what others wrote beside that stays.
 
-        A dry run asks the server what would come of it. Where the object's namespace does not exist yet, that is the manifest.
+        A dry run asks the server what would come of it. Where the object's namespace does not exist yet, that is the
+        manifest.
         """
         path = self.path(manifest)
         before = self.find(path)
@@ -118,7 +120,10 @@ class Cluster:
         return self._said(Request("PATCH", path, _pairs(query), body, f"application/{_PATCHES[kind]}+json"))
 
     def delete(self, path: str, *, dry_run: bool = False, at_once: bool = False) -> bool:
-        """Delete an object, what depends on it in the background; False where it was not there. `at_once`: nobody is given time to end."""
+        """
+        Delete an object, what depends on it in the background; False where it was not there. `at_once`: nobody is given
+        time to end.
+        """
         query = {"propagationPolicy": "Background"} | _dry(dry_run) | ({"gracePeriodSeconds": "0"} if at_once else {})
         try:
             self._api.ask(Request("DELETE", path, _pairs(query)))
@@ -130,8 +135,8 @@ class Cluster:
         """
         Look at a collection, or at the one object of a path, until it is as it should be; return its objects.
 
-        `met` is asked about each look; `awaited` says in a person's words what for. Raises `WaitExpired`. An API that does not
-        answer meanwhile is asked again until the time is up.
+        `met` is asked about each look; `awaited` says in a person's words what for. Raises `WaitExpired`. An API that
+        does not answer meanwhile is asked again until the time is up.
         """
         collection, _, name = path.rpartition("/") if is_object(path) else (path, "", "")
         fields = f"metadata.name={name}" if name else ""
@@ -197,9 +202,7 @@ class Cluster:
 
 
 def is_object(path: str) -> bool:
-    """
-    Tell the path of one object from that of a collection.
-    """
+    """Tell the path of one object from that of a collection."""
     words = path.strip("/").split("/")
     rest = words[3:] if words[0] == "apis" else words[2:]
     if len(rest) > 2 and rest[0] == "namespaces":

@@ -20,7 +20,8 @@ def tls_context(host: str, text: bytes) -> ssl.SSLContext:
     """
     Return the context that trusts the cluster's CA alone and presents the file's client certificate.
 
-    Nothing is written to a disk. Raises `ProtocolError` for a file that cannot be understood; its content is in no message.
+    Nothing is written to a disk. Raises `ProtocolError` for a file that cannot be understood; its content is in no
+    message.
     """
     try:
         return _context(yaml.safe_load(text))

@@ -29,7 +29,8 @@ class Message:
     """
     What is told: one line, the whole text, the same as data for programs.
 
-    `once` is the same where the same news are told again because nobody could be told before: a homeserver takes them once.
+    `once` is the same where the same news are told again because nobody could be told before: a homeserver takes them
+    once.
     """
 
     subject: str

@@ -1,4 +1,6 @@
-"""How are a network device's rules read, and nothing but read? By scrapli, over the same verified connection as hosts."""
+"""
+How are a network device's rules read, and nothing but read? By scrapli, over the same verified connection as hosts.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,8 @@ if TYPE_CHECKING:
 
 OPERATION_SECONDS = 20.0
 RULES = ("nft", "-j", "list", "ruleset")
-# What the answer is filed under, beside nft's own `nftables`: which interface leads where, and which addresses are the device's own.
+# What the answer is filed under, beside nft's own `nftables`: which interface leads where, and which addresses are the
+# device's own.
 SURROUNDINGS = {
     "addresses": ("ip", "-j", "address", "show"),
     "routes4": ("ip", "-j", "-4", "route", "show"),
@@ -38,8 +41,8 @@ def read(host: Host, platform: str) -> str:
     """
     Return the device's rules, interfaces and routes as `model.verify.perimeter.parse` reads them.
 
-    Needs root or sudo without a password for `nft`. Each step is bounded by `OPERATION_SECONDS`. Raises `HostError`: no connection, a
-    wrong key, a command that fails or does not end, a platform whose rules nobody here can read.
+    Needs root or sudo without a password for `nft`. Each step is bounded by `OPERATION_SECONDS`. Raises `HostError`: no
+    connection, a wrong key, a command that fails or does not end, a platform whose rules nobody here can read.
     """
     if platform != "nftables":
         raise HostError(str(host), f"rules of {platform} devices cannot be read", "write `perimeter: {platform: none}`")

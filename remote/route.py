@@ -18,7 +18,7 @@ CONNECT_SECONDS = 10.0
 KEEPALIVE_SECONDS = 15
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
     """
     Everything needed to open a connection to one host.

@@ -1,4 +1,6 @@
-"""The way to run commands on hosts: argv in, both streams and the exit code out, over the connection that Nornir keeps."""
+"""
+The way to run commands on hosts: argv in, both streams and the exit code out, over the connection that Nornir keeps.
+"""
 
 from __future__ import annotations
 
@@ -35,9 +37,7 @@ class Completed:
     seconds: float
 
     def check(self, host: Host | str) -> Completed:
-        """
-        Return itself; raises `CommandFailed` with the first lines of standard error on another exit code than 0.
-        """
+        """Return itself; raises `CommandFailed` with the first lines of standard error on another exit code than 0."""
         if self.exit_code == 0:
             return self
         raise CommandFailed(str(host), self.argv, self.exit_code, first_lines(self.stderr or self.stdout))
@@ -47,7 +47,9 @@ class Stream(Protocol):
     """A command that runs on while bytes are exchanged with it."""
 
     def write(self, data: bytes) -> None:
-        """Send bytes to its standard input; raises `EOFError` when it has ended, `TimeoutError` when it does not read."""
+        """
+        Send bytes to its standard input; raises `EOFError` when it has ended, `TimeoutError` when it does not read.
+        """
 
     def end_input(self) -> None:
         """End its standard input."""

@@ -31,7 +31,7 @@ class Hop:
         return f"{user}{self.address}" + (f" port {self.port}" if self.port else "")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """
     ssh_config's word on one destination, patterns and defaults applied. Key files are those that exist.
@@ -88,9 +88,7 @@ def _ask(config: Path, hop: Hop, *options: str) -> str:
 
 
 def parse(text: str) -> Settings:
-    """
-    Read the lines of `ssh -G`; a keyword may come several times, in order of preference.
-    """
+    """Read the lines of `ssh -G`; a keyword may come several times, in order of preference."""
     said: dict[str, list[str]] = {}
     for line in text.splitlines():
         keyword, _, value = line.partition(" ")
@@ -113,9 +111,7 @@ def parse(text: str) -> Settings:
 
 
 def parse_hops(name: str, text: str) -> tuple[Hop, ...]:
-    """
-    Split ProxyJump's `[user@]host[:port],...`, nearest to the controller first.
-    """
+    """Split ProxyJump's `[user@]host[:port],...`, nearest to the controller first."""
     hops = []
     for word in (part.strip().removeprefix("ssh://") for part in text.split(",") if part.strip()):
         found = re.fullmatch(

@@ -26,7 +26,9 @@ class ChannelStream:
         self._seen = 0
 
     def write(self, data: bytes) -> None:
-        """Send bytes to its standard input; raises `EOFError` when it has ended, `TimeoutError` when it does not read."""
+        """
+        Send bytes to its standard input; raises `EOFError` when it has ended, `TimeoutError` when it does not read.
+        """
         rest = memoryview(data)
         deadline = time.monotonic() + _WRITE_SECONDS
         while rest:

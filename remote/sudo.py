@@ -50,8 +50,8 @@ class Elevation:
     """
     A command line as the host's login shell gets it, and the dialogue with sudo that comes before it.
 
-    Where `password` is set, sudo writes `asks` to standard error when it wants it, and `starts` follows once the command
-    runs: the password is sent to sudo alone, never to a command whose user needs none.
+    Where `password` is set, sudo writes `asks` to standard error when it wants it, and `starts` follows once the
+    command runs: the password is sent to sudo alone, never to a command whose user needs none.
     """
 
     line: str

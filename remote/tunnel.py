@@ -28,8 +28,8 @@ Dial = Callable[[float], Channel]
 
 def open_tunnel(host: str, opened: HostSession, server: tuple[str, int], seconds: float) -> Channel:
     """
-    Let a host connect to a server and return the channel that carries the connection: by sshd's own forwarding, or where that is
-    forbidden by a command that relays.
+    Let a host connect to a server and return the channel that carries the connection: by sshd's own forwarding, or
+    where that is forbidden by a command that relays.
 
     Raises `Unreachable`; where only the server does not answer, the SSH connection stays alive.
     """

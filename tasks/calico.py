@@ -40,9 +40,7 @@ def patched(site: Site, upstream: Iterable[Manifest | None]) -> tuple[Manifest, 
 
 
 def environment(site: Site) -> dict[str, str]:
-    """
-    Return what calico-node reads from its environment.
-    """
+    """Return what calico-node reads from its environment."""
     settings = site.settings
     cidrs = {cidr.version: str(cidr) for cidr in settings.kubernetes.pod_cidrs}
     vxlan = "Always" if settings.cni.mode == "vxlan" else "Never"

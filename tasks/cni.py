@@ -1,4 +1,6 @@
-"""Give pods a network: what runs in the cluster, what each node declares of itself, and what its containers are hung on."""
+"""
+Give pods a network: what runs in the cluster, what each node declares of itself, and what its containers are hung on.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +44,8 @@ LINK_MTU = 1500
 
 def source(site: Site, bundle: Bundle | None, folder: Path | None) -> tuple[str, str]:
     """
-    Return where the pod network comes from: Flannel's image, or the text of its publisher's manifest; the other one is empty.
+    Return where the pod network comes from: Flannel's image, or the text of its publisher's manifest; the other one is
+    empty.
 
     Raises `SiteError` for a network that cannot be set up, before anything is.
     """
@@ -84,9 +87,11 @@ def enforce(
     cluster: Cluster, site: Site, image: str = IMAGES["flannel"], upstream: str = "", *, dry_run: bool
 ) -> tuple[str, ...]:
     """
-    Bring the cluster's part of the pod network to what the site says, before any node is ready; return what changed, or would.
+    Bring the cluster's part of the pod network to what the site says, before any node is ready; return what changed, or
+    would.
 
-    `image` and `upstream` as `source` returns them. `conflist` is each node's own part, once the cluster has given it addresses.
+    `image` and `upstream` as `source` returns them. `conflist` is each node's own part, once the cluster has given it
+    addresses.
     """
     objects = enforce_objects(cluster, manifests(site, image, upstream), dry_run=dry_run)
     if site.settings.cni.name != "flannel":
@@ -96,7 +101,8 @@ def enforce(
 
 def manifests(site: Site, image: str = IMAGES["flannel"], upstream: str = "") -> tuple[Manifest, ...]:
     """
-    Return the pod network's objects: our own for Flannel, for Calico its publisher's (`upstream`) with the site's settings.
+    Return the pod network's objects: our own for Flannel, for Calico its publisher's (`upstream`) with the site's
+    settings.
 
     Raises `SiteError` where the publisher's manifest does not fit the site.
     """
@@ -118,9 +124,7 @@ def manifests(site: Site, image: str = IMAGES["flannel"], upstream: str = "") ->
 
 
 def network_config(site: Site) -> dict[str, Any]:
-    """
-    Return Flannel's own configuration.
-    """
+    """Return Flannel's own configuration."""
     kubernetes = site.settings.kubernetes
     by_version = {cidr.version: str(cidr) for cidr in kubernetes.pod_cidrs}
     found: dict[str, Any] = {"EnableIPv4": 4 in by_version, "EnableIPv6": 6 in by_version}
@@ -151,7 +155,8 @@ def patches(site: Site, nodes: Iterable[Node]) -> tuple[NodePatch, ...]:
 
 def conflist(site: Site, machine: Machine, pod_cidrs: Sequence[Network], link_mtu: int = LINK_MTU) -> HostState:
     """
-    Return the file that containers of one node are hung on the network by: a bridge on the addresses the cluster gave the node.
+    Return the file that containers of one node are hung on the network by: a bridge on the addresses the cluster gave
+    the node.
 
     `link_mtu` is that of the interface which carries the overlay. Calico writes such a file by itself.
     """

@@ -32,9 +32,7 @@ def enforce(cluster: Cluster, site: Site, *, dry_run: bool) -> tuple[str, ...]:
 
 
 def manifests(site: Site, nodes: Iterable[Node]) -> Sequence[Manifest]:
-    """
-    Return what CoreDNS's objects should hold, beside what kubeadm puts there.
-    """
+    """Return what CoreDNS's objects should hold, beside what kubeadm puts there."""
     return tuple(yaml.safe_load_all(render("manifests/coredns/coredns.yaml", corefile=corefile(site, nodes))))
 
 

@@ -36,8 +36,8 @@ def drain(cluster: Cluster, node: str, seconds: float = SECONDS) -> int:
     """
     Close a node and evict its pods, respecting disruption budgets; return how many went.
 
-    Of the pods that one ReplicaSet or StatefulSet keeps, the next goes when the one before has its substitute, budget or not. Pods of
-    DaemonSets and static ones stay. Raises `HostError` naming pods that did not go in time.
+    Of the pods that one ReplicaSet or StatefulSet keeps, the next goes when the one before has its substitute, budget
+    or not. Pods of DaemonSets and static ones stay. Raises `HostError` naming pods that did not go in time.
     """
     cordon(cluster, node)
     deadline = time.monotonic() + seconds
@@ -83,7 +83,8 @@ def delete_node(cluster: Cluster, node: str) -> bool:
     """
     Delete a Node object and the pods bound to it; False where there was no such node.
 
-    The cluster would collect the pods only after a while, and take them for running ones of a node that comes back under the name.
+    The cluster would collect the pods only after a while, and take them for running ones of a node that comes back
+    under the name.
     """
     gone = cluster.delete(f"/api/v1/nodes/{node}")
     for pod in pods_on(cluster, node):

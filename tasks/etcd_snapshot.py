@@ -160,7 +160,8 @@ def restore(host: Host, name: str, member: str, peer_url: str, token: str) -> No
 
 def stand_alone(host: Host) -> None:
     """
-    Let the endpoint's balancer on a control plane know that one alone, until the endpoint's phase writes its configuration anew.
+    Let the endpoint's balancer on a control plane know that one alone, until the endpoint's phase writes its
+    configuration anew.
 
     Others that come back hold the former cluster, and must answer nobody.
     """

@@ -23,7 +23,10 @@ _FAMILIES = (4, 6)
 
 @dataclass(frozen=True)
 class Applied:
-    """What is there after a change: the host looked at again, and how others' rules changed meanwhile (empty: they did not)."""
+    """
+    What is there after a change: the host looked at again, and how others' rules changed meanwhile (empty: they did
+    not).
+    """
 
     facts: FirewallFacts
     foreign: str
@@ -34,8 +37,8 @@ def apply(session: Session, plan: Plan, before: Rulesets, prove: Prove, hold: fl
     Carry out a plan: tested, with a rollback armed, the kernel first, then proof, files, and a look at what came of it.
 
     `prove` opens a new connection to the host and raises `HostError` where it cannot; `hold` seconds pass before it.
-    `before`: the host's rulesets as the plan knew them. Raises `HostError`, and the host is then as it was before, at once
-    or by itself within 20 seconds.
+    `before`: the host's rulesets as the plan knew them. Raises `HostError`, and the host is then as it was before, at
+    once or by itself within 20 seconds.
     """
     session.put(_payload(plan))
     carried_out = "mf_write && mf_start && mf_renew" if plan.start else "mf_kernel"
@@ -56,9 +59,7 @@ def apply(session: Session, plan: Plan, before: Rulesets, prove: Prove, hold: fl
 
 
 def install(session: Session) -> FirewallFacts:
-    """
-    Install ufw from the host's own package sources and look at the host again.
-    """
+    """Install ufw from the host's own package sources and look at the host again."""
     session.call("mf_install", "look at the host's apt sources", INSTALL_SECONDS)
     return session.facts()
 

@@ -18,9 +18,7 @@ if TYPE_CHECKING:
 
 
 def look(host: Host) -> tuple[FirewallFacts, Mapping[str, str]]:
-    """
-    Return a host as it is, and what it has kept, without a lock and without changing anything.
-    """
+    """Return a host as it is, and what it has kept, without a lock and without changing anything."""
     facts, mark = observe(host), new_mark()
     done = run(host, ("sh", "-s"), stdin=f"{functions()}\nmf_last {mark}\n".encode(), root=True)
     if done.exit_code:
@@ -29,15 +27,14 @@ def look(host: Host) -> tuple[FirewallFacts, Mapping[str, str]]:
 
 
 def kept_rules(last: Mapping[str, str]) -> Mapping[int, str]:
-    """
-    Return the kernel's filter tables from before, as iptables-save wrote them, by IP version.
-    """
+    """Return the kernel's filter tables from before, as iptables-save wrote them, by IP version."""
     return {version: last[f"saved{version}"] for version in (4, 6)}
 
 
 def kept_state(facts: FirewallFacts, last: Mapping[str, str]) -> State:
     """
-    Return the state to bring back. `last`: what a session's `last` returned; a host without IPv6 has nothing kept for it.
+    Return the state to bring back. `last`: what a session's `last` returned; a host without IPv6 has nothing kept for
+    it.
     """
     rules = kept_rules(last)
     kernel = {version: read(rules[version] if version == 4 or facts.ipv6 else "", version) for version in (4, 6)}

@@ -68,7 +68,9 @@ class Session:
         return facts_of.parse(self.host, mark, self.call(f"mf_facts {mark}").encode("utf-8", "surrogateescape"))
 
     def last(self) -> Mapping[str, str]:
-        """Return what was before the last confirmed change, by section; raises `CommandFailed` where nothing is kept."""
+        """
+        Return what was before the last confirmed change, by section; raises `CommandFailed` where nothing is kept.
+        """
         mark = facts_of.new_mark()
         answer = self.call(f"mf_last {mark}", NOTHING_KEPT)
         return facts_of.sections(mark, answer)

@@ -93,7 +93,8 @@ def _reason(said: bytes) -> str:
 
 def etcd_programs(host: Host, references: Sequence[str]) -> bool:
     """
-    Put etcdctl and etcdutl of etcd's own image where commands are found, unless those of that version are there; tell whether it did.
+    Put etcdctl and etcdutl of etcd's own image where commands are found, unless those of that version are there; tell
+    whether it did.
     """
     from remote.shell import run
 

@@ -42,7 +42,9 @@ _KEYS = (
 
 @dataclass(frozen=True, slots=True)
 class Invitation:
-    """What a host needs to join: a token that soon expires, and the digest by which it knows the cluster's authority."""
+    """
+    What a host needs to join: a token that soon expires, and the digest by which it knows the cluster's authority.
+    """
 
     token: SecretStr
     ca_hash: str
@@ -178,8 +180,8 @@ def invite(host: Host) -> Invitation:
 
 def _await_signature(host: Host, public: str) -> None:
     """
-    Wait until the controller manager has signed what joining hosts read first. A host that comes earlier asks again only after five
-    seconds; one that is never signed for says so itself.
+    Wait until the controller manager has signed what joining hosts read first. A host that comes earlier asks again
+    only after five seconds; one that is never signed for says so itself.
     """
     from remote.shell import run
 

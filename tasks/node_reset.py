@@ -26,7 +26,9 @@ exec systemd-run --quiet --wait --collect --unit={UNIT.removesuffix(".service")}
 
 
 def leave(host: Host) -> None:
-    """End kubelet, the containers and the balancers on a host and keep its files; they do not start again by themselves."""
+    """
+    End kubelet, the containers and the balancers on a host and keep its files; they do not start again by themselves.
+    """
     _carry_out(host, "leave")
     running = [trace for trace in remains.observe(host) if trace.kind in ("unit", "process")]
     _check(host, [trace for trace in running if not trace.what.startswith("matrix-fleet-nodeports")])

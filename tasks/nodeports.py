@@ -25,9 +25,7 @@ _NOBODY = {4: "255.255.255.255", 6: "::"}
 
 
 def desired(site: Site, machine: Machine) -> HostState:
-    """
-    Return the table of one node as a file, and the unit that puts it into the kernel before the network is up.
-    """
+    """Return the table of one node as a file, and the unit that puts it into the kernel before the network is up."""
     return HostState(
         packages=("nftables",),
         files=(

@@ -47,7 +47,8 @@ def enforce_nodes(
     cluster: Cluster, plan: Callable[[Cluster], Sequence[NodePatch]], *, dry_run: bool
 ) -> tuple[str, ...]:
     """
-    Carry out what `plan` says of the nodes as they are; where a node changes meanwhile, it is asked again. Return what changed, or would.
+    Carry out what `plan` says of the nodes as they are; where a node changes meanwhile, it is asked again. Return what
+    changed, or would.
     """
     lines: list[str] = []
     for attempt in range(_TRIES):
@@ -93,7 +94,5 @@ def _parallel(work: Callable[[A], B], items: Sequence[A]) -> list[B]:
 
 
 def enforce_labels(cluster: Cluster, site: Site, *, dry_run: bool) -> tuple[str, ...]:
-    """
-    Bring labels and taints to what the site says and return what changed, or would; others' are left alone.
-    """
+    """Bring labels and taints to what the site says and return what changed, or would; others' are left alone."""
     return enforce_nodes(cluster, lambda asked: plan(site, observe_nodes(asked)), dry_run=dry_run)

@@ -20,8 +20,8 @@ CA_UNIT = "matrix-fleet-trust.service"
 
 def desired(site: Site, machine: Machine, trusted: Mapping[str, str], codename: str) -> HostState:
     """
-    Return the state of one server. `trusted`: PEM texts of the organisation's certificate authorities by file name; `codename`: its
-    release of Debian.
+    Return the state of one server. `trusted`: PEM texts of the organisation's certificate authorities by file name;
+    `codename`: its release of Debian.
     """
     state = HostState(
         packages=PACKAGES,

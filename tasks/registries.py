@@ -36,9 +36,7 @@ def _folder(site: Site, registry: Registry) -> Iterator[File]:
 
 
 def hosts(registry: Registry, ca: str = "") -> str:
-    """
-    Return containerd's hosts.toml. Who stands at its top is asked last: the registry itself, or the last mirror.
-    """
+    """Return containerd's hosts.toml. Who stands at its top is asked last: the registry itself, or the last mirror."""
     origin = _DOCKER if registry.registry == "docker.io" else registry.registry
     before = registry.mirrors if registry.fallback else registry.mirrors[:-1]
     if registry.fallback:

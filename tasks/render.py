@@ -14,9 +14,7 @@ FOLDER = TEMPLATES
 
 
 def render(template: str, /, **values: object) -> str:
-    """
-    Return the text of `templates/<template>.j2`; a value that the template names and nobody gave is an error.
-    """
+    """Return the text of `templates/<template>.j2`; a value that the template names and nobody gave is an error."""
     text = _environment().get_template(f"{template}.j2").render(values)
     return text.rstrip("\n") + "\n"
 

@@ -1,4 +1,7 @@
-"""What does apt on a node have to know: where packages come from, whose signature they carry, and which versions are wanted?"""
+"""
+What does apt on a node have to know: where packages come from, whose signature they carry, and which versions are
+wanted?
+"""
 
 from __future__ import annotations
 

@@ -15,10 +15,12 @@ CONTAINERD, KUBELET = "containerd.service", "kubelet.service"
 
 def desired(site: Site, pause: str, codename: str) -> HostState:
     """
-    Return the container runtime's and kubelet's state. `pause` is the sandbox image's reference, `codename` the host's release.
+    Return the container runtime's and kubelet's state. `pause` is the sandbox image's reference, `codename` the host's
+    release.
 
-    From a bundle come programs, and their units are ours; packages bring units of their own. kubelet is enabled and not started:
-    kubeadm starts it once there is something to read. Raises `SiteError` for a file of the site that cannot be read.
+    From a bundle come programs, and their units are ours; packages bring units of their own. kubelet is enabled and not
+    started: kubeadm starts it once there is something to read. Raises `SiteError` for a file of the site that cannot be
+    read.
     """
     kubernetes = site.settings.kubernetes
     bundled = kubernetes.packages == "bundle"

@@ -15,13 +15,14 @@ STATE = Path("/var/lib/matrix-fleet-schedule")
 UNITS = Path("/etc/systemd/system")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
     """
-    Which site runs from where: the folders of the site and of this program, its interpreter, who owns the folder of reports.
+    Which site runs from where: the folders of the site and of this program, its interpreter, who owns the folder of
+    reports.
 
-    `told`: somebody is told of news; `local`: by a program of this machine (mail, a command). `textfile`: the folder of the figures for
-    Prometheus, None where there are none.
+    `told`: somebody is told of news; `local`: by a program of this machine (mail, a command). `textfile`: the folder of
+    the figures for Prometheus, None where there are none.
     """
 
     site: str
@@ -51,7 +52,10 @@ class Setting:
 
     @property
     def notify(self) -> str:
-        """Name of the unit that tells news: a template, since systemd says how a run ended only to a unit that has one occasion."""
+        """
+        Name of the unit that tells news: a template, since systemd says how a run ended only to a unit that has one
+        occasion.
+        """
         return f"matrix-fleet-notify-{self.site}@.service"
 
     @property
@@ -130,7 +134,9 @@ def all_units(setting: Setting) -> tuple[str, ...]:
 
 
 def absent(setting: Setting, *, last: bool) -> HostState:
-    """Return the machine without units and key; `last`: no other site is scheduled there, so that the account goes too."""
+    """
+    Return the machine without units and key; `last`: no other site is scheduled there, so that the account goes too.
+    """
     files = (*(UNITS / name for name in (setting.service, setting.timer, setting.notify)), setting.key)
     paths = (*files, setting.key.with_suffix(".pub"), setting.folder, *((STATE,) if last else ()))
     return HostState(absent=tuple(map(str, paths)), userless=(setting.schedule.user,) if last else ())

@@ -1,4 +1,6 @@
-"""What does a host hold of the scheduled identity: an account, its one key, and programs that sudo knows by their digest?"""
+"""
+What does a host hold of the scheduled identity: an account, its one key, and programs that sudo knows by their digest?
+"""
 
 from __future__ import annotations
 
@@ -21,14 +23,14 @@ def programs() -> Mapping[str, str]:
 
 
 def account(user: str) -> User:
-    """Return the account: on hosts nothing is its own, so that it can neither let another key in nor change what runs."""
+    """
+    Return the account: on hosts nothing is its own, so that it can neither let another key in nor change what runs.
+    """
     return User(user, FOLDER, "/bin/sh", "matrix-fleet's scheduled look")
 
 
 def desired(user: str, public_key: str) -> HostState:
-    """
-    Return the state of every host that is looked at on schedule. `public_key`: kind and text, as in a .pub file.
-    """
+    """Return the state of every host that is looked at on schedule. `public_key`: kind and text, as in a .pub file."""
     texts = programs()
     digests = {path: hashlib.sha256(text.encode()).hexdigest() for path, text in texts.items()}
     return HostState(

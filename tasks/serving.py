@@ -49,7 +49,10 @@ def approve(cluster: Cluster, decision: Decision) -> None:
 
 
 def has_certificate(host: Host) -> bool:
-    """Return whether the host's kubelet holds a serving certificate; until then nobody reads its pods' logs or its settings."""
+    """
+    Return whether the host's kubelet holds a serving certificate; until then nobody reads its pods' logs or its
+    settings.
+    """
     return run(host, ("test", "-s", _CERTIFICATE), root=True).exit_code == 0
 
 

@@ -62,9 +62,7 @@ def _piece(item: Item) -> Piece:
 
 
 def missing_files(host: Host, pieces: Sequence[Piece]) -> tuple[Piece, ...]:
-    """
-    Return what the host lacks: a file counts while its size and time are those of when its content was verified.
-    """
+    """Return what the host lacks: a file counts while its size and time are those of when its content was verified."""
     from remote.shell import run
 
     argv = ("sh", "-c", _LOOK, "sh", FOLDER, *(piece.target for piece in pieces))

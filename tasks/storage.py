@@ -1,4 +1,6 @@
-"""Give pods local volumes: a file system on each declared disk, its mount, and the objects by which the cluster knows it."""
+"""
+Give pods local volumes: a file system on each declared disk, its mount, and the objects by which the cluster knows it.
+"""
 
 from __future__ import annotations
 
@@ -28,8 +30,8 @@ _FORMAT_SECONDS = 600.0
 @dataclass(frozen=True, slots=True)
 class Prepared:
     """
-    What came of a node's volumes: `lines` what changed or would; `refused` says of each disk that may not be touched why, `waiting`
-    names empty disks that nobody has yet consented to format.
+    What came of a node's volumes: `lines` what changed or would; `refused` says of each disk that may not be touched
+    why, `waiting` names empty disks that nobody has yet consented to format.
     """
 
     lines: tuple[str, ...] = ()
@@ -41,7 +43,8 @@ def prepare(host: Host, site: Site, machine: Machine, *, dry_run: bool, consent:
     """
     Format a node's empty declared disks where somebody consents, and mount those that carry our file system.
 
-    Only a disk on which there is nothing at all is ever formatted; it is looked at once more in the same command. Raises `HostError`.
+    Only a disk on which there is nothing at all is ever formatted; it is looked at once more in the same command.
+    Raises `HostError`.
     """
     wanted = volumes(site, machine)
     on_disks = [volume for volume in wanted if volume.disk is not None]
@@ -82,9 +85,7 @@ def enforce(cluster: Cluster, site: Site, *, dry_run: bool) -> tuple[str, ...]:
 
 
 def mounts(ready: list[Volume], folder: str = BY_ID) -> HostState:
-    """
-    Return the units that mount file systems which are there, and make the folders of volumes that have none.
-    """
+    """Return the units that mount file systems which are there, and make the folders of volumes that have none."""
     state = HostState()
     for volume in ready:
         if volume.disk is not None:
@@ -100,9 +101,7 @@ def mounts(ready: list[Volume], folder: str = BY_ID) -> HostState:
 
 
 def escaped(path: str) -> str:
-    """
-    Return a path as systemd names the unit of its mount; only letters, digits, `-`, `.`, `_` and `/` are known.
-    """
+    """Return a path as systemd names the unit of its mount; only letters, digits, `-`, `.`, `_` and `/` are known."""
     return path.strip("/").replace("-", "\\x2d").replace("/", "-")
 
 

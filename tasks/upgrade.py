@@ -42,7 +42,8 @@ exec systemd-run --quiet --wait --collect --unit={UNIT.removesuffix(".service")}
 
 def stage(host: Host, folder: Path, bundle: Bundle, suite: str, *, control_plane: bool) -> int:
     """
-    Bring images and files to a node; programs lie beside those that run until it is the node's turn. Return how many came.
+    Bring images and files to a node; programs lie beside those that run until it is the node's turn. Return how many
+    came.
 
     Raises `HostError` naming what it lacks afterwards.
     """
@@ -72,7 +73,8 @@ def carry_out(host: Host, site: Site, bundle: Bundle, kind: Kind) -> None:
     """
     Let the node upgrade itself with what is staged: kubeadm, the control plane, kubelet, the container runtime.
 
-    It ends by itself what was begun, whatever becomes of the controller. Raises `CommandFailed` with kubeadm's last words.
+    It ends by itself what was begun, whatever becomes of the controller. Raises `CommandFailed` with kubeadm's last
+    words.
     """
     from remote.shell import run
 

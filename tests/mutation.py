@@ -27,8 +27,8 @@ def write(folder: Path, case: Mapping[str, Any], base: Path = REFERENCE) -> Path
     """
     Write the base site with the case's edits into `folder` and return it.
 
-    `set` maps `file:dotted.path` to a value (a list item by number or by its `name`; `+` appends), `delete` lists such places,
-    `text` maps a file to its whole text, `missing` lists files not to write.
+    `set` maps `file:dotted.path` to a value (a list item by number or by its `name`; `+` appends), `delete` lists such
+    places, `text` maps a file to its whole text, `missing` lists files not to write.
     """
     files = deepcopy(dict(_reference(base)))
     for place, value in case.get("set", {}).items():
@@ -51,16 +51,12 @@ def write(folder: Path, case: Mapping[str, Any], base: Path = REFERENCE) -> Path
 
 
 def site(folder: Path, base: Path = REFERENCE, **case: Any) -> Site:
-    """
-    Return the base site with edits, loaded.
-    """
+    """Return the base site with edits, loaded."""
     return load_site(write(folder, case, base))
 
 
 def cases(name: str) -> list[dict[str, Any]]:
-    """
-    Return the cases of a file under tests/data/sites.
-    """
+    """Return the cases of a file under tests/data/sites."""
     return list(yaml.safe_load((CASES / name).read_text("utf-8")))
 
 

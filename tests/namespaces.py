@@ -7,7 +7,10 @@ import subprocess
 
 
 def add(letter: str) -> str:
-    """Make a namespace of this process alone and return its name; one that a killed process of this number left is taken away first."""
+    """
+    Make a namespace of this process alone and return its name; one that a killed process of this number left is taken
+    away first.
+    """
     name = f"mf{os.getpid()}{letter}"
     remove(name)
     subprocess.run(("ip", "netns", "add", name), check=True)

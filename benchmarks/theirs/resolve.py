@@ -1,4 +1,6 @@
-"""Ask a name server for names over UDP, both families, and print a JSON object of addresses: `resolve.py SERVER NAME...`."""
+"""
+Ask a name server for names over UDP, both families, and print a JSON object of addresses: `resolve.py SERVER NAME...`.
+"""
 
 from __future__ import annotations
 

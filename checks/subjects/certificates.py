@@ -38,7 +38,10 @@ def declared(view: View) -> Verdict:
 
 
 def served(view: View, machine: Machine, facts: HostFacts) -> Verdict:
-    """Find TLS services of the host whose certificates end soon, do not hold together, or lack the name they are reached by."""
+    """
+    Find TLS services of the host whose certificates end soon, do not hold together, or lack the name they are reached
+    by.
+    """
     days, names = view.site.settings.compliance.certificate_days, tls_services(view.site, machine)
     wrong: dict[str, None] = {}
     seen: dict[str, object] = {}

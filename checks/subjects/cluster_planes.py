@@ -17,7 +17,9 @@ _MIB = 1 << 20
 
 
 def control_plane(view: View, machine: Machine, facts: HostFacts) -> Verdict:
-    """Find API servers that complain of themselves, and programs of the control plane that are not there or not ready."""
+    """
+    Find API servers that complain of themselves, and programs of the control plane that are not there or not ready.
+    """
     told = facts.of(ApiReport)
     if not told.runs:
         return _absent(view)

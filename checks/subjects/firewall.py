@@ -1,4 +1,7 @@
-"""Does each host's firewall hold what the port matrix says, in ufw's files and in the kernel, and nobody else's rules before it?"""
+"""
+Does each host's firewall hold what the port matrix says, in ufw's files and in the kernel, and nobody else's rules
+before it?
+"""
 
 from __future__ import annotations
 

@@ -19,7 +19,10 @@ def perimeter(view: View) -> Verdict:
 
 
 def isolation(view: View) -> Verdict:
-    """Find flows across the border of isolated networks that packets contradict, and hosts that no packet tried to cross to."""
+    """
+    Find flows across the border of isolated networks that packets contradict, and hosts that no packet tried to cross
+    to.
+    """
     isolated = _isolated(view.site)
     if not isolated:
         return Verdict("the site has no isolated network")

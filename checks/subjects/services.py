@@ -53,7 +53,10 @@ def failed(_view: View, _machine: Machine, facts: HostFacts) -> Verdict:
 
 
 def listeners(view: View, machine: Machine, facts: HostFacts) -> Verdict:
-    """Find sockets that others can reach and that no row of the matrix declares, or that belong to another program than it says."""
+    """
+    Find sockets that others can reach and that no row of the matrix declares, or that belong to another program than it
+    says.
+    """
     rows = (*rows_landing(view.site, machine), *rows_of_nodes(view.site, machine))
     wrong: dict[str, None] = {}
     shown = []

@@ -1,4 +1,6 @@
-"""Is each server a supported Debian that can be reached as root, with its packages whole and its security updates in?"""
+"""
+Is each server a supported Debian that can be reached as root, with its packages whole and its security updates in?
+"""
 
 from __future__ import annotations
 

@@ -31,7 +31,8 @@ _AT_ONCE = 6
 @dataclass(slots=True)
 class Download:
     """
-    One run. `outcomes` gathers what came of it; `parts` are all, `here` the items of those that are whole already, by their keys.
+    One run. `outcomes` gathers what came of it; `parts` are all, `here` the items of those that are whole already, by
+    their keys.
     """
 
     resolver: Resolver
@@ -72,9 +73,7 @@ class Download:
         return tuple(part for part in self.parts if part.key not in self.here)
 
     def fetch(self) -> Bundle | None:
-        """
-        Fetch what is missing, and write the table of contents last; None when something is wrong.
-        """
+        """Fetch what is missing, and write the table of contents last; None when something is wrong."""
         missing = self.missing
         table = self._context.folder / MANIFEST
         items = [item for made in self.here.values() for item in made]
@@ -140,7 +139,7 @@ class Download:
             raise
 
     def _failed(self, subject: str, message: str, step: str, *, wrong: bool = True) -> None:
-        self.outcomes.append(Outcome(CONTROLLER, subject, Status.FAILED, message, step, {"wrong": wrong}))
+        self.outcomes.append(Outcome(CONTROLLER, subject, Status.FAILED, message, next=step, evidence={"wrong": wrong}))
 
 
 def _look(context: DownloadContext, part: Part) -> tuple[str, tuple[Item, ...] | None]:

@@ -21,7 +21,7 @@ _STEP = "correct the sources, and name them with --sources"
 def sufficient(folder: Path, work: Path, bundle: Bundle) -> Iterator[Outcome]:
     """Yield what bootstrap or kubeadm itself would miss: where there is no internet, nothing can be added."""
     for fault in lacking(bundle):
-        yield Outcome(CONTROLLER, "contents", Status.FAILED, fault, _STEP)
+        yield Outcome(CONTROLLER, "contents", Status.FAILED, fault, next=_STEP)
     wanted = _asked(folder, work, bundle)
     if wanted is None:
         told = "this kubeadm does not run here, so nobody asked it whether these are the images it wants"
@@ -32,7 +32,7 @@ def sufficient(folder: Path, work: Path, bundle: Bundle) -> Iterator[Outcome]:
         return
     for one in sorted({*wanted} - {image.reference for image in bundle.images}):
         told = f"kubeadm {bundle.kubernetes} wants the image {one}, and the sources name another"
-        yield Outcome(CONTROLLER, "images of kubeadm", Status.FAILED, told, _STEP)
+        yield Outcome(CONTROLLER, "images of kubeadm", Status.FAILED, told, next=_STEP)
 
 
 def vouched(sources: Sources, spec: BundleSpec, compared: Set[str]) -> Iterator[Outcome]:

@@ -14,9 +14,7 @@ _FOLDERS = ("binaries", "images", "manifests", "packages")
 
 
 def claim(folder: Path) -> None:
-    """
-    Make the folder ready; raises BundleError where it holds something else than a bundle.
-    """
+    """Make the folder ready; raises BundleError where it holds something else than a bundle."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         present = {path.name for path in folder.iterdir()}

@@ -24,7 +24,8 @@ Look = Callable[[], tuple[Part, ...]]
 @dataclass(frozen=True, slots=True)
 class Resolver:
     """
-    Where to look; `home` is the folder that names in the sources are relative to. `pinned` gathers the pins that were compared.
+    Where to look; `home` is the folder that names in the sources are relative to. `pinned` gathers the pins that were
+    compared.
     """
 
     context: DownloadContext
@@ -81,12 +82,12 @@ class Resolver:
 
     def _packages(self, debian: Debian, suite: str) -> tuple[Part, ...]:
         apt = Apt(
-            self.context.client,
-            (self.context.work / f"apt-{suite}").resolve(),
-            suite,
-            self.spec.architecture,
-            debian.suites[suite],
-            (self.home / debian.keyring).resolve(),
+            client=self.context.client,
+            folder=(self.context.work / f"apt-{suite}").resolve(),
+            suite=suite,
+            architecture=self.spec.architecture,
+            archives=debian.suites[suite],
+            keyring=(self.home / debian.keyring).resolve(),
         )
         found = apt.packages(self.spec.packages)
         index = Part(

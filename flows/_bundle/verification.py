@@ -20,9 +20,7 @@ _ANEW = "fetch it anew with `python -m flows.bundle download`, or copy it again 
 
 
 def read(folder: Path) -> Bundle:
-    """
-    Read a table of contents as it is; raises BundleError, or SchemaErrors with every wrong field.
-    """
+    """Read a table of contents as it is; raises BundleError, or SchemaErrors with every wrong field."""
     try:
         return parse((folder / MANIFEST).read_text("utf-8"))
     except (OSError, UnicodeDecodeError) as error:
@@ -47,4 +45,4 @@ def verify(folder: Path, bundle: Bundle, bars: ProgressBars) -> Iterator[Outcome
 
 
 def _failed(subject: str, message: str, step: str) -> Outcome:
-    return Outcome(CONTROLLER, subject, Status.FAILED, message, step)
+    return Outcome(CONTROLLER, subject, Status.FAILED, message, next=step)

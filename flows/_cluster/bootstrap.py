@@ -19,7 +19,8 @@ from model.report.waivers import waive_outcomes
 
 def bootstrap(context: Context, phases: Sequence[Phase], *, purge: bool) -> FlowResult:
     """
-    Run phases in order over the selected servers; control planes that are not selected let them in and stay as they are.
+    Run phases in order over the selected servers; control planes that are not selected let them in and stay as they
+    are.
 
     Raises `SiteError` for a bundle that is missing or not whole, `LockHeld`, `PlanRefused`.
     """

@@ -54,12 +54,12 @@ def _judged(context: Context, host: str, found: tuple[Certificate, ...]) -> Iter
     first = min(found, key=lambda certificate: certificate.until)
     if not any(certificate.finding(now) for certificate in found):
         message = f"{len(found)}, the first to expire is {first.path} in {first.days(now)} days"
-        yield Outcome(host, "certificates", Status.OK, message, "", evidence)
+        yield Outcome(host, "certificates", Status.OK, message, next="", evidence=evidence)
         return
     for certificate in found:
         if words := certificate.finding(now):
             message = f"{certificate.path} ({certificate.subject}) {words}"
-            yield Outcome(host, "certificates", Status.DRIFT, message, _remedy(certificate), evidence)
+            yield Outcome(host, "certificates", Status.DRIFT, message, next=_remedy(certificate), evidence=evidence)
 
 
 def _remedy(certificate: Certificate) -> str:
@@ -115,9 +115,10 @@ def _refuse(work: ClusterRun, cluster: Cluster) -> None:
     else:
         reasons += [f"API: {complaint}" for complaint in cluster.healthy()]
     if reasons:
-        error = PlanRefused("\n".join(["refused, nothing was changed on any host:", *reasons]))
-        error.next_step = "python -m flows.etcd status; python -m flows.bootstrap mends a cluster"
-        raise error
+        raise PlanRefused(
+            "\n".join(["refused, nothing was changed on any host:", *reasons]),
+            next_step="python -m flows.etcd status; python -m flows.bootstrap mends a cluster",
+        )
 
 
 def _one(work: ClusterRun, cluster: Cluster, name: str, done: bool) -> tuple[Outcome, ...]:
@@ -154,7 +155,9 @@ def _renew(work: ClusterRun, cluster: Cluster, host: Host) -> Outcome:
             host.name, "kubeadm says that it renewed, and every certificate is the same", "look at its output"
         )
     message = f"{len(renewed)} certificates hold for {min(each_.days(now) for each_ in renewed)} days now"
-    return Outcome(host.name, "renew", Status.CHANGED, message, "", [each_.to_json(now) for each_ in renewed])
+    return Outcome(
+        host.name, "renew", Status.CHANGED, message, next="", evidence=[each_.to_json(now) for each_ in renewed]
+    )
 
 
 def _step_down(host: Host) -> None:
@@ -171,7 +174,7 @@ def _requests(work: ClusterRun, cluster: Cluster) -> Iterator[Outcome]:
         what = f"kubelet's serving certificate ({decision.name})"
         if decision.objection:
             step = f"look at it: kubectl describe csr {decision.name}"
-            yield Outcome(decision.node, "serving-certificate", Status.DRIFT, f"{what} {decision.objection}", step)
+            yield Outcome(decision.node, "serving-certificate", Status.DRIFT, f"{what} {decision.objection}", next=step)
         elif work.dry_run:
             yield would(decision.node, "serving-certificate", f"{what} would be approved")
         else:

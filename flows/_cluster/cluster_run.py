@@ -36,9 +36,9 @@ class Phase:
     """
     One step of the way: `run` returns its outcomes.
 
-    `gate`: what it finds wrong stops everything behind it; `vital`: nothing can follow where it failed. `everywhere`: it tells of every
-    host, and not of the cluster alone. `stages`: it brings files of the bundle to hosts, so all of them are read first. `foresee`
-    raises, before anything is touched, where the phase could not do its work.
+    `gate`: what it finds wrong stops everything behind it; `vital`: nothing can follow where it failed. `everywhere`:
+    it tells of every host, and not of the cluster alone. `stages`: it brings files of the bundle to hosts, so all of
+    them are read first. `foresee` raises, before anything is touched, where the phase could not do its work.
     """
 
     name: str
@@ -54,9 +54,10 @@ class Phase:
 @dataclass
 class ClusterRun:
     """
-    One run. `facts` are of the hosts that answered, `lost` says why others are no longer in, `bundle` and `folder` are None where
-    hosts install from their own sources. `purge`: firewall rules of hosts never managed before may go. `helper_hosts`: control planes that
-    are asked, and let hosts into their cluster, and are themselves left as they are.
+    One run. `facts` are of the hosts that answered, `lost` says why others are no longer in, `bundle` and `folder` are
+    None where hosts install from their own sources. `purge`: firewall rules of hosts never managed before may go.
+    `helper_hosts`: control planes that are asked, and let hosts into their cluster, and are themselves left as they
+    are.
     """
 
     nr: Nornir
@@ -128,7 +129,9 @@ class ClusterRun:
         return self.facts[name]
 
     def lock(self, who: str) -> None:
-        """Lock every host that is in; raises `LockHeld` with all that others hold. A host that cannot be locked is out."""
+        """
+        Lock every host that is in; raises `LockHeld` with all that others hold. A host that cannot be locked is out.
+        """
 
         def take(host: Host) -> NodeLock:
             return NodeLock(host, who)
@@ -156,7 +159,8 @@ class ClusterRun:
         self, subject: str, label: str, task: Callable[[Host], Outcome], names: Sequence[str], seconds: float
     ) -> tuple[Outcome, ...]:
         """
-        Run one step on several hosts at once and return an outcome a host; a host where it fails is out of the run from there on.
+        Run one step on several hosts at once and return an outcome a host; a host where it fails is out of the run from
+        there on.
         """
         if not names:
             return ()
@@ -183,13 +187,17 @@ def told(host: str, subject: str, done: Done, what: str) -> Outcome:
     count = len(done.change.files) + len(done.change.packages)
     evidence = done.change.diff
     if done.applied:
-        return Outcome(host, subject, Status.CHANGED, f"{what}: changed ({count} files and packages)", "", evidence)
-    return Outcome(host, subject, Status.DRIFT, f"{what}: would be changed", "run without --dry-run", evidence)
+        return Outcome(
+            host, subject, Status.CHANGED, f"{what}: changed ({count} files and packages)", next="", evidence=evidence
+        )
+    return Outcome(
+        host, subject, Status.DRIFT, f"{what}: would be changed", next="run without --dry-run", evidence=evidence
+    )
 
 
 def would(host: str, subject: str, message: str) -> Outcome:
     """Return the outcome of a dry run that stops short of something."""
-    return Outcome(host, subject, Status.DRIFT, message, "run without --dry-run")
+    return Outcome(host, subject, Status.DRIFT, message, next="run without --dry-run")
 
 
 def skipped(hosts: Iterable[str], subject: str, message: str) -> tuple[Outcome, ...]:

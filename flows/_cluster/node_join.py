@@ -43,9 +43,10 @@ def replace(context: Context, old: str, new: str) -> FlowResult:
     if machines[old].node != machines[new].node or machines[new].node is None:
         raise SelectionError(f"{new} is to be {machines[new].node or 'no node'}, {old} is {machines[old].node}")
     if not context.options.yes and not context.options.dry_run:
-        error = PlanRefused(f"replace destroys; it would add {new} and remove {old}")
-        error.next_step = "look at --dry-run, then run again with --yes"
-        raise error
+        raise PlanRefused(
+            f"replace destroys; it would add {new} and remove {old}",
+            next_step="look at --dry-run, then run again with --yes",
+        )
     _admitted(context, (new,))
     coming, going = renew(context, hosts=(new,)), renew(context, hosts=(old,))
     steps: list[Callable[[], FlowResult]] = [lambda: arrive(coming), lambda: depart(going, "remove")]
@@ -84,8 +85,7 @@ def _admitted(context: Context, names: tuple[str, ...]) -> None:
         if not isinstance(facts, HostFailure) and facts.installed and plan(site, site.by_name[name], facts).change
     ]
     if behind:
-        error = PlanRefused(
-            f"the firewalls of {', '.join(behind)} do not hold what the port matrix says with {', '.join(names)} in it"
+        raise PlanRefused(
+            f"the firewalls of {', '.join(behind)} do not hold what the port matrix says with {', '.join(names)} in it",
+            next_step="run `python -m flows.firewall` first, then again",
         )
-        error.next_step = "run `python -m flows.firewall` first, then again"
-        raise error

@@ -1,4 +1,7 @@
-"""What is wrong with hosts before anything is changed on them, as outcomes: everybody looked at once, everything told at once."""
+"""
+What is wrong with hosts before anything is changed on them, as outcomes: everybody looked at once, everything told at
+once.
+"""
 
 from __future__ import annotations
 
@@ -32,15 +35,14 @@ _SECONDS = 60.0
 
 
 def gate(site: Site, bundle: Bundle | None, today: date) -> tuple[Outcome, ...]:
-    """
-    Return what nobody patches any more; raises `PlanRefused` for what cannot work, before anything is looked at.
-    """
+    """Return what nobody patches any more; raises `PlanRefused` for what cannot work, before anything is looked at."""
     problems = tuple(of_site(site.settings, bundle, today))
     refused = [problem for problem in problems if problem.severity == "error"]
     if refused:
-        error = PlanRefused("\n".join(problem.what for problem in refused))
-        error.next_step = "; ".join(dict.fromkeys(problem.fix for problem in refused))
-        raise error
+        raise PlanRefused(
+            "\n".join(problem.what for problem in refused),
+            next_step="; ".join(dict.fromkeys(problem.fix for problem in refused)),
+        )
     return tuple(warn("controller", f"{SUBJECT}/versions", problem.what, problem.fix) for problem in problems)
 
 
@@ -48,11 +50,12 @@ def preflight(
     nr: Nornir, context: Context, names: Sequence[str], bundle: Bundle | None = None, helper_hosts: Sequence[str] = ()
 ) -> tuple[Outcome, ...]:
     """
-    Look at every named host in one read-only round trip and return one outcome a finding, and one for each host without any.
+    Look at every named host in one read-only round trip and return one outcome a finding, and one for each host without
+    any.
 
-    Hosts `helper_hosts` are looked at too, for what is only seen between hosts, and nothing is told of them. What the site waives is waived
-    already; `stops` tells what is left that must be mended first. A host that cannot be looked at is failed and hides no other.
-    Raises `PlanRefused` as `gate` does.
+    Hosts `helper_hosts` are looked at too, for what is only seen between hosts, and nothing is told of them. What the
+    site waives is waived already; `stops` tells what is left that must be mended first. A host that cannot be looked at
+    is failed and hides no other. Raises `PlanRefused` as `gate` does.
     """
     site, today = context.site, context.started.date()
     versions = gate(site, bundle, today)
@@ -76,7 +79,8 @@ def preflight(
 
 def stops(outcomes: Iterable[Outcome]) -> tuple[Outcome, ...]:
     """
-    Return the findings because of which nothing may be changed yet; hosts that could not be looked at are not among them.
+    Return the findings because of which nothing may be changed yet; hosts that could not be looked at are not among
+    them.
     """
     return tuple(outcome for outcome in outcomes if outcome.status is Status.DRIFT)
 
@@ -93,14 +97,20 @@ def _outcome(finding: Finding) -> Outcome:
     if finding.severity == "warning":
         return warn(finding.host, subject, finding.seen, finding.remedy)
     status = Status.DRIFT if finding.severity == "error" else Status.NOT_RUN
-    return Outcome(finding.host, subject, status, finding.seen, finding.remedy)
+    return Outcome(finding.host, subject, status, finding.seen, next=finding.remedy)
 
 
 def _unseen(failure: HostFailure) -> Outcome:
     """A host whose sudo refuses was reached, and has something to be mended."""
     if isinstance(failure.exception, RootRefused):
         return Outcome(
-            failure.host, f"{SUBJECT}/sudo", Status.DRIFT, failure.message, failure.next, None, failure.seconds
+            failure.host,
+            f"{SUBJECT}/sudo",
+            Status.DRIFT,
+            failure.message,
+            next=failure.next,
+            evidence=None,
+            seconds=failure.seconds,
         )
     return failure.outcome(SUBJECT)
 

@@ -25,9 +25,7 @@ _WORST = (
 
 
 def others(site: Site, checklist: Checklist, today: date) -> tuple[Outcome, ...]:
-    """
-    Return outcomes for what no check answers for: ticks of persons, components still to come.
-    """
+    """Return outcomes for what no check answers for: ticks of persons, components still to come."""
     ticks = {tick.item: tick for tick in site.settings.signed_off}
     manual = [item for item in checklist.items if item.kind == "manual"]
     return (
@@ -40,18 +38,27 @@ def others(site: Site, checklist: Checklist, today: date) -> tuple[Outcome, ...]
 def _ticked(item: Item, tick: SignedOff | None, today: date) -> Outcome:
     if tick is None:
         step = f"under `signed_off` in site.yaml: {{item: {item.id}, who: ..., when: ..., evidence: ...}}"
-        return Outcome(CONTROLLER, item.id, Status.NOT_RUN, f"{item.title}: not ticked by the {item.who} yet", step)
+        return Outcome(
+            CONTROLLER, item.id, Status.NOT_RUN, f"{item.title}: not ticked by the {item.who} yet", next=step
+        )
     told = f"ticked by {tick.who} on {tick.when}: {tick.evidence}"
     evidence = tick.model_dump(mode="json")
     if tick.expires is not None and tick.expires < today:
         message = f"{item.title}: the tick of {tick.who} ended on {tick.expires}"
         return Outcome(
-            CONTROLLER, item.id, Status.DRIFT, message, f"have it done and ticked again by the {item.who}", evidence
+            CONTROLLER,
+            item.id,
+            Status.DRIFT,
+            message,
+            next=f"have it done and ticked again by the {item.who}",
+            evidence=evidence,
         )
     if tick.when > today:
         message = f"{item.title}: ticked for {tick.when}, which is still to come"
-        return Outcome(CONTROLLER, item.id, Status.DRIFT, message, "correct `when` in site.yaml", evidence)
-    return Outcome(CONTROLLER, item.id, Status.OK, told, "", evidence)
+        return Outcome(
+            CONTROLLER, item.id, Status.DRIFT, message, next="correct `when` in site.yaml", evidence=evidence
+        )
+    return Outcome(CONTROLLER, item.id, Status.OK, told, next="", evidence=evidence)
 
 
 def _strange(ticks: Iterable[SignedOff], known: set[str]) -> Iterable[Outcome]:
@@ -59,7 +66,7 @@ def _strange(ticks: Iterable[SignedOff], known: set[str]) -> Iterable[Outcome]:
         if tick.item not in known:
             message = f"{tick.who} ticked {tick.item}, and that is no item that a person ticks"
             step = "`python -m flows.compliance --list` shows the items; what a check finds can only be waived"
-            yield Outcome(CONTROLLER, f"signed-off/{tick.item}", Status.DRIFT, message, step)
+            yield Outcome(CONTROLLER, f"signed-off/{tick.item}", Status.DRIFT, message, next=step)
 
 
 def _later(items: Iterable[Item]) -> Iterable[Outcome]:
@@ -73,8 +80,8 @@ def _later(items: Iterable[Item]) -> Iterable[Outcome]:
             f"later/{component}",
             Status.NOT_RUN,
             f"{len(ids)} items come with {component}",
-            "",
-            {"items": ids},
+            next="",
+            evidence={"items": ids},
         )
 
 

@@ -1,4 +1,7 @@
-"""Is everything that the checklist asks for still so? Every host looked at once, every check judged, every item answered for."""
+"""
+Is everything that the checklist asks for still so? Every host looked at once, every check judged, every item answered
+for.
+"""
 
 from __future__ import annotations
 
@@ -105,7 +108,18 @@ def look(nr: Nornir, context: Context, names: Sequence[str]) -> Looked:
     proof = latest_proof(context.options.inventory)
     files = declared_files(site, context.options.inventory)
     silent = {name: failure.message for name, failure in failures.items()}
-    return Looked(View(site, context.started, facts, proof, files, silent, expected_files(site)), failures)
+    return Looked(
+        View(
+            site=site,
+            now=context.started,
+            facts=facts,
+            proof=proof,
+            files=files,
+            silent=silent,
+            scheduled=expected_files(site),
+        ),
+        failures,
+    )
 
 
 def witnesses(site: Site, names: Iterable[str]) -> tuple[str, ...]:
@@ -124,9 +138,7 @@ def hosts_of(context: Context) -> tuple[str, ...]:
 
 
 def judged(checks: Iterable[Check], looked: Looked, names: Sequence[str]) -> tuple[Outcome, ...]:
-    """
-    Return one outcome for each check of each host that it is for, and one for each check of the site.
-    """
+    """Return one outcome for each check of each host that it is for, and one for each check of the site."""
     found: list[Outcome] = []
     for check in checks:
         if isinstance(check, HostCheck):
@@ -150,12 +162,25 @@ def _of_host(check: HostCheck, looked: Looked, machine: Machine) -> Outcome:
 
 
 def _lost(check: HostCheck, failure: HostFailure, view: View) -> Outcome:
-    """A silent host fails its own checks; what it was of a cluster that others tell of is missing there, with the host as the cause."""
+    """
+    A silent host fails its own checks; what it was of a cluster that others tell of is missing there, with the host as
+    the cause.
+    """
     evidence = _evidence(check, None)
     if not check.part or not has_cluster(view):
-        return Outcome(failure.host, check.id, failure.status, failure.message, failure.next, evidence, failure.seconds)
+        return Outcome(
+            failure.host,
+            check.id,
+            failure.status,
+            failure.message,
+            next=failure.next,
+            evidence=evidence,
+            seconds=failure.seconds,
+        )
     message = f"{check.part} is missing with its host: {failure.message}"
-    return Outcome(failure.host, check.id, Status.MISSING, message, failure.next, evidence, failure.seconds)
+    return Outcome(
+        failure.host, check.id, Status.MISSING, message, next=failure.next, evidence=evidence, seconds=failure.seconds
+    )
 
 
 def _of_site(check: SiteCheck, view: View) -> Outcome:
@@ -167,12 +192,12 @@ def _outcome(host: str, check: Check, verdict: Verdict, view: View) -> Outcome:
     if verdict.findings:
         remedies = dict.fromkeys(finding.remedy or check.remedy for finding in verdict.findings)
         message = "; ".join(finding.message for finding in verdict.findings)
-        return Outcome(host, check.id, Status.DRIFT, message, "; ".join(remedies), evidence)
+        return Outcome(host, check.id, Status.DRIFT, message, next="; ".join(remedies), evidence=evidence)
     if verdict.doubt:
-        return Outcome(host, check.id, Status.UNPROVEN, verdict.doubt, check.remedy, evidence)
+        return Outcome(host, check.id, Status.UNPROVEN, verdict.doubt, next=check.remedy, evidence=evidence)
     if verdict.pending:
-        return Outcome(host, check.id, Status.NOT_RUN, verdict.pending, "", evidence)
-    return Outcome(host, check.id, Status.OK, verdict.told, "", evidence)
+        return Outcome(host, check.id, Status.NOT_RUN, verdict.pending, next="", evidence=evidence)
+    return Outcome(host, check.id, Status.OK, verdict.told, next="", evidence=evidence)
 
 
 def _evidence(check: Check, seen: object) -> dict[str, object]:

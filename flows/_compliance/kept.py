@@ -1,4 +1,7 @@
-"""What do the kept runs of compliance say: what is new since the last one, how it went over time, what one check said, which runs go?"""
+"""
+What do the kept runs of compliance say: what is new since the last one, how it went over time, what one check said,
+which runs go?
+"""
 
 from __future__ import annotations
 
@@ -32,10 +35,11 @@ def last(inventory: Path) -> Document | None:
 
 def known(inventory: Path) -> Document | None:
     """
-    Return what earlier runs know: of every check of every host the newest outcome, back to the newest run of all of them.
+    Return what earlier runs know: of every check of every host the newest outcome, back to the newest run of all of
+    them.
 
-    A report of its `run` (the newest), `outcomes` and `trend`. So a run of some checks, or one that was refused, hides nothing that
-    an earlier one saw. None without any run.
+    A report of its `run` (the newest), `outcomes` and `trend`. So a run of some checks, or one that was refused, hides
+    nothing that an earlier one saw. None without any run.
     """
     outcomes: dict[tuple[str, str], object] = {}
     run, trend_of = "", None
@@ -60,7 +64,8 @@ def _counted(report: Document) -> bool:
 
 def since(before: Document | None, outcomes: Sequence[Outcome]) -> dict[str, object] | None:
     """
-    Return what is not good now and was before, and the other way round; only of what both runs looked at. None without an earlier run.
+    Return what is not good now and was before, and the other way round; only of what both runs looked at. None without
+    an earlier run.
 
     What is said of a host in the same words about several checks, as of a dead one, is one line; drift comes first.
     """
@@ -87,7 +92,10 @@ def _lines(told: Sequence[tuple[str, str, str]]) -> list[str]:
 
 
 def trend(before: Document | None, started: str, outcomes: Sequence[Outcome] | None) -> list[dict[str, object]]:
-    """Return a line of counts by status a run, oldest first, this one last; without `outcomes` those of before are handed on."""
+    """
+    Return a line of counts by status a run, oldest first, this one last; without `outcomes` those of before are handed
+    on.
+    """
     kept = list(before.get("trend") or ()) if before else []
     if outcomes is None:
         return kept
@@ -123,8 +131,8 @@ def _is_run(run: Path, flow: str) -> bool:
 
 def publish_metrics(inventory: Path, started: str, target: Path) -> None:
     """
-    Put the run's text where the node exporter reads it: whole or not at all; nothing where the run left no report, or one of
-    some checks only, whose figures would pass for those of all.
+    Put the run's text where the node exporter reads it: whole or not at all; nothing where the run left no report, or
+    one of some checks only, whose figures would pass for those of all.
 
     Raises OSError where it cannot be written.
     """

@@ -1,4 +1,7 @@
-"""Who mends what compliance found? Each finding goes to the flow whose work it undoes, after that flow has shown what it would do."""
+"""
+Who mends what compliance found? Each finding goes to the flow whose work it undoes, after that flow has shown what it
+would do.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,10 @@ from model.site.load import load_site
 
 
 def owners(checks: Iterable[Check], outcomes: Iterable[Outcome]) -> dict[str, tuple[str, ...]]:
-    """Return the hosts that each owner has something to mend on, in the order in which owners work; what nobody owns is left out."""
+    """
+    Return the hosts that each owner has something to mend on, in the order in which owners work; what nobody owns is
+    left out.
+    """
     owner = {check.id: check.owner for check in checks if check.owner}
     found: dict[str, dict[str, None]] = {name: {} for name in _RUNS}
     for outcome in outcomes:
@@ -29,7 +35,8 @@ def owners(checks: Iterable[Check], outcomes: Iterable[Outcome]) -> dict[str, tu
 
 def fix(options: Options, todo: Mapping[str, tuple[str, ...]]) -> bool:
     """
-    Let every owner show its plan, and carry all plans out once a person (or --yes) agrees; return whether anything was done.
+    Let every owner show its plan, and carry all plans out once a person (or --yes) agrees; return whether anything was
+    done.
 
     Raises `SelectionError` where nobody is there to agree.
     """
@@ -75,7 +82,7 @@ def _phase(name: str) -> Callable[[Options], int]:
 def _for_owner(options: Options, limit: str, *, dry_run: bool) -> Options:
     """Standard output may belong to the report of the look afterwards."""
     quiet = options.quiet or options.json_on_stdout
-    return Options(options.inventory, limit, dry_run, verbose=options.verbose, quiet=quiet)
+    return Options(inventory=options.inventory, limit=limit, dry_run=dry_run, verbose=options.verbose, quiet=quiet)
 
 
 # The operating system first: the firewall needs its packages.

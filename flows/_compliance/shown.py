@@ -75,9 +75,7 @@ def _items(items: Sequence[Item]) -> Iterable[Line]:
 
 
 def explain(options: Options, name: str) -> int:
-    """
-    Show everything about a check or an item; raises `SelectionError` for a name that is neither.
-    """
+    """Show everything about a check or an item; raises `SelectionError` for a name that is neither."""
     check = next((check for check in every() if check.id == name), None)
     item = next((item for item in checklist().items if item.id == name), None)
     if check is None and item is None:

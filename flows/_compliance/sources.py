@@ -46,7 +46,9 @@ def declared_files(site: Site, inventory: Path) -> DeclaredFiles:
 
 
 def expected_files(site: Site) -> dict[str, str] | None:
-    """Return the digests that files of the scheduled identity have on hosts, by path; None where nothing runs on schedule."""
+    """
+    Return the digests that files of the scheduled identity have on hosts, by path; None where nothing runs on schedule.
+    """
     schedule = site.settings.compliance.schedule
     if schedule is None:
         return None

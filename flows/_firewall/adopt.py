@@ -23,9 +23,7 @@ ROWS = "ports.yaml"
 
 
 def take_over(context: Context) -> FlowResult:
-    """
-    Write rows for the ufw rules of selected hosts that were never managed before; no host is changed.
-    """
+    """Write rows for the ufw rules of selected hosts that were never managed before; no host is changed."""
     names = servers(context)
     nr = inventory(context.options.inventory)
     try:
@@ -60,7 +58,9 @@ def _sorted_out(
 def _outcome(name: str, rows: Mapping[Adopted, Sequence[str]], left: Sequence[str]) -> Outcome:
     if left:
         message = f"{len(left)} of its rules cannot be said in the matrix: {'; '.join(left)}"
-        return Outcome(name, SUBJECT, Status.DRIFT, message, "remove them by hand, or with --purge", "\n".join(left))
+        return Outcome(
+            name, SUBJECT, Status.DRIFT, message, next="remove them by hand, or with --purge", evidence="\n".join(left)
+        )
     count = sum(name in hosts for hosts in rows.values())
     return Outcome(
         name, SUBJECT, Status.OK, f"{count} rows speak for its rules" if count else "has no rules to take over"
@@ -75,13 +75,15 @@ def _written(context: Context, lines: Sequence[str]) -> tuple[Outcome, ...]:
     diff = "\n".join(difflib.unified_diff(before.splitlines(), after.splitlines(), ROWS, ROWS, lineterm="", n=0))
     if context.options.dry_run:
         step = "run without --dry-run"
-        return (Outcome("controller", ROWS, Status.DRIFT, f"{len(lines)} rows would be added", step, diff),)
+        return (
+            Outcome("controller", ROWS, Status.DRIFT, f"{len(lines)} rows would be added", next=step, evidence=diff),
+        )
     draft = path.with_name(f".{ROWS}.new")
     draft.write_text(after, "utf-8")
     shutil.copymode(path, draft)
     draft.replace(path)
     step = "read the rows, then `python -m flows.firewall`"
-    return (Outcome("controller", ROWS, Status.CHANGED, f"{len(lines)} rows added", step, diff),)
+    return (Outcome("controller", ROWS, Status.CHANGED, f"{len(lines)} rows added", next=step, evidence=diff),)
 
 
 def _check(directory: Path, ports: str) -> None:

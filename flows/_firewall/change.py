@@ -32,9 +32,11 @@ if TYPE_CHECKING:
 PROOF_SECONDS = 12.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Prepared:
-    """A host looked at and judged, its lock held where `session` is there. `refusal`: why nothing may be done anywhere."""
+    """
+    A host looked at and judged, its lock held where `session` is there. `refusal`: why nothing may be done anywhere.
+    """
 
     facts: FirewallFacts
     plan: Plan
@@ -74,19 +76,17 @@ def sessions() -> Iterator[Sessions]:
 
 
 def prepare(site: Site, host: Host, kept: Sessions | None) -> Prepared:
-    """
-    Look at one host and judge what the matrix wants there; `kept` None is a dry run, which takes no lock.
-    """
+    """Look at one host and judge what the matrix wants there; `kept` None is a dry run, which takes no lock."""
     session = kept.begin(host) if kept is not None else None
     facts = session.facts() if session else observe(host)
     machine = site.by_name[host.name]
     return Prepared(
-        facts,
-        plan(site, machine, facts),
-        lockout(site, machine, facts),
-        _own_rules(site, machine, facts),
-        findings(site, host.name, facts),
-        session,
+        facts=facts,
+        plan=plan(site, machine, facts),
+        refusal=lockout(site, machine, facts),
+        own_rules=_own_rules(site, machine, facts),
+        findings=findings(site, host.name, facts),
+        session=session,
     )
 
 
@@ -112,11 +112,10 @@ def refuse(answers: Mapping[str, Prepared | HostFailure]) -> None:
         raise LockHeld("\n".join(held))
     reasons = [answer.refusal for answer in answers.values() if isinstance(answer, Prepared) and answer.refusal]
     if reasons:
-        error = PlanRefused("\n".join(["refused, nothing was changed on any host:", *reasons]))
-        error.next_step = (
-            "admit that address by a row (`management` in site.yaml), or connect from where the matrix admits it"
+        raise PlanRefused(
+            "\n".join(["refused, nothing was changed on any host:", *reasons]),
+            next_step="admit that address by a row (`management` in site.yaml), or connect from where the matrix admits it",
         )
-        raise error
 
 
 def _is_lock(answer: Prepared | HostFailure) -> bool:
@@ -124,9 +123,7 @@ def _is_lock(answer: Prepared | HostFailure) -> bool:
 
 
 def carry_out(site: Site, host: Host, prepared: Prepared, *, purge: bool, hold: float) -> tuple[Outcome, ...]:
-    """
-    Bring one host to what the matrix says and return what came of it.
-    """
+    """Bring one host to what the matrix says and return what came of it."""
     started = monotonic()
     found = _carried_out(site, host, prepared, purge=purge, hold=hold)
     return tuple(replace(outcome, seconds=round(monotonic() - started, 3)) for outcome in found)
@@ -148,9 +145,7 @@ def _carried_out(site: Site, host: Host, prepared: Prepared, *, purge: bool, hol
 
 
 def applied(host: Host, session: Session, todo: Plan, facts: FirewallFacts, hold: float) -> tuple[Outcome, ...]:
-    """
-    Carry out a plan on one host; a failure is that host's outcome, and says that the host is as it was.
-    """
+    """Carry out a plan on one host; a failure is that host's outcome, and says that the host is as it was."""
     try:
         done = firewall.apply(session, todo, facts.rulesets, _proof(host), hold)
     except HostError as error:

@@ -15,8 +15,8 @@ def stopped(host: str, rules: Sequence[str]) -> Outcome:
         SUBJECT,
         Status.DRIFT,
         f"was never managed before and has {len(rules)} ufw rule{'s' if len(rules) > 1 else ''} of its own: {'; '.join(rules)}",
-        "take them into the matrix with `python -m flows.firewall adopt`, or remove them with --purge",
-        "\n".join(rules),
+        next="take them into the matrix with `python -m flows.firewall adopt`, or remove them with --purge",
+        evidence="\n".join(rules),
     )
 
 
@@ -28,7 +28,12 @@ def proposed(todo: Plan) -> Outcome:
         "ufw would be installed and started" if todo.install else ("ufw would be started" if todo.start else "differs")
     )
     return Outcome(
-        todo.host, SUBJECT, Status.DRIFT, f"{verb}: {_counts(todo.diff)}", "run without --dry-run", todo.diff
+        todo.host,
+        SUBJECT,
+        Status.DRIFT,
+        f"{verb}: {_counts(todo.diff)}",
+        next="run without --dry-run",
+        evidence=todo.diff,
     )
 
 
@@ -48,13 +53,13 @@ def changed(todo: Plan) -> Outcome:
 def failed(todo: Plan, message: str, step: str) -> Outcome:
     """Return what is said of a change that was rolled back."""
     back = "the host was rolled back, at once or by itself within 20 seconds; look at it, then run again"
-    return Outcome(todo.host, SUBJECT, Status.FAILED, message, step or back, todo.diff)
+    return Outcome(todo.host, SUBJECT, Status.FAILED, message, next=step or back, evidence=todo.diff)
 
 
 def disturbed(host: str, diff: str) -> Outcome:
     """Return what is said where others' rules changed meanwhile."""
     what = "rules of others changed while the firewall was being changed"
-    return Outcome(host, "foreign-rules", Status.DRIFT, what, "find out who changed them", diff)
+    return Outcome(host, "foreign-rules", Status.DRIFT, what, next="find out who changed them", evidence=diff)
 
 
 def _counts(diff: str) -> str:

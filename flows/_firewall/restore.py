@@ -19,9 +19,7 @@ if TYPE_CHECKING:
 
 
 def restore(context: Context, hold: float) -> FlowResult:
-    """
-    Bring back, on the selected hosts, what was there before their last confirmed change, under the same guard.
-    """
+    """Bring back, on the selected hosts, what was there before their last confirmed change, under the same guard."""
     names = servers(context)
     nr = inventory(context.options.inventory)
     dry = context.options.dry_run
@@ -42,7 +40,14 @@ def _look(host: Host, kept: Sessions | None) -> Looked:
     session = kept.begin(host) if kept else None
     facts, last = (session.facts(), session.last()) if session else look(host)
     plan = between(host.name, state(facts), kept_state(facts, last))
-    return Looked(facts, plan, lockout_by(host.name, kept_rules(last), facts), (), (), session)
+    return Looked(
+        facts=facts,
+        plan=plan,
+        refusal=lockout_by(host.name, kept_rules(last), facts),
+        own_rules=(),
+        findings=(),
+        session=session,
+    )
 
 
 def _bring_back(host: Host, ready: Mapping[str, Looked], dry: bool, hold: float) -> tuple[Outcome, ...]:
@@ -51,5 +56,7 @@ def _bring_back(host: Host, ready: Mapping[str, Looked], dry: bool, hold: float)
         return (Outcome(host.name, SUBJECT, Status.OK, "is as it was before the last change"),)
     if dry or looked.session is None:
         step = "run without --dry-run"
-        return (Outcome(host.name, SUBJECT, Status.DRIFT, "would be brought back", step, looked.plan.diff),)
+        return (
+            Outcome(host.name, SUBJECT, Status.DRIFT, "would be brought back", next=step, evidence=looked.plan.diff),
+        )
     return applied(host, looked.session, looked.plan, looked.facts, hold)

@@ -8,7 +8,8 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -30,7 +31,7 @@ _CLOSE_SECONDS = 5.0
 _registering = threading.Lock()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HostFailure:
     """What came of a host that gave no answer: `status` is failed, or missing where nothing was heard of it at all."""
 
@@ -42,13 +43,18 @@ class HostFailure:
     status: Status = Status.FAILED
 
     def __reduce__(self) -> tuple[object, ...]:
-        """Between processes only errors of this project travel: others may not know how, and the message holds their text."""
+        """
+        Between processes only errors of this project travel: others may not know how, and the message holds their text.
+        """
         error = self.exception if isinstance(self.exception, FleetError) else None
-        return HostFailure, (self.host, error, self.message, self.next, self.seconds, self.status)
+        said = {each.name: getattr(self, each.name) for each in fields(self)}
+        return partial(HostFailure, **{**said, "exception": error}), ()
 
     def outcome(self, subject: str = "connection") -> Outcome:
         """Return it as an outcome of the report."""
-        return Outcome(self.host, subject, self.status, self.message, self.next, None, self.seconds)
+        return Outcome(
+            self.host, subject, self.status, self.message, next=self.next, evidence=None, seconds=self.seconds
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +75,8 @@ def each(
     """
     Run a function on every named host, `workers` at a time; the result has every name, in the order of `names`.
 
-    It runs in threads of this process; where `apart` says that it needs nothing of this process and leaves nothing behind, by
-    the runner that config.yaml names.
+    It runs in threads of this process; where `apart` says that it needs nothing of this process and leaves nothing
+    behind, by the runner that config.yaml names.
 
     An exception becomes that host's failure. Hosts that have not answered after `deadline` seconds are failures too and
     are not waited for. `on_done` is called in this thread. Only KeyboardInterrupt and its like pass through.
@@ -115,19 +121,44 @@ def _guarded(task: Task, function: Callable[[Host], T]) -> Result:
 
 def _failure(name: str, error: Exception, seconds: float) -> HostFailure:
     if isinstance(error, HostError):
-        return HostFailure(name, error, error.message, error.next_step, seconds)
+        return HostFailure(host=name, exception=error, message=error.message, next=error.next_step, seconds=seconds)
     if isinstance(error, FleetError):
-        return HostFailure(name, error, str(error), error.next_step, seconds)
+        return HostFailure(host=name, exception=error, message=str(error), next=error.next_step, seconds=seconds)
     what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-    return HostFailure(name, error, f"unforeseen: {what}", "report this as a bug, with -v's output", seconds)
+    return HostFailure(
+        host=name,
+        exception=error,
+        message=f"unforeseen: {what}",
+        next="report this as a bug, with -v's output",
+        seconds=seconds,
+    )
 
 
 def _silent(name: str, known: bool, deadline: float | None, seconds: float) -> HostFailure:
     if not known:
-        return HostFailure(name, None, "is not in the inventory", "correct hosts.yaml", status=Status.MISSING)
+        return HostFailure(
+            host=name,
+            exception=None,
+            message="is not in the inventory",
+            next="correct hosts.yaml",
+            status=Status.MISSING,
+        )
     if deadline is not None and seconds >= deadline:
-        return HostFailure(name, None, f"gave no answer in {deadline:g} s", "look at the host's load", seconds)
-    return HostFailure(name, None, "was asked and never heard of", "run again", seconds, Status.MISSING)
+        return HostFailure(
+            host=name,
+            exception=None,
+            message=f"gave no answer in {deadline:g} s",
+            next="look at the host's load",
+            seconds=seconds,
+        )
+    return HostFailure(
+        host=name,
+        exception=None,
+        message="was asked and never heard of",
+        next="run again",
+        seconds=seconds,
+        status=Status.MISSING,
+    )
 
 
 def inventory(directory: Path) -> Nornir:
@@ -218,8 +249,6 @@ def closing(nr: Nornir) -> Iterator[None]:
 
 
 def close(nr: Nornir, seconds: float = _CLOSE_SECONDS) -> None:
-    """
-    Close all connections at once, waiting no longer than `seconds` for all of them.
-    """
+    """Close all connections at once, waiting no longer than `seconds` for all of them."""
     connected = [name for name, host in nr.inventory.hosts.items() if host.connections]
     each(nr, lambda host: host.close_connections(), names=connected, deadline=seconds)

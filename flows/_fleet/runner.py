@@ -18,7 +18,9 @@ class Bounded(Protocol):
     """A runner of this project: it can be told when to stop and whom to tell."""
 
     def bounded(self, at_once: int, deadline: float | None, on_done: Callable[[str], None] | None) -> Bounded:
-        """Return one for a single run: `at_once` hosts at a time, `deadline` in seconds, `on_done` in the caller's thread."""
+        """
+        Return one for a single run: `at_once` hosts at a time, `deadline` in seconds, `on_done` in the caller's thread.
+        """
 
     def run(self, task: Task, hosts: list[Host]) -> AggregatedResult:
         """Return what the hosts that answered in time answered."""

@@ -1,4 +1,6 @@
-"""The agents of all ends, driven in step: opened, armed, fired, asked, closed; one that fails costs nobody else anything."""
+"""
+The agents of all ends, driven in step: opened, armed, fired, asked, closed; one that fails costs nobody else anything.
+"""
 
 from __future__ import annotations
 
@@ -83,7 +85,10 @@ class AgentPool:
         self._each(ready)
 
     def greet(self) -> dict[str, bool]:
-        """Connect from the controller to every host's sshd once more: an open flow, and a positive control of each witness."""
+        """
+        Connect from the controller to every host's sshd once more: an open flow, and a positive control of each
+        witness.
+        """
 
         def connect(host: Host) -> bool:
             tcp_banner(host, 5.0)
@@ -172,7 +177,10 @@ class AgentPool:
 
 
 def _opened(kind: type[Agent], host: Host, end: End, life: int) -> Agent:
-    """Start an agent at an end: the one that lies on the host where the host is looked at on schedule, else one brought along."""
+    """
+    Start an agent at an end: the one that lies on the host where the host is looked at on schedule, else one brought
+    along.
+    """
     lies_there = program(host, kind.role)
     stream = start(host, lies_there or bundle.argv(kind.role), root=True)
     return kind.open(host.name, stream, container=end.container, life=life, installed=lies_there is not None)

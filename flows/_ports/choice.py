@@ -18,7 +18,7 @@ from model.verify.pods import node_of
 PLANES = ("host", "pod", "external")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ProbeOptions:
     """What the command line asked for; `only` holds ports by protocol, None for the depth's own choice."""
 
@@ -51,9 +51,7 @@ class Choice:
         )
 
     def pairs(self) -> tuple[Pair, ...]:
-        """
-        Return the pairs of hosts of the chosen planes. Raises `SelectionError` where there are none.
-        """
+        """Return the pairs of hosts of the chosen planes. Raises `SelectionError` where there are none."""
         chosen = tuple(filter(self.holds, pairing.pairs(self.site, self.options.planes)))
         if not chosen and {"host", "external"} & set(self.options.planes):
             raise SelectionError(
@@ -100,7 +98,8 @@ def choice(site: Site, options: ProbeOptions, limited: Iterable[str] | None) -> 
 
 def vouched(site: Site, dealt: Sequence[Pair], cluster: Seen, only: Mapping[str, int] | None) -> tuple[Pair, ...]:
     """
-    Return the pairs, and beside them what shows that pods' agents work: a node reaches its own pod, and a pod its own node.
+    Return the pairs, and beside them what shows that pods' agents work: a node reaches its own pod, and a pod its own
+    node.
 
     Where cells speak of chosen ports alone, what a border stops needs a port that it does not stop.
     """

@@ -41,7 +41,8 @@ class Seen:
 
 def look(site: Site, views: Mapping[str, HostView], api: Callable[[], ClusterPorts]) -> Seen:
     """
-    Ask the cluster's API by `api`; a site without a cluster has none to ask, one whose API gives no answer is a failure of its own.
+    Ask the cluster's API by `api`; a site without a cluster has none to ask, one whose API gives no answer is a failure
+    of its own.
     """
     holders, found = _endpoint(site, views)
     if not any(is_named(each.process, _SIGNS) for view in views.values() for each in view.listeners):
@@ -50,7 +51,7 @@ def look(site: Site, views: Mapping[str, HostView], api: Callable[[], ClusterPor
         ports = api()
     except (KubernetesError, PlanRefused) as error:
         message = f"Services and pods are not known: {error}"
-        failed = Outcome("controller", "cluster", Status.FAILED, message, error.next_step)
+        failed = Outcome("controller", "cluster", Status.FAILED, message, next=error.next_step)
         return Seen(holders=holders, outcomes=(*found, failed), absent="the Kubernetes API gave no answer")
     pods = tuple(pod for pod in ports.pods if pod.node in site.by_name and pod.node in ports.nodes)
     return Seen(
@@ -77,13 +78,14 @@ def told(accounts: Mapping[str, ClusterPorts | str]) -> ClusterPorts:
         if not isinstance(account, str):
             return account
     why = "; ".join(f"{name}: {account}" for name, account in accounts.items())
-    refused = PlanRefused(why or "no control plane was looked at")
-    refused.next_step = "is any control plane up and joined?"
-    raise refused
+    raise PlanRefused(why or "no control plane was looked at", next_step="is any control plane up and joined?")
 
 
 def _endpoint(site: Site, views: Mapping[str, HostView]) -> tuple[dict[Address, str], tuple[Outcome, ...]]:
-    """Find who holds the API's own addresses; nobody or several are findings once the API is served and everybody was asked."""
+    """
+    Find who holds the API's own addresses; nobody or several are findings once the API is served and everybody was
+    asked.
+    """
     planes = [machine for machine in site.servers if site.endpoint_addresses(machine)]
     served = any(
         each.port == site.settings.kubernetes.endpoint.port and each.protocol == "tcp"
@@ -99,7 +101,9 @@ def _endpoint(site: Site, views: Mapping[str, HostView]) -> tuple[dict[Address, 
         elif names or (served and all(machine.name in views for machine in planes)):
             who = f"{' and '.join(names)} hold it at once" if names else "no control plane holds it"
             step = "look at `systemctl status keepalived` on the control planes"
-            found.append(Outcome("controller", "endpoint", Status.DRIFT, f"the API's address {address}: {who}", step))
+            found.append(
+                Outcome("controller", "endpoint", Status.DRIFT, f"the API's address {address}: {who}", next=step)
+            )
     return holders, tuple(found)
 
 
@@ -107,7 +111,9 @@ def _podless(pods: Collection[ProbePod], nodes: Collection[str], views: Mapping[
     """Name the nodes that answer and have no probe pod: of their pods nothing is proven."""
     having = {pod.node for pod in pods}
     return [
-        Outcome(name, "probe-pod", Status.UNPROVEN, "no probe pod runs here: nothing is proven of its pods", _PODS_STEP)
+        Outcome(
+            name, "probe-pod", Status.UNPROVEN, "no probe pod runs here: nothing is proven of its pods", next=_PODS_STEP
+        )
         for name in views
         if name in nodes and name not in having
     ]

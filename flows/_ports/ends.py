@@ -23,8 +23,8 @@ _WORKERS = 256
 @dataclass(frozen=True, slots=True)
 class End:
     """
-    Where two agents stand: `addresses` are the end's own, `container` has the pod's network (empty: the host's), `watched` are TCP
-    ports whose plain connections are looked for.
+    Where two agents stand: `addresses` are the end's own, `container` has the pod's network (empty: the host's),
+    `watched` are TCP ports whose plain connections are looked for.
     """
 
     name: str
@@ -39,9 +39,7 @@ class End:
 
 
 def ends(site: Site, hosts: Mapping[str, HostView], pods: Iterable[ProbePod]) -> dict[str, End]:
-    """
-    Return hosts and the probe pods on them as ends; the API's own addresses may be at any control plane.
-    """
+    """Return hosts and the probe pods on them as ends; the API's own addresses may be at any control plane."""
     found = {}
     for name, view in hosts.items():
         machine = site.by_name[name]
@@ -56,9 +54,7 @@ def ends(site: Site, hosts: Mapping[str, HostView], pods: Iterable[ProbePod]) ->
 def each_end(
     nr: Nornir, step: Callable[[Host, str], T], names: Collection[str], deadline: float
 ) -> dict[str, T | HostFailure]:
-    """
-    Run a step for every named end, all ends of a host at once; what fails on a host fails for all of its ends.
-    """
+    """Run a step for every named end, all ends of a host at once; what fails on a host fails for all of its ends."""
     by_host: dict[str, list[str]] = {}
     for name in names:
         by_host.setdefault(node_of(name), []).append(name)

@@ -34,11 +34,11 @@ class _Told:
 @dataclass(frozen=True, slots=True)
 class Observed:
     """
-    Views of every host that answered and can run an agent, names of those that cannot, failures of the others, and the device's rules
-    as text (None: not read).
+    Views of every host that answered and can run an agent, names of those that cannot, failures of the others, and the
+    device's rules as text (None: not read).
 
-    Where no agent can run nothing is proven, and rules are no finding of their own. `cluster` is what API servers said of their own
-    accord, by host: its ports, or why not.
+    Where no agent can run nothing is proven, and rules are no finding of their own. `cluster` is what API servers said
+    of their own accord, by host: its ports, or why not.
     """
 
     views: Mapping[str, HostView]
@@ -79,7 +79,9 @@ def observe(nr: Nornir, names: Sequence[str], device: str | None, platform: str)
 
 
 def pace(dealt: Sequence[Pair], rate: int, views: Mapping[str, HostView]) -> tuple[int, float]:
-    """Return the packets a second that leave every host's connection tracking half empty, and the seconds one round takes."""
+    """
+    Return the packets a second that leave every host's connection tracking half empty, and the seconds one round takes.
+    """
     load: dict[str, int] = {}
     for pair in dealt:
         number = sum(ports.bit_count() for ports in pair.probed.values())

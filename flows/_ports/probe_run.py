@@ -19,9 +19,12 @@ if TYPE_CHECKING:
 ROUNDS = 3
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ProbeRun:
-    """What a window found out. `lost` counts probes that only a later round brought to their witness, `fired` all packets sent."""
+    """
+    What a window found out. `lost` counts probes that only a later round brought to their witness, `fired` all packets
+    sent.
+    """
 
     joined: Joined
     accounts: Accounts
@@ -45,8 +48,8 @@ def run_probes(
     """
     Open agents at `ends`, fire all probes of the chosen pairs, resend what is missing, and close the agents.
 
-    `seconds` is what one round should take; agents end by themselves long after. `tell` is called with the number of probes sent so
-    far. An agent that fails costs its own evidence and nobody else's.
+    `seconds` is what one round should take; agents end by themselves long after. `tell` is called with the number of
+    probes sent so far. An agent that fails costs its own evidence and nobody else's.
     """
     agent_pool = AgentPool(nr, ends, int(LIFE_S + 2 * ROUNDS * seconds))
     agent_pool.open()
@@ -82,7 +85,7 @@ def _rounds(
         later = join(site, chosen, accounts)
         lost += _recovered(joined, later)
         joined = later
-    return ProbeRun(joined, accounts, agent_pool.agents, greeted, fired, lost)
+    return ProbeRun(joined=joined, accounts=accounts, agents=agent_pool.agents, greeted=greeted, fired=fired, lost=lost)
 
 
 def _recovered(before: Joined, after: Joined) -> int:

@@ -32,7 +32,8 @@ def cells_of(
     """
     Return the cells of all chosen planes; when only chosen ports are looked at, those of probed pairs alone.
 
-    `names` are the hosts of the chosen pairs, `answering` those among them that are destinations, `absent` why there are no pods.
+    `names` are the hosts of the chosen pairs, `answering` those among them that are destinations, `absent` why there
+    are no pods.
     """
     cells = list(verification.cells)
     if verification.coverage is not None:
@@ -76,7 +77,7 @@ def outcomes_of(
     """
     outcomes = [failure.outcome() for failure in observed.failures.values()]
     outcomes += [
-        Outcome(name, "python3", Status.FAILED, "python3 missing: the probe agent cannot run", _INSTALL)
+        Outcome(name, "python3", Status.FAILED, "python3 missing: the probe agent cannot run", next=_INSTALL)
         for name in observed.agentless
     ]
     problems: dict[str, dict[str, str]] = {}
@@ -91,7 +92,7 @@ def outcomes_of(
             "overrun",
             Status.UNPROVEN,
             f"{name}: the witness had no room for {seen.overrun} packets",
-            _SLOWER,
+            next=_SLOWER,
         )
         for name, seen in probe_run.accounts.seen.items()
         if seen.overrun
@@ -100,11 +101,11 @@ def outcomes_of(
     if rows:
         message = f"rows that nobody can witness: {', '.join(rows)}"
         outcomes.append(
-            Outcome("controller", "unwitnessed", Status.NOT_RUN, message, "no agent runs at their other end")
+            Outcome("controller", "unwitnessed", Status.NOT_RUN, message, next="no agent runs at their other end")
         )
     if absent and set(planes) == {"pod"}:
         message = f"rows of the pod plane not run: {absent}"
-        outcomes.append(Outcome("controller", "pods", Status.NOT_RUN, message, "bootstrap a cluster"))
+        outcomes.append(Outcome("controller", "pods", Status.NOT_RUN, message, next="bootstrap a cluster"))
     return outcomes
 
 
@@ -116,7 +117,8 @@ def beside_perimeter(
     site: Site, device: str | None, rules: str | None, cells: Sequence[Cell]
 ) -> tuple[dict[str, object], tuple[Outcome, ...]]:
     """
-    Lay what is declared, what the device's rules say and what packets showed side by side: the report's key, and outcomes.
+    Lay what is declared, what the device's rules say and what packets showed side by side: the report's key, and
+    outcomes.
     """
     if device is None:
         return {}, ()
@@ -124,7 +126,7 @@ def beside_perimeter(
         perimeter = parse(rules) if rules is not None else None
     except ValueError as error:
         outcome = Outcome(
-            device, "perimeter", Status.FAILED, f"its rules cannot be read: {error}", "look at the device"
+            device, "perimeter", Status.FAILED, f"its rules cannot be read: {error}", next="look at the device"
         )
         return {"perimeter": perimeter_rows(site, None, cells)}, (outcome,)
     lines = perimeter_rows(site, perimeter, cells)
@@ -132,9 +134,7 @@ def beside_perimeter(
 
 
 def roles_of(site: Site, pods: Iterable[str] = ()) -> dict[str, list[str]]:
-    """
-    Return roles by host, and by every end of a cell that is none; `pods` are ends that are pods.
-    """
+    """Return roles by host, and by every end of a cell that is none; `pods` are ends that are pods."""
     words = {
         word: [word] for row in site.active_rows for word in row.source_ends + row.destination_ends if word in WORDS
     }

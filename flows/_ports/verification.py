@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
 def verify(nr: Nornir, context: Context, options: ProbeOptions, *, scheduled: bool = False) -> FlowResult:
     """
-    Prove the port matrix with packets. `scheduled`: by what lies on the hosts alone, which neither reads the perimeter's device nor logs in
-    to the API.
+    Prove the port matrix with packets. `scheduled`: by what lies on the hosts alone, which neither reads the
+    perimeter's device nor logs in to the API.
 
     Raises `SelectionError` when nobody, or nothing to probe, is selected.
     """
@@ -63,15 +63,15 @@ def verify(nr: Nornir, context: Context, options: ProbeOptions, *, scheduled: bo
             tell=_steps(advance, probes),
         )
     verification = Verification(
-        site,
-        tuple(_judged(pair, probe_run) for pair in dealt),
-        probe_run.joined,
-        frozenset(probe_run.accounts.sent),
-        frozenset(probe_run.accounts.seen),
-        observed.views,
-        options.stage,
-        options.only,
-        cluster.exposed,
+        site=site,
+        pairs=tuple(_judged(pair, probe_run) for pair in dealt),
+        joined=probe_run.joined,
+        sources=frozenset(probe_run.accounts.sent),
+        witnesses=frozenset(probe_run.accounts.seen),
+        views=observed.views,
+        stage=options.stage,
+        coverage=options.only,
+        exposed=cluster.exposed,
     )
     today = datetime.now(UTC).date()
     cells = waive_cells(

@@ -47,9 +47,7 @@ class _Group:
 
 
 def cell_findings(cells: Iterable[Document]) -> list[Finding]:
-    """
-    Fold cells that are not ok by story; cells not run are counted by plane.
-    """
+    """Fold cells that are not ok by story; cells not run are counted by plane."""
     groups: dict[tuple[str, ...], _Group] = {}
     families: set[int] = set()
     for index, cell in enumerate(cells):
@@ -93,11 +91,27 @@ def _told(key: tuple[str, ...], group: _Group, families: set[int]) -> list[Findi
     cells = counted(group.count, "cell")
     focuses = tuple(group.ports)
     if verdict == "not_run":
-        return [Finding("not_run", f"{cells} not run: {note}", "", (), group.count, first=str(group.first))]
+        return [
+            Finding(
+                level="not_run",
+                title=f"{cells} not run: {note}",
+                next="",
+                hosts=(),
+                count=group.count,
+                first=str(group.first),
+            )
+        ]
     if culprit in _ABOUT_AN_END:
         title = f"{cells} {_ABOUT_AN_END[culprit]} {names(focuses)} {verdict}, because of the {culprit}{_because(note)}{only}"
         return [
-            Finding(verdict, title, _step(culprit, note, focuses, ()), focuses, group.count, first=str(group.first))
+            Finding(
+                level=verdict,
+                title=title,
+                next=_step(culprit, note, focuses, ()),
+                hosts=focuses,
+                count=group.count,
+                first=str(group.first),
+            )
         ]
     merged = _merged(group)
     return [_story(key, where, peers, only, group) for where, peers in merged.items()]
@@ -130,7 +144,14 @@ def _story(
     title += f"{_because(note)}{only}"
     step = "" if verdict == "waived" else _step(culprit, note, focuses, tuple(sorted(peers)))
     count = sum(len(group.ports[focus][stretch]) for focus in focuses for stretch in stretches)
-    return Finding(verdict, title, step, focuses, count, first=str(group.firsts[focuses[0], stretches[0]]))
+    return Finding(
+        level=verdict,
+        title=title,
+        next=step,
+        hosts=focuses,
+        count=count,
+        first=str(group.firsts[focuses[0], stretches[0]]),
+    )
 
 
 def _told_of(expected: str, seen: str, verdict: str) -> str:

@@ -101,9 +101,7 @@ def _put(table: Table, key: str, value: Document) -> None:
 
 
 def folded(changes: list[Change]) -> list[str]:
-    """
-    Return lines for a person: outcomes and findings each, cells that changed alike counted with examples.
-    """
+    """Return lines for a person: outcomes and findings each, cells that changed alike counted with examples."""
     lines = [str(change) for change in changes if change.kind != "cell"]
     groups: dict[tuple[str, str, str], list[str]] = {}
     for change in changes:

@@ -20,7 +20,7 @@ LEVELS = (
 BAD = frozenset(LEVELS[: LEVELS.index("warning")])
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
     """
     `hosts` are those it is about, `count` how many outcomes or cells it stands for, `detail` lines of a diff.

@@ -95,11 +95,22 @@ def _outcome_finding(key: tuple[str, ...], members: list[Document]) -> Finding:
     title = f"{subject}: {message}" if message else subject
     shows_diff = status in ("drift", "changed") and _alike(members)
     detail = tuple(diff_lines(first["evidence"])) if shows_diff else ()
-    return Finding(status, title, step, hosts, len(members), detail, first=f"{first['host']}|{subject}")
+    return Finding(
+        level=status,
+        title=title,
+        next=step,
+        hosts=hosts,
+        count=len(members),
+        detail=detail,
+        first=f"{first['host']}|{subject}",
+    )
 
 
 def _lint(report: Document) -> list[Finding]:
-    """Findings at one place may well differ: only what is told in the same words, save the host that is meant, is said once."""
+    """
+    Findings at one place may well differ: only what is told in the same words, save the host that is meant, is said
+    once.
+    """
     groups: dict[tuple[str, ...], list[Document]] = {}
     for finding in rows_of(report, "findings"):
         told = [str(finding.get(word, "")) for word in ("severity", "rule", "file", "path", "message", "fix")]
@@ -119,4 +130,4 @@ def _lint_finding(members: list[Document]) -> Finding:
     found = ", ".join(dict.fromkeys(member["value"] for member in members))
     shown = f" (found {found})" if found else ""
     title = f"{first['rule']}: {first['file']}: {first['path']}: {message}{shown}"
-    return Finding(level, title, first["fix"], (), len(members))
+    return Finding(level=level, title=title, next=first["fix"], hosts=(), count=len(members))

@@ -1,4 +1,7 @@
-"""How do CI systems read a report? As JUnit XML: a suite a host, a case an outcome, a case a pair of hosts, protocol and family."""
+"""
+How do CI systems read a report? As JUnit XML: a suite a host, a case an outcome, a case a pair of hosts, protocol and
+family.
+"""
 
 from __future__ import annotations
 
@@ -20,8 +23,8 @@ _LINES = 50
 
 def render(report: Document) -> str:
     """
-    Return the report as JUnit XML. Violations and drift are failures; what could not be found out is an error; waived and not
-    run are skipped, with the reason.
+    Return the report as JUnit XML. Violations and drift are failures; what could not be found out is an error; waived
+    and not run are skipped, with the reason.
     """
     suites: dict[str, TestSuite] = {}
     for outcome in report["outcomes"]:

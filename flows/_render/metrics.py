@@ -24,7 +24,8 @@ _CERTIFICATES = "certificates/"
 
 def render(report: Document) -> str:
     """
-    Return one sample a check and host (1 good, 0 not), hosts that answered, dates that end, counts, and when the run ended.
+    Return one sample a check and host (1 good, 0 not), hosts that answered, dates that end, counts, and when the run
+    ended.
     """
     from prometheus_client import CollectorRegistry, generate_latest
 

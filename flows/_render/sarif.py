@@ -1,4 +1,7 @@
-"""How do code scanners and dashboards read findings? As SARIF 2.1.0: a rule a check, a result for each check that is not good on a host."""
+"""
+How do code scanners and dashboards read findings? As SARIF 2.1.0: a rule a check, a result for each check that is not
+good on a host.
+"""
 
 from __future__ import annotations
 

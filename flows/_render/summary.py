@@ -65,7 +65,8 @@ def summary(
     report: Document, folder: Path | None = None, verbose: bool = False, told: Set[str] = frozenset()
 ) -> list[Line]:
     """
-    Return the summary: the verdict, counts, hosts where several differ, every finding with its next step, where the reports lie.
+    Return the summary: the verdict, counts, hosts where several differ, every finding with its next step, where the
+    reports lie.
 
     Messages in `told` were shown before and are left out.
     """
@@ -109,7 +110,9 @@ def _aside(aside: list[Finding], verbose: bool) -> list[Line]:
 
 
 def _told(found: list[Finding], verbose: bool, limit: int | None) -> list[Line]:
-    """Lines of the first `limit` findings, of all when None; unless `verbose`, with what diffs fit beside each other."""
+    """
+    Lines of the first `limit` findings, of all when None; unless `verbose`, with what diffs fit beside each other.
+    """
     shown = found[:limit]
     several = sum(bool(finding.detail) for finding in shown) > 1
     most = None if verbose else _DETAIL_LINES_EACH if several else _DETAIL_LINES

@@ -12,9 +12,7 @@ from model.report.outcome import DRIFTED, GOOD, INTERRUPTED, REFUSED
 
 
 def verdict(report: Mapping[str, Any]) -> str:
-    """
-    Return the verdict, what was looked at, and how long it took.
-    """
+    """Return the verdict, what was looked at, and how long it took."""
     what = f"{report['flow']} on {report['site']}"
     took = (datetime.fromisoformat(report["ended"]) - datetime.fromisoformat(report["started"])).total_seconds()
     return f"{_word(report)}: {what}: {_told(report)}, {took:.1f} s"

@@ -48,7 +48,8 @@ def diff_lines(evidence: object) -> list[str]:
     """
     Return evidence as lines of a diff, or nothing if it is none.
 
-    A diff is text, a list of lines, or a mapping that has one of them under `diff`, with a line that starts with + or -.
+    A diff is text, a list of lines, or a mapping that has one of them under `diff`, with a line that starts with + or
+    -.
     """
     if isinstance(evidence, Mapping):
         return diff_lines(evidence.get("diff"))
@@ -70,9 +71,7 @@ def plain(evidence: object) -> str:
 
 
 def table(header: Sequence[str], lines: Iterable[Sequence[object]]) -> str:
-    """
-    Return a Markdown table; bars and line ends within cells cannot break it.
-    """
+    """Return a Markdown table; bars and line ends within cells cannot break it."""
     rows = [f"| {' | '.join(header)} |", f"|{'---|' * len(header)}"]
     rows += [f"| {' | '.join(_cell(cell) for cell in line)} |" for line in lines]
     return "\n".join(rows)

@@ -44,9 +44,7 @@ def run(command: typer.Typer | Callable[..., int], name: str) -> NoReturn:
 
 
 def execute(command: typer.Typer | Callable[..., int], name: str, arguments: Sequence[str]) -> int:
-    """
-    Return the exit code of a command. Wrong arguments are 1 here, since 2 means drift.
-    """
+    """Return the exit code of a command. Wrong arguments are 1 here, since 2 means drift."""
     app = command if isinstance(command, typer.Typer) else application()
     if app is not command:
         app.command()(command)
@@ -69,11 +67,13 @@ def execute(command: typer.Typer | Callable[..., int], name: str, arguments: Seq
 
 
 def _usage(name: str, program: str, arguments: Sequence[str], message: str) -> int:
-    """Tell what is wrong with the arguments; if they ask for a report and name a site that loads, write one that says so."""
+    """
+    Tell what is wrong with the arguments; if they ask for a report and name a site that loads, write one that says so.
+    """
     target = _said(arguments, "--json")
     step = f"`{program} --help` shows what there is, with an example"
     options = Options(
-        Path(_said(arguments, "--inventory") or os.environ.get(ENVIRONMENT) or DEFAULT_INVENTORY), json=target
+        inventory=Path(_said(arguments, "--inventory") or os.environ.get(ENVIRONMENT) or DEFAULT_INVENTORY), json=target
     )
     screen = Screen(options)
     screen.error(message, step)
@@ -84,7 +84,7 @@ def _usage(name: str, program: str, arguments: Sequence[str], message: str) -> i
     except FleetError:
         return REFUSED
     job = Run(name.rpartition(".")[2], options, datetime.now(UTC))
-    told = Outcome(CONTROLLER, "arguments", Status.FAILED, message, step)
+    told = Outcome(CONTROLLER, "arguments", Status.FAILED, message, next=step)
     return publish(job, job.report(site.name, (), FlowResult((told,), hosts=(), forced=REFUSED)), screen)
 
 

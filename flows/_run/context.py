@@ -19,8 +19,8 @@ class FlowResult:
     """
     What a flow's body found out; the rest of the report is the same for every flow.
 
-    `hosts` are those that must be heard of (None: all selected); `forced` an exit code beyond what outcomes say; `extra` the
-    flow's own keys of the report.
+    `hosts` are those that must be heard of (None: all selected); `forced` an exit code beyond what outcomes say;
+    `extra` the flow's own keys of the report.
     """
 
     outcomes: tuple[Outcome, ...] = ()
@@ -32,7 +32,7 @@ class FlowResult:
     extra: Mapping[str, object] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
     """What a flow's body works with; `hosts` are the selected names in the inventory's order, `started` is in UTC."""
 

@@ -22,10 +22,11 @@ def write_run(
     directory: Path, flow: str, started: datetime, files: Callable[[str], Mapping[str, str]]
 ) -> tuple[str, Path]:
     """
-    Write a run's files into a new folder under `directory`/reports and point `latest-<flow>` to it; return run and folder.
+    Write a run's files into a new folder under `directory`/reports and point `latest-<flow>` to it; return run and
+    folder.
 
-    `files` is given the run's name, `<UTC time>-<flow>` (with a number when two runs share a second), and returns texts by file
-    name. The folder appears under its name only when all of them are written.
+    `files` is given the run's name, `<UTC time>-<flow>` (with a number when two runs share a second), and returns texts
+    by file name. The folder appears under its name only when all of them are written.
     """
     reports = directory / "reports"
     reports.mkdir(exist_ok=True)
@@ -97,9 +98,7 @@ def find_report(directory: Path, name: str) -> Path:
 
 
 def read_report(path: Path) -> Document:
-    """
-    Read a report. Raises `SiteError` when it is none of this program's.
-    """
+    """Read a report. Raises `SiteError` when it is none of this program's."""
     try:
         report = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError) as error:
@@ -115,9 +114,7 @@ def _available(directory: Path) -> str:
 
 
 def check_writable(target: str | None) -> None:
-    """
-    Refuse a path for `--json` that could not be written at the end. Raises `SiteError`.
-    """
+    """Refuse a path for `--json` that could not be written at the end. Raises `SiteError`."""
     if target in (None, "-"):
         return
     path = Path(str(target))
@@ -126,9 +123,7 @@ def check_writable(target: str | None) -> None:
 
 
 def write_json(target: str, text: str) -> None:
-    """
-    Write the text to a file: whole or not at all where it is an ordinary one, straight into a device or pipe.
-    """
+    """Write the text to a file: whole or not at all where it is an ordinary one, straight into a device or pipe."""
     path = Path(target)
     if path.exists() and not path.is_file():
         path.write_text(text, "utf-8")
@@ -142,9 +137,7 @@ def write_json(target: str, text: str) -> None:
 
 
 def hand_over(target: str | None, text: str, to_stdout: Callable[[str], None]) -> None:
-    """
-    Put the text where `--json` wants it, if anywhere.
-    """
+    """Put the text where `--json` wants it, if anywhere."""
     if target == "-":
         to_stdout(text)
     elif target:

@@ -81,7 +81,9 @@ class Journal:
         )
 
     def unfinished(self, phase: str) -> tuple[str, ...]:
-        """Return the hosts that this flow's last run of a phase ended with, if that run was cut short; nobody otherwise."""
+        """
+        Return the hosts that this flow's last run of a phase ended with, if that run was cut short; nobody otherwise.
+        """
         hosts: list[str] = []
         for entry in self.entries():
             if (entry.flow, entry.phase) != (self._flow, phase):

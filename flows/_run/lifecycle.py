@@ -42,8 +42,8 @@ def run_flow(flow: str, options: Options, body: Body, *, changes: bool = False, 
     """
     Run a flow's body between loading the site and reporting; return the exit code.
 
-    `changes`: the body may change hosts or `state/`, so the site's lock is held, unless it is a dry run. `lint_first`: errors that
-    lint finds stop the flow. Every exception ends as a message; with a loaded site also as a report.
+    `changes`: the body may change hosts or `state/`, so the site's lock is held, unless it is a dry run. `lint_first`:
+    errors that lint finds stop the flow. Every exception ends as a message; with a loaded site also as a report.
     """
     run = Run(flow, options, datetime.now(UTC))
     screen = Screen(options)
@@ -69,7 +69,9 @@ def _conducted(work: _Work, screen: Screen) -> int:
     hosts: tuple[str, ...] = ()
     try:
         hosts = select(site, options.limit)
-        made = _made(work, Context(site, options, hosts, work.run.started, screen, kept))
+        made = _made(
+            work, Context(site=site, options=options, hosts=hosts, started=work.run.started, screen=screen, kept=kept)
+        )
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the one place where the controller's own failures end
         made = _failure(work.run, error, screen)
     made = replace(made, outcomes=(*kept, *made.outcomes))
@@ -97,7 +99,9 @@ def _waived(made: FlowResult, context: Context) -> FlowResult:
 
 def _unsound(run: Run, errors: list[lint.Finding]) -> FlowResult:
     message = f"lint finds {len(errors)} errors in the site's files"
-    told = Outcome(CONTROLLER, run.flow, Status.FAILED, message, "correct them; `python -m flows.lint` checks again")
+    told = Outcome(
+        CONTROLLER, run.flow, Status.FAILED, message, next="correct them; `python -m flows.lint` checks again"
+    )
     findings = [finding.to_json() for finding in errors]
     return FlowResult((told,), hosts=(), forced=REFUSED, extra={"findings": findings})
 
@@ -105,10 +109,10 @@ def _unsound(run: Run, errors: list[lint.Finding]) -> FlowResult:
 def _failure(run: Run, error: BaseException, screen: Screen) -> FlowResult:
     """Tell of an exception and turn it into an outcome; the exit code is the one its kind stands for."""
     if isinstance(error, HostError):
-        told = Outcome(error.host, run.flow, Status.FAILED, error.message, error.next_step)
+        told = Outcome(error.host, run.flow, Status.FAILED, error.message, next=error.next_step)
         return FlowResult((told,), hosts=())
     if isinstance(error, KeyboardInterrupt):
-        told = Outcome(CONTROLLER, run.flow, Status.FAILED, "interrupted", "run again: what was done is kept")
+        told = Outcome(CONTROLLER, run.flow, Status.FAILED, "interrupted", next="run again: what was done is kept")
         return FlowResult((told,), hosts=(), forced=INTERRUPTED)
     if isinstance(error, FleetError):
         message, step = str(error), error.next_step
@@ -118,7 +122,7 @@ def _failure(run: Run, error: BaseException, screen: Screen) -> FlowResult:
     screen.error(message, step)
     if run.options.verbose:
         screen.error("".join(traceback.format_exception(error)))
-    return FlowResult((Outcome(CONTROLLER, run.flow, Status.FAILED, message, step),), hosts=(), forced=REFUSED)
+    return FlowResult((Outcome(CONTROLLER, run.flow, Status.FAILED, message, next=step),), hosts=(), forced=REFUSED)
 
 
 @contextmanager

@@ -19,8 +19,9 @@ def site_lock(directory: Path, flow: str) -> Iterator[None]:
     """
     Hold `directory`/state/lock while the block runs.
 
-    Flows that change a host, a cluster or `state/` take it; dry runs and flows that only look do not, so that they can run beside.
-    The kernel gives the lock back when the process dies. Raises `LockHeld` with who holds it, and since when.
+    Flows that change a host, a cluster or `state/` take it; dry runs and flows that only look do not, so that they can
+    run beside. The kernel gives the lock back when the process dies. Raises `LockHeld` with who holds it, and since
+    when.
     """
     folder = directory / "state"
     folder.mkdir(mode=0o700, exist_ok=True)

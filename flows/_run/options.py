@@ -29,7 +29,7 @@ Quiet = Annotated[bool, typer.Option("--quiet", help="Print errors only; the exi
 NoColor = Annotated[bool, typer.Option("--no-color", help="Print without colours (as with NO_COLOR set).")]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
     """The shared flags of one run; `json` is a path, `-` for standard output, or None."""
 

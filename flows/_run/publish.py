@@ -35,7 +35,9 @@ class Run:
         expected = hosts if made.hosts is None else made.hosts
         quiet = silent(expected, made.outcomes) if made.forced == GOOD else []
         lost = tuple(
-            Outcome(host, self.flow, Status.MISSING, "nothing was heard of it", "run again with -v; report it as a bug")
+            Outcome(
+                host, self.flow, Status.MISSING, "nothing was heard of it", next="run again with -v; report it as a bug"
+            )
             for host in quiet
         )
         return Report(
@@ -100,7 +102,7 @@ def refuse_site(run: Run, error: SchemaErrors, screen: Screen) -> int:
     if run.options.json:
         findings = [finding.to_json() for finding in from_schema(error.errors)]
         count = f"{len(findings)} wrong values in the site's files"
-        told = Outcome(CONTROLLER, run.flow, Status.FAILED, count, "correct what `findings` lists")
+        told = Outcome(CONTROLLER, run.flow, Status.FAILED, count, next="correct what `findings` lists")
         made = FlowResult(outcomes=(told,), hosts=(), forced=REFUSED, extra={"findings": findings})
         name = run.options.inventory.resolve().name
         try:

@@ -18,9 +18,7 @@ def who() -> str:
 
 
 def servers(context: Context) -> tuple[str, ...]:
-    """
-    Return the selected hosts whose firewall is ours; raises `SelectionError` where none is.
-    """
+    """Return the selected hosts whose firewall is ours; raises `SelectionError` where none is."""
     ours = {machine.name for machine in context.site.servers}
     names = tuple(name for name in context.hosts if name in ours)
     if not names:

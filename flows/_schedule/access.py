@@ -19,7 +19,10 @@ _READ, _PASS = 4, 1
 
 @dataclass(frozen=True, slots=True)
 class Grants:
-    """Files that the account's group is to read, and tokens that are to be the account's own; no private key is among them."""
+    """
+    Files that the account's group is to read, and tokens that are to be the account's own; no private key is among
+    them.
+    """
 
     files: tuple[Path, ...]
     tokens: tuple[Path, ...]
@@ -103,7 +106,10 @@ def _tokens(site: Site, setting: Setting) -> tuple[Path, ...]:
 
 
 def _lets(path: Path, user: str, bit: int) -> bool:
-    """Tell by mode, owner and group whether an account, which is in no group but its own, may read a file or pass through a folder."""
+    """
+    Tell by mode, owner and group whether an account, which is in no group but its own, may read a file or pass through
+    a folder.
+    """
     seen = path.stat()
     if seen.st_uid == _number(user):
         return bool(seen.st_mode & bit << 6)

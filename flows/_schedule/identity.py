@@ -22,9 +22,10 @@ def schedule_of(site: Site) -> Schedule:
     """Return what the site says of its schedule; raises `SiteError` where it has none."""
     schedule = site.settings.compliance.schedule
     if schedule is None:
-        error = SiteError("site.yaml has no `compliance.schedule`: nothing is to run by itself")
-        error.next_step = "write `compliance: {schedule: {}}`, which is once a day; docs/schedule.md has the rest"
-        raise error
+        raise SiteError(
+            "site.yaml has no `compliance.schedule`: nothing is to run by itself",
+            next_step="write `compliance: {schedule: {}}`, which is once a day; docs/schedule.md has the rest",
+        )
     return schedule
 
 
@@ -33,12 +34,12 @@ def setting_of(site: Site, inventory: Path, python: Path) -> Setting:
     schedule, compliance = schedule_of(site), site.settings.compliance
     folder = inventory.resolve()
     return Setting(
-        site.name,
-        schedule,
-        folder,
-        ROOT,
-        python,
-        folder.owner(),
+        site=site.name,
+        schedule=schedule,
+        inventory=folder,
+        checkout=ROOT,
+        python=python,
+        owner=folder.owner(),
         told=bool(compliance.notify),
         local=any(tell.kind in ("mail", "command") for tell in compliance.notify),
         textfile=(folder / compliance.textfile).parent if compliance.textfile else None,
@@ -54,9 +55,10 @@ def assume(nr: Nornir, setting: Setting) -> None:
     from remote import installed
 
     if not os.access(setting.key, os.R_OK):
-        error = SiteError(f"the key of the scheduled identity, {setting.key}, cannot be read here")
-        error.next_step = "python -m flows.schedule install makes it; only its own account and root may use it"
-        raise error
+        raise SiteError(
+            f"the key of the scheduled identity, {setting.key}, cannot be read here",
+            next_step="python -m flows.schedule install makes it; only its own account and root may use it",
+        )
     # It needs no password, and no other's may be tried for it.
     os.environ.pop(ENVIRONMENT, None)
     for host in nr.inventory.hosts.values():

@@ -1,4 +1,7 @@
-"""How does compliance come to run by itself, under an identity that can only look; is it so; and how does all of it go again?"""
+"""
+How does compliance come to run by itself, under an identity that can only look; is it so; and how does all of it go
+again?
+"""
 
 from __future__ import annotations
 
@@ -54,12 +57,16 @@ def status(context: Context) -> FlowResult:
 
 
 def remove(context: Context) -> FlowResult:
-    """Stop the timer, take the identity off every host, then its key and account off this machine; with --limit off those hosts alone."""
+    """
+    Stop the timer, take the identity off every host, then its key and account off this machine; with --limit off those
+    hosts alone.
+    """
     setting, dry_run = _setting(context), context.options.dry_run
     if not context.options.yes and not dry_run:
-        error = PlanRefused("remove destroys; it would take the identity and its key away")
-        error.next_step = "look at --dry-run, then run again with --yes"
-        raise error
+        raise PlanRefused(
+            "remove destroys; it would take the identity and its key away",
+            next_step="look at --dry-run, then run again with --yes",
+        )
     if context.options.limit is not None:
         return _made(context, _left(context, setting))
     _refuse(obstacles(context.site, setting, leaving=True))
@@ -97,16 +104,19 @@ def _made(context: Context, outcomes: Iterable[Outcome]) -> FlowResult:
 
 def _refuse(reasons: tuple[str, ...]) -> None:
     if reasons:
-        error = PlanRefused("\n".join(("refused, nothing was changed anywhere:", *reasons)))
-        error.next_step = "correct them, then run again; docs/schedule.md says what a machine needs"
-        raise error
+        raise PlanRefused(
+            "\n".join(("refused, nothing was changed anywhere:", *reasons)),
+            next_step="correct them, then run again; docs/schedule.md says what a machine needs",
+        )
 
 
 def _key(setting: Setting, dry_run: bool) -> Iterable[Outcome]:
     if public_key(setting.key) is not None:
         yield Outcome(MACHINE, "schedule/key", Status.OK, f"{setting.key}.pub is there")
     elif dry_run:
-        yield Outcome(MACHINE, "schedule/key", Status.DRIFT, f"{setting.key} would be made", "run without --dry-run")
+        yield Outcome(
+            MACHINE, "schedule/key", Status.DRIFT, f"{setting.key} would be made", next="run without --dry-run"
+        )
     else:
         this_machine.make_key(setting.key, setting.schedule.user, f"{setting.schedule.user}@{setting.site}")
         yield Outcome(MACHINE, "schedule/key", Status.CHANGED, f"{setting.key} made; it never leaves this machine")
@@ -119,10 +129,17 @@ def _readable(context: Context, setting: Setting, dry_run: bool) -> Iterable[Out
         yield Outcome(MACHINE, SITE, Status.OK, "the site's files can be read by the account")
     elif dry_run:
         message, step = "the account would be let read the site's files", "run without --dry-run"
-        yield Outcome(MACHINE, SITE, Status.DRIFT, message, step, todo.diff(user))
+        yield Outcome(MACHINE, SITE, Status.DRIFT, message, next=step, evidence=todo.diff(user))
     else:
         grant(todo, user)
-        yield Outcome(MACHINE, SITE, Status.CHANGED, "the account can read the site's files now", "", todo.diff(user))
+        yield Outcome(
+            MACHINE,
+            SITE,
+            Status.CHANGED,
+            "the account can read the site's files now",
+            next="",
+            evidence=todo.diff(user),
+        )
 
 
 def _hosts(context: Context, setting: Setting, *, dry_run: bool | None = None) -> tuple[Outcome, ...]:

@@ -22,7 +22,9 @@ _SECONDS = 20.0
 
 
 def obstacles(site: Site, setting: Setting, *, leaving: bool = False) -> tuple[str, ...]:
-    """Return everything that keeps this machine from running it; `leaving`: only what keeps it from being taken away."""
+    """
+    Return everything that keeps this machine from running it; `leaving`: only what keeps it from being taken away.
+    """
     if os.geteuid() != 0:
         return (
             "this changes the machine itself: run it as root, with SSH_AUTH_SOCK kept where an agent holds your keys",
@@ -63,13 +65,18 @@ def timer_told(setting: Setting) -> Outcome:
             "schedule/timer",
             Status.DRIFT,
             "the timer does not wait",
-            "python -m flows.schedule install",
-            evidence,
+            next="python -m flows.schedule install",
+            evidence=evidence,
         )
     ended = last.get("ExecMainExitTimestamp")
     was = f"the last run ended {ended} with exit code {last.get('ExecMainStatus')}" if ended else "it has not run yet"
     return Outcome(
-        NAME, "schedule/timer", Status.OK, f"next {waits.get('NextElapseUSecRealtime')}; {was}", "", evidence
+        NAME,
+        "schedule/timer",
+        Status.OK,
+        f"next {waits.get('NextElapseUSecRealtime')}; {was}",
+        next="",
+        evidence=evidence,
     )
 
 

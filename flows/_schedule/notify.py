@@ -71,9 +71,10 @@ def try_out(context: Context) -> FlowResult:
 def _ways(site: Site) -> tuple[Tell, ...]:
     ways = site.settings.compliance.notify
     if not ways:
-        error = SiteError("site.yaml names nobody to tell")
-        error.next_step = "write `compliance: {notify: [{kind: mail, to: [...]}]}`; docs/schedule.md has all kinds"
-        raise error
+        raise SiteError(
+            "site.yaml names nobody to tell",
+            next_step="write `compliance: {notify: [{kind: mail, to: [...]}]}`; docs/schedule.md has all kinds",
+        )
     return ways
 
 
@@ -90,7 +91,12 @@ def _told(context: Context, way: Tell, report: Mapping[str, Any], memory: dict[s
     message = _message(context.site.name, report, found, way, before)
     if context.options.dry_run:
         return Outcome(
-            CONTROLLER, subject, Status.DRIFT, f"{way.id}: would be told", "run without --dry-run", found.to_json()
+            CONTROLLER,
+            subject,
+            Status.DRIFT,
+            f"{way.id}: would be told",
+            next="run without --dry-run",
+            evidence=found.to_json(),
         )
     outcome = _sent(context, way, message, f"told: {message.subject}")
     if outcome.status is Status.CHANGED:
@@ -105,7 +111,7 @@ def _sent(context: Context, way: Tell, message: Message, done: str) -> Outcome:
         tell(way, message, context.options.inventory)
     except NotToldError as error:
         step = "correct it; the same news are told again after the next run, or by `python -m flows.notify`"
-        return Outcome(CONTROLLER, subject, Status.FAILED, f"{way.id}: {error}", step)
+        return Outcome(CONTROLLER, subject, Status.FAILED, f"{way.id}: {error}", next=step)
     return Outcome(CONTROLLER, subject, Status.CHANGED, f"{way.id}: {done}")
 
 

@@ -60,6 +60,6 @@ def _judged(name: str, done: tuple[str, ...]) -> Outcome:
     if done:
         message = f"the key starts more than it should: {'; '.join(done)}"
         return Outcome(
-            name, SUBJECT, Status.DRIFT, message, "look for another key or rule of the account's on the host"
+            name, SUBJECT, Status.DRIFT, message, next="look for another key or rule of the account's on the host"
         )
     return Outcome(name, SUBJECT, Status.OK, "its key starts the three programs, and nothing else")

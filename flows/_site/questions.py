@@ -67,7 +67,8 @@ def ask() -> Answers:
 
 def checked(given: object, source: str) -> Answers:
     """
-    Return answers that fit together. Raises `SchemaErrors` that name `source`, every wrong field and every one that is missing.
+    Return answers that fit together. Raises `SchemaErrors` that name `source`, every wrong field and every one that is
+    missing.
     """
     adapter = TypeAdapter(Answers)
     try:

@@ -25,9 +25,7 @@ _COLUMNS = (
 
 
 def as_markdown(site: Site) -> str:
-    """
-    Return the request as a page: one table a border, one line a rule.
-    """
+    """Return the request as a page: one table a border, one line a rule."""
     asked = list(enumerate(flows(site), 1))
     contact = site.settings.perimeter.contact or site.settings.organisation_contact or "the firewall team"
     parts = [
@@ -66,9 +64,7 @@ def _table(chosen: list[tuple[int, Flow]], nat: bool) -> str:
 
 
 def as_csv(site: Site) -> str:
-    """
-    Return the request as CSV with a header; several addresses in one field are separated by spaces.
-    """
+    """Return the request as CSV with a header; several addresses in one field are separated by spaces."""
     text = StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(_COLUMNS)

@@ -28,7 +28,8 @@ BUNDLES = CACHE / "bundles"
 
 def ensure(minor: str, say: once.Say) -> Path:
     """
-    Return the folder of the bundle for a minor version of Kubernetes, building what of it this machine has not built so far.
+    Return the folder of the bundle for a minor version of Kubernetes, building what of it this machine has not built so
+    far.
 
     The links `1.36` and the like, and `current` for the default, lead to it.
     """

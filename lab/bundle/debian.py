@@ -15,7 +15,9 @@ from lab.recipe import Recipe as RootRecipe
 
 
 def key(suite: str) -> str:
-    """Digest of everything that decides which packages these are, save the archive's state on the day they are fetched."""
+    """
+    Digest of everything that decides which packages these are, save the archive's state on the day they are fetched.
+    """
     return hashlib.sha256(json.dumps([RootRecipe(suite).hash, PACKAGES]).encode()).hexdigest()[:16]
 
 

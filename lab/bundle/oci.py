@@ -21,9 +21,7 @@ _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/opt/bin"
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """
-    One name in a layer: a file of this machine, a text, a link (`target`) or, with none of them, a folder.
-    """
+    """One name in a layer: a file of this machine, a text, a link (`target`) or, with none of them, a folder."""
 
     path: str
     source: Path | None = None

@@ -62,7 +62,7 @@ class Tools:
     links: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Image:
     """A container image; `tag` may say `{version}`: that of its component, or of its tools' first package."""
 
@@ -155,27 +155,52 @@ class Recipe:
         path = _local("local-path-provisioner", "local-path-provisioner")
         return (
             *(
-                Image(f"registry.k8s.io/{name}", "v{version}", "control_plane", (_local(self.kubernetes, name),))
+                Image(
+                    name=f"registry.k8s.io/{name}",
+                    tag="v{version}",
+                    needed="control_plane",
+                    programs=(_local(self.kubernetes, name),),
+                )
                 for name in masters
             ),
-            Image("registry.k8s.io/kube-proxy", "v{version}", "nodes", (proxy,), "netfilter"),
             Image(
-                "registry.k8s.io/etcd",
-                "{version}-0",
-                "control_plane",
-                (server, _local(self.etcd, "etcdctl"), _local(self.etcd, "etcdutl")),
+                name="registry.k8s.io/kube-proxy",
+                tag="v{version}",
+                needed="nodes",
+                programs=(proxy,),
+                tools="netfilter",
             ),
             Image(
-                "registry.k8s.io/coredns/coredns",
-                "v{version}",
-                "nodes",
-                (Program(self.coredns, "coredns", "coredns"),),
+                name="registry.k8s.io/etcd",
+                tag="{version}-0",
+                needed="control_plane",
+                programs=(server, _local(self.etcd, "etcdctl"), _local(self.etcd, "etcdutl")),
+            ),
+            Image(
+                name="registry.k8s.io/coredns/coredns",
+                tag="v{version}",
+                needed="nodes",
+                programs=(Program(self.coredns, "coredns", "coredns"),),
                 entrypoint=("/coredns",),
             ),
-            Image("registry.k8s.io/pause", self.pause, "nodes", (PAUSE,), entrypoint=("/pause",), user="65535:65535"),
-            Image("ghcr.io/flannel-io/flannel", "v{version}", "nodes", (flannel,), "netfilter", ("/opt/bin/flanneld",)),
-            Image("docker.io/rancher/local-path-provisioner", "v{version}", "nodes", (path,)),
-            Image("docker.io/library/busybox", "{version}", "nodes", tools="busybox"),
+            Image(
+                name="registry.k8s.io/pause",
+                tag=self.pause,
+                needed="nodes",
+                programs=(PAUSE,),
+                entrypoint=("/pause",),
+                user="65535:65535",
+            ),
+            Image(
+                name="ghcr.io/flannel-io/flannel",
+                tag="v{version}",
+                needed="nodes",
+                programs=(flannel,),
+                tools="netfilter",
+                entrypoint=("/opt/bin/flanneld",),
+            ),
+            Image(name="docker.io/rancher/local-path-provisioner", tag="v{version}", needed="nodes", programs=(path,)),
+            Image(name="docker.io/library/busybox", tag="{version}", needed="nodes", tools="busybox"),
         )
 
 

@@ -28,7 +28,10 @@ def key(suite: str) -> str:
 
 
 def ensure(suite: str, say: once.Say) -> Path:
-    """Return a folder with one tree of files for each of TOOLS, a tree `base` with certificates, and the packages' versions."""
+    """
+    Return a folder with one tree of files for each of TOOLS, a tree `base` with certificates, and the packages'
+    versions.
+    """
 
     def build(draft: Path) -> None:
         root = roots.ensure(RootRecipe(suite), say)
@@ -76,7 +79,9 @@ def parse(ldd: str) -> tuple[str, ...]:
 
 
 def _copy(root: Path, files: Sequence[str], tree: Path) -> None:
-    """Copy files as what they point to; folders that are links in the root (/lib, /sbin) are the real ones in the tree."""
+    """
+    Copy files as what they point to; folders that are links in the root (/lib, /sbin) are the real ones in the tree.
+    """
     folders = _real(root, [str(Path("/", file).parent) for file in files])
     for file, real, folder in zip(files, _real(root, files), folders, strict=True):
         place = tree / folder.lstrip("/") / Path(file).name

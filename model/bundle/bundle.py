@@ -101,9 +101,7 @@ def load_bundle(folder: Path) -> Bundle:
 
 
 def parse(text: str) -> Bundle:
-    """
-    Read a table of contents; raises SchemaErrors with every wrong field.
-    """
+    """Read a table of contents; raises SchemaErrors with every wrong field."""
     try:
         return _ADAPTER.validate_json(text)
     except ValidationError as failure:

@@ -75,7 +75,8 @@ class Archive(Declared):
 
 class Debian(Declared):
     """
-    Packages and where they come from, by suite; `keyring` holds the keys that may sign, relative to the sources' own folder.
+    Packages and where they come from, by suite; `keyring` holds the keys that may sign, relative to the sources' own
+    folder.
     """
 
     keyring: Text = "/usr/share/keyrings/debian-archive-keyring.gpg"
@@ -87,9 +88,9 @@ class Sources(Declared):
     """
     A file of sources.
 
-    `versions`: by minor version of Kubernetes, each component's. `plain_http`: hosts that may be asked without TLS. `registries`:
-    the address of a registry's interface, where it is not https at the name itself. `pins`: sha256 by address or image, in addition
-    to what the publisher says.
+    `versions`: by minor version of Kubernetes, each component's. `plain_http`: hosts that may be asked without TLS.
+    `registries`: the address of a registry's interface, where it is not https at the name itself. `pins`: sha256 by
+    address or image, in addition to what the publisher says.
     """
 
     schema_: Literal["matrix-fleet/sources/1"] = Field(alias="schema")
@@ -118,9 +119,7 @@ class Sources(Declared):
 
 
 def load_sources(path: Path) -> Sources:
-    """
-    Read a file of sources; raises SchemaErrors with every wrong field, BundleError where there is no such file.
-    """
+    """Read a file of sources; raises SchemaErrors with every wrong field, BundleError where there is no such file."""
     try:
         value = document.read(path)
     except FileNotFoundError:

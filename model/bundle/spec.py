@@ -64,7 +64,8 @@ def compose(
     known: Sources, version: str | None, architecture: Architecture, suites: Sequence[str], network: Network
 ) -> BundleSpec:
     """
-    Return what to fetch. `version` is a Kubernetes such as 1.36 or 1.36.3; None is the sources' own. No `suites` are all of them.
+    Return what to fetch. `version` is a Kubernetes such as 1.36 or 1.36.3; None is the sources' own. No `suites` are
+    all of them.
 
     Raises BundleError for what the sources do not know.
     """

@@ -88,7 +88,10 @@ def place(url: str) -> tuple[str, int]:
 
 
 def asked(registries: tuple[Registry, ...], references: tuple[str, ...]) -> tuple[tuple[str, int], ...]:
-    """Return host and port of every registry that is asked for the images: mirrors, and those that have none or may be asked, too."""
+    """
+    Return host and port of every registry that is asked for the images: mirrors, and those that have none or may be
+    asked, too.
+    """
     mirrored = {registry.registry: registry for registry in registries}
     names = dict.fromkeys(reference.partition("/")[0] for reference in references)
     found: list[tuple[str, int]] = []

@@ -8,7 +8,7 @@ from datetime import datetime
 SOON_DAYS = 30
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Certificate:
     """A certificate by the file that holds it; `until` and `since` are in UTC."""
 
@@ -57,4 +57,12 @@ def read(path: str, pem: bytes) -> Certificate:
         authority = False
     since, until = found.not_valid_before_utc, found.not_valid_after_utc
     subject, issuer = found.subject.rfc4514_string(), found.issuer.rfc4514_string()
-    return Certificate(path, subject, issuer, found.serial_number, since, until, authority)
+    return Certificate(
+        path=path,
+        subject=subject,
+        issuer=issuer,
+        serial=found.serial_number,
+        since=since,
+        until=until,
+        authority=authority,
+    )

@@ -9,7 +9,10 @@ from datetime import datetime, timedelta
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """One certificate of a chain; times in UTC, `der` its bytes, `self_signed` and `signed_by_next` by signature, not by name."""
+    """
+    One certificate of a chain; times in UTC, `der` its bytes, `self_signed` and `signed_by_next` by signature, not by
+    name.
+    """
 
     subject: str
     issuer: str
@@ -37,9 +40,7 @@ Chain = tuple[Link, ...]
 
 
 def read_chain(pem: str | Sequence[str]) -> Chain:
-    """
-    Read certificates in the order in which they stand. Raises ValueError for what is none.
-    """
+    """Read certificates in the order in which they stand. Raises ValueError for what is none."""
     from cryptography import x509
     from cryptography.exceptions import InvalidSignature
 
@@ -85,7 +86,8 @@ def read_chain(pem: str | Sequence[str]) -> Chain:
 
 def wrongs(chain: Chain, now: datetime, days: int, names: Collection[str] = ()) -> Iterator[str]:
     """
-    Yield what is wrong with a chain: expired, not valid yet, ending within `days`, not signed by what follows it, without one of `names`.
+    Yield what is wrong with a chain: expired, not valid yet, ending within `days`, not signed by what follows it,
+    without one of `names`.
     """
     for number, link in enumerate(chain):
         which = "" if number == 0 else f"its authority {link.subject} "

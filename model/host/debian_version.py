@@ -21,7 +21,10 @@ def key(version: str) -> tuple[int, tuple[object, ...], tuple[object, ...]]:
 
 
 def _part(text: str) -> tuple[object, ...]:
-    """Alternate between what is no number and numbers; each letter ranks by itself, and an end ranks between `~` and everything else."""
+    """
+    Alternate between what is no number and numbers; each letter ranks by itself, and an end ranks between `~` and
+    everything else.
+    """
     words, numbers = re.split(r"\d+", text), re.findall(r"\d+", text)
     pairs = zip_longest(words, numbers, fillvalue="0")
     return tuple(piece for word, number in pairs for piece in ((*map(_rank, word), 0), int(number or 0)))

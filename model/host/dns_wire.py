@@ -21,7 +21,10 @@ _COMPRESSED = 0xC0
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a server says of a name in one IP version. `code` is DNS's own: 0 no error, 3 no such name, else it could not tell."""
+    """
+    What a server says of a name in one IP version. `code` is DNS's own: 0 no error, 3 no such name, else it could not
+    tell.
+    """
 
     name: str
     version: int

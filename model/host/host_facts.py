@@ -23,7 +23,8 @@ class HostFacts:
     """
     A host as seen at one moment: parts by their type, and reasons for those that could not be read.
 
-    `at` is the controller's time (seconds since the epoch) at which the answer came, `seconds` how long the host looked.
+    `at` is the controller's time (seconds since the epoch) at which the answer came, `seconds` how long the host
+    looked.
     """
 
     host: str
@@ -40,13 +41,13 @@ class HostFacts:
         return part
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Release:
     """
     The operating system: os-release's words, the kernel that runs.
 
-    `prepared`: this project's phase for the operating system was there; `node` is the mark that its steps into a cluster leave;
-    `kubelet`: kubelet has a kubeconfig.
+    `prepared`: this project's phase for the operating system was there; `node` is the mark that its steps into a
+    cluster leave; `kubelet`: kubelet has a kubeconfig.
     """
 
     words: Mapping[str, str]
@@ -80,7 +81,9 @@ class Boot:
 
 @dataclass(frozen=True, slots=True)
 class Kernel:
-    """Values of the settings that were asked for (None: this kernel has no such setting), and modules loaded or built in."""
+    """
+    Values of the settings that were asked for (None: this kernel has no such setting), and modules loaded or built in.
+    """
 
     values: Mapping[str, str | None]
     modules: frozenset[str]
@@ -88,7 +91,10 @@ class Kernel:
 
 @dataclass(frozen=True, slots=True)
 class AtBoot:
-    """What the next boot reads: files (path, text) of settings in their order, and names of modules that are loaded then or built in."""
+    """
+    What the next boot reads: files (path, text) of settings in their order, and names of modules that are loaded then
+    or built in.
+    """
 
     sysctl: tuple[tuple[str, str], ...]
     modules: frozenset[str]
@@ -171,8 +177,9 @@ class Sockets:
 @dataclass(frozen=True, slots=True)
 class Clocked:
     """
-    What keeps the clock. `leap`, `source`, `offset` (seconds) and `since` (seconds since the last measurement) are chronyd's;
-    `leap` empty where it does not run. `sources`: (address, state as chronyc marks it, reachability register).
+    What keeps the clock. `leap`, `source`, `offset` (seconds) and `since` (seconds since the last measurement) are
+    chronyd's; `leap` empty where it does not run. `sources`: (address, state as chronyc marks it, reachability
+    register).
     """
 
     chrony: bool
@@ -185,7 +192,7 @@ class Clocked:
     timesyncd: bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Mount:
     """A mounted file system, sizes in bytes; without inodes of a fixed number `inodes` is 0."""
 
@@ -235,7 +242,9 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Users:
-    """Accounts, groups by name with (number, members), and texts of sudo's rules by path, in the order sudo reads them."""
+    """
+    Accounts, groups by name with (number, members), and texts of sudo's rules by path, in the order sudo reads them.
+    """
 
     accounts: tuple[Account, ...]
     groups: Mapping[str, tuple[int, tuple[str, ...]]]
@@ -276,7 +285,9 @@ class CertificateFiles:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What a service of the host shows to a TLS client that asks for `name` (empty: for none); `why` there is no chain."""
+    """
+    What a service of the host shows to a TLS client that asks for `name` (empty: for none); `why` there is no chain.
+    """
 
     port: int
     address: str

@@ -15,9 +15,10 @@ class File:
     """
     One file, whole.
 
-    `restart` names units that must take note of a change by a restart, `reload` those a reload suffices for. The text of a `secret`
-    one is never read back nor shown; its digest is compared. That of an `opaque` one is not shown either, since a diff of it would say
-    nothing; its digest is. A `block` is only a part of the file, between two marks of ours: what others wrote around it stays.
+    `restart` names units that must take note of a change by a restart, `reload` those a reload suffices for. The text
+    of a `secret` one is never read back nor shown; its digest is compared. That of an `opaque` one is not shown either,
+    since a diff of it would say nothing; its digest is. A `block` is only a part of the file, between two marks of
+    ours: what others wrote around it stays.
     """
 
     path: str
@@ -64,13 +65,14 @@ class Folder:
     owner: str = "root:root"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HostState:
     """
-    What a host should hold. `packages` are Debian packages by name, `versions` the first numbers that the version of some must have,
-    `absent` paths that must not exist, `swept` shell patterns of which only what is among `files` may be ours, `sysctl` values of the
-    running kernel by dotted name (a file makes them last), `modules` kernel modules loaded or built in, `held` packages kept at
-    their version, `userless` accounts that must not exist. `swapless`: no swap now, nor after a reboot.
+    What a host should hold. `packages` are Debian packages by name, `versions` the first numbers that the version of
+    some must have, `absent` paths that must not exist, `swept` shell patterns of which only what is among `files` may
+    be ours, `sysctl` values of the running kernel by dotted name (a file makes them last), `modules` kernel modules
+    loaded or built in, `held` packages kept at their version, `userless` accounts that must not exist. `swapless`: no
+    swap now, nor after a reboot.
     """
 
     packages: tuple[str, ...] = ()
@@ -90,19 +92,19 @@ class HostState:
     def __add__(self, other: HostState) -> HostState:
         """Join two states that do not speak of the same thing."""
         return HostState(
-            self.packages + other.packages,
-            {**self.versions, **other.versions},
-            self.files + other.files,
-            self.absent + other.absent,
-            self.swept + other.swept,
-            self.units + other.units,
-            {**self.sysctl, **other.sysctl},
-            self.modules + other.modules,
-            self.held + other.held,
-            self.swapless or other.swapless,
-            self.users + other.users,
-            self.userless + other.userless,
-            self.folders + other.folders,
+            packages=self.packages + other.packages,
+            versions={**self.versions, **other.versions},
+            files=self.files + other.files,
+            absent=self.absent + other.absent,
+            swept=self.swept + other.swept,
+            units=self.units + other.units,
+            sysctl={**self.sysctl, **other.sysctl},
+            modules=self.modules + other.modules,
+            held=self.held + other.held,
+            swapless=self.swapless or other.swapless,
+            users=self.users + other.users,
+            userless=self.userless + other.userless,
+            folders=self.folders + other.folders,
         )
 
 
@@ -118,7 +120,10 @@ class SeenFile:
 
 @dataclass(frozen=True, slots=True)
 class SeenUnit:
-    """A unit as systemd knows it: `enabled` and `active` as it calls them, and whether its files changed since they were read."""
+    """
+    A unit as systemd knows it: `enabled` and `active` as it calls them, and whether its files changed since they were
+    read.
+    """
 
     enabled: str
     active: str
@@ -135,11 +140,11 @@ class SeenUser:
     locked: bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
     """
-    What a host holds of what was asked for; what is not there is absent from the mappings. `present` are paths that exist of those
-    that should be absent or are swept. `swaps`: active or configured swap.
+    What a host holds of what was asked for; what is not there is absent from the mappings. `present` are paths that
+    exist of those that should be absent or are swept. `swaps`: active or configured swap.
     """
 
     packages: Mapping[str, str]
@@ -154,11 +159,11 @@ class Seen:
     folders: Mapping[str, tuple[int, str]] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
     """
-    What is left to do on a host, in the order it is done; `lines` say it to a person, secrets left out. `replaced` are those of the
-    packages that are there in another version.
+    What is left to do on a host, in the order it is done; `lines` say it to a person, secrets left out. `replaced` are
+    those of the packages that are there in another version.
     """
 
     packages: tuple[str, ...] = ()
@@ -191,9 +196,7 @@ class Change:
 
 
 def plan(desired: HostState, seen: Seen) -> Change:
-    """
-    Return what makes a host hold what it should. `plan(d, s)` is empty exactly where the host already does.
-    """
+    """Return what makes a host hold what it should. `plan(d, s)` is empty exactly where the host already does."""
     replaced = tuple(
         name
         for name, version in desired.versions.items()
@@ -243,24 +246,24 @@ def plan(desired: HostState, seen: Seen) -> Change:
         *(_folder(folder, seen.folders.get(folder.path)) for folder in folders),
     )
     return Change(
-        packages,
-        replaced,
-        files,
-        absent,
-        modules,
-        sysctl,
-        held,
-        enable,
-        disable,
-        tuple(name for name in restart if name in running or name not in units),
-        reload,
-        start,
-        stop,
-        bool(swaps),
-        users,
-        userless,
-        folders,
-        lines,
+        packages=packages,
+        replaced=replaced,
+        files=files,
+        absent=absent,
+        modules=modules,
+        sysctl=sysctl,
+        held=held,
+        enable=enable,
+        disable=disable,
+        restart=tuple(name for name in restart if name in running or name not in units),
+        reload=reload,
+        start=start,
+        stop=stop,
+        swapoff=bool(swaps),
+        users=users,
+        userless=userless,
+        folders=folders,
+        lines=lines,
     )
 
 
@@ -270,7 +273,9 @@ def is_version(version: str, wanted: str) -> bool:
 
 
 def expression(version: str) -> str:
-    """Return what matches a package's whole version where it is `version`, or begins with its numbers; apt reads it, too."""
+    """
+    Return what matches a package's whole version where it is `version`, or begins with its numbers; apt reads it, too.
+    """
     return rf"^([0-9]+:)?{re.escape(version)}([.+~-].*)?$"
 
 

@@ -24,13 +24,13 @@ class Listener:
     process: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HostView:
     """
     Rules by IP version (4, 6; a missing one was not read), interfaces by address, listeners.
 
-    `nft` is what `nft -j list ruleset` printed, as text: it is rarely needed. `conntrack`: (limit, in use), zeros where connections are
-    not tracked.
+    `nft` is what `nft -j list ruleset` printed, as text: it is rarely needed. `conntrack`: (limit, in use), zeros where
+    connections are not tracked.
     """
 
     chains: Mapping[int, Chains]
@@ -56,9 +56,7 @@ class HostView:
 
 
 def is_named(process: str, names: Collection[str]) -> bool:
-    """
-    Return whether a process, by the name that the kernel keeps of it, is one of those named.
-    """
+    """Return whether a process, by the name that the kernel keeps of it, is one of those named."""
     return bool(process) and process[:_COMM] in {name[:_COMM] for name in names}
 
 
@@ -83,7 +81,5 @@ def _serves(text: str, address: Address) -> bool:
 
 
 def harmless(rows: Iterable[tuple[int, str]], listening: int) -> dict[int, str]:
-    """
-    Return, of (port, request) pairs, those whose port something listens on.
-    """
+    """Return, of (port, request) pairs, those whose port something listens on."""
     return {port: request for port, request in rows if listening & (1 << port)}

@@ -1,4 +1,7 @@
-"""What is known of a host after one look: its system, hardware, networks, clock, packages, and what runs or once ran there."""
+"""
+What is known of a host after one look: its system, hardware, networks, clock, packages, and what runs or once ran
+there.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +19,8 @@ class Questions:
     """
     What a host is asked besides what it is.
 
-    `dns`: (server, names) to be resolved there for both families; no server means those of the host's own resolver. `connects`:
-    (address or name, TCP port). `paths`: addresses to which its largest packets are sent.
+    `dns`: (server, names) to be resolved there for both families; no server means those of the host's own resolver.
+    `connects`: (address or name, TCP port). `paths`: addresses to which its largest packets are sent.
     """
 
     dns: tuple[tuple[Address | None, tuple[str, ...]], ...] = ()
@@ -39,7 +42,7 @@ class Swap:
         return self.name.startswith("/dev/zram")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Filesystem:
     """Where a path lies: sizes in KiB, `source` and `mount` as `df` names them."""
 
@@ -62,7 +65,7 @@ class BlockDevice:
     ids: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Link:
     """A network interface. `speed` in Mbit/s, 0 where it does not tell; `virtual` has no hardware of its own."""
 
@@ -129,7 +132,10 @@ class Path:
 
 @dataclass(frozen=True, slots=True)
 class System:
-    """The operating system. `config` are chosen options of the kernel (`VXLAN`: y or m), `modules` those loaded or loadable."""
+    """
+    The operating system. `config` are chosen options of the kernel (`VXLAN`: y or m), `modules` those loaded or
+    loadable.
+    """
 
     release: Mapping[str, str]
     kernel: str
@@ -206,8 +212,8 @@ class Software:
     """
     Debian packages, units that exist by name, who holds apt's locks, and the archives it uses.
 
-    `remains` are paths of a Kubernetes node, `server` is the API of its cluster. `prepared` hosts were set up by this project, and
-    `node` is the mark that its own steps into a cluster leave (`started join`, `done init`); empty: none.
+    `remains` are paths of a Kubernetes node, `server` is the API of its cluster. `prepared` hosts were set up by this
+    project, and `node` is the mark that its own steps into a cluster leave (`started join`, `done init`); empty: none.
     """
 
     packages: Mapping[str, Package]

@@ -9,14 +9,15 @@ from typing import Literal
 Progress = Literal["fresh", "foreign", "running", "broken", "member"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NodeFacts:
     """
     What a host says of itself.
 
-    `mark` is the line that our own steps leave (`started join`, `done init`; empty: none), `running` whether such a step is under
-    way, `kubelet` whether a kubeconfig of kubelet's is there, `plane` whether the host carries the API server's manifest and keys,
-    `suite` Debian's code name, `interfaces` the name of the interface that carries an address, by address.
+    `mark` is the line that our own steps leave (`started join`, `done init`; empty: none), `running` whether such a
+    step is under way, `kubelet` whether a kubeconfig of kubelet's is there, `plane` whether the host carries the API
+    server's manifest and keys, `suite` Debian's code name, `interfaces` the name of the interface that carries an
+    address, by address.
     """
 
     mark: str
@@ -31,7 +32,8 @@ class NodeFacts:
         """
         Return what that means.
 
-        `foreign`: a cluster's remains that no step of ours left; `broken`: a step of ours began and ended without success.
+        `foreign`: a cluster's remains that no step of ours left; `broken`: a step of ours began and ended without
+        success.
         """
         if self.running:
             return "running"

@@ -1,4 +1,7 @@
-"""What does every server of a site have that more than one part of the program asks for: packages, modules, kernel settings?"""
+"""
+What does every server of a site have that more than one part of the program asks for: packages, modules, kernel
+settings?
+"""
 
 from __future__ import annotations
 

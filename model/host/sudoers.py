@@ -26,7 +26,8 @@ class Grant:
 
 def grants(texts: Mapping[str, str]) -> tuple[Grant, ...]:
     """
-    Return every rule of the files that sudo reads. A line that is not understood, or leads to a file not looked at, is a rule for `?`.
+    Return every rule of the files that sudo reads. A line that is not understood, or leads to a file not looked at, is
+    a rule for `?`.
     """
     aliases: dict[str, list[str]] = {}
     found: list[Grant] = []
@@ -82,9 +83,11 @@ def _resolved(who: str, aliases: Mapping[str, list[str]], seen: frozenset[str]) 
 
 def powerful(users: Users, scheduled: str | None = None) -> dict[str, str]:
     """
-    Return everybody but root who may run something as root, with the reason; a rule for nobody known keeps sudo's own word.
+    Return everybody but root who may run something as root, with the reason; a rule for nobody known keeps sudo's own
+    word.
 
-    Rules by which the `scheduled` account starts the programs of `model.host.scheduled`, and nothing else, count for nothing.
+    Rules by which the `scheduled` account starts the programs of `model.host.scheduled`, and nothing else, count for
+    nothing.
     """
     found: dict[str, str] = {}
     for account in users.accounts:

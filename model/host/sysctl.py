@@ -43,9 +43,11 @@ class _Said:
 
 def at_boot(files: Iterable[tuple[str, str]], names: Iterable[str]) -> dict[str, Set | None]:
     """
-    Return what the files, by path and text in the order of their reading, set the named settings to; None for one they leave alone.
+    Return what the files, by path and text in the order of their reading, set the named settings to; None for one they
+    leave alone.
 
-    The last line counts, a setting's own line before any pattern, and `-NAME` without a value spares it from patterns (sysctl.d(5)).
+    The last line counts, a setting's own line before any pattern, and `-NAME` without a value spares it from patterns
+    (sysctl.d(5)).
     """
     said = _Said()
     for path, text in files:

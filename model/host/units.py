@@ -13,7 +13,10 @@ Stage = Literal["firewall", "prepared", "member"]
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A unit, the stage that brings it, and units that may stand for it. `once`: it has done its work at boot, if it was there by then."""
+    """
+    A unit, the stage that brings it, and units that may stand for it. `once`: it has done its work at boot, if it was
+    there by then.
+    """
 
     name: str
     since: Stage
@@ -22,9 +25,7 @@ class Wanted:
 
 
 def units(site: Site, machine: Machine) -> tuple[Wanted, ...]:
-    """
-    Return the units of one server.
-    """
+    """Return the units of one server."""
     if machine.kind != "server":
         return ()
     found = [

@@ -31,8 +31,8 @@ class Node:
     """
     A node as the API has it.
 
-    `networked`: its network is declared up (a CNI that says nothing counts as up), `why` what it says while it is not ready,
-    `revision` the object's resource version.
+    `networked`: its network is declared up (a CNI that says nothing counts as up), `why` what it says while it is not
+    ready, `revision` the object's resource version.
     """
 
     name: str
@@ -53,7 +53,7 @@ class Node:
     revision: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Workload:
     """A DaemonSet, Deployment or StatefulSet: pods wanted, and pods that are ready and of the newest generation."""
 
@@ -82,7 +82,7 @@ class ServicePort:
     node_port: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
     """A Service: `addresses` inside the cluster, `external` those that it answers at beside them."""
 
@@ -120,9 +120,7 @@ class ClusterFacts:
 
 
 def read_node(said: Manifest) -> Node:
-    """
-    Read a Node object.
-    """
+    """Read a Node object."""
     meta, spec, status = said["metadata"], said.get("spec", {}), said.get("status", {})
     labels = meta.get("labels") or {}
     info = status.get("nodeInfo", {})
@@ -151,9 +149,7 @@ def read_node(said: Manifest) -> Node:
 
 
 def read_workload(said: Manifest) -> Workload:
-    """
-    Read a DaemonSet, Deployment or StatefulSet.
-    """
+    """Read a DaemonSet, Deployment or StatefulSet."""
     meta, status = said["metadata"], said.get("status", {})
     if said["kind"] == "DaemonSet":
         wanted, ready = status.get("desiredNumberScheduled", 0), status.get("numberReady", 0)
@@ -162,23 +158,23 @@ def read_workload(said: Manifest) -> Workload:
         wanted, ready = said.get("spec", {}).get("replicas", 1), status.get("readyReplicas", 0)
         updated = status.get("updatedReplicas", 0)
     current = status.get("observedGeneration", 0) >= meta.get("generation", 0) and updated >= wanted
-    return Workload(said["kind"], meta["namespace"], meta["name"], wanted, ready, current)
+    return Workload(
+        kind=said["kind"], namespace=meta["namespace"], name=meta["name"], wanted=wanted, ready=ready, current=current
+    )
 
 
 def read_service(said: Manifest) -> Service:
-    """
-    Read a Service.
-    """
+    """Read a Service."""
     meta, spec = said["metadata"], said["spec"]
     balancers = said.get("status", {}).get("loadBalancer", {}).get("ingress") or ()
     external = (*(spec.get("externalIPs") or ()), *(one["ip"] for one in balancers if one.get("ip")))
     return Service(
-        meta["namespace"],
-        meta["name"],
-        spec.get("type", "ClusterIP"),
-        tuple(ip_address(one) for one in spec.get("clusterIPs") or () if one and one != "None"),
-        tuple(dict.fromkeys(ip_address(one) for one in external)),
-        tuple(
+        namespace=meta["namespace"],
+        name=meta["name"],
+        kind=spec.get("type", "ClusterIP"),
+        addresses=tuple(ip_address(one) for one in spec.get("clusterIPs") or () if one and one != "None"),
+        external=tuple(dict.fromkeys(ip_address(one) for one in external)),
+        ports=tuple(
             ServicePort(one.get("protocol", "TCP").lower(), one["port"], one.get("nodePort", 0))
             for one in spec.get("ports") or ()
         ),
@@ -186,17 +182,13 @@ def read_service(said: Manifest) -> Service:
 
 
 def read_storage_class(said: Manifest) -> StorageClass:
-    """
-    Read a StorageClass.
-    """
+    """Read a StorageClass."""
     mark = (said["metadata"].get("annotations") or {}).get("storageclass.kubernetes.io/is-default-class")
     return StorageClass(said["metadata"]["name"], said["provisioner"], mark == "true")
 
 
 def system_pods(pods: Iterable[Manifest]) -> dict[tuple[str, str], bool]:
-    """
-    Say of each pod whether it is ready, by its node and name; those that ended for good are left out.
-    """
+    """Say of each pod whether it is ready, by its node and name; those that ended for good are left out."""
     return {
         (pod.get("spec", {}).get("nodeName", ""), pod["metadata"]["name"]): holds(pod, "Ready")
         for pod in pods

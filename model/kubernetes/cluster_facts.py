@@ -10,10 +10,11 @@ from typing import Any
 from model.kubernetes.cluster import Node, StorageClass, Workload
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Pod:
     """
-    A pod. `owners` are kinds; `since` is when it last became ready or unready, `why` what it waits for; `leaving`: it was told to end.
+    A pod. `owners` are kinds; `since` is when it last became ready or unready, `why` what it waits for; `leaving`: it
+    was told to end.
     """
 
     namespace: str
@@ -31,9 +32,12 @@ class Pod:
         return f"{self.namespace}/{self.name}"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Budget:
-    """A PodDisruptionBudget: pods it counts, those that are healthy and must be, and how many may go. `matches`: labels it selects by."""
+    """
+    A PodDisruptionBudget: pods it counts, those that are healthy and must be, and how many may go. `matches`: labels it
+    selects by.
+    """
 
     namespace: str
     name: str
@@ -52,8 +56,8 @@ class CollectedCluster:
     """
     What the API server of one control plane says.
 
-    `kubelets`: settings with which each runs, or why it does not tell. `programs`: command
-    lines of the control plane's programs by (node, component). `labels` are those of each workload's pods, in the order of `workloads`.
+    `kubelets`: settings with which each runs, or why it does not tell. `programs`: command lines of the control plane's
+    programs by (node, component). `labels` are those of each workload's pods, in the order of `workloads`.
     """
 
     version: str
@@ -85,8 +89,8 @@ class EtcdPeer:
 @dataclass(frozen=True, slots=True)
 class CollectedEtcd:
     """
-    What one member of etcd says. `health` is its complaint (empty: none), `leader` the leader's id (0: none); sizes are in bytes,
-    `quota` 0 where it does not tell.
+    What one member of etcd says. `health` is its complaint (empty: none), `leader` the leader's id (0: none); sizes are
+    in bytes, `quota` 0 where it does not tell.
     """
 
     id: int
@@ -121,7 +125,10 @@ class EtcdReport:
 
 @dataclass(frozen=True)
 class NodeFiles:
-    """Files that make a host a node: (mode, owner, group) by path, and kubelet's settings as they lie there (None: no file)."""
+    """
+    Files that make a host a node: (mode, owner, group) by path, and kubelet's settings as they lie there (None: no
+    file).
+    """
 
     files: Mapping[str, tuple[int, int, int]]
     kubelet: Mapping[str, Any] | None

@@ -1,7 +1,8 @@
-"""Which versions of Debian, kernel, containerd, Kubernetes and pod network go together, and until when does anybody patch them?
+"""Which versions of Debian, kernel, containerd, Kubernetes and pod network go together, and until when does anybody
+patch them?
 
-Looked up in November 2026: kubernetes.io/releases, kubernetes.io "Linux Kernel Version Requirements", containerd's RELEASES.md,
-wiki.debian.org/LTS, the pod networks' own requirements.
+Looked up in November 2026: kubernetes.io/releases, kubernetes.io "Linux Kernel Version Requirements", containerd's
+RELEASES.md, wiki.debian.org/LTS, the pod networks' own requirements.
 """
 
 from __future__ import annotations
@@ -99,9 +100,7 @@ def minor_of(version: str) -> str:
 
 
 def number_of(version: str) -> tuple[int, int]:
-    """
-    Return the first two numbers of a version, for comparing: (2, 0) of `2`; (0, 0) where it has none.
-    """
+    """Return the first two numbers of a version, for comparing: (2, 0) of `2`; (0, 0) where it has none."""
     found = re.match(r"v?(\d+)(?:\.(\d+))?", version)
     return (int(found[1]), int(found[2] or 0)) if found else (0, 0)
 
@@ -126,9 +125,7 @@ def of_site(settings: Settings, bundle: Bundle | None, today: date) -> Iterator[
 
 
 def kubernetes(version: str, today: date) -> Iterator[Problem]:
-    """
-    Yield what speaks against a version of Kubernetes by itself.
-    """
+    """Yield what speaks against a version of Kubernetes by itself."""
     minor, newest, oldest = minor_of(version), max(KUBERNETES, key=number_of), min(KUBERNETES, key=number_of)
     if minor not in KUBERNETES:
         old = number_of(minor) < number_of(oldest)
@@ -144,9 +141,7 @@ def kubernetes(version: str, today: date) -> Iterator[Problem]:
 
 
 def containerd(version: str, kubernetes_version: str, today: date) -> Iterator[Problem]:
-    """
-    Yield what speaks against a containerd under a Kubernetes.
-    """
+    """Yield what speaks against a containerd under a Kubernetes."""
     minor = minor_of(version)
     if number_of(version) < (1, 6):
         yield Problem("error", f"containerd {version} does not speak the runtime interface v1", "containerd 2")
@@ -158,9 +153,7 @@ def containerd(version: str, kubernetes_version: str, today: date) -> Iterator[P
 
 
 def kernel(version: str, settings: Settings) -> Iterator[Problem]:
-    """
-    Yield what on this site needs a newer kernel than `version`.
-    """
+    """Yield what on this site needs a newer kernel than `version`."""
     for need in KERNEL_NEEDS:
         if need.holds(settings) and number_of(version) < need.version:
             wanted = ".".join(str(number) for number in need.version)

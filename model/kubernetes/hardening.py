@@ -1,4 +1,7 @@
-"""Which settings of kubelet and of the control plane's programs do we promise? What kubeadm is given, and what compliance asks for."""
+"""
+Which settings of kubelet and of the control plane's programs do we promise? What kubeadm is given, and what compliance
+asks for.
+"""
 
 from __future__ import annotations
 

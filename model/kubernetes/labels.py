@@ -15,10 +15,11 @@ CONTROL_PLANE = Taint("node-role.kubernetes.io/control-plane", "", "NoSchedule")
 
 def plan(site: Site, nodes: Iterable[Node]) -> tuple[NodePatch, ...]:
     """
-    Return what brings the nodes' labels and taints to what their roles say; nodes that the site does not know are left alone.
+    Return what brings the nodes' labels and taints to what their roles say; nodes that the site does not know are left
+    alone.
 
-    Ours are the labels of roles and whatever `groups.yaml` gives to any role; nothing else is touched, save that a control plane
-    which is a worker too must take pods.
+    Ours are the labels of roles and whatever `groups.yaml` gives to any role; nothing else is touched, save that a
+    control plane which is a worker too must take pods.
     """
     known = ((node, site.by_name.get(node.name)) for node in nodes)
     patches = (_plan(site, node, machine) for node, machine in known if machine is not None)
@@ -26,9 +27,7 @@ def plan(site: Site, nodes: Iterable[Node]) -> tuple[NodePatch, ...]:
 
 
 def labels(site: Site, machine: Machine) -> dict[str, str]:
-    """
-    Return the labels of a machine's roles.
-    """
+    """Return the labels of a machine's roles."""
     found = {f"{ROLE}{role}": "true" for role in machine.roles}
     for role in machine.roles:
         found |= site.roles[role].labels
@@ -36,16 +35,12 @@ def labels(site: Site, machine: Machine) -> dict[str, str]:
 
 
 def taints(site: Site, machine: Machine) -> tuple[Taint, ...]:
-    """
-    Return the taints of a machine's roles.
-    """
+    """Return the taints of a machine's roles."""
     return tuple(dict.fromkeys(_taint(text) for role in machine.roles for text in site.roles[role].taints))
 
 
 def joining(site: Site, machine: Machine) -> tuple[Taint, ...]:
-    """
-    Return the taints that a node must have from its first moment on: whatever looks for a node then would stay.
-    """
+    """Return the taints that a node must have from its first moment on: whatever looks for a node then would stay."""
     kept = machine.node == "control_plane" and not _takes_pods(site, machine)
     return tuple(dict.fromkeys((*((CONTROL_PLANE,) if kept else ()), *taints(site, machine))))
 

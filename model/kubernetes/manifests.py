@@ -17,18 +17,14 @@ _VEILED = ("data", "stringData")
 
 
 def name_of(manifest: Mapping[str, Any]) -> str:
-    """
-    Return an object's kind, namespace and name as a person says them: `DaemonSet kube-flannel/kube-flannel`.
-    """
+    """Return an object's kind, namespace and name as a person says them: `DaemonSet kube-flannel/kube-flannel`."""
     meta = manifest.get("metadata", {})
     namespace = f"{meta['namespace']}/" if meta.get("namespace") else ""
     return f"{manifest.get('kind', 'object')} {namespace}{meta.get('name', '')}"
 
 
 def wanted_part(manifest: Manifest) -> Manifest:
-    """
-    Return the object without status and without the API server's bookkeeping.
-    """
+    """Return the object without status and without the API server's bookkeeping."""
     part = copy.deepcopy({key: value for key, value in manifest.items() if key != "status"})
     meta = part.get("metadata")
     if isinstance(meta, dict):
@@ -79,7 +75,8 @@ def condition(thing: Mapping[str, Any], kind: str) -> Mapping[str, Any]:
     """
     Return an object's condition of a kind; empty where its controller has not said one yet.
 
-    The API writes a list that nobody filled as null where its type does not leave it out (CustomResourceDefinition is one).
+    The API writes a list that nobody filled as null where its type does not leave it out (CustomResourceDefinition is
+    one).
     """
     said = (thing.get("status") or {}).get("conditions") or ()
     return next((one for one in said if one["type"] == kind), {})

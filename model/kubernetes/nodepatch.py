@@ -26,7 +26,8 @@ def patch(
     taints: tuple[Taint, ...] | None = None,
 ) -> NodePatch | None:
     """
-    Return what brings labels and annotations to these values (None: gone) and the taints to these; None where all is so.
+    Return what brings labels and annotations to these values (None: gone) and the taints to these; None where all is
+    so.
 
     Taints can only be replaced as a whole, so such a patch holds for this revision of the node alone.
     """

@@ -40,7 +40,9 @@ class Volume:
 
     @property
     def path(self) -> str:
-        """The folder that pods get. It lies on the volume's own file system: where that is not mounted there is none."""
+        """
+        The folder that pods get. It lies on the volume's own file system: where that is not mounted there is none.
+        """
         return f"{self.mount}/data"
 
     @property
@@ -53,8 +55,8 @@ class Volume:
 @dataclass(frozen=True, slots=True)
 class DiskFacts:
     """
-    A declared disk as the host has it: `device` empty where it has none, `label` its file system's, `reasons` what speaks against its
-    being empty.
+    A declared disk as the host has it: `device` empty where it has none, `label` its file system's, `reasons` what
+    speaks against its being empty.
     """
 
     device: str
@@ -67,9 +69,7 @@ Judgement = Literal["ready", "empty", "missing", "wrong-size", "in-use"]
 
 
 def volumes(site: Site, machine: Machine) -> tuple[Volume, ...]:
-    """
-    Return a node's volumes: its declared disks, or folders where the site calls itself a lab and declares none.
-    """
+    """Return a node's volumes: its declared disks, or folders where the site calls itself a lab and declares none."""
     if machine.node is None:
         return ()
     disks = [disk for disk in machine.data.disks if disk.purpose not in ("system", "unused")]
@@ -86,9 +86,7 @@ def volumes(site: Site, machine: Machine) -> tuple[Volume, ...]:
 
 
 def judge(volume: Volume, seen: DiskFacts) -> Judgement:
-    """
-    Say what a volume's disk is: our file system, empty, or nothing that may be touched.
-    """
+    """Say what a volume's disk is: our file system, empty, or nothing that may be touched."""
     if not seen.device:
         return "missing"
     if seen.label == volume.label:
@@ -100,7 +98,8 @@ def judge(volume: Volume, seen: DiskFacts) -> Judgement:
 
 def manifests(site: Site, others_default: bool = False) -> tuple[Manifest, ...]:
     """
-    Return the storage class and a PersistentVolume a volume. `others_default`: another class is the cluster's default already.
+    Return the storage class and a PersistentVolume a volume. `others_default`: another class is the cluster's default
+    already.
     """
     found = [volume for machine in site.servers for volume in volumes(site, machine)]
     if not found:

@@ -28,9 +28,7 @@ def numbers(version: str) -> tuple[int, int, int]:
 
 
 def objection(running: Iterable[Running], target: str) -> str:
-    """
-    Say why the cluster must not go to `target`; empty where it may. One minor version at a time, and never back.
-    """
+    """Say why the cluster must not go to `target`; empty where it may. One minor version at a time, and never back."""
     wanted = numbers(target)
     for node in running:
         for what, version in (("kubelet", node.kubelet), ("API server", node.plane)):

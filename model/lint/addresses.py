@@ -24,11 +24,25 @@ def duplicate_address(view: View) -> Iterator[Flaw]:
             for host, path in holders.get(address, ()):
                 if view.site.by_name[host].kind != "perimeter":
                     fix = "give the host another address"
-                    yield Flaw("hosts.yaml", path, address, f"is the gateway of network {name}", fix, host)
+                    yield Flaw(
+                        "hosts.yaml",
+                        path,
+                        value=address,
+                        message=f"is the gateway of network {name}",
+                        fix=fix,
+                        host=host,
+                    )
     for address, held in holders.items():
         first = held[0][1]
         for host, path in held[1:]:
-            yield Flaw("hosts.yaml", path, address, f"{first} has it too", "one address, one host, once", host)
+            yield Flaw(
+                "hosts.yaml",
+                path,
+                value=address,
+                message=f"{first} has it too",
+                fix="one address, one host, once",
+                host=host,
+            )
 
 
 def duplicate_name(view: View) -> Iterator[Flaw]:
@@ -37,13 +51,25 @@ def duplicate_name(view: View) -> Iterator[Flaw]:
     for machine in view.site.machines:
         if machine.name in view.site.roles:
             yield Flaw(
-                "hosts.yaml", machine.name, machine.name, "is a role's name too", "rename the host", machine.name
+                "hosts.yaml",
+                machine.name,
+                value=machine.name,
+                message="is a role's name too",
+                fix="rename the host",
+                host=machine.name,
             )
         door = (machine.hostname, machine.port)
         if door in doors:
             message = f"{doors[door]} is reached there too"
             fix = "each host needs a hostname and port of its own"
-            yield Flaw("hosts.yaml", f"{machine.name}.hostname", f"{door[0]}:{door[1]}", message, fix, machine.name)
+            yield Flaw(
+                "hosts.yaml",
+                f"{machine.name}.hostname",
+                value=f"{door[0]}:{door[1]}",
+                message=message,
+                fix=fix,
+                host=machine.name,
+            )
         doors.setdefault(door, machine.name)
 
 
@@ -56,10 +82,19 @@ def address_outside_network(view: View) -> Iterator[Flaw]:
             around = next((cidr for cidr in cidrs if address in cidr), None)
             if around is None:
                 fix = f"an address within {_list(cidrs)}, or the network it belongs to"
-                yield Flaw("hosts.yaml", path, address, f"lies outside network {network}", fix, machine.name)
+                yield Flaw(
+                    "hosts.yaml",
+                    path,
+                    value=address,
+                    message=f"lies outside network {network}",
+                    fix=fix,
+                    host=machine.name,
+                )
             elif _reserved(address, around):
                 message = f"is the network or broadcast address of {around}"
-                yield Flaw("hosts.yaml", path, address, message, "choose a host address", machine.name)
+                yield Flaw(
+                    "hosts.yaml", path, value=address, message=message, fix="choose a host address", host=machine.name
+                )
 
 
 def _reserved(address: Address, network: Network) -> bool:
@@ -75,7 +110,9 @@ def own_address(view: View) -> Iterator[Flaw]:
             path = f"{machine.name}.data.addresses"
             fix = f"add addresses under `{machine.network}`"
             message = f"has no address in network {machine.network}, where its role {machine.roles[0]} lives"
-            yield Flaw("hosts.yaml", path, ", ".join(machine.addresses), message, fix, machine.name)
+            yield Flaw(
+                "hosts.yaml", path, value=", ".join(machine.addresses), message=message, fix=fix, host=machine.name
+            )
 
 
 def network_overlap(view: View) -> Iterator[Flaw]:
@@ -85,7 +122,13 @@ def network_overlap(view: View) -> Iterator[Flaw]:
         isolated = " and one of them is isolated" if first.isolated != second.isolated else ""
         for left, right in _overlaps(first.cidrs, second.cidrs):
             message = f"overlaps {left} of network {one}{isolated}"
-            yield Flaw("site.yaml", f"networks.{two}.cidrs", right, message, "networks must not share addresses")
+            yield Flaw(
+                "site.yaml",
+                f"networks.{two}.cidrs",
+                value=right,
+                message=message,
+                fix="networks must not share addresses",
+            )
 
 
 def cidr_overlap(view: View) -> Iterator[Flaw]:
@@ -94,12 +137,20 @@ def cidr_overlap(view: View) -> Iterator[Flaw]:
     pods, services = settings.kubernetes.pod_cidrs, settings.kubernetes.service_cidrs
     for left, right in _overlaps(pods, services):
         message = f"overlaps the pod CIDR {left}"
-        yield Flaw("site.yaml", "kubernetes.service_cidrs", right, message, "choose a free private range")
+        yield Flaw(
+            "site.yaml", "kubernetes.service_cidrs", value=right, message=message, fix="choose a free private range"
+        )
     for word, cidrs in (("pod_cidrs", pods), ("service_cidrs", services)):
         for place, around in _taken(view.site):
             for cidr, other in _overlaps(cidrs, (around,)):
                 message = f"overlaps {other} ({place}); it spans {cidr[0]} to {cidr[-1]}"
-                yield Flaw("site.yaml", f"kubernetes.{word}", cidr, message, "choose a private range used nowhere else")
+                yield Flaw(
+                    "site.yaml",
+                    f"kubernetes.{word}",
+                    value=cidr,
+                    message=message,
+                    fix="choose a private range used nowhere else",
+                )
 
 
 def _taken(site: Site) -> Iterator[tuple[str, Network]]:
@@ -142,7 +193,7 @@ def family_missing(view: View) -> Iterator[Flaw]:
                 message = f"has no IPv{version} address though network {network} is IPv{version} too"
                 fix = f"add its IPv{version} address, or take the IPv{version} CIDR off the network"
                 path = f"{machine.name}.data.addresses.{network}"
-                yield Flaw("hosts.yaml", path, _list(addresses), message, fix, machine.name)
+                yield Flaw("hosts.yaml", path, value=_list(addresses), message=message, fix=fix, host=machine.name)
 
 
 def _list(values: tuple[object, ...]) -> str:

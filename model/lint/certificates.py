@@ -29,19 +29,31 @@ def certificate(view: View) -> Iterator[Flaw]:
     tls, methods = settings.tls, {settings.tls.method} | ({settings.tls.li_method} if settings.features.li else set())
     if methods & set(ACME):
         if tls.email is None:
-            yield Flaw("site.yaml", "tls.email", "", "Let's Encrypt needs a contact address", "an e-mail address")
+            yield Flaw(
+                "site.yaml",
+                "tls.email",
+                value="",
+                message="Let's Encrypt needs a contact address",
+                fix="an e-mail address",
+            )
         if _private(settings.domain):
             message = "no public authority issues certificates for it"
             fix = "a public domain, or internal-ca"
-            yield Flaw("site.yaml", "domain", settings.domain, message, fix, severity="warning")
+            yield Flaw("site.yaml", "domain", value=settings.domain, message=message, fix=fix, severity="warning")
     if "letsencrypt-http01" in methods and not opens(view.site, 80, "ingress"):
         message = "HTTP-01 comes in on port 80 and no active row opens it"
-        yield Flaw("site.yaml", "tls.method", "letsencrypt-http01", message, "the row for 80/tcp, or another method")
+        yield Flaw(
+            "site.yaml",
+            "tls.method",
+            value="letsencrypt-http01",
+            message=message,
+            fix="the row for 80/tcp, or another method",
+        )
     if "organisation" in methods:
         for word in ("certificate", "private_key"):
             if getattr(tls, word) is None:
                 message = "the organisation's certificate is not named"
-                yield Flaw("site.yaml", f"tls.{word}", "", message, "the path of the PEM file")
+                yield Flaw("site.yaml", f"tls.{word}", value="", message=message, fix="the path of the PEM file")
 
 
 def _private(domain: Domain) -> bool:
@@ -54,15 +66,19 @@ def renewal(view: View) -> Iterator[Flaw]:
     if settings.egress == "closed" and {settings.tls.method, settings.tls.li_method} & set(ACME):
         message = "certificates of 90 days or less cannot be renewed without a way to the internet"
         fix = "egress open to the authority, or organisation or internal-ca certificates"
-        yield Flaw("site.yaml", "egress", settings.egress, message, fix)
+        yield Flaw("site.yaml", "egress", value=settings.egress, message=message, fix=fix)
     if settings.tls.staging and settings.size != "lab":
-        yield Flaw("site.yaml", "tls.staging", "true", "browsers do not trust staging certificates", "`staging: false`")
+        yield Flaw(
+            "site.yaml",
+            "tls.staging",
+            value="true",
+            message="browsers do not trust staging certificates",
+            fix="`staging: false`",
+        )
 
 
 def opens(site: Site, port: int, target: str) -> bool:
-    """
-    Return whether an active row lets a TCP port in at an external address.
-    """
+    """Return whether an active row lets a TCP port in at an external address."""
     rows = (row for row in site.active_rows if row.target == target and row.protocol == "tcp")
     return any(low <= port <= high for row in rows for low, high in row.intervals)
 

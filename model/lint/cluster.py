@@ -17,7 +17,14 @@ def kubernetes_version(view: View) -> Iterator[Flaw]:
     """Find versions that cannot be installed this way, that nobody patches any more, or that are not known here."""
     version = view.site.settings.kubernetes.version
     for problem in kubernetes(version, view.today):
-        yield Flaw("site.yaml", "kubernetes.version", version, problem.what, problem.fix, severity=problem.severity)
+        yield Flaw(
+            "site.yaml",
+            "kubernetes.version",
+            value=version,
+            message=problem.what,
+            fix=problem.fix,
+            severity=problem.severity,
+        )
 
 
 def endpoint(view: View) -> Iterator[Flaw]:
@@ -28,7 +35,13 @@ def endpoint(view: View) -> Iterator[Flaw]:
         return
     if not wanted.addresses:
         message = "keepalived has no address to hold on the control planes"
-        yield Flaw("site.yaml", f"{path}.addresses", "", message, "a free address of the control planes' network")
+        yield Flaw(
+            "site.yaml",
+            f"{path}.addresses",
+            value="",
+            message=message,
+            fix="a free address of the control planes' network",
+        )
     planes = [machine for machine in site.servers if machine.node == "control_plane"]
     cidrs = [cidr for machine in planes for cidr in site.settings.networks[machine.network].cidrs]
     holders = {address: machine.name for machine in site.machines for _, address in machine.every}
@@ -36,10 +49,16 @@ def endpoint(view: View) -> Iterator[Flaw]:
     for address in wanted.addresses:
         if not any(address in cidr for cidr in cidrs):
             message, fix = "lies outside the control planes' network", "a free address of that network"
-            yield Flaw("site.yaml", f"{path}.addresses", address, message, fix)
+            yield Flaw("site.yaml", f"{path}.addresses", value=address, message=message, fix=fix)
         taken = f"host {holders[address]}" if address in holders else "a gateway" if address in gateways else ""
         if taken:
-            yield Flaw("site.yaml", f"{path}.addresses", address, f"is already {taken}", "an address of its own")
+            yield Flaw(
+                "site.yaml",
+                f"{path}.addresses",
+                value=address,
+                message=f"is already {taken}",
+                fix="an address of its own",
+            )
 
 
 def endpoint_port(view: View) -> Iterator[Flaw]:
@@ -50,7 +69,7 @@ def endpoint_port(view: View) -> Iterator[Flaw]:
         return
     if wanted.port == 6443:
         message = "the API servers hold 6443 on the same hosts"
-        yield Flaw("site.yaml", path, wanted.port, message, "8443, or another free port")
+        yield Flaw("site.yaml", path, value=wanted.port, message=message, fix="8443, or another free port")
         return
     planes = {machine.name for machine in site.servers if machine.node == "control_plane"}
     for row in site.active_rows:
@@ -58,7 +77,13 @@ def endpoint_port(view: View) -> Iterator[Flaw]:
         covers = any(low <= wanted.port <= high for low, high in row.intervals)
         if row.plane == "host" and row.protocol == "tcp" and covers and planes & landing:
             return
-    yield Flaw("site.yaml", path, wanted.port, "no active row opens it at the control planes", "the port the row has")
+    yield Flaw(
+        "site.yaml",
+        path,
+        value=wanted.port,
+        message="no active row opens it at the control planes",
+        fix="the port the row has",
+    )
 
 
 def endpoint_name(view: View) -> Iterator[Flaw]:
@@ -67,7 +92,9 @@ def endpoint_name(view: View) -> Iterator[Flaw]:
     name = settings.kubernetes.endpoint.name
     if name == settings.domain or name in {f"{word}.{settings.domain}" for word in ("matrix", "chat", "turn", "rtc")}:
         fix = f"api.{settings.domain}"
-        yield Flaw("site.yaml", "kubernetes.endpoint.name", name, "is a public name of the service", fix)
+        yield Flaw(
+            "site.yaml", "kubernetes.endpoint.name", value=name, message="is a public name of the service", fix=fix
+        )
 
 
 def cidr_families(view: View) -> Iterator[Flaw]:
@@ -76,16 +103,28 @@ def cidr_families(view: View) -> Iterator[Flaw]:
     pods, services = ([cidr.version for cidr in cidrs] for cidrs in (wanted.pod_cidrs, wanted.service_cidrs))
     for word, versions in (("pod_cidrs", pods), ("service_cidrs", services)):
         if not versions or len(set(versions)) < len(versions):
-            yield Flaw("site.yaml", f"kubernetes.{word}", versions, "needs one CIDR a family", "one IPv4, one IPv6")
+            yield Flaw(
+                "site.yaml",
+                f"kubernetes.{word}",
+                value=versions,
+                message="needs one CIDR a family",
+                fix="one IPv4, one IPv6",
+            )
     if pods and services and set(pods) != set(services):
         message = "pods and services have different IP families"
-        yield Flaw("site.yaml", "kubernetes.service_cidrs", services, message, f"families {sorted(set(pods))}")
+        yield Flaw(
+            "site.yaml",
+            "kubernetes.service_cidrs",
+            value=services,
+            message=message,
+            fix=f"families {sorted(set(pods))}",
+        )
     for machine in view.site.servers:
         for version in sorted(set(pods) - {address.version for address in machine.own}) if machine.node else ():
             message = f"has no IPv{version} address, but pods have: its kubelet cannot join"
             path = f"{machine.name}.data.addresses.{machine.network}"
             fix = f"add one, or drop the IPv{version} pod and service CIDRs"
-            yield Flaw("hosts.yaml", path, f"IPv{version}", message, fix, machine.name)
+            yield Flaw("hosts.yaml", path, value=f"IPv{version}", message=message, fix=fix, host=machine.name)
 
 
 def cidr_size(view: View) -> Iterator[Flaw]:
@@ -95,26 +134,50 @@ def cidr_size(view: View) -> Iterator[Flaw]:
     for cidr in wanted.service_cidrs:
         if cidr.max_prefixlen - cidr.prefixlen > SERVICE_BITS:
             fix = f"/{cidr.max_prefixlen - SERVICE_BITS} or smaller"
-            yield Flaw("site.yaml", "kubernetes.service_cidrs", cidr, "is larger than the API server takes", fix)
+            yield Flaw(
+                "site.yaml",
+                "kubernetes.service_cidrs",
+                value=cidr,
+                message="is larger than the API server takes",
+                fix=fix,
+            )
     for cidr in wanted.pod_cidrs:
         bits = NODE_PREFIX[cidr.version] - cidr.prefixlen
         if bits > NODE_BITS:
             fix = f"/{NODE_PREFIX[cidr.version] - NODE_BITS} or smaller"
-            yield Flaw("site.yaml", "kubernetes.pod_cidrs", cidr, "is larger than the controller manager takes", fix)
+            yield Flaw(
+                "site.yaml",
+                "kubernetes.pod_cidrs",
+                value=cidr,
+                message="is larger than the controller manager takes",
+                fix=fix,
+            )
         elif bits < 0 or 2**bits < nodes:
             message = (
                 f"holds {2**bits if bits >= 0 else 0} nodes of a /{NODE_PREFIX[cidr.version]} each; there are {nodes}"
             )
-            yield Flaw("site.yaml", "kubernetes.pod_cidrs", cidr, message, "a larger range")
+            yield Flaw("site.yaml", "kubernetes.pod_cidrs", value=cidr, message=message, fix="a larger range")
 
 
 def cni_mode(view: View) -> Iterator[Flaw]:
     """Find combinations of CNI, mode and encryption that do not exist or that no row opens."""
     cni = view.site.settings.cni
     if cni.typha and cni.name != "calico":
-        yield Flaw("site.yaml", "cni.typha", "true", f"Typha belongs to Calico, not {cni.name}", "`typha: false`")
+        yield Flaw(
+            "site.yaml",
+            "cni.typha",
+            value="true",
+            message=f"Typha belongs to Calico, not {cni.name}",
+            fix="`typha: false`",
+        )
     if cni.mode == "bgp" and cni.name != "calico":
-        yield Flaw("site.yaml", "cni.mode", cni.mode, f"{cni.name} is run here as an overlay only", "vxlan, or calico")
+        yield Flaw(
+            "site.yaml",
+            "cni.mode",
+            value=cni.mode,
+            message=f"{cni.name} is run here as an overlay only",
+            fix="vxlan, or calico",
+        )
     opened = {word for row in view.site.active_rows for word in row.when.cni}
     needed = {f"{cni.name}-{cni.mode}": "cni.mode"}
     needed |= {f"{cni.name}-wireguard": "cni.wireguard"} if cni.wireguard else {}
@@ -122,7 +185,9 @@ def cni_mode(view: View) -> Iterator[Flaw]:
     for word, path in needed.items():
         if word not in opened:
             fix = f"another mode, or a row with `when: {{cni: [{word}]}}`"
-            yield Flaw("site.yaml", path, word, "no row of the matrix opens its port between nodes", fix)
+            yield Flaw(
+                "site.yaml", path, value=word, message="no row of the matrix opens its port between nodes", fix=fix
+            )
 
 
 def address_service(view: View) -> Iterator[Flaw]:
@@ -139,13 +204,19 @@ def address_service(view: View) -> Iterator[Flaw]:
     for path, addresses in named.items():
         for address in addresses:
             if address.is_loopback or address.is_multicast or address.is_unspecified or address.is_link_local:
-                yield Flaw("site.yaml", path, address, "no other host can reach that address", "a routable one")
+                yield Flaw(
+                    "site.yaml",
+                    path,
+                    value=address,
+                    message="no other host can reach that address",
+                    fix="a routable one",
+                )
     for machine in view.site.machines:
         for network, address in machine.every:
             if address.is_loopback or address.is_multicast or address.is_unspecified or address.is_link_local:
                 path = f"{machine.name}.data.addresses.{network}"
                 message = "no other host can reach that address"
-                yield Flaw("hosts.yaml", path, address, message, "a routable one", machine.name)
+                yield Flaw("hosts.yaml", path, value=address, message=message, fix="a routable one", host=machine.name)
 
 
 RULES = (

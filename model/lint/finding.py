@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import KW_ONLY, asdict, dataclass
 from datetime import date
 from typing import Literal
 
@@ -16,10 +16,11 @@ Severity = Literal["error", "warning", "waived", "drift"]
 EXIT_BY_SEVERITY = {"error": REFUSED, "drift": DRIFTED, "warning": GOOD, "waived": GOOD}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
     """
-    One flaw in the site's files: `path` is dotted within `file`, `value` what was found there, `fix` what to write instead.
+    One flaw in the site's files: `path` is dotted within `file`, `value` what was found there, `fix` what to write
+    instead.
 
     `host` is the host it is about, or empty; a waiver may name it.
     """
@@ -49,6 +50,7 @@ class Flaw:
 
     file: str
     path: str
+    _: KW_ONLY
     value: object
     message: str
     fix: str
@@ -82,33 +84,35 @@ class Rule:
         """Apply the rule."""
         return tuple(
             Finding(
-                self.name,
-                flaw.severity or self.severity,
-                flaw.file,
-                flaw.path,
-                str(flaw.value),
-                flaw.fix,
-                flaw.message,
-                flaw.host,
+                rule=self.name,
+                severity=flaw.severity or self.severity,
+                file=flaw.file,
+                path=flaw.path,
+                value=str(flaw.value),
+                fix=flaw.fix,
+                message=flaw.message,
+                host=flaw.host,
             )
             for flaw in self.check(view)
         )
 
 
 def from_schema(errors: Iterable[FieldError]) -> tuple[Finding, ...]:
-    """
-    Show the wrong fields of the files as findings of the rule `schema`.
-    """
+    """Show the wrong fields of the files as findings of the rule `schema`."""
     return tuple(
         Finding(
-            "schema", "error", error.file, error.path, error.value, error.fix or "write what is expected", error.message
+            rule="schema",
+            severity="error",
+            file=error.file,
+            path=error.path,
+            value=error.value,
+            fix=error.fix or "write what is expected",
+            message=error.message,
         )
         for error in errors
     )
 
 
 def exit_code(findings: Iterable[Finding]) -> int:
-    """
-    Return 1 if any finding is an error, else 2 if any waiver has lapsed, else 0.
-    """
+    """Return 1 if any finding is an error, else 2 if any waiver has lapsed, else 0."""
     return worst(EXIT_BY_SEVERITY[finding.severity] for finding in findings)

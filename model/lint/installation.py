@@ -15,23 +15,31 @@ _KUBERNETES = "https://pkgs.k8s.io/core:/stable:/v{minor}/deb/"
 
 
 def repositories(view: View) -> Iterator[Flaw]:
-    """Find nodes that apt is to install without any repository, with two of one name, or with none of the wished version."""
+    """
+    Find nodes that apt is to install without any repository, with two of one name, or with none of the wished version.
+    """
     kubernetes = view.site.settings.kubernetes
     if kubernetes.packages != "apt":
         return
     path, minor = "kubernetes.repositories", minor_of(kubernetes.version)
     if not kubernetes.repositories:
         message = "packages is apt, and no repository has Kubernetes: Debian's own archive has none"
-        yield Flaw("site.yaml", path, "", message, f"a copy of {_KUBERNETES.format(minor=minor)} or that itself")
+        yield Flaw(
+            "site.yaml",
+            path,
+            value="",
+            message=message,
+            fix=f"a copy of {_KUBERNETES.format(minor=minor)} or that itself",
+        )
     names = [repository.name for repository in kubernetes.repositories]
     for name in sorted({name for name in names if names.count(name) > 1}):
-        yield Flaw("site.yaml", path, name, "two repositories have this name", "names of their own")
+        yield Flaw("site.yaml", path, value=name, message="two repositories have this name", fix="names of their own")
     minors = {repository.uri: apt.minor_named(repository.uri) for repository in kubernetes.repositories}
     named = {said for said in minors.values() if said}
     if named and minor not in named:
         uri = next(uri for uri, said in minors.items() if said)
         message = f"has no Kubernetes {minor}: a repository carries one minor version"
-        yield Flaw("site.yaml", path, uri, message, f"the one of v{minor}")
+        yield Flaw("site.yaml", path, value=uri, message=message, fix=f"the one of v{minor}")
 
 
 def keys(view: View) -> Iterator[Flaw]:
@@ -41,7 +49,7 @@ def keys(view: View) -> Iterator[Flaw]:
         if fault := _fault(view.site.folder / repository.key):
             path = f"kubernetes.repositories.{number}.key"
             fix = "the file of the repository's public key, relative to the site's folder"
-            yield Flaw("site.yaml", path, repository.key, fault, fix)
+            yield Flaw("site.yaml", path, value=repository.key, message=fault, fix=fix)
 
 
 def _fault(path: Path) -> str:
@@ -60,13 +68,25 @@ def suites(view: View) -> Iterator[Flaw]:
         path = f"kubernetes.repositories.{number}"
         if repository.flat and repository.components:
             message = "ends in /: such a suite is a path and has no components"
-            yield Flaw("site.yaml", f"{path}.suite", repository.suite, message, "no components, or a suite's name")
+            yield Flaw(
+                "site.yaml",
+                f"{path}.suite",
+                value=repository.suite,
+                message=message,
+                fix="no components, or a suite's name",
+            )
         elif not repository.flat and not repository.components:
             message = f"the suite {repository.suite} has no components"
-            yield Flaw("site.yaml", f"{path}.components", "", message, "such as [stable], or a suite that ends in /")
+            yield Flaw(
+                "site.yaml",
+                f"{path}.components",
+                value="",
+                message=message,
+                fix="such as [stable], or a suite that ends in /",
+            )
         if _braces(repository):
             message = f"has braces around something other than {CODENAME[1:-1]}"
-            yield Flaw("site.yaml", f"{path}.suite", repository.suite, message, f"`{CODENAME}`")
+            yield Flaw("site.yaml", f"{path}.suite", value=repository.suite, message=message, fix=f"`{CODENAME}`")
 
 
 def _braces(repository: Repository) -> bool:
@@ -82,7 +102,11 @@ def registries(view: View) -> Iterator[Flaw]:
         path = f"kubernetes.registries.{number}"
         if names.index(registry.registry) != number:
             yield Flaw(
-                "site.yaml", f"{path}.registry", registry.registry, "is named twice", "one entry with all mirrors"
+                "site.yaml",
+                f"{path}.registry",
+                value=registry.registry,
+                message="is named twice",
+                fix="one entry with all mirrors",
             )
         if registry.ca is None:
             continue
@@ -92,11 +116,22 @@ def registries(view: View) -> Iterator[Flaw]:
         except OSError as error:
             fault = f"cannot be read: {error.strerror}"
         if fault:
-            yield Flaw("site.yaml", f"{path}.ca", registry.ca, fault, "a PEM file, relative to the site's folder")
+            yield Flaw(
+                "site.yaml",
+                f"{path}.ca",
+                value=registry.ca,
+                message=fault,
+                fix="a PEM file, relative to the site's folder",
+            )
         if not any(url.startswith("https:") for url in registry.mirrors):
             message = "no mirror is asked by https"
             yield Flaw(
-                "site.yaml", f"{path}.ca", registry.ca, message, "an https mirror, or no `ca`", severity="warning"
+                "site.yaml",
+                f"{path}.ca",
+                value=registry.ca,
+                message=message,
+                fix="an https mirror, or no `ca`",
+                severity="warning",
             )
 
 
@@ -109,7 +144,9 @@ def closed(view: View) -> Iterator[Flaw]:
         if apt.place(repository.uri)[0] in apt.PUBLIC:
             message = "lies in the internet, and egress is closed: no node could be added"
             path = f"kubernetes.repositories.{number}.uri"
-            yield Flaw("site.yaml", path, repository.uri, message, "the organisation's copy, or a bundle")
+            yield Flaw(
+                "site.yaml", path, value=repository.uri, message=message, fix="the organisation's copy, or a bundle"
+            )
 
 
 RULES = (

@@ -17,14 +17,18 @@ def li_network(view: View) -> Iterator[Flaw]:
         plan = settings.networks.get(traits.network)
         if traits.feature == "li" and plan is not None and not plan.isolated:
             path, fix = f"networks.{traits.network}.isolated", "`isolated: true`, or a network of its own"
-            yield Flaw("site.yaml", path, "false", f"role {role} lives there, so it must be isolated", fix)
+            yield Flaw(
+                "site.yaml", path, value="false", message=f"role {role} lives there, so it must be isolated", fix=fix
+            )
     for address in settings.li.ingress:
         if not any(address in network for network in view.site.isolated_networks):
             fix = "an address of a server in the isolated network"
-            yield Flaw("site.yaml", "li.ingress", address, "lies in no isolated network", fix)
+            yield Flaw("site.yaml", "li.ingress", value=address, message="lies in no isolated network", fix=fix)
     if not settings.li.ingress:
         message = "LI's names have no address to resolve to"
-        yield Flaw("site.yaml", "li.ingress", "", message, "the LI server's address", severity="warning")
+        yield Flaw(
+            "site.yaml", "li.ingress", value="", message=message, fix="the LI server's address", severity="warning"
+        )
 
 
 def li_clients(view: View) -> Iterator[Flaw]:
@@ -36,14 +40,25 @@ def li_clients(view: View) -> Iterator[Flaw]:
     for network in settings.li.clients:
         if network.prefixlen == 0:
             fix = "the networks LI administrators sit in"
-            yield Flaw("site.yaml", "li.clients", network, "lets the whole world into the isolated network", fix)
+            yield Flaw(
+                "site.yaml",
+                "li.clients",
+                value=network,
+                message="lets the whole world into the isolated network",
+                fix=fix,
+            )
         elif met := next((cidr for cidr in inside if _meet(cidr, network)), None):
             message = f"overlaps {met}, which is not isolated: the border would be open"
-            yield Flaw("site.yaml", "li.clients", network, message, "networks on the isolated side only")
+            yield Flaw(
+                "site.yaml", "li.clients", value=network, message=message, fix="networks on the isolated side only"
+            )
 
 
 def border_words(view: View) -> Iterator[Flaw]:
-    """Find management or administrators' networks that hold isolated addresses: rules for them would cross the border inwards."""
+    """
+    Find management or administrators' networks that hold isolated addresses: rules for them would cross the border
+    inwards.
+    """
     settings = view.site.settings
     for word, networks in (("management", settings.management), ("admins", settings.admins)):
         for network in networks:
@@ -51,7 +66,7 @@ def border_words(view: View) -> Iterator[Flaw]:
                 continue
             if met := next((cidr for cidr in view.site.isolated_networks if _meet(cidr, network)), None):
                 message = f"overlaps the isolated network {met}: its hosts would reach the main ones"
-                yield Flaw("site.yaml", word, network, message, "networks outside the isolated one")
+                yield Flaw("site.yaml", word, value=network, message=message, fix="networks outside the isolated one")
 
 
 def wide_words(view: View) -> Iterator[Flaw]:
@@ -61,7 +76,9 @@ def wide_words(view: View) -> Iterator[Flaw]:
         for network in networks:
             if network.prefixlen == 0:
                 fix = "the networks deployers and administrators really sit in"
-                yield Flaw("site.yaml", word, network, "is everybody, the isolated network included", fix)
+                yield Flaw(
+                    "site.yaml", word, value=network, message="is everybody, the isolated network included", fix=fix
+                )
 
 
 def li_certificate(view: View) -> Iterator[Flaw]:
@@ -70,7 +87,7 @@ def li_certificate(view: View) -> Iterator[Flaw]:
     if settings.features.li and settings.tls.li_method == "letsencrypt-http01":
         message = "HTTP-01 asks from the internet for names that only the LI network resolves"
         fix = "letsencrypt-dns01, organisation or internal-ca"
-        yield Flaw("site.yaml", "tls.li_method", settings.tls.li_method, message, fix)
+        yield Flaw("site.yaml", "tls.li_method", value=settings.tls.li_method, message=message, fix=fix)
 
 
 def li_dns(view: View) -> Iterator[Flaw]:
@@ -80,12 +97,12 @@ def li_dns(view: View) -> Iterator[Flaw]:
         return
     if not settings.dns.li:
         message = "LI has no name server of its own; matrix.<domain> must resolve to LI's address there"
-        yield Flaw("site.yaml", "dns.li", "", message, "the address of the LI network's name server")
+        yield Flaw("site.yaml", "dns.li", value="", message=message, fix="the address of the LI network's name server")
     for address in settings.dns.li:
         if address in settings.dns.main:
             message = "also serves the main view; one server cannot answer both unless it has views"
             fix = "a server of the LI network"
-            yield Flaw("site.yaml", "dns.li", address, message, fix, severity="warning")
+            yield Flaw("site.yaml", "dns.li", value=address, message=message, fix=fix, severity="warning")
 
 
 def policies_enforced(view: View) -> Iterator[Flaw]:
@@ -97,7 +114,7 @@ def policies_enforced(view: View) -> Iterator[Flaw]:
         message = f"enforces no NetworkPolicy, and {kept}"
         severity: Severity = "error" if li else "warning"
         fix = "calico or cilium, or a waiver that says who answers for it"
-        yield Flaw("site.yaml", "cni.name", settings.cni.name, message, fix, severity=severity)
+        yield Flaw("site.yaml", "cni.name", value=settings.cni.name, message=message, fix=fix, severity=severity)
 
 
 def _meet(one: Network, two: Network) -> bool:

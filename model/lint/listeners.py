@@ -25,7 +25,14 @@ def port_clash(view: View) -> Iterator[Flaw]:
                 message = f"`{one.name}` ({one.process[0]}) and `{two.name}` ({two.process[0]}) both need it"
                 span = f"{low}-{high}/{two.protocol}" if high > low else f"{low}/{two.protocol}"
                 fix = "put them on different hosts, or narrow one row's ports"
-                yield Flaw("ports.yaml", place(view.site, two), span, f"{machine.name}: {message}", fix, machine.name)
+                yield Flaw(
+                    "ports.yaml",
+                    place(view.site, two),
+                    value=span,
+                    message=f"{machine.name}: {message}",
+                    fix=fix,
+                    host=machine.name,
+                )
 
 
 def _shared(one: Row, two: Row) -> tuple[int, int] | None:
@@ -50,7 +57,9 @@ def ephemeral(view: View) -> Iterator[Flaw]:
         if row.name in hosts and high > low and low <= EPHEMERAL[1] and high >= EPHEMERAL[0]:
             message = f"overlaps the ephemeral ports {EPHEMERAL[0]}-{EPHEMERAL[1]} of {', '.join(hosts[row.name])}"
             fix = "reserve the range there (net.ipv4.ip_local_reserved_ports)"
-            yield Flaw("ports.yaml", place(view.site, row), f"{low}-{high}/{row.protocol}", message, fix)
+            yield Flaw(
+                "ports.yaml", place(view.site, row), value=f"{low}-{high}/{row.protocol}", message=message, fix=fix
+            )
 
 
 def livekit_mode(view: View) -> Iterator[Flaw]:
@@ -66,7 +75,7 @@ def livekit_mode(view: View) -> Iterator[Flaw]:
         shown = ", ".join(f"{row.name} {row.ports[0]}" for row in media) or "none"
         message = f"the media rows do not fit livekit_rtc `{chosen}`; LiveKit has either one port or one range"
         fix = "one row `when: {feature: [livekit_udp_port]}`, one `when: {feature: [livekit_port_range]}`"
-        yield Flaw("ports.yaml", "rows (livekit media)", shown, message, fix)
+        yield Flaw("ports.yaml", "rows (livekit media)", value=shown, message=message, fix=fix)
 
 
 RULES = (

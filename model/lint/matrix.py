@@ -30,9 +30,7 @@ BUILTIN_PORTS = {"dhcp": 68, "dhcpv6": 546, "mdns": 5353, "upnp": 1900}
 
 
 def place(site: Site, row: Row) -> str:
-    """
-    Return the path of a row within ports.yaml.
-    """
+    """Return the path of a row within ports.yaml."""
     return f"rows.{site.rows.index(row)} ({row.name})"
 
 
@@ -50,10 +48,19 @@ def unreachable_row(view: View) -> Iterator[Flaw]:
             if not found:
                 message = "the row must be open, but nobody is at that end"
                 fix = "add a host of the role, name the networks in site.yaml, or turn the feature off"
-                yield Flaw("ports.yaml", f"{path}.{word}", ", ".join(ends), message, fix, severity=view.production)
+                yield Flaw(
+                    "ports.yaml",
+                    f"{path}.{word}",
+                    value=", ".join(ends),
+                    message=message,
+                    fix=fix,
+                    severity=view.production,
+                )
         if sources and destinations and not sources & destinations:
             message = f"the ends share no IP family (IPv{min(sources)} and IPv{min(destinations)})"
-            yield Flaw("ports.yaml", path, row.name, message, "give both ends addresses of one family")
+            yield Flaw(
+                "ports.yaml", path, value=row.name, message=message, fix="give both ends addresses of one family"
+            )
 
 
 def _unwanted(site: Site, ends: tuple[str, ...]) -> bool:
@@ -75,7 +82,7 @@ def duplicate_row(view: View) -> Iterator[Flaw]:
         key = (ends, pods, row.protocol, frozenset(row.intervals), row.when)
         if key in seen:
             message = f"declares the same flow as `{seen[key].name}`"
-            yield Flaw("ports.yaml", place(view.site, row), row.name, message, "keep one of them")
+            yield Flaw("ports.yaml", place(view.site, row), value=row.name, message=message, fix="keep one of them")
         seen.setdefault(key, row)
 
 
@@ -88,7 +95,9 @@ def unknown_condition(view: View) -> Iterator[Flaw]:
                 if condition not in known:
                     path = f"{place(view.site, row)}.when.{word}"
                     fix = f"one of {', '.join(sorted(known))}"
-                    yield Flaw("ports.yaml", path, condition, "no site can ever meet this condition", fix)
+                    yield Flaw(
+                        "ports.yaml", path, value=condition, message="no site can ever meet this condition", fix=fix
+                    )
 
 
 def row_plane(view: View) -> Iterator[Flaw]:
@@ -98,10 +107,18 @@ def row_plane(view: View) -> Iterator[Flaw]:
         path = place(view.site, row)
         if (row.plane == "pod") != ("pods" in ends):
             fix = "`pods` on at least one end, and `plane: pod`"
-            yield Flaw("ports.yaml", f"{path}.plane", row.plane, f"its ends are {', '.join(ends)}", fix)
+            yield Flaw(
+                "ports.yaml", f"{path}.plane", value=row.plane, message=f"its ends are {', '.join(ends)}", fix=fix
+            )
         if row.builtin and (row.intervals != ((BUILTIN_PORTS[row.builtin],) * 2,) or row.protocol != "udp"):
             fix = f"{BUILTIN_PORTS[row.builtin]}/udp"
-            yield Flaw("ports.yaml", f"{path}.ports", row.ports, f"ufw's own {row.builtin} rule is another", fix)
+            yield Flaw(
+                "ports.yaml",
+                f"{path}.ports",
+                value=row.ports,
+                message=f"ufw's own {row.builtin} rule is another",
+                fix=fix,
+            )
 
 
 def builtin_rows(view: View) -> Iterator[Flaw]:
@@ -110,7 +127,7 @@ def builtin_rows(view: View) -> Iterator[Flaw]:
     for name, port in BUILTIN_PORTS.items():
         if name not in declared:
             message = f"ufw opens {port}/udp by itself and no row says so: the firewall will report it"
-            yield Flaw("ports.yaml", "rows", name, message, f"add a row with `builtin: {name}`")
+            yield Flaw("ports.yaml", "rows", value=name, message=message, fix=f"add a row with `builtin: {name}`")
 
 
 def management_missing(view: View) -> Iterator[Flaw]:
@@ -125,11 +142,13 @@ def management_missing(view: View) -> Iterator[Flaw]:
             idle = not any(wanted(view.site, role) for role in machine.roles)
             fix = "add a row from `management` to a role of the host, on that port"
             fix = "take the host out of hosts.yaml, or turn its role's feature on" if idle else fix
-            yield Flaw("ports.yaml", "rows", machine.name, message, fix, machine.name)
+            yield Flaw("ports.yaml", "rows", value=machine.name, message=message, fix=fix, host=machine.name)
 
 
 def _ssh_ports(machine: Machine) -> frozenset[int]:
-    """The port sshd listens on: known where the controller reaches the host itself; behind NAT the usual one counts too."""
+    """
+    The port sshd listens on: known where the controller reaches the host itself; behind NAT the usual one counts too.
+    """
     direct = machine.hostname in {str(address) for _, address in machine.every}
     return frozenset({machine.port} if direct else {machine.port, 22})
 

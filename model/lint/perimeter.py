@@ -19,21 +19,30 @@ def external_target(view: View) -> Iterator[Flaw]:
         if row.target not in site.settings.external:
             message = f"row `{row.name}` is open to the internet, but has no external address"
             fix = f"external.{row.target}: addresses and targets, or the feature off"
-            yield Flaw("site.yaml", "external", row.target, message, fix, severity=view.production)
+            yield Flaw("site.yaml", "external", value=row.target, message=message, fix=fix, severity=view.production)
             continue
         fitting = {machine.name for end in row.destination_ends for machine in site.machines_at(end)}
         for machine in site.targets(row):
             if machine.name not in fitting:
                 message = f"row `{row.name}` leads to {', '.join(row.destination_ends)}, which {machine.name} is not"
                 fix = f"one of {', '.join(sorted(fitting)) or 'nobody: add a host'}"
-                yield Flaw("site.yaml", f"external.{row.target}.targets", machine.name, message, fix, machine.name)
+                yield Flaw(
+                    "site.yaml",
+                    f"external.{row.target}.targets",
+                    value=machine.name,
+                    message=message,
+                    fix=fix,
+                    host=machine.name,
+                )
     for name in site.settings.external.keys() - {row.target for row in rows}:
         message = "no active row leads to it"
-        yield Flaw("site.yaml", f"external.{name}", name, message, "remove it", severity="warning")
+        yield Flaw("site.yaml", f"external.{name}", value=name, message=message, fix="remove it", severity="warning")
 
 
 def external_family(view: View) -> Iterator[Flaw]:
-    """Find external addresses that no target can answer in their family, and those that are a stranger's inside the site."""
+    """
+    Find external addresses that no target can answer in their family, and those that are a stranger's inside the site.
+    """
     site = view.site
     for name, external in site.settings.external.items():
         machines = [site.by_name[target] for target in external.targets]
@@ -41,11 +50,23 @@ def external_family(view: View) -> Iterator[Flaw]:
             lacking = [machine.name for machine in machines if machine.speaks(address.version) is None]
             if lacking:
                 message = f"{', '.join(lacking)} has no IPv{address.version} address to translate it to"
-                yield Flaw("site.yaml", f"external.{name}.addresses", address, message, "an address of its family")
+                yield Flaw(
+                    "site.yaml",
+                    f"external.{name}.addresses",
+                    value=address,
+                    message=message,
+                    fix="an address of its family",
+                )
             owner = next((machine for machine in site.machines for _, held in machine.every if held == address), None)
             if owner is not None and owner not in machines:
                 message = f"is {owner.name}'s own address, which is not among the targets"
-                yield Flaw("site.yaml", f"external.{name}.addresses", address, message, "a free external address")
+                yield Flaw(
+                    "site.yaml",
+                    f"external.{name}.addresses",
+                    value=address,
+                    message=message,
+                    fix="a free external address",
+                )
 
 
 def nat_clash(view: View) -> Iterator[Flaw]:
@@ -58,7 +79,7 @@ def nat_clash(view: View) -> Iterator[Flaw]:
         if shared and left.targets != right.targets and one.protocol == two.protocol and _meet(one, two):
             message = f"`{one.name}` and `{two.name}` need the same port of it for different hosts"
             path = f"external.{two.target}.addresses"
-            yield Flaw("site.yaml", path, min(map(str, shared)), message, "an external address each")
+            yield Flaw("site.yaml", path, value=min(map(str, shared)), message=message, fix="an external address each")
 
 
 def _meet(one: Row, two: Row) -> bool:
@@ -78,18 +99,24 @@ def egress(view: View) -> Iterator[Flaw]:
     for path, on in needs.items():
         if on:
             message = "needs the internet, which is closed but for the rows that say otherwise"
-            yield Flaw("site.yaml", path, "true", message, "see that the row for it stays open, or turn it off")
+            yield Flaw(
+                "site.yaml",
+                path,
+                value="true",
+                message=message,
+                fix="see that the row for it stays open, or turn it off",
+            )
     if settings.features.antivirus and settings.size != "lab":
         message = "virus signatures age without a way to fetch them"
         fix = "a mirror inside, signatures in the offline bundle, or egress open"
-        yield Flaw("site.yaml", "features.antivirus", "true", message, fix)
+        yield Flaw("site.yaml", "features.antivirus", value="true", message=message, fix=fix)
 
 
 def federation(view: View) -> Iterator[Flaw]:
     """Find federation without its port."""
     if view.site.settings.federation and not opens(view.site, 8448, "ingress"):
         message = "other servers come in on 8448/tcp and no active row opens it"
-        yield Flaw("site.yaml", "federation", "true", message, "a row for 8448/tcp to the ingress")
+        yield Flaw("site.yaml", "federation", value="true", message=message, fix="a row for 8448/tcp to the ingress")
 
 
 def features_together(view: View) -> Iterator[Flaw]:
@@ -98,14 +125,22 @@ def features_together(view: View) -> Iterator[Flaw]:
     for one, other in (("turn_dtls", "turn"), ("element_call", "livekit"), ("alertmanager", "monitoring")):
         if switches[one] and not switches[other]:
             fix = f"turn {other} on, or {one} off"
-            yield Flaw("site.yaml", f"features.{one}", "true", f"needs features.{other}, which is off", fix)
+            yield Flaw(
+                "site.yaml", f"features.{one}", value="true", message=f"needs features.{other}, which is off", fix=fix
+            )
 
 
 def vantage(view: View) -> Iterator[Flaw]:
     """Find sites that nobody looks at from outside."""
     if not view.site.vantages and any(row.target for row in view.site.active_rows):
         message = "no vantage host: what the internet sees cannot be proven"
-        yield Flaw("hosts.yaml", "(role vantage)", 0, message, "add a host outside the perimeter with that role")
+        yield Flaw(
+            "hosts.yaml",
+            "(role vantage)",
+            value=0,
+            message=message,
+            fix="add a host outside the perimeter with that role",
+        )
 
 
 def device(view: View) -> Iterator[Flaw]:
@@ -117,10 +152,17 @@ def device(view: View) -> Iterator[Flaw]:
     path, known = "perimeter.device", [item.name for item in view.site.machines if item.kind == "perimeter"]
     if machine is None or machine.kind != "perimeter":
         fix = f"one of {', '.join(known)}" if known else "a host with a role of kind perimeter"
-        yield Flaw("site.yaml", path, wanted.device, "is no perimeter device of hosts.yaml", fix)
+        yield Flaw("site.yaml", path, value=wanted.device, message="is no perimeter device of hosts.yaml", fix=fix)
     elif wanted.platform == "none":
         message = "its rules cannot be read as evidence without a platform"
-        yield Flaw("site.yaml", "perimeter.platform", "none", message, "the device's platform", severity="warning")
+        yield Flaw(
+            "site.yaml",
+            "perimeter.platform",
+            value="none",
+            message=message,
+            fix="the device's platform",
+            severity="warning",
+        )
 
 
 def external_end(view: View) -> Iterator[Flaw]:
@@ -129,7 +171,9 @@ def external_end(view: View) -> Iterator[Flaw]:
         inbound = row.plane == "external" and set(row.source_ends) & {"internet", "clients", "vantage"}
         if inbound and row.target is None:
             path = f"{place(view.site, row)}.target"
-            yield Flaw("ports.yaml", path, "", "comes from outside but names no external address", "a target")
+            yield Flaw(
+                "ports.yaml", path, value="", message="comes from outside but names no external address", fix="a target"
+            )
 
 
 RULES = (

@@ -12,9 +12,7 @@ from model.site.site import Site
 
 
 def wanted(site: Site, role: str) -> bool:
-    """
-    Return whether the site needs the role: its feature, where it has one, is on.
-    """
+    """Return whether the site needs the role: its feature, where it has one, is on."""
     feature = site.roles[role].feature
     return feature is None or feature in site.settings.active or (feature == "turn" and site.settings.features.livekit)
 
@@ -30,17 +28,29 @@ def role_minimum(view: View) -> Iterator[Flaw]:
         if have < needed:
             message = f"{have} of at least {needed} hosts have the role"
             fix = f"add {needed - have} to hosts.yaml; a server may have several roles"
-            yield Flaw("hosts.yaml", f"(role {role})", have, message, fix, severity=view.production)
+            yield Flaw("hosts.yaml", f"(role {role})", value=have, message=message, fix=fix, severity=view.production)
 
 
 def control_plane_count(view: View) -> Iterator[Flaw]:
     """Find numbers of control planes with which etcd cannot vote, or votes no better than with one fewer."""
     count = sum(machine.node == "control_plane" for machine in view.site.servers)
     if count == 0:
-        yield Flaw("hosts.yaml", "(control planes)", 0, "no host runs the Kubernetes API", "add three control planes")
+        yield Flaw(
+            "hosts.yaml",
+            "(control planes)",
+            value=0,
+            message="no host runs the Kubernetes API",
+            fix="add three control planes",
+        )
     elif count % 2 == 0:
         message = f"{count} members bear the loss of no more than {count - 1}"
-        yield Flaw("hosts.yaml", "(control planes)", count, message, f"{count - 1} or {count + 1} control planes")
+        yield Flaw(
+            "hosts.yaml",
+            "(control planes)",
+            value=count,
+            message=message,
+            fix=f"{count - 1} or {count + 1} control planes",
+        )
 
 
 def role_network(view: View) -> Iterator[Flaw]:
@@ -48,20 +58,31 @@ def role_network(view: View) -> Iterator[Flaw]:
     for role, traits in view.site.roles.items():
         if traits.network not in view.site.settings.networks and view.site.with_role(role):
             fix = f"one of {', '.join(view.site.settings.networks)}"
-            yield Flaw("groups.yaml", f"{role}.data.network", traits.network, "is no network of site.yaml", fix)
+            yield Flaw(
+                "groups.yaml",
+                f"{role}.data.network",
+                value=traits.network,
+                message="is no network of site.yaml",
+                fix=fix,
+            )
     for machine in view.site.machines:
         networks = {role: view.site.roles[role].network for role in machine.roles}
         kinds = {view.site.roles[role].kind for role in machine.roles}
         if len(set(networks.values())) > 1 or len(kinds) > 1:
             shown = ", ".join(f"{role} in {network}" for role, network in networks.items())
             message = "has roles of different networks or kinds"
-            yield Flaw("hosts.yaml", f"{machine.name}.groups", shown, message, "one host for each", machine.name)
+            yield Flaw(
+                "hosts.yaml",
+                f"{machine.name}.groups",
+                value=shown,
+                message=message,
+                fix="one host for each",
+                host=machine.name,
+            )
 
 
 def mixed(view: View, isolated: bool) -> Iterator[Flaw]:
-    """
-    Find hosts that have an exclusive role and another one, within isolated networks or outside them.
-    """
+    """Find hosts that have an exclusive role and another one, within isolated networks or outside them."""
     for machine in view.site.servers:
         alone = [role for role in machine.roles if view.site.roles[role].exclusive]
         if not alone or len(machine.roles) == 1:
@@ -70,7 +91,14 @@ def mixed(view: View, isolated: bool) -> Iterator[Flaw]:
         if apart == isolated:
             message = f"{', '.join(alone)} needs a server of its own"
             shown = ", ".join(machine.roles)
-            yield Flaw("hosts.yaml", f"{machine.name}.groups", shown, message, f"only {alone[0]}", machine.name)
+            yield Flaw(
+                "hosts.yaml",
+                f"{machine.name}.groups",
+                value=shown,
+                message=message,
+                fix=f"only {alone[0]}",
+                host=machine.name,
+            )
 
 
 def _isolated(site: Site, role: str) -> bool:
@@ -98,7 +126,14 @@ def alertmanager_port(view: View) -> Iterator[Flaw]:
         if watching and working:
             message = f"Alertmanager ({watching[0]}) and Synapse's replication ({working[0]}) both take 9093/tcp"
             path = f"{machine.name}.groups"
-            yield Flaw("hosts.yaml", path, ", ".join(machine.roles), message, "keep monitoring alone", machine.name)
+            yield Flaw(
+                "hosts.yaml",
+                path,
+                value=", ".join(machine.roles),
+                message=message,
+                fix="keep monitoring alone",
+                host=machine.name,
+            )
 
 
 def role_feature(view: View) -> Iterator[Flaw]:
@@ -106,7 +141,13 @@ def role_feature(view: View) -> Iterator[Flaw]:
     for role, traits in view.site.roles.items():
         if traits.feature is not None and traits.feature not in Features.model_fields:
             fix = f"one of {', '.join(sorted(Features.model_fields))}"
-            yield Flaw("groups.yaml", f"{role}.data.feature", traits.feature, "is no feature of site.yaml", fix)
+            yield Flaw(
+                "groups.yaml",
+                f"{role}.data.feature",
+                value=traits.feature,
+                message="is no feature of site.yaml",
+                fix=fix,
+            )
 
 
 def hardware(view: View) -> Iterator[Flaw]:
@@ -118,7 +159,14 @@ def hardware(view: View) -> Iterator[Flaw]:
             if 0 < have < need:
                 message = f"its roles ({', '.join(machine.roles)}) need {need} together"
                 path = f"{machine.name}.data.{word}"
-                yield Flaw("hosts.yaml", path, have, message, "a larger server, or fewer roles on it", machine.name)
+                yield Flaw(
+                    "hosts.yaml",
+                    path,
+                    value=have,
+                    message=message,
+                    fix="a larger server, or fewer roles on it",
+                    host=machine.name,
+                )
 
 
 def _hardware(machine: Machine, needs: list[sizing.Size]) -> tuple[tuple[str, int, int], ...]:
@@ -135,7 +183,9 @@ def beyond_sizing(view: View) -> Iterator[Flaw]:
     users = view.site.settings.concurrent_users
     if view.site.settings.size != "lab" and users > sizing.STEPS[-1]:
         message = f"the sizing ends at {sizing.STEPS[-1]}"
-        yield Flaw("site.yaml", "concurrent_users", users, message, "measure, and size the servers by hand")
+        yield Flaw(
+            "site.yaml", "concurrent_users", value=users, message=message, fix="measure, and size the servers by hand"
+        )
 
 
 RULES = (

@@ -19,7 +19,7 @@ def identity(view: View) -> Iterator[Flaw]:
     if schedule and schedule.user in powerful:
         message = "this user may become root, and the scheduled look must not be able to change anything"
         fix = "a name that nothing else uses, such as matrix-fleet"
-        yield Flaw("site.yaml", "compliance.schedule.user", schedule.user, message, fix)
+        yield Flaw("site.yaml", "compliance.schedule.user", value=schedule.user, message=message, fix=fix)
 
 
 def plain(view: View) -> Iterator[Flaw]:
@@ -29,7 +29,11 @@ def plain(view: View) -> Iterator[Flaw]:
             place = _PLACE.format(number=number, word="homeserver")
             message = "the access token and the findings would cross the network in the clear"
             yield Flaw(
-                "site.yaml", place, way.homeserver, message, "its https:// address; `authority` names its own authority"
+                "site.yaml",
+                place,
+                value=way.homeserver,
+                message=message,
+                fix="its https:// address; `authority` names its own authority",
             )
 
 
@@ -47,7 +51,11 @@ def program(view: View) -> Iterator[Flaw]:
         if isinstance(way, TellCommand) and not way.command[0].startswith("/"):
             place = _PLACE.format(number=number, word="command")
             yield Flaw(
-                "site.yaml", place, way.command[0], "the timer's run has no PATH of yours", "the program's whole path"
+                "site.yaml",
+                place,
+                value=way.command[0],
+                message="the timer's run has no PATH of yours",
+                fix="the program's whole path",
             )
 
 
@@ -57,7 +65,7 @@ def twice(view: View) -> Iterator[Flaw]:
     for number, way in enumerate(view.site.settings.compliance.notify):
         if way.id in seen:
             place = f"compliance.notify.{number}"
-            yield Flaw("site.yaml", place, way.id, "is there twice", "remove one of them")
+            yield Flaw("site.yaml", place, value=way.id, message="is there twice", fix="remove one of them")
         seen.add(way.id)
 
 

@@ -17,9 +17,7 @@ _CELL = re.compile(r"^(?P<source>[^>\s]+)->(?P<destination>[^:\s]+):[\d*?-]+/(tc
 
 
 def covers(waiver: Waiver, finding: Finding) -> bool:
-    """
-    Return whether the waiver is about the finding, in force or not.
-    """
+    """Return whether the waiver is about the finding, in force or not."""
     return waiver.id == finding.rule and waiver.host in ("*", finding.host)
 
 
@@ -30,7 +28,9 @@ def expired(view: View) -> Iterator[Flaw]:
             message = f"the waiver of `{waiver.id}` by {waiver.owner} lapsed"
             fix = "repair what it covers and remove it, or have its owner renew it"
             host = waiver.host if waiver.host in view.site.by_name else ""
-            yield Flaw("site.yaml", f"waivers.{number}.expires", waiver.expires, message, fix, host)
+            yield Flaw(
+                "site.yaml", f"waivers.{number}.expires", value=waiver.expires, message=message, fix=fix, host=host
+            )
 
 
 def unknown_host(view: View) -> Iterator[Flaw]:
@@ -43,23 +43,23 @@ def unknown_host(view: View) -> Iterator[Flaw]:
         for end in ends:
             if not any(fnmatchcase(name, end) for name in known):
                 fix = "`*`, a host, or `from->to:port/protocol`; `pods@NODE` are a node's pods, `*` stands for any part"
-                yield Flaw("site.yaml", f"waivers.{number}.host", waiver.host, f"`{end}` is no host", fix)
+                yield Flaw(
+                    "site.yaml", f"waivers.{number}.host", value=waiver.host, message=f"`{end}` is no host", fix=fix
+                )
 
 
 def unused(view: View, found: Iterable[Finding], rules: Iterable[str]) -> tuple[Finding, ...]:
-    """
-    Find waivers of lint rules that cover nothing any more.
-    """
+    """Find waivers of lint rules that cover nothing any more."""
     everything, names = tuple(found), frozenset(rules)
     return tuple(
         Finding(
-            "waiver-unused",
-            "warning",
-            "site.yaml",
-            f"waivers.{number}.id",
-            waiver.id,
-            "remove the waiver",
-            "covers nothing: the rule finds nothing there",
+            rule="waiver-unused",
+            severity="warning",
+            file="site.yaml",
+            path=f"waivers.{number}.id",
+            value=waiver.id,
+            fix="remove the waiver",
+            message="covers nothing: the rule finds nothing there",
         )
         for number, waiver in enumerate(view.site.settings.waivers)
         if waiver.id in names and not any(covers(waiver, finding) for finding in everything)

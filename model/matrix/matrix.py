@@ -17,7 +17,7 @@ from model.site.site import Site
 BROAD = frozenset({"internet", "clients", "admins"})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
     """
     One rule of a host's INPUT: admit (or, before all admitting ones, refuse) new packets from `source`.
@@ -44,7 +44,8 @@ def host_rules(site: Site, machine: Machine) -> tuple[Rule, ...]:
     """
     Return the rules of one server: refusals first, then admissions, in the order of the matrix; no rule twice.
 
-    A host in several networks admits a flow only at its addresses in the network of its roles; management flows at every address.
+    A host in several networks admits a flow only at its addresses in the network of its roles; management flows at
+    every address.
     """
     admitted = dict.fromkeys(_admitted(site, machine))
     refused = dict.fromkeys(rule for rule in _refused(site, machine, tuple(admitted)))
@@ -52,9 +53,7 @@ def host_rules(site: Site, machine: Machine) -> tuple[Rule, ...]:
 
 
 def rows_to(site: Site, machine: Machine) -> tuple[Row, ...]:
-    """
-    Return the active rows that open something on the machine itself.
-    """
+    """Return the active rows that open something on the machine itself."""
     return tuple(row for row in site.active_rows if not row.builtin and _lands_on(site, row, machine))
 
 
@@ -70,11 +69,20 @@ def _admitted(site: Site, machine: Machine) -> Iterator[Rule]:
             for source in _sources(site, end, machine):
                 for destination in _destinations(site, machine, end, source.version):
                     for interval in row.intervals or ((0, 0),):
-                        yield Rule("allow", source, destination, row.protocol, interval, row.name)
+                        yield Rule(
+                            action="allow",
+                            source=source,
+                            destination=destination,
+                            protocol=row.protocol,
+                            interval=interval,
+                            row=row.name,
+                        )
 
 
 def _sources(site: Site, end: str, machine: Machine) -> tuple[Network, ...]:
-    """Addresses of the hosts at that end, save the machine's own (loopback never meets these rules), or its networks."""
+    """
+    Addresses of the hosts at that end, save the machine's own (loopback never meets these rules), or its networks.
+    """
     # A pod speaks to other nodes with its own node's address wherever the pod network hides pods behind it.
     named = site.nodes if end == "pods" else site.machines_at(end)
     hosts = [other for other in named if other.name != machine.name]
@@ -103,7 +111,14 @@ def _refused(site: Site, machine: Machine, admitted: tuple[Rule, ...]) -> Iterat
             continue
         for network in site.isolated_networks:
             if network.version == rule.version and network.subnet_of(rule.source):  # type: ignore[arg-type]
-                yield Rule("deny", network, rule.destination, rule.protocol, rule.interval, rule.row)
+                yield Rule(
+                    action="deny",
+                    source=network,
+                    destination=rule.destination,
+                    protocol=rule.protocol,
+                    interval=rule.interval,
+                    row=rule.row,
+                )
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +133,8 @@ class Opening:
 @lru_cache(maxsize=65536)
 def openings(site: Site, source: Address, machine: Machine, address: Address) -> tuple[Opening, ...]:
     """
-    Return what the matrix opens from one source address to one address of a machine, by protocol and port, disjoint and sorted.
+    Return what the matrix opens from one source address to one address of a machine, by protocol and port, disjoint and
+    sorted.
 
     First matching rule decides, as in the kernel.
     """
@@ -152,9 +168,7 @@ def _disjoint(protocol: str, rules: list[Rule]) -> list[Opening]:
 
 
 def boundary_ports(site: Site) -> frozenset[int]:
-    """
-    Return lo-1, lo, mid, hi and hi+1 of every interval of all rows, active or not, within 1-65535.
-    """
+    """Return lo-1, lo, mid, hi and hi+1 of every interval of all rows, active or not, within 1-65535."""
     ports: set[int] = set()
     for row in site.rows:
         for low, high in row.intervals:

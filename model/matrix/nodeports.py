@@ -15,7 +15,7 @@ RANGE: Interval = (30000, 32767)
 _PROTOCOLS = ("tcp", "udp")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Gate:
     """
     Admit or refuse these sources, all of one family, to ports (inclusive) of one protocol.
@@ -55,7 +55,14 @@ def gates(site: Site, machine: Machine, within: Interval = (1, 65535)) -> tuple[
 def _gates(found: Iterable[tuple[tuple[bool, int, Address | None, str, Interval], list[Rule]]]) -> Iterator[Gate]:
     for (admit, _, destination, protocol, interval), rules in found:
         rows = tuple(dict.fromkeys(rule.row for rule in rules))
-        yield Gate(admit, _disjoint(rule.source for rule in rules), destination, protocol, interval, rows)
+        yield Gate(
+            admit=admit,
+            sources=_disjoint(rule.source for rule in rules),
+            destination=destination,
+            protocol=protocol,
+            interval=interval,
+            rows=rows,
+        )
 
 
 def _disjoint(networks: Iterable[Network]) -> tuple[Network, ...]:

@@ -23,8 +23,8 @@ class Flow:
     """
     One rule to ask for. `sources` and `destinations` are addresses or networks within one network each; none means any.
 
-    `translated` are the addresses behind an external one (NAT). `border` is perimeter, `border of <network>` for an isolated network,
-    or `between networks`. `duration` is permanent or installation.
+    `translated` are the addresses behind an external one (NAT). `border` is perimeter, `border of <network>` for an
+    isolated network, or `between networks`. `duration` is permanent or installation.
     """
 
     row: str
@@ -51,7 +51,8 @@ class _Place:
 
 def flows(site: Site) -> tuple[Flow, ...]:
     """
-    Return what crosses from one network into another, in the order of the matrix: the perimeter, isolated borders, the rest.
+    Return what crosses from one network into another, in the order of the matrix: the perimeter, isolated borders, the
+    rest.
     """
     found = [flow for row in _rows(site) for flow in _flows(site, row)]
     return tuple(sorted(found, key=lambda flow: (flow.border != PERIMETER, flow.border == "between networks")))
@@ -151,7 +152,10 @@ def _held(site: Site, row: Row, machine: Machine) -> tuple[Address, ...]:
 
 
 def _network(site: Site, cidr: Network, beyond: str = OUTSIDE) -> str:
-    """Name the site's network that holds the range; what none of them holds is `beyond`: the internet, or the end's own word."""
+    """
+    Name the site's network that holds the range; what none of them holds is `beyond`: the internet, or the end's own
+    word.
+    """
     for name, plan in site.settings.networks.items():
         if any(cidr.version == own.version and cidr.subnet_of(own) for own in plan.cidrs):  # type: ignore[arg-type]
             return name

@@ -41,7 +41,8 @@ class Match:
     """
     What one rule asks of a packet. `uncertain` holds the words of conditions that a packet's header does not decide.
 
-    Pairs are (inverted, value); `mark` is (inverted, value, mask); `ports` are the destination ports that meet it. None means any.
+    Pairs are (inverted, value); `mark` is (inverted, value, mask); `ports` are the destination ports that meet it. None
+    means any.
     """
 
     source: tuple[bool, Network] | None = None

@@ -21,7 +21,8 @@ class Packet:
     """
     The first packet of a flow, for every destination port at once.
 
-    `interface` is the one it comes in or goes out through; None where nobody knows, and then rules that name one are uncertain.
+    `interface` is the one it comes in or goes out through; None where nobody knows, and then rules that name one are
+    uncertain.
     """
 
     source: Address
@@ -145,7 +146,9 @@ class _Walk:
         return same != inverted
 
     def _of_type(self, match: Match) -> bool | None:
-        """The host's own address is LOCAL and the other end's UNICAST; to IPv6 every address of a host is UNICAST as well."""
+        """
+        The host's own address is LOCAL and the other end's UNICAST; to IPv6 every address of a host is UNICAST as well.
+        """
         near, far = (match.destination_type, match.source_type)[:: 1 if self.hook == "INPUT" else -1]
         known: bool | None = True
         for asked, kind in ((near, "LOCAL"), (far, "UNICAST")):

@@ -1,4 +1,7 @@
-"""Does a new packet meet an expression of nftables? Asked for many destination ports at once; what cannot be told is said so."""
+"""
+Does a new packet meet an expression of nftables? Asked for many destination ports at once; what cannot be told is said
+so.
+"""
 
 from __future__ import annotations
 
@@ -24,8 +27,8 @@ class Packet:
     """
     The first packet of a flow on its way through the device; `source` None is anybody.
 
-    `first_destination` is the one it had before DNAT, `local` says that `destination` is the device's own, `rewritten` that nobody
-    knows where DNAT led it: ports are then those before. Interfaces are None where nobody knows them.
+    `first_destination` is the one it had before DNAT, `local` says that `destination` is the device's own, `rewritten`
+    that nobody knows where DNAT led it: ports are then those before. Interfaces are None where nobody knows them.
     """
 
     source: Address | None

@@ -22,7 +22,7 @@ class Rule:
     handle: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Chain:
     """A chain; `hook` is empty for one that is only jumped to. Chains of one hook run by ascending `priority`."""
 
@@ -72,7 +72,8 @@ class Perimeter:
 
 def parse(text: str) -> Perimeter:
     """
-    Read `nft -j list ruleset`, or one object that holds beside `nftables` what `ip -j` says: `addresses`, `routes4`, `routes6`.
+    Read `nft -j list ruleset`, or one object that holds beside `nftables` what `ip -j` says: `addresses`, `routes4`,
+    `routes6`.
 
     Raises ValueError for anything else.
     """
@@ -124,11 +125,11 @@ def _key(body: Mapping[str, Any], name: str) -> tuple[str, str, str]:
 
 def _chain(body: Mapping[str, Any], rules: tuple[Rule, ...]) -> Chain:
     return Chain(
-        (str(body["family"]), str(body["table"])),
-        str(body["name"]),
-        rules,
-        str(body.get("type", "")),
-        str(body.get("hook", "")),
-        int(body.get("prio", 0)),
-        str(body.get("policy", "accept")),
+        table=(str(body["family"]), str(body["table"])),
+        name=str(body["name"]),
+        rules=rules,
+        kind=str(body.get("type", "")),
+        hook=str(body.get("hook", "")),
+        priority=int(body.get("prio", 0)),
+        policy=str(body.get("policy", "accept")),
     )

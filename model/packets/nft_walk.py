@@ -34,7 +34,9 @@ _TERMINAL = frozenset({"accept", "drop", "reject", "return", "jump", "goto", "dn
 
 @dataclass(frozen=True, slots=True)
 class Translation:
-    """Ports that DNAT leads to `address` (None: the device itself), all to `port` or, where that is None, each to its own."""
+    """
+    Ports that DNAT leads to `address` (None: the device itself), all to `port` or, where that is None, each to its own.
+    """
 
     ports: int
     address: Address | None

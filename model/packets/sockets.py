@@ -13,9 +13,12 @@ _USER = re.compile(r'\("(?P<name>(?:[^"\\]|\\.)*)",pid=(?P<pid>\d+)')
 _ANY = {"*": "::"}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Listener:
-    """A listening TCP or bound UDP socket: `processes` and `pids` of all who hold it, in ss's order; `*` in ss is `::` here."""
+    """
+    A listening TCP or bound UDP socket: `processes` and `pids` of all who hold it, in ss's order; `*` in ss is `::`
+    here.
+    """
 
     protocol: str
     address: Address
@@ -46,9 +49,7 @@ class Peer:
 
 
 def parse_listeners(text: str) -> tuple[Listener, ...]:
-    """
-    Read `ss -Hlntup`; raises ValueError for a line that is none of its.
-    """
+    """Read `ss -Hlntup`; raises ValueError for a line that is none of its."""
     return tuple(_listener(line) for line in text.splitlines() if line.strip())
 
 
@@ -60,19 +61,17 @@ def _listener(line: str) -> Listener:
     bare, _, interface = place.partition("%")
     users = list(_USER.finditer(words[6])) if len(words) > 6 else []
     return Listener(
-        words[0],
-        ip_address(_ANY.get(bare.strip("[]"), bare.strip("[]"))),
-        interface.strip("]"),
-        int(port),
-        tuple(user["name"] for user in users),
-        tuple(int(user["pid"]) for user in users),
+        protocol=words[0],
+        address=ip_address(_ANY.get(bare.strip("[]"), bare.strip("[]"))),
+        interface=interface.strip("]"),
+        port=int(port),
+        processes=tuple(user["name"] for user in users),
+        pids=tuple(int(user["pid"]) for user in users),
     )
 
 
 def parse_addresses(text: str) -> tuple[tuple[str, Address], ...]:
-    """
-    Read `ip -j addr`; an empty text means that there is no `ip` on the host.
-    """
+    """Read `ip -j addr`; an empty text means that there is no `ip` on the host."""
     links = json.loads(text) if text.strip() else []
     return tuple(
         (link["ifname"], ip_address(entry["local"]))
@@ -83,9 +82,7 @@ def parse_addresses(text: str) -> tuple[tuple[str, Address], ...]:
 
 
 def parse_peer(text: str) -> Peer | None:
-    """
-    Read `SSH_CONNECTION=...`; None where the session has none.
-    """
+    """Read `SSH_CONNECTION=...`; None where the session has none."""
     words = text.strip().removeprefix("SSH_CONNECTION=").split()
     if len(words) != 4:
         return None

@@ -12,8 +12,8 @@ from model.host.machine_facts import MachineFacts
 from model.site.hosts import Machine
 from model.site.site import Site
 
-# An error is for a person to mend before anything is changed; a warning is mended by the next phases, or can be lived with;
-# what is pending is not wrong yet.
+# An error is for a person to mend before anything is changed; a warning is mended by the next phases, or can be lived
+# with; what is pending is not wrong yet.
 Severity = Literal["error", "warning", "pending"]
 
 
@@ -39,7 +39,9 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What a check looks at: the site, facts of every host that answered, the bundle where there is one, and the day."""
+    """
+    What a check looks at: the site, facts of every host that answered, the bundle where there is one, and the day.
+    """
 
     site: Site
     facts: Mapping[str, MachineFacts]

@@ -18,9 +18,7 @@ _TOLD = 0.9
 
 
 def needs(site: Site, machine: Machine) -> tuple[sizing.Size, ...]:
-    """
-    Return the size of each role the machine has.
-    """
+    """Return the size of each role the machine has."""
     sizes = sizing.sizes(site.settings)
     return tuple(sizes[role] for role in machine.roles if role in sizes)
 
@@ -45,7 +43,10 @@ def memory(view: View, machine: Machine, facts: MachineFacts) -> Iterator[Seen]:
 
 
 def swap(_view: View, machine: Machine, facts: MachineFacts) -> Iterator[Seen]:
-    """Find nodes with swap, compressed memory (zram) too; where what is in it fits nowhere else it cannot just be turned off."""
+    """
+    Find nodes with swap, compressed memory (zram) too; where what is in it fits nowhere else it cannot just be turned
+    off.
+    """
     hardware = facts.hardware
     if not machine.node or not (hardware.swaps or hardware.fstab_swaps):
         return

@@ -10,7 +10,9 @@ from model.site.hosts import Machine
 
 
 def hostname(view: View, machine: Machine, facts: MachineFacts) -> Iterator[Seen]:
-    """Find hosts that call themselves otherwise than the inventory does; by another one's name, or as a node, is an error."""
+    """
+    Find hosts that call themselves otherwise than the inventory does; by another one's name, or as a node, is an error.
+    """
     own = facts.identity.hostname
     short = own.partition(".")[0]
     if own == machine.name:

@@ -1,4 +1,7 @@
-"""What is each host asked to find out with others: names, the endpoint's address, the way to its peers and to the internet?"""
+"""
+What is each host asked to find out with others: names, the endpoint's address, the way to its peers and to the
+internet?
+"""
 
 from __future__ import annotations
 
@@ -19,9 +22,7 @@ _KUBERNETES = "registry.k8s.io/"
 
 
 def questions(site: Site, machine: Machine) -> Questions:
-    """
-    Return what one host is asked; the same for the same site, so that what it answers can be judged later.
-    """
+    """Return what one host is asked; the same for the same site, so that what it answers can be judged later."""
     names = tuple(sorted({record.name for record in records(site)}))
     servers: Sequence[Address | None] = name_servers(site, machine) or (None,)
     endpoint = tuple(
@@ -35,9 +36,7 @@ def questions(site: Site, machine: Machine) -> Questions:
 
 
 def name_servers(site: Site, machine: Machine) -> tuple[Address, ...]:
-    """
-    Return the name servers the site declares for the host's network; none where it is to use its own.
-    """
+    """Return the name servers the site declares for the host's network; none where it is to use its own."""
     return site.settings.dns.li if site.isolated(machine) else site.settings.dns.main
 
 
@@ -45,7 +44,8 @@ def outbound(site: Site, machine: Machine) -> tuple[tuple[str, int], ...]:
     """
     Return where a node must get to so that packages and images can be had: nowhere for a bundle.
 
-    Where a site's way out is closed, what lies in the internet is not asked for: it was reached when the node was installed.
+    Where a site's way out is closed, what lies in the internet is not asked for: it was reached when the node was
+    installed.
     """
     settings = site.settings
     kubernetes, proxy, mirror = settings.kubernetes, settings.servers.proxy, settings.servers.mirror
@@ -71,7 +71,8 @@ def _archive(mirror: str) -> str:
 
 def peers(site: Site, machine: Machine) -> tuple[Address, ...]:
     """
-    Return addresses to which the host's largest packets must get: of the next host of its network, around the whole ring.
+    Return addresses to which the host's largest packets must get: of the next host of its network, around the whole
+    ring.
     """
     ring = [each for each in site.servers if each.network == machine.network and each.node and each.own]
     if machine not in ring or len(ring) < 2:

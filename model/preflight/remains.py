@@ -67,7 +67,9 @@ def elsewhere(view: View, machine: Machine, facts: MachineFacts) -> Iterator[See
 
 
 def runtimes(_view: View, machine: Machine, facts: MachineFacts) -> Iterator[Seen]:
-    """Find other container runtimes: at work they set rules and networks of their own, installed they may be started."""
+    """
+    Find other container runtimes: at work they set rules and networks of their own, installed they may be started.
+    """
     if not machine.node:
         return
     running = [name for name in _RUNTIMES if facts.running(name)]

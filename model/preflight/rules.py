@@ -41,9 +41,7 @@ def tables(_view: View, _machine: Machine, facts: MachineFacts) -> Iterator[Seen
 
 
 def tables_of(rulesets: Rulesets) -> tuple[tuple[str, str], ...]:
-    """
-    Return family and name of every native nftables table.
-    """
+    """Return family and name of every native nftables table."""
     entries = json.loads(rulesets.nft).get("nftables", []) if rulesets.nft.strip() else []
     found = [(entry["table"]["family"], entry["table"]["name"]) for entry in entries if "table" in entry]
     return tuple(place for place in found if place not in _OF_IPTABLES)

@@ -20,7 +20,10 @@ _PLACES = {"/var/lib/containerd": "container images", "/var/lib/kubelet": "pods"
 
 
 def space(view: View, machine: Machine, facts: MachineFacts) -> Iterator[Seen]:
-    """Find file systems with less room than the node's images, logs and, where no disk is declared for it, its roles' data need."""
+    """
+    Find file systems with less room than the node's images, logs and, where no disk is declared for it, its roles' data
+    need.
+    """
     need = 0 if facts.ours else _need(view, machine) * GIB
     for mount, (system, places) in _mounts(machine, facts).items():
         if system.free < need:

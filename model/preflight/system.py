@@ -61,7 +61,10 @@ def kernel(view: View, machine: Machine, facts: MachineFacts) -> Iterator[Seen]:
 
 
 def runtime(view: View, machine: Machine, facts: MachineFacts) -> Iterator[Seen]:
-    """Find releases whose own containerd is older than the wished one, where it is to come by the name that Debian's has, too."""
+    """
+    Find releases whose own containerd is older than the wished one, where it is to come by the name that Debian's has,
+    too.
+    """
     kubernetes, release = view.site.settings.kubernetes, DEBIAN.get(facts.system.suite)
     wanted = kubernetes.containerd
     if not machine.node or release is None or kubernetes.packages != "apt" or wanted.package != "containerd":
@@ -92,9 +95,7 @@ def modules(view: View, machine: Machine, facts: MachineFacts) -> Iterator[Seen]
 
 
 def needed(settings: Settings) -> tuple[str, ...]:
-    """
-    Return the kernel features that the site's nodes need, by the names of their modules.
-    """
+    """Return the kernel features that the site's nodes need, by the names of their modules."""
     overlaid = settings.cni.mode == "vxlan"
     nft = settings.kubernetes.proxy_mode == "nftables"
     return (

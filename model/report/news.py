@@ -45,8 +45,8 @@ Findings = Mapping[str, Finding]
 @dataclass(frozen=True, slots=True)
 class News:
     """
-    What there is to tell, by `host subject`: findings that are new, those that say something else now, and those that are gone, with
-    what was said of them last. `standing` is everything that is not good now: what will have been told.
+    What there is to tell, by `host subject`: findings that are new, those that say something else now, and those that
+    are gone, with what was said of them last. `standing` is everything that is not good now: what will have been told.
     """
 
     new: Findings
@@ -59,7 +59,9 @@ class News:
         return bool(self.new or self.changed or self.gone)
 
     def to_json(self) -> dict[str, object]:
-        """Return what a program is told: lists of host, subject, status and message, and how many findings there are."""
+        """
+        Return what a program is told: lists of host, subject, status and message, and how many findings there are.
+        """
         told = {"new": self.new, "changed": self.changed, "gone": self.gone}
         return {word: [_row(key, finding) for key, finding in each.items()] for word, each in told.items()} | {
             "standing": len(self.standing)
@@ -68,7 +70,8 @@ class News:
 
 def news(told: Findings, outcomes: Outcomes, *, whole: bool) -> News:
     """
-    Compare what was told with a report's outcomes; `whole`: the report is of everything, so that what it does not speak of is gone.
+    Compare what was told with a report's outcomes; `whole`: the report is of everything, so that what it does not speak
+    of is gone.
     """
     looked: dict[str, Finding | None] = {}
     for outcome in outcomes:
@@ -102,7 +105,10 @@ def text(site: str, run: str, found: News) -> str:
 
 
 def _lines(findings: Findings, longest: int | None) -> Iterator[str]:
-    """Say once what is said of several subjects of one host, as of a dead one; of what is gone the beginning reminds enough."""
+    """
+    Say once what is said of several subjects of one host, as of a dead one; of what is gone the beginning reminds
+    enough.
+    """
     alike: dict[tuple[str, Finding], list[str]] = {}
     for key, finding in findings.items():
         host, _, subject = key.partition(" ")

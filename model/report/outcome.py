@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from enum import StrEnum
 
 
@@ -43,13 +43,15 @@ class Outcome:
     """
     One subject on one host.
 
-    `evidence` is any JSON value (a diff, packet counts, a command's answer); `next` says what a person should do; `seconds` is wall time.
+    `evidence` is any JSON value (a diff, packet counts, a command's answer); `next` says what a person should do;
+    `seconds` is wall time.
     """
 
     host: str
     subject: str
     status: Status
     message: str = ""
+    _: KW_ONLY
     next: str = ""
     evidence: object = None
     seconds: float = 0.0
@@ -60,7 +62,7 @@ WARNING = {"severity": "warning"}
 
 def warn(host: str, subject: str, message: str, step: str = "") -> Outcome:
     """Return an outcome that is good and that a person should read all the same."""
-    return Outcome(host, subject, Status.OK, message, step, WARNING)
+    return Outcome(host, subject, Status.OK, message, next=step, evidence=WARNING)
 
 
 def warns(status: str, evidence: object) -> bool:
@@ -69,9 +71,7 @@ def warns(status: str, evidence: object) -> bool:
 
 
 def worst(codes: Iterable[int]) -> int:
-    """
-    Return the exit code that stands for several: interrupted, then 1 before 2 before 3 before 0.
-    """
+    """Return the exit code that stands for several: interrupted, then 1 before 2 before 3 before 0."""
     found = set(codes)
     for code in (INTERRUPTED, REFUSED, DRIFTED, UNKNOWN):
         if code in found:

@@ -17,7 +17,8 @@ EXIT_BY_VERDICT = {"ok": GOOD, "waived": GOOD, "not_run": GOOD, "violation": DRI
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """
-    Packets of a cell's probes seen at four points: S left the source, A arrived, P passed the firewall, R what came back.
+    Packets of a cell's probes seen at four points: S left the source, A arrived, P passed the firewall, R what came
+    back.
 
     `None` means not observed. `reply` is none, syn-ack, rst, data or `icmp <type> <sender>`.
     """
@@ -32,13 +33,13 @@ class Evidence:
         return {"S": self.sent, "A": self.arrived, "P": self.passed, "R": self.reply}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Cell:
     """
     Consecutive ports of one declared interval, between one pair of ends, with the same story.
 
-    `rows` are the names of the port matrix's rows that open (or, closed, would open) it; `probed` counts the probed ports.
-    `note` is one sentence for a person; `answered` names the host that took the packets where NAT decides.
+    `rows` are the names of the port matrix's rows that open (or, closed, would open) it; `probed` counts the probed
+    ports. `note` is one sentence for a person; `answered` names the host that took the packets where NAT decides.
     """
 
     source: str
@@ -81,7 +82,7 @@ class Cell:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """
     The canonical result; screen, JSON, JUnit and HTML are rendered from it and from nothing else.
@@ -142,8 +143,6 @@ class Report:
 
 
 def silent(hosts: Iterable[str], outcomes: Iterable[Outcome]) -> list[str]:
-    """
-    Return the expected hosts that no outcome speaks of: silence is never success.
-    """
+    """Return the expected hosts that no outcome speaks of: silence is never success."""
     heard = {outcome.host for outcome in outcomes}
     return [host for host in hosts if host not in heard]

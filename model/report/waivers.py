@@ -17,7 +17,8 @@ WAIVABLE = frozenset({Status.DRIFT, Status.UNPROVEN})
 
 def waive_outcomes(outcomes: Iterable[Outcome], waivers: Sequence[Waiver], today: date) -> tuple[Outcome, ...]:
     """
-    Return the outcomes with every finding that a valid waiver names (id = subject, host = host or glob) turned into `waived`.
+    Return the outcomes with every finding that a valid waiver names (id = subject, host = host or glob) turned into
+    `waived`.
     """
     return tuple(_waive_outcome(outcome, waivers, today) for outcome in outcomes)
 
@@ -35,8 +36,8 @@ def waive_cells(cells: Iterable[Cell], waivers: Sequence[Waiver], today: date) -
     """
     Return the cells with every violation or doubt that a valid waiver names turned into `waived`.
 
-    A waiver names a cell by `id: port` (or the culprit, or a row) and `host: from->to:port/protocol`, where each part may be a glob
-    and the port must be the whole cell's (`lo-hi` or one number).
+    A waiver names a cell by `id: port` (or the culprit, or a row) and `host: from->to:port/protocol`, where each part
+    may be a glob and the port must be the whole cell's (`lo-hi` or one number).
     """
     valid = [waiver for waiver in waivers if waiver.expires >= today and "->" in waiver.host]
     if not valid:
@@ -57,14 +58,16 @@ def _waive_cell(cell: Cell, waivers: Sequence[Waiver]) -> Cell:
 
 
 def expired(waivers: Iterable[Waiver], today: date) -> Iterator[Outcome]:
-    """
-    Yield a finding for each waiver whose date has passed.
-    """
+    """Yield a finding for each waiver whose date has passed."""
     for waiver in waivers:
         if waiver.expires < today:
             message = f"the waiver of {waiver.owner} for `{waiver.id}` on {waiver.host} ended on {waiver.expires}"
             yield Outcome(
-                "controller", "waiver-expired", Status.DRIFT, message, "mend what it covered, or renew it in site.yaml"
+                "controller",
+                "waiver-expired",
+                Status.DRIFT,
+                message,
+                next="mend what it covered, or renew it in site.yaml",
             )
 
 

@@ -41,8 +41,8 @@ class Answers(Declared):
     """
     Everything `python -m flows.site init` asks for. Networks are lists of CIDRs, one of each IP family.
 
-    `servers` are lists by role: an address (and its IPv6 address after a comma), with a name before `=` where the usual one will not
-    do. A server under several roles has them all.
+    `servers` are lists by role: an address (and its IPv6 address after a comma), with a name before `=` where the usual
+    one will not do. A server under several roles has them all.
     """
 
     name: Name = Field("production", description="A short name for the site, as reports carry it")

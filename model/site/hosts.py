@@ -75,7 +75,10 @@ class Defaults(Declared):
 
 @dataclass(frozen=True, eq=False)
 class Machine:
-    """A host with its roles resolved. `network` is the one its roles live in; `addresses` covers all networks it has a leg in."""
+    """
+    A host with its roles resolved. `network` is the one its roles live in; `addresses` covers all networks it has a leg
+    in.
+    """
 
     name: str
     hostname: str

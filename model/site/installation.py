@@ -24,8 +24,8 @@ Url = Annotated[str, StringConstraints(pattern=f"{URL}|{URL_V6}")]
 Reference = Annotated[str, StringConstraints(pattern=REFERENCE)]
 ImageName = Literal["pause", "flannel"]
 
-# What nodes run beside what kubeadm itself chooses (API server, controller manager, scheduler, kube-proxy, etcd, CoreDNS), where no
-# bundle says it. kubeadm 1.36 and 1.37 expect this pause.
+# What nodes run beside what kubeadm itself chooses (API server, controller manager, scheduler, kube-proxy, etcd,
+# CoreDNS), where no bundle says it. kubeadm 1.36 and 1.37 expect this pause.
 IMAGES: Mapping[ImageName, Reference] = {
     "pause": "registry.k8s.io/pause:3.10.2",
     "flannel": "ghcr.io/flannel-io/flannel:v0.26.7",
@@ -36,8 +36,8 @@ class Repository(Declared):
     """
     A repository of Debian packages, such as pkgs.k8s.io or the organisation's copy of it.
 
-    `key` is its OpenPGP public key, a file relative to the site's folder. A `suite` that ends in `/` is a path within the repository and
-    has no components; `{codename}` in it stands for the host's own release, such as bookworm.
+    `key` is its OpenPGP public key, a file relative to the site's folder. A `suite` that ends in `/` is a path within
+    the repository and has no components; `{codename}` in it stands for the host's own release, such as bookworm.
     """
 
     name: Name
@@ -56,8 +56,9 @@ class Registry(Declared):
     """
     Whom nodes ask for images of a registry, in this order.
 
-    `registry` is its name as references begin with it. A path in a mirror's URL is where its API begins, `/v2` included. `ca` is a PEM
-    file relative to the site's folder. `fallback`: the registry itself is asked where no mirror has an image.
+    `registry` is its name as references begin with it. A path in a mirror's URL is where its API begins, `/v2`
+    included. `ca` is a PEM file relative to the site's folder. `fallback`: the registry itself is asked where no mirror
+    has an image.
     """
 
     registry: Annotated[str, StringConstraints(pattern=REGISTRY)]
@@ -67,7 +68,9 @@ class Registry(Declared):
 
 
 class Containerd(Declared):
-    """The package of containerd, and of which of its versions it must be; Debian's own is older than 2 before Debian 14."""
+    """
+    The package of containerd, and of which of its versions it must be; Debian's own is older than 2 before Debian 14.
+    """
 
     package: Annotated[str, StringConstraints(pattern=PACKAGE)] = "containerd.io"
     version: Annotated[str, StringConstraints(pattern=RUNTIME_VERSION)] = "2"

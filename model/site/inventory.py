@@ -42,9 +42,7 @@ _DEFAULTS = "# Nornir's defaults for every host. Passwords have no place here: t
 
 
 def compose(answers: Answers, groups: str, ports: str) -> Mapping[str, str]:
-    """
-    Return the texts of the five files by name; `groups` and `ports` are the texts of the reference site's.
-    """
+    """Return the texts of the five files by name; `groups` and `ports` are the texts of the reference site's."""
     hosts = _hosts(answers)
     defaults = {"username": answers.ssh_user, "platform": "linux", "data": {}}
     return {

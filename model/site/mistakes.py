@@ -73,7 +73,8 @@ _MESSAGES = {
 
 def wrong_fields(file: str, adapter: TypeAdapter[Any], value: object, failure: ValidationError) -> list[FieldError]:
     """
-    Return one error a place, in the order of the file. Members of a union and what follows from another error are folded.
+    Return one error a place, in the order of the file. Members of a union and what follows from another error are
+    folded.
     """
     found: dict[str, FieldError] = {}
     for error in failure.errors(include_url=False):

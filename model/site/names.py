@@ -25,9 +25,7 @@ class Record:
 
 
 def records(site: Site) -> tuple[Record, ...]:
-    """
-    Return every name of the site; those whose addresses nobody declared are left out.
-    """
+    """Return every name of the site; those whose addresses nobody declared are left out."""
     return tuple(record for record in (*_main(site), *_li(site), *_endpoint(site)) if record.addresses)
 
 

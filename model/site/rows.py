@@ -43,10 +43,10 @@ class Row(Declared):
     """
     One flow: who may speak to whom on which ports.
 
-    `ports` are numbers or `lo-hi`, in the destination's terms; none for vrrp. `process` names what may own the listener;
-    `request` is a harmless UDP question its service answers. `builtin` names an opening of ufw's own that this row declares.
-    `pod_from` and `pod_to` name the components on either side of a pod row.
-    `target` is the name of the external address (site.yaml `external`) an external row is about. `source` is the place in the requirements.
+    `ports` are numbers or `lo-hi`, in the destination's terms; none for vrrp. `process` names what may own the
+    listener; `request` is a harmless UDP question its service answers. `builtin` names an opening of ufw's own that
+    this row declares. `pod_from` and `pod_to` name the components on either side of a pod row. `target` is the name of
+    the external address (site.yaml `external`) an external row is about. `source` is the place in the requirements.
     `phase` is the part of the deployment that brings the service: from then on it must answer.
     """
 

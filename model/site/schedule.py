@@ -22,9 +22,9 @@ class Schedule(Declared):
     """
     When compliance runs by itself, and as whom.
 
-    `calendar` is systemd's (`systemd-analyze calendar` explains one), put off by up to `random_delay_minutes`; a run that takes longer
-    than `limit_minutes` is ended. With `verify_ports` the ports are proven anew before each. `user` is the least privileged account, of
-    the same name on the controller's machine and on hosts.
+    `calendar` is systemd's (`systemd-analyze calendar` explains one), put off by up to `random_delay_minutes`; a run
+    that takes longer than `limit_minutes` is ended. With `verify_ports` the ports are proven anew before each. `user`
+    is the least privileged account, of the same name on the controller's machine and on hosts.
     """
 
     calendar: Annotated[str, StringConstraints(pattern=CALENDAR)] = "*-*-* 05:00"
@@ -65,7 +65,8 @@ class TellMatrix(Declared):
     """
     A message to a room of any homeserver, whose access token lies alone in a file that nobody else may read.
 
-    `token_file` is relative to the site's folder; `authority` is a PEM file where no public authority vouches for the homeserver.
+    `token_file` is relative to the site's folder; `authority` is a PEM file where no public authority vouches for the
+    homeserver.
     """
 
     kind: Literal["matrix"]

@@ -13,8 +13,8 @@ def select(site: Site, expression: str | None) -> tuple[str, ...]:
     """
     Return the names of the selected hosts in the inventory's order; all when `expression` is None.
 
-    A comma list of hosts, roles and globs; a leading `!` takes away; an expression that only takes away starts from all.
-    Raises `SelectionError` for a word that matches nothing and for a selection that names nobody.
+    A comma list of hosts, roles and globs; a leading `!` takes away; an expression that only takes away starts from
+    all. Raises `SelectionError` for a word that matches nothing and for a selection that names nobody.
     """
     if expression is None:
         chosen = set(site.by_name)

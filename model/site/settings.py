@@ -83,7 +83,9 @@ class Endpoint(Declared):
 
 
 class Runtime(Declared):
-    """What containerd and kubelet must respect of the servers they run on; the defaults fit Debian on its own kernel."""
+    """
+    What containerd and kubelet must respect of the servers they run on; the defaults fit Debian on its own kernel.
+    """
 
     cgroup_driver: Literal["systemd", "cgroupfs"] = "systemd"
     apparmor: bool = True
@@ -94,10 +96,10 @@ class Kubernetes(Declared):
     """
     The cluster to be.
 
-    `packages`: whether nodes are installed from the offline `bundle`, a folder relative to the site's, or by apt from `repositories`,
-    with `containerd` from there and images pulled. `registries` are mirrors that images are pulled from, `images` replace those that
-    kubeadm does not choose. `cgroup_v1`: kubelet may run on the first version of control groups. `accepted_errors` names checks of
-    kubeadm's own that somebody answers for.
+    `packages`: whether nodes are installed from the offline `bundle`, a folder relative to the site's, or by apt from
+    `repositories`, with `containerd` from there and images pulled. `registries` are mirrors that images are pulled
+    from, `images` replace those that kubeadm does not choose. `cgroup_v1`: kubelet may run on the first version of
+    control groups. `accepted_errors` names checks of kubeadm's own that somebody answers for.
     """
 
     version: Annotated[str, Field(pattern=VERSION)] = "1.36"
@@ -134,9 +136,9 @@ class Servers(Declared):
     """
     How every server's operating system is set up.
 
-    `time_options` are chronyd's own. `mirror` replaces Debian's archive: its URL, or lines of sources.list. `trusted_ca` are PEM files
-    relative to the site's folder. `reserved_ports` are kept from being handed out as local ports (`8443` or `49152-65535`).
-    `administrators` are the users who may become root by sudo.
+    `time_options` are chronyd's own. `mirror` replaces Debian's archive: its URL, or lines of sources.list.
+    `trusted_ca` are PEM files relative to the site's folder. `reserved_ports` are kept from being handed out as local
+    ports (`8443` or `49152-65535`). `administrators` are the users who may become root by sudo.
     """
 
     time_options: tuple[Text, ...] = ()
@@ -186,8 +188,8 @@ class Waiver(Declared):
     """
     A finding somebody answers for until a date.
 
-    `id` is the finding's or rule's name, for a cell its culprit, a row or `port`; `host` a host, or `from->to:port/protocol`, where
-    `*` stands for any part.
+    `id` is the finding's or rule's name, for a cell its culprit, a row or `port`; `host` a host, or
+    `from->to:port/protocol`, where `*` stands for any part.
     """
 
     id: Text
@@ -198,7 +200,10 @@ class Waiver(Declared):
 
 
 class SignedOff(Declared):
-    """A tick by a person for an item of the checklist that no program can judge; `evidence` says where it can be looked up."""
+    """
+    A tick by a person for an item of the checklist that no program can judge; `evidence` says where it can be looked
+    up.
+    """
 
     item: Text
     who: Text
@@ -211,9 +216,10 @@ class Compliance(Declared):
     """
     How the checklist is kept.
 
-    A proof of the ports counts for `proof_hours`; certificates must hold for `certificate_days`, file systems keep `free_percent` free
-    and lists of packages be no older than `list_days`. Of the runs, `keep_runs` stay. `textfile` is where Prometheus's node exporter
-    reads the result, relative to the site's folder. `schedule`: it runs by itself; `notify` are told when something changes.
+    A proof of the ports counts for `proof_hours`; certificates must hold for `certificate_days`, file systems keep
+    `free_percent` free and lists of packages be no older than `list_days`. Of the runs, `keep_runs` stay. `textfile` is
+    where Prometheus's node exporter reads the result, relative to the site's folder. `schedule`: it runs by itself;
+    `notify` are told when something changes.
     """
 
     proof_hours: int = Field(default=168, ge=1)

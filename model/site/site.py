@@ -118,7 +118,8 @@ def build(
     folder: Path,
 ) -> Site:
     """
-    Join the files of a folder into a site. References between files must already be known to be whole (see `model.site.load`).
+    Join the files of a folder into a site. References between files must already be known to be whole (see
+    `model.site.load`).
     """
     roles = {name: group.data for name, group in groups.items()}
     machines = tuple(_machine(name, entry, roles) for name, entry in hosts.items())

@@ -41,7 +41,9 @@ ASSUMPTIONS: Mapping[str, Assumption] = {
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """What each server of a role needs: `servers` of them, CPUs, memory in GiB, data disk in GiB each in `drives` pieces."""
+    """
+    What each server of a role needs: `servers` of them, CPUs, memory in GiB, data disk in GiB each in `drives` pieces.
+    """
 
     servers: int
     cpus: int
@@ -68,23 +70,17 @@ LAB: Mapping[str, Size] = {
 
 
 def sizes(settings: Settings) -> Mapping[str, Size]:
-    """
-    Return each role's size for the site: the lab's, or that of the next step up from its concurrent users.
-    """
+    """Return each role's size for the site: the lab's, or that of the next step up from its concurrent users."""
     return LAB if settings.size == "lab" else at(step(settings.concurrent_users))
 
 
 def step(users: int) -> int:
-    """
-    Return the smallest step that holds `users`; the largest one for more (lint warns of it).
-    """
+    """Return the smallest step that holds `users`; the largest one for more (lint warns of it)."""
     return next((step for step in STEPS if users <= step), STEPS[-1])
 
 
 def at(users: int) -> Mapping[str, Size]:
-    """
-    Return each role's size for `users` concurrent users.
-    """
+    """Return each role's size for `users` concurrent users."""
     workers = worker(users)
     outside = {
         "worker": workers,
@@ -126,7 +122,8 @@ def database(users: int) -> Size:
     """
     Size each of three PostgreSQL servers: one writes, two follow, each holds everything.
 
-    100 users: 2 GiB, 1 CPU, 50 GiB for the database itself. CPU then grows by one for 1,250 users, memory by 4 GiB a CPU.
+    100 users: 2 GiB, 1 CPU, 50 GiB for the database itself. CPU then grows by one for 1,250 users, memory by 4 GiB a
+    CPU.
     """
     cpus = ceil(users / 1250)
     ram = 2 if users <= STEPS[0] else 4 * max(cpus, 2)
@@ -135,18 +132,14 @@ def database(users: int) -> Size:
 
 
 def storage(users: int) -> Size:
-    """
-    Size four object storage servers of two drives: four parity shards of eight leave half of the raw space.
-    """
+    """Size four object storage servers of two drives: four parity shards of eight leave half of the raw space."""
     media = users * _a("media_bytes_per_day") * DAYS / GIB
     raw = (media + 50) * 2
     return Size(4, 2 + users // 5000, 4 + 4 * (users // 5000), _round(raw / 8, 50), drives=2)
 
 
 def call(users: int) -> Size:
-    """
-    Size two to four call servers by the participants of group calls.
-    """
+    """Size two to four call servers by the participants of group calls."""
     participants = users * _a("call_share")
     servers = min(4, max(2, ceil(participants / _a("participants_per_node"))))
     cpus = min(16, max(4, _even(ceil(16 * participants / servers / _a("participants_per_node")))))
@@ -154,17 +147,13 @@ def call(users: int) -> Size:
 
 
 def li(users: int) -> Size:
-    """
-    Size the LI server: a Synapse, and a PostgreSQL with room for a dump beside the copy it replaces.
-    """
+    """Size the LI server: a Synapse, and a PostgreSQL with room for a dump beside the copy it replaces."""
     main = database(users)
     return Size(1, 2 + main.cpus, 4 + main.ram_gib, _round(main.disk_gib * 2, 50))
 
 
 def monitoring(servers: int) -> Size:
-    """
-    Size the monitoring server for 30 days of a sample every 30 s from each series, and 30 days of logs.
-    """
+    """Size the monitoring server for 30 days of a sample every 30 s from each series, and 30 days of logs."""
     series = servers * _a("metric_series")
     metrics = series * (86400 / 30) * 30 * _a("sample_bytes") / GIB
     logs = servers * _a("log_bytes_per_day") * 30 / GIB

@@ -13,9 +13,7 @@ _TURN = 5349
 
 
 def tls_services(site: Site, machine: Machine) -> dict[int, tuple[str, ...]]:
-    """
-    Return the names that a certificate must hold by port; none where the client does not go by a name.
-    """
+    """Return the names that a certificate must hold by port; none where the client does not go by a name."""
     found: dict[int, tuple[str, ...]] = {}
     if machine.node:
         found |= dict.fromkeys(_CLUSTER, ())

@@ -16,7 +16,10 @@ from model.ufw.rule import ANYWHERE, UfwRule
 
 @dataclass(frozen=True, slots=True)
 class Adopted:
-    """A row to be: `end` is who may come, a role or a word for a network; `ports` as ports.yaml writes them, empty for vrrp."""
+    """
+    A row to be: `end` is who may come, a role or a word for a network; `ports` as ports.yaml writes them, empty for
+    vrrp.
+    """
 
     end: str
     role: str
@@ -43,7 +46,8 @@ def adopt(site: Site, machine: Machine, rules: Iterable[UfwRule]) -> tuple[tuple
     """
     Return the rows for a host's rules, and for each rule that no row can say, why not.
 
-    A row speaks of roles, so it opens the same on every host of this host's first role, and to every host of the source's.
+    A row speaks of roles, so it opens the same on every host of this host's first role, and to every host of the
+    source's.
     """
     rows: dict[Adopted, None] = {}
     left: list[str] = []
@@ -115,9 +119,7 @@ def _bounds(port: str) -> tuple[int, int]:
 
 
 def appended(text: str, lines: Sequence[str]) -> str:
-    """
-    Return ports.yaml with rows added at its end, indented as its own rows are.
-    """
+    """Return ports.yaml with rows added at its end, indented as its own rows are."""
     found = re.search(r"^( *)- ", text, re.MULTILINE)
     indent = found[1] if found else "  "
     body = text if text.endswith("\n") or not text else f"{text}\n"

@@ -98,8 +98,8 @@ def canonical(rule: str) -> Canonical:
     """
     Return what a rule (without `-A chain`) asks for, free of order, abbreviations and defaults.
 
-    A rule whose conditions can be spelled in ways not known here is reduced to its target. Raises ValueError where its quotes
-    do not close.
+    A rule whose conditions can be spelled in ways not known here is reduced to its target. Raises ValueError where its
+    quotes do not close.
     """
     words = shlex.split(rule) if any(mark in rule for mark in "\"'\\") else rule.split()
     try:

@@ -16,9 +16,9 @@ class KernelChange:
     """
     One family's change.
 
-    `restore` is for `iptables-restore --noflush`; then jumps (chain, rule) to take away and to append, then chains to take away;
-    then the table, if `drops_table` and nobody else uses it.
-    Jumps to be taken away may already be gone when it is carried out.
+    `restore` is for `iptables-restore --noflush`; then jumps (chain, rule) to take away and to append, then chains to
+    take away; then the table, if `drops_table` and nobody else uses it. Jumps to be taken away may already be gone when
+    it is carried out.
     """
 
     restore: str = ""
@@ -44,9 +44,7 @@ class Change:
 
 
 def change(now: State, then: State) -> Change:
-    """
-    Return what leads from one state to the other; nothing where they are the same.
-    """
+    """Return what leads from one state to the other; nothing where they are the same."""
     kernel = {version: kernel_change(now.kernel[version], then.kernel[version]) for version in (4, 6)}
     files = {path: then.files.get(path) for path in FILES if now.files.get(path) != then.files.get(path)}
     flag = then.unit_enabled if then.unit_enabled != now.unit_enabled else None
@@ -82,7 +80,8 @@ def kernel_change(now: Kernel, then: Kernel) -> KernelChange:
 
 def undo(before: State, after: State) -> Change:
     """
-    Return what brings `before` back wherever between it and `after` the host stands: it may be carried out at any point, twice too.
+    Return what brings `before` back wherever between it and `after` the host stands: it may be carried out at any
+    point, twice too.
     """
     kernel = {
         version: _undo_kernel(before.kernel[version], after.kernel[version])

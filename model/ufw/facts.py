@@ -16,9 +16,9 @@ class FirewallFacts:
     A host as seen at one moment.
 
     `files`: texts by path, of ufw's files that exist. `rulesets`: raw texts of iptables-save and the like. `addresses`:
-    (interface, address). `conntrack`: (limit, in use), zeros where connections are not tracked. `python3`: its real path,
-    empty where missing. `peer`: this session as the host sees it, None where it is none of sshd's. `holder`: who holds the
-    host's lock, empty when nobody. `rollback`: `armed` or `fired` while one is under way, else empty.
+    (interface, address). `conntrack`: (limit, in use), zeros where connections are not tracked. `python3`: its real
+    path, empty where missing. `peer`: this session as the host sees it, None where it is none of sshd's. `holder`: who
+    holds the host's lock, empty when nobody. `rollback`: `armed` or `fired` while one is under way, else empty.
     """
 
     installed: bool

@@ -22,7 +22,10 @@ _COUNTERS = re.compile(r"\[\d+:\d+\]")
 
 @dataclass(frozen=True, slots=True)
 class Rulesets:
-    """What a host's kernel holds, as text: iptables-save of both families, the same of the older iptables, `nft -j list ruleset`."""
+    """
+    What a host's kernel holds, as text: iptables-save of both families, the same of the older iptables, `nft -j list
+    ruleset`.
+    """
 
     saved: Mapping[int, str]
     legacy: Mapping[int, str]
@@ -31,7 +34,8 @@ class Rulesets:
 
 def others(rulesets: Rulesets) -> tuple[str, ...]:
     """
-    Return every rule that is not ufw's, one a line, free of counters and handles; equal where nothing of others changed.
+    Return every rule that is not ufw's, one a line, free of counters and handles; equal where nothing of others
+    changed.
     """
     lines: list[str] = []
     for version in (4, 6):
@@ -98,7 +102,10 @@ def _not_ufws(saved: str, version: int) -> list[str]:
 
 
 def _ufws(line: str, mark: str) -> bool:
-    """Return whether a line of the filter table is ufw's: its chains, the jumps into them, and the built-in chains' policies."""
+    """
+    Return whether a line of the filter table is ufw's: its chains, the jumps into them, and the built-in chains'
+    policies.
+    """
     if line.startswith(":"):
         return line.startswith(f":{mark}") or line[1:].split(" ")[0] in BUILTIN
     _, chain, rule = line.split(" ", 2)

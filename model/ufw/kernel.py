@@ -19,7 +19,8 @@ Rules = tuple[str, ...]
 @dataclass(frozen=True)
 class Kernel:
     """
-    ufw's share of one family's filter table: policies of the built-in chains, the jumps into ufw's chains in their order, and those chains.
+    ufw's share of one family's filter table: policies of the built-in chains, the jumps into ufw's chains in their
+    order, and those chains.
 
     Rules are written without `-A chain`.
     """

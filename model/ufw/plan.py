@@ -30,13 +30,13 @@ _FRESH = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Plan:
     """
     The way from `now` to `then` on one host, and back.
 
-    `start`: ufw does not run yet and is started by its own script. `install`: ufw is not even there, and the plan is made
-    again once it is. `diff` is what a person reads.
+    `start`: ufw does not run yet and is started by its own script. `install`: ufw is not even there, and the plan is
+    made again once it is. `diff` is what a person reads.
     """
 
     host: str
@@ -50,9 +50,7 @@ class Plan:
 
 
 def plan(site: Site, machine: Machine, facts: FirewallFacts) -> Plan:
-    """
-    Compare what the matrix wants with what is there.
-    """
+    """Compare what the matrix wants with what is there."""
     now = state(facts)
     files = facts.files if facts.installed else _FRESH
     if not facts.installed:
@@ -62,18 +60,23 @@ def plan(site: Site, machine: Machine, facts: FirewallFacts) -> Plan:
 
 
 def between(host: str, now: State, then: State, *, install: bool = False) -> Plan:
-    """
-    Return the plan that leads from one state of a host to another.
-    """
+    """Return the plan that leads from one state of a host to another."""
     diff = difference(host, now, then)
     start = then.running and not now.running
-    return Plan(host, now, then, change(now, then), undo(now, then), diff, start, install)
+    return Plan(
+        host=host,
+        now=now,
+        then=then,
+        change=change(now, then),
+        undo=undo(now, then),
+        diff=diff,
+        start=start,
+        install=install,
+    )
 
 
 def state(facts: FirewallFacts) -> State:
-    """
-    Return ufw's state on the host.
-    """
+    """Return ufw's state on the host."""
     return seen_state(facts.rulesets.saved, facts.files, facts.unit_enabled)
 
 
@@ -81,7 +84,8 @@ def lockout(site: Site, machine: Machine, facts: FirewallFacts) -> str | None:
     """
     Say why carrying out the matrix would lock this session's own peer out; None where it would not.
 
-    What counts is the peer that the host itself sees, so NAT and jump hosts count, and the port its sshd really answers on.
+    What counts is the peer that the host itself sees, so NAT and jump hosts count, and the port its sshd really answers
+    on.
     """
     peer = facts.peer
     if peer is None:
@@ -95,9 +99,7 @@ def lockout(site: Site, machine: Machine, facts: FirewallFacts) -> str | None:
 
 
 def lockout_by(host: str, saved: Mapping[int, str], facts: FirewallFacts) -> str | None:
-    """
-    Say why a ruleset (iptables-save by IP version) would lock this session's peer out; None where it would not.
-    """
+    """Say why a ruleset (iptables-save by IP version) would lock this session's peer out; None where it would not."""
     peer = facts.peer
     if peer is None:
         return f"{host}: cannot tell from where the host sees this session come"
@@ -122,14 +124,12 @@ def unmanaged_rules(facts: FirewallFacts) -> tuple[UfwRule, ...]:
 
 
 def findings(site: Site, host: str, facts: FirewallFacts) -> tuple[Outcome, ...]:
-    """
-    Return what is wrong with the host's firewall and is not ours to change.
-    """
+    """Return what is wrong with the host's firewall and is not ours to change."""
     found = []
     if facts.rollback:
         what = f"a rollback is {facts.rollback}: an earlier change was not confirmed"
         step = "run without --dry-run, which finishes it first"
-        found.append(Outcome(host, "rollback", Status.DRIFT, what, step))
+        found.append(Outcome(host, "rollback", Status.DRIFT, what, next=step))
     if foreign := deciding(facts.rulesets):
         found.append(
             Outcome(
@@ -137,8 +137,8 @@ def findings(site: Site, host: str, facts: FirewallFacts) -> tuple[Outcome, ...]
                 "foreign-rules",
                 Status.DRIFT,
                 f"{len(foreign)} rule{'s' if len(foreign) > 1 else ''} of others decide in ufw's stead: {foreign[0]}",
-                "find out who sets them and remove them there",
-                "\n".join(foreign),
+                next="find out who sets them and remove them there",
+                evidence="\n".join(foreign),
             )
         )
     if openings := undeclared(site, facts.files):
@@ -148,8 +148,8 @@ def findings(site: Site, host: str, facts: FirewallFacts) -> tuple[Outcome, ...]
                 "builtin-openings",
                 Status.DRIFT,
                 f"ufw's own rules open what no row declares: {openings[0]}",
-                "declare it in ports.yaml by a row with `builtin:`, or take it out of that file",
-                "\n".join(openings),
+                next="declare it in ports.yaml by a row with `builtin:`, or take it out of that file",
+                evidence="\n".join(openings),
             )
         )
     return tuple(found)

@@ -16,7 +16,7 @@ _SECTIONS = frozenset(
 ) | {"*filter", "COMMIT"}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class UfwRule:
     """
     One `### tuple ###` of user.rules or user6.rules, in its own words: `any` for no port, networks always written.
@@ -81,7 +81,8 @@ class UfwRule:
         """
         Return the `-A` line ufw writes for it.
 
-        Raises ValueError for kinds of rules that this project makes none of: logging, limits, interfaces, applications, source ports.
+        Raises ValueError for kinds of rules that this project makes none of: logging, limits, interfaces, applications,
+        source ports.
         """
         if self.action not in _VERDICTS or self.applications or self.where != "in" or self.source_port != "any":
             raise ValueError(f"no rule of this project's kind: {self.words()}")
@@ -136,7 +137,18 @@ def _rule(line: str) -> UfwRule:
         raise ValueError(f"no tuple of ufw's: {line}: {error}") from None
     route = action.startswith("route:")
     plain = action.removeprefix("route:")
-    return UfwRule(plain, protocol, dport, dst, sport, src, words[-1], route, applications, text)
+    return UfwRule(
+        action=plain,
+        protocol=protocol,
+        destination_port=dport,
+        destination=dst,
+        source_port=sport,
+        source=src,
+        where=words[-1],
+        route=route,
+        applications=applications,
+        comment=text,
+    )
 
 
 def _place(network: str) -> str:

@@ -52,7 +52,8 @@ class State:
 
 def seen_state(saved: Mapping[int, str], files: Mapping[str, str], unit_enabled: bool) -> State:
     """
-    Return ufw's state on a host: iptables-save by IP version, its files' texts by path (others are left out), its unit's boot flag.
+    Return ufw's state on a host: iptables-save by IP version, its files' texts by path (others are left out), its
+    unit's boot flag.
     """
     kernel = {version: read(saved[version], version) for version in (4, 6)}
     return State(kernel, {path: files[path] for path in FILES if path in files}, unit_enabled)
@@ -82,7 +83,14 @@ def _input(rule: Rule) -> UfwRule:
     low, high = rule.interval
     port = "any" if not high else (str(low) if low == high else f"{low}:{high}")
     destination = ANYWHERE[rule.version] if rule.destination is None else str(rule.destination)
-    return UfwRule(rule.action, rule.protocol, port, destination, "any", _written(rule.source))
+    return UfwRule(
+        action=rule.action,
+        protocol=rule.protocol,
+        destination_port=port,
+        destination=destination,
+        source_port="any",
+        source=_written(rule.source),
+    )
 
 
 def _written(network: Network) -> str:
@@ -91,21 +99,40 @@ def _written(network: Network) -> str:
 
 
 def _routes(site: Site, machine: Machine) -> Iterable[UfwRule]:
-    """A node forwards between pods, Services and everything else; what may pass there is the pod network's policy to say."""
+    """
+    A node forwards between pods, Services and everything else; what may pass there is the pod network's policy to say.
+    """
     if machine.node is None:
         return
     kubernetes = site.settings.kubernetes
     for network in (*kubernetes.pod_cidrs, *kubernetes.service_cidrs):
         anywhere = ANYWHERE[network.version]
-        yield UfwRule("allow", "any", "any", anywhere, "any", str(network), route=True)
-        yield UfwRule("allow", "any", "any", str(network), "any", anywhere, route=True)
+        yield UfwRule(
+            action="allow",
+            protocol="any",
+            destination_port="any",
+            destination=anywhere,
+            source_port="any",
+            source=str(network),
+            route=True,
+        )
+        yield UfwRule(
+            action="allow",
+            protocol="any",
+            destination_port="any",
+            destination=str(network),
+            source_port="any",
+            source=anywhere,
+            route=True,
+        )
 
 
 def desired_state(site: Site, machine: Machine, files: Mapping[str, str], ipv6: bool) -> State:
     """
     Return what the host should hold, given its own ufw files (their texts by path, before and after rules too).
 
-    The logging level and whatever else stands in ufw.conf and /etc/default/ufw stay. `ipv6`: whether its kernel has IPv6.
+    The logging level and whatever else stands in ufw.conf and /etc/default/ufw stay. `ipv6`: whether its kernel has
+    IPv6.
     """
     level = (option(files.get(CONF, ""), "LOGLEVEL") or "low").lower()
     user = {version: render(desired_rules(site, machine, version), version, level) for version in (4, 6)}
@@ -120,9 +147,7 @@ def desired_state(site: Site, machine: Machine, files: Mapping[str, str], ipv6: 
 
 
 def desired_defaults(files: Mapping[str, str]) -> str:
-    """
-    Return the text that /etc/default/ufw should have, given the host's own.
-    """
+    """Return the text that /etc/default/ufw should have, given the host's own."""
     defaults = files.get(DEFAULTS, "")
     for key, value in _POLICY:
         defaults = with_option(defaults, key, value)

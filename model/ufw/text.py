@@ -22,7 +22,8 @@ _DECLARED = (
 
 def render(rules: Iterable[UfwRule], version: int, level: str) -> str:
     """
-    Return the file that ufw 0.36.2 itself would write for these rules, given as incoming denied, routed denied, outgoing allowed.
+    Return the file that ufw 0.36.2 itself would write for these rules, given as incoming denied, routed denied,
+    outgoing allowed.
 
     `version` is 4 or 6, `level` ufw's logging level. Raises ValueError for a level ufw does not have.
     """
@@ -70,7 +71,8 @@ def _logging(prefix: str, level: str) -> list[str]:
 
 def option(text: str, key: str) -> str | None:
     """
-    Return a shell variable's value in ufw.conf or /etc/default/ufw, unquoted; the last assignment counts, None without one.
+    Return a shell variable's value in ufw.conf or /etc/default/ufw, unquoted; the last assignment counts, None without
+    one.
     """
     found = [line.partition("=")[2] for line in text.splitlines() if line.startswith(f"{key}=")]
     return found[-1].strip().strip("\"'") if found else None

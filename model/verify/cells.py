@@ -14,7 +14,10 @@ from model.verify.pairs import EVERY_PORT, Pair
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Ports lo..hi of one declared interval under one story; `exact` where the rules told some of them, which never stretches."""
+    """
+    Ports lo..hi of one declared interval under one story; `exact` where the rules told some of them, which never
+    stretches.
+    """
 
     low: int
     high: int
@@ -71,8 +74,8 @@ def _consecutive(here: PortClasses) -> list[Run]:
     """
     Runs over the ports that stories speak of, ascending.
 
-    Ports of one story join over ports that no story speaks of; what the rules say of unprobed ports joins the probed ones beside
-    them when the verdict is the same.
+    Ports of one story join over ports that no story speaks of; what the rules say of unprobed ports joins the probed
+    ones beside them when the verdict is the same.
     """
     spoken = ((lo, hi, story) for story, ports in here.items() for lo, hi in bits.to_intervals(ports))
     runs: list[Run] = []
@@ -95,10 +98,11 @@ def _join(run: Run, low: int, story: Classification) -> bool:
 
 def _stretched(interval: Interval, runs: list[Run], limited: bool) -> list[Run]:
     """
-    Give the ports between runs, which no story speaks of, to a neighbour, so that the cells leave no port of the interval out.
+    Give the ports between runs, which no story speaks of, to a neighbour, so that the cells leave no port of the
+    interval out.
 
-    A good neighbour takes them before a doubtful one, and that before a bad one; what the rules alone say is never stretched.
-    Between two such runs they become a good run of their own, if the interval has a good story at all.
+    A good neighbour takes them before a doubtful one, and that before a bad one; what the rules alone say is never
+    stretched. Between two such runs they become a good run of their own, if the interval has a good story at all.
     """
     if limited:
         return runs

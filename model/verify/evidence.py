@@ -133,11 +133,13 @@ def _unroutable(sent: Sent) -> int:
 
 def missing(pairs: Iterable[Pair], joined: Joined, again: int) -> dict[str, dict[tuple[str, str], int]]:
     """
-    Return what each source must send once more, as ports by (address, protocol): every probe whose absence is not yet an answer.
+    Return what each source must send once more, as ports by (address, protocol): every probe whose absence is not yet
+    an answer.
 
-    What a border should stop is sent again only in the first `again` round (1): two lost packets in a row are one in thousands.
-    Where some packets showed the source's own address and others what may be put in its place, the former left before the source's
-    network was whole, as that of pods on a node that just started, and say nothing of how it is now.
+    What a border should stop is sent again only in the first `again` round (1): two lost packets in a row are one in
+    thousands. Where some packets showed the source's own address and others what may be put in its place, the former
+    left before the source's network was whole, as that of pods on a node that just started, and say nothing of how it
+    is now.
     """
     wanted: dict[str, dict[tuple[str, str], int]] = {}
     for pair in pairs:

@@ -13,10 +13,9 @@ class Packets:
     """
     Evidence of one pair and protocol, as bitsets of probed ports.
 
-    `refused` never left the source (EPERM), nor did `unroutable` (no route); `arrived` before, `passed` after the destination's INPUT;
-    `strayed` surfaced elsewhere;
-    `translated` arrived under another source address, `masked` under one that is rightly put in its place. `nat` says in words what
-    translation was seen; `answered` which host answered.
+    `refused` never left the source (EPERM), nor did `unroutable` (no route); `arrived` before, `passed` after the
+    destination's INPUT; `strayed` surfaced elsewhere; `translated` arrived under another source address, `masked` under
+    one that is rightly put in its place. `nat` says in words what translation was seen; `answered` which host answered.
     """
 
     sent: int = 0
@@ -45,8 +44,8 @@ class ServiceIntercept:
     """
     A Service at a port of the destination.
 
-    `answered`: somebody should answer there; `gate` says what the destination's rules in front of Services do: admit, refuse, or empty
-    where nobody can tell.
+    `answered`: somebody should answer there; `gate` says what the destination's rules in front of Services do: admit,
+    refuse, or empty where nobody can tell.
     """
 
     service: str
@@ -60,10 +59,10 @@ class FlowFacts:
     What else is known of one pair and protocol.
 
     A source is proven when another destination saw its packets in this window, a witness when it saw another source's.
-    `ingress` is the destination's ruleset on this flow, `egress` the source's; None where no ruleset was read.
-    `owners` maps the destination's listening ports to process names; `owed` are ports where the declared service must answer (stage after).
-    `intercepts`: ports that Services of the cluster take at the destination, `source_dnat` those that the source's own node takes
-    before a packet leaves it.
+    `ingress` is the destination's ruleset on this flow, `egress` the source's; None where no ruleset was read. `owners`
+    maps the destination's listening ports to process names; `owed` are ports where the declared service must answer
+    (stage after). `intercepts`: ports that Services of the cluster take at the destination, `source_dnat` those that
+    the source's own node takes before a packet leaves it.
     """
 
     source_alive: bool = True

@@ -16,13 +16,13 @@ from model.site.site import Site
 from model.verify.pairs import Pair
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Exposed:
     """
     One port of one Service (`namespace/name`) that is reached from outside the pod network.
 
-    `address` is an external one; None means that it is a port of every node. `nodes` are those with a pod behind it that is
-    ready; `local` says that only these answer.
+    `address` is an external one; None means that it is a port of every node. `nodes` are those with a pod behind it
+    that is ready; `local` says that only these answer.
     """
 
     service: str
@@ -38,9 +38,7 @@ class Exposed:
 
 
 def exposed(services: Iterable[Mapping[str, Any]], slices: Iterable[Mapping[str, Any]]) -> tuple[Exposed, ...]:
-    """
-    Read Services and EndpointSlices as the API lists them.
-    """
+    """Read Services and EndpointSlices as the API lists them."""
     backed: dict[str, set[str]] = {}
     for one in slices:
         labels = one["metadata"].get("labels") or {}
@@ -62,15 +60,17 @@ def _ports(service: Mapping[str, Any], backed: Mapping[str, set[str]]) -> Iterat
     for port in spec.get("ports") or ():
         protocol = port.get("protocol", "TCP").lower()
         if port.get("nodePort"):
-            yield Exposed(name, protocol, port["nodePort"], None, nodes, local)
+            yield Exposed(
+                service=name, protocol=protocol, port=port["nodePort"], address=None, nodes=nodes, local=local
+            )
         for text in outside:
-            yield Exposed(name, protocol, port["port"], ip_address(text), nodes, local)
+            yield Exposed(
+                service=name, protocol=protocol, port=port["port"], address=ip_address(text), nodes=nodes, local=local
+            )
 
 
 def taken(found: Iterable[Exposed], machine: Machine, address: Address, protocol: str) -> dict[int, Exposed]:
-    """
-    Return the ports of one address of a machine that Services take, by port.
-    """
+    """Return the ports of one address of a machine that Services take, by port."""
     return {
         each.port: each
         for each in found
@@ -80,7 +80,8 @@ def taken(found: Iterable[Exposed], machine: Machine, address: Address, protocol
 
 def dnat_ports(found: Iterable[Exposed], site: Site, pair: Pair) -> dict[str, int]:
     """
-    Return, by protocol, the ports that Services may lead away before the pair's destination sees them; nothing behind DNAT.
+    Return, by protocol, the ports that Services may lead away before the pair's destination sees them; nothing behind
+    DNAT.
     """
     machine = site.by_name[pair.destination]
     ports = {protocol: bits.from_ports(taken(found, machine, pair.address, protocol)) for protocol in ("tcp", "udp")}
@@ -88,9 +89,7 @@ def dnat_ports(found: Iterable[Exposed], site: Site, pair: Pair) -> dict[str, in
 
 
 def undeclared(site: Site, found: Iterable[Exposed]) -> Iterator[Outcome]:
-    """
-    Yield a finding for each Service that offers a port outside the pod network which no row of the matrix opens.
-    """
+    """Yield a finding for each Service that offers a port outside the pod network which no row of the matrix opens."""
     told: dict[str, list[str]] = {}
     for each in found:
         if not _declared(site, each):
@@ -102,8 +101,8 @@ def undeclared(site: Site, found: Iterable[Exposed]) -> Iterator[Outcome]:
             f"service/{service}",
             Status.DRIFT,
             f"Service {service} offers what no row of the matrix opens: {', '.join(ports)}",
-            f"declare it in ports.yaml, or `kubectl -n {service.partition('/')[0]} edit service {service.partition('/')[2]}`",
-            ports,
+            next=f"declare it in ports.yaml, or `kubectl -n {service.partition('/')[0]} edit service {service.partition('/')[2]}`",
+            evidence=ports,
         )
 
 

@@ -11,7 +11,8 @@ def offered(offer: ServiceIntercept, expected: str, protocol: str, packets: Pack
     """
     Judge one port whose probe arrived and did not come to the firewall.
 
-    TCP shows by its reply whether it came through. UDP is silent either way: there the lists are asked, and the story says so.
+    TCP shows by its reply whether it came through. UDP is silent either way: there the lists are asked, and the story
+    says so.
     """
     name = f"Service {offer.service}"
     judged = _open if expected == "open" else _closed
@@ -20,7 +21,8 @@ def offered(offer: ServiceIntercept, expected: str, protocol: str, packets: Pack
 
 def taken_at_source(offer: ServiceIntercept, expected: str) -> Classification:
     """
-    Judge one port that the source's own node translates, so that the packet never leaves for its destination: the lists speak.
+    Judge one port that the source's own node translates, so that the packet never leaves for its destination: the lists
+    speak.
     """
     note = f"the source's own node leads it to Service {offer.service}: {_BY_LISTS}"
     if not offer.gate:

@@ -1,4 +1,7 @@
-"""What is said of rows where no agent stands at an end: networks of people, the organisation's servers, an unwatched internet?"""
+"""
+What is said of rows where no agent stands at an end: networks of people, the organisation's servers, an unwatched
+internet?
+"""
 
 from __future__ import annotations
 
@@ -38,9 +41,7 @@ def network_cells(verification: Verification, names: Collection[str]) -> Iterato
 
 
 def somebody(verification: Verification, network: Network) -> Address | None:
-    """
-    Return the first address of a network that is no declared host's; None where every one is.
-    """
+    """Return the first address of a network that is no declared host's; None where every one is."""
     known = {address for machine in verification.site.machines for _, address in machine.every}
     start, end = int(network.network_address), int(network.broadcast_address)
     for number in range(start + (end > start), min(end, start + len(known) + 2) + 1):

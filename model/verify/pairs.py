@@ -21,15 +21,15 @@ EVERY_PORT = bits.from_intervals([(1, 65535)])
 PROTOCOLS = ("tcp", "udp")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Pair:
     """
     One source, one address: what is expected there and which ports are probed.
 
     `destination` is the host that must answer for the address (behind the perimeter, the first host its DNAT leads to);
-    `border` says that a router stands between the two; `probed` holds a bitset a protocol, `dnat_ports` the ports that Services of the
-    cluster may lead away before the destination's firewall. `masks` are addresses that the source may rightly be seen under,
-    `may` what need not be open, yet is rightly so where it is.
+    `border` says that a router stands between the two; `probed` holds a bitset a protocol, `dnat_ports` the ports that
+    Services of the cluster may lead away before the destination's firewall. `masks` are addresses that the source may
+    rightly be seen under, `may` what need not be open, yet is rightly so where it is.
     """
 
     source: str
@@ -55,7 +55,8 @@ class Pair:
 
     def judged(self, packets: Mapping[str, Packets]) -> Pair:
         """
-        Return the pair as it is to be judged once its packets, by protocol, were seen: what may be open and is, is declared open.
+        Return the pair as it is to be judged once its packets, by protocol, were seen: what may be open and is, is
+        declared open.
         """
         if not self.may:
             return self
@@ -72,7 +73,8 @@ class Pair:
 
 def pairs(site: Site, planes: Collection[str]) -> tuple[Pair, ...]:
     """
-    Return every ordered pair of ends that packets can be sent between, once an address and IP family, without ports yet.
+    Return every ordered pair of ends that packets can be sent between, once an address and IP family, without ports
+    yet.
     """
     found: list[Pair] = []
     if "host" in planes:
@@ -95,7 +97,13 @@ def _host_pairs(site: Site, source: Machine, target: Machine) -> Iterator[Pair]:
         if speaks is not None:
             border = network != source.network
             yield Pair(
-                source.name, target.name, speaks, address, "host", border, openings(site, speaks, target, address)
+                source=source.name,
+                destination=target.name,
+                source_address=speaks,
+                address=address,
+                plane="host",
+                border=border,
+                openings=openings(site, speaks, target, address),
             )
 
 
@@ -111,10 +119,20 @@ def endpoint_pairs(site: Site, holders: Mapping[Address, str]) -> Iterator[Pair]
             if source is not target and speaks is not None:
                 opened = openings(site, speaks, target, address)
                 border = source.network != target.network
-                # Only the endpoint's own rows are about this address; its holder's rules open more of it, a border need not.
+                # Only the endpoint's own rows are about this address; its holder's rules open more of it, a border need
+                # not.
                 must = tuple(each for each in opened if not border or each.interval[0] <= port <= each.interval[1])
                 may = tuple(each for each in opened if each not in must)
-                yield Pair(source.name, holder, speaks, address, "host", border, must, may=may)
+                yield Pair(
+                    source=source.name,
+                    destination=holder,
+                    source_address=speaks,
+                    address=address,
+                    plane="host",
+                    border=border,
+                    openings=must,
+                    may=may,
+                )
 
 
 def _inbound(site: Site, vantage: Machine) -> Iterator[Pair]:
@@ -124,7 +142,16 @@ def _inbound(site: Site, vantage: Machine) -> Iterator[Pair]:
         for address in external.addresses:
             speaks = vantage.speaks(address.version)
             if speaks is not None:
-                yield Pair(vantage.name, external.targets[0], speaks, address, "external", True, opened, name)
+                yield Pair(
+                    source=vantage.name,
+                    destination=external.targets[0],
+                    source_address=speaks,
+                    address=address,
+                    plane="external",
+                    border=True,
+                    openings=opened,
+                    external=name,
+                )
 
 
 def _outbound(site: Site, source: Machine, vantage: Machine) -> Iterator[Pair]:
@@ -139,7 +166,15 @@ def _outbound(site: Site, source: Machine, vantage: Machine) -> Iterator[Pair]:
     for address in vantage.own:
         speaks = source.speaks(address.version)
         if speaks is not None:
-            yield Pair(source.name, vantage.name, speaks, address, "external", True, opened)
+            yield Pair(
+                source=source.name,
+                destination=vantage.name,
+                source_address=speaks,
+                address=address,
+                plane="external",
+                border=True,
+                openings=opened,
+            )
 
 
 def _opened(rows: Iterable[Row]) -> tuple[Opening, ...]:
@@ -166,9 +201,9 @@ def with_ports(
     """
     Deal out the ports to probe.
 
-    `listeners` holds, by host and protocol, the ports something listens on there, which are probed like those that Services take;
-    `only` replaces the depth's choice.
-    Sweep: every port of every address once, dealt round-robin over one source a role.
+    `listeners` holds, by host and protocol, the ports something listens on there, which are probed like those that
+    Services take; `only` replaces the depth's choice. Sweep: every port of every address once, dealt round-robin over
+    one source a role.
     """
     chosen = tuple(chosen)
     boundaries = bits.from_ports(boundary_ports(site))
@@ -208,7 +243,8 @@ def _share(deck: list[str], source: str) -> int:
 
 def assignments(chosen: Iterable[Pair], requests: Mapping[str, Mapping[int, str]]) -> tuple[Assignment, ...]:
     """
-    Turn pairs into what each source fires. `requests` holds, by destination, the harmless question for a UDP port where something listens.
+    Turn pairs into what each source fires. `requests` holds, by destination, the harmless question for a UDP port where
+    something listens.
     """
     targets: dict[str, list[Target]] = {}
     speaks: dict[str, dict[str, None]] = {}
@@ -222,9 +258,7 @@ def assignments(chosen: Iterable[Pair], requests: Mapping[str, Mapping[int, str]
 
 
 def count(chosen: Iterable[Pair]) -> int:
-    """
-    Return how many probes the pairs mean, each sent once.
-    """
+    """Return how many probes the pairs mean, each sent once."""
     return sum(ports.bit_count() for pair in chosen for ports in pair.probed.values())
 
 
@@ -235,8 +269,8 @@ def controls(everything: Iterable[Pair], chosen: Iterable[Pair]) -> tuple[Pair, 
     """
     Return pairs with one probe each that a narrowed run needs beside its own.
 
-    What a border stops proves nothing of ends that nobody saw work. For every end of a chosen border pair there are up to `CONTROLS`
-    other pairs whose probe arrives if both ends work. A run over everything needs none.
+    What a border stops proves nothing of ends that nobody saw work. For every end of a chosen border pair there are up
+    to `CONTROLS` other pairs whose probe arrives if both ends work. A run over everything needs none.
     """
     chosen = tuple(chosen)
     taken = {(pair.source, pair.address) for pair in chosen}

@@ -45,7 +45,10 @@ class Flow:
 
 @dataclass(frozen=True, slots=True)
 class _Group:
-    """Ports of one flow that go the same way: to `address`, all to `port` or each to its own; `translated` once DNAT has spoken."""
+    """
+    Ports of one flow that go the same way: to `address`, all to `port` or each to its own; `translated` once DNAT has
+    spoken.
+    """
 
     ports: int
     address: Address
@@ -74,9 +77,7 @@ def configured(
 
 
 def flow(perimeter: Perimeter, source: Address | None, destination: Address, protocol: str) -> Flow:
-    """
-    Follow a new packet to every port of a destination through the device.
-    """
+    """Follow a new packet to every port of a destination through the device."""
     trip = _Trip(perimeter, source, destination, protocol)
     return trip.take()
 

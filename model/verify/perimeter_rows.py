@@ -1,4 +1,6 @@
-"""For each row that crosses the perimeter: what is declared, what the device is configured to do, what packets witnessed?"""
+"""
+For each row that crosses the perimeter: what is declared, what the device is configured to do, what packets witnessed?
+"""
 
 from __future__ import annotations
 
@@ -38,8 +40,9 @@ def perimeter_rows(site: Site, perimeter: Perimeter | None, cells: Iterable[Cell
     """
     Return a line for every external row, active or not, at every address it is about and for each of its intervals.
 
-    Keys: row, address, port ("443" or "49152-65535"), protocol, declared (open, closed, partly), configured (open, closed, partly,
-    unknown), witnessed (open, closed, mixed, unknown). Inactive rows are declared closed where no other row opens the same ports.
+    Keys: row, address, port ("443" or "49152-65535"), protocol, declared (open, closed, partly), configured (open,
+    closed, partly, unknown), witnessed (open, closed, mixed, unknown). Inactive rows are declared closed where no other
+    row opens the same ports.
     """
     flows = Flows(perimeter)
     crossing = pairs(site, ("external",))
@@ -63,8 +66,9 @@ def perimeter_outcomes(
     """
     Return the device's one outcome: ok, or drift with a line for each way in which its rules leave the matrix.
 
-    Looked at are the rows, every port that the internet is let through to though no row says so, DNAT to another host than the site
-    names, and the flows across internal borders. What its rules leave unknown is no drift: packets are the proof.
+    Looked at are the rows, every port that the internet is let through to though no row says so, DNAT to another host
+    than the site names, and the flows across internal borders. What its rules leave unknown is no drift: packets are
+    the proof.
     """
     device = site.settings.perimeter.device or "perimeter"
     flows = Flows(perimeter)
@@ -78,10 +82,10 @@ def perimeter_outcomes(
     unknown = sum(line["configured"] == "unknown" for line in lines)
     if found:
         message = _summed(found)
-        return (Outcome(device, SUBJECT, Status.DRIFT, message, NEXT, found, seconds),)
+        return (Outcome(device, SUBJECT, Status.DRIFT, message, next=NEXT, evidence=found, seconds=seconds),)
     message = f"the device's rules are as declared in {len(lines) - unknown} places"
     rest = f"; {unknown} could not be judged by its rules" if unknown else ""
-    return (Outcome(device, SUBJECT, Status.OK, message + rest, "", None, seconds),)
+    return (Outcome(device, SUBJECT, Status.OK, message + rest, next="", evidence=None, seconds=seconds),)
 
 
 def _concerns(site: Site, row: Row, pair: Pair) -> bool:

@@ -10,9 +10,7 @@ from model.site.site import Site
 
 
 def pod_ends(row: Row) -> tuple[str, str]:
-    """
-    Return the names of the two ends of a pod row: its components, or what its ends say.
-    """
+    """Return the names of the two ends of a pod row: its components, or what its ends say."""
     return ",".join(row.pod_from) or "pods", ",".join(row.pod_to or row.destination_ends)
 
 

@@ -42,9 +42,7 @@ def pods_of(node: str) -> str:
 
 
 def node_of(end: str) -> str:
-    """
-    Return the host that an end is on: a pod's node, any other end itself.
-    """
+    """Return the host that an end is on: a pod's node, any other end itself."""
     return end.removeprefix(_MARK)
 
 
@@ -54,9 +52,7 @@ def is_pod(end: str) -> bool:
 
 
 def read_pods(pods: Iterable[Mapping[str, Any]]) -> tuple[ProbePod, ...]:
-    """
-    Read pods as the API lists them, those that do not run left out.
-    """
+    """Read pods as the API lists them, those that do not run left out."""
     from ipaddress import ip_address
 
     found = []
@@ -72,7 +68,8 @@ def read_pods(pods: Iterable[Mapping[str, Any]]) -> tuple[ProbePod, ...]:
 
 def pod_pairs(site: Site, pods: Collection[ProbePod], holders: Mapping[Address, str]) -> Iterator[Pair]:
     """
-    Yield the pairs from every probe pod to every server's addresses and the API's own, and to every other node's probe pod.
+    Yield the pairs from every probe pod to every server's addresses and the API's own, and to every other node's probe
+    pod.
 
     Between pods there is a border: a policy of the pod network stops a packet before it arrives, or nothing does.
     """
@@ -83,7 +80,15 @@ def pod_pairs(site: Site, pods: Collection[ProbePod], holders: Mapping[Address, 
             for address in other.addresses:
                 speaks = pod.speaks(address.version)
                 if other is not pod and speaks is not None:
-                    yield Pair(pod.end, other.end, speaks, address, "pod", True, ())
+                    yield Pair(
+                        source=pod.end,
+                        destination=other.end,
+                        source_address=speaks,
+                        address=address,
+                        plane="pod",
+                        border=True,
+                        openings=(),
+                    )
 
 
 def _places(site: Site, holders: Mapping[Address, str]) -> Iterator[tuple[Machine, Address]]:
@@ -102,11 +107,22 @@ def _to_host(site: Site, pod: ProbePod, machine: Machine, address: Address) -> I
     opened = () if site.isolated(node) else openings(site, speaks, machine, address)
     own = node.speaks(address.version)
     masks = (own,) if own is not None and machine is not node else ()
-    # A pod network that hides pods behind their node gives them what is open to the node: nobody else can tell them apart.
+    # A pod network that hides pods behind their node gives them what is open to the node: nobody else can tell them
+    # apart.
     lent = [each for mask in masks for each in openings(site, mask, machine, address)]
     border = machine is not node and address not in _own_network(site, node)
     may = tuple(_beside(lent, opened))
-    yield Pair(pod.end, machine.name, speaks, address, "pod", border, opened, masks=masks, may=may)
+    yield Pair(
+        source=pod.end,
+        destination=machine.name,
+        source_address=speaks,
+        address=address,
+        plane="pod",
+        border=border,
+        openings=opened,
+        masks=masks,
+        may=may,
+    )
 
 
 def _own_network(site: Site, node: Machine) -> frozenset[Address]:
@@ -122,15 +138,34 @@ def _endpoint_network(site: Site) -> str:
 
 def controls(pods: Iterable[ProbePod], site: Site) -> Iterator[Pair]:
     """
-    Yield a probe from every node to its own pod, which no policy may stop, and one back: they show that both pod's agents work.
+    Yield a probe from every node to its own pod, which no policy may stop, and one back: they show that both pod's
+    agents work.
     """
     for pod in pods:
         node = site.by_name[pod.node]
         for address in pod.addresses:
             own = node.speaks(address.version)
             if own is not None:
-                yield Pair(pod.node, pod.end, own, address, "pod", False, (), probed=_ANY)
-                yield Pair(pod.end, pod.node, address, own, "pod", False, (), probed=_ANY)
+                yield Pair(
+                    source=pod.node,
+                    destination=pod.end,
+                    source_address=own,
+                    address=address,
+                    plane="pod",
+                    border=False,
+                    openings=(),
+                    probed=_ANY,
+                )
+                yield Pair(
+                    source=pod.end,
+                    destination=pod.node,
+                    source_address=address,
+                    address=own,
+                    plane="pod",
+                    border=False,
+                    openings=(),
+                    probed=_ANY,
+                )
 
 
 def row_ports(site: Site) -> dict[str, int]:
@@ -153,7 +188,8 @@ def with_ports(
     only: Mapping[str, int] | None = None,
 ) -> tuple[Pair, ...]:
     """
-    Deal out the ports that pods probe, at any depth: at hosts the boundaries and what listens, at each other what rows speak of.
+    Deal out the ports that pods probe, at any depth: at hosts the boundaries and what listens, at each other what rows
+    speak of.
     """
     ports = row_ports(site)
     return tuple(

@@ -51,7 +51,7 @@ class Expected:
     udp: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Sent:
     """
     What became of one stream at its source, over all rounds so far.
@@ -72,7 +72,7 @@ class Sent:
     icmp: Mapping[tuple[int, int, str], int]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
     """
     What one witness saw of one stream under one pair of addresses; ports are the probed ones.

@@ -15,9 +15,11 @@ _TOLD = 5
 _BAD = ("violation", "unproven")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
-    """All cells of one verdict between two ends of a plane: their rows, how many they are, and some bad ones in words."""
+    """
+    All cells of one verdict between two ends of a plane: their rows, how many they are, and some bad ones in words.
+    """
 
     source: str
     destination: str
@@ -55,7 +57,15 @@ def read_proof(document: Mapping[str, Any]) -> Proof:
     """Read a summary, or a whole report of the flow; raises KeyError, ValueError or TypeError for what is neither."""
     said = document if document.get("schema") == SCHEMA else summary(document)
     cells = tuple(
-        Seen(source, destination, plane, verdict, tuple(rows), count, tuple(told))
+        Seen(
+            source=source,
+            destination=destination,
+            plane=plane,
+            verdict=verdict,
+            rows=tuple(rows),
+            count=count,
+            told=tuple(told),
+        )
         for source, destination, plane, verdict, rows, count, told in said["cells"]
     )
     return Proof(said["run"], datetime.fromisoformat(said["ended"]), cells)

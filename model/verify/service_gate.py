@@ -1,4 +1,6 @@
-"""What do a host's rules do with a packet that a Service takes: is its port kept from those whom the matrix does not name?"""
+"""
+What do a host's rules do with a packet that a Service takes: is its port kept from those whom the matrix does not name?
+"""
 
 from __future__ import annotations
 

@@ -38,7 +38,8 @@ class Services:
         """
         Return whom the rows name as owner of each port that the pair may reach.
 
-        Of wide TCP rows only the ports that something listens on; a wide UDP row may hold sockets of anybody who asks others.
+        Of wide TCP rows only the ports that something listens on; a wide UDP row may hold sockets of anybody who asks
+        others.
         """
         found: dict[int, frozenset[str]] = {}
         for opening in pair.openings:
@@ -60,8 +61,8 @@ class Services:
         """
         Return the ports on which the pair must get an answer by now.
 
-        At the API's own address only the endpoint's. A service that serves the host's address of the other family alone, as etcd
-        does, owes nothing at this one.
+        At the API's own address only the endpoint's. A service that serves the host's address of the other family
+        alone, as etcd does, owes nothing at this one.
         """
         if protocol != "tcp":
             return 0
@@ -92,8 +93,8 @@ class Services:
         """
         Return the phases of the deployment that this host has behind it.
 
-        A phase is over where a service that it brings listens. Stage `after` says that the cluster is there, and everything else as
-        well where no cluster is to be seen.
+        A phase is over where a service that it brings listens. Stage `after` says that the cluster is there, and
+        everything else as well where no cluster is to be seen.
         """
         if self.stage == "before":
             return frozenset()

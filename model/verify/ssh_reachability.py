@@ -15,7 +15,8 @@ from model.site.site import Site
 @dataclass(frozen=True, slots=True)
 class SshReachability:
     """
-    The controller's own new connection to one host's sshd: whether sshd answered, and how often its witness saw the first packet.
+    The controller's own new connection to one host's sshd: whether sshd answered, and how often its witness saw the
+    first packet.
 
     `arrived` and `passed` are None where no witness gave account.
     """

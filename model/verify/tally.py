@@ -28,7 +28,7 @@ def host_outcomes(
                 role,
                 Status.UNPROVEN,
                 f"the {role} agent gave no account: {reason}",
-                "look at the host, then run again",
+                next="look at the host, then run again",
             )
         count = counts.get(name, Counter())
         if not count and not problems.get(name):
@@ -42,8 +42,8 @@ def host_outcomes(
             "ports",
             status,
             f"cells this host answers for: {text}",
-            "" if status is Status.OK else "see the cells",
-            dict(count),
+            next="" if status is Status.OK else "see the cells",
+            evidence=dict(count),
         )
 
 

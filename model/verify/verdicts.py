@@ -15,7 +15,8 @@ from model.verify.pods import is_pod
 
 def judge(pair: Pair, protocol: str, packets: Packets, known: FlowFacts) -> PortClasses:
     """
-    Return disjoint sets of ports by story; together they cover every probed port and every port on which the rules contradict the matrix.
+    Return disjoint sets of ports by story; together they cover every probed port and every port on which the rules
+    contradict the matrix.
     """
     opened = pair.open(protocol)
     blind = _blind(opened, known)

@@ -1,4 +1,6 @@
-"""What do packets, rules and listeners together say of the whole site: cells for every pair, outcomes for every host?"""
+"""
+What do packets, rules and listeners together say of the whole site: cells for every pair, outcomes for every host?
+"""
 
 from __future__ import annotations
 
@@ -24,12 +26,13 @@ from model.verify.services import Services
 from model.verify.verdicts import contradictions, judge
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Verification:
     """
     All that a run of verification knows when the last packet has been counted.
 
-    `sources` and `witnesses` are the hosts whose agents gave account; `exposed` is what the cluster's Services take of the hosts' ports.
+    `sources` and `witnesses` are the hosts whose agents gave account; `exposed` is what the cluster's Services take of
+    the hosts' ports.
     """
 
     site: Site
@@ -62,8 +65,8 @@ class Verification:
                 "ruleset",
                 Status.DRIFT,
                 _summed("rules, matrix and packets disagree", lines),
-                f"run `python -m flows.firewall --dry-run --limit {host}`, then without --dry-run",
-                lines,
+                next=f"run `python -m flows.firewall --dry-run --limit {host}`, then without --dry-run",
+                evidence=lines,
             )
             for host, lines in told.items()
         )
@@ -132,7 +135,10 @@ class Verification:
         return {}
 
     def _shown(self, pair: Pair) -> Address:
-        """The address that the destination sees the pair's packets come from; of one that may be hidden, its own once that was seen."""
+        """
+        The address that the destination sees the pair's packets come from; of one that may be hidden, its own once that
+        was seen.
+        """
         found = [self.joined.packets[pair.source, str(pair.address), protocol] for protocol in PROTOCOLS]
         bare = any(packets.arrived & ~packets.masked for packets in found)
         return pair.masks[0] if pair.masks and not bare else pair.source_address
@@ -156,7 +162,10 @@ class Verification:
         }
 
     def _near(self, pair: Pair, protocol: str) -> dict[int, ServiceIntercept]:
-        """What the source's own node leads to Services before it leaves: external addresses of theirs, which every node takes."""
+        """
+        What the source's own node leads to Services before it leaves: external addresses of theirs, which every node
+        takes.
+        """
         view = self.views.get(node_of(pair.source))
         if view is None or pair.external or not self.site.by_name[node_of(pair.source)].node:
             return {}
@@ -198,7 +207,10 @@ class Verification:
         yield from _lines("rules refuse, packets passed", passed, flow)
 
     def _vrrp(self) -> Iterator[Cell]:
-        """VRRP cannot be probed without joining the election: the kernel's rules alone are asked, of hosts that both gave account."""
+        """
+        VRRP cannot be probed without joining the election: the kernel's rules alone are asked, of hosts that both gave
+        account.
+        """
         seen = {(pair.source, pair.address): pair for pair in self.pairs if pair.plane == "host"}
         for pair in seen.values():
             rows = [row for each in pair.openings if each.protocol == "vrrp" for row in each.rows]

@@ -1,4 +1,6 @@
-"""What of a host's facts does verification need: its rules as chains, its listeners, the room in its connection tracking?"""
+"""
+What of a host's facts does verification need: its rules as chains, its listeners, the room in its connection tracking?
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,14 @@ def view_of(host: str, facts: FirewallFacts) -> HostView:
     listeners = tuple(Listener(each.protocol, str(each.address), each.port, each.process) for each in facts.listeners)
     interfaces = {str(address): interface for interface, address in facts.addresses}
     port = facts.peer.server_port if facts.peer else 22
-    return HostView(chains, interfaces, listeners, port, facts.rulesets.nft, facts.conntrack)
+    return HostView(
+        chains=chains,
+        interfaces=interfaces,
+        listeners=listeners,
+        sshd_port=port,
+        nft=facts.rulesets.nft,
+        conntrack=facts.conntrack,
+    )
 
 
 def requests_for(site: Site, views: Mapping[str, HostView]) -> dict[str, dict[int, str]]:
@@ -41,7 +50,8 @@ def requests_for(site: Site, views: Mapping[str, HostView]) -> dict[str, dict[in
 
 def room(view: HostView, probes: int, rate: int) -> int:
     """
-    Return the packets a second, at most `rate`, with which `probes` probes leave a host's connection tracking half empty.
+    Return the packets a second, at most `rate`, with which `probes` probes leave a host's connection tracking half
+    empty.
     """
     limit, used = view.conntrack
     if not limit:

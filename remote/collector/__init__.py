@@ -1,1 +1,3 @@
-"""How is everything that compliance looks at on a host learned in one round trip, by a program that can change nothing?"""
+"""
+How is everything that compliance looks at on a host learned in one round trip, by a program that can change nothing?
+"""

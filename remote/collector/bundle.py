@@ -30,7 +30,10 @@ def sha256() -> str:
 
 
 def argv() -> tuple[str, ...]:
-    """Return the command that becomes the collector once `script` and then the wishes are written to it; it must run as root."""
+    """
+    Return the command that becomes the collector once `script` and then the wishes are written to it; it must run as
+    root.
+    """
     return amalgamate.argv("matrix-fleet-collector")
 
 

@@ -26,7 +26,9 @@ _CLUSTER = "services"
 
 @dataclass(frozen=True, slots=True)
 class Collected:
-    """A host's view; what its API server says of the cluster, None where it runs none, and why where that gave no answer."""
+    """
+    A host's view; what its API server says of the cluster, None where it runs none, and why where that gave no answer.
+    """
 
     view: HostView
     cluster: ClusterPorts | None
@@ -37,16 +39,15 @@ def observe(host: Host) -> Collected:
     """
     Look at a host in one round trip, by the collector that lies there.
 
-    Raises `ProtocolError` for an answer that cannot be understood or lacks the host's own part, and what running a command raises.
+    Raises `ProtocolError` for an answer that cannot be understood or lacks the host's own part, and what running a
+    command raises.
     """
     answer = ask(host, {"sections": [*_HOST, _CLUSTER]})
     return read(host.name, answer, route(host).port)
 
 
 def read(name: str, answer: bytes, port: int) -> Collected:
-    """
-    Read one host's document; `port` is the one by which SSH reaches it. Raises `ProtocolError`.
-    """
+    """Read one host's document; `port` is the one by which SSH reaches it. Raises `ProtocolError`."""
     try:
         document = json.loads(answer)
         sections, errors = document["sections"], document["errors"]
@@ -68,12 +69,12 @@ def _view(said: Mapping[str, Any], port: int) -> HostView:
     # Behind an address translation the port that SSH is told of is none of the host's.
     own = min(servers) if servers and port not in servers else port
     return HostView(
-        {4: netfilter.parse(saved["4"]), 6: netfilter.parse(saved["6"])},
-        {str(address): interface for interface, address in parse_addresses(said["hardware"]["addresses"])},
-        listeners,
-        own,
-        said["rules"]["nft"],
-        (int(said["conntrack"][0]), int(said["conntrack"][1])),
+        chains={4: netfilter.parse(saved["4"]), 6: netfilter.parse(saved["6"])},
+        interfaces={str(address): interface for interface, address in parse_addresses(said["hardware"]["addresses"])},
+        listeners=listeners,
+        sshd_port=own,
+        nft=said["rules"]["nft"],
+        conntrack=(int(said["conntrack"][0]), int(said["conntrack"][1])),
     )
 
 

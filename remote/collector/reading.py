@@ -72,7 +72,8 @@ def read(name: str, answer: bytes) -> HostFacts:
     """
     Read one host's document.
 
-    Raises `ProtocolError` where it is no document at all; a section that is missing or cannot be understood is a part unseen.
+    Raises `ProtocolError` where it is no document at all; a section that is missing or cannot be understood is a part
+    unseen.
     """
     try:
         document = json.loads(answer)

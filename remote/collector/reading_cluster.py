@@ -67,29 +67,29 @@ def _pod(said: Said) -> Pod:
     )
     words = (*said["waiting"], held.get("message", ""), ready.get("message", ""))
     return Pod(
-        meta["namespace"],
-        meta["name"],
-        said["node"],
-        said["phase"],
-        ready.get("status") == "True",
-        meta["labels"],
-        tuple(meta["owners"]),
-        meta["leaving"] is True,
-        datetime.fromisoformat(since) if since else None,
-        next((word for word in words if word), ""),
+        namespace=meta["namespace"],
+        name=meta["name"],
+        node=said["node"],
+        phase=said["phase"],
+        ready=ready.get("status") == "True",
+        labels=meta["labels"],
+        owners=tuple(meta["owners"]),
+        leaving=meta["leaving"] is True,
+        since=datetime.fromisoformat(since) if since else None,
+        why=next((word for word in words if word), ""),
     )
 
 
 def _budget(said: Said) -> Budget:
     status = said.get("status", {})
     return Budget(
-        said["metadata"]["namespace"],
-        said["metadata"]["name"],
-        status.get("expectedPods", 0),
-        status.get("currentHealthy", 0),
-        status.get("desiredHealthy", 0),
-        status.get("disruptionsAllowed", 0),
-        (said["spec"].get("selector") or {}).get("matchLabels") or {},
+        namespace=said["metadata"]["namespace"],
+        name=said["metadata"]["name"],
+        expected=status.get("expectedPods", 0),
+        healthy=status.get("currentHealthy", 0),
+        desired=status.get("desiredHealthy", 0),
+        allowed=status.get("disruptionsAllowed", 0),
+        matches=(said["spec"].get("selector") or {}).get("matchLabels") or {},
     )
 
 

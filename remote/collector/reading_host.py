@@ -40,12 +40,12 @@ def release(said: Said) -> Release:
     pairs = (line.partition("=") for line in section["os_release"].splitlines() if "=" in line and line[:1] != "#")
     words = {key: value.strip().strip("\"'") for key, _, value in pairs}
     return Release(
-        words,
-        section["kernel"],
-        section["hostname"],
-        section["prepared"] is True,
-        section["node"],
-        section["kubelet"] is True,
+        words=words,
+        kernel=section["kernel"],
+        hostname=section["hostname"],
+        prepared=section["prepared"] is True,
+        node=section["node"],
+        kubelet=section["kubelet"] is True,
     )
 
 
@@ -156,7 +156,7 @@ def disks(said: Said) -> Disks:
     for name, device in section["ids"]:
         ids.setdefault(device, []).append(name)
     mounts = tuple(
-        Mount(place, kind, size, free, used, inodes, inodes_free)
+        Mount(place=place, kind=kind, size=size, free=free, used=used, inodes=inodes, inodes_free=inodes_free)
         for place, kind, _source, size, free, used, inodes, inodes_free in section["filesystems"]
     )
     found = (BlockDevice(name, size, spins, tuple(ids.get(name, ()))) for name, size, spins in section["disks"])
@@ -170,7 +170,17 @@ def machinery(said: Said) -> Machinery:
     links = []
     for name, mac, mtu, speed, state, hardware in section["links"]:
         own = tuple(address for interface, address in held if interface == name)
-        links.append(Link(name, mac, mtu, max(0, speed), state in ("up", "unknown"), not hardware, own))
+        links.append(
+            Link(
+                name=name,
+                mac=mac,
+                mtu=mtu,
+                speed=max(0, speed),
+                up=state in ("up", "unknown"),
+                virtual=not hardware,
+                addresses=own,
+            )
+        )
     return Machinery(section["cpus"], section["memory_kib"], tuple(links))
 
 

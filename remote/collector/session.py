@@ -18,8 +18,8 @@ _SECONDS = 45.0
 
 def collect(host: Host, wishes: dict[str, Any]) -> HostFacts:
     """
-    Look at a host in one round trip, as root; python3 is needed there, and nothing is changed. As the scheduled identity, by the program
-    that lies there.
+    Look at a host in one round trip, as root; python3 is needed there, and nothing is changed. As the scheduled
+    identity, by the program that lies there.
 
     Raises `ProtocolError` for an answer that is cut short, and what running a command raises.
     """

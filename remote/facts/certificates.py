@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from nornir.core.inventory import Host
 
 _SECONDS = 60.0
-# Of a kubeconfig only the certificate's line is decoded; of a file with a key in it only the certificate's lines are printed.
+# Of a kubeconfig only the certificate's line is decoded; of a file with a key in it only the certificate's lines are
+# printed.
 _SCRIPT = r"""
 mf_print() { sed -n '/-----BEGIN CERTIFICATE-----/,/-----END CERTIFICATE-----/p'; }
 for file in $(find /etc/kubernetes/pki -name '*.crt' 2>/dev/null | sort) /var/lib/kubelet/pki/kubelet-*-current.pem; do

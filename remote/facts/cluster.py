@@ -23,9 +23,7 @@ _WORKLOADS = ("daemonsets", "deployments", "statefulsets")
 
 
 def observe(cluster: Cluster) -> ClusterFacts:
-    """
-    Ask the API for everything at once; raises `KubernetesError`.
-    """
+    """Ask the API for everything at once; raises `KubernetesError`."""
     with ThreadPoolExecutor(max_workers=8, thread_name_prefix="api") as pool:
         version = pool.submit(cluster.get, "/version")
         nodes = pool.submit(observe_nodes, cluster)
@@ -44,7 +42,5 @@ def observe(cluster: Cluster) -> ClusterFacts:
 
 
 def observe_nodes(cluster: Cluster) -> tuple[Node, ...]:
-    """
-    Ask for the nodes alone.
-    """
+    """Ask for the nodes alone."""
     return tuple(map(read_node, cluster.list(NODES)))

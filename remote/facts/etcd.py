@@ -26,7 +26,9 @@ ETCDCTL = (
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One member: its id, its name (empty until it has started once), its peers' address, and whether it has no vote yet."""
+    """
+    One member: its id, its name (empty until it has started once), its peers' address, and whether it has no vote yet.
+    """
 
     id: int
     name: str

@@ -20,11 +20,11 @@ _PATIENCE = ("--dial-timeout=2s", "--command-timeout=4s")
 _SECONDS = 60.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class State:
     """
-    One member. `healthy`: it answered a read that needs quorum; `error` says why not. Sizes are in bytes; `revision` and what follows
-    are 0 or empty where it did not answer at all.
+    One member. `healthy`: it answered a read that needs quorum; `error` says why not. Sizes are in bytes; `revision`
+    and what follows are 0 or empty where it did not answer at all.
     """
 
     member: Member
@@ -91,16 +91,16 @@ _ALARMS = {1: "NOSPACE", 2: "CORRUPT"}
 def _state(member: Member, health: Any, status: Any, alarms: tuple[str, ...]) -> State:
     header = status.get("header", {})
     return State(
-        member,
-        bool(health.get("health", False)),
-        str(health.get("error", "")),
-        bool(status) and status.get("leader") == member.id,
-        status.get("version", ""),
-        status.get("dbSize", 0),
-        status.get("dbSizeInUse", 0),
-        status.get("dbSizeQuota", 0),
-        header.get("revision", 0),
-        alarms,
+        member=member,
+        healthy=bool(health.get("health", False)),
+        error=str(health.get("error", "")),
+        leads=bool(status) and status.get("leader") == member.id,
+        version=status.get("version", ""),
+        size=status.get("dbSize", 0),
+        in_use=status.get("dbSizeInUse", 0),
+        quota=status.get("dbSizeQuota", 0),
+        revision=header.get("revision", 0),
+        alarms=alarms,
     )
 
 

@@ -52,8 +52,8 @@ def parse(host: str, mark: str, answer: bytes) -> FirewallFacts:
     """
     Read what `mf_facts` printed.
 
-    Raises `ProtocolError` where a section is missing or cannot be understood, or where a program failed that should fill
-    one: then nobody knows the host's rules, which is not the same as a host without any.
+    Raises `ProtocolError` where a section is missing or cannot be understood, or where a program failed that should
+    fill one: then nobody knows the host's rules, which is not the same as a host without any.
     """
     parts = sections(mark, answer.decode("utf-8", "surrogateescape"))
     if "end" not in parts:

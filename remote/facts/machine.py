@@ -36,7 +36,8 @@ _MISSING = "missing"
 
 def observe(host: Host, questions: Questions = NOTHING) -> MachineFacts:
     """
-    Look at a host in one round trip, as root; nothing but Debian's essential packages is needed there, and nothing is changed.
+    Look at a host in one round trip, as root; nothing but Debian's essential packages is needed there, and nothing is
+    changed.
 
     Raises `ProtocolError` for an answer that is cut short or not understood, and what running a command raises.
     """
@@ -52,9 +53,7 @@ def observe(host: Host, questions: Questions = NOTHING) -> MachineFacts:
 
 
 def script(mark: str, questions: Questions) -> str:
-    """
-    Return the shell script that answers the questions and tells the facts at the same time.
-    """
+    """Return the shell script that answers the questions and tells the facts at the same time."""
     lines = [*_lines(questions), "mf_time &", "wait"]
     return f"{_text()}\n{{\n{chr(10).join(lines)}\n}} </dev/null 2>/dev/null | mf_facts {mark}\n"
 
@@ -95,8 +94,8 @@ def parse(host: str, mark: str, answer: bytes, between: tuple[float, float]) -> 
     """
     Read what the script printed; `between` are the controller's times just before it was sent and after it had ended.
 
-    Raises `ProtocolError` where a section is missing or cannot be understood, or where a program failed that should fill
-    one: then nobody knows, which is not the same as a host without any.
+    Raises `ProtocolError` where a section is missing or cannot be understood, or where a program failed that should
+    fill one: then nobody knows, which is not the same as a host without any.
     """
     said = sections(mark, answer.decode("utf-8", "surrogateescape"))
     if "end" not in said:

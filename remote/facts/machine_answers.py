@@ -15,9 +15,7 @@ _KINDS = ("dns", "connect", "path", "time")
 
 
 def asked(text: str) -> Asked:
-    """
-    Read the lines that the questions left; raises ValueError for one that none of them prints.
-    """
+    """Read the lines that the questions left; raises ValueError for one that none of them prints."""
     lines = tuple(_lines(text))
     names: dict[str, tuple[Answer, ...]] = {}
     for server, heard in (_dns(words[1:]) for words in lines if words[0] == "dns"):
@@ -30,9 +28,7 @@ def asked(text: str) -> Asked:
 
 
 def synchronised(text: str) -> bool | None:
-    """
-    Return whether the host says that its clock follows another one; None where nothing there could tell.
-    """
+    """Return whether the host says that its clock follows another one; None where nothing there could tell."""
     for words in _lines(text):
         if words[0] == "time" and len(words) > 1:
             return words[1] == "yes"

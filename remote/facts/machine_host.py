@@ -32,9 +32,7 @@ def system(said: Mapping[str, str]) -> System:
 
 
 def hardware(said: Mapping[str, str]) -> Hardware:
-    """
-    Read the sections about processors, memory, swap and disks; raises as `system` does.
-    """
+    """Read the sections about processors, memory, swap and disks; raises as `system` does."""
     memory = dict(_pair(line) for line in said["memory"].splitlines() if line.strip())
     ids: dict[str, list[str]] = {}
     for line in said["disk-ids"].splitlines():
@@ -57,16 +55,12 @@ def hardware(said: Mapping[str, str]) -> Hardware:
 
 
 def identity(said: Mapping[str, str]) -> Identity:
-    """
-    Read what tells the host from others; raises as `system` does.
-    """
+    """Read what tells the host from others; raises as `system` does."""
     return Identity(_word(said, "hostname"), said["machine-id"].strip(), said["product-uuid"].strip().lower())
 
 
 def software(said: Mapping[str, str]) -> Software:
-    """
-    Read the sections about packages, units and what was here before; raises as `system` does.
-    """
+    """Read the sections about packages, units and what was here before; raises as `system` does."""
     return Software(
         packages=dict(_package(line) for line in said["packages"].splitlines() if line.strip()),
         units=dict(_units(said["units"])),
@@ -105,7 +99,15 @@ def _filesystem(line: str) -> tuple[str, Filesystem]:
     path, kind, size, free, inodes, inodes_free, source, mount = line.split(None, 7)
     # Some file systems make inodes as they need them and tell `-` or 0.
     numbers = [int(word) if word != "-" else 0 for word in (size, free, inodes, inodes_free)]
-    return path, Filesystem(kind, numbers[0], numbers[1], numbers[2], numbers[3], source, mount)
+    return path, Filesystem(
+        kind=kind,
+        size=numbers[0],
+        free=numbers[1],
+        inodes=numbers[2],
+        inodes_free=numbers[3],
+        source=source,
+        mount=mount,
+    )
 
 
 def _package(line: str) -> tuple[str, Package]:

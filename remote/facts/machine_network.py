@@ -11,9 +11,7 @@ from model.ufw.foreign_rules import Rulesets, deciding
 
 
 def networking(said: Mapping[str, str]) -> Networking:
-    """
-    Read the sections about networks; raises ValueError or KeyError for what is not there or not understood.
-    """
+    """Read the sections about networks; raises ValueError or KeyError for what is not there or not understood."""
     held = parse_addresses(said["addresses"])
     rulesets = Rulesets(
         {4: said["iptables-save"], 6: said["ip6tables-save"]},
@@ -29,7 +27,17 @@ def networking(said: Mapping[str, str]) -> Networking:
             own = tuple(address for interface, address in held if interface == name)
             # Without hardware an interface's state is often not known, which says nothing against it.
             up = state in ("up", "unknown")
-            links.append(Link(name, mac[0] if mac else "", int(mtu), max(0, int(speed)), up, kind == "virtual", own))
+            links.append(
+                Link(
+                    name=name,
+                    mac=mac[0] if mac else "",
+                    mtu=int(mtu),
+                    speed=max(0, int(speed)),
+                    up=up,
+                    virtual=kind == "virtual",
+                    addresses=own,
+                )
+            )
     return Networking(
         links=tuple(links),
         default_routes=frozenset(int(line.split()[0]) for line in said["routes"].splitlines() if line.strip()),

@@ -38,12 +38,12 @@ def parse(host: str, answer: str) -> NodeFacts:
     interfaces = dict(value.split() for word, value in pairs if word == "address")
     try:
         return NodeFacts(
-            said["mark"],
-            said["running"] == "yes",
-            said["kubelet"] == "yes",
-            said["plane"] == "yes",
-            said["suite"],
-            interfaces,
+            mark=said["mark"],
+            running=said["running"] == "yes",
+            kubelet=said["kubelet"] == "yes",
+            plane=said["plane"] == "yes",
+            suite=said["suite"],
+            interfaces=interfaces,
         )
     except KeyError as error:
         raise ProtocolError(host, f"the answer about its place in the cluster lacks {error}") from error

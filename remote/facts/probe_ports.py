@@ -24,9 +24,7 @@ class ClusterPorts:
 
 
 def observe(cluster: Cluster) -> ClusterPorts:
-    """
-    Ask the API; raises `KubernetesError`.
-    """
+    """Ask the API; raises `KubernetesError`."""
     with ThreadPoolExecutor(max_workers=4, thread_name_prefix="api") as pool:
         services = pool.submit(cluster.list, "/api/v1/services")
         slices = pool.submit(cluster.list, "/apis/discovery.k8s.io/v1/endpointslices")

@@ -19,7 +19,10 @@ _MANY = {"process": "processes"}
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """One thing: its kind (`unit`, `process`, `mount`, `namespace`, `link`, `table`, `chain`, `path`, `stranger`) and which."""
+    """
+    One thing: its kind (`unit`, `process`, `mount`, `namespace`, `link`, `table`, `chain`, `path`, `stranger`) and
+    which.
+    """
 
     kind: str
     what: str

@@ -10,9 +10,7 @@ PROTOCOLS = ("tcp", "udp")
 
 
 def read_ready(message: Message) -> Ready:
-    """
-    Read an agent's first message.
-    """
+    """Read an agent's first message."""
     told = message["ready"]
     conntrack = told["conntrack"]
     used_and_limit = None if conntrack is None else (int(conntrack[0]), int(conntrack[1]))
@@ -20,28 +18,24 @@ def read_ready(message: Message) -> Ready:
 
 
 def read_fired(message: Message) -> Fired:
-    """
-    Read the end of a round.
-    """
+    """Read the end of a round."""
     done = message["done"]
     return Fired(int(done["sent"]), int(done["refused"]), int(done["unroutable"]), float(done["seconds"]))
 
 
 def read_witnessed(message: Message) -> Witnessed:
-    """
-    Read a witness's results.
-    """
+    """Read a witness's results."""
     sets = unpool(message["bits"])
     seen = tuple(
         Seen(
-            _text(source),
-            _text(address),
-            _protocol(protocol),
-            sets[arrived],
-            sets[passed],
-            _text(source_seen),
-            _text(destination_seen),
-            int(shift),
+            source=_text(source),
+            address=_text(address),
+            protocol=_protocol(protocol),
+            arrived=sets[arrived],
+            passed=sets[passed],
+            source_seen=_text(source_seen),
+            destination_seen=_text(destination_seen),
+            shift=int(shift),
         )
         for source, address, protocol, arrived, passed, source_seen, destination_seen, shift in message["seen"]
     )
@@ -53,15 +47,13 @@ def read_witnessed(message: Message) -> Witnessed:
 
 
 def read_sent(message: Message) -> tuple[Sent, ...]:
-    """
-    Read a source's results.
-    """
+    """Read a source's results."""
     sets = unpool(message["bits"])
     return tuple(
         Sent(
-            _text(name),
-            _text(address),
-            _protocol(protocol),
+            target=_text(name),
+            address=_text(address),
+            protocol=_protocol(protocol),
             sent=sets[sent],
             refused=sets[refused],
             unroutable={int(error): sets[place] for error, place in unroutable},

@@ -36,7 +36,9 @@ class Stream(Protocol):
 
 
 class Conversation:
-    """Requests and answers with one agent; ProtocolError, naming host and role, as soon as and ever after it goes wrong."""
+    """
+    Requests and answers with one agent; ProtocolError, naming host and role, as soon as and ever after it goes wrong.
+    """
 
     def __init__(self, host: str, role: str, stream: Stream, life: int, *, installed: bool = False) -> None:
         self.host, self.role = host, role
@@ -90,7 +92,10 @@ class Conversation:
         return self.error(f"ended too early (exit code {'unknown' if code is None else code}): {complaint}", TELL)
 
     def error(self, message: str, next_step: str = "") -> ProtocolError:
-        """Return an error that names the host and the agent; it also ends the talk, whose answers no longer fit the requests."""
+        """
+        Return an error that names the host and the agent; it also ends the talk, whose answers no longer fit the
+        requests.
+        """
         self._failure = ProtocolError(self.host, f"the {self.role} agent {message}", next_step)
         return self._failure
 

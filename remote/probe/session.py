@@ -43,9 +43,9 @@ class Session:
         """
         Send the agent over a stream that runs `bundle.argv(role)` as root, and return it once it is ready.
 
-        `container`: the agent stands in that container's network, not in the host's. `installed`: the stream runs an agent that lies on
-        the host, whose life is its own. The agent ends by itself after `life` seconds.
-        Raises ProtocolError, as every method here does.
+        `container`: the agent stands in that container's network, not in the host's. `installed`: the stream runs an
+        agent that lies on the host, whose life is its own. The agent ends by itself after `life` seconds. Raises
+        ProtocolError, as every method here does.
         """
         conversation = Conversation(host, cls.role, stream, life, installed=installed)
         conversation.tell({"container": container})
@@ -85,9 +85,7 @@ class Witness(Session):
         self.conversation.hear(timeout, "armed")
 
     def collect(self, *, quiet_ms: int = QUIET_MS, limit_ms: int = LIMIT_MS, timeout: float = ANSWER_S) -> Witnessed:
-        """
-        Return everything seen since `arm`, once no probe has come for `quiet_ms`, after `limit_ms` at the latest.
-        """
+        """Return everything seen since `arm`, once no probe has come for `quiet_ms`, after `limit_ms` at the latest."""
         self.conversation.tell({"do": "collect", "quiet_ms": quiet_ms, "limit_ms": limit_ms})
         return self._read(read_witnessed, self.conversation.hear(timeout + limit_ms / 1000, "seen"))
 
@@ -98,9 +96,7 @@ class Source(Session):
     role = "source"
 
     def arm(self, key: bytes, assignment: Assignment, *, timeout: float = ANSWER_S) -> int:
-        """
-        Get the assignment's probes ready and return how many they are; forgets an earlier assignment.
-        """
+        """Get the assignment's probes ready and return how many they are; forgets an earlier assignment."""
         pool = Pool()
         rows = [
             [
@@ -142,8 +138,6 @@ class Source(Session):
     def collect(
         self, *, quiet_ms: int = QUIET_MS, limit_ms: int = LIMIT_MS, timeout: float = ANSWER_S
     ) -> tuple[Sent, ...]:
-        """
-        Return what became of every stream since `arm`, once no reply has come for `quiet_ms`, within `limit_ms`.
-        """
+        """Return what became of every stream since `arm`, once no reply has come for `quiet_ms`, within `limit_ms`."""
         self.conversation.tell({"do": "collect", "quiet_ms": quiet_ms, "limit_ms": limit_ms})
         return self._read(read_sent, self.conversation.hear(timeout + limit_ms / 1000, "sent"))

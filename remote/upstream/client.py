@@ -25,7 +25,10 @@ _AGAIN = "is the way there open (proxy: HTTPS_PROXY, NO_PROXY)? Run again: what 
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How often a server is tried, and in seconds: the first pause between tries (each next one is twice as long), silence borne."""
+    """
+    How often a server is tried, and in seconds: the first pause between tries (each next one is twice as long), silence
+    borne.
+    """
 
     tries: int = 4
     pause: float = 0.5
@@ -49,7 +52,8 @@ class Client:
     """
     Asks servers from many threads. `plain_http` are hosts that may be asked without TLS.
 
-    Whoever is trusted is a matter of this machine (`SSL_CERT_FILE`), as is the proxy (`HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY`).
+    Whoever is trusted is a matter of this machine (`SSL_CERT_FILE`), as is the proxy (`HTTPS_PROXY`, `HTTP_PROXY`,
+    `NO_PROXY`).
     """
 
     def __init__(self, plain_http: frozenset[str] = frozenset(), patience: Patience | None = None) -> None:

@@ -1,4 +1,7 @@
-"""Which Debian packages does a server need that has nothing, by lists that Debian signed? apt itself says so, in a root of its own."""
+"""
+Which Debian packages does a server need that has nothing, by lists that Debian signed? apt itself says so, in a root of
+its own.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,7 @@ _AWAY = re.compile(
 _SIGNED = "every list must be signed by a key of the keyring that the sources name, and be of today; is this machine's clock right?"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Package:
     """A package as the signed lists have it; `paragraph` is its description for apt."""
 
@@ -37,7 +40,7 @@ class Package:
     paragraph: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Apt:
     """
     apt for one suite and architecture; it keeps its lists in `folder` and reads nothing of this machine's own settings.
@@ -71,14 +74,16 @@ class Apt:
         paragraphs = self._paragraphs([known["file"] for known in found], wanted)
         return tuple(
             Package(
-                *paragraphs[known["file"]][:2],
-                known["file"],
-                known["address"],
-                int(known["size"]),
-                known["sha256"],
-                paragraphs[known["file"]][2],
+                name=name,
+                version=version,
+                file=known["file"],
+                address=known["address"],
+                size=int(known["size"]),
+                sha256=known["sha256"],
+                paragraph=paragraph,
             )
             for known in sorted(found, key=lambda known: known["file"])
+            for name, version, paragraph in (paragraphs[known["file"]],)
         )
 
     def _paragraphs(self, files: Sequence[str], wanted: Sequence[str]) -> Mapping[str, tuple[str, str, str]]:

@@ -24,9 +24,7 @@ _ANEW = "run again; if it stays so, whoever answers there is not the publisher, 
 
 @dataclass(slots=True)
 class Downloads:
-    """
-    A folder of finished files under their sha256, and of unfinished ones, which end in `.part`.
-    """
+    """A folder of finished files under their sha256, and of unfinished ones, which end in `.part`."""
 
     client: Client
     folder: Path

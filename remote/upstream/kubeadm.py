@@ -17,7 +17,8 @@ def runs_here(architecture: str) -> bool:
 
 def wanted_images(program: Path, version: str) -> tuple[str, ...] | None:
     """
-    Return names and tags of the images; None where the program does not run here (a folder mounted noexec, another C library).
+    Return names and tags of the images; None where the program does not run here (a folder mounted noexec, another C
+    library).
     """
     argv = (str(program), "config", "images", "list", "--kubernetes-version", f"v{version}")
     try:

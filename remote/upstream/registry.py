@@ -24,7 +24,7 @@ _DIGEST = re.compile(r"^sha256:[0-9a-f]{64}$")
 _LIES = "whoever answers there is not the registry, or it is broken; nothing of it was taken"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Remote:
     """An image of one platform: its manifest, the sizes of its parts by digest, and who lets us in."""
 
@@ -57,7 +57,8 @@ class Registries:
 
     def look(self, name: str, tag: str, architecture: str, pin: str | None = None) -> Remote:
         """
-        Find an image by its tag: what the tag means now, once `pin` (of the list or of the manifest) agrees, is meant from then on.
+        Find an image by its tag: what the tag means now, once `pin` (of the list or of the manifest) agrees, is meant
+        from then on.
 
         Raises BundleError: no such image or platform, another digest; SourceUnreachable.
         """
@@ -76,7 +77,14 @@ class Registries:
                 f"{reference}: digest pinned {pin}, seen {', '.join(sorted(seen))}",
                 "the publisher moved the tag, or somebody else answers; look into it before changing the pin",
             )
-        return Remote(reference, architecture, address, found, _parts(reference, found), door)
+        return Remote(
+            reference=reference,
+            architecture=architecture,
+            address=address,
+            manifest=found,
+            parts=_parts(reference, found),
+            door=door,
+        )
 
     def _manifest(self, address: str, name: str, door: Door) -> oci.Blob:
         place = f"{address}/manifests/{name}"

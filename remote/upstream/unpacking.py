@@ -18,8 +18,8 @@ def members(archive: Path, address: str, names: Sequence[str]) -> Iterator[dict[
     """
     Yield the named members of a tar archive as streams; nothing is written anywhere, so no name of it can lead astray.
 
-    Raises BundleError, by `address`, for an archive that cannot be read, lacks a member, has one twice or not as a plain file, or
-    names anything outside itself.
+    Raises BundleError, by `address`, for an archive that cannot be read, lacks a member, has one twice or not as a
+    plain file, or names anything outside itself.
     """
     step = "correct `member` of this file in the sources"
     try:

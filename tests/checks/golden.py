@@ -1,4 +1,7 @@
-"""What real hosts of a small lab said, set up by bootstrap's phase for the operating system, and the same with something changed."""
+"""
+What real hosts of a small lab said, set up by bootstrap's phase for the operating system, and the same with something
+changed.
+"""
 
 from __future__ import annotations
 
@@ -66,7 +69,7 @@ def view(changes: Mapping[str, Change] | None = None, of: Path = FOLDER, **other
     facts = {
         name: read(name, said(name, changes[name], of)) if name in changes else _as_it_was(name, of) for name in names
     }
-    return replace(View(site(of), NOW, facts, _proof(of)), **others)
+    return replace(View(site=site(of), now=NOW, facts=facts, proof=_proof(of)), **others)
 
 
 def proof(hours: int = 1, of: Path = FOLDER, **verdicts: str) -> Proof:
@@ -77,7 +80,17 @@ def proof(hours: int = 1, of: Path = FOLDER, **verdicts: str) -> Proof:
         for pair in pairs(site(of), (plane,)):
             rows = tuple(row for opening in pair.openings for row in opening.rows)
             told = f"{pair.source} to {pair.destination} 443/tcp: declared open, seen closed"
-            cells.append(Seen(pair.source, pair.destination, plane, verdicts.get(plane, "ok"), rows, 1, (told,)))
+            cells.append(
+                Seen(
+                    source=pair.source,
+                    destination=pair.destination,
+                    plane=plane,
+                    verdict=verdicts.get(plane, "ok"),
+                    rows=rows,
+                    count=1,
+                    told=(told,),
+                )
+            )
     return Proof("20261126T030000Z-verify_ports", NOW - timedelta(hours=hours), tuple(cells))
 
 

@@ -1,4 +1,7 @@
-"""Every check of the cluster goes red for what it is for and for nothing else; a real cluster as it should be has no finding."""
+"""
+Every check of the cluster goes red for what it is for and for nothing else; a real cluster as it should be has no
+finding.
+"""
 
 from __future__ import annotations
 
@@ -403,7 +406,7 @@ def test_where_there_is_no_cluster_nothing_of_it_is_missing_with_a_silent_host()
         there,
         facts={name: replace(facts, parts={**facts.parts, ApiReport: nobody}) for name, facts in there.facts.items()},
     )
-    failure = HostFailure("w-1", None, "no route to host", "is it running?")
+    failure = HostFailure(host="w-1", exception=None, message="no route to host", next="is it running?")
     for seen, expected in ((there, {Status.FAILED, Status.MISSING}), (bare, {Status.FAILED})):
         outcomes = judged(every(), Looked(seen, {"w-1": failure}), ("w-1",))
         assert {outcome.status for outcome in outcomes if outcome.host == "w-1"} == expected

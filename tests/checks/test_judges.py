@@ -326,7 +326,8 @@ def test_a_change_is_found_by_exactly_its_check(case: Case) -> None:
 
 
 def test_every_check_of_hosts_goes_red_somewhere() -> None:
-    # That a host could be looked at is known before any check is judged; no lab declares disks, and nothing of it runs on schedule.
+    # That a host could be looked at is known before any check is judged; no lab declares disks, and nothing of it runs
+    # on schedule.
     others = {"access/root", "disks/declared", "schedule/files"}
     known = {check.id for check in every() if isinstance(check, HostCheck) and not check.id.startswith("cluster/")}
     assert known == {case.check for case in CASES} | others

@@ -1,4 +1,6 @@
-"""The scheduled identity's files and its rule of sudo: what is as it was put there is good, and everything else is found."""
+"""
+The scheduled identity's files and its rule of sudo: what is as it was put there is good, and everything else is found.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,7 @@ RULES = next(file.text for file in STATE.files if file.path == SUDOERS)
 def judged(**changes: Placed | None) -> Verdict:
     """Judge a host with these changes by path."""
     facts = HostFacts("w-1", 0.0, {Scheduled: Scheduled({**AS_PUT, **changes})})
-    return files(View(site(), NOW, scheduled=EXPECTED), site().by_name["w-1"], facts)
+    return files(View(site=site(), now=NOW, scheduled=EXPECTED), site().by_name["w-1"], facts)
 
 
 def test_the_collector_looks_at_exactly_what_is_put_there() -> None:
@@ -58,7 +60,7 @@ def test_what_others_than_root_may_change_is_found(path: str, change: dict[str, 
 
 
 def test_where_nothing_runs_on_schedule_there_is_nothing_to_judge() -> None:
-    assert files(View(site(), NOW), site().by_name["w-1"], HostFacts("w-1", 0.0, {})).pending
+    assert files(View(site=site(), now=NOW), site().by_name["w-1"], HostFacts("w-1", 0.0, {})).pending
 
 
 @pytest.mark.parametrize("line", RULES.splitlines()[1:])

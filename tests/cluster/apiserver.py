@@ -30,9 +30,7 @@ class Api:
 
 @contextmanager
 def real_api(folder: Path, binaries: Path, servers: int = 1) -> Iterator[Api]:
-    """
-    Run etcd and API servers until the block ends; `binaries` holds `etcd` and `kube-apiserver`.
-    """
+    """Run etcd and API servers until the block ends; `binaries` holds `etcd` and `kube-apiserver`."""
     authority = Authority(folder)
     certificate, key = authority.issue("apiserver", "kube-apiserver", ENDPOINT, "127.0.0.1")
     ports = tuple(free_port() for _ in range(servers))

@@ -11,8 +11,8 @@ from tests.lab.driver import Lab
 
 Footprint = Mapping[str, frozenset[str]]
 _BUILT_IN = ("INPUT", "FORWARD", "OUTPUT", "PREROUTING", "POSTROUTING")
-# What bootstrap leaves on purpose: ufw, Debian packages and what their scripts make, the operating system's settings, programs and the
-# staged bundle.
+# What bootstrap leaves on purpose: ufw, Debian packages and what their scripts make, the operating system's settings,
+# programs and the staged bundle.
 _MAY_STAY = re.compile(
     r"""^(
     /etc/(ufw|default/ufw|chrony|default/chrony|apt/apt\.conf\.d/80matrix-fleet|sysctl\.d/95-matrix-fleet\.conf) (/.*)? $

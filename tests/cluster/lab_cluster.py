@@ -73,8 +73,8 @@ class LabCluster:
 
     def without(self, host: str, watch_from: str) -> tuple[float, float]:
         """
-        Cut a control plane's power, wait until the cluster has noticed, give it back; return the longest time in seconds that the
-        API did not answer through its endpoint, and how long the node took to be ready again.
+        Cut a control plane's power, wait until the cluster has noticed, give it back; return the longest time in
+        seconds that the API did not answer through its endpoint, and how long the node took to be ready again.
         """
         other = next(name for name in ("cp-1", "cp-2", "cp-3") if name != host)
         argv = (sys.executable, "-m", "lab", "shell", watch_from, "--", "python3", "-u", "-c", _WATCH)

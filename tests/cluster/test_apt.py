@@ -1,4 +1,7 @@
-"""From bare hosts to a cluster by apt: packages, their keys and images come from inside the organisation, and from nowhere else."""
+"""
+From bare hosts to a cluster by apt: packages, their keys and images come from inside the organisation, and from nowhere
+else.
+"""
 
 from __future__ import annotations
 
@@ -67,7 +70,9 @@ def small(organisation: Organisation) -> Organisation:
 
 @pytest.fixture
 def otherwise(organisation: Organisation, tmp_path: Path) -> Callable[..., tuple[str, str]]:
-    """Run bootstrap's first phases on w-1 with other settings of Kubernetes; return what failed there, and the next step."""
+    """
+    Run bootstrap's first phases on w-1 with other settings of Kubernetes; return what failed there, and the next step.
+    """
 
     def run(change: Callable[[dict[str, Any]], None]) -> tuple[str, str]:
         site = tmp_path / "site"

@@ -123,7 +123,8 @@ def test_a_dry_run_finds_what_a_person_changed_and_a_run_mends_it(small: LabClus
 
 
 def test_services_outlive_a_restart_of_kube_proxy(small: LabCluster) -> None:
-    # It is healthy once it has written its table, and what it reads there first decides about what it writes: every second start may fail.
+    # It is healthy once it has written its table, and what it reads there first decides about what it writes: every
+    # second start may fail.
     asked = (
         "python3",
         "-c",

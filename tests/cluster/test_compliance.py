@@ -1,4 +1,7 @@
-"""A real cluster is green, again and again; what is not as declared in it is found by exactly its check; a dead host is no drift."""
+"""
+A real cluster is green, again and again; what is not as declared in it is found by exactly its check; a dead host is no
+drift.
+"""
 
 from __future__ import annotations
 
@@ -178,7 +181,8 @@ SEEDS = {
 
 @pytest.fixture(scope="module")
 def lab(small: LabCluster) -> Lab:
-    # Control planes that a test before this one switched off and on again still begin their network and their static pods anew.
+    # Control planes that a test before this one switched off and on again still begin their network and their static
+    # pods anew.
     prove = (sys.executable, "-m", "flows.verify_ports", "--quiet")
     eventually("every port is proven", lambda: small.lab.run(prove).returncode == 0, 180)
     eventually("all is good", lambda: comply(small.lab).exit == 0, 180)

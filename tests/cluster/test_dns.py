@@ -1,4 +1,7 @@
-"""CoreDNS itself, with the configuration that the site makes, asked from addresses inside and outside the isolated network."""
+"""
+CoreDNS itself, with the configuration that the site makes, asked from addresses inside and outside the isolated
+network.
+"""
 
 from __future__ import annotations
 

@@ -240,7 +240,8 @@ def test_a_service_that_no_row_declares_is_a_finding_by_its_name(echo: LabCluste
     (outcome,) = [each for each in report["outcomes"] if each["subject"].startswith("service/")]
     assert (code, outcome["subject"], outcome["status"]) == (2, "service/default/outside", "drift")
     assert "9999/tcp at 10.20.1.21" in outcome["message"]
-    # Kept from everybody, save from the nodes' own processes: these their own nodes lead to it, and nothing at w-1 can change that.
+    # Kept from everybody, save from the nodes' own processes: these their own nodes lead to it, and nothing at w-1 can
+    # change that.
     others = {(name, "w-1", "nat") for name in NODES if name != "w-1"}
     assert {(cell["from"], cell["to"], cell["culprit"]) for cell in wrong(report)} == others
     for name in NODES:

@@ -1,4 +1,7 @@
-"""On a cluster the identity sees what the deployer sees, and its service proves ports, finds drift and says when it is gone."""
+"""
+On a cluster the identity sees what the deployer sees, and its service proves ports, finds drift and says when it is
+gone.
+"""
 
 from __future__ import annotations
 

@@ -45,8 +45,8 @@ print("result", max(longest, time.monotonic() - last), asked, lost, since or "-"
 @dataclass
 class Watch:
     """
-    A block during which somebody asks from `host`: `api` at the endpoint, or `http` at an address. Then `gap` in seconds, `since` when
-    (UTC), `asked`, `lost`.
+    A block during which somebody asks from `host`: `api` at the endpoint, or `http` at an address. Then `gap` in
+    seconds, `since` when (UTC), `asked`, `lost`.
     """
 
     lab: Lab

@@ -94,7 +94,8 @@ OUTBOUND = (
 
 FACTS = (*EXTERNAL, *CLUSTER, *PODS, *ROLES, *OUTBOUND)
 
-# Lines the matrix leaves out on purpose: the role table says both protocols for three ports, the other tables say which is meant.
+# Lines the matrix leaves out on purpose: the role table says both protocols for three ports, the other tables say which
+# is meant.
 LEFT_OUT = {
     Fact("3.4", 7880, 7880, "udp", "", "call"): "LiveKit's API is HTTP",
     Fact("3.4", 7881, 7881, "udp", "", "call"): "ICE over TCP",

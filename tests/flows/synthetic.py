@@ -58,9 +58,20 @@ def _column(source: str, destination: str, address: str, protocol: str, roles: l
             yield _closed(source, destination, address, protocol, position, port - 1)
         reply = "syn-ack" if protocol == "tcp" else "none"
         yield Cell(
-            source, destination, address, protocol, port, port, "host", "open", "open", "ok",
-            rows=(f"row-{port}",), probed=1, evidence=Evidence(1, 1, 1, reply),
-        )  # fmt: skip
+            source=source,
+            destination=destination,
+            address=address,
+            protocol=protocol,
+            port_lo=port,
+            port_hi=port,
+            plane="host",
+            expected="open",
+            seen="open",
+            verdict="ok",
+            rows=(f"row-{port}",),
+            probed=1,
+            evidence=Evidence(1, 1, 1, reply),
+        )
         position = port + 1
     yield _closed(source, destination, address, protocol, position, 65535)
 
@@ -69,16 +80,16 @@ def _closed(source: str, destination: str, address: str, protocol: str, low: int
     probed = min(high - low + 1, 5)
     seen = Evidence(probed, probed, 0, "none")
     return Cell(
-        source,
-        destination,
-        address,
-        protocol,
-        low,
-        high,
-        "host",
-        "closed",
-        "closed",
-        "ok",
+        source=source,
+        destination=destination,
+        address=address,
+        protocol=protocol,
+        port_lo=low,
+        port_hi=high,
+        plane="host",
+        expected="closed",
+        seen="closed",
+        verdict="ok",
         probed=probed,
         evidence=seen,
     )
@@ -159,7 +170,17 @@ def outcomes(host: str, bad: bool) -> list[Outcome]:
     """Return a host's outcomes."""
     if bad and host == "st-4":
         step = f"is {host} powered on? `ssh {host}` from here shows what it says"
-        return [Outcome(host, "connection", Status.FAILED, "no answer from 10.20.1.22 port 22 in 5 s", step, None, 5.0)]
+        return [
+            Outcome(
+                host,
+                "connection",
+                Status.FAILED,
+                "no answer from 10.20.1.22 port 22 in 5 s",
+                next=step,
+                evidence=None,
+                seconds=5.0,
+            )
+        ]
     found = [Outcome(host, subject, Status.OK, seconds=0.4) for subject in SUBJECTS]
     if bad and host.startswith("db"):
         diff = [
@@ -170,7 +191,15 @@ def outcomes(host: str, bad: bool) -> list[Outcome]:
             "+-A ufw-user-input -p tcp --dport 5432 -s 10.20.1.13 -j ACCEPT",
         ]
         step = f"run `python -m flows.firewall --limit {host}`"
-        found[1] = Outcome(host, "rules", Status.DRIFT, "2 rules differ from the matrix", step, {"diff": diff}, 0.7)
+        found[1] = Outcome(
+            host,
+            "rules",
+            Status.DRIFT,
+            "2 rules differ from the matrix",
+            next=step,
+            evidence={"diff": diff},
+            seconds=0.7,
+        )
     if bad and host == "mon-1":
         found[3] = Outcome(
             host, "listeners", Status.WAIVED, "node-exporter is not installed yet (waived by ops until 2027-01-31)"

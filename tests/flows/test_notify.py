@@ -1,4 +1,6 @@
-"""Claims about who is told what after which run: nothing twice, nothing lost, no finding hidden by a notifier that fails."""
+"""
+Claims about who is told what after which run: nothing twice, nothing lost, no finding hidden by a notifier that fails.
+"""
 
 from __future__ import annotations
 

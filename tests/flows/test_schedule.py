@@ -1,4 +1,6 @@
-"""Claims about setting compliance up to run by itself that need no host: what is refused, what is granted, what units say."""
+"""
+Claims about setting compliance up to run by itself that need no host: what is refused, what is granted, what units say.
+"""
 
 from __future__ import annotations
 

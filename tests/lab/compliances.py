@@ -63,11 +63,12 @@ def running(name: str) -> Iterator[Lab]:
 @dataclass(frozen=True)
 class Seed:
     """
-    A deviation of one host: how it is made and mended (shell), which checks of that host must find it, and a word of what they say.
+    A deviation of one host: how it is made and mended (shell), which checks of that host must find it, and a word of
+    what they say.
 
-    `elsewhere`: pairs of host and check where it is seen instead; `consequence`: checks that may fire too, as they name the cause.
-    `at`: where its commands are given, if not on that host. `begun`, `settled`: what must hold there before it is looked at, and before it
-    is mended for sure. `lingers`: a cluster tells for a while of what it went through.
+    `elsewhere`: pairs of host and check where it is seen instead; `consequence`: checks that may fire too, as they name
+    the cause. `at`: where its commands are given, if not on that host. `begun`, `settled`: what must hold there before
+    it is looked at, and before it is mended for sure. `lingers`: a cluster tells for a while of what it went through.
     """
 
     host: str

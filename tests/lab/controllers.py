@@ -1,4 +1,7 @@
-"""A controller's machine for tests: a Debian host with systemd in the controller's place, this program in /opt, a site in /srv."""
+"""
+A controller's machine for tests: a Debian host with systemd in the controller's place, this program in /opt, a site in
+/srv.
+"""
 
 from __future__ import annotations
 
@@ -118,7 +121,9 @@ class Controller:
 
 @contextmanager
 def controller(lab: Lab) -> Iterator[Controller]:
-    """Boot the machine for a running lab, with a copy of its site and the deployer's key, for as long as the block runs."""
+    """
+    Boot the machine for a running lab, with a copy of its site and the deployer's key, for as long as the block runs.
+    """
     instance = Instance(lab.name)
     here = Controller(lab)
     # The controller's place is the lab's own network: the host gets it under a name of its own.

@@ -68,7 +68,9 @@ class Lab:
 
 @contextmanager
 def booted(name: str, *options: str) -> Iterator[Lab]:
-    """Boot a lab of this name afresh, for as long as the block runs: what a killed run left of it is taken down first."""
+    """
+    Boot a lab of this name afresh, for as long as the block runs: what a killed run left of it is taken down first.
+    """
     lab = Lab(name)
     lab.do("down")
     lab.do("up", *options)

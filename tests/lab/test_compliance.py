@@ -1,4 +1,7 @@
-"""What is not as declared on a real host is found by exactly its check, nothing is invented elsewhere, and what is mended is good."""
+"""
+What is not as declared on a real host is found by exactly its check, nothing is invented elsewhere, and what is mended
+is good.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Whatever happens to the controller, the connection or the host, nobody is locked out and nothing is left half done."""
+"""
+Whatever happens to the controller, the connection or the host, nobody is locked out and nothing is left half done.
+"""
 
 from __future__ import annotations
 

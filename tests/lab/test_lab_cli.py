@@ -16,7 +16,7 @@ from lab.instance import VARIABLE, Instance
 COMMANDS = (
     "up", "down", "inventory", "run", "shell", "status", "break", "mend", "poweroff", "poweron", "reboot", "add",
 )  # fmt: skip
-EXAMPLE = Fault("f1", "drop-in", "db-1", "w-1", "tcp", "5432")
+EXAMPLE = Fault(id="f1", kind="drop-in", at="db-1", source="w-1", protocol="tcp", ports="5432")
 
 
 @pytest.fixture(autouse=True)

@@ -1,4 +1,6 @@
-"""A step of kubeadm ends by itself on its host, whatever becomes of whoever began it and whatever systemd does meanwhile."""
+"""
+A step of kubeadm ends by itself on its host, whatever becomes of whoever began it and whatever systemd does meanwhile.
+"""
 
 from __future__ import annotations
 

@@ -327,7 +327,10 @@ def test_a_run_that_fell_into_a_reboot_is_made_up_for(machine: Controller) -> No
 
 
 def _off_in_time(machine: Controller) -> tuple[datetime, int]:
-    """Schedule one run and have the machine off by then, however long that takes; return the run's time, and how many were kept."""
+    """
+    Schedule one run and have the machine off by then, however long that takes; return the run's time, and how many were
+    kept.
+    """
     for seconds in (6, 20, 60):
         moment = datetime.now(UTC) + timedelta(seconds=seconds)
         installed(machine, schedule=daily(calendar=f"{moment:%Y-%m-%d %H:%M:%S} UTC"))

@@ -1,4 +1,6 @@
-"""Every fault on purpose is found, by exactly the cells it breaks, under its own culprit; mended, all is green again."""
+"""
+Every fault on purpose is found, by exactly the cells it breaks, under its own culprit; mended, all is green again.
+"""
 
 from __future__ import annotations
 
@@ -47,7 +49,10 @@ def holds(cell: CellOf, port: int, protocol: str) -> bool:
 def assert_exactly(
     report: dict[str, Any], baseline: dict[str, Any], broken: Broken, verdict: str, culprit: str
 ) -> None:
-    """The wrong cells are those of the green run that the fault breaks, no more and no fewer, and each tells the story asked for."""
+    """
+    The wrong cells are those of the green run that the fault breaks, no more and no fewer, and each tells the story
+    asked for.
+    """
     found = wrong(report)
     ends = {(cell["from"], cell["to"], cell["address"], cell["protocol"]) for cell in found}
     should = [cell for cell in baseline["cells"] if cell["verdict"] == "ok" and broken(cell)]

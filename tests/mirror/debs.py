@@ -1,4 +1,6 @@
-"""The packages that nodes are installed from by apt, made of a bundle's own programs as their publishers lay them out."""
+"""
+The packages that nodes are installed from by apt, made of a bundle's own programs as their publishers lay them out.
+"""
 
 from __future__ import annotations
 
@@ -110,7 +112,9 @@ def _unpacked(source: Path, target: Path) -> None:
 
 
 def debs(bundle: Bundle, folder: Path, runc: Path) -> tuple[Deb, ...]:
-    """Return the packages of a bundle's version, and a kubelet, kubeadm and kubectl that are newer and must not be taken."""
+    """
+    Return the packages of a bundle's version, and a kubelet, kubeadm and kubectl that are newer and must not be taken.
+    """
     version = f"{bundle.kubernetes}{REVISION}"
     plugins = {item.target.lstrip("/"): folder / item.file for item in bundle.binaries if "/cni/" in item.target}
 
@@ -125,22 +129,33 @@ def debs(bundle: Bundle, folder: Path, runc: Path) -> tuple[Deb, ...]:
     own = {f"{_UNITS}/containerd.service": _CONTAINERD, "etc/containerd/config.toml": 'disabled_plugins = ["cri"]\n'}
     containerd = f"{bundle.binary('containerd').version}-1~debian.12~bookworm"
     return (
-        Deb("kubelet", version, units, program("kubelet"), "kubernetes-cni (>= 1.2.0)", started="kubelet.service"),
         Deb(
-            "kubeadm", version, {dropin: _OF_KUBEADM}, program("kubeadm"), "kubelet, kubectl, kubernetes-cni, cri-tools"
+            "kubelet",
+            version,
+            texts=units,
+            programs=program("kubelet"),
+            depends="kubernetes-cni (>= 1.2.0)",
+            started="kubelet.service",
         ),
-        Deb("kubectl", version, {}, program("kubectl")),
-        Deb("kubernetes-cni", f"1.9.1{REVISION}", {}, plugins),
-        Deb("cri-tools", f"1.36.0{REVISION}", {"usr/share/doc/cri-tools/none": "no crictl is built here\n"}),
+        Deb(
+            "kubeadm",
+            version,
+            texts={dropin: _OF_KUBEADM},
+            programs=program("kubeadm"),
+            depends="kubelet, kubectl, kubernetes-cni, cri-tools",
+        ),
+        Deb("kubectl", version, texts={}, programs=program("kubectl")),
+        Deb("kubernetes-cni", f"1.9.1{REVISION}", texts={}, programs=plugins),
+        Deb("cri-tools", f"1.36.0{REVISION}", texts={"usr/share/doc/cri-tools/none": "no crictl is built here\n"}),
         Deb(
             "containerd.io",
             containerd,
-            own,
-            {**runtime, "usr/bin/runc": runc},
-            "libseccomp2",
-            "containerd, runc",
-            ("etc/containerd/config.toml",),
-            "containerd.service",
+            texts=own,
+            programs={**runtime, "usr/bin/runc": runc},
+            depends="libseccomp2",
+            conflicts="containerd, runc",
+            configuration=("etc/containerd/config.toml",),
+            started="containerd.service",
         ),
         Deb("containerd.io", "1.7.28-1~debian.12~bookworm"),
         *(Deb(name, f"1.99.0{REVISION}") for name in ("kubelet", "kubeadm", "kubectl")),

@@ -1,4 +1,7 @@
-"""Those of an organisation that keeps everything inside: they run on the lab's router, on ports that its own firewall admits."""
+"""
+Those of an organisation that keeps everything inside: they run on the lab's router, on ports that its own firewall
+admits.
+"""
 
 from __future__ import annotations
 

@@ -42,7 +42,9 @@ def free_port() -> int:
 
 
 def serve(folder: Path, login_key: Path, kind: str = "ed25519", options: str = "") -> Sshd:
-    """Start an sshd on a port of its own and wait until it answers; `options` are further lines of its configuration."""
+    """
+    Start an sshd on a port of its own and wait until it answers; `options` are further lines of its configuration.
+    """
     folder.mkdir(mode=0o700, exist_ok=True)
     Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
     host_key = keygen(folder / "host_key", kind)

@@ -67,8 +67,8 @@ def running(
     folder: Path, port: int, prefix: tuple[str, ...] = (), more: Mapping[str, Any] | None = None
 ) -> Iterator[Homeserver]:
     """
-    Run a server on a port of 127.0.0.1 until the block ends; `prefix` are words that start a command in another network, `more` settings
-    of Synapse.
+    Run a server on a port of 127.0.0.1 until the block ends; `prefix` are words that start a command in another
+    network, `more` settings of Synapse.
     """
     if not PYTHON.exists():
         pytest.fail("there is no Synapse: run `make synapse`")

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import paramiko
 import pytest
@@ -25,8 +26,18 @@ Fake = Callable[[Callable[[socket.socket], None]], int]
 SECONDS = 1.5
 
 
-def way(port: int, key: Path, known: Path, **extras: object) -> Route:
-    return Route("h-1", "127.0.0.1", port, "root", known, (key,), False, seconds=SECONDS, **extras)  # type: ignore[arg-type]
+def way(port: int, key: Path, known: Path, **extras: Any) -> Route:
+    return Route(
+        name="h-1",
+        address="127.0.0.1",
+        port=port,
+        username="root",
+        known_hosts=known,
+        key_files=(key,),
+        agent=False,
+        seconds=SECONDS,
+        **extras,
+    )
 
 
 def known_hosts(folder: Path, port: int, text: str) -> Path:
@@ -89,7 +100,15 @@ def test_nobody_at_the_port(login_key: Path, tmp_path: Path) -> None:
 
 
 def test_a_name_without_an_address(login_key: Path, tmp_path: Path) -> None:
-    route = Route("h-1", "no.such.host.invalid", 22, "root", tmp_path / "none", (login_key,), False)
+    route = Route(
+        name="h-1",
+        address="no.such.host.invalid",
+        port=22,
+        username="root",
+        known_hosts=tmp_path / "none",
+        key_files=(login_key,),
+        agent=False,
+    )
     assert "no.such.host.invalid" in failure(route).message
 
 

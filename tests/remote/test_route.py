@@ -87,14 +87,32 @@ def test_a_proxy_command_gets_its_tokens(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("address", ["a;b", "$(id)", "-oProxyCommand=x", "a b", "`id`", "a'b"])
 def test_no_name_becomes_shell_code(address: str) -> None:
-    said = Settings(address, 22, "root", (), False, (), "", "nc %h %p")
+    said = Settings(
+        address=address,
+        port=22,
+        username="root",
+        key_files=(),
+        identities_only=False,
+        known_hosts=(),
+        proxy_jump="",
+        proxy_command="nc %h %p",
+    )
     with pytest.raises(Unreachable, match="cannot be handed to a ProxyCommand"):
         command_argv("h-1", said)
 
 
 @pytest.mark.parametrize("address", ["192.0.2.7", "fd00::1", "::1", "fe80::1%eth0", "db-1.example.org"])
 def test_ordinary_names_reach_a_proxy_command(address: str) -> None:
-    said = Settings(address, 22, "root", (), False, (), "", "nc %h %p")
+    said = Settings(
+        address=address,
+        port=22,
+        username="root",
+        key_files=(),
+        identities_only=False,
+        known_hosts=(),
+        proxy_jump="",
+        proxy_command="nc %h %p",
+    )
     assert command_argv("h-1", said)[2] == f"exec nc {address} 22"
 
 

@@ -1,4 +1,6 @@
-"""Claims about Calico's manifest made to say what the site says; the sample is ours and has the shape of the publisher's."""
+"""
+Claims about Calico's manifest made to say what the site says; the sample is ours and has the shape of the publisher's.
+"""
 
 from __future__ import annotations
 

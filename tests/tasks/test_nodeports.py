@@ -19,7 +19,8 @@ WORKER = SITE.by_name["w-1"]
 OTHER_NODE, STRANGER, LI = "10.20.1.11", "10.20.1.250", "10.20.2.11"
 POD, POD6 = "10.244.3.5", "fd44::3:5"
 NODE, NODE6 = "10.20.1.21", "fd20:1::21"
-# What kube-proxy does, in a table of its own: a node port, a cluster address, an external one; and a port of the host given to a pod.
+# What kube-proxy does, in a table of its own: a node port, a cluster address, an external one; and a port of the host
+# given to a pod.
 KUBE_PROXY = f"""
 table ip kube-proxy
 delete table ip kube-proxy

@@ -1,4 +1,6 @@
-"""Servers are asked again for a while, never without TLS unless somebody said so, and are told nothing that is not theirs."""
+"""
+Servers are asked again for a while, never without TLS unless somebody said so, and are told nothing that is not theirs.
+"""
 
 from __future__ import annotations
 

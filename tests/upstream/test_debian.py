@@ -35,7 +35,14 @@ def look(web: Web, debian: Path, signer: archive.Signer, tmp_path: Path) -> Look
         archive.publish(web, debian, "bookworm", sign(text) if sign else None, listing=listing + added)
         archives = (Archive(address=f"{web.address}/debian", suite="bookworm"),)
         client = Client(frozenset({"127.0.0.1"}), QUICK)
-        return Apt(client, tmp_path / "apt", "bookworm", "amd64", archives, keyring).packages(wanted or ("conntrack",))
+        return Apt(
+            client=client,
+            folder=tmp_path / "apt",
+            suite="bookworm",
+            architecture="amd64",
+            archives=archives,
+            keyring=keyring,
+        ).packages(wanted or ("conntrack",))
 
     return answered
 
@@ -97,7 +104,14 @@ def test_a_dead_archive_is_unreachable(tmp_path: Path, signer: archive.Signer) -
         archives = (Archive(address=f"{gone.address}/debian", suite="bookworm"),)
     client = Client(frozenset({"127.0.0.1"}), QUICK)
     with pytest.raises(SourceUnreachable, match="InRelease"):
-        Apt(client, tmp_path / "apt", "bookworm", "amd64", archives, signer.keyring).packages(("conntrack",))
+        Apt(
+            client=client,
+            folder=tmp_path / "apt",
+            suite="bookworm",
+            architecture="amd64",
+            archives=archives,
+            keyring=signer.keyring,
+        ).packages(("conntrack",))
 
 
 def test_apt_goes_by_the_proxy_of_the_environment(
@@ -108,5 +122,12 @@ def test_apt_goes_by_the_proxy_of_the_environment(
     monkeypatch.setenv("HTTP_PROXY", web.address)
     archives = (Archive(address="http://archive.test/debian", suite="bookworm"),)
     client = Client(frozenset({"archive.test"}), QUICK)
-    found = Apt(client, tmp_path / "apt", "bookworm", "amd64", archives, signer.keyring).packages(("socat",))
+    found = Apt(
+        client=client,
+        folder=tmp_path / "apt",
+        suite="bookworm",
+        architecture="amd64",
+        archives=archives,
+        keyring=signer.keyring,
+    ).packages(("socat",))
     assert [package.address for package in found] == ["http://archive.test/debian/pool/socat_2.0_all.deb"]

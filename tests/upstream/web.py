@@ -24,8 +24,9 @@ def sha256(data: bytes) -> str:
 @dataclass
 class Web:
     """
-    What is served. `cut`: after how many bytes of a path the line breaks, for each of the next answers. `asked`: path and range of
-    every request for a body. `moved`: where a path is redirected to. `busy`: paths that answer 503 so many times.
+    What is served. `cut`: after how many bytes of a path the line breaks, for each of the next answers. `asked`: path
+    and range of every request for a body. `moved`: where a path is redirected to. `busy`: paths that answer 503 so many
+    times.
     """
 
     address: str = ""

@@ -25,8 +25,9 @@ _LOOK_SECONDS = 120.0
 @dataclass
 class Departure:
     """
-    What was seen before: `traces` of each host that answers, `nodes` the cluster's Node objects among the named, and whether each is
-    ready (None: the API did not answer), `states` of etcd by the account of `source`, a control plane that stays (None: there is none).
+    What was seen before: `traces` of each host that answers, `nodes` the cluster's Node objects among the named, and
+    whether each is ready (None: the API did not answer), `states` of etcd by the account of `source`, a control plane
+    that stays (None: there is none).
     """
 
     work: ClusterRun
@@ -79,13 +80,15 @@ def order(leaving: Departure) -> list[str]:
 def refuse(leaving: Departure) -> None:
     reasons = list(_reasons(leaving))
     if reasons:
-        error = PlanRefused("\n".join(["refused, nothing was changed on any host:", *reasons]))
-        error.next_step = "bring silent control planes back, or name every node to end the whole cluster"
-        raise error
+        raise PlanRefused(
+            "\n".join(["refused, nothing was changed on any host:", *reasons]),
+            next_step="bring silent control planes back, or name every node to end the whole cluster",
+        )
     if not leaving.work.context.options.yes and not leaving.work.dry_run:
-        error = PlanRefused("\n".join([f"{leaving.kind} destroys; it would", *map(_plan, _lines(leaving))]))
-        error.next_step = "look at --dry-run, then run again with --yes"
-        raise error
+        raise PlanRefused(
+            "\n".join([f"{leaving.kind} destroys; it would", *map(_plan, _lines(leaving))]),
+            next_step="look at --dry-run, then run again with --yes",
+        )
 
 
 def _plan(line: tuple[str, str]) -> str:

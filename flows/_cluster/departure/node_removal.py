@@ -25,7 +25,8 @@ def depart(context: Context, kind: Kind) -> FlowResult:
     """
     Take the selected hosts out of the cluster; `reset` also removes everything of Kubernetes from them.
 
-    Raises `PlanRefused` before anything is touched: without --yes, where quorum would be lost, where others use the host's runtime.
+    Raises `PlanRefused` before anything is touched: without --yes, where quorum would be lost, where others use the
+    host's runtime.
     """
     from remote.kube import open_cluster
 
@@ -61,12 +62,12 @@ def _one(leaving: Departure, name: str) -> tuple[Outcome, ...]:
     if work.dry_run:
         traces = "\n".join(f"- {trace}" for trace in leaving.traces.get(name, ()))
         message = f"would {'; '.join(todo)}"
-        return (Outcome(name, kind, Status.DRIFT, message, "run with --yes", traces or None), *unseen)
+        return (Outcome(name, kind, Status.DRIFT, message, next="run with --yes", evidence=traces or None), *unseen)
     work.context.say(f"{name}: {'; '.join(todo)}")
     try:
         said = _from_cluster(leaving, name)
     except HostError as error:
-        return (Outcome(name, kind, Status.FAILED, error.message, error.next_step or "run again"), *unseen)
+        return (Outcome(name, kind, Status.FAILED, error.message, next=error.next_step or "run again"), *unseen)
     if lost is not None:
         return (Outcome(name, kind, Status.CHANGED, "; ".join(said)), *unseen)
     task = node_reset.reset if kind == "reset" else node_reset.leave
@@ -88,7 +89,9 @@ def _unseen(leaving: Departure, name: str, lost: Outcome) -> Outcome:
     if leaving.kind == "remove":
         return Outcome(name, "host", Status.NOT_RUN, f"does not answer ({lost.message}): whatever is on it stays")
     step = f"when it is back: python -m flows.nodes reset {name} --yes"
-    return Outcome(name, "host", Status.FAILED, f"does not answer ({lost.message}): what is on it is still there", step)
+    return Outcome(
+        name, "host", Status.FAILED, f"does not answer ({lost.message}): what is on it is still there", next=step
+    )
 
 
 def _from_cluster(leaving: Departure, name: str) -> list[str]:

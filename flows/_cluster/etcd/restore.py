@@ -33,10 +33,11 @@ _PAUSE_SECONDS = 0.5
 
 def restore(context: Context, said: str) -> FlowResult:
     """
-    Restore a snapshot on the one control plane that is left, as a cluster of one member; the others join anew afterwards.
+    Restore a snapshot on the one control plane that is left, as a cluster of one member; the others join anew
+    afterwards.
 
-    `said` names a snapshot that a control plane keeps, or is a file on the controller. Raises `PlanRefused` while etcd has its
-    quorum, without --yes, and where several control planes are left and none was chosen.
+    `said` names a snapshot that a control plane keeps, or is a file on the controller. Raises `PlanRefused` while etcd
+    has its quorum, without --yes, and where several control planes are left and none was chosen.
     """
     names = planes(context)
     every = tuple(machine.name for machine in context.site.servers if machine.node == "control_plane")
@@ -82,9 +83,7 @@ def _survivor(work: ClusterRun, chosen: tuple[str, ...], said: str, local: Path 
 
 
 def _refusal(message: str, step: str) -> PlanRefused:
-    error = PlanRefused(f"{message}; nothing was changed")
-    error.next_step = step
-    return error
+    return PlanRefused(f"{message}; nothing was changed", next_step=step)
 
 
 def _kept(work: ClusterRun, name: str) -> tuple[etcd_snapshot.Snapshot, ...]:
@@ -112,14 +111,14 @@ def _restored(work: ClusterRun, survivor: str, said: str, local: Path | None) ->
 def _reset(host: Host) -> Outcome:
     node_reset.reset(host)
     return Outcome(
-        host.name, "reset", Status.CHANGED, "left the former cluster", "python -m flows.bootstrap lets it join"
+        host.name, "reset", Status.CHANGED, "left the former cluster", next="python -m flows.bootstrap lets it join"
     )
 
 
 def _warning(name: str, silent: list[str]) -> Outcome:
     step = f"when they are back, before anything else: python -m flows.nodes reset {' '.join(silent)} --yes; then flows.bootstrap"
     return Outcome(
-        name, "former-cluster", Status.DRIFT, "does not answer: what it holds is of the former cluster", step
+        name, "former-cluster", Status.DRIFT, "does not answer: what it holds is of the former cluster", next=step
     )
 
 
@@ -135,7 +134,7 @@ def _restore(work: ClusterRun, host: Host, said: str, local: Path | None) -> Out
     etcd_snapshot.stand_alone(host)
     etcd_snapshot.restore(host, name, host.name, url, token)
     message = f"etcd came back from {name} with this member alone; its former data is in /var/lib/etcd/before/{token}"
-    return Outcome(host.name, "restore", Status.CHANGED, message, "python -m flows.bootstrap lets the others join")
+    return Outcome(host.name, "restore", Status.CHANGED, message, next="python -m flows.bootstrap lets the others join")
 
 
 def _bring(host: Host, local: Path) -> None:
@@ -162,7 +161,7 @@ def _forget(work: ClusterRun, survivor: str) -> Outcome:
             _await_api(cluster)
             gone = [name for name in own if drain.delete_node(cluster, name)]
     except (KubernetesError, HostError) as error:
-        return Outcome(survivor, "api", Status.FAILED, error.message, "read kubelet's journal there")
+        return Outcome(survivor, "api", Status.FAILED, error.message, next="read kubelet's journal there")
     return Outcome(survivor, "api", Status.CHANGED, f"the API answers; forgotten: {', '.join(gone) or 'nobody'}")
 
 

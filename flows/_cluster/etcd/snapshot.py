@@ -25,7 +25,8 @@ _SECRETS = "it holds every object of the cluster; Secrets in it are encrypted by
 
 def snapshot(context: Context, output: Path | None) -> FlowResult:
     """
-    Take one on a healthy member, copy it to another control plane, and to `output` on the controller where that is said.
+    Take one on a healthy member, copy it to another control plane, and to `output` on the controller where that is
+    said.
 
     Raises `SelectionError` for an output that exists or cannot be written.
     """
@@ -47,7 +48,7 @@ def _taken(work: ClusterRun, output: Path | None) -> tuple[Outcome, ...]:
     source = _healthy(work)
     if source is None:
         step = "bring members back; a restore needs an older snapshot"
-        return (Outcome("controller", "snapshot", Status.FAILED, "no member of etcd is healthy", step),)
+        return (Outcome("controller", "snapshot", Status.FAILED, "no member of etcd is healthy", next=step),)
     name = f"{work.context.started:%Y%m%dT%H%M%SZ}.db"
     others = [each_ for each_ in work.members if each_ != source]
     if work.dry_run:
@@ -56,11 +57,11 @@ def _taken(work: ClusterRun, output: Path | None) -> tuple[Outcome, ...]:
     try:
         taken = etcd_snapshot.take(work.host(source), name)
     except HostError as error:
-        return (Outcome(source, "snapshot", Status.FAILED, error.message, error.next_step),)
+        return (Outcome(source, "snapshot", Status.FAILED, error.message, next=error.next_step),)
     message = f"{name}: {taken.size} bytes, {taken.keys} keys, revision {taken.revision}; {_SECRETS}"
     evidence = {"name": name, "sha256": taken.sha256, "size": taken.size, "revision": taken.revision}
     outcomes = [
-        Outcome(source, "snapshot", Status.CHANGED, message, "", evidence),
+        Outcome(source, "snapshot", Status.CHANGED, message, next="", evidence=evidence),
         *_copied(work, source, others, taken),
     ]
     if output is not None:
@@ -85,7 +86,7 @@ def _copied(work: ClusterRun, source: str, others: list[str], taken: etcd_snapsh
     """Copy it to every other control plane: whichever of them is left can be the one that the cluster comes back on."""
     if not others:
         step = "bring it to the controller with --output"
-        return (Outcome(source, "snapshot-copy", Status.DRIFT, "no other control plane could keep a copy", step),)
+        return (Outcome(source, "snapshot-copy", Status.DRIFT, "no other control plane could keep a copy", next=step),)
 
     def copy(host: Host) -> Outcome:
         etcd_snapshot.lay_down(
@@ -113,5 +114,5 @@ def _brought(work: ClusterRun, source: str, taken: etcd_snapshot.Taken, output: 
         draft.rename(output)
     except (OSError, HostError) as error:
         draft.unlink(missing_ok=True)
-        return Outcome("controller", "snapshot-output", Status.FAILED, f"{output}: {error}", "look at the disk")
+        return Outcome("controller", "snapshot-output", Status.FAILED, f"{output}: {error}", next="look at the disk")
     return Outcome("controller", "snapshot-output", Status.CHANGED, f"{output} (0600): keep it as you keep secrets")

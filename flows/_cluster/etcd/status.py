@@ -34,13 +34,13 @@ def _outcomes(work: ClusterRun) -> Iterator[Outcome]:
     for name in work.planes:
         if name not in members:
             message = "is no member of the cluster"
-            yield Outcome(name, "etcd", Status.DRIFT, message, "python -m flows.bootstrap brings it in")
+            yield Outcome(name, "etcd", Status.DRIFT, message, next="python -m flows.bootstrap brings it in")
     answers = each(work.nr, etcd_status.observe, names=members, deadline=_LOOK_SECONDS)
     accounts = {name: answer for name, answer in answers.items() if not isinstance(answer, HostFailure)}
     yield from (answer.outcome("etcd") for answer in answers.values() if isinstance(answer, HostFailure))
     if not accounts:
         step = "python -m flows.etcd restore, where most members are lost for good"
-        yield Outcome("controller", "etcd", Status.FAILED, "no member of etcd answers", step)
+        yield Outcome("controller", "etcd", Status.FAILED, "no member of etcd answers", next=step)
         return
     yield from _split(accounts)
     states = next(iter(accounts.values()))
@@ -56,7 +56,7 @@ def _split(accounts: Mapping[str, tuple[State, ...]]) -> Iterator[Outcome]:
         if frozenset(state.member.id for state in states) != mine:
             message = f"its etcd has other members than that of {first}: two clusters"
             step = "after a restore: python -m flows.nodes reset the control planes that came back, all in one command"
-            yield Outcome(name, "etcd-members", Status.FAILED, message, step)
+            yield Outcome(name, "etcd-members", Status.FAILED, message, next=step)
 
 
 def _state(work: ClusterRun, state: State) -> Outcome:
@@ -64,23 +64,34 @@ def _state(work: ClusterRun, state: State) -> Outcome:
     name = seat.name if seat.name in work.site.by_name else "controller"
     if name == "controller":
         message = f"{seat.name} ({state.member.address}) is a member and no host of the site"
-        return Outcome(name, "etcd", Status.DRIFT, message, "etcdctl member remove, if it is gone for good", evidence)
+        return Outcome(
+            name, "etcd", Status.DRIFT, message, next="etcdctl member remove, if it is gone for good", evidence=evidence
+        )
     if not state.healthy:
         why = state.error or "it does not answer"
         step = f"bring it back, or python -m flows.nodes remove {name} --yes"
-        return Outcome(name, "etcd", Status.FAILED, f"its member is not healthy: {why}", step, evidence)
+        return Outcome(name, "etcd", Status.FAILED, f"its member is not healthy: {why}", next=step, evidence=evidence)
     words = f"{state.version}, {state.size / _MIB:.1f} of {state.quota / _MIB:.0f} MiB, revision {state.revision}"
     if state.alarms:
         step = "free space, then etcdctl alarm disarm"
-        return Outcome(name, "etcd", Status.DRIFT, f"alarm {', '.join(state.alarms)}; {words}", step, evidence)
+        return Outcome(
+            name, "etcd", Status.DRIFT, f"alarm {', '.join(state.alarms)}; {words}", next=step, evidence=evidence
+        )
     if not seat.voter:
         message = f"a learner without a vote; {words}"
-        return Outcome(name, "etcd", Status.DRIFT, message, "python -m flows.bootstrap ends the join", evidence)
+        return Outcome(
+            name, "etcd", Status.DRIFT, message, next="python -m flows.bootstrap ends the join", evidence=evidence
+        )
     if state.quota and state.size > _FULL * state.quota:
         return Outcome(
-            name, "etcd", Status.DRIFT, f"nearly full; {words}", "etcdctl defrag, member by member", evidence
+            name,
+            "etcd",
+            Status.DRIFT,
+            f"nearly full; {words}",
+            next="etcdctl defrag, member by member",
+            evidence=evidence,
         )
-    return Outcome(name, "etcd", Status.OK, f"{'leads, ' if state.leads else ''}{words}", "", evidence)
+    return Outcome(name, "etcd", Status.OK, f"{'leads, ' if state.leads else ''}{words}", next="", evidence=evidence)
 
 
 def _leader(states: tuple[State, ...]) -> Outcome:
@@ -89,7 +100,9 @@ def _leader(states: tuple[State, ...]) -> Outcome:
     if len(leaders) == 1 and healthy:
         return Outcome("controller", "etcd-quorum", Status.OK, f"{healthy} of {len(states)} members answer")
     message = f"no quorum: {healthy} of {len(states)} members answer"
-    return Outcome("controller", "etcd-quorum", Status.FAILED, message, "bring members back, or flows.etcd restore")
+    return Outcome(
+        "controller", "etcd-quorum", Status.FAILED, message, next="bring members back, or flows.etcd restore"
+    )
 
 
 def _snapshots(work: ClusterRun, names: tuple[str, ...]) -> Iterator[Outcome]:
@@ -97,7 +110,7 @@ def _snapshots(work: ClusterRun, names: tuple[str, ...]) -> Iterator[Outcome]:
         try:
             kept = etcd_snapshot.kept(work.host(name))
         except HostError as error:
-            yield Outcome(name, "etcd-snapshots", Status.FAILED, error.message, error.next_step)
+            yield Outcome(name, "etcd-snapshots", Status.FAILED, error.message, next=error.next_step)
             continue
         if not kept:
             yield Outcome(name, "etcd-snapshots", Status.NOT_RUN, "keeps none; python -m flows.etcd snapshot takes one")
@@ -105,4 +118,4 @@ def _snapshots(work: ClusterRun, names: tuple[str, ...]) -> Iterator[Outcome]:
         newest = kept[-1]
         when = datetime.fromtimestamp(newest.taken, UTC)
         message = f"{len(kept)} snapshots, the newest {newest.name} of {when:%Y-%m-%d %H:%M} UTC"
-        yield Outcome(name, "etcd-snapshots", Status.OK, message, "", [asdict(each_) for each_ in kept])
+        yield Outcome(name, "etcd-snapshots", Status.OK, message, next="", evidence=[asdict(each_) for each_ in kept])

@@ -1,4 +1,7 @@
-"""The phase that gives every host the firewall that follows from the port matrix, and nodes a gate before ports of Services."""
+"""
+The phase that gives every host the firewall that follows from the port matrix, and nodes a gate before ports of
+Services.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,10 @@ def run(work: ClusterRun) -> tuple[Outcome, ...]:
 
 
 def _gate(work: ClusterRun) -> Callable[[Host], Outcome]:
-    """Ports of Services are translated before ufw sees them: they are kept to the matrix's sources before kube-proxy comes."""
+    """
+    Ports of Services are translated before ufw sees them: they are kept to the matrix's sources before kube-proxy
+    comes.
+    """
 
     def task(host: Host) -> Outcome:
         lines = nodeports.enforce(host, work.site, work.site.by_name[host.name], dry_run=work.dry_run)

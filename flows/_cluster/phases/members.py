@@ -18,9 +18,7 @@ _MEMBER = "is a member of the cluster"
 
 
 def init(work: ClusterRun) -> tuple[Outcome, ...]:
-    """
-    Create the cluster on the first control plane that is in, unless one of them is a member already.
-    """
+    """Create the cluster on the first control plane that is in, unless one of them is a member already."""
     if work.members:
         return tuple(Outcome(name, "init", Status.OK, "the cluster exists") for name in work.members[:1])
     name = next(iter(work.planes), "")
@@ -28,7 +26,7 @@ def init(work: ClusterRun) -> tuple[Outcome, ...]:
     if elsewhere or not name:
         lost = ", ".join(elsewhere or [name for name in work.names if name in work.lost]) or "no control plane"
         message = f"no control plane that could hold the cluster answers ({lost})"
-        return (Outcome("controller", "init", Status.FAILED, message, "bring it back, then run again"),)
+        return (Outcome("controller", "init", Status.FAILED, message, next="bring it back, then run again"),)
     return work.on_each("init", "first control plane", lambda host: _init(work, host), (name,), _LONG)
 
 

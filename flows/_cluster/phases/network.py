@@ -64,7 +64,7 @@ def _on_host(work: ClusterRun, host: Host, nodes: Mapping[str, Node]) -> Outcome
     machine, node = work.site.by_name[host.name], nodes.get(host.name)
     if node is None or not node.pod_cidrs:
         if work.dry_run:
-            return Outcome(host.name, "cni", Status.DRIFT, "would join the pod network", "run without --dry-run")
+            return Outcome(host.name, "cni", Status.DRIFT, "would join the pod network", next="run without --dry-run")
         raise HostError(
             host.name, "the cluster has given it no addresses for pods", "is it a node? run bootstrap again"
         )
@@ -89,5 +89,7 @@ def objects(subject: str, what: str, lines: tuple[str, ...], dry_run: bool) -> O
         return Outcome("controller", subject, Status.OK, f"{what}: as declared")
     if dry_run:
         step = "run without --dry-run"
-        return Outcome("controller", subject, Status.DRIFT, f"{what}: would be changed", step, "\n".join(lines))
-    return Outcome("controller", subject, Status.CHANGED, f"{what}: changed", "", "\n".join(lines))
+        return Outcome(
+            "controller", subject, Status.DRIFT, f"{what}: would be changed", next=step, evidence="\n".join(lines)
+        )
+    return Outcome("controller", subject, Status.CHANGED, f"{what}: changed", next="", evidence="\n".join(lines))

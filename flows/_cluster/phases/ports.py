@@ -11,7 +11,10 @@ from model.report.outcome import Outcome
 
 
 def run(work: ClusterRun) -> tuple[Outcome, ...]:
-    """Verify with packets, unless every node is a member already: then the last phase does it once, on the running cluster."""
+    """
+    Verify with packets, unless every node is a member already: then the last phase does it once, on the running
+    cluster.
+    """
     if work.nodes and all(work.facts[name].progress == "member" for name in work.nodes):
         return skipped(
             ("controller",), "ports", "every node is in the cluster: proven at the end, with everything running"

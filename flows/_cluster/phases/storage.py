@@ -17,7 +17,9 @@ _SUBJECT = "storage"
 
 
 def run(work: ClusterRun) -> tuple[Outcome, ...]:
-    """Mount declared disks on their hosts, formatting none without --yes, and declare class and volumes in the cluster."""
+    """
+    Mount declared disks on their hosts, formatting none without --yes, and declare class and volumes in the cluster.
+    """
     consent = work.context.options.yes
 
     def task(host: Host) -> Outcome:
@@ -40,13 +42,20 @@ def _told(host: str, prepared: storage.Prepared, dry_run: bool) -> Outcome:
     if prepared.refused:
         message = f"volumes: {'; '.join(prepared.refused)}"
         return Outcome(
-            host, _SUBJECT, Status.DRIFT, message, "correct hosts.yaml, or empty the disk yourself", evidence
+            host,
+            _SUBJECT,
+            Status.DRIFT,
+            message,
+            next="correct hosts.yaml, or empty the disk yourself",
+            evidence=evidence,
         )
     if prepared.waiting:
         message = f"volumes: empty disks wait to be formatted: {'; '.join(prepared.waiting)}"
-        return Outcome(host, _SUBJECT, Status.DRIFT, message, "run with --yes to format them", evidence)
+        return Outcome(host, _SUBJECT, Status.DRIFT, message, next="run with --yes to format them", evidence=evidence)
     if not prepared.lines:
         return Outcome(host, _SUBJECT, Status.OK, "volumes: as declared")
     if dry_run:
-        return Outcome(host, _SUBJECT, Status.DRIFT, "volumes: would be changed", "run without --dry-run", evidence)
-    return Outcome(host, _SUBJECT, Status.CHANGED, "volumes: changed", "", evidence)
+        return Outcome(
+            host, _SUBJECT, Status.DRIFT, "volumes: would be changed", next="run without --dry-run", evidence=evidence
+        )
+    return Outcome(host, _SUBJECT, Status.CHANGED, "volumes: changed", next="", evidence=evidence)

@@ -77,7 +77,9 @@ def _stage_files(work: ClusterRun, host: Host) -> int:
 
 
 def _same_version(host: Host, wanted: str, whose: str) -> None:
-    """Raise `HostError` where a member of the cluster runs another version: that changes node by node, and never back."""
+    """
+    Raise `HostError` where a member of the cluster runs another version: that changes node by node, and never back.
+    """
     from remote.shell import run
 
     said = run(host, ("kubelet", "--version"), root=True).stdout.decode(errors="replace").split()

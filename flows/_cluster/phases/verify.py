@@ -34,7 +34,10 @@ _NAME = "kubernetes.default.svc.cluster.local"
 
 
 def run(work: ClusterRun) -> tuple[Outcome, ...]:
-    """Approve what kubelets asked for, wait until nodes and system pods are ready, ask DNS from every node's pod, prove the ports."""
+    """
+    Approve what kubelets asked for, wait until nodes and system pods are ready, ask DNS from every node's pod, prove
+    the ports.
+    """
     if not work.members:
         return skipped(("controller",), "verify", "there is no cluster yet")
     from remote.kube import open_cluster
@@ -55,7 +58,9 @@ def run(work: ClusterRun) -> tuple[Outcome, ...]:
 
 
 def _certificates(work: ClusterRun, cluster: Cluster) -> Iterable[Outcome]:
-    """Decide about what kubelets ask for until each has its certificate: one that has just joined may not have asked yet."""
+    """
+    Decide about what kubelets ask for until each has its certificate: one that has just joined may not have asked yet.
+    """
     decided: dict[str, Outcome] = {}
     deadline = monotonic() + _SERVE_SECONDS
     without: dict[str, Outcome] = {}
@@ -77,7 +82,7 @@ def _decided(work: ClusterRun, cluster: Cluster, decision: serving.Decision) -> 
     what = f"kubelet's serving certificate ({decision.name})"
     if decision.objection:
         step = f"look at it: kubectl describe csr {decision.name}"
-        return Outcome(decision.node, "serving-certificate", Status.DRIFT, f"{what} {decision.objection}", step)
+        return Outcome(decision.node, "serving-certificate", Status.DRIFT, f"{what} {decision.objection}", next=step)
     if work.dry_run:
         return would(decision.node, "serving-certificate", f"{what} would be approved")
     serving.approve(cluster, decision)
@@ -93,7 +98,7 @@ def _without_certificate(work: ClusterRun, names: Sequence[str]) -> dict[str, Ou
         name: answer.outcome("serving-certificate")
         if isinstance(answer, HostFailure)
         else Outcome(
-            name, "serving-certificate", Status.FAILED, told, "read kubelet's journal there, and kubectl get csr"
+            name, "serving-certificate", Status.FAILED, told, next="read kubelet's journal there, and kubectl get csr"
         )
         for name, answer in lacking.items()
     }
@@ -107,10 +112,17 @@ def _probe(work: ClusterRun, cluster: Cluster) -> Iterable[Outcome]:
     ]
     if lines and work.dry_run:
         yield Outcome(
-            "controller", "probe-pods", Status.DRIFT, "would be applied", "run without --dry-run", "\n".join(lines)
+            "controller",
+            "probe-pods",
+            Status.DRIFT,
+            "would be applied",
+            next="run without --dry-run",
+            evidence="\n".join(lines),
         )
     elif lines:
-        yield Outcome("controller", "probe-pods", Status.CHANGED, "one idle pod a node", "", "\n".join(lines))
+        yield Outcome(
+            "controller", "probe-pods", Status.CHANGED, "one idle pod a node", next="", evidence="\n".join(lines)
+        )
 
 
 def _nodes(work: ClusterRun, cluster: Cluster) -> Iterable[Outcome]:
@@ -130,9 +142,11 @@ def _nodes(work: ClusterRun, cluster: Cluster) -> Iterable[Outcome]:
     for name in work.nodes:
         node = seen.get(name)
         if node is None:
-            yield Outcome(name, "node", Status.MISSING, "the cluster has no such node", "run bootstrap again")
+            yield Outcome(name, "node", Status.MISSING, "the cluster has no such node", next="run bootstrap again")
         elif not holds(node, "Ready"):
-            yield Outcome(name, "node", Status.FAILED, f"is not ready: {_why(node)}", "read kubelet's journal there")
+            yield Outcome(
+                name, "node", Status.FAILED, f"is not ready: {_why(node)}", next="read kubelet's journal there"
+            )
         else:
             yield Outcome(name, "node", Status.OK, f"is ready, {node['status']['nodeInfo']['kubeletVersion']}")
 
@@ -162,12 +176,19 @@ def _workloads(cluster: Cluster) -> Iterable[Outcome]:
                     f"{kind[:-1]} is not ready: {status.get('numberReady', status.get('readyReplicas', 0))} pods are"
                 )
                 yield Outcome(
-                    "controller", f"workload/{name}", Status.FAILED, message, f"kubectl -n {meta['namespace']} get pods"
+                    "controller",
+                    f"workload/{name}",
+                    Status.FAILED,
+                    message,
+                    next=f"kubectl -n {meta['namespace']} get pods",
                 )
 
 
 def _await_probe_pods(work: ClusterRun, cluster: Cluster) -> None:
-    """Wait for the pod of each node: of one that has just come the DaemonSet may not know yet. Who asks it tells of one that is missing."""
+    """
+    Wait for the pod of each node: of one that has just come the DaemonSet may not know yet. Who asks it tells of one
+    that is missing.
+    """
     from model.errors import WaitExpired
 
     def there(pods: Sequence[Any]) -> bool:
@@ -189,14 +210,17 @@ def _complete(thing: Any) -> bool:
 
 
 def _names(work: ClusterRun, cluster: Cluster) -> Iterable[Outcome]:
-    """Ask DNS from a pod on every node: at the Service's addresses, and at every server behind it, which may be on another node."""
+    """
+    Ask DNS from a pod on every node: at the Service's addresses, and at every server behind it, which may be on another
+    node.
+    """
 
     def ask(host: Host) -> Outcome:
         wrong, count = _unanswered(host, cluster)
         if wrong:
             message = f"DNS asked from a pod on it: {'; '.join(wrong)}"
             return Outcome(
-                host.name, "pod-network", Status.FAILED, message, "look at the CNI's pods and the overlay's port"
+                host.name, "pod-network", Status.FAILED, message, next="look at the CNI's pods and the overlay's port"
             )
         return Outcome(host.name, "pod-network", Status.OK, f"a pod on it is answered by all {count} addresses of DNS")
 
@@ -207,9 +231,11 @@ def _names(work: ClusterRun, cluster: Cluster) -> Iterable[Outcome]:
 
 def _unanswered(host: Host, cluster: Cluster) -> tuple[list[str], int]:
     """
-    Ask until all of DNS answers or the time is up; return what came instead of an answer, and how many addresses there are.
+    Ask until all of DNS answers or the time is up; return what came instead of an answer, and how many addresses there
+    are.
 
-    Nodes learn of each other's part of the overlay one after the other, and DNS's pods may just be making way for new ones.
+    Nodes learn of each other's part of the overlay one after the other, and DNS's pods may just be making way for new
+    ones.
     """
     deadline = monotonic() + _LEARN_SECONDS
     answered: set[Question] = set()
@@ -224,7 +250,10 @@ def _unanswered(host: Host, cluster: Cluster) -> tuple[list[str], int]:
 
 
 def _questions(cluster: Cluster) -> tuple[Question, ...]:
-    """Return one question for each address of DNS: the Service's, and those of its pods that are ready and not on their way out."""
+    """
+    Return one question for each address of DNS: the Service's, and those of its pods that are ready and not on their
+    way out.
+    """
     service = cluster.get("/api/v1/namespaces/kube-system/services/kube-dns")
     pods = cluster.list("/api/v1/namespaces/kube-system/pods", labels="k8s-app=kube-dns")
     serving = [pod for pod in pods if holds(pod, "Ready") and "deletionTimestamp" not in pod["metadata"]]

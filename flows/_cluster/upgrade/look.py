@@ -30,7 +30,9 @@ CLOSED = "matrix-fleet.io/closed-by-upgrade"
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """The cluster before anything is changed. `configured` is the version that kubeadm keeps of the cluster as a whole."""
+    """
+    The cluster before anything is changed. `configured` is the version that kubeadm keeps of the cluster as a whole.
+    """
 
     facts: ClusterFacts
     running: dict[str, Running]
@@ -71,9 +73,10 @@ def refuse(work: ClusterRun, seen: Seen, bundle: Bundle) -> None:
     """Raise `PlanRefused` with every reason there is, before anything is changed."""
     reasons = list(_reasons(work, seen, bundle))
     if reasons:
-        error = PlanRefused("\n".join(["refused, nothing was changed on any host:", *reasons]))
-        error.next_step = "mend that first (python -m flows.bootstrap, flows.etcd status), then run again"
-        raise error
+        raise PlanRefused(
+            "\n".join(["refused, nothing was changed on any host:", *reasons]),
+            next_step="mend that first (python -m flows.bootstrap, flows.etcd status), then run again",
+        )
 
 
 def _reasons(work: ClusterRun, seen: Seen, bundle: Bundle) -> Iterator[str]:

@@ -40,7 +40,12 @@ def change(work: ClusterRun, cluster: Cluster, seen: Seen, host: Host, kind: upg
     _open(cluster, name)
     _await_workloads(cluster, seen)
     return Outcome(
-        name, "upgrade", Status.CHANGED, f"{versions}; {moved} pods moved", "", {"pods": moved, "kind": kind}
+        name,
+        "upgrade",
+        Status.CHANGED,
+        f"{versions}; {moved} pods moved",
+        next="",
+        evidence={"pods": moved, "kind": kind},
     )
 
 

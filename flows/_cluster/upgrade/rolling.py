@@ -84,7 +84,8 @@ def _await_steps(work: ClusterRun) -> None:
 
 def _order(work: ClusterRun, seen: Seen) -> list[str]:
     """
-    Control planes first; among them the one that a cut-short run was at, since the cluster's own record follows the first.
+    Control planes first; among them the one that a cut-short run was at, since the cluster's own record follows the
+    first.
     """
     nodes = [name for name in work.hosts if name in seen.running]
     planes = [name for name in nodes if seen.running[name].plane]

@@ -17,8 +17,9 @@ class WorkerConfig:
     """
     Processes of this machine, or those of a scheduler.
 
-    Without `scheduler`, `workers` processes are started on this machine and end with the run. Else those of the scheduler at that
-    address (`tls://HOST:PORT`) are used, which must know this program; `authority`, `certificate` and `key` are PEM files.
+    Without `scheduler`, `workers` processes are started on this machine and end with the run. Else those of the
+    scheduler at that address (`tls://HOST:PORT`) are used, which must know this program; `authority`, `certificate` and
+    `key` are PEM files.
     """
 
     workers: int = 2
@@ -33,7 +34,8 @@ class DaskRunner(WorkerConfig):
     """
     Run a task on many hosts in Dask's worker processes at a place; what comes out is what threads would bring.
 
-    `deadline` (seconds) and `on_done` are FleetRunner's. A host whose worker process ends is asked once more, by another one.
+    `deadline` (seconds) and `on_done` are FleetRunner's. A host whose worker process ends is asked once more, by
+    another one.
     """
 
     at_once: int = 32

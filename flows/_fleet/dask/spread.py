@@ -122,7 +122,9 @@ class Spread:
         self.suspects.append(asked)
 
     def _try_suspects(self) -> Iterator[tuple[str, MultiResult]]:
-        """Ask hosts whose worker ended once more, one at a time of each worker: who ends that one too is known by it."""
+        """
+        Ask hosts whose worker ended once more, one at a time of each worker: who ends that one too is known by it.
+        """
         if not self.suspects:
             return
         self._look()
@@ -146,7 +148,8 @@ class Spread:
         return lost(asked.host, self.task.name, told)
 
     def _look(self) -> None:
-        # Not `scheduler_info`: now and then that is the answer to a question of the client itself, which asks for no workers.
+        # Not `scheduler_info`: now and then that is the answer to a question of the client itself, which asks for no
+        # workers.
         with suppress(OSError):
             self.live = sorted(self.client.sync(self.client.scheduler.identity, n_workers=-1)["workers"])
 

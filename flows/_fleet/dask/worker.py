@@ -55,9 +55,7 @@ _OWN = ("hostname", "port", "username", "password", "platform", "groups", "data"
 
 
 def perform(order: Parcel, traveller: Parcel) -> Parcel:
-    """
-    Run a task on a host in this process and close its connections; return what `unpack` reads, and never raise.
-    """
+    """Run a task on a host in this process and close its connections; return what `unpack` reads, and never raise."""
     name = ""
     try:
         said: _Order = pickle.loads(order.content)  # noqa: S301 - from the process that may run what it likes here

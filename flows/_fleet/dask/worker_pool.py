@@ -38,8 +38,8 @@ def worker_pool(wanted: WorkerConfig, threads: int) -> Iterator[Client]:
 
 @contextmanager
 def _local(wanted: WorkerConfig, threads: int) -> Iterator[Client]:
-    # Whoever reaches a scheduler may run what he likes in its workers: other users of this machine must not, so this is TLS too,
-    # with a key that only these processes know.
+    # Whoever reaches a scheduler may run what he likes in its workers: other users of this machine must not, so this is
+    # TLS too, with a key that only these processes know.
     security = Security.temporary()
     with dask.config.set(_SILENT):
         cluster = LocalCluster(

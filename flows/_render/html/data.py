@@ -28,8 +28,8 @@ def page_data(report: Document) -> dict[str, Any]:
     """
     Return the page's data. Cells that differ only in their source are one story with a list of sources.
 
-    A story is [to, address, protocol, lo, hi, plane, expected, seen, verdict, culprit, rows, probed, evidence or null, note,
-    answered] and texts in it are numbers of `words`; `sources` runs beside `stories`.
+    A story is [to, address, protocol, lo, hi, plane, expected, seen, verdict, culprit, rows, probed, evidence or null,
+    note, answered] and texts in it are numbers of `words`; `sources` runs beside `stories`.
     """
     words = Words()
     stories = _stories(rows_of(report, "cells"), words)
@@ -105,8 +105,6 @@ def _outcome(outcome: Document) -> dict[str, Any]:
 
 
 def embedded(data: object) -> str:
-    """
-    Return the data as JSON that no content of it can end early or turn into markup, wherever in a page it stands.
-    """
+    """Return the data as JSON that no content of it can end early or turn into markup, wherever in a page it stands."""
     text = json.dumps(data, separators=(",", ":"), default=str)
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")

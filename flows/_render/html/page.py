@@ -38,9 +38,7 @@ _PAGE = """<!doctype html>
 
 
 def render(report: Mapping[str, Any]) -> str:
-    """
-    Return the page. Only the script and style written here may run; whatever hosts answered stays text.
-    """
+    """Return the page. Only the script and style written here may run; whatever hosts answered stays text."""
     style = _joined(_STYLES)
     script = f'"use strict";\n(() => {{\n{_joined(_SCRIPTS)}}})();\n'
     lines = (part for line in summary(report) for part in line.folded(None, printable))

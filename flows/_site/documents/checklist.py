@@ -1,4 +1,7 @@
-"""What does the generated page say of the checklist: how much of it is judged by machine, by which check, and the rest by whom?"""
+"""
+What does the generated page say of the checklist: how much of it is judged by machine, by which check, and the rest by
+whom?
+"""
 
 from __future__ import annotations
 

@@ -40,9 +40,7 @@ def documents(site: Site, docs: Path) -> Mapping[Path, str]:
 
 
 def schema(name: str) -> str:
-    """
-    Return the JSON Schema of one of the site's files, or of `answers.yaml`, by its name.
-    """
+    """Return the JSON Schema of one of the site's files, or of `answers.yaml`, by its name."""
     adapter = TypeAdapter(Answers) if name == "answers.yaml" else adapters()[name]
     made = adapter.json_schema(by_alias=True)
     made = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": name, **made}

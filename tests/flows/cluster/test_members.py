@@ -13,9 +13,9 @@ from model.errors import HostError
 from model.host.node import NodeFacts
 from tasks import kubeadm
 
-_UNDER_WAY = NodeFacts("started join", running=True, kubelet=False, plane=False)
-_MEMBER = NodeFacts("done join", running=False, kubelet=True, plane=True)
-_BROKEN = NodeFacts("started join", running=False, kubelet=False, plane=False)
+_UNDER_WAY = NodeFacts(mark="started join", running=True, kubelet=False, plane=False)
+_MEMBER = NodeFacts(mark="done join", running=False, kubelet=True, plane=True)
+_BROKEN = NodeFacts(mark="started join", running=False, kubelet=False, plane=False)
 
 
 def _work(now: NodeFacts, later: NodeFacts) -> Any:

@@ -42,7 +42,7 @@ def nr(tmp_path: Path) -> Iterator[Nornir]:
 
 def _context(declared: Site) -> Context:
     options = Options(quiet=True)
-    return Context(declared, options, NAMES, STARTED, Screen(options), [])
+    return Context(site=declared, options=options, hosts=NAMES, started=STARTED, screen=Screen(options), kept=[])
 
 
 def _looked(

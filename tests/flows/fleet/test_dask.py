@@ -1,4 +1,6 @@
-"""Hosts asked in Dask's worker processes: the same answers as threads bring, and a worker that is killed loses nobody."""
+"""
+Hosts asked in Dask's worker processes: the same answers as threads bring, and a worker that is killed loses nobody.
+"""
 
 from __future__ import annotations
 
@@ -221,7 +223,9 @@ def _papers(folder: Path) -> dict[str, str]:
 
 @pytest.fixture
 def scheduler(tmp_path: Path) -> Iterator[tuple[str, dict[str, str]]]:
-    """A scheduler with two worker processes, which somebody else started: its address, and what it takes to talk to it."""
+    """
+    A scheduler with two worker processes, which somebody else started: its address, and what it takes to talk to it.
+    """
     papers = _papers(tmp_path / "papers")
     names = ("tls_ca_file", "tls_client_cert", "tls_client_key")
     files = dict(zip(names, papers.values(), strict=True))

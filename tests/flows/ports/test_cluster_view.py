@@ -58,7 +58,7 @@ def seen(monkeypatch: pytest.MonkeyPatch, api: Api | None, **views: HostView) ->
 
 
 def view(*listeners: Listener, holds: str = "") -> HostView:
-    return HostView({}, {holds: "eth0"} if holds else {}, listeners)
+    return HostView(chains={}, interfaces={holds: "eth0"} if holds else {}, listeners=listeners)
 
 
 def nodes(*names: str) -> list[dict[str, Any]]:

@@ -66,7 +66,9 @@ def test_the_same_drift_on_three_hosts_is_said_once_with_its_diff() -> None:
 
 
 def test_drift_that_differs_is_not_folded() -> None:
-    outcomes = tuple(Outcome(f"db-{n}", "rules", Status.DRIFT, "differs", "", [f"+rule {n}"]) for n in (1, 2))
+    outcomes = tuple(
+        Outcome(f"db-{n}", "rules", Status.DRIFT, "differs", next="", evidence=[f"+rule {n}"]) for n in (1, 2)
+    )
     made = replace(report(), outcomes=outcomes, cells=None)
     assert len([finding for finding in findings(made.to_json()) if finding.level == "drift"]) == 2
 
@@ -158,7 +160,9 @@ def test_what_sums_up_the_cells_of_a_host_is_not_told_beside_them() -> None:
 
 
 def test_hosts_that_were_changed_alike_are_told_together() -> None:
-    outcomes = tuple(Outcome(f"w-{n}", "rules", Status.CHANGED, "2 lines added", "", [f"+rule {n}"]) for n in (1, 2))
+    outcomes = tuple(
+        Outcome(f"w-{n}", "rules", Status.CHANGED, "2 lines added", next="", evidence=[f"+rule {n}"]) for n in (1, 2)
+    )
     made = replace(report(), outcomes=outcomes, cells=None)
     assert "CHANGED w-1, w-2: rules: 2 lines added" in told(made)
     assert "+rule 2" in told(made, verbose=True)
@@ -166,7 +170,7 @@ def test_hosts_that_were_changed_alike_are_told_together() -> None:
 
 def test_many_diffs_are_cut_and_one_is_shown_longer() -> None:
     diff = [f"+line {number}" for number in range(30)]
-    many = tuple(Outcome(f"w-{n}", "rules", Status.DRIFT, f"differs {n}", "", diff) for n in (1, 2))
+    many = tuple(Outcome(f"w-{n}", "rules", Status.DRIFT, f"differs {n}", next="", evidence=diff) for n in (1, 2))
     assert told(replace(report(), outcomes=many, cells=None)).count("+line") == 16
     assert told(replace(report(), outcomes=many[:1], cells=None)).count("+line") == 30
     assert told(replace(report(), outcomes=many, cells=None), verbose=True).count("+line") == 60

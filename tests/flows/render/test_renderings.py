@@ -126,7 +126,7 @@ class _Page(HTMLParser):
 def hostile() -> Report:
     made = report(bad=True)
     cells = tuple(replace(cell, note=HOSTILE, rows=(HOSTILE,)) for cell in (made.cells or ())[:50])
-    outcome = Outcome(HOSTILE, HOSTILE, Status.FAILED, HOSTILE, HOSTILE, {"diff": ["+" + HOSTILE]})
+    outcome = Outcome(HOSTILE, HOSTILE, Status.FAILED, HOSTILE, next=HOSTILE, evidence={"diff": ["+" + HOSTILE]})
     return replace(
         made, site=HOSTILE, cells=cells, outcomes=(*made.outcomes, outcome), extra={"roles": {"w-1": [HOSTILE]}}
     )

@@ -23,7 +23,7 @@ def folder(tmp_path: Path) -> Path:
 
 def trial(inventory: Inventory = DEFAULT_INVENTORY, json: Json = None, count: int = 1) -> int:
     """Do nothing."""
-    return run_flow("trial", Options(inventory, json=json), every(Status.DRIFT if count == 2 else Status.OK))
+    return run_flow("trial", Options(inventory=inventory, json=json), every(Status.DRIFT if count == 2 else Status.OK))
 
 
 def test_the_exit_code_of_a_command_is_that_of_its_flow(folder: Path) -> None:

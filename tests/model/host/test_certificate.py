@@ -10,7 +10,15 @@ NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 
 
 def certificate(days: float) -> Certificate:
-    return Certificate("/a.crt", "CN=a", "CN=ca", 255, NOW - timedelta(days=1), NOW + timedelta(days=days), False)
+    return Certificate(
+        path="/a.crt",
+        subject="CN=a",
+        issuer="CN=ca",
+        serial=255,
+        since=NOW - timedelta(days=1),
+        until=NOW + timedelta(days=days),
+        authority=False,
+    )
 
 
 def test_one_that_holds_a_year_is_no_finding() -> None:

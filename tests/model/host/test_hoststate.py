@@ -23,7 +23,7 @@ from model.host.hoststate import (
     plan,
 )
 
-NOTHING = Seen({}, frozenset(), {}, frozenset(), {}, {}, frozenset())
+NOTHING = Seen(packages={}, held=frozenset(), files={}, present=frozenset(), units={}, sysctl={}, modules=frozenset())
 SECRET = "correct horse battery staple"
 
 
@@ -43,16 +43,18 @@ def _obey(desired: HostState, seen: Seen) -> Seen:
         started = name in todo.start or name in todo.restart
         units[name] = SeenUnit(enabled, "active" if started else ("inactive" if name in todo.stop else old.active))
     return Seen(
-        {**seen.packages, **{name: f"{desired.versions.get(name, 1)}.7-1" for name in todo.packages}},
-        seen.held | set(todo.held),
-        {path: file for path, file in files.items() if path not in todo.absent},
-        seen.present - set(todo.absent),
-        units,
-        {**seen.sysctl, **todo.sysctl},
-        seen.modules | set(todo.modules),
-        () if todo.swapoff else seen.swaps,
-        {name: user for name, user in {**seen.users, **_accounts(todo.users)}.items() if name not in todo.userless},
-        {**seen.folders, **{folder.path: (folder.mode, folder.owner) for folder in todo.folders}},
+        packages={**seen.packages, **{name: f"{desired.versions.get(name, 1)}.7-1" for name in todo.packages}},
+        held=seen.held | set(todo.held),
+        files={path: file for path, file in files.items() if path not in todo.absent},
+        present=seen.present - set(todo.absent),
+        units=units,
+        sysctl={**seen.sysctl, **todo.sysctl},
+        modules=seen.modules | set(todo.modules),
+        swaps=() if todo.swapoff else seen.swaps,
+        users={
+            name: user for name, user in {**seen.users, **_accounts(todo.users)}.items() if name not in todo.userless
+        },
+        folders={**seen.folders, **{folder.path: (folder.mode, folder.owner) for folder in todo.folders}},
     )
 
 

@@ -170,9 +170,10 @@ def test_five_servers_have_as_many_rules_as_counted_by_hand() -> None:
     loaded = SITES["five-servers"]
     counts = {machine.name: len(host_rules(loaded, machine)) for machine in loaded.servers}
     assert counts == {"n-1": 68, "n-2": 62, "n-3": 62, "n-4": 36, "n-5": 41}
-    # n-4 (worker, storage), by row and sources: ssh 1; from four other nodes kubelet, kube-proxy, NodePorts over TCP and
-    # UDP, VXLAN: 5 x 4; S3 from the three others that hold worker, database or storage, and its console from one network;
-    # node-exporter from monitoring; to kubelet and node-exporter from pods, whom the four other nodes may hide.
+    # n-4 (worker, storage), by row and sources: ssh 1; from four other nodes kubelet, kube-proxy, NodePorts over TCP
+    # and UDP, VXLAN: 5 x 4; S3 from the three others that hold worker, database or storage, and its console from one
+    # network; node-exporter from monitoring; to kubelet and node-exporter from pods, whom the four other nodes may
+    # hide.
     assert counts["n-4"] == 1 + 5 * 4 + 3 + 1 + 1 + 2 * (1 + 4)
 
 

@@ -1,4 +1,6 @@
-"""The judgement of random rulesets against a real kernel that is sent real packets, in two namespaces of this test alone."""
+"""
+The judgement of random rulesets against a real kernel that is sent real packets, in two namespaces of this test alone.
+"""
 
 from __future__ import annotations
 
@@ -189,7 +191,8 @@ def test_the_judgement_is_the_kernels(ends: Ends, version: int) -> None:
 
 def test_a_table_of_native_rules_is_not_taken_for_an_empty_one(ends: Ends) -> None:
     inside = ("ip", "netns", "exec", ends.guarded)
-    # Of another priority than iptables' own: it refuses everything, and iptables shows an empty table beside its warning.
+    # Of another priority than iptables' own: it refuses everything, and iptables shows an empty table beside its
+    # warning.
     native = "table ip filter {\nchain mine {\ntype filter hook input priority 10; policy drop;\n}\n}\n"
     run(*inside, "nft", "flush", "ruleset")
     run(*inside, "nft", "-f", "-", stdin=native)

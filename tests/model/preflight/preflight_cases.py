@@ -15,7 +15,7 @@ from model.ufw.foreign_rules import Rulesets
 from tests.model.preflight.preflight_data import DISK
 
 GIB = 2**20
-LINK = Link("eth0", "02:00:00:00:99:99", 1500, 1000, True, False)
+LINK = Link(name="eth0", mac="02:00:00:00:99:99", mtu=1500, speed=1000, up=True, virtual=False)
 LEGACY = "*filter\n:INPUT ACCEPT [0:0]\n{}COMMIT\n"
 SERVERS = ("10.20.1.1", "fd20:1::1")
 

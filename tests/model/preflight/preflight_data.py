@@ -22,7 +22,15 @@ from remote.facts.machine import parse
 
 FOLDER = Path(__file__).parents[2] / "data" / "machine"
 MARK = "mf-golden"
-DISK = Filesystem("ext4", 200 * 2**20, 150 * 2**20, 10_000_000, 9_000_000, "/dev/vda1", "/")
+DISK = Filesystem(
+    kind="ext4",
+    size=200 * 2**20,
+    free=150 * 2**20,
+    inodes=10_000_000,
+    inodes_free=9_000_000,
+    source="/dev/vda1",
+    mount="/",
+)
 
 
 @cache
@@ -44,7 +52,15 @@ def healthy(site: Site) -> dict[str, MachineFacts]:
 
 def _healthy(site: Site, machine: Machine, number: int) -> MachineFacts:
     base = golden("bookworm-bare-cp-1")
-    link = Link("eth0", f"02:00:00:00:01:{number:02x}", 1500, 10000, True, False, tuple(a for _, a in machine.every))
+    link = Link(
+        name="eth0",
+        mac=f"02:00:00:00:01:{number:02x}",
+        mtu=1500,
+        speed=10000,
+        up=True,
+        virtual=False,
+        addresses=tuple(a for _, a in machine.every),
+    )
     loopback = next(each for each in base.network.links if each.name == "lo")
     return replace(
         base,

@@ -16,11 +16,33 @@ MOMENT = datetime(2026, 11, 23, 22, 0, tzinfo=UTC)
 def report(*statuses: str, verdicts: tuple[str, ...] | None = None, **more: Any) -> Report:
     outcomes = tuple(Outcome("w-1", "ports", Status(status)) for status in statuses)
     cells = None if verdicts is None else tuple(cell(verdict) for verdict in verdicts)
-    return Report("verify_ports", "reference", "run", MOMENT, MOMENT, ("w-1",), outcomes, cells, **more)
+    return Report(
+        flow="verify_ports",
+        site="reference",
+        run="run",
+        started=MOMENT,
+        ended=MOMENT,
+        hosts=("w-1",),
+        outcomes=outcomes,
+        cells=cells,
+        **more,
+    )
 
 
 def cell(verdict: str = "ok", **more: Any) -> Cell:
-    return Cell("a", "b", "10.0.0.2", "tcp", 1, 79, "host", "closed", "closed", verdict, **more)
+    return Cell(
+        source="a",
+        destination="b",
+        address="10.0.0.2",
+        protocol="tcp",
+        port_lo=1,
+        port_hi=79,
+        plane="host",
+        expected="closed",
+        seen="closed",
+        verdict=verdict,
+        **more,
+    )
 
 
 @pytest.mark.parametrize(

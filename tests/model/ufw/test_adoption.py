@@ -20,7 +20,14 @@ N1 = FIVE.by_name["n-1"]
 
 
 def rule(port: str, source: str = "0.0.0.0/0", action: str = "allow", protocol: str = "tcp") -> UfwRule:
-    return UfwRule(action, protocol, port, "0.0.0.0/0", "any", source)
+    return UfwRule(
+        action=action,
+        protocol=protocol,
+        destination_port=port,
+        destination="0.0.0.0/0",
+        source_port="any",
+        source=source,
+    )
 
 
 def test_sources_become_the_words_and_roles_that_stand_for_them() -> None:
@@ -30,7 +37,21 @@ def test_sources_become_the_words_and_roles_that_stand_for_them() -> None:
 
 
 def test_both_families_and_both_protocols_of_a_rule_are_rows_once() -> None:
-    rows, _ = adopt(FIVE, N1, [rule("53", protocol="any"), UfwRule("allow", "any", "53", "::/0", "any", "::/0")])
+    rows, _ = adopt(
+        FIVE,
+        N1,
+        [
+            rule("53", protocol="any"),
+            UfwRule(
+                action="allow",
+                protocol="any",
+                destination_port="53",
+                destination="::/0",
+                source_port="any",
+                source="::/0",
+            ),
+        ],
+    )
     assert [(row.protocol, row.ports) for row in rows] == [("tcp", ("53",)), ("udp", ("53",))]
 
 
@@ -41,7 +62,18 @@ def test_both_families_and_both_protocols_of_a_rule_are_rows_once() -> None:
         (rule("any"), "every port"),
         (rule("8081", "10.9.8.7"), "10.9.8.7"),
         (rule("8081", "10.9.0.0/16"), "10.9.0.0/16"),
-        (UfwRule("allow", "tcp", "80", "0.0.0.0/0", "any", "0.0.0.0/0", where="in_eth0"), "rows speak of"),
+        (
+            UfwRule(
+                action="allow",
+                protocol="tcp",
+                destination_port="80",
+                destination="0.0.0.0/0",
+                source_port="any",
+                source="0.0.0.0/0",
+                where="in_eth0",
+            ),
+            "rows speak of",
+        ),
         (rule("any", protocol="gre"), "gre"),
     ],
 )

@@ -1,4 +1,6 @@
-"""A change leads exactly from what is to what should be, touches nothing else, and can be undone from wherever it stopped."""
+"""
+A change leads exactly from what is to what should be, touches nothing else, and can be undone from wherever it stopped.
+"""
 
 from __future__ import annotations
 
@@ -23,12 +25,12 @@ def rules(draw: st.DrawFn) -> tuple[UfwRule, ...]:
     ports = st.integers(1, 65535).map(str)
     one = st.builds(
         UfwRule,
-        st.sampled_from(("allow", "deny")),
-        st.sampled_from(("tcp", "udp")),
-        ports,
-        st.just("0.0.0.0/0"),
-        st.just("any"),
-        sources,
+        action=st.sampled_from(("allow", "deny")),
+        protocol=st.sampled_from(("tcp", "udp")),
+        destination_port=ports,
+        destination=st.just("0.0.0.0/0"),
+        source_port=st.just("any"),
+        source=sources,
         comment=st.just("matrix-fleet x"),
     )
     return tuple(draw(st.lists(one, max_size=8, unique=True)))

@@ -1,4 +1,7 @@
-"""A fleet that exists on paper: hosts filter by rules rendered from the matrix, a router stands between, faults can be put in."""
+"""
+A fleet that exists on paper: hosts filter by rules rendered from the matrix, a router stands between, faults can be put
+in.
+"""
 
 from __future__ import annotations
 
@@ -40,8 +43,8 @@ def nothing(_pair: Pair, _protocol: str) -> int:
 @dataclass
 class Fleet:
     """
-    What may be wrong: rules put first in a host's INPUT or OUTPUT, ports (protocol, bitset) the router drops or lets through
-    to an address, hosts that are dead, hosts without a witness, hosts that the router hides senders from.
+    What may be wrong: rules put first in a host's INPUT or OUTPUT, ports (protocol, bitset) the router drops or lets
+    through to an address, hosts that are dead, hosts without a witness, hosts that the router hides senders from.
     """
 
     site: Site
@@ -70,7 +73,9 @@ class Fleet:
         )
         views = {machine.name: self._view(machine) for machine in self.site.servers if machine.name not in self.dead}
         joined = join(self.site, chosen, accounts)
-        return Verification(self.site, chosen, joined, frozenset(sent), frozenset(seen), views)
+        return Verification(
+            site=self.site, pairs=chosen, joined=joined, sources=frozenset(sent), witnesses=frozenset(seen), views=views
+        )
 
     def _fire(self, pair: Pair, protocol: str, sent: dict[str, list[Sent]], seen: dict[str, list[Seen]]) -> None:
         if pair.source in self.dead:
@@ -88,11 +93,30 @@ class Fleet:
         passed = arrived & self._ruled(pair.destination, "INPUT", shown, landing, protocol).admitted
         rst = arrived & ~passed if pair.destination in self.rejecting and protocol == "tcp" else passed
         sent[pair.source].append(
-            Sent(pair.destination, str(pair.address), protocol, left, probed & ~left, {}, 0, rst, 0, {})
+            Sent(
+                target=pair.destination,
+                address=str(pair.address),
+                protocol=protocol,
+                sent=left,
+                refused=probed & ~left,
+                unroutable={},
+                synack=0,
+                rst=rst,
+                data=0,
+                icmp={},
+            )
         )
         if pair.destination in seen:
             seen[pair.destination].append(
-                Seen(pair.source, str(pair.address), protocol, arrived, passed, str(shown), str(landing))
+                Seen(
+                    source=pair.source,
+                    address=str(pair.address),
+                    protocol=protocol,
+                    arrived=arrived,
+                    passed=passed,
+                    source_seen=str(shown),
+                    destination_seen=str(landing),
+                )
             )
 
     def _ruled(self, name: str, hook: str, source: Address, destination: Address, protocol: str) -> RulesetVerdict:
@@ -105,7 +129,9 @@ class Fleet:
     def _view(self, machine: Machine) -> HostView:
         first = self.first_in.get(machine.name, ()), self.first_out.get(machine.name, ())
         interfaces = {str(address): "eth0" for _, address in machine.every}
-        return HostView({version: chains(self.site, machine, version, *first) for version in (4, 6)}, interfaces)
+        return HostView(
+            chains={version: chains(self.site, machine, version, *first) for version in (4, 6)}, interfaces=interfaces
+        )
 
 
 @cache

@@ -24,7 +24,17 @@ RULED = Classification("closed", "open", "violation", "destination-firewall", "b
 
 def pair(*opened: tuple[int, int], probed: int = 0) -> Pair:
     openings = tuple(Opening("tcp", interval, (f"row-{interval[0]}",)) for interval in opened)
-    return Pair("a", "b", ip_address("10.0.0.1"), ip_address("10.0.0.2"), "host", False, openings, "", {"tcp": probed})
+    return Pair(
+        source="a",
+        destination="b",
+        source_address=ip_address("10.0.0.1"),
+        address=ip_address("10.0.0.2"),
+        plane="host",
+        border=False,
+        openings=openings,
+        external="",
+        probed={"tcp": probed},
+    )
 
 
 def cut(

@@ -33,12 +33,29 @@ def pair(source: str, destination: str, external: str = "", probed: int = BIT) -
 
 def seen(one: Pair, arrived: int = BIT, passed: int = BIT, source_seen: str = "", destination_seen: str = "") -> Seen:
     shown = source_seen or str(one.source_address)
-    return Seen(one.source, str(one.address), "tcp", arrived, passed, shown, destination_seen or str(one.address))
+    return Seen(
+        source=one.source,
+        address=str(one.address),
+        protocol="tcp",
+        arrived=arrived,
+        passed=passed,
+        source_seen=shown,
+        destination_seen=destination_seen or str(one.address),
+    )
 
 
 def sent(one: Pair, left: int = BIT, refused: int = 0, unroutable: dict[int, int] | None = None) -> Sent:
     return Sent(
-        one.destination, str(one.address), "tcp", left, refused, unroutable or {}, 0, 0, 0, {(3, 1, "10.0.0.9"): BIT}
+        target=one.destination,
+        address=str(one.address),
+        protocol="tcp",
+        sent=left,
+        refused=refused,
+        unroutable=unroutable or {},
+        synack=0,
+        rst=0,
+        data=0,
+        icmp={(3, 1, "10.0.0.9"): BIT},
     )
 
 

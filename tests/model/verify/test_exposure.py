@@ -63,7 +63,10 @@ def test_external_addresses_are_taken_by_the_services_own_port() -> None:
 
 def test_a_node_loses_its_node_ports_and_external_addresses_to_them() -> None:
     site = reference()
-    found = (Exposed("a/b", "tcp", 30080), Exposed("a/c", "tcp", 81, ip_address("10.20.1.21")))
+    found = (
+        Exposed(service="a/b", protocol="tcp", port=30080),
+        Exposed(service="a/c", protocol="tcp", port=81, address=ip_address("10.20.1.21")),
+    )
     own = {name: site.by_name[name] for name in ("w-1", "cp-1", "router-1")}
     assert set(taken(found, own["w-1"], ip_address("10.20.1.21"), "tcp")) == {30080, 81}
     assert set(taken(found, own["cp-1"], ip_address("10.20.1.11"), "tcp")) == {30080}
@@ -76,15 +79,24 @@ def test_a_node_loses_its_node_ports_and_external_addresses_to_them() -> None:
 @pytest.mark.parametrize(
     ("offer", "words"),
     [
-        (Exposed("default/echo", "tcp", 30080), ""),
-        (Exposed("default/echo", "udp", 32767), ""),
-        (Exposed("default/echo", "tcp", 29999), "29999/tcp of every node"),
-        (Exposed("default/echo", "sctp", 30080), "30080/sctp of every node"),
-        (Exposed("default/echo", "tcp", 9999, ip_address("10.20.1.21")), "9999/tcp at 10.20.1.21"),
-        (Exposed("default/echo", "tcp", 443, ip_address("10.20.1.21")), ""),
-        (Exposed("default/echo", "tcp", 443, ip_address("203.0.113.7")), "443/tcp at 203.0.113.7"),
-        (Exposed("default/echo", "tcp", 443, ip_address("198.51.100.101")), ""),
-        (Exposed("default/echo", "tcp", 22, ip_address("198.51.100.101")), "22/tcp at 198.51.100.101"),
+        (Exposed(service="default/echo", protocol="tcp", port=30080), ""),
+        (Exposed(service="default/echo", protocol="udp", port=32767), ""),
+        (Exposed(service="default/echo", protocol="tcp", port=29999), "29999/tcp of every node"),
+        (Exposed(service="default/echo", protocol="sctp", port=30080), "30080/sctp of every node"),
+        (
+            Exposed(service="default/echo", protocol="tcp", port=9999, address=ip_address("10.20.1.21")),
+            "9999/tcp at 10.20.1.21",
+        ),
+        (Exposed(service="default/echo", protocol="tcp", port=443, address=ip_address("10.20.1.21")), ""),
+        (
+            Exposed(service="default/echo", protocol="tcp", port=443, address=ip_address("203.0.113.7")),
+            "443/tcp at 203.0.113.7",
+        ),
+        (Exposed(service="default/echo", protocol="tcp", port=443, address=ip_address("198.51.100.101")), ""),
+        (
+            Exposed(service="default/echo", protocol="tcp", port=22, address=ip_address("198.51.100.101")),
+            "22/tcp at 198.51.100.101",
+        ),
     ],
 )
 def test_what_a_service_offers_outside_the_matrix_is_a_finding_by_its_name(offer: Exposed, words: str) -> None:

@@ -331,7 +331,18 @@ def test_what_rules_leave_unknown_is_said_and_is_no_drift(load: Load) -> None:
 
 def test_without_a_device_nothing_is_configured_and_packets_still_witness() -> None:
     def seen(address: str, low: int, high: int, word: str) -> Cell:
-        return Cell("vantage-1", "w-1", address, "tcp", low, high, "external", "open", word, "ok")
+        return Cell(
+            source="vantage-1",
+            destination="w-1",
+            address=address,
+            protocol="tcp",
+            port_lo=low,
+            port_hi=high,
+            plane="external",
+            expected="open",
+            seen=word,
+            verdict="ok",
+        )
 
     cells = (
         seen("198.51.100.101", 443, 443, "open"),

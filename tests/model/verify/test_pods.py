@@ -110,13 +110,42 @@ def test_a_node_vouches_for_its_pod_and_the_pod_for_itself() -> None:
 
 def seen(pair: Pair, arrived: int, passed: int, source: str = "") -> Seen:
     shown = source or str(pair.source_address)
-    return Seen(pair.source, str(pair.address), "tcp", arrived, passed, shown, str(pair.address))
+    return Seen(
+        source=pair.source,
+        address=str(pair.address),
+        protocol="tcp",
+        arrived=arrived,
+        passed=passed,
+        source_seen=shown,
+        destination_seen=str(pair.address),
+    )
 
 
 def judged(pair: Pair, *rows: Seen, first: tuple[str, ...] = (), wrong: Iterable[object] = ()) -> list[Cell]:
-    """The pair's TCP cells, where both agents work and the destination's rules are what the matrix wants, after `first`."""
-    sent = Sent(pair.destination, str(pair.address), "tcp", pair.probed["tcp"], 0, {}, 0, 0, 0, {})
-    other = Seen("somebody", str(pair.address), "tcp", 2, 2, "10.9.9.9", str(pair.address))
+    """
+    The pair's TCP cells, where both agents work and the destination's rules are what the matrix wants, after `first`.
+    """
+    sent = Sent(
+        target=pair.destination,
+        address=str(pair.address),
+        protocol="tcp",
+        sent=pair.probed["tcp"],
+        refused=0,
+        unroutable={},
+        synack=0,
+        rst=0,
+        data=0,
+        icmp={},
+    )
+    other = Seen(
+        source="somebody",
+        address=str(pair.address),
+        protocol="tcp",
+        arrived=2,
+        passed=2,
+        source_seen="10.9.9.9",
+        destination_seen=str(pair.address),
+    )
     accounts = Accounts(
         {pair.source: (sent,)},
         {pair.destination: Witnessed((*rows, other), (), 0), "elsewhere": Witnessed((seen(pair, 2, 2),), (), 0)},
@@ -126,9 +155,11 @@ def judged(pair: Pair, *rows: Seen, first: tuple[str, ...] = (), wrong: Iterable
     views = {}
     if not is_pod(pair.destination):
         rules = {version: chains(SITE, SITE.by_name[pair.destination], version, first, ()) for version in (4, 6)}
-        views[pair.destination] = HostView(rules, {})
+        views[pair.destination] = HostView(chains=rules, interfaces={})
     everybody = frozenset({pair.source, pair.destination})
-    verification = Verification(SITE, [pair.judged(packets)], joined, everybody, everybody, views)
+    verification = Verification(
+        site=SITE, pairs=[pair.judged(packets)], joined=joined, sources=everybody, witnesses=everybody, views=views
+    )
     if not first:
         assert [outcome.evidence for outcome in verification.disagreements] == list(wrong)
     return [cell for cell in verification.cells if cell.protocol == "tcp"]

@@ -28,7 +28,9 @@ PLANE = (
 
 
 def services(stage: str = "auto", **listeners: tuple[Listener, ...]) -> Services:
-    views = {name.replace("_", "-"): HostView({}, {}, found) for name, found in listeners.items()}
+    views = {
+        name.replace("_", "-"): HostView(chains={}, interfaces={}, listeners=found) for name, found in listeners.items()
+    }
     return Services(reference(), views, stage)
 
 

@@ -16,7 +16,15 @@ def verification(stage: str = "auto", *listeners: Listener) -> Verification:
     """A healthy fleet where db-1 has these listeners, and nothing answers with more than RST."""
     made = Fleet(reference()).verification()
     views = dict(made.views) | {"db-1": replace(made.views["db-1"], listeners=listeners)}
-    return Verification(made.site, made.pairs, made.joined, made.sources, made.witnesses, views, stage)
+    return Verification(
+        site=made.site,
+        pairs=made.pairs,
+        joined=made.joined,
+        sources=made.sources,
+        witnesses=made.witnesses,
+        views=views,
+        stage=stage,
+    )
 
 
 def wrong(made: Verification) -> list[Cell]:

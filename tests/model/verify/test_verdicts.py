@@ -23,7 +23,17 @@ def pair(*opened: tuple[int, int], probed: int = BIT, border: bool = False, plan
     openings = tuple(Opening("tcp", interval, ("row",)) for interval in opened)
     source_dnat, far = ip_address("10.0.0.1"), ip_address("10.0.0.2")
     external = "ingress" if plane == "external" else ""
-    return Pair("a", "b", source_dnat, far, plane, border or plane == "external", openings, external, {"tcp": probed})
+    return Pair(
+        source="a",
+        destination="b",
+        source_address=source_dnat,
+        address=far,
+        plane=plane,
+        border=border or plane == "external",
+        openings=openings,
+        external=external,
+        probed={"tcp": probed},
+    )
 
 
 def told(stories: PortClasses, port: int = PORT) -> tuple[str, str, str]:
@@ -34,7 +44,9 @@ def told(stories: PortClasses, port: int = PORT) -> tuple[str, str, str]:
 
 @dataclass(frozen=True)
 class Case:
-    """Evidence letters: S sent, E refused by EPERM, U no route, A arrived, P passed, T translated, X strayed, R answered."""
+    """
+    Evidence letters: S sent, E refused by EPERM, U no route, A arrived, P passed, T translated, X strayed, R answered.
+    """
 
     evidence: str
     story: tuple[str, str, str]

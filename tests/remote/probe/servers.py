@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from tests.remote.probe.network import Network, Process
 
-# A TCP server that says whether anybody ever connected, and a UDP server that answers what looks like the right request.
+# A TCP server that says whether anybody ever connected, and a UDP server that answers what looks like the right
+# request.
 SERVER = """
 import select, socket, sys
 port = int(sys.argv[1])
@@ -35,7 +36,9 @@ except OSError:
 
 
 def listener(net: Network, name: str, port: int) -> Process:
-    """Start a dual-stack TCP and UDP server; it prints `accepted` for a connection and the payload of a datagram in hex."""
+    """
+    Start a dual-stack TCP and UDP server; it prints `accepted` for a connection and the payload of a datagram in hex.
+    """
     process = net.start(name, "/usr/bin/python3", "-c", SERVER, str(port))
     assert process.read_line(10) == b"listening"
     return process
