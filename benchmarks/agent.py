@@ -7,7 +7,7 @@ from statistics import median
 
 from benchmarks.figure import Figure
 from model.bits import from_intervals
-from model.verify.probing import Target
+from model.verify.probing import ProbeTarget
 from tests.remote.probe.network import B4, KEY, Network, assignment, expected, network
 
 EVERY = from_intervals([(1, 65535)])
@@ -22,7 +22,7 @@ def measure(rounds: int) -> list[Figure]:
 
 
 def _once(net: Network) -> float:
-    plan = assignment("A", Target("B", B4, EVERY, EVERY))
+    plan = assignment("A", ProbeTarget("B", B4, EVERY, EVERY))
     witness, source = net.witness("B"), net.source("A")
     witness.arm(KEY, expected("B", plan))
     source.arm(KEY, plan)

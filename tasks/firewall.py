@@ -12,9 +12,9 @@ from model.ufw.change import KernelChange, Pairs
 from model.ufw.diff import difference
 from model.ufw.facts import FirewallFacts
 from model.ufw.foreign_rules import Rulesets, changed
-from model.ufw.plan import Plan, state
+from model.ufw.plan import UfwPlan, state
 from model.ufw.state import FILES, USER
-from tasks.firewall_session import INSTALL_SECONDS, Session, rollback_parts
+from tasks.firewall_session import INSTALL_SECONDS, FirewallSession, rollback_parts
 
 Prove = Callable[[], object]
 _RENEW_SECONDS = 5.0
@@ -22,7 +22,7 @@ _FAMILIES = (4, 6)
 
 
 @dataclass(frozen=True)
-class Applied:
+class AppliedPlan:
     """
     What is there after a change: the host looked at again, and how others' rules changed meanwhile (empty: they did
     not).
@@ -32,7 +32,7 @@ class Applied:
     foreign: str
 
 
-def apply(session: Session, plan: Plan, before: Rulesets, prove: Prove, hold: float = 0.0) -> Applied:
+def apply(session: FirewallSession, plan: UfwPlan, before: Rulesets, prove: Prove, hold: float = 0.0) -> AppliedPlan:
     """
     Carry out a plan: tested, with a rollback armed, the kernel first, then proof, files, and a look at what came of it.
 
@@ -55,16 +55,16 @@ def apply(session: Session, plan: Plan, before: Rulesets, prove: Prove, hold: fl
     except HostError:
         _roll_back(session)
         raise
-    return Applied(facts, changed(before, facts.rulesets))
+    return AppliedPlan(facts, changed(before, facts.rulesets))
 
 
-def install(session: Session) -> FirewallFacts:
+def install(session: FirewallSession) -> FirewallFacts:
     """Install ufw from the host's own package sources and look at the host again."""
     session.call("mf_install", "look at the host's apt sources", INSTALL_SECONDS)
     return session.facts()
 
 
-def _guarded(session: Session, command: str) -> None:
+def _guarded(session: FirewallSession, command: str) -> None:
     try:
         session.call(command)
     except CommandFailed:
@@ -72,7 +72,7 @@ def _guarded(session: Session, command: str) -> None:
         raise
 
 
-def _roll_back(session: Session) -> None:
+def _roll_back(session: FirewallSession) -> None:
     """Roll back at once where the session still lives; where it does not, the armed timer does it."""
     try:
         session.call("if [ -e $mf_state/rollback.sh ]; then mf_undo; fi")
@@ -80,7 +80,7 @@ def _roll_back(session: Session) -> None:
         return
 
 
-def _hold(session: Session, seconds: float) -> None:
+def _hold(session: FirewallSession, seconds: float) -> None:
     """Wait, and keep the rollback from firing meanwhile."""
     waiting = threading.Event()
     end = monotonic() + seconds
@@ -89,7 +89,7 @@ def _hold(session: Session, seconds: float) -> None:
         session.call("mf_renew")
 
 
-def _payload(plan: Plan) -> dict[str, str]:
+def _payload(plan: UfwPlan) -> dict[str, str]:
     """Return every text that the host's side of the session looks for."""
     texts = dict(rollback_parts())
     texts["paths"] = "".join(f"{path}\n" for path in FILES)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from model.errors import CommandFailed
 from model.ufw.facts import FirewallFacts
 from model.ufw.kernel import read
-from model.ufw.state import FILES, State
+from model.ufw.state import FILES, UfwState
 from remote.facts.firewall import new_mark, observe, sections
 from remote.shell import run
 from tasks.firewall_session import NOTHING_KEPT, functions
@@ -31,7 +31,7 @@ def kept_rules(last: Mapping[str, str]) -> Mapping[int, str]:
     return {version: last[f"saved{version}"] for version in (4, 6)}
 
 
-def kept_state(facts: FirewallFacts, last: Mapping[str, str]) -> State:
+def kept_state(facts: FirewallFacts, last: Mapping[str, str]) -> UfwState:
     """
     Return the state to bring back. `last`: what a session's `last` returned; a host without IPv6 has nothing kept for
     it.
@@ -39,4 +39,4 @@ def kept_state(facts: FirewallFacts, last: Mapping[str, str]) -> State:
     rules = kept_rules(last)
     kernel = {version: read(rules[version] if version == 4 or facts.ipv6 else "", version) for version in (4, 6)}
     files = {path: last[f"file {path}"] for path in FILES if f"file {path}" in last}
-    return State(kernel, files, "enabled" in last["was"])
+    return UfwState(kernel, files, "enabled" in last["was"])

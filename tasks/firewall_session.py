@@ -30,7 +30,7 @@ _HELD = 75
 _CUT_SHORT = 76
 
 
-class Session:
+class FirewallSession:
     """
     The host's lock and the functions of `templates/host/ufw-session.sh`, for as long as the channel is open.
 
@@ -136,13 +136,13 @@ class Session:
             raise Unreachable(self.host, f"the firewall session ended: {error}", "look at the host") from None
 
 
-def open_session(host: Host, who: str) -> Session:
+def open_session(host: Host, who: str) -> FirewallSession:
     """Open a session as root; `who` is what another run reads that finds the host locked."""
     from remote.shell import start
 
     stream = start(host, ("sh", "-s"), root=True)
     try:
-        return Session(host.name, stream, who)
+        return FirewallSession(host.name, stream, who)
     except BaseException:
         stream.close()
         raise

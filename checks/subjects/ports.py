@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from checks.check import ChecklistRef, SiteCheck, Verdict, View, settled
 from model.site.site import Site
-from model.verify.proof import Proof, Seen
+from model.verify.proof import CellGroup, Proof
 
 _SHOWN = 3
 _NEVER = "the ports were never proven: run python -m flows.verify_ports"
@@ -42,7 +42,9 @@ def pods(view: View) -> Verdict:
     return _judged(view, lambda cell: cell.plane == "pod", lambda _site, _cells: [])
 
 
-def _judged(view: View, concerns: Callable[[Seen], bool], untried: Callable[[Site, list[Seen]], list[str]]) -> Verdict:
+def _judged(
+    view: View, concerns: Callable[[CellGroup], bool], untried: Callable[[Site, list[CellGroup]], list[str]]
+) -> Verdict:
     stale = _stale(view.proof, view)
     if view.proof is None or stale:
         return Verdict(doubt=stale)
@@ -72,13 +74,13 @@ def _stale(proof: Proof | None, view: View) -> str:
     return ""
 
 
-def _untried_rows(site: Site, cells: list[Seen]) -> list[str]:
+def _untried_rows(site: Site, cells: list[CellGroup]) -> list[str]:
     tried = {row for cell in cells for row in cell.rows}
     rows = [row.name for row in site.active_rows if row.plane == "external" and row.target and row.name not in tried]
     return [f"no packet tried the row {name}" for name in rows]
 
 
-def _untried_border(site: Site, cells: list[Seen]) -> list[str]:
+def _untried_border(site: Site, cells: list[CellGroup]) -> list[str]:
     isolated = _isolated(site)
     crossing = {(cell.source, cell.destination) for cell in cells}
     outside = [machine.name for machine in site.servers if machine.name not in isolated]
@@ -90,7 +92,7 @@ def _untried_border(site: Site, cells: list[Seen]) -> list[str]:
     ]
 
 
-def _untried_hosts(site: Site, cells: list[Seen]) -> list[str]:
+def _untried_hosts(site: Site, cells: list[CellGroup]) -> list[str]:
     sources, destinations = {cell.source for cell in cells}, {cell.destination for cell in cells}
     names = [machine.name for machine in site.servers]
     return [f"no packet tried {name}" for name in names if name not in sources or name not in destinations]
@@ -100,7 +102,7 @@ def _isolated(site: Site) -> frozenset[str]:
     return frozenset(machine.name for machine in site.servers if site.isolated(machine))
 
 
-def _count(cells: Iterable[Seen]) -> int:
+def _count(cells: Iterable[CellGroup]) -> int:
     return sum(cell.count for cell in cells)
 
 

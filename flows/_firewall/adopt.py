@@ -14,7 +14,7 @@ from flows._run.lifecycle import Context, FlowResult
 from flows._run.selection import roles, servers
 from model.report.outcome import Outcome, Status
 from model.site.load import FILES, load_site
-from model.ufw.adoption import Adopted, adopt, appended, covered
+from model.ufw.adoption import AdoptedRow, adopt, appended, covered
 from model.ufw.plan import SUBJECT, unmanaged_rules
 from model.ufw.rule import UfwRule
 from remote.facts.firewall import observe
@@ -43,8 +43,8 @@ def take_over(context: Context) -> FlowResult:
 
 def _sorted_out(
     context: Context, rules: Mapping[str, Sequence[UfwRule]]
-) -> tuple[dict[Adopted, list[str]], dict[str, tuple[str, ...]]]:
-    rows: dict[Adopted, list[str]] = {}
+) -> tuple[dict[AdoptedRow, list[str]], dict[str, tuple[str, ...]]]:
+    rows: dict[AdoptedRow, list[str]] = {}
     left: dict[str, tuple[str, ...]] = {}
     for name, own in rules.items():
         machine = context.site.by_name[name]
@@ -55,7 +55,7 @@ def _sorted_out(
     return rows, left
 
 
-def _outcome(name: str, rows: Mapping[Adopted, Sequence[str]], left: Sequence[str]) -> Outcome:
+def _outcome(name: str, rows: Mapping[AdoptedRow, Sequence[str]], left: Sequence[str]) -> Outcome:
     if left:
         message = f"{len(left)} of its rules cannot be said in the matrix: {'; '.join(left)}"
         return Outcome(

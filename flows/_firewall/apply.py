@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from flows._firewall.change import WORKERS, Prepared, carry_out, prepare, refuse, sessions, to_change, to_look, told
+from flows._firewall.change import WORKERS, PreparedHost, carry_out, prepare, refuse, sessions, to_change, to_look, told
 from flows._fleet.hosts import HostFailure, closing, each, inventory
 from flows._run.context import Context, FlowResult
 from flows._run.selection import roles, servers
@@ -48,7 +48,7 @@ def apply(nr: Nornir, context: Context, names: Sequence[str], *, purge: bool, ho
                 deadline=to_look(len(names)),
             )
         refuse(looked)
-        ready = {name: answer for name, answer in looked.items() if isinstance(answer, Prepared)}
+        ready = {name: answer for name, answer in looked.items() if isinstance(answer, PreparedHost)}
         failed = [answer.outcome(SUBJECT) for answer in looked.values() if isinstance(answer, HostFailure)]
         context.keep(*failed)
         installs = any(answer.plan.install for answer in ready.values())

@@ -15,13 +15,13 @@ from model.errors import HostError, LockHeld, PlanRefused
 from model.report.outcome import Outcome
 from model.ufw.adoption import covered
 from model.ufw.facts import FirewallFacts
-from model.ufw.plan import SUBJECT, Plan, findings, lockout, plan, unmanaged_rules
+from model.ufw.plan import SUBJECT, UfwPlan, findings, lockout, plan, unmanaged_rules
 from model.ufw.rule import UfwRule
 from model.ufw.state import desired_rules
 from remote import shell
 from remote.facts.firewall import observe
 from tasks import firewall
-from tasks.firewall_session import INSTALL_SECONDS, Session, open_session
+from tasks.firewall_session import INSTALL_SECONDS, FirewallSession, open_session
 
 if TYPE_CHECKING:
     from nornir.core.inventory import Host
@@ -33,26 +33,26 @@ PROOF_SECONDS = 12.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Prepared:
+class PreparedHost:
     """
     A host looked at and judged, its lock held where `session` is there. `refusal`: why nothing may be done anywhere.
     """
 
     facts: FirewallFacts
-    plan: Plan
+    plan: UfwPlan
     refusal: str | None
     own_rules: tuple[str, ...]
     findings: tuple[Outcome, ...]
-    session: Session | None
+    session: FirewallSession | None
 
 
 @dataclass
-class Sessions:
+class FirewallSessions:
     """Every session that is open, so that all of them end whatever happens."""
 
-    open: dict[str, Session] = field(default_factory=dict)
+    open: dict[str, FirewallSession] = field(default_factory=dict)
 
-    def begin(self, host: Host) -> Session:
+    def begin(self, host: Host) -> FirewallSession:
         """Open a session on a host and remember it."""
         self.open[host.name] = open_session(host, who())
         return self.open[host.name]
@@ -66,21 +66,21 @@ class Sessions:
 
 
 @contextmanager
-def sessions() -> Iterator[Sessions]:
+def sessions() -> Iterator[FirewallSessions]:
     """Keep sessions for as long as the block runs."""
-    kept = Sessions()
+    kept = FirewallSessions()
     try:
         yield kept
     finally:
         kept.end()
 
 
-def prepare(site: Site, host: Host, kept: Sessions | None) -> Prepared:
+def prepare(site: Site, host: Host, kept: FirewallSessions | None) -> PreparedHost:
     """Look at one host and judge what the matrix wants there; `kept` None is a dry run, which takes no lock."""
     session = kept.begin(host) if kept is not None else None
     facts = session.facts() if session else observe(host)
     machine = site.by_name[host.name]
-    return Prepared(
+    return PreparedHost(
         facts=facts,
         plan=plan(site, machine, facts),
         refusal=lockout(site, machine, facts),
@@ -103,14 +103,14 @@ def _own_rules(site: Site, machine: Machine, facts: FirewallFacts) -> tuple[str,
         return (str(error),)
 
 
-def refuse(answers: Mapping[str, Prepared | HostFailure]) -> None:
+def refuse(answers: Mapping[str, PreparedHost | HostFailure]) -> None:
     """
     Raise `LockHeld` or `PlanRefused` for all hosts at once where any host gives reason to; nothing was touched by then.
     """
     held = [answer.message for answer in answers.values() if _is_lock(answer) and isinstance(answer, HostFailure)]
     if held:
         raise LockHeld("\n".join(held))
-    reasons = [answer.refusal for answer in answers.values() if isinstance(answer, Prepared) and answer.refusal]
+    reasons = [answer.refusal for answer in answers.values() if isinstance(answer, PreparedHost) and answer.refusal]
     if reasons:
         raise PlanRefused(
             "\n".join(["refused, nothing was changed on any host:", *reasons]),
@@ -118,18 +118,18 @@ def refuse(answers: Mapping[str, Prepared | HostFailure]) -> None:
         )
 
 
-def _is_lock(answer: Prepared | HostFailure) -> bool:
+def _is_lock(answer: PreparedHost | HostFailure) -> bool:
     return isinstance(answer, HostFailure) and isinstance(answer.exception, LockHeld)
 
 
-def carry_out(site: Site, host: Host, prepared: Prepared, *, purge: bool, hold: float) -> tuple[Outcome, ...]:
+def carry_out(site: Site, host: Host, prepared: PreparedHost, *, purge: bool, hold: float) -> tuple[Outcome, ...]:
     """Bring one host to what the matrix says and return what came of it."""
     started = monotonic()
     found = _carried_out(site, host, prepared, purge=purge, hold=hold)
     return tuple(replace(outcome, seconds=round(monotonic() - started, 3)) for outcome in found)
 
 
-def _carried_out(site: Site, host: Host, prepared: Prepared, *, purge: bool, hold: float) -> tuple[Outcome, ...]:
+def _carried_out(site: Site, host: Host, prepared: PreparedHost, *, purge: bool, hold: float) -> tuple[Outcome, ...]:
     if prepared.own_rules and not purge:
         return (stopped(host.name, prepared.own_rules), *prepared.findings)
     if prepared.session is None:
@@ -144,7 +144,9 @@ def _carried_out(site: Site, host: Host, prepared: Prepared, *, purge: bool, hol
     return (*applied(host, prepared.session, todo, facts, hold), *found)
 
 
-def applied(host: Host, session: Session, todo: Plan, facts: FirewallFacts, hold: float) -> tuple[Outcome, ...]:
+def applied(
+    host: Host, session: FirewallSession, todo: UfwPlan, facts: FirewallFacts, hold: float
+) -> tuple[Outcome, ...]:
     """Carry out a plan on one host; a failure is that host's outcome, and says that the host is as it was."""
     try:
         done = firewall.apply(session, todo, facts.rulesets, _proof(host), hold)

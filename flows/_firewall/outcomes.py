@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from model.report.outcome import Outcome, Status
-from model.ufw.plan import SUBJECT, Plan
+from model.ufw.plan import SUBJECT, UfwPlan
 
 
 def stopped(host: str, rules: Sequence[str]) -> Outcome:
@@ -20,7 +20,7 @@ def stopped(host: str, rules: Sequence[str]) -> Outcome:
     )
 
 
-def proposed(todo: Plan) -> Outcome:
+def proposed(todo: UfwPlan) -> Outcome:
     """Return what a dry run says of a plan."""
     if not todo.change:
         return holds(todo)
@@ -37,20 +37,20 @@ def proposed(todo: Plan) -> Outcome:
     )
 
 
-def holds(todo: Plan) -> Outcome:
+def holds(todo: UfwPlan) -> Outcome:
     """Return what is said of a host that needs no change."""
     count = sum(text.count("### tuple ###") for text in todo.then.files.values())
     return Outcome(todo.host, SUBJECT, Status.OK, f"holds {count} rules, as the matrix says")
 
 
-def changed(todo: Plan) -> Outcome:
+def changed(todo: UfwPlan) -> Outcome:
     """Return what is said of a change that was carried out and proven."""
     verb = "started, " if todo.start else ""
     message = f"{verb}{_counts(todo.diff)}; a new connection was proven"
     return Outcome(todo.host, SUBJECT, Status.CHANGED, message, evidence=todo.diff)
 
 
-def failed(todo: Plan, message: str, step: str) -> Outcome:
+def failed(todo: UfwPlan, message: str, step: str) -> Outcome:
     """Return what is said of a change that was rolled back."""
     back = "the host was rolled back, at once or by itself within 20 seconds; look at it, then run again"
     return Outcome(todo.host, SUBJECT, Status.FAILED, message, next=step or back, evidence=todo.diff)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from flows._firewall.change import WORKERS, Sessions, applied, refuse, sessions, to_change, to_look, told
-from flows._firewall.change import Prepared as Looked
+from flows._firewall.change import WORKERS, FirewallSessions, applied, refuse, sessions, to_change, to_look, told
+from flows._firewall.change import PreparedHost as Looked
 from flows._fleet.hosts import HostFailure, closing, each, inventory
 from flows._run.lifecycle import Context, FlowResult
 from flows._run.selection import roles, servers
@@ -36,7 +36,7 @@ def restore(context: Context, hold: float) -> FlowResult:
     return FlowResult(tuple(one for answer in done.values() for one in told(answer)), names, extra=roles(context.site))
 
 
-def _look(host: Host, kept: Sessions | None) -> Looked:
+def _look(host: Host, kept: FirewallSessions | None) -> Looked:
     session = kept.begin(host) if kept else None
     facts, last = (session.facts(), session.last()) if session else look(host)
     plan = between(host.name, state(facts), kept_state(facts, last))

@@ -13,19 +13,19 @@ from typing import TYPE_CHECKING, TypeVar
 from flows._fleet.hosts import HostFailure, each
 from flows._ports.ends import End, each_end
 from model.errors import HostError
-from model.verify.evidence import Accounts
+from model.verify.evidence import AgentRecords
 from model.verify.pairs import Pair, assignments
-from model.verify.probing import Assignment, Sent, Witnessed, expected_at
+from model.verify.probing import Assignment, SentStream, WitnessRecord, expected_at
 from remote.installed import program
 from remote.probe import bundle
-from remote.probe.session import Source, Witness
+from remote.probe.session import SourceSession, WitnessSession
 from remote.shell import start, tcp_banner
 
 if TYPE_CHECKING:
     from nornir.core import Nornir
     from nornir.core.inventory import Host
 
-Agent = TypeVar("Agent", Witness, Source)
+Agent = TypeVar("Agent", WitnessSession, SourceSession)
 # A host's two agents start, arm and answer within seconds; nothing here waits longer for one of them.
 STEP_SECONDS = 25.0
 # A source on a busy host may fire so many times slower than it is told to before it is given up.
@@ -36,8 +36,8 @@ _SLOWER = 4
 class Agents:
     """The two agents of one end; None where one could not be started or has died, with the reason by role."""
 
-    witness: Witness | None = None
-    source: Source | None = None
+    witness: WitnessSession | None = None
+    source: SourceSession | None = None
     problems: dict[str, str] = field(default_factory=dict)
 
 
@@ -52,7 +52,7 @@ class AgentPool:
         self.key = secrets.token_bytes(16)
         self.sources: set[str] = set()
         self.planned: dict[str, int] = {}
-        self.accounts = Accounts({}, {})
+        self.accounts = AgentRecords({}, {})
 
     def open(self) -> None:
         """Start both agents at every end."""
@@ -60,9 +60,9 @@ class AgentPool:
         def begin(host: Host, name: str) -> None:
             agents, end = self.agents[name], self.ends[name]
             with _losing(agents, "witness"):
-                agents.witness = _opened(Witness, host, end, self.life)
+                agents.witness = _opened(WitnessSession, host, end, self.life)
             with _losing(agents, "source"):
-                agents.source = _opened(Source, host, end, self.life)
+                agents.source = _opened(SourceSession, host, end, self.life)
 
         self._each(begin)
 
@@ -139,7 +139,7 @@ class AgentPool:
         mine = [planned for other, planned in self.planned.items() if self.ends[other].host == self.ends[name].host]
         return max(1, rate * self.planned.get(name, 0) // max(1, sum(mine)))
 
-    def collect(self) -> Accounts:
+    def collect(self) -> AgentRecords:
         """Ask every source for its replies and every witness for what it saw; a dead agent has no account."""
 
         def gather(_host: Host, name: str) -> None:
@@ -151,10 +151,10 @@ class AgentPool:
                 with _losing(agents, "source"):
                     sent[name] = agents.source.collect()
 
-        sent: dict[str, tuple[Sent, ...]] = {}
-        seen: dict[str, Witnessed] = {}
+        sent: dict[str, tuple[SentStream, ...]] = {}
+        seen: dict[str, WitnessRecord] = {}
         self._each(gather)
-        self.accounts = Accounts(sent, seen)
+        self.accounts = AgentRecords(sent, seen)
         return self.accounts
 
     def close(self) -> None:

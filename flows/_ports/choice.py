@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from flows._ports.cluster import Seen
+from flows._ports.cluster import ClusterView
 from model.errors import SelectionError
 from model.site.select import select
 from model.site.site import Site
@@ -32,7 +32,7 @@ class ProbeOptions:
 
 
 @dataclass(frozen=True)
-class Choice:
+class PairSelection:
     """The hosts that a run may look at; a pod is chosen where its node is."""
 
     site: Site
@@ -65,7 +65,7 @@ class Choice:
         return ends(self.site, (*chosen, *standing))
 
     def dealt(
-        self, chosen: Iterable[Pair], cluster: Seen, listeners: Mapping[str, Mapping[str, int]]
+        self, chosen: Iterable[Pair], cluster: ClusterView, listeners: Mapping[str, Mapping[str, int]]
     ) -> tuple[Pair, ...]:
         """Return the pairs with the ports to probe, those that the cluster adds among them."""
         site, options = self.site, self.options
@@ -80,23 +80,25 @@ class Choice:
             *podding.with_ports(site, speaking, listeners, options.only),
         )
 
-    def _led(self, pair: Pair, cluster: Seen) -> Pair:
+    def _led(self, pair: Pair, cluster: ClusterView) -> Pair:
         if not cluster.exposed or pair.destination not in self.site.by_name:
             return pair
         return replace(pair, dnat_ports=exposure.dnat_ports(cluster.exposed, self.site, pair))
 
 
-def choice(site: Site, options: ProbeOptions, limited: Iterable[str] | None) -> Choice:
+def choice(site: Site, options: ProbeOptions, limited: Iterable[str] | None) -> PairSelection:
     """Return what the command line selects; `limited` are the hosts of --limit, None without it."""
 
     def chosen(words: str | None) -> frozenset[str] | None:
         return frozenset(select(site, words)) if words else None
 
     limit = None if limited is None else frozenset(limited)
-    return Choice(site, options, limit, chosen(options.source), chosen(options.destination))
+    return PairSelection(site, options, limit, chosen(options.source), chosen(options.destination))
 
 
-def vouched(site: Site, dealt: Sequence[Pair], cluster: Seen, only: Mapping[str, int] | None) -> tuple[Pair, ...]:
+def vouched(
+    site: Site, dealt: Sequence[Pair], cluster: ClusterView, only: Mapping[str, int] | None
+) -> tuple[Pair, ...]:
     """
     Return the pairs, and beside them what shows that pods' agents work: a node reaches its own pod, and a pod its own
     node.

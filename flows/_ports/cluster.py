@@ -11,7 +11,7 @@ from model.errors import KubernetesError, PlanRefused
 from model.host.hostview import HostView, is_named
 from model.report.outcome import Outcome, Status
 from model.site.site import Site
-from model.verify.exposure import Exposed, undeclared
+from model.verify.exposure import ExposedPort, undeclared
 from model.verify.pods import ProbePod
 
 if TYPE_CHECKING:
@@ -25,36 +25,36 @@ _PODS_STEP = "look at `kubectl -n matrix-fleet get pods -o wide`, then run `pyth
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class ClusterView:
     """
     Services' ports, probe pods, who holds the API's own addresses, and what is wrong with any of it.
 
     `absent` says why pods cannot be asked; empty where they can.
     """
 
-    exposed: tuple[Exposed, ...] = ()
+    exposed: tuple[ExposedPort, ...] = ()
     pods: tuple[ProbePod, ...] = ()
     holders: Mapping[Address, str] | None = None
     outcomes: tuple[Outcome, ...] = ()
     absent: str = ""
 
 
-def look(site: Site, views: Mapping[str, HostView], api: Callable[[], ClusterPorts]) -> Seen:
+def look(site: Site, views: Mapping[str, HostView], api: Callable[[], ClusterPorts]) -> ClusterView:
     """
     Ask the cluster's API by `api`; a site without a cluster has none to ask, one whose API gives no answer is a failure
     of its own.
     """
     holders, found = _endpoint(site, views)
     if not any(is_named(each.process, _SIGNS) for view in views.values() for each in view.listeners):
-        return Seen(holders=holders, absent="no cluster yet")
+        return ClusterView(holders=holders, absent="no cluster yet")
     try:
         ports = api()
     except (KubernetesError, PlanRefused) as error:
         message = f"Services and pods are not known: {error}"
         failed = Outcome("controller", "cluster", Status.FAILED, message, next=error.next_step)
-        return Seen(holders=holders, outcomes=(*found, failed), absent="the Kubernetes API gave no answer")
+        return ClusterView(holders=holders, outcomes=(*found, failed), absent="the Kubernetes API gave no answer")
     pods = tuple(pod for pod in ports.pods if pod.node in site.by_name and pod.node in ports.nodes)
-    return Seen(
+    return ClusterView(
         ports.exposed,
         tuple(pod for pod in pods if pod.node in views),
         holders,

@@ -25,14 +25,14 @@ OBSERVE_SECONDS = 25.0
 
 
 @dataclass(frozen=True, slots=True)
-class _Told:
+class _HostAnswer:
     view: HostView
     python3: bool
     cluster: ClusterPorts | str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Observed:
+class ObservedHosts:
     """
     Views of every host that answered and can run an agent, names of those that cannot, failures of the others, and the
     device's rules as text (None: not read).
@@ -52,24 +52,24 @@ class Observed:
         return {name: {word: view.open_ports(word) for word in PROTOCOLS} for name, view in self.views.items()}
 
 
-def observe(nr: Nornir, names: Sequence[str], device: str | None, platform: str) -> Observed:
+def observe(nr: Nornir, names: Sequence[str], device: str | None, platform: str) -> ObservedHosts:
     """
     Read every host's facts and the device's rules at once; rules of a host that cannot be read are that host's failure.
     """
 
-    def look(host: Host) -> _Told | str:
+    def look(host: Host) -> _HostAnswer | str:
         if host.name == device:
             return perimeter.read(host, platform)
         if program(host, "collector"):
             found = collected.observe(host)
-            return _Told(found.view, True, found.cluster or found.why)
+            return _HostAnswer(found.view, True, found.cluster or found.why)
         facts = firewall.observe(host)
-        return _Told(view_of(host.name, facts), bool(facts.python3))
+        return _HostAnswer(view_of(host.name, facts), bool(facts.python3))
 
     everybody = (*names, *((device,) if device else ()))
     found = each(nr, look, names=everybody, workers=128, deadline=OBSERVE_SECONDS)
-    told = {name: answer for name, answer in found.items() if isinstance(answer, _Told)}
-    return Observed(
+    told = {name: answer for name, answer in found.items() if isinstance(answer, _HostAnswer)}
+    return ObservedHosts(
         {name: each.view for name, each in told.items() if each.python3},
         tuple(name for name, each in told.items() if not each.python3),
         next((answer for answer in found.values() if isinstance(answer, str)), None),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from flows._ports.agent_pool import AgentPool, Agents
 from flows._ports.ends import End
 from model.site.site import Site
-from model.verify.evidence import Accounts, Joined, join, missing
+from model.verify.evidence import AgentRecords, RunEvidence, join, missing
 from model.verify.pairs import Pair
 from remote.probe.bundle import LIFE_S
 
@@ -26,8 +26,8 @@ class ProbeRun:
     sent.
     """
 
-    joined: Joined
-    accounts: Accounts
+    joined: RunEvidence
+    accounts: AgentRecords
     agents: Mapping[str, Agents]
     greeted: Mapping[str, bool]
     fired: int
@@ -88,7 +88,7 @@ def _rounds(
     return ProbeRun(joined=joined, accounts=accounts, agents=agent_pool.agents, greeted=greeted, fired=fired, lost=lost)
 
 
-def _recovered(before: Joined, after: Joined) -> int:
+def _recovered(before: RunEvidence, after: RunEvidence) -> int:
     return sum(
         (packets.arrived & ~before.packets[key].arrived).bit_count()
         for key, packets in after.packets.items()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from flows._ports.observation import Observed
+from flows._ports.observation import ObservedHosts
 from flows._ports.probe_run import ProbeRun
 from model.host.hostview import HostView
 from model.report.outcome import Outcome, Status
@@ -66,7 +66,7 @@ def _greetings(probe_run: ProbeRun, views: Mapping[str, HostView]) -> dict[str, 
 def outcomes_of(
     verification: Verification,
     cells: Sequence[Cell],
-    observed: Observed,
+    observed: ObservedHosts,
     probe_run: ProbeRun,
     names: Sequence[str],
     planes: Sequence[str],

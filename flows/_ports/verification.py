@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from flows._ports.choice import PLANES, ProbeOptions, choice, ends, in_order, vouched
-from flows._ports.cluster import Seen, ask, look, told
+from flows._ports.cluster import ClusterView, ask, look, told
 from flows._ports.ends import ends as agent_ends
 from flows._ports.observation import observe, pace
 from flows._ports.probe_run import ProbeRun, run_probes
@@ -43,7 +43,7 @@ def verify(nr: Nornir, context: Context, options: ProbeOptions, *, scheduled: bo
     device = None if scheduled else _device(site, options)
     observed = observe(nr, everybody, device, site.settings.perimeter.platform)
     api = (lambda: told(observed.cluster)) if scheduled else (lambda: ask(nr, site))
-    cluster = look(site, observed.views, api) if {"host", "pod"} & set(options.planes) else Seen()
+    cluster = look(site, observed.views, api) if {"host", "pod"} & set(options.planes) else ClusterView()
     dealt = picked.dealt(chosen, cluster, observed.listening())
     probes = pairing.count(dealt)
     if not probes and {"host", "external"} & set(options.planes):

@@ -11,7 +11,7 @@ from model.errors import HostError
 from model.report.outcome import Outcome, Status
 from remote.collector.session import collect
 from remote.installed import program
-from remote.probe.session import Session, Source, Witness
+from remote.probe.session import AgentSession, SourceSession, WitnessSession
 from tasks.schedule_units import Setting
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 SUBJECT = "schedule/proof"
 _SECONDS = 60.0
-_AGENTS: tuple[type[Session], ...] = (Witness, Source)
+_AGENTS: tuple[type[AgentSession], ...] = (WitnessSession, SourceSession)
 # What it must not get, as the host's shell would run it.
 _OTHERS = (("id",), ("sudo", "-n", "sh", "-c", "id"), ("sudo", "-n", "python3", "-c", "print(1)"))
 

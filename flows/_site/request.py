@@ -6,7 +6,7 @@ import csv
 from io import StringIO
 
 from flows._render.words import table
-from model.matrix.request import Flow, flows
+from model.matrix.request import RequestedFlow, flows
 from model.site.site import Site
 
 _COLUMNS = (
@@ -45,7 +45,7 @@ def as_markdown(site: Site) -> str:
     return "\n".join(parts)
 
 
-def _table(chosen: list[tuple[int, Flow]], nat: bool) -> str:
+def _table(chosen: list[tuple[int, RequestedFlow]], nat: bool) -> str:
     header = ("#", "direction", "source", "destination", *(("NAT to",) if nat else ()), "port", "duration", "purpose")
     lines = [
         (

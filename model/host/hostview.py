@@ -4,24 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from ipaddress import ip_address
 
 from model import bits
 from model.base import Address
 from model.packets.netfilter import Chains
+from model.packets.sockets import Listener
 
 # The kernel keeps 15 characters of a process's name.
 _COMM = 15
-
-
-@dataclass(frozen=True, slots=True)
-class Listener:
-    """A socket that waits for others: `address` as text, wildcard included; `process` empty where nobody could tell."""
-
-    protocol: str
-    address: str
-    port: int
-    process: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,15 +33,17 @@ class HostView:
     def listening(self, protocol: str, address: Address) -> dict[int, str]:
         """Return the ports, with their owners, that answer at this address."""
         return {
-            each.port: each.process
-            for each in self.listeners
-            if each.protocol == protocol and _serves(each.address, address)
+            listener.port: listener.process
+            for listener in self.listeners
+            if listener.protocol == protocol and _serves(listener.address, address)
         }
 
     def open_ports(self, protocol: str) -> int:
         """Return every port something listens on, other than on loopback only."""
         return bits.from_ports(
-            each.port for each in self.listeners if each.protocol == protocol and not _loopback(each.address)
+            listener.port
+            for listener in self.listeners
+            if listener.protocol == protocol and not listener.address.is_loopback
         )
 
 
@@ -60,20 +52,8 @@ def is_named(process: str, names: Collection[str]) -> bool:
     return bool(process) and process[:_COMM] in {name[:_COMM] for name in names}
 
 
-def _plain(text: str) -> str:
-    return text.partition("%")[0].strip("[]")
-
-
-def _loopback(text: str) -> bool:
-    plain = _plain(text)
-    return plain not in ("*", "") and ip_address(plain).is_loopback
-
-
-def _serves(text: str, address: Address) -> bool:
-    plain = _plain(text)
-    if plain in ("*", ""):
-        return True
-    bound = ip_address(plain)
+def _serves(bound: Address, address: Address) -> bool:
+    """Return whether a socket bound to one address takes what comes to another."""
     if bound.is_unspecified:
         # An IPv6 wildcard socket usually takes IPv4 as well.
         return bound.version == address.version or bound.version == 6

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from model.base import Address
 from model.host.dns_wire import Answer
-from model.host.hostview import Listener
+from model.packets.sockets import Listener
 from model.ufw.foreign_rules import Rulesets
 
 

@@ -18,7 +18,7 @@ BROAD = frozenset({"internet", "clients", "admins"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rule:
+class HostRule:
     """
     One rule of a host's INPUT: admit (or, before all admitting ones, refuse) new packets from `source`.
 
@@ -40,7 +40,7 @@ class Rule:
 
 
 @lru_cache(maxsize=4096)
-def host_rules(site: Site, machine: Machine) -> tuple[Rule, ...]:
+def host_rules(site: Site, machine: Machine) -> tuple[HostRule, ...]:
     """
     Return the rules of one server: refusals first, then admissions, in the order of the matrix; no rule twice.
 
@@ -63,13 +63,13 @@ def _lands_on(site: Site, row: Row, machine: Machine) -> bool:
     return any(machine in site.machines_at(end) for end in row.destination_ends)
 
 
-def _admitted(site: Site, machine: Machine) -> Iterator[Rule]:
+def _admitted(site: Site, machine: Machine) -> Iterator[HostRule]:
     for row in rows_to(site, machine):
         for end in row.source_ends:
             for source in _sources(site, end, machine):
                 for destination in _destinations(site, machine, end, source.version):
                     for interval in row.intervals or ((0, 0),):
-                        yield Rule(
+                        yield HostRule(
                             action="allow",
                             source=source,
                             destination=destination,
@@ -101,7 +101,7 @@ def _destinations(site: Site, machine: Machine, end: str, version: int) -> tuple
     return tuple(address for address in own if address.version == version)
 
 
-def _refused(site: Site, machine: Machine, admitted: tuple[Rule, ...]) -> Iterator[Rule]:
+def _refused(site: Site, machine: Machine, admitted: tuple[HostRule, ...]) -> Iterator[HostRule]:
     """An isolated network is never meant by a broad word: what such a word admits is refused to it first."""
     if site.isolated(machine):
         return
@@ -111,7 +111,7 @@ def _refused(site: Site, machine: Machine, admitted: tuple[Rule, ...]) -> Iterat
             continue
         for network in site.isolated_networks:
             if network.version == rule.version and network.subnet_of(rule.source):  # type: ignore[arg-type]
-                yield Rule(
+                yield HostRule(
                     action="deny",
                     source=network,
                     destination=rule.destination,
@@ -150,7 +150,7 @@ def openings(site: Site, source: Address, machine: Machine, address: Address) ->
     return tuple(found)
 
 
-def _disjoint(protocol: str, rules: list[Rule]) -> list[Opening]:
+def _disjoint(protocol: str, rules: list[HostRule]) -> list[Opening]:
     if not rules:
         return []
     edges = sorted({edge for rule in rules for edge in (rule.interval[0], rule.interval[1] + 1)})

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from model.base import Address, Network
-from model.matrix.matrix import Rule, host_rules
+from model.matrix.matrix import HostRule, host_rules
 from model.site.hosts import Machine
 from model.site.rows import Interval
 from model.site.site import Site
@@ -42,7 +42,7 @@ def gates(site: Site, machine: Machine, within: Interval = (1, 65535)) -> tuple[
 
     What no gate admits is refused.
     """
-    found: dict[tuple[bool, int, Address | None, str, Interval], list[Rule]] = {}
+    found: dict[tuple[bool, int, Address | None, str, Interval], list[HostRule]] = {}
     for rule in host_rules(site, machine):
         low, high = max(rule.interval[0], within[0]), min(rule.interval[1], within[1])
         if rule.protocol in _PROTOCOLS and low <= high:
@@ -52,7 +52,7 @@ def gates(site: Site, machine: Machine, within: Interval = (1, 65535)) -> tuple[
     return tuple(_gates(sorted(found.items(), key=lambda item: item[0][0])))
 
 
-def _gates(found: Iterable[tuple[tuple[bool, int, Address | None, str, Interval], list[Rule]]]) -> Iterator[Gate]:
+def _gates(found: Iterable[tuple[tuple[bool, int, Address | None, str, Interval], list[HostRule]]]) -> Iterator[Gate]:
     for (admit, _, destination, protocol, interval), rules in found:
         rows = tuple(dict.fromkeys(rule.row for rule in rules))
         yield Gate(

@@ -19,7 +19,7 @@ PERIMETER = "perimeter"
 
 
 @dataclass(frozen=True, slots=True)
-class Flow:
+class RequestedFlow:
     """
     One rule to ask for. `sources` and `destinations` are addresses or networks within one network each; none means any.
 
@@ -49,7 +49,7 @@ class _Place:
     cidr: Network
 
 
-def flows(site: Site) -> tuple[Flow, ...]:
+def flows(site: Site) -> tuple[RequestedFlow, ...]:
     """
     Return what crosses from one network into another, in the order of the matrix: the perimeter, isolated borders, the
     rest.
@@ -66,7 +66,7 @@ def _rows(site: Site) -> Iterator[Row]:
             yield row
 
 
-def _flows(site: Site, row: Row) -> Iterator[Flow]:
+def _flows(site: Site, row: Row) -> Iterator[RequestedFlow]:
     if row.target is not None:
         external = site.settings.external.get(row.target)
         if external is not None:
@@ -81,7 +81,7 @@ def _flows(site: Site, row: Row) -> Iterator[Flow]:
                     yield _flow(site, row, (source_network, ours), (network, theirs))
 
 
-def _inbound(site: Site, row: Row, external: External, version: int) -> Flow:
+def _inbound(site: Site, row: Row, external: External, version: int) -> RequestedFlow:
     behind = [address for machine in site.targets(row) if (address := machine.speaks(version)) is not None]
     addresses = tuple(str(address) for address in external.addresses if address.version == version)
     translated = tuple(str(address) for address in behind if str(address) not in addresses)
@@ -95,9 +95,9 @@ def _flow(
     source: tuple[str, tuple[str, ...]],
     destination: tuple[str, tuple[str, ...]],
     translated: tuple[str, ...] = (),
-) -> Flow:
+) -> RequestedFlow:
     installing = row.when.stage == "install" and site.settings.egress == "closed"
-    return Flow(
+    return RequestedFlow(
         row=row.name,
         border=_border(site, source[0], destination[0]),
         from_network=source[0],

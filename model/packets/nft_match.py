@@ -23,7 +23,7 @@ _NUMBERS = {6: "tcp", 17: "udp", 1: "icmp", 58: "ipv6-icmp", 2: "ip", 10: "ip6"}
 
 
 @dataclass(frozen=True, slots=True)
-class Packet:
+class NftPacket:
     """
     The first packet of a flow on its way through the device; `source` None is anybody.
 
@@ -49,7 +49,9 @@ class Packet:
 class Conditions:
     """Expressions of one table, met or not by one packet."""
 
-    def __init__(self, packet: Packet, table: tuple[str, str], sets: Mapping[tuple[str, str, str], NamedSet]) -> None:
+    def __init__(
+        self, packet: NftPacket, table: tuple[str, str], sets: Mapping[tuple[str, str, str], NamedSet]
+    ) -> None:
         self.packet = packet
         self.table = table
         self.sets = sets

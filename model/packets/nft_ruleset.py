@@ -15,7 +15,7 @@ FAMILIES = {4: ("inet", "ip"), 6: ("inet", "ip6")}
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class NftRule:
     """One rule: its statements in order, and its handle, by which a person finds it on the device."""
 
     statements: tuple[Mapping[str, Any], ...]
@@ -28,7 +28,7 @@ class Chain:
 
     table: tuple[str, str]
     name: str
-    rules: tuple[Rule, ...]
+    rules: tuple[NftRule, ...]
     kind: str = ""
     hook: str = ""
     priority: int = 0
@@ -57,7 +57,7 @@ class Ruleset:
 
 
 @dataclass(frozen=True, slots=True)
-class Perimeter:
+class PerimeterDevice:
     """What a device says of itself: its rules, its routes (network, interface), and its own addresses."""
 
     rules: Ruleset
@@ -70,7 +70,7 @@ class Perimeter:
         return max(found)[1] if found else None
 
 
-def parse(text: str) -> Perimeter:
+def parse(text: str) -> PerimeterDevice:
     """
     Read `nft -j list ruleset`, or one object that holds beside `nftables` what `ip -j` says: `addresses`, `routes4`,
     `routes6`.
@@ -94,7 +94,7 @@ def parse(text: str) -> Perimeter:
         ]
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise ValueError(f"no ruleset as `nft -j` prints it: {type(error).__name__} {error}") from error
-    return Perimeter(rules, tuple(routes), frozenset(own))
+    return PerimeterDevice(rules, tuple(routes), frozenset(own))
 
 
 def _network(text: str, version: int) -> Network:
@@ -104,14 +104,14 @@ def _network(text: str, version: int) -> Network:
 
 def _rules(objects: list[dict[str, Any]]) -> Ruleset:
     chains: dict[tuple[str, str, str], dict[str, Any]] = {}
-    rules: dict[tuple[str, str, str], list[Rule]] = {}
+    rules: dict[tuple[str, str, str], list[NftRule]] = {}
     sets: dict[tuple[str, str, str], NamedSet] = {}
     for each in objects:
         ((kind, body),) = each.items()
         if kind == "chain":
             chains[_key(body, "name")] = body
         elif kind == "rule":
-            rules.setdefault(_key(body, "chain"), []).append(Rule(tuple(body.get("expr", ())), int(body["handle"])))
+            rules.setdefault(_key(body, "chain"), []).append(NftRule(tuple(body.get("expr", ())), int(body["handle"])))
         elif kind in ("set", "map"):
             unsteady = body.get("timeout") or {"dynamic", "timeout"} & set(body.get("flags", ()))
             sets[_key(body, "name")] = NamedSet(tuple(body.get("elem", ())), not unsteady)
@@ -123,7 +123,7 @@ def _key(body: Mapping[str, Any], name: str) -> tuple[str, str, str]:
     return str(body["family"]), str(body["table"]), str(body[name])
 
 
-def _chain(body: Mapping[str, Any], rules: tuple[Rule, ...]) -> Chain:
+def _chain(body: Mapping[str, Any], rules: tuple[NftRule, ...]) -> Chain:
     return Chain(
         table=(str(body["family"]), str(body["table"])),
         name=str(body["name"]),

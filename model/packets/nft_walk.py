@@ -8,7 +8,7 @@ from ipaddress import ip_address
 from typing import Any
 
 from model.base import Address
-from model.packets.nft_match import Conditions, Packet
+from model.packets.nft_match import Conditions, NftPacket
 from model.packets.nft_ruleset import Chain, Ruleset
 
 LIMIT_OF_JUMPS = 16
@@ -52,7 +52,7 @@ class Walk:
     """
 
     rules: Ruleset
-    packet: Packet
+    packet: NftPacket
     accepted: int = 0
     dropped: int = 0
     maybe_accepted: int = 0

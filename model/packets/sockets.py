@@ -22,8 +22,8 @@ class Listener:
 
     protocol: str
     address: Address
-    interface: str
     port: int
+    interface: str = ""
     processes: tuple[str, ...] = ()
     pids: tuple[int, ...] = ()
 
@@ -39,7 +39,7 @@ class Listener:
 
 
 @dataclass(frozen=True, slots=True)
-class Peer:
+class SshPeer:
     """Both ends of an SSH session as the host sees them."""
 
     client: Address
@@ -81,12 +81,12 @@ def parse_addresses(text: str) -> tuple[tuple[str, Address], ...]:
     )
 
 
-def parse_peer(text: str) -> Peer | None:
+def parse_peer(text: str) -> SshPeer | None:
     """Read `SSH_CONNECTION=...`; None where the session has none."""
     words = text.strip().removeprefix("SSH_CONNECTION=").split()
     if len(words) != 4:
         return None
-    return Peer(_plain(words[0]), int(words[1]), _plain(words[2]), int(words[3]))
+    return SshPeer(_plain(words[0]), int(words[1]), _plain(words[2]), int(words[3]))
 
 
 def _plain(text: str) -> Address:

@@ -15,7 +15,7 @@ EXIT_BY_VERDICT = {"ok": GOOD, "waived": GOOD, "not_run": GOOD, "violation": DRI
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
+class CellEvidence:
     """
     Packets of a cell's probes seen at four points: S left the source, A arrived, P passed the firewall, R what came
     back.
@@ -55,7 +55,7 @@ class Cell:
     culprit: str = ""
     rows: tuple[str, ...] = ()
     probed: int = 0
-    evidence: Evidence | None = None
+    evidence: CellEvidence | None = None
     note: str = ""
     answered: str = ""
 

@@ -15,7 +15,7 @@ from model.ufw.rule import ANYWHERE, UfwRule
 
 
 @dataclass(frozen=True, slots=True)
-class Adopted:
+class AdoptedRow:
     """
     A row to be: `end` is who may come, a role or a word for a network; `ports` as ports.yaml writes them, empty for
     vrrp.
@@ -42,14 +42,14 @@ class Adopted:
         )
 
 
-def adopt(site: Site, machine: Machine, rules: Iterable[UfwRule]) -> tuple[tuple[Adopted, ...], tuple[str, ...]]:
+def adopt(site: Site, machine: Machine, rules: Iterable[UfwRule]) -> tuple[tuple[AdoptedRow, ...], tuple[str, ...]]:
     """
     Return the rows for a host's rules, and for each rule that no row can say, why not.
 
     A row speaks of roles, so it opens the same on every host of this host's first role, and to every host of the
     source's.
     """
-    rows: dict[Adopted, None] = {}
+    rows: dict[AdoptedRow, None] = {}
     left: list[str] = []
     for rule in rules:
         reason = _unsayable(rule)
@@ -59,7 +59,7 @@ def adopt(site: Site, machine: Machine, rules: Iterable[UfwRule]) -> tuple[tuple
             continue
         protocols = ("tcp", "udp") if rule.protocol == "any" else (rule.protocol,)
         ports = () if rule.protocol == "vrrp" else tuple(rule.destination_port.replace(":", "-").split(","))
-        rows |= dict.fromkeys(Adopted(end, machine.roles[0], protocol, ports) for protocol in protocols)
+        rows |= dict.fromkeys(AdoptedRow(end, machine.roles[0], protocol, ports) for protocol in protocols)
     return tuple(rows), tuple(left)
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from model.ufw.kernel import BUILTIN, Kernel, canonical_chain
-from model.ufw.state import FILES, State
+from model.ufw.kernel import BUILTIN, UfwKernel, canonical_chain
+from model.ufw.state import FILES, UfwState
 
 Pairs = tuple[tuple[str, str], ...]
 
@@ -32,7 +32,7 @@ class KernelChange:
 
 
 @dataclass(frozen=True)
-class Change:
+class UfwChange:
     """Kernel by IP version, new texts by path (None: no such file), and the boot flag of ufw's unit (None: stays)."""
 
     kernel: Mapping[int, KernelChange] = field(default_factory=dict)
@@ -43,15 +43,15 @@ class Change:
         return any(self.kernel.values()) or bool(self.files) or self.unit_enabled is not None
 
 
-def change(now: State, then: State) -> Change:
+def change(now: UfwState, then: UfwState) -> UfwChange:
     """Return what leads from one state to the other; nothing where they are the same."""
     kernel = {version: kernel_change(now.kernel[version], then.kernel[version]) for version in (4, 6)}
     files = {path: then.files.get(path) for path in FILES if now.files.get(path) != then.files.get(path)}
     flag = then.unit_enabled if then.unit_enabled != now.unit_enabled else None
-    return Change({version: part for version, part in kernel.items() if part}, files, flag)
+    return UfwChange({version: part for version, part in kernel.items() if part}, files, flag)
 
 
-def kernel_change(now: Kernel, then: Kernel) -> KernelChange:
+def kernel_change(now: UfwKernel, then: UfwKernel) -> KernelChange:
     """
     Return one family's change: chains that differ are emptied and filled in one transaction, others are not mentioned.
     """
@@ -78,7 +78,7 @@ def kernel_change(now: Kernel, then: Kernel) -> KernelChange:
     return KernelChange(text, tuple(removed), removed_chains=gone, drops_table=not then.policies)
 
 
-def undo(before: State, after: State) -> Change:
+def undo(before: UfwState, after: UfwState) -> UfwChange:
     """
     Return what brings `before` back wherever between it and `after` the host stands: it may be carried out at any
     point, twice too.
@@ -90,10 +90,10 @@ def undo(before: State, after: State) -> Change:
     }
     files = {path: before.files.get(path) for path in FILES if before.files.get(path) != after.files.get(path)}
     flag = before.unit_enabled if before.unit_enabled != after.unit_enabled else None
-    return Change(kernel, files, flag)
+    return UfwChange(kernel, files, flag)
 
 
-def _undo_kernel(first: Kernel, second: Kernel) -> KernelChange:
+def _undo_kernel(first: UfwKernel, second: UfwKernel) -> KernelChange:
     gone = tuple(name for name in second.chains if name not in first.chains)
     moved = [name for name in BUILTIN if first.jumps.get(name, ()) != second.jumps.get(name, ())]
     lines = ["*filter", *(f":{name} {first.policies.get(name, 'ACCEPT')} [0:0]" for name in BUILTIN)]

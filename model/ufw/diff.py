@@ -6,16 +6,16 @@ import difflib
 from collections.abc import Sequence
 
 from model.ufw.chains import canonical
-from model.ufw.kernel import BUILTIN, Kernel, canonical_chain
+from model.ufw.kernel import BUILTIN, UfwKernel, canonical_chain
 from model.ufw.rule import parse
-from model.ufw.state import CONF, DEFAULTS, USER, State
+from model.ufw.state import CONF, DEFAULTS, USER, UfwState
 
 _FAMILY = {4: "IPv4", 6: "IPv6"}
 _CONTEXT = 0
 _ORDER = {option: rank for rank, option in enumerate(("-s", "-d", "-i", "-o", "-p"))} | {"-j": 9, "--reject-with": 9}
 
 
-def difference(host: str, now: State, then: State) -> str:
+def difference(host: str, now: UfwState, then: UfwState) -> str:
     """
     Return a unified diff from what is to what should be; empty where they are the same.
 
@@ -57,12 +57,14 @@ def _lines(text: str | None) -> list[str]:
     return [] if text is None else text.splitlines()
 
 
-def _both_ways(now: State, then: State, version: int) -> tuple[tuple[Kernel, Kernel], tuple[Kernel, Kernel]]:
+def _both_ways(
+    now: UfwState, then: UfwState, version: int
+) -> tuple[tuple[UfwKernel, UfwKernel], tuple[UfwKernel, UfwKernel]]:
     first, second = now.kernel[version], then.kernel[version]
     return (first, second), (second, first)
 
 
-def _kernel(one: Kernel, other: Kernel) -> list[str]:
+def _kernel(one: UfwKernel, other: UfwKernel) -> list[str]:
     """Return one side's policies, jumps and chains, only those that differ from the other side's."""
     if one.running != other.running:
         return ["ufw is running" if one.running else "ufw is not running"]

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from model.base import Address
-from model.packets.sockets import Listener, Peer
+from model.packets.sockets import Listener, SshPeer
 from model.ufw.foreign_rules import Rulesets
 
 
@@ -34,7 +34,7 @@ class FirewallFacts:
     ipv6: bool
     rollback: str
     holder: str
-    peer: Peer | None = None
+    peer: SshPeer | None = None
 
     @property
     def iptables_save(self) -> str:

@@ -17,7 +17,7 @@ Rules = tuple[str, ...]
 
 
 @dataclass(frozen=True)
-class Kernel:
+class UfwKernel:
     """
     ufw's share of one family's filter table: policies of the built-in chains, the jumps into ufw's chains in their
     order, and those chains.
@@ -34,7 +34,7 @@ class Kernel:
         """True when ufw's chains for a person's rules exist."""
         return any(name.endswith("-user-input") for name in self.chains)
 
-    def same(self, other: Kernel) -> bool:
+    def same(self, other: UfwKernel) -> bool:
         """Return whether both mean the same, however their rules are written."""
         return self.shape() == other.shape()
 
@@ -48,10 +48,10 @@ class Kernel:
         )
 
 
-EMPTY = Kernel({}, {}, {})
+EMPTY = UfwKernel({}, {}, {})
 
 
-def read(saved: str, version: int) -> Kernel:
+def read(saved: str, version: int) -> UfwKernel:
     """
     Read ufw's share out of `iptables-save` (version 4) or `ip6tables-save` (6); an empty text is a table without rules.
     """
@@ -72,7 +72,7 @@ def read(saved: str, version: int) -> Kernel:
                 chains.setdefault(name, []).append(rule)
             elif name in BUILTIN and jumps_to(rule, mark):
                 jumps.setdefault(name, []).append(rule)
-    return Kernel(policies, _frozen(jumps), _frozen(chains))
+    return UfwKernel(policies, _frozen(jumps), _frozen(chains))
 
 
 def filter_lines(saved: str) -> list[str]:
@@ -94,7 +94,7 @@ def jumps_to(rule: str, mark: str) -> bool:
     return any(flag in ("-j", "-g") and target.startswith(mark) for flag, target in pairwise(words))
 
 
-def expected(before: str, after: str, user: str, version: int) -> Kernel:
+def expected(before: str, after: str, user: str, version: int) -> UfwKernel:
     """
     Return what ufw 0.36.2 loads at its start: incoming and routed denied, outgoing allowed.
 
@@ -114,7 +114,7 @@ def expected(before: str, after: str, user: str, version: int) -> Kernel:
     for way in DIRECTIONS:
         chains[f"{prefix}-before-{way}"].append(f"-j {prefix}-user-{way}")
     jumps = {name: tuple(f"-j {prefix}-{kind}-{name.lower()}" for kind in _HOOKED) for name in BUILTIN}
-    return Kernel(dict(POLICIES), jumps, _frozen(chains))
+    return UfwKernel(dict(POLICIES), jumps, _frozen(chains))
 
 
 def _load(text: str, chains: dict[str, list[str]]) -> None:

@@ -11,12 +11,12 @@ from model.report.outcome import Outcome, Status
 from model.site.hosts import Machine
 from model.site.site import Site
 from model.ufw.builtin import undeclared
-from model.ufw.change import Change, change, undo
+from model.ufw.change import UfwChange, change, undo
 from model.ufw.diff import difference
 from model.ufw.facts import FirewallFacts
 from model.ufw.foreign_rules import deciding
 from model.ufw.rule import MARK, UfwRule, parse
-from model.ufw.state import CONF, DEFAULTS, USER, State, admits, desired_rules, desired_state, seen_state
+from model.ufw.state import CONF, DEFAULTS, USER, UfwState, admits, desired_rules, desired_state, seen_state
 from model.ufw.text import render
 
 SUBJECT = "firewall"
@@ -31,7 +31,7 @@ _FRESH = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
+class UfwPlan:
     """
     The way from `now` to `then` on one host, and back.
 
@@ -40,30 +40,30 @@ class Plan:
     """
 
     host: str
-    now: State
-    then: State
-    change: Change
-    undo: Change
+    now: UfwState
+    then: UfwState
+    change: UfwChange
+    undo: UfwChange
     diff: str
     start: bool
     install: bool
 
 
-def plan(site: Site, machine: Machine, facts: FirewallFacts) -> Plan:
+def plan(site: Site, machine: Machine, facts: FirewallFacts) -> UfwPlan:
     """Compare what the matrix wants with what is there."""
     now = state(facts)
     files = facts.files if facts.installed else _FRESH
     if not facts.installed:
-        now = State(now.kernel, _FRESH, False)
+        now = UfwState(now.kernel, _FRESH, False)
     then = desired_state(site, machine, files, facts.ipv6)
     return between(machine.name, now, then, install=not facts.installed)
 
 
-def between(host: str, now: State, then: State, *, install: bool = False) -> Plan:
+def between(host: str, now: UfwState, then: UfwState, *, install: bool = False) -> UfwPlan:
     """Return the plan that leads from one state of a host to another."""
     diff = difference(host, now, then)
     start = then.running and not now.running
-    return Plan(
+    return UfwPlan(
         host=host,
         now=now,
         then=then,
@@ -75,7 +75,7 @@ def between(host: str, now: State, then: State, *, install: bool = False) -> Pla
     )
 
 
-def state(facts: FirewallFacts) -> State:
+def state(facts: FirewallFacts) -> UfwState:
     """Return ufw's state on the host."""
     return seen_state(facts.rulesets.saved, facts.files, facts.unit_enabled)
 

@@ -8,10 +8,10 @@ from functools import lru_cache
 from ipaddress import ip_network
 
 from model.base import Address, Network
-from model.matrix.matrix import Rule, host_rules
+from model.matrix.matrix import HostRule, host_rules
 from model.site.hosts import Machine
 from model.site.site import Site
-from model.ufw.kernel import EMPTY, Kernel, expected, read
+from model.ufw.kernel import EMPTY, UfwKernel, expected, read
 from model.ufw.rule import ANYWHERE, MARK, UfwRule
 from model.ufw.text import option, render, with_option
 
@@ -33,14 +33,14 @@ _POLICY = (
 
 
 @dataclass(frozen=True)
-class State:
+class UfwState:
     """
     Everything of ufw's that this project changes on a host.
 
     Kernel by IP version, files by path (absent: no such file), and the boot flag of ufw's unit.
     """
 
-    kernel: Mapping[int, Kernel]
+    kernel: Mapping[int, UfwKernel]
     files: Mapping[str, str]
     unit_enabled: bool
 
@@ -50,13 +50,13 @@ class State:
         return self.kernel[4].running
 
 
-def seen_state(saved: Mapping[int, str], files: Mapping[str, str], unit_enabled: bool) -> State:
+def seen_state(saved: Mapping[int, str], files: Mapping[str, str], unit_enabled: bool) -> UfwState:
     """
     Return ufw's state on a host: iptables-save by IP version, its files' texts by path (others are left out), its
     unit's boot flag.
     """
     kernel = {version: read(saved[version], version) for version in (4, 6)}
-    return State(kernel, {path: files[path] for path in FILES if path in files}, unit_enabled)
+    return UfwState(kernel, {path: files[path] for path in FILES if path in files}, unit_enabled)
 
 
 def desired_rules(site: Site, machine: Machine, version: int) -> tuple[UfwRule, ...]:
@@ -79,7 +79,7 @@ def _joined(site: Site, machine: Machine) -> Mapping[int, tuple[UfwRule, ...]]:
     return {version: tuple(rule for rule in joined if rule.version == version) for version in (4, 6)}
 
 
-def _input(rule: Rule) -> UfwRule:
+def _input(rule: HostRule) -> UfwRule:
     low, high = rule.interval
     port = "any" if not high else (str(low) if low == high else f"{low}:{high}")
     destination = ANYWHERE[rule.version] if rule.destination is None else str(rule.destination)
@@ -127,7 +127,7 @@ def _routes(site: Site, machine: Machine) -> Iterable[UfwRule]:
         )
 
 
-def desired_state(site: Site, machine: Machine, files: Mapping[str, str], ipv6: bool) -> State:
+def desired_state(site: Site, machine: Machine, files: Mapping[str, str], ipv6: bool) -> UfwState:
     """
     Return what the host should hold, given its own ufw files (their texts by path, before and after rules too).
 
@@ -143,7 +143,7 @@ def desired_state(site: Site, machine: Machine, files: Mapping[str, str], ipv6: 
     }
     if not ipv6:
         kernel[6] = EMPTY
-    return State(kernel, {USER[4]: user[4], USER[6]: user[6], DEFAULTS: desired_defaults(files), CONF: conf}, True)
+    return UfwState(kernel, {USER[4]: user[4], USER[6]: user[6], DEFAULTS: desired_defaults(files), CONF: conf}, True)
 
 
 def desired_defaults(files: Mapping[str, str]) -> str:

@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from model import bits
-from model.report.report import Cell, Evidence
+from model.report.report import Cell, CellEvidence
 from model.site.rows import Interval
-from model.verify.evidence_types import Classification, Packets, PortClasses
+from model.verify.evidence_types import Classification, PairEvidence, PortClasses
 from model.verify.pairs import EVERY_PORT, Pair
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class PortRun:
     """
     Ports lo..hi of one declared interval under one story; `exact` where the rules told some of them, which never
     stretches.
@@ -26,7 +26,7 @@ class Run:
 
 
 def cells(
-    pair: Pair, protocol: str, stories: PortClasses, packets: Packets, coverage: int = EVERY_PORT
+    pair: Pair, protocol: str, stories: PortClasses, packets: PairEvidence, coverage: int = EVERY_PORT
 ) -> Iterator[Cell]:
     """
     Yield one cell a run of consecutive ports with the same story, within one declared interval, ascending.
@@ -55,7 +55,7 @@ def _declared(pair: Pair, protocol: str) -> list[tuple[Interval, tuple[str, ...]
     return found
 
 
-def _runs(interval: Interval, stories: PortClasses, coverage: int) -> list[Run]:
+def _runs(interval: Interval, stories: PortClasses, coverage: int) -> list[PortRun]:
     low, high = interval
     mask = bits.from_intervals([interval]) & coverage
     here = {story: ports & mask for story, ports in stories.items() if ports & mask}
@@ -66,11 +66,11 @@ def _runs(interval: Interval, stories: PortClasses, coverage: int) -> list[Run]:
         story = next(iter(here))
         # What the rules alone say holds for exactly the ports they say it of.
         if not story.by_rules:
-            return [Run(low, high, story)]
+            return [PortRun(low, high, story)]
     return _stretched(interval, _consecutive(here), limited)
 
 
-def _consecutive(here: PortClasses) -> list[Run]:
+def _consecutive(here: PortClasses) -> list[PortRun]:
     """
     Runs over the ports that stories speak of, ascending.
 
@@ -78,17 +78,17 @@ def _consecutive(here: PortClasses) -> list[Run]:
     ones beside them when the verdict is the same.
     """
     spoken = ((lo, hi, story) for story, ports in here.items() for lo, hi in bits.to_intervals(ports))
-    runs: list[Run] = []
+    runs: list[PortRun] = []
     for lo, hi, story in sorted(spoken, key=lambda piece: piece[:2]):
         if runs and _join(runs[-1], lo, story):
             told = runs[-1].story if story.by_rules else story
-            runs[-1] = Run(runs[-1].low, hi, told, runs[-1].exact or story.by_rules)
+            runs[-1] = PortRun(runs[-1].low, hi, told, runs[-1].exact or story.by_rules)
         else:
-            runs.append(Run(lo, hi, story, story.by_rules))
+            runs.append(PortRun(lo, hi, story, story.by_rules))
     return runs
 
 
-def _join(run: Run, low: int, story: Classification) -> bool:
+def _join(run: PortRun, low: int, story: Classification) -> bool:
     touching = run.high == low - 1
     if run.story == story and not story.by_rules:
         return touching or not run.exact
@@ -96,7 +96,7 @@ def _join(run: Run, low: int, story: Classification) -> bool:
     return touching and same and (run.story.by_rules or story.by_rules)
 
 
-def _stretched(interval: Interval, runs: list[Run], limited: bool) -> list[Run]:
+def _stretched(interval: Interval, runs: list[PortRun], limited: bool) -> list[PortRun]:
     """
     Give the ports between runs, which no story speaks of, to a neighbour, so that the cells leave no port of the
     interval out.
@@ -108,37 +108,39 @@ def _stretched(interval: Interval, runs: list[Run], limited: bool) -> list[Run]:
         return runs
     low, high = interval
     good = next((run.story for run in runs if _reluctance(run) == 0), None)
-    result: list[Run] = []
+    result: list[PortRun] = []
     for run in runs:
         start, end = result[-1].high + 1 if result else low, run.low - 1
         result += _filled(start, end, result, run, good)
     return result + _filled(result[-1].high + 1, high, result, None, good)
 
 
-def _filled(start: int, end: int, before: list[Run], after: Run | None, good: Classification | None) -> list[Run]:
+def _filled(
+    start: int, end: int, before: list[PortRun], after: PortRun | None, good: Classification | None
+) -> list[PortRun]:
     """Hand over the ports start..end, stretching the last of `before` in place; return what comes next."""
     rest = [after] if after else []
     if start > end:
         return rest
     takers = [run for run in (*before[-1:], *rest) if _reluctance(run) < _NEVER]
     if not takers:
-        return [Run(start, end, good), *rest] if good else rest
+        return [PortRun(start, end, good), *rest] if good else rest
     if min(takers, key=_reluctance) is after:
-        return [Run(start, after.high, after.story)]
-    before[-1] = Run(before[-1].low, end, before[-1].story)
+        return [PortRun(start, after.high, after.story)]
+    before[-1] = PortRun(before[-1].low, end, before[-1].story)
     return rest
 
 
 _NEVER = 3
 
 
-def _reluctance(run: Run) -> int:
+def _reluctance(run: PortRun) -> int:
     if run.exact:
         return _NEVER
     return {"ok": 0, "unproven": 1}.get(run.story.verdict, 2)
 
 
-def _cell(pair: Pair, protocol: str, run: Run, rows: tuple[str, ...], packets: Packets) -> Cell:
+def _cell(pair: Pair, protocol: str, run: PortRun, rows: tuple[str, ...], packets: PairEvidence) -> Cell:
     mask = bits.from_intervals([(run.low, run.high)])
     probed = pair.probed.get(protocol, 0) & mask
     story = run.story
@@ -163,9 +165,9 @@ def _cell(pair: Pair, protocol: str, run: Run, rows: tuple[str, ...], packets: P
     )
 
 
-def _evidence(packets: Packets, ports: int, story: Classification) -> Evidence:
+def _evidence(packets: PairEvidence, ports: int, story: Classification) -> CellEvidence:
     blind = story.verdict == "unproven" and story.culprit in ("source", "witness")
-    return Evidence(
+    return CellEvidence(
         sent=None if blind and story.culprit == "source" else (packets.sent & ports).bit_count(),
         arrived=None if blind else (packets.arrived & ports).bit_count(),
         passed=None if blind else (packets.passed & ports).bit_count(),
@@ -173,7 +175,7 @@ def _evidence(packets: Packets, ports: int, story: Classification) -> Evidence:
     )
 
 
-def _reply(packets: Packets, ports: int) -> str:
+def _reply(packets: PairEvidence, ports: int) -> str:
     for word, seen in (("syn-ack", packets.synack), ("data", packets.data), ("rst", packets.rst)):
         if seen & ports:
             return word

@@ -7,27 +7,27 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from model.site.site import Site
-from model.verify.evidence_types import Packets
+from model.verify.evidence_types import PairEvidence
 from model.verify.pairs import PROTOCOLS, Pair
-from model.verify.probing import Seen, Sent, Witnessed
+from model.verify.probing import SeenStream, SentStream, WitnessRecord
 
 Key = tuple[str, str, str]  # source, address, protocol
 _NO_ROUTE = (errno.ENETUNREACH, errno.EHOSTUNREACH)
 
 
 @dataclass(frozen=True, slots=True)
-class Accounts:
+class AgentRecords:
     """What every source sent and every witness saw, by host; a host without an agent has no entry."""
 
-    sent: Mapping[str, tuple[Sent, ...]]
-    seen: Mapping[str, Witnessed]
+    sent: Mapping[str, tuple[SentStream, ...]]
+    seen: Mapping[str, WitnessRecord]
 
 
 @dataclass(frozen=True, slots=True)
-class Joined:
+class RunEvidence:
     """Packets by (source, address, protocol), and who is proven by whom: host -> the others that vouch for it."""
 
-    packets: Mapping[Key, Packets]
+    packets: Mapping[Key, PairEvidence]
     sources: Mapping[str, frozenset[str]]
     witnesses: Mapping[str, frozenset[str]]
 
@@ -40,14 +40,14 @@ class Joined:
         return bool(self.witnesses.get(pair.destination, frozenset()) - {pair.source})
 
 
-def join(site: Site, pairs: Iterable[Pair], accounts: Accounts) -> Joined:
+def join(site: Site, pairs: Iterable[Pair], accounts: AgentRecords) -> RunEvidence:
     """
     Lay every account beside the pair it speaks of.
 
     The controller's own connections, seen by a witness, count for that witness as one more source.
     """
     sent = {(source, row.address, row.protocol): row for source, rows in accounts.sent.items() for row in rows}
-    seen: dict[Key, list[tuple[str, Seen]]] = {}
+    seen: dict[Key, list[tuple[str, SeenStream]]] = {}
     sources: dict[str, set[str]] = {}
     witnesses: dict[str, set[str]] = {}
     for witness, account in accounts.seen.items():
@@ -63,14 +63,14 @@ def join(site: Site, pairs: Iterable[Pair], accounts: Accounts) -> Joined:
         for protocol in PROTOCOLS:
             key = (pair.source, str(pair.address), protocol)
             packets[key] = _packets(site, pair, sent.get(key), seen.get(key, []))
-    return Joined(packets, _frozen(sources), _frozen(witnesses))
+    return RunEvidence(packets, _frozen(sources), _frozen(witnesses))
 
 
 def _frozen(found: Mapping[str, set[str]]) -> dict[str, frozenset[str]]:
     return {name: frozenset(others) for name, others in found.items()}
 
 
-def _packets(site: Site, pair: Pair, sent: Sent | None, seen: list[tuple[str, Seen]]) -> Packets:
+def _packets(site: Site, pair: Pair, sent: SentStream | None, seen: list[tuple[str, SeenStream]]) -> PairEvidence:
     external = site.settings.external.get(pair.external)
     rightful = set(external.targets) if external else {pair.destination}
     arrived = passed = strayed = translated = masked = 0
@@ -97,7 +97,7 @@ def _packets(site: Site, pair: Pair, sent: Sent | None, seen: list[tuple[str, Se
             translated |= moving
             moved = f", {row.shift:+d} ports on" if row.shift else ""
             stories[f"arrived at {row.destination_seen} instead of {row.address}{moved}"] = None
-    return Packets(
+    return PairEvidence(
         sent=sent.sent if sent else 0,
         refused=sent.refused if sent else 0,
         unroutable=_unroutable(sent) if sent else 0,
@@ -115,7 +115,7 @@ def _packets(site: Site, pair: Pair, sent: Sent | None, seen: list[tuple[str, Se
     )
 
 
-def _by_sender(sent: Sent) -> dict[str, int]:
+def _by_sender(sent: SentStream) -> dict[str, int]:
     """ICMP answers by type and sender, whatever their codes."""
     found: dict[str, int] = {}
     for (kind, _code, sender), ports in sent.icmp.items():
@@ -123,7 +123,7 @@ def _by_sender(sent: Sent) -> dict[str, int]:
     return found
 
 
-def _unroutable(sent: Sent) -> int:
+def _unroutable(sent: SentStream) -> int:
     """Only what the routing table says is an answer; a probe that found queues full was merely not sent."""
     ports = 0
     for error in _NO_ROUTE:
@@ -131,7 +131,7 @@ def _unroutable(sent: Sent) -> int:
     return ports
 
 
-def missing(pairs: Iterable[Pair], joined: Joined, again: int) -> dict[str, dict[tuple[str, str], int]]:
+def missing(pairs: Iterable[Pair], joined: RunEvidence, again: int) -> dict[str, dict[tuple[str, str], int]]:
     """
     Return what each source must send once more, as ports by (address, protocol): every probe whose absence is not yet
     an answer.
@@ -159,6 +159,6 @@ def missing(pairs: Iterable[Pair], joined: Joined, again: int) -> dict[str, dict
     return wanted
 
 
-def _torn(pair: Pair, joined: Joined) -> bool:
+def _torn(pair: Pair, joined: RunEvidence) -> bool:
     found = [joined.packets[pair.source, str(pair.address), protocol] for protocol in PROTOCOLS]
     return any(packets.masked for packets in found) and any(packets.arrived & ~packets.masked for packets in found)

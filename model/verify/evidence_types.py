@@ -9,7 +9,7 @@ from model.packets.netfilter import RulesetVerdict
 
 
 @dataclass(frozen=True, slots=True)
-class Packets:
+class PairEvidence:
     """
     Evidence of one pair and protocol, as bitsets of probed ports.
 
@@ -54,7 +54,7 @@ class ServiceIntercept:
 
 
 @dataclass(frozen=True, slots=True)
-class FlowFacts:
+class PairFacts:
     """
     What else is known of one pair and protocol.
 

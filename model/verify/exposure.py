@@ -17,7 +17,7 @@ from model.verify.pairs import Pair
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Exposed:
+class ExposedPort:
     """
     One port of one Service (`namespace/name`) that is reached from outside the pod network.
 
@@ -37,7 +37,7 @@ class Exposed:
         return node in self.nodes if self.local else bool(self.nodes)
 
 
-def exposed(services: Iterable[Mapping[str, Any]], slices: Iterable[Mapping[str, Any]]) -> tuple[Exposed, ...]:
+def exposed(services: Iterable[Mapping[str, Any]], slices: Iterable[Mapping[str, Any]]) -> tuple[ExposedPort, ...]:
     """Read Services and EndpointSlices as the API lists them."""
     backed: dict[str, set[str]] = {}
     for one in slices:
@@ -50,7 +50,7 @@ def exposed(services: Iterable[Mapping[str, Any]], slices: Iterable[Mapping[str,
     return tuple(port for service in services for port in _ports(service, backed))
 
 
-def _ports(service: Mapping[str, Any], backed: Mapping[str, set[str]]) -> Iterator[Exposed]:
+def _ports(service: Mapping[str, Any], backed: Mapping[str, set[str]]) -> Iterator[ExposedPort]:
     meta, spec = service["metadata"], service["spec"]
     name = f"{meta['namespace']}/{meta['name']}"
     nodes = frozenset(backed.get(name, ()))
@@ -60,16 +60,16 @@ def _ports(service: Mapping[str, Any], backed: Mapping[str, set[str]]) -> Iterat
     for port in spec.get("ports") or ():
         protocol = port.get("protocol", "TCP").lower()
         if port.get("nodePort"):
-            yield Exposed(
+            yield ExposedPort(
                 service=name, protocol=protocol, port=port["nodePort"], address=None, nodes=nodes, local=local
             )
         for text in outside:
-            yield Exposed(
+            yield ExposedPort(
                 service=name, protocol=protocol, port=port["port"], address=ip_address(text), nodes=nodes, local=local
             )
 
 
-def taken(found: Iterable[Exposed], machine: Machine, address: Address, protocol: str) -> dict[int, Exposed]:
+def taken(found: Iterable[ExposedPort], machine: Machine, address: Address, protocol: str) -> dict[int, ExposedPort]:
     """Return the ports of one address of a machine that Services take, by port."""
     return {
         each.port: each
@@ -78,7 +78,7 @@ def taken(found: Iterable[Exposed], machine: Machine, address: Address, protocol
     }
 
 
-def dnat_ports(found: Iterable[Exposed], site: Site, pair: Pair) -> dict[str, int]:
+def dnat_ports(found: Iterable[ExposedPort], site: Site, pair: Pair) -> dict[str, int]:
     """
     Return, by protocol, the ports that Services may lead away before the pair's destination sees them; nothing behind
     DNAT.
@@ -88,7 +88,7 @@ def dnat_ports(found: Iterable[Exposed], site: Site, pair: Pair) -> dict[str, in
     return {} if pair.external else {protocol: chosen for protocol, chosen in ports.items() if chosen}
 
 
-def undeclared(site: Site, found: Iterable[Exposed]) -> Iterator[Outcome]:
+def undeclared(site: Site, found: Iterable[ExposedPort]) -> Iterator[Outcome]:
     """Yield a finding for each Service that offers a port outside the pod network which no row of the matrix opens."""
     told: dict[str, list[str]] = {}
     for each in found:
@@ -106,7 +106,7 @@ def undeclared(site: Site, found: Iterable[Exposed]) -> Iterator[Outcome]:
         )
 
 
-def _declared(site: Site, each: Exposed) -> bool:
+def _declared(site: Site, each: ExposedPort) -> bool:
     external = [name for name, said in site.settings.external.items() if each.address in said.addresses]
     if external:
         rows = [row for row in site.active_rows if row.target in external and row.protocol == each.protocol]

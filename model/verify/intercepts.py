@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from model.verify.evidence_types import Classification, Packets, ServiceIntercept
+from model.verify.evidence_types import Classification, PairEvidence, ServiceIntercept
 
 _BY_LISTS = "judged by the Service list and the rules in front of Services"
 
 
-def offered(offer: ServiceIntercept, expected: str, protocol: str, packets: Packets, port: int) -> Classification:
+def offered(offer: ServiceIntercept, expected: str, protocol: str, packets: PairEvidence, port: int) -> Classification:
     """
     Judge one port whose probe arrived and did not come to the firewall.
 
@@ -80,7 +80,7 @@ def _closed(offer: ServiceIntercept, name: str, protocol: str, reply: str) -> Cl
     )
 
 
-def _reply(packets: Packets, port: int) -> str:
+def _reply(packets: PairEvidence, port: int) -> str:
     """`service` where somebody spoke, `refused` where somebody said no, else nothing."""
     bit = 1 << port
     if packets.replied & bit:

@@ -13,8 +13,8 @@ from model.matrix.matrix import Opening, boundary_ports, openings
 from model.site.hosts import Machine
 from model.site.rows import Row
 from model.site.site import Site
-from model.verify.evidence_types import Packets
-from model.verify.probing import Assignment, Target
+from model.verify.evidence_types import PairEvidence
+from model.verify.probing import Assignment, ProbeTarget
 
 Depth = Literal["boundaries", "sweep", "full"]
 EVERY_PORT = bits.from_intervals([(1, 65535)])
@@ -53,7 +53,7 @@ class Pair:
         """Return the ports that may be open, as a bitset."""
         return bits.from_intervals(each.interval for each in self.may if each.protocol == protocol)
 
-    def judged(self, packets: Mapping[str, Packets]) -> Pair:
+    def judged(self, packets: Mapping[str, PairEvidence]) -> Pair:
         """
         Return the pair as it is to be judged once its packets, by protocol, were seen: what may be open and is, is
         declared open.
@@ -246,13 +246,15 @@ def assignments(chosen: Iterable[Pair], requests: Mapping[str, Mapping[int, str]
     Turn pairs into what each source fires. `requests` holds, by destination, the harmless question for a UDP port where
     something listens.
     """
-    targets: dict[str, list[Target]] = {}
+    targets: dict[str, list[ProbeTarget]] = {}
     speaks: dict[str, dict[str, None]] = {}
     for pair in chosen:
         tcp, udp = (pair.probed.get(protocol, 0) for protocol in PROTOCOLS)
         if tcp or udp:
             asked = requests.get(pair.destination, {})
-            targets.setdefault(pair.source, []).append(Target(pair.destination, str(pair.address), tcp, udp, asked))
+            targets.setdefault(pair.source, []).append(
+                ProbeTarget(pair.destination, str(pair.address), tcp, udp, asked)
+            )
             speaks.setdefault(pair.source, {})[str(pair.source_address)] = None
     return tuple(Assignment(source, tuple(speaks[source]), tuple(found)) for source, found in targets.items())
 

@@ -9,18 +9,18 @@ from typing import Any, Literal
 
 from model import bits
 from model.base import Address
-from model.packets.nft_match import ALL, Packet
-from model.packets.nft_ruleset import Chain, Perimeter, parse
+from model.packets.nft_match import ALL, NftPacket
+from model.packets.nft_ruleset import Chain, PerimeterDevice, parse
 from model.packets.nft_walk import Walk
 from model.site.rows import Interval
 
-__all__ = ["Configured", "Flow", "Perimeter", "configured", "destinations", "flow", "parse"]
+__all__ = ["Configured", "DeviceFlow", "PerimeterDevice", "configured", "destinations", "flow", "parse"]
 
 Configured = Literal["open", "closed", "partly", "unknown"]
 
 
 @dataclass(frozen=True, slots=True)
-class Flow:
+class DeviceFlow:
     """
     Ports by what the device does with a new packet to each, disjoint, together all of 0-65535.
 
@@ -44,7 +44,7 @@ class Flow:
 
 
 @dataclass(frozen=True, slots=True)
-class _Group:
+class _PortGroup:
     """
     Ports of one flow that go the same way: to `address`, all to `port` or each to its own; `translated` once DNAT has
     spoken.
@@ -66,7 +66,7 @@ class _Group:
 
 
 def configured(
-    perimeter: Perimeter, source: Address | None, destination: Address, protocol: str, interval: Interval
+    perimeter: PerimeterDevice, source: Address | None, destination: Address, protocol: str, interval: Interval
 ) -> Configured:
     """
     Say what the device does with new packets of `source` (None: anybody on the internet) to ports of a destination.
@@ -76,13 +76,13 @@ def configured(
     return flow(perimeter, source, destination, protocol).word(interval)
 
 
-def flow(perimeter: Perimeter, source: Address | None, destination: Address, protocol: str) -> Flow:
+def flow(perimeter: PerimeterDevice, source: Address | None, destination: Address, protocol: str) -> DeviceFlow:
     """Follow a new packet to every port of a destination through the device."""
     trip = _Trip(perimeter, source, destination, protocol)
     return trip.take()
 
 
-def destinations(perimeter: Perimeter, version: int) -> tuple[Address, ...]:
+def destinations(perimeter: PerimeterDevice, version: int) -> tuple[Address, ...]:
     """
     Return the single addresses that chains of translation name as a destination: what the device may lead elsewhere.
     """
@@ -106,15 +106,15 @@ def _destinations(condition: Mapping[str, Any] | None) -> Iterator[Address]:
 
 
 class _Trip:
-    def __init__(self, perimeter: Perimeter, source: Address | None, destination: Address, protocol: str) -> None:
+    def __init__(self, perimeter: PerimeterDevice, source: Address | None, destination: Address, protocol: str) -> None:
         self.perimeter = perimeter
         self.rules = perimeter.rules
         self.incoming = perimeter.interface(source or destination)
-        self.packet = Packet(source, destination, destination, protocol, self.incoming)
+        self.packet = NftPacket(source, destination, destination, protocol, self.incoming)
         self.closed = self.unknown = 0
 
-    def take(self) -> Flow:
-        groups = [_Group(ALL, self.packet.destination, local=self.packet.destination in self.perimeter.own)]
+    def take(self) -> DeviceFlow:
+        groups = [_PortGroup(ALL, self.packet.destination, local=self.packet.destination in self.perimeter.own)]
         for chain in self.rules.base("prerouting", self.packet.version):
             groups = [after for group in groups for after in self._through(chain, group)]
         passed = [after for group in groups for after in self._route(group)]
@@ -130,9 +130,9 @@ class _Trip:
             local |= ports if group.local else 0
             if ports:
                 targets[group.address] = targets.get(group.address, 0) | ports
-        return Flow(ALL & ~told, self.closed, self.unknown, tuple(targets.items()), local)
+        return DeviceFlow(ALL & ~told, self.closed, self.unknown, tuple(targets.items()), local)
 
-    def _through(self, chain: Chain, group: _Group) -> Iterator[_Group]:
+    def _through(self, chain: Chain, group: _PortGroup) -> Iterator[_PortGroup]:
         """Send one group through one base chain; yield what comes out of it."""
         if chain.kind == "nat" and group.translated:
             yield group
@@ -151,11 +151,11 @@ class _Trip:
             if moved:
                 port = group.port if each.port is None else each.port
                 address = each.address or group.address
-                yield _Group(moved, address, port, each.address is None or address in self.perimeter.own, True)
+                yield _PortGroup(moved, address, port, each.address is None or address in self.perimeter.own, True)
         if rest:
             yield replace(group, ports=rest)
 
-    def _route(self, group: _Group) -> Iterator[_Group]:
+    def _route(self, group: _PortGroup) -> Iterator[_PortGroup]:
         if self.perimeter.routes and not group.local and self.perimeter.interface(group.address) is None:
             self.closed |= group.ports
             return

@@ -13,7 +13,7 @@ from model.report.report import Cell
 from model.site.rows import Interval, Row
 from model.site.site import Site
 from model.verify.pairs import EVERY_PORT, PROTOCOLS, Pair, pairs
-from model.verify.perimeter import Flow, Perimeter, destinations, flow
+from model.verify.perimeter import DeviceFlow, PerimeterDevice, destinations, flow
 
 SUBJECT = "perimeter"
 NEXT = "show the request to the organisation's firewall team and this line to who runs the device"
@@ -22,21 +22,21 @@ NEXT = "show the request to the organisation's firewall team and this line to wh
 class Flows:
     """What the device does with every flow asked for, each followed once; without a device nothing is known."""
 
-    def __init__(self, perimeter: Perimeter | None) -> None:
+    def __init__(self, perimeter: PerimeterDevice | None) -> None:
         self.perimeter = perimeter
-        self._known: dict[tuple[Address | None, Address, str], Flow] = {}
+        self._known: dict[tuple[Address | None, Address, str], DeviceFlow] = {}
 
-    def of(self, source: Address | None, destination: Address, protocol: str) -> Flow:
+    def of(self, source: Address | None, destination: Address, protocol: str) -> DeviceFlow:
         """Return what becomes of the flow; all unknown without a device."""
         if self.perimeter is None:
-            return Flow(0, 0, bits.from_intervals([(0, 65535)]), ())
+            return DeviceFlow(0, 0, bits.from_intervals([(0, 65535)]), ())
         key = (source, destination, protocol)
         if key not in self._known:
             self._known[key] = flow(self.perimeter, *key)
         return self._known[key]
 
 
-def perimeter_rows(site: Site, perimeter: Perimeter | None, cells: Iterable[Cell]) -> list[dict[str, str]]:
+def perimeter_rows(site: Site, perimeter: PerimeterDevice | None, cells: Iterable[Cell]) -> list[dict[str, str]]:
     """
     Return a line for every external row, active or not, at every address it is about and for each of its intervals.
 
@@ -61,7 +61,7 @@ def perimeter_rows(site: Site, perimeter: Perimeter | None, cells: Iterable[Cell
 
 
 def perimeter_outcomes(
-    site: Site, perimeter: Perimeter, lines: Sequence[Mapping[str, str]], seconds: float = 0.0
+    site: Site, perimeter: PerimeterDevice, lines: Sequence[Mapping[str, str]], seconds: float = 0.0
 ) -> tuple[Outcome, ...]:
     """
     Return the device's one outcome: ok, or drift with a line for each way in which its rules leave the matrix.
@@ -129,7 +129,7 @@ def _agreed(words: set[str], otherwise: str) -> str:
     return next(iter(words)) if len(words) == 1 else otherwise
 
 
-def _undeclared(site: Site, perimeter: Perimeter, flows: Flows) -> Iterator[str]:
+def _undeclared(site: Site, perimeter: PerimeterDevice, flows: Flows) -> Iterator[str]:
     """Ports the internet is let through to, at external addresses, others that are translated, and the servers' own."""
     external = {address: name for name, plan in site.settings.external.items() for address in plan.addresses}
     servers = [address for machine in site.servers for _, address in machine.every]
@@ -170,7 +170,7 @@ def _elsewhere(site: Site, flows: Flows) -> Iterator[str]:
                     yield f"{pair.address} {_ports(wrong)}/{protocol} leads to {target}; the site names {right}"
 
 
-def _borders(site: Site, perimeter: Perimeter, flows: Flows) -> Iterator[str]:
+def _borders(site: Site, perimeter: PerimeterDevice, flows: Flows) -> Iterator[str]:
     """Flows between the site's own networks, where the device stands between the two ends."""
     told: dict[str, list[str]] = {}
     for pair in pairs(site, ("host",)):

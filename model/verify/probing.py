@@ -13,7 +13,7 @@ REQUESTS = ("dns", "ntp", "stun")
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class ProbeTarget:
     """
     One address to probe; `name` is the host (or the external name) it stands for.
 
@@ -33,11 +33,11 @@ class Assignment:
 
     source: str
     source_addresses: tuple[str, ...]
-    targets: tuple[Target, ...]
+    targets: tuple[ProbeTarget, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Expected:
+class ExpectedStream:
     """
     What one witness looks for: probes of one source at one address.
 
@@ -52,7 +52,7 @@ class Expected:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sent:
+class SentStream:
     """
     What became of one stream at its source, over all rounds so far.
 
@@ -73,7 +73,7 @@ class Sent:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
+class SeenStream:
     """
     What one witness saw of one stream under one pair of addresses; ports are the probed ones.
 
@@ -92,7 +92,7 @@ class Seen:
 
 
 @dataclass(frozen=True, slots=True)
-class Connect:
+class PlainConnect:
     """An untagged TCP SYN to a port under watch: the controller's plain connection proves that the witness sees."""
 
     source: str
@@ -103,16 +103,16 @@ class Connect:
 
 
 @dataclass(frozen=True, slots=True)
-class Witnessed:
+class WitnessRecord:
     """All that one witness saw since it was armed; `overrun` counts packets its kernel had no room for."""
 
-    seen: tuple[Seen, ...]
-    connects: tuple[Connect, ...]
+    seen: tuple[SeenStream, ...]
+    connects: tuple[PlainConnect, ...]
     overrun: int
 
 
 @dataclass(frozen=True, slots=True)
-class Fired:
+class FiredRound:
     """One round of one source: probes by what became of them, and seconds of wall time."""
 
     sent: int
@@ -122,7 +122,7 @@ class Fired:
 
 
 @dataclass(frozen=True, slots=True)
-class Ready:
+class AgentReady:
     """
     An agent that started: its host's Python, its pid and the host's addresses, loopback's included.
 
@@ -137,14 +137,14 @@ class Ready:
 
 def expected_at(
     assignments: Iterable[Assignment], addresses: Collection[str], external: Collection[str] = ()
-) -> tuple[Expected, ...]:
+) -> tuple[ExpectedStream, ...]:
     """
     Return what the witness that holds `addresses` must look for.
 
     That includes external addresses, since NAT may lead those anywhere.
     """
     return tuple(
-        Expected(each.source, each.source_addresses, target.address, target.tcp, target.udp)
+        ExpectedStream(each.source, each.source_addresses, target.address, target.tcp, target.udp)
         for each in assignments
         for target in each.targets
         if target.address in addresses or target.address in external

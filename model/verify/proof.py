@@ -16,7 +16,7 @@ _BAD = ("violation", "unproven")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
+class CellGroup:
     """
     All cells of one verdict between two ends of a plane: their rows, how many they are, and some bad ones in words.
     """
@@ -36,7 +36,7 @@ class Proof:
 
     run: str
     ended: datetime
-    cells: tuple[Seen, ...]
+    cells: tuple[CellGroup, ...]
 
 
 def summary(report: Mapping[str, Any]) -> dict[str, Any]:
@@ -57,7 +57,7 @@ def read_proof(document: Mapping[str, Any]) -> Proof:
     """Read a summary, or a whole report of the flow; raises KeyError, ValueError or TypeError for what is neither."""
     said = document if document.get("schema") == SCHEMA else summary(document)
     cells = tuple(
-        Seen(
+        CellGroup(
             source=source,
             destination=destination,
             plane=plane,

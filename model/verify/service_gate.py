@@ -10,7 +10,7 @@ from functools import lru_cache
 
 from model.base import Address
 from model.packets.netfilter import ALL, RulesetVerdict
-from model.packets.nft_match import Packet
+from model.packets.nft_match import NftPacket
 from model.packets.nft_ruleset import Chain, Ruleset, parse
 from model.packets.nft_walk import Walk
 
@@ -28,7 +28,7 @@ def gate(nft: str, source: Address, destination: Address, protocol: str, interfa
     rules = _read(nft)
     if rules is None:
         return RulesetVerdict(0, 0, ALL)
-    packet = Packet(source, destination, destination, protocol, interface, local=True)
+    packet = NftPacket(source, destination, destination, protocol, interface, local=True)
     rest, refused, uncertain = ALL, 0, 0
     for hook, chain in _chains(rules, destination.version):
         walk = Walk(rules, packet if hook == "prerouting" else replace(packet, local=False, rewritten=True))

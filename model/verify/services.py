@@ -8,8 +8,9 @@ from functools import cached_property
 
 from model import bits
 from model.base import Address
-from model.host.hostview import HostView, Listener, is_named
+from model.host.hostview import HostView, is_named
 from model.matrix.matrix import Opening, rows_to
+from model.packets.sockets import Listener
 from model.site.hosts import Machine
 from model.site.rows import Row
 from model.site.site import Site

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from model.host.hostview import HostView
-from model.report.report import Cell, Evidence
+from model.report.report import Cell, CellEvidence
 from model.site.hosts import Machine
 from model.site.rows import Row
 from model.site.site import Site
@@ -53,7 +53,7 @@ def controller_cells(
             culprit=culprit,
             rows=_management_rows(site, machine, port),
             probed=1,
-            evidence=Evidence(1, greeting.arrived, greeting.passed, "data" if greeting.answered else "none"),
+            evidence=CellEvidence(1, greeting.arrived, greeting.passed, "data" if greeting.answered else "none"),
             note=_GREETING_NOTES[culprit],
         )
 

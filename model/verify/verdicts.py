@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from model import bits
 from model.host.hostview import is_named
-from model.verify.evidence_types import Classification, FlowFacts, Packets, PortClasses
+from model.verify.evidence_types import Classification, PairEvidence, PairFacts, PortClasses
 from model.verify.intercepts import offered, taken_at_source
 from model.verify.pairs import EVERY_PORT, Pair
 from model.verify.pods import is_pod
 
 
-def judge(pair: Pair, protocol: str, packets: Packets, known: FlowFacts) -> PortClasses:
+def judge(pair: Pair, protocol: str, packets: PairEvidence, known: PairFacts) -> PortClasses:
     """
     Return disjoint sets of ports by story; together they cover every probed port and every port on which the rules
     contradict the matrix.
@@ -38,7 +38,7 @@ def judge(pair: Pair, protocol: str, packets: Packets, known: FlowFacts) -> Port
     return {story: ports for story, ports in stories.items() if ports}
 
 
-def _blind(opened: int, known: FlowFacts) -> PortClasses | None:
+def _blind(opened: int, known: PairFacts) -> PortClasses | None:
     """Nothing is proven of any port where one end has no agent."""
     if known.source_alive and known.witness_alive:
         return None
@@ -52,7 +52,7 @@ def _blind(opened: int, known: FlowFacts) -> PortClasses | None:
     }
 
 
-def _judge_open(stories: PortClasses, pair: Pair, ports: int, packets: Packets, known: FlowFacts) -> None:
+def _judge_open(stories: PortClasses, pair: Pair, ports: int, packets: PairEvidence, known: PairFacts) -> None:
     rest = _Rest(stories, "open", ports)
     if pair.plane != "external":
         # The firewall judged another source than the matrix speaks of.
@@ -81,7 +81,7 @@ def _judge_open(stories: PortClasses, pair: Pair, ports: int, packets: Packets, 
     rest.take(EVERY_PORT, "closed", "violation", "path", "left the source, never arrived; both ends work")
 
 
-def _judge_closed(stories: PortClasses, pair: Pair, ports: int, packets: Packets, known: FlowFacts) -> None:
+def _judge_closed(stories: PortClasses, pair: Pair, ports: int, packets: PairEvidence, known: PairFacts) -> None:
     rest = _Rest(stories, "closed", ports)
     if pair.plane != "external":
         rest.take(packets.passed & packets.translated, "open", "violation", "nat", packets.nat)
@@ -117,7 +117,7 @@ class _Rest:
         self.ports &= ~ports
 
 
-def _doubt(pair: Pair, packets: Packets, known: FlowFacts) -> str:
+def _doubt(pair: Pair, packets: PairEvidence, known: PairFacts) -> str:
     """Name the end of the pair that nothing has proven to work; empty when both are."""
     if packets.arrived and not pair.border:
         return ""
@@ -126,7 +126,7 @@ def _doubt(pair: Pair, packets: Packets, known: FlowFacts) -> str:
     return "" if known.witness_proven else "witness"
 
 
-def _judge_services(stories: PortClasses, packets: Packets, known: FlowFacts) -> None:
+def _judge_services(stories: PortClasses, packets: PairEvidence, known: PairFacts) -> None:
     """Where a port is open, whatever listens must be what the matrix names, and what is owed must answer."""
     good = 0
     for story, ports in stories.items():
@@ -142,7 +142,7 @@ def _judge_services(stories: PortClasses, packets: Packets, known: FlowFacts) ->
             _take(stories, 1 << port, Classification("open", "open", "violation", "wrong-process", note))
 
 
-def _judge_rules(stories: PortClasses, pair: Pair, protocol: str, packets: Packets, known: FlowFacts) -> None:
+def _judge_rules(stories: PortClasses, pair: Pair, protocol: str, packets: PairEvidence, known: PairFacts) -> None:
     """The matrix against the kernel's rules: finds what no probe met."""
     opened, probed, tolerated = pair.open(protocol), pair.probed.get(protocol, 0), pair.tolerated(protocol)
     hidden = probed & ~packets.arrived & ~packets.passed if pair.border else 0
@@ -172,7 +172,7 @@ def _judge_rules(stories: PortClasses, pair: Pair, protocol: str, packets: Packe
         _put(stories, Classification("open", "closed", "violation", "source-egress", note, by_rules=True), stopped)
 
 
-def contradictions(pair: Pair, protocol: str, packets: Packets, known: FlowFacts) -> tuple[int, int]:
+def contradictions(pair: Pair, protocol: str, packets: PairEvidence, known: PairFacts) -> tuple[int, int]:
     """
     Return the probed ports on which packets and the destination's rules disagree.
 
@@ -186,7 +186,7 @@ def contradictions(pair: Pair, protocol: str, packets: Packets, known: FlowFacts
     return dropped, probed & packets.passed & known.ingress.refused
 
 
-def _led(pair: Pair, packets: Packets, known: FlowFacts) -> int:
+def _led(pair: Pair, packets: PairEvidence, known: PairFacts) -> int:
     """Ports that a Service took: it is there, the packet arrived, and nothing of it came to the firewall."""
     translated = packets.translated if pair.plane != "external" else 0
     return bits.from_ports(known.intercepts) & packets.arrived & ~packets.passed & ~translated

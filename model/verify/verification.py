@@ -16,9 +16,9 @@ from model.report.outcome import Outcome, Status
 from model.report.report import Cell
 from model.site.site import Site
 from model.verify.cells import cells
-from model.verify.evidence import Joined
-from model.verify.evidence_types import FlowFacts, ServiceIntercept
-from model.verify.exposure import Exposed, taken
+from model.verify.evidence import RunEvidence
+from model.verify.evidence_types import PairFacts, ServiceIntercept
+from model.verify.exposure import ExposedPort, taken
 from model.verify.pairs import EVERY_PORT, PROTOCOLS, Pair
 from model.verify.pods import is_pod, node_of
 from model.verify.service_gate import gate
@@ -37,13 +37,13 @@ class Verification:
 
     site: Site
     pairs: Sequence[Pair]
-    joined: Joined
+    joined: RunEvidence
     sources: frozenset[str]
     witnesses: frozenset[str]
     views: Mapping[str, HostView]
     stage: str = "auto"
     coverage: Mapping[str, int] | None = None
-    exposed: Sequence[Exposed] = ()
+    exposed: Sequence[ExposedPort] = ()
 
     @cached_property
     def cells(self) -> tuple[Cell, ...]:
@@ -79,18 +79,18 @@ class Verification:
             yield from cells(pair, protocol, judge(pair, protocol, packets, known), packets, coverage)
 
     @cached_property
-    def _memory(self) -> dict[tuple[str, Address, str], FlowFacts]:
+    def _memory(self) -> dict[tuple[str, Address, str], PairFacts]:
         return {}
 
-    def _known(self, pair: Pair, protocol: str) -> FlowFacts:
+    def _known(self, pair: Pair, protocol: str) -> PairFacts:
         key = (pair.source, pair.address, protocol)
         if key not in self._memory:
             self._memory[key] = self._learn(pair, protocol)
         return self._memory[key]
 
-    def _learn(self, pair: Pair, protocol: str) -> FlowFacts:
+    def _learn(self, pair: Pair, protocol: str) -> PairFacts:
         owners = self.services.owners(pair, protocol, self._landing(pair))
-        return FlowFacts(
+        return PairFacts(
             source_alive=pair.source in self.sources,
             witness_alive=self._seeing(pair),
             source_proven=self.joined.source_proven(pair),

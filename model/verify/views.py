@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from model.errors import ProtocolError
-from model.host.hostview import HostView, Listener, harmless
+from model.host.hostview import HostView, harmless
 from model.packets import netfilter
 from model.site.site import Site
 from model.ufw.facts import FirewallFacts
@@ -27,13 +27,12 @@ def view_of(host: str, facts: FirewallFacts) -> HostView:
         chains = {4: netfilter.parse(facts.iptables_save), 6: netfilter.parse(facts.ip6tables_save)}
     except ValueError as error:
         raise ProtocolError(host, f"its rules cannot be read: {error}", "look at `iptables-save` there") from error
-    listeners = tuple(Listener(each.protocol, str(each.address), each.port, each.process) for each in facts.listeners)
     interfaces = {str(address): interface for interface, address in facts.addresses}
     port = facts.peer.server_port if facts.peer else 22
     return HostView(
         chains=chains,
         interfaces=interfaces,
-        listeners=listeners,
+        listeners=facts.listeners,
         sshd_port=port,
         nft=facts.rulesets.nft,
         conntrack=facts.conntrack,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from model.errors import ProtocolError
-from model.host.hostview import HostView, Listener
+from model.host.hostview import HostView
 from model.packets import netfilter
 from model.packets.sockets import parse_addresses, parse_listeners
 from model.verify.exposure import exposed
@@ -64,14 +64,13 @@ def read(name: str, answer: bytes, port: int) -> Collected:
 def _view(said: Mapping[str, Any], port: int) -> HostView:
     saved = said["rules"]["saved"]
     sockets = parse_listeners(said["listeners"])
-    listeners = tuple(Listener(each.protocol, str(each.address), each.port, each.process) for each in sockets)
     servers = {each.port for each in sockets if each.protocol == "tcp" and "sshd" in each.processes}
     # Behind an address translation the port that SSH is told of is none of the host's.
     own = min(servers) if servers and port not in servers else port
     return HostView(
         chains={4: netfilter.parse(saved["4"]), 6: netfilter.parse(saved["6"])},
         interfaces={str(address): interface for interface, address in parse_addresses(said["hardware"]["addresses"])},
-        listeners=listeners,
+        listeners=sockets,
         sshd_port=own,
         nft=said["rules"]["nft"],
         conntrack=(int(said["conntrack"][0]), int(said["conntrack"][1])),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from model.host.hostview import Listener
 from model.host.machine_facts import Link, Networking
 from model.packets.sockets import parse_addresses, parse_listeners
 from model.ufw.foreign_rules import Rulesets, deciding
@@ -42,9 +41,6 @@ def networking(said: Mapping[str, str]) -> Networking:
         links=tuple(links),
         default_routes=frozenset(int(line.split()[0]) for line in said["routes"].splitlines() if line.strip()),
         resolvers=tuple(said["resolvers"].split()),
-        listeners=tuple(
-            Listener(each.protocol, str(each.address), each.port, each.process)
-            for each in parse_listeners(said["listeners"])
-        ),
+        listeners=parse_listeners(said["listeners"]),
         rulesets=rulesets,
     )

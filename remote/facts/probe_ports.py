@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from model.verify.exposure import Exposed, exposed
+from model.verify.exposure import ExposedPort, exposed
 from model.verify.pods import ProbePod, read_pods
 from remote.facts.probe_pod import NAMESPACE
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class ClusterPorts:
     """Ports that Services take, the probe pods that run, and the names of the cluster's nodes."""
 
-    exposed: tuple[Exposed, ...]
+    exposed: tuple[ExposedPort, ...]
     pods: tuple[ProbePod, ...]
     nodes: frozenset[str]
 

@@ -3,31 +3,31 @@
 from __future__ import annotations
 
 from model.bits import unpool
-from model.verify.probing import Connect, Fired, Ready, Seen, Sent, Witnessed
+from model.verify.probing import AgentReady, FiredRound, PlainConnect, SeenStream, SentStream, WitnessRecord
 from remote.probe.conversation import Message
 
 PROTOCOLS = ("tcp", "udp")
 
 
-def read_ready(message: Message) -> Ready:
+def read_ready(message: Message) -> AgentReady:
     """Read an agent's first message."""
     told = message["ready"]
     conntrack = told["conntrack"]
     used_and_limit = None if conntrack is None else (int(conntrack[0]), int(conntrack[1]))
-    return Ready(_text(told["python"]), int(told["pid"]), tuple(map(_text, told["addresses"])), used_and_limit)
+    return AgentReady(_text(told["python"]), int(told["pid"]), tuple(map(_text, told["addresses"])), used_and_limit)
 
 
-def read_fired(message: Message) -> Fired:
+def read_fired(message: Message) -> FiredRound:
     """Read the end of a round."""
     done = message["done"]
-    return Fired(int(done["sent"]), int(done["refused"]), int(done["unroutable"]), float(done["seconds"]))
+    return FiredRound(int(done["sent"]), int(done["refused"]), int(done["unroutable"]), float(done["seconds"]))
 
 
-def read_witnessed(message: Message) -> Witnessed:
+def read_witnessed(message: Message) -> WitnessRecord:
     """Read a witness's results."""
     sets = unpool(message["bits"])
     seen = tuple(
-        Seen(
+        SeenStream(
             source=_text(source),
             address=_text(address),
             protocol=_protocol(protocol),
@@ -40,17 +40,17 @@ def read_witnessed(message: Message) -> Witnessed:
         for source, address, protocol, arrived, passed, source_seen, destination_seen, shift in message["seen"]
     )
     connects = tuple(
-        Connect(_text(source), int(source_port), int(port), bool(arrived), bool(passed))
+        PlainConnect(_text(source), int(source_port), int(port), bool(arrived), bool(passed))
         for source, source_port, port, arrived, passed in message["connects"]
     )
-    return Witnessed(seen, connects, int(message["overrun"]))
+    return WitnessRecord(seen, connects, int(message["overrun"]))
 
 
-def read_sent(message: Message) -> tuple[Sent, ...]:
+def read_sent(message: Message) -> tuple[SentStream, ...]:
     """Read a source's results."""
     sets = unpool(message["bits"])
     return tuple(
-        Sent(
+        SentStream(
             target=_text(name),
             address=_text(address),
             protocol=_protocol(protocol),

@@ -16,7 +16,7 @@ NO_PYTHON = 127
 TELL = "run verification again; look for out-of-memory kills or a supervisor on the host if it happens again"
 
 
-class Stream(Protocol):
+class AgentStream(Protocol):
     """A process on a host: what is written reaches its standard input, lines come from its standard output."""
 
     def write(self, data: bytes) -> None:
@@ -40,7 +40,7 @@ class Conversation:
     Requests and answers with one agent; ProtocolError, naming host and role, as soon as and ever after it goes wrong.
     """
 
-    def __init__(self, host: str, role: str, stream: Stream, life: int, *, installed: bool = False) -> None:
+    def __init__(self, host: str, role: str, stream: AgentStream, life: int, *, installed: bool = False) -> None:
         self.host, self.role = host, role
         self._stream = stream
         self._failure: ProtocolError | None = None

@@ -6,10 +6,10 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Self, TypeVar
 
 from model.bits import Pool
-from model.verify.probing import Assignment, Expected, Fired, Ready, Sent, Witnessed
+from model.verify.probing import AgentReady, Assignment, ExpectedStream, FiredRound, SentStream, WitnessRecord
 from remote.probe.answers import read_fired, read_ready, read_sent, read_witnessed
 from remote.probe.bundle import LIFE_S
-from remote.probe.conversation import Conversation, Message, Stream
+from remote.probe.conversation import AgentStream, Conversation, Message
 
 T = TypeVar("T")
 
@@ -20,20 +20,20 @@ LIMIT_MS = 5000
 RATE = 20_000
 
 
-class Session:
+class AgentSession:
     """What witness and source have in common; `ready` is what the agent said of its host."""
 
     role = ""
 
     def __init__(self, conversation: Conversation, timeout: float) -> None:
         self.conversation = conversation
-        self.ready: Ready = self._read(read_ready, self.conversation.hear(timeout, "ready"))
+        self.ready: AgentReady = self._read(read_ready, self.conversation.hear(timeout, "ready"))
 
     @classmethod
     def open(
         cls,
         host: str,
-        stream: Stream,
+        stream: AgentStream,
         *,
         container: str = "",
         timeout: float = START_S,
@@ -62,13 +62,18 @@ class Session:
             raise self.conversation.error(f"answered what cannot be understood: {error}") from error
 
 
-class Witness(Session):
+class WitnessSession(AgentSession):
     """A host's witness."""
 
     role = "witness"
 
     def arm(
-        self, key: bytes, expected: Sequence[Expected], connects: Collection[int] = (), *, timeout: float = ANSWER_S
+        self,
+        key: bytes,
+        expected: Sequence[ExpectedStream],
+        connects: Collection[int] = (),
+        *,
+        timeout: float = ANSWER_S,
     ) -> None:
         """
         Start to look for the expected streams of the run with this key, and for plain TCP connections to `connects`.
@@ -84,13 +89,15 @@ class Witness(Session):
         self.conversation.tell(request)
         self.conversation.hear(timeout, "armed")
 
-    def collect(self, *, quiet_ms: int = QUIET_MS, limit_ms: int = LIMIT_MS, timeout: float = ANSWER_S) -> Witnessed:
+    def collect(
+        self, *, quiet_ms: int = QUIET_MS, limit_ms: int = LIMIT_MS, timeout: float = ANSWER_S
+    ) -> WitnessRecord:
         """Return everything seen since `arm`, once no probe has come for `quiet_ms`, after `limit_ms` at the latest."""
         self.conversation.tell({"do": "collect", "quiet_ms": quiet_ms, "limit_ms": limit_ms})
         return self._read(read_witnessed, self.conversation.hear(timeout + limit_ms / 1000, "seen"))
 
 
-class Source(Session):
+class SourceSession(AgentSession):
     """A host's source."""
 
     role = "source"
@@ -121,7 +128,7 @@ class Source(Session):
         rate: int = RATE,
         on_progress: Callable[[int, int], None] | None = None,
         timeout: float = ANSWER_S,
-    ) -> Fired:
+    ) -> FiredRound:
         """
         Send all planned probes, or those of `which` (ports by address and protocol), at `rate` packets a second.
 
@@ -137,7 +144,7 @@ class Source(Session):
 
     def collect(
         self, *, quiet_ms: int = QUIET_MS, limit_ms: int = LIMIT_MS, timeout: float = ANSWER_S
-    ) -> tuple[Sent, ...]:
+    ) -> tuple[SentStream, ...]:
         """Return what became of every stream since `arm`, once no reply has come for `quiet_ms`, within `limit_ms`."""
         self.conversation.tell({"do": "collect", "quiet_ms": quiet_ms, "limit_ms": limit_ms})
         return self._read(read_sent, self.conversation.hear(timeout + limit_ms / 1000, "sent"))

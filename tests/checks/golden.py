@@ -22,7 +22,7 @@ from model.host.host_facts import HostFacts
 from model.site.load import load_site
 from model.site.site import Site
 from model.verify.pairs import pairs
-from model.verify.proof import Proof, Seen
+from model.verify.proof import CellGroup, Proof
 from remote.collector.reading import read
 
 _DATA = Path(__file__).parents[1] / "data"
@@ -81,7 +81,7 @@ def proof(hours: int = 1, of: Path = FOLDER, **verdicts: str) -> Proof:
             rows = tuple(row for opening in pair.openings for row in opening.rows)
             told = f"{pair.source} to {pair.destination} 443/tcp: declared open, seen closed"
             cells.append(
-                Seen(
+                CellGroup(
                     source=pair.source,
                     destination=pair.destination,
                     plane=plane,

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from model.report.outcome import Outcome, Status
-from model.report.report import Cell, Evidence, Report
+from model.report.report import Cell, CellEvidence, Report
 
 STARTED = datetime(2026, 11, 23, 22, 0, 5, tzinfo=UTC)
 ROLES = {
@@ -70,7 +70,7 @@ def _column(source: str, destination: str, address: str, protocol: str, roles: l
             verdict="ok",
             rows=(f"row-{port}",),
             probed=1,
-            evidence=Evidence(1, 1, 1, reply),
+            evidence=CellEvidence(1, 1, 1, reply),
         )
         position = port + 1
     yield _closed(source, destination, address, protocol, position, 65535)
@@ -78,7 +78,7 @@ def _column(source: str, destination: str, address: str, protocol: str, roles: l
 
 def _closed(source: str, destination: str, address: str, protocol: str, low: int, high: int) -> Cell:
     probed = min(high - low + 1, 5)
-    seen = Evidence(probed, probed, 0, "none")
+    seen = CellEvidence(probed, probed, 0, "none")
     return Cell(
         source=source,
         destination=destination,
@@ -106,12 +106,12 @@ def spoil(cell: Cell) -> Cell:
             verdict="violation",
             culprit="destination-firewall",
             note=note,
-            evidence=Evidence(1, 1, 0, "none"),
+            evidence=CellEvidence(1, 1, 0, "none"),
         )
     if cell.destination == "li-1" and cell.port_lo == 10250 and cell.source.startswith("cp"):
         note = "left the source, never arrived; both ends work"
         return replace(
-            cell, seen="closed", verdict="violation", culprit="path", note=note, evidence=Evidence(3, 0, 0, "none")
+            cell, seen="closed", verdict="violation", culprit="path", note=note, evidence=CellEvidence(3, 0, 0, "none")
         )
     if key == ("mon-1", "st-2", 9002, "tcp"):
         note = "the host's rules admit what no row opens"
@@ -130,7 +130,7 @@ def spoil(cell: Cell) -> Cell:
             verdict="unproven",
             culprit=dead,
             note=note,
-            evidence=Evidence(1 if dead == "witness" else None),
+            evidence=CellEvidence(1 if dead == "witness" else None),
         )
     if cell.port_lo == 9001 and cell.destination == "st-3":
         return replace(

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from model.packets.sockets import Peer, parse_listeners, parse_peer
+from model.packets.sockets import SshPeer, parse_listeners, parse_peer
 from model.ufw.facts import FirewallFacts
 from model.ufw.foreign_rules import Rulesets
 from model.ufw.state import AFTER, BEFORE, CONF, DEFAULTS, USER
@@ -69,7 +69,7 @@ class Script:
 
 
 def facts(
-    user: str | None = None, connection: str = CONNECTION, *, running: bool = True, peer: Peer | None = None
+    user: str | None = None, connection: str = CONNECTION, *, running: bool = True, peer: SshPeer | None = None
 ) -> FirewallFacts:
     """Return a host that holds the golden rules, or has ufw installed and stopped."""
     files = {

@@ -10,11 +10,11 @@ import pytest
 from model.errors import CommandFailed, HostError, Unreachable
 from model.site.load import load_site
 from model.ufw.facts import FirewallFacts
-from model.ufw.plan import Plan, between, findings, lockout, lockout_by, plan, state, unmanaged_rules
-from model.ufw.state import USER, State
+from model.ufw.plan import UfwPlan, between, findings, lockout, lockout_by, plan, state, unmanaged_rules
+from model.ufw.state import USER, UfwState
 from model.ufw.text import render
 from tasks import firewall
-from tasks.firewall_session import Session
+from tasks.firewall_session import FirewallSession
 from tests.model.ufw.test_state import REFERENCE, TESTS
 from tests.model.ufw.ufw_data import data, saved, told
 from tests.tasks.scripted import Script, facts
@@ -22,7 +22,7 @@ from tests.tasks.scripted import Script, facts
 DB = REFERENCE.by_name["db-1"]
 
 
-class Watched(Session):
+class Watched(FirewallSession):
     """A session whose look at the host is a given one."""
 
     seen: FirewallFacts
@@ -31,7 +31,7 @@ class Watched(Session):
         return self.seen
 
 
-def _plan() -> tuple[Plan, FirewallFacts]:
+def _plan() -> tuple[UfwPlan, FirewallFacts]:
     """Return a plan that takes the first rule away, and the host as it is when that is done."""
     now = facts()
     text = render(told(4)[1:], 4, "low")
@@ -162,6 +162,6 @@ def test_findings_name_what_is_not_ours_to_change() -> None:
 
 
 def test_the_state_of_a_host_is_what_its_files_and_kernel_say() -> None:
-    seen: State = state(facts())
+    seen: UfwState = state(facts())
     assert seen.running
     assert set(seen.files) == {USER[4], USER[6], "/etc/default/ufw", "/etc/ufw/ufw.conf"}

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from model.errors import CommandFailed, CommandTimeout, LockHeld, ProtocolError, Unreachable
-from tasks.firewall_session import Session
+from tasks.firewall_session import FirewallSession
 from tests.tasks.scripted import Script
 
 
-def _session(script: Script) -> Session:
-    return Session("db-1", script, "me, process 7, it's late")
+def _session(script: Script) -> FirewallSession:
+    return FirewallSession("db-1", script, "me, process 7, it's late")
 
 
 def test_a_held_lock_names_its_holder() -> None:

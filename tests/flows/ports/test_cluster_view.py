@@ -9,16 +9,18 @@ from typing import Any
 
 import pytest
 
-from flows._ports.cluster import Seen, ask, look, told
+from flows._ports.cluster import ClusterView, ask, look, told
 from model.errors import ApiUnreachable, PlanRefused
-from model.host.hostview import HostView, Listener
+from model.host.hostview import HostView
+from model.packets.sockets import Listener
 from model.report.outcome import Status
 from remote.facts.probe_ports import ClusterPorts
+from tests.model.packets.listening import listener
 from tests.model.verify.simulation import reference
 
 VIP = "10.20.1.10"
-KUBELET = Listener("tcp", "::", 10250, "kubelet")
-HAPROXY = Listener("tcp", "::", 8443, "haproxy")
+KUBELET = listener("tcp", "::", 10250, "kubelet")
+HAPROXY = listener("tcp", "::", 8443, "haproxy")
 POD = {
     "metadata": {},
     "spec": {"nodeName": "w-1"},
@@ -45,7 +47,7 @@ class Api:
         return self.lists.get(path.rpartition("/")[2], [])
 
 
-def seen(monkeypatch: pytest.MonkeyPatch, api: Api | None, **views: HostView) -> Seen:
+def seen(monkeypatch: pytest.MonkeyPatch, api: Api | None, **views: HostView) -> ClusterView:
     @contextmanager
     def open_cluster(*_: object) -> Iterator[Api]:
         assert api is not None, "there is nothing to ask"
@@ -66,7 +68,7 @@ def nodes(*names: str) -> list[dict[str, Any]]:
 
 
 def test_a_site_where_nothing_of_kubernetes_runs_is_asked_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = seen(monkeypatch, None, cp_1=view(), w_1=view(Listener("tcp", "::", 22, "sshd")))
+    found = seen(monkeypatch, None, cp_1=view(), w_1=view(listener("tcp", "::", 22, "sshd")))
     assert (found.absent, found.outcomes, found.pods) == ("no cluster yet", (), ())
 
 

@@ -8,10 +8,10 @@ from ipaddress import ip_address
 from typing import Any
 
 from model.host.dns_wire import Answer
-from model.host.hostview import Listener
 from model.host.machine_facts import BlockDevice, Clock, Connect, Filesystem, Link, Package, Swap, Unit
 from model.host.machine_facts import Path as Way
 from model.ufw.foreign_rules import Rulesets
+from tests.model.packets.listening import listener
 from tests.model.preflight.preflight_data import DISK
 
 GIB = 2**20
@@ -257,24 +257,24 @@ CASES = (
     ),
     Case(
         "port-taken",
-        {"network.listeners": (Listener("tcp", "::", 10250, "python3"),)},
+        {"network.listeners": (listener("tcp", "::", 10250, "python3"),)},
         says="python3 listens on 10250/tcp, which is for kubelet (kubelet)",
     ),
-    Case("port-taken", {"network.listeners": (Listener("tcp", "127.0.0.1", 10248, "x"),)}, says="on the node itself"),
+    Case("port-taken", {"network.listeners": (listener("tcp", "127.0.0.1", 10248, "x"),)}, says="on the node itself"),
     Case(
         "port-taken",
-        {"network.listeners": (Listener("tcp", "0.0.0.0", 443, "nginx"),)},
+        {"network.listeners": (listener("tcp", "0.0.0.0", 443, "nginx"),)},
         says="nginx listens on 443/tcp",
     ),
     Case(
         "port-taken",
-        {"network.listeners": (Listener("tcp", "0.0.0.0", 8443, "nginx"),)},
+        {"network.listeners": (listener("tcp", "0.0.0.0", 8443, "nginx"),)},
         on="cp-2",
         says="which is for haproxy",
     ),
     Case(
         "port-taken",
-        {"network.listeners": (Listener("udp", "0.0.0.0", 8472, ""),)},
+        {"network.listeners": (listener("udp", "0.0.0.0", 8472, ""),)},
         says="the kernel listens on 8472/udp",
     ),
     Case(

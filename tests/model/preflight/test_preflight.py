@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from model.host.hostview import Listener
 from model.host.machine_facts import Clock, Connect, Unit
 from model.preflight import CHECKS, Finding, examine
 from model.site.load import load_site
 from model.site.site import Site
+from tests.model.packets.listening import listener
 from tests.model.preflight.preflight_cases import CASES, ENDPOINT, GIB, LINK, Case, mounts, refusing, rules, table
 from tests.model.preflight.preflight_data import DISK, bundle, but, golden, healthy
 from tests.mutation import REFERENCE, site
@@ -86,7 +86,7 @@ def test_a_host_on_the_way_to_a_node_is_no_finding() -> None:
         "software.prepared": True,
         "software.remains": ("/etc/kubernetes/pki/ca.crt",),
         "software.units": {unit: Unit("activating", "enabled") for unit in ("kubelet", "containerd", "keepalived")},
-        "network.listeners": (Listener("tcp", "::", 8443, "haproxy"),),
+        "network.listeners": (listener("tcp", "::", 8443, "haproxy"),),
         "network.links": (replace(own, addresses=(*own.addresses, ip_address("10.20.1.10"))),),
         "network.rulesets": rules(nft=table("matrix_fleet")),
     }
@@ -104,9 +104,9 @@ def test_what_this_program_made_of_a_node_is_no_finding() -> None:
         "software.units": {unit: Unit("active", "enabled") for unit in ("kubelet", "containerd", "keepalived")},
         "network.rulesets": rules("*nat\n:KUBE-SERVICES - [0:0]\nCOMMIT\n", refusing("kube-proxy")),
         "network.listeners": (
-            Listener("tcp", "::", 10250, "kubelet"),
-            Listener("tcp", "::", 10257, "kube-controller"),
-            Listener("udp", "0.0.0.0", 8472, ""),
+            listener("tcp", "::", 10250, "kubelet"),
+            listener("tcp", "::", 10257, "kube-controller"),
+            listener("udp", "0.0.0.0", 8472, ""),
         ),
         "network.links": (
             replace(own, addresses=(*own.addresses, ip_address("10.20.1.10"))),

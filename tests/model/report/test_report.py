@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from model.report.outcome import Outcome, Status
-from model.report.report import Cell, Evidence, Report, silent
+from model.report.report import Cell, CellEvidence, Report, silent
 
 MOMENT = datetime(2026, 11, 23, 22, 0, tzinfo=UTC)
 
@@ -91,7 +91,7 @@ def test_cells_are_written_only_by_a_verification() -> None:
 
 
 def test_a_cell_writes_nulls_for_what_nobody_observed() -> None:
-    written = cell(evidence=Evidence(sent=4, reply="none"), rows=("https",), probed=4).to_json()
+    written = cell(evidence=CellEvidence(sent=4, reply="none"), rows=("https",), probed=4).to_json()
     assert written["evidence"] == {"S": 4, "A": None, "P": None, "R": "none"}
     assert (written["from"], written["to"], written["rows"]) == ("a", "b", ["https"])
     assert cell().to_json()["evidence"] is None

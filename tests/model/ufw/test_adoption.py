@@ -11,7 +11,7 @@ import yaml
 
 from model.site.load import load_site
 from model.site.rows import Row
-from model.ufw.adoption import Adopted, adopt, appended, covered
+from model.ufw.adoption import AdoptedRow, adopt, appended, covered
 from model.ufw.rule import UfwRule
 from model.ufw.state import desired_rules
 from tests.model.ufw.test_state import FIVE, TESTS
@@ -96,7 +96,7 @@ def test_a_site_with_the_adopted_rows_wants_what_was_there(tmp_path: Path) -> No
 
 
 def test_a_row_is_valid_whatever_its_parts() -> None:
-    row = Adopted("li_clients", "control_plane", "udp", ("1-65535",))
+    row = AdoptedRow("li_clients", "control_plane", "udp", ("1-65535",))
     (read,) = yaml.safe_load(row.line(["a", "b"]))
     assert read["name"] == "adopted-control-plane-udp-1-65535-from-li-clients"
     assert Row.model_validate_json(json.dumps(read)).intervals == ((1, 65535),)

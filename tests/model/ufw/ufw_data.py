@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from model.ufw.kernel import Kernel, expected
+from model.ufw.kernel import UfwKernel, expected
 from model.ufw.rule import UfwRule
 
 DATA = Path(__file__).parents[2] / "data" / "ufw"
@@ -26,7 +26,7 @@ def saved(version: int) -> str:
     return data("ip6tables-save" if version == 6 else "iptables-save")
 
 
-def loaded(version: int, user: str | None = None) -> Kernel:
+def loaded(version: int, user: str | None = None) -> UfwKernel:
     """Return what ufw's files say the kernel holds."""
     text = file("user", version) if user is None else user
     return expected(file("before", version), file("after", version), text, version)

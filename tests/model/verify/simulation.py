@@ -19,9 +19,9 @@ from model.packets.netfilter import Chains, Packet, RulesetVerdict, judge, parse
 from model.site.hosts import Machine
 from model.site.load import load_site
 from model.site.site import Site
-from model.verify.evidence import Accounts, join
+from model.verify.evidence import AgentRecords, join
 from model.verify.pairs import PROTOCOLS, Depth, Pair, pairs, with_ports
-from model.verify.probing import Connect, Seen, Sent, Witnessed
+from model.verify.probing import PlainConnect, SeenStream, SentStream, WitnessRecord
 from model.verify.verification import Verification
 
 INVENTORY = Path(__file__).parents[3] / "inventory"
@@ -61,15 +61,15 @@ class Fleet:
         """Verify the fleet, as a run over real hosts would."""
         chosen = with_ports(self.site, pairs(self.site, tuple(planes)), depth, {})
         names = [machine.name for machine in (*self.site.servers, *self.site.vantages)]
-        sent: dict[str, list[Sent]] = {name: [] for name in names if name not in self.dead}
-        seen: dict[str, list[Seen]] = {name: [] for name in names if name not in self.dead | self.blind}
+        sent: dict[str, list[SentStream]] = {name: [] for name in names if name not in self.dead}
+        seen: dict[str, list[SeenStream]] = {name: [] for name in names if name not in self.dead | self.blind}
         for pair in chosen:
             for protocol in PROTOCOLS:
                 self._fire(pair, protocol, sent, seen)
-        connects = (Connect("controller", 1, 22, True, True),)
-        accounts = Accounts(
+        connects = (PlainConnect("controller", 1, 22, True, True),)
+        accounts = AgentRecords(
             {name: tuple(rows) for name, rows in sent.items()},
-            {name: Witnessed(tuple(rows), connects, 0) for name, rows in seen.items()},
+            {name: WitnessRecord(tuple(rows), connects, 0) for name, rows in seen.items()},
         )
         views = {machine.name: self._view(machine) for machine in self.site.servers if machine.name not in self.dead}
         joined = join(self.site, chosen, accounts)
@@ -77,7 +77,9 @@ class Fleet:
             site=self.site, pairs=chosen, joined=joined, sources=frozenset(sent), witnesses=frozenset(seen), views=views
         )
 
-    def _fire(self, pair: Pair, protocol: str, sent: dict[str, list[Sent]], seen: dict[str, list[Seen]]) -> None:
+    def _fire(
+        self, pair: Pair, protocol: str, sent: dict[str, list[SentStream]], seen: dict[str, list[SeenStream]]
+    ) -> None:
         if pair.source in self.dead:
             return
         probed = pair.probed[protocol]
@@ -93,7 +95,7 @@ class Fleet:
         passed = arrived & self._ruled(pair.destination, "INPUT", shown, landing, protocol).admitted
         rst = arrived & ~passed if pair.destination in self.rejecting and protocol == "tcp" else passed
         sent[pair.source].append(
-            Sent(
+            SentStream(
                 target=pair.destination,
                 address=str(pair.address),
                 protocol=protocol,
@@ -108,7 +110,7 @@ class Fleet:
         )
         if pair.destination in seen:
             seen[pair.destination].append(
-                Seen(
+                SeenStream(
                     source=pair.source,
                     address=str(pair.address),
                     protocol=protocol,

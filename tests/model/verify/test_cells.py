@@ -12,7 +12,7 @@ from model import bits
 from model.matrix.matrix import Opening
 from model.report.report import Cell
 from model.verify.cells import cells
-from model.verify.evidence_types import Classification, Packets, PortClasses
+from model.verify.evidence_types import Classification, PairEvidence, PortClasses
 from model.verify.pairs import EVERY_PORT, Pair
 
 OPEN, CLOSED = Classification("open", "open", "ok"), Classification("closed", "closed", "ok")
@@ -38,12 +38,12 @@ def pair(*opened: tuple[int, int], probed: int = 0) -> Pair:
 
 
 def cut(
-    stories: PortClasses, *opened: tuple[int, int], coverage: int = EVERY_PORT, packets: Packets | None = None
+    stories: PortClasses, *opened: tuple[int, int], coverage: int = EVERY_PORT, packets: PairEvidence | None = None
 ) -> list[Cell]:
     probed = 0
     for story, ports in stories.items():
         probed |= 0 if story.by_rules else ports
-    return list(cells(pair(*opened, probed=probed), "tcp", stories, packets or Packets(), coverage))
+    return list(cells(pair(*opened, probed=probed), "tcp", stories, packets or PairEvidence(), coverage))
 
 
 def spans(found: list[Cell]) -> list[tuple[int, int, str]]:
@@ -109,7 +109,7 @@ def test_chosen_ports_are_not_stretched() -> None:
 
 
 def test_evidence_counts_only_the_cells_own_packets() -> None:
-    packets = Packets(sent=ports(1, 2, 80), arrived=ports(1, 80), passed=ports(80), rst=ports(1), synack=ports(80))
+    packets = PairEvidence(sent=ports(1, 2, 80), arrived=ports(1, 80), passed=ports(80), rst=ports(1), synack=ports(80))
     shut, opened, _ = cut({CLOSED: ports(1, 2, 99), OPEN: ports(80)}, (80, 80), packets=packets)
     assert shut.evidence
     assert shut.evidence.to_json() == {"S": 2, "A": 1, "P": 0, "R": "rst"}
@@ -119,7 +119,7 @@ def test_evidence_counts_only_the_cells_own_packets() -> None:
 
 def test_what_nobody_observed_is_null_not_zero() -> None:
     blind, unsent = (Classification("closed", "unknown", "unproven", culprit) for culprit in ("witness", "source"))
-    (cell,) = cut({blind: EVERY_PORT}, packets=Packets(sent=ports(1, 2)))
+    (cell,) = cut({blind: EVERY_PORT}, packets=PairEvidence(sent=ports(1, 2)))
     assert cell.evidence
     assert cell.evidence.to_json() == {"S": 2, "A": None, "P": None, "R": "none"}
     (cell,) = cut({unsent: EVERY_PORT})
@@ -128,7 +128,7 @@ def test_what_nobody_observed_is_null_not_zero() -> None:
 
 
 def test_icmp_names_its_kind_and_sender() -> None:
-    packets = Packets(sent=ports(1), icmp={"3 10.20.1.1": ports(1)})
+    packets = PairEvidence(sent=ports(1), icmp={"3 10.20.1.1": ports(1)})
     (cell,) = cut({DOUBT: ports(1)}, packets=packets)
     assert cell.evidence
     assert cell.evidence.reply == "icmp 3 10.20.1.1"

@@ -7,9 +7,9 @@ from dataclasses import replace
 from functools import cache
 from ipaddress import ip_address
 
-from model.verify.evidence import Accounts, Joined, join, missing
+from model.verify.evidence import AgentRecords, RunEvidence, join, missing
 from model.verify.pairs import Pair, pairs
-from model.verify.probing import Connect, Seen, Sent, Witnessed
+from model.verify.probing import PlainConnect, SeenStream, SentStream, WitnessRecord
 from tests.model.verify.simulation import reference
 
 PORT = 443
@@ -31,9 +31,11 @@ def pair(source: str, destination: str, external: str = "", probed: int = BIT) -
     return replace(found, probed={"tcp": probed, "udp": 0})
 
 
-def seen(one: Pair, arrived: int = BIT, passed: int = BIT, source_seen: str = "", destination_seen: str = "") -> Seen:
+def seen(
+    one: Pair, arrived: int = BIT, passed: int = BIT, source_seen: str = "", destination_seen: str = ""
+) -> SeenStream:
     shown = source_seen or str(one.source_address)
-    return Seen(
+    return SeenStream(
         source=one.source,
         address=str(one.address),
         protocol="tcp",
@@ -44,8 +46,8 @@ def seen(one: Pair, arrived: int = BIT, passed: int = BIT, source_seen: str = ""
     )
 
 
-def sent(one: Pair, left: int = BIT, refused: int = 0, unroutable: dict[int, int] | None = None) -> Sent:
-    return Sent(
+def sent(one: Pair, left: int = BIT, refused: int = 0, unroutable: dict[int, int] | None = None) -> SentStream:
+    return SentStream(
         target=one.destination,
         address=str(one.address),
         protocol="tcp",
@@ -59,10 +61,10 @@ def sent(one: Pair, left: int = BIT, refused: int = 0, unroutable: dict[int, int
     )
 
 
-def joined(*chosen: Pair, fired: tuple[Sent, ...] = (), **witnessed: Seen) -> Joined:
+def joined(*chosen: Pair, fired: tuple[SentStream, ...] = (), **witnessed: SeenStream) -> RunEvidence:
     """`witnessed` by host name, `_` for `-`; all of `fired` was sent by the first pair's source."""
-    accounts = {name.replace("_", "-"): Witnessed((row,), (), 0) for name, row in witnessed.items()}
-    return join(reference(), chosen, Accounts({chosen[0].source: fired}, accounts))
+    accounts = {name.replace("_", "-"): WitnessRecord((row,), (), 0) for name, row in witnessed.items()}
+    return join(reference(), chosen, AgentRecords({chosen[0].source: fired}, accounts))
 
 
 def key(one: Pair) -> tuple[str, str, str]:
@@ -133,13 +135,17 @@ def test_what_did_not_arrive_proves_nobody() -> None:
 def test_the_controllers_own_connection_vouches_for_a_witness() -> None:
     one = pair("cp-1", "w-1")
     for arrived in (True, False):
-        accounts = Accounts({}, {"w-1": Witnessed((), (Connect("10.20.0.10", 1, 22, arrived, arrived),), 0)})
+        accounts = AgentRecords(
+            {}, {"w-1": WitnessRecord((), (PlainConnect("10.20.0.10", 1, 22, arrived, arrived),), 0)}
+        )
         assert join(reference(), (one,), accounts).witness_proven(one) == arrived
 
 
-def again(one: Pair, number: int = 1, fired: Sent | None = None, witnessed: Seen | None = None) -> int:
-    accounts = {one.destination: Witnessed((witnessed,), (), 0)} if witnessed else {}
-    found = missing((one,), join(reference(), (one,), Accounts({one.source: (fired or sent(one),)}, accounts)), number)
+def again(one: Pair, number: int = 1, fired: SentStream | None = None, witnessed: SeenStream | None = None) -> int:
+    accounts = {one.destination: WitnessRecord((witnessed,), (), 0)} if witnessed else {}
+    found = missing(
+        (one,), join(reference(), (one,), AgentRecords({one.source: (fired or sent(one),)}, accounts)), number
+    )
     return found.get(one.source, {}).get((str(one.address), "tcp"), 0)
 
 
@@ -160,7 +166,7 @@ def test_what_left_before_its_source_was_hidden_is_sent_again_once_the_rest_is()
 
     def wanted(bare: int, hidden: int) -> int:
         rows = (seen(pod, bare, 0, "10.244.0.7"), seen(pod, hidden, 0, str(node)))
-        accounts = Accounts({pod.source: (sent(pod, 7),)}, {"w-1": Witnessed(rows, (), 0)})
+        accounts = AgentRecords({pod.source: (sent(pod, 7),)}, {"w-1": WitnessRecord(rows, (), 0)})
         pairs_of = (replace(pod, source_address=ip_address("10.244.0.7")),)
         return (
             missing(pairs_of, join(reference(), pairs_of, accounts), 1)

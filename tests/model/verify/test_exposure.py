@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from model.report.outcome import Status
-from model.verify.exposure import Exposed, dnat_ports, exposed, taken, undeclared
+from model.verify.exposure import ExposedPort, dnat_ports, exposed, taken, undeclared
 from model.verify.pairs import pairs
 from tests.model.verify.simulation import reference
 
@@ -64,8 +64,8 @@ def test_external_addresses_are_taken_by_the_services_own_port() -> None:
 def test_a_node_loses_its_node_ports_and_external_addresses_to_them() -> None:
     site = reference()
     found = (
-        Exposed(service="a/b", protocol="tcp", port=30080),
-        Exposed(service="a/c", protocol="tcp", port=81, address=ip_address("10.20.1.21")),
+        ExposedPort(service="a/b", protocol="tcp", port=30080),
+        ExposedPort(service="a/c", protocol="tcp", port=81, address=ip_address("10.20.1.21")),
     )
     own = {name: site.by_name[name] for name in ("w-1", "cp-1", "router-1")}
     assert set(taken(found, own["w-1"], ip_address("10.20.1.21"), "tcp")) == {30080, 81}
@@ -79,27 +79,27 @@ def test_a_node_loses_its_node_ports_and_external_addresses_to_them() -> None:
 @pytest.mark.parametrize(
     ("offer", "words"),
     [
-        (Exposed(service="default/echo", protocol="tcp", port=30080), ""),
-        (Exposed(service="default/echo", protocol="udp", port=32767), ""),
-        (Exposed(service="default/echo", protocol="tcp", port=29999), "29999/tcp of every node"),
-        (Exposed(service="default/echo", protocol="sctp", port=30080), "30080/sctp of every node"),
+        (ExposedPort(service="default/echo", protocol="tcp", port=30080), ""),
+        (ExposedPort(service="default/echo", protocol="udp", port=32767), ""),
+        (ExposedPort(service="default/echo", protocol="tcp", port=29999), "29999/tcp of every node"),
+        (ExposedPort(service="default/echo", protocol="sctp", port=30080), "30080/sctp of every node"),
         (
-            Exposed(service="default/echo", protocol="tcp", port=9999, address=ip_address("10.20.1.21")),
+            ExposedPort(service="default/echo", protocol="tcp", port=9999, address=ip_address("10.20.1.21")),
             "9999/tcp at 10.20.1.21",
         ),
-        (Exposed(service="default/echo", protocol="tcp", port=443, address=ip_address("10.20.1.21")), ""),
+        (ExposedPort(service="default/echo", protocol="tcp", port=443, address=ip_address("10.20.1.21")), ""),
         (
-            Exposed(service="default/echo", protocol="tcp", port=443, address=ip_address("203.0.113.7")),
+            ExposedPort(service="default/echo", protocol="tcp", port=443, address=ip_address("203.0.113.7")),
             "443/tcp at 203.0.113.7",
         ),
-        (Exposed(service="default/echo", protocol="tcp", port=443, address=ip_address("198.51.100.101")), ""),
+        (ExposedPort(service="default/echo", protocol="tcp", port=443, address=ip_address("198.51.100.101")), ""),
         (
-            Exposed(service="default/echo", protocol="tcp", port=22, address=ip_address("198.51.100.101")),
+            ExposedPort(service="default/echo", protocol="tcp", port=22, address=ip_address("198.51.100.101")),
             "22/tcp at 198.51.100.101",
         ),
     ],
 )
-def test_what_a_service_offers_outside_the_matrix_is_a_finding_by_its_name(offer: Exposed, words: str) -> None:
+def test_what_a_service_offers_outside_the_matrix_is_a_finding_by_its_name(offer: ExposedPort, words: str) -> None:
     found = list(undeclared(reference(), [offer]))
     if not words:
         assert found == []

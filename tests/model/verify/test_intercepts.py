@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from model.verify.evidence_types import Packets, ServiceIntercept
+from model.verify.evidence_types import PairEvidence, ServiceIntercept
 from model.verify.intercepts import offered, taken_at_source
 
 PORT = 30080
 BIT = 1 << PORT
-REPLIES = {"": Packets(), "syn-ack": Packets(synack=BIT), "rst": Packets(rst=BIT), "icmp": Packets(icmp={"3 x": BIT})}
-REPLIES["data"] = Packets(data=BIT)
+REPLIES = {
+    "": PairEvidence(),
+    "syn-ack": PairEvidence(synack=BIT),
+    "rst": PairEvidence(rst=BIT),
+    "icmp": PairEvidence(icmp={"3 x": BIT}),
+}
+REPLIES["data"] = PairEvidence(data=BIT)
 
 
 @pytest.mark.parametrize(
@@ -53,7 +58,7 @@ def test_story(
 def test_udp_that_is_judged_by_lists_says_so() -> None:
     assert (
         "judged by the Service list"
-        in offered(ServiceIntercept("a/b", True, "admit"), "open", "udp", Packets(), PORT).note
+        in offered(ServiceIntercept("a/b", True, "admit"), "open", "udp", PairEvidence(), PORT).note
     )
 
 

@@ -16,7 +16,7 @@ from model.report.outcome import Status
 from model.report.report import Cell
 from model.site.load import load_site
 from model.site.site import Site
-from model.verify.perimeter import Perimeter, configured, flow, parse
+from model.verify.perimeter import PerimeterDevice, configured, flow, parse
 from model.verify.perimeter_rows import perimeter_outcomes, perimeter_rows
 from tests import namespaces
 from tests.model.verify.simulation import INVENTORY
@@ -28,7 +28,7 @@ ROUTES = {
     4: {"10.20.0.0/24": "eth0", "10.20.1.0/24": "eth1", "10.20.2.0/24": "eth2", "198.51.100.0/24": "eth3"},
     6: {"fd20::/64": "eth0", "fd20:1::/64": "eth1", "fd20:2::/64": "eth2", "2001:db8:100::/64": "eth3"},
 }
-Load = Callable[[str], Perimeter]
+Load = Callable[[str], PerimeterDevice]
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +37,7 @@ def load() -> Iterator[Load]:
     space = namespaces.add("p")
     inside = ("ip", "netns", "exec", space)
 
-    def loaded(text: str) -> Perimeter:
+    def loaded(text: str) -> PerimeterDevice:
         flushed = f"flush ruleset\n{text}"
         done = subprocess.run((*inside, "nft", "-f", "-"), input=flushed, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
@@ -77,7 +77,7 @@ type nat hook prerouting priority dstnat;
 """
 
 
-def word(perimeter: Perimeter, low: int, high: int = 0, to: str = SERVER, protocol: str = "tcp") -> str:
+def word(perimeter: PerimeterDevice, low: int, high: int = 0, to: str = SERVER, protocol: str = "tcp") -> str:
     source = OUTSIDE if "." in to else "2001:db8:100::200"
     return configured(perimeter, ip_address(source), ip_address(to), protocol, (low, high or low))
 
@@ -226,7 +226,7 @@ def site() -> Site:
     return load_site(INVENTORY)
 
 
-def drift(perimeter: Perimeter, of: Site | None = None) -> list[str]:
+def drift(perimeter: PerimeterDevice, of: Site | None = None) -> list[str]:
     where = of or site()
     (outcome,) = perimeter_outcomes(where, perimeter, perimeter_rows(where, perimeter, ()))
     assert (outcome.host, outcome.subject) == ("router-1", "perimeter")

@@ -11,11 +11,11 @@ import pytest
 from model import bits
 from model.host.hostview import HostView
 from model.report.report import Cell
-from model.verify.evidence import Accounts, join
+from model.verify.evidence import AgentRecords, join
 from model.verify.pairs import Pair
 from model.verify.pod_rows import pod_cells
 from model.verify.pods import ProbePod, controls, is_pod, node_of, pod_pairs, read_pods, row_ports, with_ports
-from model.verify.probing import Seen, Sent, Witnessed
+from model.verify.probing import SeenStream, SentStream, WitnessRecord
 from model.verify.verification import Verification
 from tests.model.verify.simulation import chains, reference
 
@@ -108,9 +108,9 @@ def test_a_node_vouches_for_its_pod_and_the_pod_for_itself() -> None:
     assert ends == {pair for each in PODS for pair in ((each.node, each.end), (each.end, each.node))}
 
 
-def seen(pair: Pair, arrived: int, passed: int, source: str = "") -> Seen:
+def seen(pair: Pair, arrived: int, passed: int, source: str = "") -> SeenStream:
     shown = source or str(pair.source_address)
-    return Seen(
+    return SeenStream(
         source=pair.source,
         address=str(pair.address),
         protocol="tcp",
@@ -121,11 +121,11 @@ def seen(pair: Pair, arrived: int, passed: int, source: str = "") -> Seen:
     )
 
 
-def judged(pair: Pair, *rows: Seen, first: tuple[str, ...] = (), wrong: Iterable[object] = ()) -> list[Cell]:
+def judged(pair: Pair, *rows: SeenStream, first: tuple[str, ...] = (), wrong: Iterable[object] = ()) -> list[Cell]:
     """
     The pair's TCP cells, where both agents work and the destination's rules are what the matrix wants, after `first`.
     """
-    sent = Sent(
+    sent = SentStream(
         target=pair.destination,
         address=str(pair.address),
         protocol="tcp",
@@ -137,7 +137,7 @@ def judged(pair: Pair, *rows: Seen, first: tuple[str, ...] = (), wrong: Iterable
         data=0,
         icmp={},
     )
-    other = Seen(
+    other = SeenStream(
         source="somebody",
         address=str(pair.address),
         protocol="tcp",
@@ -146,9 +146,12 @@ def judged(pair: Pair, *rows: Seen, first: tuple[str, ...] = (), wrong: Iterable
         source_seen="10.9.9.9",
         destination_seen=str(pair.address),
     )
-    accounts = Accounts(
+    accounts = AgentRecords(
         {pair.source: (sent,)},
-        {pair.destination: Witnessed((*rows, other), (), 0), "elsewhere": Witnessed((seen(pair, 2, 2),), (), 0)},
+        {
+            pair.destination: WitnessRecord((*rows, other), (), 0),
+            "elsewhere": WitnessRecord((seen(pair, 2, 2),), (), 0),
+        },
     )
     joined = join(SITE, [pair], accounts)
     packets = {protocol: joined.packets[pair.source, str(pair.address), protocol] for protocol in ("tcp", "udp")}

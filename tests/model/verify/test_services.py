@@ -9,21 +9,23 @@ from ipaddress import ip_address
 import pytest
 
 from model import bits
-from model.host.hostview import HostView, Listener, is_named
+from model.host.hostview import HostView, is_named
+from model.packets.sockets import Listener
 from model.verify.pairs import Pair, endpoint_pairs, pairs
 from model.verify.services import Services
+from tests.model.packets.listening import listener
 from tests.model.verify.simulation import reference
 
 VIP = ip_address("10.20.1.10")
-KUBELET = Listener("tcp", "::", 10250, "kubelet")
+KUBELET = listener("tcp", "::", 10250, "kubelet")
 PLANE = (
     KUBELET,
-    Listener("tcp", "::", 6443, "kube-apiserver"),
-    Listener("tcp", "::", 8443, "haproxy"),
-    Listener("tcp", "::", 10257, "kube-controller"),
-    Listener("tcp", "127.0.0.1", 2379, "etcd"),
-    Listener("tcp", "10.20.1.11", 2379, "etcd"),
-    Listener("tcp", "10.20.1.11", 2380, "etcd"),
+    listener("tcp", "::", 6443, "kube-apiserver"),
+    listener("tcp", "::", 8443, "haproxy"),
+    listener("tcp", "::", 10257, "kube-controller"),
+    listener("tcp", "127.0.0.1", 2379, "etcd"),
+    listener("tcp", "10.20.1.11", 2379, "etcd"),
+    listener("tcp", "10.20.1.11", 2380, "etcd"),
 )
 
 
@@ -66,7 +68,7 @@ def test_a_running_cluster_owes_its_own_services_and_not_yet_those_of_the_rollou
 
 
 def test_stage_after_on_a_cluster_asks_for_it_on_every_host_and_for_the_rollout_where_it_is() -> None:
-    postgres = Listener("tcp", "0.0.0.0", 5432, "postgres")
+    postgres = listener("tcp", "0.0.0.0", 5432, "postgres")
     found = services("after", cp_1=PLANE, db_1=(), w_1=(KUBELET,))
     assert owed(found, pair("w-1", "db-1")) == {10250, 10256}
     found = services("after", cp_1=PLANE, db_1=(postgres,))
@@ -86,7 +88,7 @@ def test_a_service_of_one_family_owes_nothing_at_the_other_and_a_dead_one_owes_a
 
 
 def test_a_service_on_loopback_alone_still_owes() -> None:
-    local = (KUBELET, Listener("tcp", "127.0.0.1", 10257, "kube-controller"))
+    local = (KUBELET, listener("tcp", "127.0.0.1", 10257, "kube-controller"))
     assert 10257 in owed(services(cp_1=local), pair("cp-2", "cp-1"))
 
 

@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from model.host.hostview import Listener
+from model.packets.sockets import Listener
 from model.report.report import Cell
 from model.verify.verification import Verification
+from tests.model.packets.listening import listener
 from tests.model.verify.simulation import Fleet, reference
 
 
@@ -31,7 +32,7 @@ def wrong(made: Verification) -> list[Cell]:
     return [cell for cell in made.cells if cell.verdict != "ok"]
 
 
-POSTGRES = Listener("tcp", "0.0.0.0", 5432, "postgres")
+POSTGRES = listener("tcp", "0.0.0.0", 5432, "postgres")
 
 
 def test_before_anything_is_installed_nothing_need_answer() -> None:
@@ -54,13 +55,13 @@ def test_stage_after_asks_every_host() -> None:
 
 
 def test_another_program_on_a_declared_port_is_named_and_makes_no_stage() -> None:
-    found = wrong(verification("auto", Listener("tcp", "::", 5432, "nc")))
+    found = wrong(verification("auto", listener("tcp", "::", 5432, "nc")))
     assert {(cell.destination, cell.port_lo, cell.culprit) for cell in found} == {("db-1", 5432, "wrong-process")}
     assert all("nc" in cell.note for cell in found)
 
 
 def test_sshd_alone_is_no_stage() -> None:
-    assert wrong(verification("auto", Listener("tcp", "0.0.0.0", 22, "sshd"))) == []
+    assert wrong(verification("auto", listener("tcp", "0.0.0.0", 22, "sshd"))) == []
 
 
 @pytest.mark.parametrize("source", ["db-1", "cp-1"])

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from model.matrix.matrix import Opening
 from model.packets.netfilter import ALL, RulesetVerdict
-from model.verify.evidence_types import Classification, FlowFacts, Packets, PortClasses
+from model.verify.evidence_types import Classification, PairEvidence, PairFacts, PortClasses
 from model.verify.pairs import EVERY_PORT, Pair
 from model.verify.verdicts import contradictions, judge
 
@@ -56,10 +56,10 @@ class Case:
     witness_proven: bool = True
 
 
-def packets(evidence: str) -> Packets:
+def packets(evidence: str) -> PairEvidence:
     names = {"S": "sent", "E": "refused", "U": "unroutable", "A": "arrived", "P": "passed", "T": "translated"}
     names |= {"X": "strayed", "R": "synack"}
-    return Packets(**{names[letter]: BIT for letter in evidence})  # type: ignore[arg-type]
+    return PairEvidence(**{names[letter]: BIT for letter in evidence})  # type: ignore[arg-type]
 
 
 OPEN = [
@@ -116,7 +116,7 @@ CLOSED = [
 
 
 def verdict(case: Case, opened: tuple[tuple[int, int], ...]) -> tuple[str, str, str]:
-    known = FlowFacts(source_proven=case.source_proven, witness_proven=case.witness_proven)
+    known = PairFacts(source_proven=case.source_proven, witness_proven=case.witness_proven)
     stories = judge(pair(*opened, border=case.border, plane=case.plane), "tcp", packets(case.evidence), known)
     assert sum(stories.values()) == BIT
     return told(stories)
@@ -139,7 +139,7 @@ def test_a_closed_port_needs_proof_that_the_probe_came_or_that_a_border_stands(c
 def test_without_an_agent_at_one_end_every_port_is_unproven_probed_or_not(
     source_alive: bool, witness_alive: bool, culprit: str
 ) -> None:
-    known = FlowFacts(source_alive=source_alive, witness_alive=witness_alive, ingress=RulesetVerdict(ALL, 0, 0))
+    known = PairFacts(source_alive=source_alive, witness_alive=witness_alive, ingress=RulesetVerdict(ALL, 0, 0))
     stories = judge(pair((PORT, PORT)), "tcp", packets("SAPR"), known)
     assert {(story.verdict, story.culprit, story.seen) for story in stories} == {("unproven", culprit, "unknown")}
     assert sum(stories.values()) == EVERY_PORT
@@ -148,7 +148,9 @@ def test_without_an_agent_at_one_end_every_port_is_unproven_probed_or_not(
 
 def test_lost_packets_of_one_port_do_not_excuse_a_pair_whose_others_came() -> None:
     both = pair((PORT, PORT + 1), probed=BIT * 3)
-    stories = judge(both, "tcp", Packets(sent=BIT * 3, arrived=BIT, passed=BIT), FlowFacts(True, True, False, False))
+    stories = judge(
+        both, "tcp", PairEvidence(sent=BIT * 3, arrived=BIT, passed=BIT), PairFacts(True, True, False, False)
+    )
     assert told(stories) == ("open", "ok", "")
     assert told(stories, PORT + 1) == ("closed", "violation", "path")
 
@@ -161,7 +163,7 @@ def by_rules(stories: PortClasses) -> list[tuple[Classification, int]]:
 
 
 def test_a_hole_in_the_rules_is_found_where_no_probe_went() -> None:
-    ((story, ports),) = by_rules(judge(pair(), "tcp", packets("SA"), FlowFacts(ingress=HOLE)))
+    ((story, ports),) = by_rules(judge(pair(), "tcp", packets("SA"), PairFacts(ingress=HOLE)))
     assert (story.expected, story.seen, story.verdict, story.culprit) == (
         ("closed", "open", "violation", "destination-firewall")
     )
@@ -170,34 +172,34 @@ def test_a_hole_in_the_rules_is_found_where_no_probe_went() -> None:
 
 def test_a_hole_behind_a_border_is_found_and_nobody_claims_to_have_seen_it_open() -> None:
     probed = BIT | BIT << 1
-    shut = Packets(sent=probed)
-    stories = judge(pair(border=True, probed=probed), "tcp", shut, FlowFacts(ingress=HOLE))
+    shut = PairEvidence(sent=probed)
+    stories = judge(pair(border=True, probed=probed), "tcp", shut, PairFacts(ingress=HOLE))
     assert told(stories) == ("closed", "ok", "")
     assert told(stories, PORT + 1) == ("closed", "violation", "destination-firewall")
-    unprobed = judge(pair(border=True), "tcp", Packets(sent=BIT), FlowFacts(ingress=HOLE))
+    unprobed = judge(pair(border=True), "tcp", PairEvidence(sent=BIT), PairFacts(ingress=HOLE))
     assert told(unprobed, PORT + 1) == ("unknown", "violation", "destination-firewall")
 
 
 def test_a_gap_in_the_rules_within_an_open_range_is_found_where_no_probe_went() -> None:
     ruled = RulesetVerdict(ALL & ~(BIT << 1), BIT << 1, 0)
     wide = pair((PORT, PORT + 9))
-    assert told(judge(wide, "tcp", packets("SAP"), FlowFacts(ingress=ruled)), PORT + 1) == (
+    assert told(judge(wide, "tcp", packets("SAP"), PairFacts(ingress=ruled)), PORT + 1) == (
         ("closed", "violation", "destination-firewall")
     )
-    assert told(judge(wide, "tcp", packets("SAP"), FlowFacts(egress=ruled)), PORT + 1) == (
+    assert told(judge(wide, "tcp", packets("SAP"), PairFacts(egress=ruled)), PORT + 1) == (
         ("closed", "violation", "source-egress")
     )
 
 
 def test_rules_that_cannot_be_judged_tell_nothing() -> None:
     unsure = RulesetVerdict(0, 0, ALL)
-    stories = judge(pair((PORT, PORT + 9)), "tcp", packets("SAP"), FlowFacts(ingress=unsure, egress=unsure))
+    stories = judge(pair((PORT, PORT + 9)), "tcp", packets("SAP"), PairFacts(ingress=unsure, egress=unsure))
     assert list(stories.values()) == [BIT]
 
 
 def test_what_rules_admit_and_packets_deny_is_a_contradiction_both_ways() -> None:
-    everything = FlowFacts(ingress=RulesetVerdict(ALL, 0, 0))
-    nothing = FlowFacts(ingress=RulesetVerdict(0, ALL, 0))
+    everything = PairFacts(ingress=RulesetVerdict(ALL, 0, 0))
+    nothing = PairFacts(ingress=RulesetVerdict(0, ALL, 0))
     assert contradictions(pair(), "tcp", packets("SA"), everything) == (BIT, 0)
     assert contradictions(pair(), "tcp", packets("SAP"), nothing) == (0, BIT)
     assert contradictions(pair(), "tcp", packets("SAP"), everything) == (0, 0)
@@ -207,14 +209,14 @@ def test_what_rules_admit_and_packets_deny_is_a_contradiction_both_ways() -> Non
 
 
 def test_a_declared_service_must_answer_where_it_is_owed() -> None:
-    owed = FlowFacts(owed=BIT)
+    owed = PairFacts(owed=BIT)
     assert told(judge(pair((PORT, PORT)), "tcp", packets("SAP"), owed)) == ("open", "violation", "listener")
     assert told(judge(pair((PORT, PORT)), "tcp", packets("SAPR"), owed)) == ("open", "ok", "")
     assert told(judge(pair(), "tcp", packets("SA"), owed)) == ("closed", "ok", "")
 
 
 def test_the_right_process_must_own_an_open_port() -> None:
-    known = FlowFacts(owners={PORT: "nc"}, declared_owners={PORT: frozenset({"postgres"})})
+    known = PairFacts(owners={PORT: "nc"}, declared_owners={PORT: frozenset({"postgres"})})
     assert told(judge(pair((PORT, PORT)), "tcp", packets("SAPR"), known)) == ("open", "violation", "wrong-process")
     assert told(judge(pair(), "tcp", packets("SA"), known)) == ("closed", "ok", "")
     right = replace(known, owners={PORT: "postgres"})
@@ -223,7 +225,7 @@ def test_the_right_process_must_own_an_open_port() -> None:
 
 few = st.integers(0, 2**24 - 1)
 evidences = st.builds(
-    Packets,
+    PairEvidence,
     sent=few,
     refused=few,
     unroutable=few,
@@ -236,7 +238,7 @@ evidences = st.builds(
 )
 ruled = st.none() | st.builds(lambda admitted: RulesetVerdict(admitted, ALL & ~admitted, 0), few)
 circumstances = st.builds(
-    FlowFacts, *[st.booleans()] * 4, ingress=ruled, egress=ruled, owed=few,
+    PairFacts, *[st.booleans()] * 4, ingress=ruled, egress=ruled, owed=few,
     owners=st.dictionaries(st.integers(0, 23), st.sampled_from(["x", "y"])),
     declared_owners=st.dictionaries(st.integers(0, 23), st.just(frozenset({"x"}))),
 )  # fmt: skip
@@ -244,7 +246,7 @@ circumstances = st.builds(
 
 @given(few, st.lists(st.integers(1, 22), max_size=3), st.booleans(), evidences, circumstances)
 def test_stories_are_disjoint_cover_every_probe_and_are_never_ok_without_evidence(
-    probed: int, opened: list[int], border: bool, seen: Packets, known: FlowFacts
+    probed: int, opened: list[int], border: bool, seen: PairEvidence, known: PairFacts
 ) -> None:
     probed &= EVERY_PORT
     intervals = tuple((port, port) for port in sorted(set(opened)))

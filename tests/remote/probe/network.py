@@ -9,9 +9,9 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from model.verify.probing import Assignment, Expected, Target, expected_at
+from model.verify.probing import Assignment, ExpectedStream, ProbeTarget, expected_at
 from remote.probe.bundle import argv
-from remote.probe.session import Source, Witness
+from remote.probe.session import SourceSession, WitnessSession
 from tests import namespaces
 
 A4, B4, C4, ROUTER4 = "10.77.1.2", "10.77.2.2", "10.77.2.3", "10.77.2.1"
@@ -141,11 +141,11 @@ class Network:
         self._running.append(process)
         return process
 
-    def witness(self, name: str) -> Witness:
-        return Witness.open(name, self.start(name, *local(argv("witness"))))
+    def witness(self, name: str) -> WitnessSession:
+        return WitnessSession.open(name, self.start(name, *local(argv("witness"))))
 
-    def source(self, name: str) -> Source:
-        return Source.open(name, self.start(name, *local(argv("source"))))
+    def source(self, name: str) -> SourceSession:
+        return SourceSession.open(name, self.start(name, *local(argv("source"))))
 
     def calm(self) -> None:
         """End what the test started, and take its rules away."""
@@ -176,9 +176,9 @@ def network() -> Iterator[Network]:
         made.down()
 
 
-def assignment(source: str, *targets: Target) -> Assignment:
+def assignment(source: str, *targets: ProbeTarget) -> Assignment:
     return Assignment(source, ADDRESSES[source], targets)
 
 
-def expected(witness: str, *assignments: Assignment, external: tuple[str, ...] = ()) -> tuple[Expected, ...]:
+def expected(witness: str, *assignments: Assignment, external: tuple[str, ...] = ()) -> tuple[ExpectedStream, ...]:
     return expected_at(assignments, ADDRESSES[witness], external)

@@ -12,13 +12,13 @@ import pytest
 
 from model.bits import from_ports
 from model.errors import ProtocolError
-from model.verify.probing import Target
+from model.verify.probing import ProbeTarget
 from remote.probe.bundle import argv, script
-from remote.probe.session import Source, Witness
+from remote.probe.session import SourceSession, WitnessSession
 from tests.remote.probe.network import B4, KEY, Network, Process, assignment, expected, local
 
 PORTS = from_ports([80, 443])
-PLAN = assignment("A", Target("B", B4, PORTS, PORTS))
+PLAN = assignment("A", ProbeTarget("B", B4, PORTS, PORTS))
 
 
 def agent(net: Network, name: str, role: str) -> Process:
@@ -33,7 +33,7 @@ def impostor(text: str) -> Process:
 
 def test_the_marker_stands_in_the_command_line_and_no_secret_does(net: Network) -> None:
     process = agent(net, "B", "witness")
-    witness = Witness.open("B", process)
+    witness = WitnessSession.open("B", process)
     witness.arm(KEY, expected("B", PLAN))
     words = Path(f"/proc/{witness.ready.pid}/cmdline").read_bytes().split(b"\0")
     assert words[-2] == b"matrix-fleet-witness"
@@ -69,14 +69,14 @@ def test_a_frozen_witness_is_an_error_after_the_time_limit(net: Network) -> None
 @pytest.mark.parametrize("role", ["witness", "source"])
 def test_the_end_of_input_ends_an_agent(net: Network, role: str) -> None:
     process = agent(net, "B", role)
-    session = (Witness if role == "witness" else Source).open("B", process)
+    session = (WitnessSession if role == "witness" else SourceSession).open("B", process)
     session.close()
     assert process.exit_code(3) == 0
 
 
 def test_the_end_of_input_ends_a_source_that_is_firing(net: Network) -> None:
     process = agent(net, "A", "source")
-    source = Source.open("A", process)
+    source = SourceSession.open("A", process)
     source.arm(KEY, PLAN)
     source.conversation.tell({"do": "fire", "which": None, "rate": 1, "bits": []})
     process.close()
@@ -85,7 +85,7 @@ def test_the_end_of_input_ends_a_source_that_is_firing(net: Network) -> None:
 
 def test_an_agent_ends_with_its_life(net: Network) -> None:
     process = agent(net, "B", "witness")
-    Witness.open("B", process, life=1)
+    WitnessSession.open("B", process, life=1)
     assert process.exit_code(4) == -signal.SIGALRM
 
 
@@ -107,7 +107,7 @@ def test_an_agent_ends_with_its_life(net: Network) -> None:
 )
 def test_a_bad_message_is_answered_with_an_error_and_exit_code_1(net: Network, role: str, message: bytes) -> None:
     process = agent(net, "B", role)
-    session = (Witness if role == "witness" else Source).open("B", process)
+    session = (WitnessSession if role == "witness" else SourceSession).open("B", process)
     process.write(message + b"\n")
     with pytest.raises(ProtocolError, match=f"^B: the {role} agent stopped: "):
         session.conversation.hear(5, "armed")
@@ -130,7 +130,7 @@ def test_an_agent_that_talks_nonsense_is_an_error_of_its_host(text: str) -> None
     process = impostor(text)
     try:
         with pytest.raises(ProtocolError, match=r"^B: the witness agent answered"):
-            Witness.open("B", process, timeout=5)
+            WitnessSession.open("B", process, timeout=5)
     finally:
         process.end()
 
@@ -147,7 +147,7 @@ def test_an_agent_that_never_starts_is_an_error_that_says_why(code: int, complai
     process = Process((sys.executable, "-c", f"import sys; sys.stderr.write({complaint!r}); sys.exit({code})"))
     try:
         with pytest.raises(ProtocolError, match=message):
-            Witness.open("B", process, timeout=5)
+            WitnessSession.open("B", process, timeout=5)
     finally:
         process.end()
 
@@ -161,6 +161,6 @@ def test_a_script_that_is_cut_off_never_runs(net: Network) -> None:
 
 def test_an_agent_without_root_says_so(net: Network) -> None:
     user = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=-all", "--bounding-set=-all")
-    witness = Witness.open("B", net.start("B", *user, *local(argv("witness"))))
+    witness = WitnessSession.open("B", net.start("B", *user, *local(argv("witness"))))
     with pytest.raises(ProtocolError, match="needs root"):
         witness.arm(KEY, expected("B", PLAN))

@@ -8,17 +8,17 @@ import pytest
 
 from model.bits import from_intervals, from_ports
 from model.errors import ProtocolError
-from model.verify.probing import Assignment, Sent, Target
-from remote.probe.session import Source
+from model.verify.probing import Assignment, ProbeTarget, SentStream
+from remote.probe.session import SourceSession
 from tests.remote.probe.network import A4, A6, B4, B6, C4, KEY, Network, assignment, expected
 from tests.remote.probe.servers import listener
 
 PORTS = from_intervals([(5000, 5040)])
-BOTH = (Target("B", B4, PORTS, PORTS), Target("B", B6, PORTS, PORTS))
+BOTH = (ProbeTarget("B", B4, PORTS, PORTS), ProbeTarget("B", B6, PORTS, PORTS))
 NTP_OF_RFC_5905 = 0x23
 
 
-def told(source: Source) -> dict[tuple[str, str], Sent]:
+def told(source: SourceSession) -> dict[tuple[str, str], SentStream]:
     return {(sent.address, sent.protocol): sent for sent in source.collect(quiet_ms=80)}
 
 
@@ -51,7 +51,7 @@ def test_a_port_refused_once_and_sent_later_is_in_both(net: Network) -> None:
 def test_an_address_without_a_route_is_unroutable_and_hides_no_other(net: Network) -> None:
     net.run_ip("A", "route", "add", "unreachable", "10.77.5.0/24")
     net.run_ip("A", "-6", "route", "add", "unreachable", "fd77:5::/64")
-    nowhere = (Target("x", "10.77.5.5", PORTS, PORTS), Target("x", "fd77:5::5", PORTS, PORTS))
+    nowhere = (ProbeTarget("x", "10.77.5.5", PORTS, PORTS), ProbeTarget("x", "fd77:5::5", PORTS, PORTS))
     source = net.source("A")
     source.arm(KEY, assignment("A", *nowhere, *BOTH))
     fired = source.fire()
@@ -66,8 +66,8 @@ def test_an_address_without_a_route_is_unroutable_and_hides_no_other(net: Networ
 
 def test_dead_neighbours_hold_up_nobody(net: Network) -> None:
     many = from_intervals([(1, 3000)])
-    dead = [Target(f"dead {number}", f"10.77.1.{number}", many, many) for number in range(50, 54)]
-    plan = assignment("A", *dead, Target("B", B4, many, many))
+    dead = [ProbeTarget(f"dead {number}", f"10.77.1.{number}", many, many) for number in range(50, 54)]
+    plan = assignment("A", *dead, ProbeTarget("B", B4, many, many))
     witness, source = net.witness("B"), net.source("A")
     witness.arm(KEY, expected("B", plan))
     source.arm(KEY, plan)
@@ -102,7 +102,7 @@ def test_a_listener_gets_its_harmless_request_and_the_witness_knows_it(
     net: Network, kind: str, start: str, size: int
 ) -> None:
     server = listener(net, "B", 5010)
-    targets = [Target("B", address, PORTS, PORTS, {5010: kind}) for address in (B4, B6)]
+    targets = [ProbeTarget("B", address, PORTS, PORTS, {5010: kind}) for address in (B4, B6)]
     plan = assignment("A", *targets)
     witness, source = net.witness("B"), net.source("A")
     witness.arm(KEY, expected("B", plan))
@@ -119,7 +119,7 @@ def test_a_listener_gets_its_harmless_request_and_the_witness_knows_it(
 def test_the_rate_is_kept_and_progress_told(net: Network) -> None:
     many = from_intervals([(1, 2000)])
     source = net.source("A")
-    assert source.arm(KEY, assignment("A", Target("B", B4, many, many), Target("C", C4, many, 0))) == 6000
+    assert source.arm(KEY, assignment("A", ProbeTarget("B", B4, many, many), ProbeTarget("C", C4, many, 0))) == 6000
     steps: list[tuple[int, int]] = []
     fired = source.fire(rate=6000, on_progress=lambda done, of: steps.append((done, of)))
     assert 0.95 < fired.seconds < 1.6
@@ -134,8 +134,8 @@ def test_the_rate_is_kept_and_progress_told(net: Network) -> None:
         (Assignment("A", (A4,), BOTH), "no source address for IPv6"),
         (Assignment("A", ("10.77.1.77", A6), BOTH), "does not have the address 10.77.1.77"),
         (Assignment("A", (A4, A6), (*BOTH, BOTH[0])), "twice"),
-        (Assignment("A", (A4, A6), (Target("B", "B", PORTS),)), "OSError"),
-        (Assignment("A", (A4, A6), (Target("B", B4, 0, PORTS, {5010: "telnet"}),)), "telnet"),
+        (Assignment("A", (A4, A6), (ProbeTarget("B", "B", PORTS),)), "OSError"),
+        (Assignment("A", (A4, A6), (ProbeTarget("B", B4, 0, PORTS, {5010: "telnet"}),)), "telnet"),
     ],
 )
 def test_a_plan_that_cannot_be_fired_is_an_error_that_names_the_host(

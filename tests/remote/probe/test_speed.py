@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from model.bits import from_intervals
-from model.verify.probing import Target
+from model.verify.probing import ProbeTarget
 from tests.remote.probe.network import B4, B6, KEY, Network, assignment, expected
 
 ALL = from_intervals([(1, 65535)])
@@ -13,7 +13,7 @@ ALL = from_intervals([(1, 65535)])
 
 @pytest.mark.parametrize("address", [B4, B6])
 def test_131070_ports_complete_without_loss(net: Network, address: str) -> None:
-    plan = assignment("A", Target("B", address, ALL, ALL))
+    plan = assignment("A", ProbeTarget("B", address, ALL, ALL))
     witness, source = net.witness("B"), net.source("A")
     witness.arm(KEY, expected("B", plan))
     assert source.arm(KEY, plan) == 131_070

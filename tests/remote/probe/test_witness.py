@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from model.bits import from_intervals, from_ports
-from model.verify.probing import Seen, Sent, Target, Witnessed, expected_at
-from remote.probe.session import Source, Witness
+from model.verify.probing import ProbeTarget, SeenStream, SentStream, WitnessRecord, expected_at
+from remote.probe.session import SourceSession, WitnessSession
 from tests.remote.probe.network import (
     A4,
     A6,
@@ -24,11 +24,11 @@ from tests.remote.probe.network import (
 from tests.remote.probe.servers import connect, listener
 
 PORTS = from_ports([22, 80, 443, 5432]) | from_intervals([(30000, 30030)])
-BOTH = (Target("B", B4, PORTS, PORTS), Target("B", B6, PORTS, PORTS))
+BOTH = (ProbeTarget("B", B4, PORTS, PORTS), ProbeTarget("B", B6, PORTS, PORTS))
 STREAMS = [(B4, "tcp"), (B4, "udp"), (B6, "tcp"), (B6, "udp")]
 
 
-def prove(net: Network, *targets: Target) -> tuple[Source, Witness, Witnessed]:
+def prove(net: Network, *targets: ProbeTarget) -> tuple[SourceSession, WitnessSession, WitnessRecord]:
     """Fire A's targets once, with a witness on B."""
     plan = assignment("A", *targets)
     witness, source = net.witness("B"), net.source("A")
@@ -38,11 +38,11 @@ def prove(net: Network, *targets: Target) -> tuple[Source, Witness, Witnessed]:
     return source, witness, witness.collect(quiet_ms=80)
 
 
-def by_stream(witnessed: Witnessed) -> dict[tuple[str, str], Seen]:
+def by_stream(witnessed: WitnessRecord) -> dict[tuple[str, str], SeenStream]:
     return {(seen.address, seen.protocol): seen for seen in witnessed.seen}
 
 
-def replies(source: Source) -> dict[tuple[str, str], Sent]:
+def replies(source: SourceSession) -> dict[tuple[str, str], SentStream]:
     return {(sent.address, sent.protocol): sent for sent in source.collect(quiet_ms=80)}
 
 
@@ -109,7 +109,7 @@ def test_destination_nat_on_the_way_is_recognised_with_its_new_port(net: Network
         net.rules("R", f"{rule} {EXTERNAL6} -j DNAT --to-destination [{B6}]:30443", families=(6,))
     only = from_ports([443])
     listener(net, "B", 30443)
-    external = [Target("ingress", address, PORTS, PORTS) for address in (EXTERNAL4, EXTERNAL6)]
+    external = [ProbeTarget("ingress", address, PORTS, PORTS) for address in (EXTERNAL4, EXTERNAL6)]
     source, _, witnessed = prove(net, *BOTH, *external)
     seen, answers = by_stream(witnessed), replies(source)
     for address, inside in ((EXTERNAL4, B4), (EXTERNAL6, B6)):
@@ -144,7 +144,7 @@ def test_what_a_lossy_path_swallows_is_found_by_firing_it_again(net: Network) ->
 
 
 def test_probes_for_another_host_and_of_another_run_are_not_seen(net: Network) -> None:
-    plan = assignment("A", *BOTH, Target("C", C4, PORTS, PORTS))
+    plan = assignment("A", *BOTH, ProbeTarget("C", C4, PORTS, PORTS))
     witness, source = net.witness("B"), net.source("A")
     witness.arm(b"another run", expected("B", plan))
     source.arm(KEY, plan)
@@ -176,7 +176,7 @@ def test_at_a_bridge_a_probe_is_seen_before_the_filter_that_the_bridge_itself_as
     net.run_ip("B", "neigh", "flush", "all")
     net.sysctl(net.spaces["R"], "net.bridge.bridge-nf-call-iptables=1")
     net.rules("R", "-t raw -A PREROUTING -i bridge -p tcp --dport 30000:30030 -j DROP", families=(4,))
-    plan = assignment("B", Target("R", ROUTER4, PORTS))
+    plan = assignment("B", ProbeTarget("R", ROUTER4, PORTS))
     witness, source = net.witness("R"), net.source("B")
     witness.arm(KEY, expected_at([plan], {ROUTER4}))
     source.arm(KEY, plan)
