@@ -12,7 +12,7 @@ from model.ufw.change import KernelChange, Pairs
 from model.ufw.diff import difference
 from model.ufw.facts import FirewallFacts
 from model.ufw.foreign_rules import Rulesets, changed
-from model.ufw.plan import UfwPlan, state
+from model.ufw.plan import UfwPlan, observed_state
 from model.ufw.state import FILES, USER
 from tasks.firewall_session import INSTALL_SECONDS, FirewallSession, rollback_parts
 
@@ -48,7 +48,7 @@ def apply(session: FirewallSession, plan: UfwPlan, before: Rulesets, prove: Prov
         prove()
         session.call("mf_renew" if plan.start else "mf_renew && mf_write")
         facts = session.facts()
-        left = difference(plan.host, state(facts), plan.then)
+        left = difference(plan.host, observed_state(facts), plan.then)
         if left:
             raise HostError(plan.host, f"afterwards its kernel or files hold something else than was written:\n{left}")
         session.call("mf_disarm")

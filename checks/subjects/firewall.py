@@ -12,7 +12,7 @@ from model.host.host_facts import Firewall, HostFacts, Release, Rules
 from model.site.hosts import Machine
 from model.ufw.diff import difference
 from model.ufw.kernel import EMPTY, expected
-from model.ufw.state import AFTER, BEFORE, CONF, DEFAULTS, USER, desired_defaults, desired_state, seen_state
+from model.ufw.state import AFTER, BEFORE, CONF, DEFAULTS, USER, desired_defaults, desired_state, read_state
 from model.ufw.text import option
 
 _SHOWN = 5
@@ -27,7 +27,7 @@ def rules(view: View, machine: Machine, facts: HostFacts) -> Verdict:
     files = facts.of(Firewall)
     if not files.installed:
         return Verdict(findings=(Finding("ufw is not installed"),))
-    now = replace(seen_state({4: "", 6: ""}, files.files, files.enabled), kernel=_NO_KERNEL)
+    now = replace(read_state({4: "", 6: ""}, files.files, files.enabled), kernel=_NO_KERNEL)
     then = replace(desired_state(view.site, machine, files.files, files.ipv6), kernel=_NO_KERNEL)
     diff = difference(machine.name, now, then)
     if not diff:
@@ -39,7 +39,7 @@ def rules(view: View, machine: Machine, facts: HostFacts) -> Verdict:
 def kernel(_view: View, machine: Machine, facts: HostFacts) -> Verdict:
     """Compare the kernel's rules with what ufw's own files say; what the files should say is another check's matter."""
     files, saved = facts.of(Firewall), facts.of(Rules).saved
-    now = seen_state(saved, files.files, files.enabled)
+    now = read_state(saved, files.files, files.enabled)
     conf, defaults = files.files.get(CONF, ""), files.files.get(DEFAULTS, "")
     if (option(conf, "ENABLED") or "no") != "yes":
         if now.running:

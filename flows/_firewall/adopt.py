@@ -1,4 +1,4 @@
-"""How do rules that a person made on hosts get into the port matrix?"""
+"""How rules that a person made on hosts get into the port matrix."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from flows._firewall.change import WORKERS, to_look, wanted
+from flows._firewall.change import WORKERS, to_look
 from flows._fleet.hosts import HostFailure, close, each, inventory
 from flows._run.lifecycle import Context, FlowResult
 from flows._run.selection import roles, servers
 from model.report.outcome import Outcome, Status
 from model.site.load import FILES, load_site
-from model.ufw.adoption import AdoptedRow, adopt, appended, covered
-from model.ufw.plan import SUBJECT, unmanaged_rules
+from model.ufw.adoption import AdoptedRow, adopt, appended, own_rules
+from model.ufw.review import SUBJECT
 from model.ufw.rule import UfwRule
 from remote.facts.firewall import observe
 
@@ -28,11 +28,17 @@ def take_over(context: Context) -> FlowResult:
     nr = inventory(context.options.inventory)
     try:
         limit = to_look(len(names))
-        found = each(nr, lambda host: unmanaged_rules(observe(host)), names=names, workers=WORKERS, deadline=limit)
+        answers = each(
+            nr,
+            lambda host: own_rules(context.site, context.site.by_name[host.name], observe(host)),
+            names=names,
+            workers=WORKERS,
+            deadline=limit,
+        )
     finally:
         close(nr)
-    rules = {name: answer for name, answer in found.items() if not isinstance(answer, HostFailure)}
-    failed = tuple(answer.outcome(SUBJECT) for answer in found.values() if isinstance(answer, HostFailure))
+    rules = {name: answer for name, answer in answers.items() if not isinstance(answer, HostFailure)}
+    failed = tuple(answer.outcome(SUBJECT) for answer in answers.values() if isinstance(answer, HostFailure))
     rows, left = _sorted_out(context, rules)
     known = {row.name for row in context.site.rows}
     lines = [row.line(hosts) for row, hosts in rows.items() if row.name not in known]
@@ -47,10 +53,8 @@ def _sorted_out(
     rows: dict[AdoptedRow, list[str]] = {}
     left: dict[str, tuple[str, ...]] = {}
     for name, own in rules.items():
-        machine = context.site.by_name[name]
-        needed = wanted(context.site, machine)
-        made, left[name] = adopt(context.site, machine, [rule for rule in own if not covered(rule, needed)])
-        for row in made:
+        adopted, left[name] = adopt(context.site, context.site.by_name[name], own)
+        for row in adopted:
             rows.setdefault(row, []).append(name)
     return rows, left
 

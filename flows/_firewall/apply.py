@@ -1,16 +1,26 @@
-"""How does every host get the firewall that the port matrix says: all looked at, all judged, then each changed?"""
+"""Every host gets the firewall that the port matrix says: all looked at, all reviewed, then each changed."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from flows._firewall.change import WORKERS, PreparedHost, carry_out, prepare, refuse, sessions, to_change, to_look, told
+from flows._firewall.change import (
+    WORKERS,
+    PreparedHost,
+    carry_out,
+    outcomes_of,
+    prepare,
+    refuse,
+    sessions,
+    to_change,
+    to_look,
+)
 from flows._fleet.hosts import HostFailure, closing, each, inventory
 from flows._run.context import Context, FlowResult
 from flows._run.selection import roles, servers
 from model.report.outcome import Outcome
-from model.ufw.plan import SUBJECT
+from model.ufw.review import SUBJECT
 
 if TYPE_CHECKING:
     from nornir.core import Nornir
@@ -51,7 +61,7 @@ def apply(nr: Nornir, context: Context, names: Sequence[str], *, purge: bool, ho
         ready = {name: answer for name, answer in looked.items() if isinstance(answer, PreparedHost)}
         failed = [answer.outcome(SUBJECT) for answer in looked.values() if isinstance(answer, HostFailure)]
         context.keep(*failed)
-        installs = any(answer.plan.install for answer in ready.values())
+        installs = any(answer.review.plan.install for answer in ready.values())
         with context.progress(len(ready), "applying") as advance:
             done = each(
                 nr,
@@ -61,4 +71,4 @@ def apply(nr: Nornir, context: Context, names: Sequence[str], *, purge: bool, ho
                 on_done=lambda _name: advance(1),
                 deadline=to_change(len(ready), hold, installs=installs),
             )
-    return tuple(outcome for answer in done.values() for outcome in told(answer))
+    return tuple(outcome for answer in done.values() for outcome in outcomes_of(answer))

@@ -1,4 +1,4 @@
-"""How is the firewall of many hosts changed: all looked at, all judged, and only then any of them touched?"""
+"""How the firewall of many hosts is changed: all looked at, all reviewed, and only then any of them touched."""
 
 from __future__ import annotations
 
@@ -13,11 +13,9 @@ from flows._fleet.hosts import HostFailure
 from flows._run.selection import who
 from model.errors import HostError, LockHeld, PlanRefused
 from model.report.outcome import Outcome
-from model.ufw.adoption import covered
 from model.ufw.facts import FirewallFacts
-from model.ufw.plan import SUBJECT, UfwPlan, findings, lockout, plan, unmanaged_rules
-from model.ufw.rule import UfwRule
-from model.ufw.state import desired_rules
+from model.ufw.plan import UfwPlan
+from model.ufw.review import SUBJECT, UfwReview, review
 from remote import shell
 from remote.facts.firewall import observe
 from tasks import firewall
@@ -26,23 +24,20 @@ from tasks.firewall_session import INSTALL_SECONDS, FirewallSession, open_sessio
 if TYPE_CHECKING:
     from nornir.core.inventory import Host
 
-    from model.site.hosts import Machine
     from model.site.site import Site
 
 PROOF_SECONDS = 12.0
+WORKERS = 32
+_LOOK_SECONDS = 120.0
+_APPLY_SECONDS = 300.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class PreparedHost:
-    """
-    A host looked at and judged, its lock held where `session` is there. `refusal`: why nothing may be done anywhere.
-    """
+    """A host looked at and reviewed; its lock is held where `session` is there, which a dry run does without."""
 
     facts: FirewallFacts
-    plan: UfwPlan
-    refusal: str | None
-    own_rules: tuple[str, ...]
-    findings: tuple[Outcome, ...]
+    review: UfwReview
     session: FirewallSession | None
 
 
@@ -76,31 +71,10 @@ def sessions() -> Iterator[FirewallSessions]:
 
 
 def prepare(site: Site, host: Host, kept: FirewallSessions | None) -> PreparedHost:
-    """Look at one host and judge what the matrix wants there; `kept` None is a dry run, which takes no lock."""
+    """Look at one host and review what the matrix wants there; `kept` None is a dry run, which takes no lock."""
     session = kept.begin(host) if kept is not None else None
     facts = session.facts() if session else observe(host)
-    machine = site.by_name[host.name]
-    return PreparedHost(
-        facts=facts,
-        plan=plan(site, machine, facts),
-        refusal=lockout(site, machine, facts),
-        own_rules=_own_rules(site, machine, facts),
-        findings=findings(site, host.name, facts),
-        session=session,
-    )
-
-
-def wanted(site: Site, machine: Machine) -> tuple[UfwRule, ...]:
-    """Return the rules of both families that the matrix wants on a machine."""
-    return (*desired_rules(site, machine, 4), *desired_rules(site, machine, 6))
-
-
-def _own_rules(site: Site, machine: Machine, facts: FirewallFacts) -> tuple[str, ...]:
-    """Return, in words, what a person opened on a host never managed before and what the matrix does not want."""
-    try:
-        return tuple(rule.words() for rule in unmanaged_rules(facts) if not covered(rule, wanted(site, machine)))
-    except ValueError as error:
-        return (str(error),)
+    return PreparedHost(facts=facts, review=review(site, site.by_name[host.name], facts), session=session)
 
 
 def refuse(answers: Mapping[str, PreparedHost | HostFailure]) -> None:
@@ -110,7 +84,11 @@ def refuse(answers: Mapping[str, PreparedHost | HostFailure]) -> None:
     held = [answer.message for answer in answers.values() if _is_lock(answer) and isinstance(answer, HostFailure)]
     if held:
         raise LockHeld("\n".join(held))
-    reasons = [answer.refusal for answer in answers.values() if isinstance(answer, PreparedHost) and answer.refusal]
+    reasons = [
+        answer.review.refusal
+        for answer in answers.values()
+        if isinstance(answer, PreparedHost) and answer.review.refusal
+    ]
     if reasons:
         raise PlanRefused(
             "\n".join(["refused, nothing was changed on any host:", *reasons]),
@@ -125,23 +103,22 @@ def _is_lock(answer: PreparedHost | HostFailure) -> bool:
 def carry_out(site: Site, host: Host, prepared: PreparedHost, *, purge: bool, hold: float) -> tuple[Outcome, ...]:
     """Bring one host to what the matrix says and return what came of it."""
     started = monotonic()
-    found = _carried_out(site, host, prepared, purge=purge, hold=hold)
-    return tuple(replace(outcome, seconds=round(monotonic() - started, 3)) for outcome in found)
+    outcomes = _carried_out(site, host, prepared, purge=purge, hold=hold)
+    return tuple(replace(outcome, seconds=round(monotonic() - started, 3)) for outcome in outcomes)
 
 
 def _carried_out(site: Site, host: Host, prepared: PreparedHost, *, purge: bool, hold: float) -> tuple[Outcome, ...]:
-    if prepared.own_rules and not purge:
-        return (stopped(host.name, prepared.own_rules), *prepared.findings)
-    if prepared.session is None:
-        return (proposed(prepared.plan), *prepared.findings)
-    facts, todo, found = prepared.facts, prepared.plan, prepared.findings
-    if todo.install:
-        facts = firewall.install(prepared.session)
-        todo = plan(site, site.by_name[host.name], facts)
-        found = findings(site, host.name, facts)
-    if not todo.change:
-        return (holds(todo), *found)
-    return (*applied(host, prepared.session, todo, facts, hold), *found)
+    facts, reviewed, session = prepared.facts, prepared.review, prepared.session
+    if reviewed.own_rules and not purge:
+        return (stopped(host.name, reviewed.own_rules), *reviewed.findings)
+    if session is None:
+        return (proposed(reviewed.plan), *reviewed.findings)
+    if reviewed.plan.install:
+        facts = firewall.install(session)
+        reviewed = review(site, site.by_name[host.name], facts)
+    if not reviewed.plan.change:
+        return (holds(reviewed.plan), *reviewed.findings)
+    return (*applied(host, session, reviewed.plan, facts, hold), *reviewed.findings)
 
 
 def applied(
@@ -162,18 +139,9 @@ def _proof(host: Host) -> Callable[[], object]:
     return lambda: shell.reconnect_proof(host, PROOF_SECONDS)
 
 
-def told(answer: tuple[Outcome, ...] | HostFailure) -> tuple[Outcome, ...]:
+def outcomes_of(answer: tuple[Outcome, ...] | HostFailure) -> tuple[Outcome, ...]:
     """Return a host's outcomes, whatever came of it."""
     return (answer.outcome(SUBJECT),) if isinstance(answer, HostFailure) else answer
-
-
-WORKERS = 32
-
-
-_LOOK_SECONDS = 120.0
-
-
-_APPLY_SECONDS = 300.0
 
 
 def to_look(hosts: int) -> float:

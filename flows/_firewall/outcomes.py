@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from model.report.outcome import Outcome, Status
-from model.ufw.plan import SUBJECT, UfwPlan
+from model.ufw.plan import UfwPlan
+from model.ufw.review import SUBJECT
 
 
 def stopped(host: str, rules: Sequence[str]) -> Outcome:

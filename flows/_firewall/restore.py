@@ -1,17 +1,26 @@
-"""How does a host get back the firewall it had before the last change?"""
+"""How a host gets back the firewall it had before the last change."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from flows._firewall.change import WORKERS, FirewallSessions, applied, refuse, sessions, to_change, to_look, told
-from flows._firewall.change import PreparedHost as Looked
+from flows._firewall.change import (
+    WORKERS,
+    FirewallSessions,
+    PreparedHost,
+    applied,
+    outcomes_of,
+    refuse,
+    sessions,
+    to_change,
+    to_look,
+)
 from flows._fleet.hosts import HostFailure, closing, each, inventory
 from flows._run.lifecycle import Context, FlowResult
 from flows._run.selection import roles, servers
 from model.report.outcome import Outcome, Status
-from model.ufw.plan import SUBJECT, between, lockout_by, state
+from model.ufw.review import SUBJECT, review_return
 from tasks.firewall_restore import kept_rules, kept_state, look
 
 if TYPE_CHECKING:
@@ -27,36 +36,30 @@ def restore(context: Context, hold: float) -> FlowResult:
         limit = to_look(len(names))
         looked = each(nr, lambda host: _look(host, None if dry else kept), names=names, workers=WORKERS, deadline=limit)
         refuse(looked)
-        ready = {name: answer for name, answer in looked.items() if isinstance(answer, Looked)}
+        ready = {name: answer for name, answer in looked.items() if isinstance(answer, PreparedHost)}
         context.keep(*(answer.outcome(SUBJECT) for answer in looked.values() if isinstance(answer, HostFailure)))
         limit = to_change(len(ready), hold)
         done = each(
             nr, lambda host: _bring_back(host, ready, dry, hold), names=tuple(ready), workers=WORKERS, deadline=limit
         )
-    return FlowResult(tuple(one for answer in done.values() for one in told(answer)), names, extra=roles(context.site))
-
-
-def _look(host: Host, kept: FirewallSessions | None) -> Looked:
-    session = kept.begin(host) if kept else None
-    facts, last = (session.facts(), session.last()) if session else look(host)
-    plan = between(host.name, state(facts), kept_state(facts, last))
-    return Looked(
-        facts=facts,
-        plan=plan,
-        refusal=lockout_by(host.name, kept_rules(last), facts),
-        own_rules=(),
-        findings=(),
-        session=session,
+    return FlowResult(
+        tuple(outcome for answer in done.values() for outcome in outcomes_of(answer)), names, extra=roles(context.site)
     )
 
 
-def _bring_back(host: Host, ready: Mapping[str, Looked], dry: bool, hold: float) -> tuple[Outcome, ...]:
-    looked = ready[host.name]
-    if not looked.plan.change:
+def _look(host: Host, kept: FirewallSessions | None) -> PreparedHost:
+    session = kept.begin(host) if kept else None
+    facts, last = (session.facts(), session.last()) if session else look(host)
+    review = review_return(host.name, kept_state(facts, last), kept_rules(last), facts)
+    return PreparedHost(facts=facts, review=review, session=session)
+
+
+def _bring_back(host: Host, ready: Mapping[str, PreparedHost], dry: bool, hold: float) -> tuple[Outcome, ...]:
+    prepared = ready[host.name]
+    plan = prepared.review.plan
+    if not plan.change:
         return (Outcome(host.name, SUBJECT, Status.OK, "is as it was before the last change"),)
-    if dry or looked.session is None:
+    if dry or prepared.session is None:
         step = "run without --dry-run"
-        return (
-            Outcome(host.name, SUBJECT, Status.DRIFT, "would be brought back", next=step, evidence=looked.plan.diff),
-        )
-    return applied(host, looked.session, looked.plan, looked.facts, hold)
+        return (Outcome(host.name, SUBJECT, Status.DRIFT, "would be brought back", next=step, evidence=plan.diff),)
+    return applied(host, prepared.session, plan, prepared.facts, hold)

@@ -1,4 +1,4 @@
-"""Which rows of the port matrix would say what a person's own ufw rules on a host say?"""
+"""A person's own ufw rules on a host never managed before, and the rows of ports.yaml that would say the same."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from ipaddress import ip_address, ip_network
 from model.site.hosts import Machine
 from model.site.rows import WORDS
 from model.site.site import Site
-from model.ufw.rule import ANYWHERE, UfwRule
+from model.ufw.facts import FirewallFacts
+from model.ufw.rule import ANYWHERE, MARK, UfwRule, parse
+from model.ufw.state import USER, desired_rules
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,28 @@ class AdoptedRow:
             f"- {{name: {self.name}, plane: host, from: [{self.end}], to: [{self.role}], {ports}protocol: {self.protocol}, "
             f"source: added, why: {why}}}"
         )
+
+
+def unmanaged_rules(facts: FirewallFacts) -> tuple[UfwRule, ...]:
+    """
+    Return a person's ufw rules on a host that this project never managed; nothing on one that it did.
+
+    Raises ValueError for a rules file that ufw itself did not write.
+    """
+    texts = [facts.files.get(path, "") for path in USER.values()]
+    if any(f" comment={MARK.encode().hex()}" in text for text in texts):
+        return ()
+    return tuple(rule for text in texts for rule in parse(text))
+
+
+def own_rules(site: Site, machine: Machine, facts: FirewallFacts) -> tuple[UfwRule, ...]:
+    """
+    Return a person's rules on a host never managed before, without those that say no more than the matrix does.
+
+    Raises ValueError for a rules file that ufw itself did not write.
+    """
+    wanted = (*desired_rules(site, machine, 4), *desired_rules(site, machine, 6))
+    return tuple(rule for rule in unmanaged_rules(facts) if not covered(rule, wanted))
 
 
 def adopt(site: Site, machine: Machine, rules: Iterable[UfwRule]) -> tuple[tuple[AdoptedRow, ...], tuple[str, ...]]:
@@ -95,7 +119,7 @@ def covered(rule: UfwRule, wanted: Sequence[UfwRule]) -> bool:
     if rule.action not in ("allow", "limit"):
         return False
     return all(
-        any(_within(rule, protocol, each) for each in wanted)
+        any(_within(rule, protocol, admitted) for admitted in wanted)
         for protocol in (("tcp", "udp") if rule.protocol == "any" and not rule.route else (rule.protocol,))
     )
 
@@ -120,7 +144,7 @@ def _bounds(port: str) -> tuple[int, int]:
 
 def appended(text: str, lines: Sequence[str]) -> str:
     """Return ports.yaml with rows added at its end, indented as its own rows are."""
-    found = re.search(r"^( *)- ", text, re.MULTILINE)
-    indent = found[1] if found else "  "
+    first_row = re.search(r"^( *)- ", text, re.MULTILINE)
+    indent = first_row[1] if first_row else "  "
     body = text if text.endswith("\n") or not text else f"{text}\n"
     return body + "".join(f"{indent}{line}\n" for line in lines)

@@ -50,7 +50,7 @@ class UfwState:
         return self.kernel[4].running
 
 
-def seen_state(saved: Mapping[int, str], files: Mapping[str, str], unit_enabled: bool) -> UfwState:
+def read_state(saved: Mapping[int, str], files: Mapping[str, str], unit_enabled: bool) -> UfwState:
     """
     Return ufw's state on a host: iptables-save by IP version, its files' texts by path (others are left out), its
     unit's boot flag.

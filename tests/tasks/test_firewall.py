@@ -9,8 +9,11 @@ import pytest
 
 from model.errors import CommandFailed, HostError, Unreachable
 from model.site.load import load_site
+from model.ufw.adoption import unmanaged_rules
 from model.ufw.facts import FirewallFacts
-from model.ufw.plan import UfwPlan, between, findings, lockout, lockout_by, plan, state, unmanaged_rules
+from model.ufw.lockout import lockout, lockout_by
+from model.ufw.plan import UfwPlan, between, observed_state, plan
+from model.ufw.review import review
 from model.ufw.state import USER, UfwState
 from model.ufw.text import render
 from tasks import firewall
@@ -39,7 +42,7 @@ def _plan() -> tuple[UfwPlan, FirewallFacts]:
         "-A ufw-user-input -s 10.20.2.0/24 -d 10.20.1.31/32 -p tcp -m tcp --dport 9001 -j DROP\n", ""
     )
     after = replace(facts(text), rulesets=replace(now.rulesets, saved={4: kernel, 6: saved(6)}))
-    return between("db-1", state(now), state(after)), after
+    return between("db-1", observed_state(now), observed_state(after)), after
 
 
 def _session(script: Script, seen: FirewallFacts) -> Watched:
@@ -58,7 +61,7 @@ def test_the_kernel_comes_first_then_proof_then_files_and_the_rollback_last() ->
 
 def test_a_stopped_ufw_gets_its_files_and_is_started_by_its_own_script() -> None:
     running = facts()
-    todo = between("db-1", state(facts(running=False)), state(running))
+    todo = between("db-1", observed_state(facts(running=False)), observed_state(running))
     script = Script()
     firewall.apply(_session(script, running), todo, running.rulesets, lambda: None)
     assert script.asked[0] == "mf_test && mf_arm && mf_write && mf_start && mf_renew"
@@ -148,20 +151,20 @@ def test_only_a_host_without_any_rule_of_ours_counts_as_never_managed() -> None:
 
 
 def test_findings_name_what_is_not_ours_to_change() -> None:
-    assert findings(REFERENCE, "db-1", facts()) == ()
+    assert review(REFERENCE, DB, facts()).findings == ()
     first = "-A INPUT -j ufw-before-logging-input\n"
     foreign = {4: saved(4).replace(first, f"-A INPUT -s 192.0.2.1/32 -j ACCEPT\n{first}"), 6: saved(6)}
     seen = replace(facts(), rulesets=replace(facts().rulesets, saved=foreign), rollback="armed")
-    assert [(each.subject, each.status.value) for each in findings(REFERENCE, "db-1", seen)] == [
+    assert [(each.subject, each.status.value) for each in review(REFERENCE, DB, seen).findings] == [
         ("rollback", "drift"),
         ("foreign-rules", "drift"),
     ]
     bare: Any = load_site(TESTS / "data" / "five-servers")
     site = replace(bare, rows=tuple(row for row in bare.rows if not row.builtin))
-    assert [each.subject for each in findings(site, "n-1", facts())] == ["builtin-openings"]
+    assert [each.subject for each in review(site, site.by_name["n-1"], facts()).findings] == ["builtin-openings"]
 
 
 def test_the_state_of_a_host_is_what_its_files_and_kernel_say() -> None:
-    seen: UfwState = state(facts())
+    seen: UfwState = observed_state(facts())
     assert seen.running
     assert set(seen.files) == {USER[4], USER[6], "/etc/default/ufw", "/etc/ufw/ufw.conf"}

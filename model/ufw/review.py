@@ -1,0 +1,89 @@
+"""Everything that is to be known of one host's firewall before it is touched, found out by one call."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from model.report.outcome import Outcome, Status
+from model.site.hosts import Machine
+from model.site.site import Site
+from model.ufw.adoption import own_rules
+from model.ufw.builtin import undeclared
+from model.ufw.facts import FirewallFacts
+from model.ufw.foreign_rules import deciding
+from model.ufw.lockout import lockout, lockout_by
+from model.ufw.plan import UfwPlan, between, observed_state, plan
+from model.ufw.state import UfwState
+
+SUBJECT = "firewall"
+
+
+@dataclass(frozen=True, kw_only=True)
+class UfwReview:
+    """
+    What is to be done to a host's firewall, and what speaks against it.
+
+    `refusal`: why nothing may be done on any host, None where nothing stands against it. `own_rules`: in words, what a
+    person opened on a host never managed before and the matrix does not want. `findings`: what is wrong with the host's
+    firewall and not ours to change.
+    """
+
+    plan: UfwPlan
+    refusal: str | None
+    own_rules: tuple[str, ...] = ()
+    findings: tuple[Outcome, ...] = ()
+
+
+def review(site: Site, machine: Machine, facts: FirewallFacts) -> UfwReview:
+    """Lay what the matrix wants on a host beside what is there."""
+    return UfwReview(
+        plan=plan(site, machine, facts),
+        refusal=lockout(site, machine, facts),
+        own_rules=_own_rules(site, machine, facts),
+        findings=_findings(site, machine.name, facts),
+    )
+
+
+def review_return(host: str, kept: UfwState, rules: Mapping[int, str], facts: FirewallFacts) -> UfwReview:
+    """Lay what a host has kept from before its last change (`rules`: its iptables-save texts) beside what is there."""
+    return UfwReview(plan=between(host, observed_state(facts), kept), refusal=lockout_by(host, rules, facts))
+
+
+def _own_rules(site: Site, machine: Machine, facts: FirewallFacts) -> tuple[str, ...]:
+    try:
+        return tuple(rule.words() for rule in own_rules(site, machine, facts))
+    except ValueError as error:
+        return (str(error),)
+
+
+def _findings(site: Site, host: str, facts: FirewallFacts) -> tuple[Outcome, ...]:
+    """Return what is wrong with the host's firewall and is not ours to change."""
+    outcomes = []
+    if facts.rollback:
+        what = f"a rollback is {facts.rollback}: an earlier change was not confirmed"
+        step = "run without --dry-run, which finishes it first"
+        outcomes.append(Outcome(host, "rollback", Status.DRIFT, what, next=step))
+    if foreign := deciding(facts.rulesets):
+        outcomes.append(
+            Outcome(
+                host,
+                "foreign-rules",
+                Status.DRIFT,
+                f"{len(foreign)} rule{'s' if len(foreign) > 1 else ''} of others decide in ufw's stead: {foreign[0]}",
+                next="find out who sets them and remove them there",
+                evidence="\n".join(foreign),
+            )
+        )
+    if openings := undeclared(site, facts.files):
+        outcomes.append(
+            Outcome(
+                host,
+                "builtin-openings",
+                Status.DRIFT,
+                f"ufw's own rules open what no row declares: {openings[0]}",
+                next="declare it in ports.yaml by a row with `builtin:`, or take it out of that file",
+                evidence="\n".join(openings),
+            )
+        )
+    return tuple(outcomes)
