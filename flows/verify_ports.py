@@ -15,6 +15,7 @@ from flows._run.cli import run
 from flows._run.lifecycle import Context, FlowResult, run_flow
 from model import bits
 from model.errors import SelectionError
+from model.report import words
 
 Depth = Annotated[
     Literal["boundaries", "sweep", "full"],
@@ -99,7 +100,7 @@ def main(
 
         probe_options = ProbeOptions(
             depth=depth,
-            stage=stage,
+            stage=words.Stage(stage),
             planes=_planes(plane),
             rate=rate,
             source=source,
@@ -119,13 +120,13 @@ def main(
     return run_flow("verify_ports", options, body)
 
 
-def _planes(given: list[str] | None) -> tuple[str, ...]:
-    known = ("host", "pod", "external")
-    words = [word.strip() for text in given or [] for word in text.split(",") if word.strip()]
-    for word in words:
+def _planes(given: list[str] | None) -> tuple[words.Plane, ...]:
+    known = tuple(words.Plane)
+    chosen = [word.strip() for text in given or [] for word in text.split(",") if word.strip()]
+    for word in chosen:
         if word not in known:
             raise SelectionError(f"--plane {word}: no such plane; one of {', '.join(known)}")
-    return tuple(dict.fromkeys(words)) or known
+    return tuple(dict.fromkeys(map(words.Plane, chosen))) or known
 
 
 def _ports(text: str | None) -> dict[str, int] | None:

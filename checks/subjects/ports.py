@@ -53,11 +53,11 @@ def _judged(
     seen = {"run": view.proof.run, "ended": view.proof.ended.isoformat(), "cells": flows}
     violations = [cell for cell in cells if cell.verdict == "violation"]
     if violations:
-        told = [line for cell in violations for line in cell.told]
+        told = [line for cell in violations for line in cell.examples]
         return settled([_few(told, _count(violations))], "", seen | {"violations": told[:50]})
     unproven = [cell for cell in cells if cell.verdict == "unproven"]
     gaps = untried(view.site, cells)
-    doubts = [*(line for cell in unproven for line in cell.told), *gaps]
+    doubts = [*(line for cell in unproven for line in cell.examples), *gaps]
     if doubts or not cells:
         told_few = _few(doubts, _count(unproven) + len(gaps))
         return Verdict(doubt=told_few or f"{view.proof.run} tried none of it", seen=seen)

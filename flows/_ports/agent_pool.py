@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, TypeVar
 from flows._fleet.hosts import HostFailure, each
 from flows._ports.ends import End, each_end
 from model.errors import HostError
-from model.verify.evidence import AgentRecords
-from model.verify.pairs import Pair, assignments
-from model.verify.probing import Assignment, SentStream, WitnessRecord, expected_at
+from model.verify.assignments import assignments, expected_at
+from model.verify.pairs import Pair
+from model.verify.probing import AgentRecords, Assignment, SentStream, WitnessRecord
 from remote.installed import program
 from remote.probe import bundle
 from remote.probe.session import SourceSession, WitnessSession
@@ -42,7 +42,7 @@ class Agents:
 
 
 class AgentPool:
-    """All agents of a window, driven in step."""
+    """All agents of a run, driven in step."""
 
     def __init__(self, nr: Nornir, ends: Mapping[str, End], life: int) -> None:
         self.nr = nr
@@ -52,7 +52,6 @@ class AgentPool:
         self.key = secrets.token_bytes(16)
         self.sources: set[str] = set()
         self.planned: dict[str, int] = {}
-        self.accounts = AgentRecords({}, {})
 
     def open(self) -> None:
         """Start both agents at every end."""
@@ -68,8 +67,8 @@ class AgentPool:
 
     def arm(self, chosen: Sequence[Pair], requests: Mapping[str, Mapping[int, str]]) -> None:
         """Tell every witness what to look for and every source what to fire."""
-        plan = assignments(chosen, requests)
-        by_source: dict[str, Assignment] = {each.source: each for each in plan}
+        planned = assignments(chosen, requests)
+        by_source: dict[str, Assignment] = {assignment.source: assignment for assignment in planned}
         external = {str(pair.address) for pair in chosen if pair.external}
         self.sources = set(by_source)
 
@@ -77,14 +76,14 @@ class AgentPool:
             agents, end = self.agents[name], self.ends[name]
             if agents.witness:
                 with _losing(agents, "witness"):
-                    agents.witness.arm(self.key, expected_at(plan, end.addresses, external), end.watched)
+                    agents.witness.arm(self.key, expected_at(planned, end.addresses, external), end.watched)
             if agents.source and name in by_source:
                 with _losing(agents, "source"):
                     self.planned[name] = agents.source.arm(self.key, by_source[name])
 
         self._each(ready)
 
-    def greet(self) -> dict[str, bool]:
+    def reach_ssh(self) -> dict[str, bool]:
         """
         Connect from the controller to every host's sshd once more: an open flow, and a positive control of each
         witness.
@@ -95,8 +94,8 @@ class AgentPool:
             return True
 
         hosts = tuple(dict.fromkeys(end.host for end in self.ends.values()))
-        found = each(self.nr, connect, names=hosts, deadline=STEP_SECONDS)
-        return {name: answer is True for name, answer in found.items()}
+        answers = each(self.nr, connect, names=hosts, deadline=STEP_SECONDS)
+        return {name: answer is True for name, answer in answers.items()}
 
     def fire(
         self, wanted: Mapping[str, Mapping[tuple[str, str], int]] | None, rate: int, tell: Callable[[int], None]
@@ -125,14 +124,14 @@ class AgentPool:
         names = sorted(self.sources if wanted is None else self.sources & set(wanted))
         firing = [name for name in names if name in self.agents]
         deadline = STEP_SECONDS + _SLOWER * max(self.planned.values(), default=0) / rate
-        found = each_end(self.nr, shoot, firing, deadline)
-        for name, answer in found.items():
+        answers = each_end(self.nr, shoot, firing, deadline)
+        for name, answer in answers.items():
             if isinstance(answer, HostFailure):
                 # Its thread may still hold the old agent; nothing here speaks to that any more.
                 problems = dict(self.agents[name].problems) | {"source": answer.message}
                 self.agents[name] = Agents(witness=self.agents[name].witness, problems=problems)
         tell(sum(progress.values()))
-        return sum(answer for answer in found.values() if isinstance(answer, int))
+        return sum(answer for answer in answers.values() if isinstance(answer, int))
 
     def _share(self, name: str, rate: int) -> int:
         """The end's part of its host's packets a second: all ends of a host are done at the same time."""
@@ -140,7 +139,7 @@ class AgentPool:
         return max(1, rate * self.planned.get(name, 0) // max(1, sum(mine)))
 
     def collect(self) -> AgentRecords:
-        """Ask every source for its replies and every witness for what it saw; a dead agent has no account."""
+        """Ask every source for its replies and every witness for what it saw; a dead agent leaves no record."""
 
         def gather(_host: Host, name: str) -> None:
             agents = self.agents[name]
@@ -154,8 +153,7 @@ class AgentPool:
         sent: dict[str, tuple[SentStream, ...]] = {}
         seen: dict[str, WitnessRecord] = {}
         self._each(gather)
-        self.accounts = AgentRecords(sent, seen)
-        return self.accounts
+        return AgentRecords(sent, seen)
 
     def close(self) -> None:
         """End every agent."""

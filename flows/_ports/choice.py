@@ -1,4 +1,4 @@
-"""Which pairs does a run of verification look at, before and after it is known what the cluster adds?"""
+"""The pairs that a run of verification looks at, before and after it is known what the cluster adds."""
 
 from __future__ import annotations
 
@@ -7,15 +7,16 @@ from dataclasses import dataclass, replace
 
 from flows._ports.cluster import ClusterView
 from model.errors import SelectionError
+from model.report.words import Plane, Stage
 from model.site.select import select
 from model.site.site import Site
-from model.verify import exposure
-from model.verify import pairs as pairing
 from model.verify import pods as podding
-from model.verify.pairs import Depth, Pair
+from model.verify.exposure import dnat_ports
+from model.verify.pairs import Pair, endpoint_pairs, pairs
 from model.verify.pods import node_of
+from model.verify.probed_ports import Depth, controls, count, vouching, with_ports
 
-PLANES = ("host", "pod", "external")
+PLANES = tuple(Plane)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,8 +24,8 @@ class ProbeOptions:
     """What the command line asked for; `only` holds ports by protocol, None for the depth's own choice."""
 
     depth: Depth = "boundaries"
-    stage: str = "auto"
-    planes: tuple[str, ...] = PLANES
+    stage: Stage = Stage.AUTO
+    planes: tuple[Plane, ...] = PLANES
     rate: int = 20_000
     source: str | None = None
     destination: str | None = None
@@ -35,8 +36,6 @@ class ProbeOptions:
 class PairSelection:
     """The hosts that a run may look at; a pod is chosen where its node is."""
 
-    site: Site
-    options: ProbeOptions
     limit: frozenset[str] | None
     sources: frozenset[str] | None
     destinations: frozenset[str] | None
@@ -50,53 +49,98 @@ class PairSelection:
             and (self.destinations is None or destination in self.destinations)
         )
 
-    def pairs(self) -> tuple[Pair, ...]:
-        """Return the pairs of hosts of the chosen planes. Raises `SelectionError` where there are none."""
-        chosen = tuple(filter(self.holds, pairing.pairs(self.site, self.options.planes)))
-        if not chosen and {"host", "external"} & set(self.options.planes):
-            raise SelectionError(
-                "no pair of hosts has both ends selected; check --limit, --source, --destination and --plane"
-            )
-        return chosen
 
-    def names(self, chosen: Iterable[Pair]) -> list[str]:
-        """Return the hosts that take part; those whose pods would speak stand for them."""
-        standing = filter(self.holds, pairing.pairs(self.site, ("host",))) if "pod" in self.options.planes else ()
-        return ends(self.site, (*chosen, *standing))
+@dataclass(frozen=True, kw_only=True)
+class DealtPairs:
+    """Pairs with their ports: those that cells are about, and `fired`, with those beside them that show ends work."""
 
-    def dealt(
-        self, chosen: Iterable[Pair], cluster: ClusterView, listeners: Mapping[str, Mapping[str, int]]
-    ) -> tuple[Pair, ...]:
-        """Return the pairs with the ports to probe, those that the cluster adds among them."""
-        site, options = self.site, self.options
+    pairs: tuple[Pair, ...]
+    fired: tuple[Pair, ...]
+    probes: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChosenPairs:
+    """
+    The pairs of hosts that are selected, without ports yet.
+
+    `hosts` take part in them, those whose pods would speak among them; `controls` are pairs with a probe each that a
+    narrowed run needs beside its own; `observed` are the hosts of both, in the inventory's order.
+    """
+
+    site: Site
+    options: ProbeOptions
+    selection: PairSelection
+    pairs: tuple[Pair, ...]
+    controls: tuple[Pair, ...]
+    hosts: tuple[str, ...]
+    observed: tuple[str, ...]
+
+    def deal(self, cluster: ClusterView, listeners: Mapping[str, Mapping[str, int]]) -> DealtPairs:
+        """
+        Deal out the ports to probe, to the pairs that the cluster adds as well; `listeners` by host and protocol.
+
+        Raises `SelectionError` where no port is left.
+        """
+        dealt = self._dealt(cluster, listeners)
+        probes = count(dealt)
+        if not probes and {Plane.HOST, Plane.EXTERNAL} & set(self.options.planes):
+            raise SelectionError("no port is left to probe; widen --ports, --plane or the selection")
+        fired = (*_vouched(self.site, dealt, cluster, self.options.only), *self.controls)
+        return DealtPairs(pairs=dealt, fired=fired, probes=probes)
+
+    def _dealt(self, cluster: ClusterView, listeners: Mapping[str, Mapping[str, int]]) -> tuple[Pair, ...]:
+        site, options, holds = self.site, self.options, self.selection.holds
         holders = cluster.holders or {}
-        if "host" in options.planes:
-            chosen = (*chosen, *filter(self.holds, pairing.endpoint_pairs(site, holders)))
-        pods: Iterable[Pair] = podding.pod_pairs(site, cluster.pods, holders) if "pod" in options.planes else ()
-        hosts = tuple(self._led(pair, cluster) for pair in chosen)
-        speaking = tuple(self._led(pair, cluster) for pair in filter(self.holds, pods))
+        hosts: Iterable[Pair] = self.pairs
+        if Plane.HOST in options.planes:
+            hosts = (*hosts, *filter(holds, endpoint_pairs(site, holders)))
+        pods: Iterable[Pair] = podding.pod_pairs(site, cluster.pods, holders) if Plane.POD in options.planes else ()
+        between = tuple(self._with_dnat(pair, cluster) for pair in hosts)
+        speaking = tuple(self._with_dnat(pair, cluster) for pair in filter(holds, pods))
         return (
-            *pairing.with_ports(site, hosts, options.depth, listeners, options.only),
+            *with_ports(site, between, options.depth, listeners, options.only),
             *podding.with_ports(site, speaking, listeners, options.only),
         )
 
-    def _led(self, pair: Pair, cluster: ClusterView) -> Pair:
+    def _with_dnat(self, pair: Pair, cluster: ClusterView) -> Pair:
         if not cluster.exposed or pair.destination not in self.site.by_name:
             return pair
-        return replace(pair, dnat_ports=exposure.dnat_ports(cluster.exposed, self.site, pair))
+        return replace(pair, dnat_ports=dnat_ports(cluster.exposed, self.site, pair))
 
 
-def choice(site: Site, options: ProbeOptions, limited: Iterable[str] | None) -> PairSelection:
-    """Return what the command line selects; `limited` are the hosts of --limit, None without it."""
+def choose(site: Site, options: ProbeOptions, limited: Iterable[str] | None) -> ChosenPairs:
+    """
+    Return what the command line selects; `limited` are the hosts of --limit, None without it.
 
-    def chosen(words: str | None) -> frozenset[str] | None:
-        return frozenset(select(site, words)) if words else None
+    Raises `SelectionError` where nobody, or no pair, is selected.
+    """
+    selection = PairSelection(
+        None if limited is None else frozenset(limited),
+        *(frozenset(select(site, words)) if words else None for words in (options.source, options.destination)),
+    )
+    chosen = tuple(filter(selection.holds, pairs(site, options.planes)))
+    if not chosen and {Plane.HOST, Plane.EXTERNAL} & set(options.planes):
+        raise SelectionError(
+            "no pair of hosts has both ends selected; check --limit, --source, --destination and --plane"
+        )
+    everything = pairs(site, PLANES)
+    # Where pods are asked, the hosts whose pods would speak stand for them.
+    standing = filter(selection.holds, pairs(site, (Plane.HOST,))) if Plane.POD in options.planes else ()
+    beside = controls(everything, chosen)
+    hosts = _ends(site, (*chosen, *standing))
+    return ChosenPairs(
+        site=site,
+        options=options,
+        selection=selection,
+        pairs=chosen,
+        controls=beside,
+        hosts=_in_order(site, hosts),
+        observed=_in_order(site, hosts | _ends(site, beside)),
+    )
 
-    limit = None if limited is None else frozenset(limited)
-    return PairSelection(site, options, limit, chosen(options.source), chosen(options.destination))
 
-
-def vouched(
+def _vouched(
     site: Site, dealt: Sequence[Pair], cluster: ClusterView, only: Mapping[str, int] | None
 ) -> tuple[Pair, ...]:
     """
@@ -106,22 +150,21 @@ def vouched(
     Where cells speak of chosen ports alone, what a border stops needs a port that it does not stop.
     """
     if only is not None:
-        dealt = [pairing.vouching(pair) if pair.border else pair for pair in dealt]
+        dealt = [vouching(pair) if pair.border else pair for pair in dealt]
     taken = {(pair.source, pair.address) for pair in dealt}
     concerned = {end for pair in dealt for end in (pair.source, pair.destination)}
     pods = [pod for pod in cluster.pods if pod.end in concerned]
     return (*dealt, *(pair for pair in podding.controls(pods, site) if (pair.source, pair.address) not in taken))
 
 
-def ends(site: Site, chosen: Iterable[Pair]) -> list[str]:
-    """Return the hosts that take part, external addresses with every host behind them, in the inventory's order."""
-    found: set[str] = set()
+def _ends(site: Site, chosen: Iterable[Pair]) -> set[str]:
+    """Return the hosts that take part, external addresses with every host behind them."""
+    names: set[str] = set()
     for pair in chosen:
         external = site.settings.external.get(pair.external)
-        found |= {node_of(pair.source), node_of(pair.destination), *(external.targets if external else ())}
-    return in_order(site, found)
+        names |= {node_of(pair.source), node_of(pair.destination), *(external.targets if external else ())}
+    return names
 
 
-def in_order(site: Site, names: Collection[str]) -> list[str]:
-    """Return machines in the inventory's order."""
-    return [machine.name for machine in site.machines if machine.name in names]
+def _in_order(site: Site, names: Collection[str]) -> tuple[str, ...]:
+    return tuple(machine.name for machine in site.machines if machine.name in names)

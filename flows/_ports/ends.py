@@ -40,15 +40,15 @@ class End:
 
 def ends(site: Site, hosts: Mapping[str, HostView], pods: Iterable[ProbePod]) -> dict[str, End]:
     """Return hosts and the probe pods on them as ends; the API's own addresses may be at any control plane."""
-    found = {}
+    standing = {}
     for name, view in hosts.items():
         machine = site.by_name[name]
         own = (*(address for _, address in machine.every), *site.endpoint_addresses(machine))
-        found[name] = End(name, frozenset(map(str, own)), watched=(view.sshd_port,))
+        standing[name] = End(name, frozenset(map(str, own)), watched=(view.sshd_port,))
     for pod in pods:
-        if pod.node in found:
-            found[pod.end] = End(pod.end, frozenset(map(str, pod.addresses)), pod.container)
-    return found
+        if pod.node in standing:
+            standing[pod.end] = End(pod.end, frozenset(map(str, pod.addresses)), pod.container)
+    return standing
 
 
 def each_end(
@@ -66,9 +66,9 @@ def each_end(
         with ThreadPoolExecutor(len(mine), thread_name_prefix=host.name) as pool:
             return list(pool.map(lambda name: step(host, name), mine))
 
-    found = each(nr, on_host, names=tuple(by_host), workers=_WORKERS, deadline=deadline)
-    told: dict[str, T | HostFailure] = {}
-    for host, answer in found.items():
-        answers = [answer] * len(by_host[host]) if isinstance(answer, HostFailure) else answer
-        told.update(zip(by_host[host], answers, strict=True))
-    return told
+    answers = each(nr, on_host, names=tuple(by_host), workers=_WORKERS, deadline=deadline)
+    by_end: dict[str, T | HostFailure] = {}
+    for host, answer in answers.items():
+        shares = [answer] * len(by_host[host]) if isinstance(answer, HostFailure) else answer
+        by_end.update(zip(by_host[host], shares, strict=True))
+    return by_end

@@ -1,4 +1,4 @@
-"""What do the hosts and the perimeter's device say of themselves before the first probe?"""
+"""What the hosts and the perimeter's device say of themselves before the first probe."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class _HostAnswer:
     cluster: ClusterPorts | str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ObservedHosts:
     """
     Views of every host that answered and can run an agent, names of those that cannot, failures of the others, and the
@@ -61,20 +61,20 @@ def observe(nr: Nornir, names: Sequence[str], device: str | None, platform: str)
         if host.name == device:
             return perimeter.read(host, platform)
         if program(host, "collector"):
-            found = collected.observe(host)
-            return _HostAnswer(found.view, True, found.cluster or found.why)
+            collection = collected.observe(host)
+            return _HostAnswer(collection.view, True, collection.cluster or collection.why)
         facts = firewall.observe(host)
         return _HostAnswer(view_of(host.name, facts), bool(facts.python3))
 
     everybody = (*names, *((device,) if device else ()))
-    found = each(nr, look, names=everybody, workers=128, deadline=OBSERVE_SECONDS)
-    told = {name: answer for name, answer in found.items() if isinstance(answer, _HostAnswer)}
+    answers = each(nr, look, names=everybody, workers=128, deadline=OBSERVE_SECONDS)
+    hosts = {name: answer for name, answer in answers.items() if isinstance(answer, _HostAnswer)}
     return ObservedHosts(
-        {name: each.view for name, each in told.items() if each.python3},
-        tuple(name for name, each in told.items() if not each.python3),
-        next((answer for answer in found.values() if isinstance(answer, str)), None),
-        {name: answer for name, answer in found.items() if isinstance(answer, HostFailure)},
-        {name: each.cluster for name, each in told.items() if each.cluster},
+        views={name: answer.view for name, answer in hosts.items() if answer.python3},
+        agentless=tuple(name for name, answer in hosts.items() if not answer.python3),
+        rules=next((answer for answer in answers.values() if isinstance(answer, str)), None),
+        failures={name: answer for name, answer in answers.items() if isinstance(answer, HostFailure)},
+        cluster={name: answer.cluster for name, answer in hosts.items() if answer.cluster},
     )
 
 

@@ -1,4 +1,4 @@
-"""One window of verification: every source fires while every witness looks, and what got lost is sent again."""
+"""One run of probes: every source fires while every witness looks, and what got lost is sent again."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 from flows._ports.agent_pool import AgentPool, Agents
 from flows._ports.ends import End
 from model.site.site import Site
-from model.verify.evidence import AgentRecords, RunEvidence, join, missing
+from model.verify.evidence import RunEvidence, join
 from model.verify.pairs import Pair
+from model.verify.probing import AgentRecords
+from model.verify.resend import missing, recovered
 from remote.probe.bundle import LIFE_S
 
 if TYPE_CHECKING:
@@ -22,14 +24,16 @@ ROUNDS = 3
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProbeRun:
     """
-    What a window found out. `lost` counts probes that only a later round brought to their witness, `fired` all packets
-    sent.
+    What a run of probes found out.
+
+    `ssh_answers`: whether each host's sshd answered the controller. `lost` counts probes that only a later round
+    brought to their witness, `fired` all packets sent.
     """
 
-    joined: RunEvidence
-    accounts: AgentRecords
+    evidence: RunEvidence
+    records: AgentRecords
     agents: Mapping[str, Agents]
-    greeted: Mapping[str, bool]
+    ssh_answers: Mapping[str, bool]
     fired: int
     lost: int
 
@@ -37,7 +41,7 @@ class ProbeRun:
 def run_probes(
     nr: Nornir,
     site: Site,
-    chosen: Sequence[Pair],
+    fired: Sequence[Pair],
     requests: Mapping[str, Mapping[int, str]],
     *,
     ends: Mapping[str, End],
@@ -46,7 +50,7 @@ def run_probes(
     tell: Callable[[int], None],
 ) -> ProbeRun:
     """
-    Open agents at `ends`, fire all probes of the chosen pairs, resend what is missing, and close the agents.
+    Open agents at `ends`, fire all probes of the pairs, resend what is missing, and close the agents.
 
     `seconds` is what one round should take; agents end by themselves long after. `tell` is called with the number of
     probes sent so far. An agent that fails costs its own evidence and nobody else's.
@@ -54,9 +58,9 @@ def run_probes(
     agent_pool = AgentPool(nr, ends, int(LIFE_S + 2 * ROUNDS * seconds))
     agent_pool.open()
     try:
-        agent_pool.arm(chosen, requests)
-        greeted = agent_pool.greet()
-        return _rounds(agent_pool, site, chosen, greeted, rate, tell)
+        agent_pool.arm(fired, requests)
+        ssh_answers = agent_pool.reach_ssh()
+        return _rounds(agent_pool, site, fired, ssh_answers, rate, tell)
     finally:
         agent_pool.close()
 
@@ -64,33 +68,32 @@ def run_probes(
 def _rounds(
     agent_pool: AgentPool,
     site: Site,
-    chosen: Sequence[Pair],
-    greeted: Mapping[str, bool],
+    fired: Sequence[Pair],
+    ssh_answers: Mapping[str, bool],
     rate: int,
     tell: Callable[[int], None],
 ) -> ProbeRun:
-    fired = agent_pool.fire(None, rate, tell)
-    joined = join(site, chosen, agent_pool.collect())
-    accounts = agent_pool.accounts
+    packets = agent_pool.fire(None, rate, tell)
+    records = agent_pool.collect()
+    evidence = join(site, fired, records)
     lost = 0
     for again in range(1, ROUNDS):
         alive = {name for name, agents in agent_pool.agents.items() if agents.source}
         seeing = {name for name, agents in agent_pool.agents.items() if agents.witness}
-        useful = [pair for pair in chosen if pair.source in alive and pair.destination in seeing]
-        wanted = missing(useful, joined, again)
+        useful = [pair for pair in fired if pair.source in alive and pair.destination in seeing]
+        wanted = missing(useful, evidence, again)
         if not wanted:
             break
-        fired += agent_pool.fire(wanted, rate, tell)
-        accounts = agent_pool.collect()
-        later = join(site, chosen, accounts)
-        lost += _recovered(joined, later)
-        joined = later
-    return ProbeRun(joined=joined, accounts=accounts, agents=agent_pool.agents, greeted=greeted, fired=fired, lost=lost)
-
-
-def _recovered(before: RunEvidence, after: RunEvidence) -> int:
-    return sum(
-        (packets.arrived & ~before.packets[key].arrived).bit_count()
-        for key, packets in after.packets.items()
-        if packets.arrived != before.packets[key].arrived
+        packets += agent_pool.fire(wanted, rate, tell)
+        records = agent_pool.collect()
+        later = join(site, fired, records)
+        lost += recovered(evidence, later)
+        evidence = later
+    return ProbeRun(
+        evidence=evidence,
+        records=records,
+        agents=agent_pool.agents,
+        ssh_answers=ssh_answers,
+        fired=packets,
+        lost=lost,
     )

@@ -1,14 +1,19 @@
-"""What does a run of verification come to: cells, outcomes, the perimeter's lines, and the report's own keys?"""
+"""What a run of verification comes to: cells, outcomes, the perimeter's lines, and the report's own keys."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
 
+from flows._ports.choice import ChosenPairs
+from flows._ports.cluster import ClusterView
 from flows._ports.observation import ObservedHosts
 from flows._ports.probe_run import ProbeRun
-from model.host.hostview import HostView
 from model.report.outcome import Outcome, Status
 from model.report.report import Cell
+from model.report.waivers import waive_cells
+from model.report.words import Plane
 from model.site.rows import WORDS
 from model.site.site import Site
 from model.verify.network_rows import network_cells, unwitnessed
@@ -21,105 +26,114 @@ from model.verify.tally import host_outcomes
 from model.verify.verification import Verification
 
 
-def cells_of(
-    verification: Verification,
-    probe_run: ProbeRun,
-    planes: Sequence[str],
-    names: Sequence[str],
-    answering: Sequence[str],
-    absent: str,
-) -> tuple[Cell, ...]:
-    """
-    Return the cells of all chosen planes; when only chosen ports are looked at, those of probed pairs alone.
+@dataclass(frozen=True, kw_only=True)
+class VerifiedRun:
+    """Everything that a run of verification has gathered; `device` is the perimeter's, None where it is not read."""
 
-    `names` are the hosts of the chosen pairs, `answering` those among them that are destinations, `absent` why there
-    are no pods.
-    """
-    cells = list(verification.cells)
-    if verification.coverage is not None:
+    chosen: ChosenPairs
+    device: str | None
+    observed: ObservedHosts
+    cluster: ClusterView
+    probe_run: ProbeRun
+    verification: Verification
+
+
+@dataclass(frozen=True, slots=True)
+class RunResults:
+    """What a run comes to; `perimeter` is the report's key of that name, empty where no device was read."""
+
+    cells: tuple[Cell, ...]
+    outcomes: tuple[Outcome, ...]
+    perimeter: Mapping[str, object]
+
+
+def results_of(run: VerifiedRun) -> RunResults:
+    """Return what a run comes to, waivers of the site applied."""
+    site = run.chosen.site
+    cells = waive_cells(_cells(run), site.settings.waivers, datetime.now(UTC).date())
+    lines, beside = _perimeter(run, cells)
+    return RunResults(cells, (*_outcomes(run, cells), *run.cluster.outcomes, *beside), lines)
+
+
+def _cells(run: VerifiedRun) -> tuple[Cell, ...]:
+    """Return the cells of all chosen planes; when only chosen ports are looked at, those of probed pairs alone."""
+    planes, facts = run.chosen.options.planes, run.verification.facts
+    cells = list(run.verification.cells)
+    if run.verification.coverage is not None:
         return tuple(cells)
-    if "host" in planes:
-        cells += network_cells(verification, answering)
-        cells += controller_cells(
-            verification.site, _greetings(probe_run, verification.views), verification.views, names
-        )
-    if "pod" in planes:
-        cells += pod_cells(verification.site, absent)
+    if Plane.HOST in planes:
+        cells += network_cells(facts, [pair.destination for pair in run.chosen.pairs])
+        cells += controller_cells(facts.site, _ssh_reachability(run), facts.views, run.chosen.hosts)
+    if Plane.POD in planes:
+        cells += pod_cells(facts.site, run.cluster.absent)
     return tuple(cells)
 
 
-def _greetings(probe_run: ProbeRun, views: Mapping[str, HostView]) -> dict[str, SshReachability]:
+def _ssh_reachability(run: VerifiedRun) -> dict[str, SshReachability]:
     """Lay beside each answer of an sshd what that host's witness saw of connections to its port."""
-    found = {}
-    for name, answered in probe_run.greeted.items():
-        account = probe_run.accounts.seen.get(name)
-        if account is None:
-            found[name] = SshReachability(answered)
+    reached = {}
+    for name, answered in run.probe_run.ssh_answers.items():
+        record = run.probe_run.records.seen.get(name)
+        if record is None:
+            reached[name] = SshReachability(answered)
             continue
-        port = views[name].sshd_port if name in views else 22
-        connects = [connect for connect in account.connects if connect.port == port]
-        arrived, passed = sum(each.arrived for each in connects), sum(each.passed for each in connects)
-        found[name] = SshReachability(answered, arrived, passed)
-    return found
+        port = run.observed.views[name].sshd_port if name in run.observed.views else 22
+        connects = [connect for connect in record.connects if connect.port == port]
+        arrived, passed = sum(connect.arrived for connect in connects), sum(connect.passed for connect in connects)
+        reached[name] = SshReachability(answered, arrived, passed)
+    return reached
 
 
-def outcomes_of(
-    verification: Verification,
-    cells: Sequence[Cell],
-    observed: ObservedHosts,
-    probe_run: ProbeRun,
-    names: Sequence[str],
-    planes: Sequence[str],
-    absent: str,
-) -> list[Outcome]:
+def _outcomes(run: VerifiedRun, cells: Sequence[Cell]) -> Iterator[Outcome]:
     """
-    Return what came of every host: failures, missing agents, its cells, its rules, and what its witness had to drop.
+    Yield what came of every host: failures, missing agents, its cells, its rules, and what its witness had to drop.
     """
-    outcomes = [failure.outcome() for failure in observed.failures.values()]
-    outcomes += [
-        Outcome(name, "python3", Status.FAILED, "python3 missing: the probe agent cannot run", next=_INSTALL)
-        for name in observed.agentless
-    ]
+    observed = run.observed
+    yield from (failure.outcome() for failure in observed.failures.values())
+    for name in observed.agentless:
+        message = "python3 missing: the probe agent cannot run"
+        yield Outcome(name, "python3", Status.FAILED, message, next=_INSTALL)
+    answering = [name for name in run.chosen.hosts if name in observed.views]
+    yield from host_outcomes(answering, cells, _agent_problems(run.probe_run))
+    yield from run.verification.disagreements
+    for name, record in run.probe_run.records.seen.items():
+        if record.overrun:
+            message = f"{name}: the witness had no room for {record.overrun} packets"
+            yield Outcome(node_of(name), "overrun", Status.UNPROVEN, message, next=_SLOWER)
+    yield from _not_run(run)
+
+
+def _agent_problems(probe_run: ProbeRun) -> dict[str, dict[str, str]]:
+    """Return by host why agents of its own, and in its pods, left no record."""
     problems: dict[str, dict[str, str]] = {}
     for name, agents in probe_run.agents.items():
         where = " in its pod" if is_pod(name) else ""
         problems.setdefault(node_of(name), {}).update({f"{role}{where}": why for role, why in agents.problems.items()})
-    outcomes += host_outcomes([name for name in names if name in observed.views], cells, problems)
-    outcomes += verification.disagreements
-    outcomes += [
-        Outcome(
-            node_of(name),
-            "overrun",
-            Status.UNPROVEN,
-            f"{name}: the witness had no room for {seen.overrun} packets",
-            next=_SLOWER,
-        )
-        for name, seen in probe_run.accounts.seen.items()
-        if seen.overrun
-    ]
-    rows = unwitnessed(verification.site, planes) if verification.coverage is None else ()
+    return problems
+
+
+def _not_run(run: VerifiedRun) -> Iterator[Outcome]:
+    """Yield what is said of rows that this run could not look at."""
+    planes, absent = run.chosen.options.planes, run.cluster.absent
+    rows = unwitnessed(run.chosen.site, planes) if run.verification.coverage is None else ()
     if rows:
         message = f"rows that nobody can witness: {', '.join(rows)}"
-        outcomes.append(
-            Outcome("controller", "unwitnessed", Status.NOT_RUN, message, next="no agent runs at their other end")
-        )
-    if absent and set(planes) == {"pod"}:
+        yield Outcome("controller", "unwitnessed", Status.NOT_RUN, message, next="no agent runs at their other end")
+    if absent and set(planes) == {Plane.POD}:
         message = f"rows of the pod plane not run: {absent}"
-        outcomes.append(Outcome("controller", "pods", Status.NOT_RUN, message, next="bootstrap a cluster"))
-    return outcomes
+        yield Outcome("controller", "pods", Status.NOT_RUN, message, next="bootstrap a cluster")
 
 
 _INSTALL = "run `python -m flows.firewall` first"
 _SLOWER = "run again with a lower --rate"
 
 
-def beside_perimeter(
-    site: Site, device: str | None, rules: str | None, cells: Sequence[Cell]
-) -> tuple[dict[str, object], tuple[Outcome, ...]]:
+def _perimeter(run: VerifiedRun, cells: Sequence[Cell]) -> tuple[dict[str, object], tuple[Outcome, ...]]:
     """
     Lay what is declared, what the device's rules say and what packets showed side by side: the report's key, and
     outcomes.
     """
+    site, device, rules = run.chosen.site, run.device, run.observed.rules
     if device is None:
         return {}, ()
     try:

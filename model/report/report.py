@@ -8,10 +8,17 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 
 from model.report.outcome import DRIFTED, EXIT_BY_STATUS, GOOD, UNKNOWN, Outcome, Status, worst
+from model.report.words import CellVerdict, Culprit, Plane, PortState
 
 SCHEMA = "matrix-fleet/report/1"
 
-EXIT_BY_VERDICT = {"ok": GOOD, "waived": GOOD, "not_run": GOOD, "violation": DRIFTED, "unproven": UNKNOWN}
+EXIT_BY_VERDICT = {
+    CellVerdict.OK: GOOD,
+    CellVerdict.WAIVED: GOOD,
+    CellVerdict.NOT_RUN: GOOD,
+    CellVerdict.VIOLATION: DRIFTED,
+    CellVerdict.UNPROVEN: UNKNOWN,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +43,7 @@ class CellEvidence:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cell:
     """
-    Consecutive ports of one declared interval, between one pair of ends, with the same story.
+    Consecutive ports of one declared interval, between one pair of ends, with the same classification.
 
     `rows` are the names of the port matrix's rows that open (or, closed, would open) it; `probed` counts the probed
     ports. `note` is one sentence for a person; `answered` names the host that took the packets where NAT decides.
@@ -48,11 +55,11 @@ class Cell:
     protocol: str
     port_lo: int
     port_hi: int
-    plane: str
-    expected: str
-    seen: str
-    verdict: str
-    culprit: str = ""
+    plane: Plane
+    expected: PortState
+    seen: PortState
+    verdict: CellVerdict
+    culprit: Culprit = Culprit.NONE
     rows: tuple[str, ...] = ()
     probed: int = 0
     evidence: CellEvidence | None = None

@@ -9,6 +9,7 @@ from fnmatch import fnmatchcase
 
 from model.report.outcome import Outcome, Status, warns
 from model.report.report import Cell
+from model.report.words import CellVerdict
 from model.site.settings import Waiver
 
 # Somebody answers for what was found, and nobody for what could not be looked at.
@@ -46,14 +47,14 @@ def waive_cells(cells: Iterable[Cell], waivers: Sequence[Waiver], today: date) -
 
 
 def _waive_cell(cell: Cell, waivers: Sequence[Waiver]) -> Cell:
-    if cell.verdict not in ("violation", "unproven"):
+    if cell.verdict not in (CellVerdict.VIOLATION, CellVerdict.UNPROVEN):
         return cell
     ports = str(cell.port_lo) if cell.port_lo == cell.port_hi else f"{cell.port_lo}-{cell.port_hi}"
     name = f"{cell.source}->{cell.destination}:{ports}/{cell.protocol}"
     ids = {"port", cell.culprit, *cell.rows}
     for waiver in waivers:
         if waiver.id in ids and fnmatchcase(name, waiver.host):
-            return replace(cell, verdict="waived", note=f"{cell.note} ({_by(waiver)})".strip())
+            return replace(cell, verdict=CellVerdict.WAIVED, note=f"{cell.note} ({_by(waiver)})".strip())
     return cell
 
 

@@ -1,35 +1,78 @@
-"""How do the accounts of all sources and all witnesses join into the evidence of each pair?"""
+"""The records of all sources and all witnesses joined into the evidence of each stream."""
 
 from __future__ import annotations
 
 import errno
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
+from model import bits
 from model.site.site import Site
-from model.verify.evidence_types import PairEvidence
-from model.verify.pairs import PROTOCOLS, Pair
-from model.verify.probing import SeenStream, SentStream, WitnessRecord
+from model.verify.pairs import EVERY_PORT, PROTOCOLS, Pair
+from model.verify.probing import AgentRecords, SeenStream, SentStream
 
-Key = tuple[str, str, str]  # source, address, protocol
+StreamKey = tuple[str, str, str]  # source, address, protocol
 _NO_ROUTE = (errno.ENETUNREACH, errno.EHOSTUNREACH)
 
 
 @dataclass(frozen=True, slots=True)
-class AgentRecords:
-    """What every source sent and every witness saw, by host; a host without an agent has no entry."""
+class StreamEvidence:
+    """
+    Evidence of one pair and protocol, as bitsets of probed ports.
 
-    sent: Mapping[str, tuple[SentStream, ...]]
-    seen: Mapping[str, WitnessRecord]
+    `refused` never left the source (EPERM), nor did `unroutable` (no route); `arrived` before, `passed` after the
+    destination's INPUT; `strayed` surfaced elsewhere; `translated` arrived under another source address, `masked` under
+    one that is rightly put in its place. `nat` says in words what translation was seen; `answered` which host answered.
+    """
+
+    sent: int = 0
+    refused: int = 0
+    unroutable: int = 0
+    arrived: int = 0
+    passed: int = 0
+    synack: int = 0
+    rst: int = 0
+    data: int = 0
+    icmp: Mapping[str, int] = field(default_factory=dict)
+    strayed: int = 0
+    translated: int = 0
+    masked: int = 0
+    nat: str = ""
+    answered: str = ""
+
+    @property
+    def replied(self) -> int:
+        """Ports where a service spoke: only who got the probe can answer it."""
+        return self.synack | self.data
 
 
 @dataclass(frozen=True, slots=True)
 class RunEvidence:
-    """Packets by (source, address, protocol), and who is proven by whom: host -> the others that vouch for it."""
+    """The evidence of every stream, and who is proven by whom: host -> the others that vouch for it."""
 
-    packets: Mapping[Key, PairEvidence]
+    streams: Mapping[StreamKey, StreamEvidence]
     sources: Mapping[str, frozenset[str]]
     witnesses: Mapping[str, frozenset[str]]
+
+    def of(self, pair: Pair, protocol: str) -> StreamEvidence:
+        """Return the evidence of one of a pair's streams."""
+        return self.streams[pair.source, str(pair.address), protocol]
+
+    def settled(self, pair: Pair) -> Pair:
+        """Return the pair as it is to be classified: what may be open and was seen to be is declared open."""
+        if not pair.may:
+            return pair
+        reached = {protocol: self._reached(pair, protocol) for protocol in PROTOCOLS}
+        known = {part: bool(reached.get(part.protocol, 0) & bits.from_intervals([part.interval])) for part in pair.may}
+        return replace(
+            pair,
+            openings=(*pair.openings, *(part for part in pair.may if known[part])),
+            may=tuple(part for part in pair.may if not known[part]),
+        )
+
+    def _reached(self, pair: Pair, protocol: str) -> int:
+        evidence = self.of(pair, protocol)
+        return evidence.passed & (evidence.masked if pair.masks else EVERY_PORT)
 
     def source_proven(self, pair: Pair) -> bool:
         """True when a destination other than this one saw this source, or this one did on any port."""
@@ -40,47 +83,47 @@ class RunEvidence:
         return bool(self.witnesses.get(pair.destination, frozenset()) - {pair.source})
 
 
-def join(site: Site, pairs: Iterable[Pair], accounts: AgentRecords) -> RunEvidence:
+def join(site: Site, pairs: Iterable[Pair], records: AgentRecords) -> RunEvidence:
     """
-    Lay every account beside the pair it speaks of.
+    Lay every record beside the pair it speaks of.
 
     The controller's own connections, seen by a witness, count for that witness as one more source.
     """
-    sent = {(source, row.address, row.protocol): row for source, rows in accounts.sent.items() for row in rows}
-    seen: dict[Key, list[tuple[str, SeenStream]]] = {}
+    sent = {(source, row.address, row.protocol): row for source, rows in records.sent.items() for row in rows}
+    seen: dict[StreamKey, list[tuple[str, SeenStream]]] = {}
     sources: dict[str, set[str]] = {}
     witnesses: dict[str, set[str]] = {}
-    for witness, account in accounts.seen.items():
-        for row in account.seen:
+    for witness, record in records.seen.items():
+        for row in record.seen:
             seen.setdefault((row.source, row.address, row.protocol), []).append((witness, row))
             if row.arrived:
                 sources.setdefault(row.source, set()).add(witness)
                 witnesses.setdefault(witness, set()).add(row.source)
-        if any(connect.arrived for connect in account.connects):
+        if any(connect.arrived for connect in record.connects):
             witnesses.setdefault(witness, set()).add("controller")
-    packets = {}
+    streams = {}
     for pair in pairs:
         for protocol in PROTOCOLS:
             key = (pair.source, str(pair.address), protocol)
-            packets[key] = _packets(site, pair, sent.get(key), seen.get(key, []))
-    return RunEvidence(packets, _frozen(sources), _frozen(witnesses))
+            streams[key] = _evidence(site, pair, sent.get(key), seen.get(key, []))
+    return RunEvidence(streams, _frozen(sources), _frozen(witnesses))
 
 
-def _frozen(found: Mapping[str, set[str]]) -> dict[str, frozenset[str]]:
-    return {name: frozenset(others) for name, others in found.items()}
+def _frozen(names: Mapping[str, set[str]]) -> dict[str, frozenset[str]]:
+    return {name: frozenset(others) for name, others in names.items()}
 
 
-def _packets(site: Site, pair: Pair, sent: SentStream | None, seen: list[tuple[str, SeenStream]]) -> PairEvidence:
+def _evidence(site: Site, pair: Pair, sent: SentStream | None, seen: list[tuple[str, SeenStream]]) -> StreamEvidence:
     external = site.settings.external.get(pair.external)
     rightful = set(external.targets) if external else {pair.destination}
     arrived = passed = strayed = translated = masked = 0
     masks = set(map(str, pair.masks))
-    stories: dict[str, None] = {}
+    translations: dict[str, None] = {}
     answered: dict[str, None] = {}
     for witness, row in seen:
         if witness not in rightful:
             strayed |= row.arrived
-            stories[f"arrived at {witness} as {row.destination_seen}"] = None
+            translations[f"arrived at {witness} as {row.destination_seen}"] = None
             continue
         arrived |= row.arrived
         passed |= row.passed
@@ -90,14 +133,14 @@ def _packets(site: Site, pair: Pair, sent: SentStream | None, seen: list[tuple[s
             masked |= row.arrived
         elif row.source_seen != str(pair.source_address):
             translated |= row.arrived
-            stories[f"arrived from {row.source_seen} instead of {pair.source_address}"] = None
+            translations[f"arrived from {row.source_seen} instead of {pair.source_address}"] = None
         # What a Service leads away is seen again, on its way to wherever that is.
         moving = row.arrived & ~pair.dnat_ports.get(row.protocol, 0)
         if not external and moving and (row.destination_seen != row.address or row.shift):
             translated |= moving
             moved = f", {row.shift:+d} ports on" if row.shift else ""
-            stories[f"arrived at {row.destination_seen} instead of {row.address}{moved}"] = None
-    return PairEvidence(
+            translations[f"arrived at {row.destination_seen} instead of {row.address}{moved}"] = None
+    return StreamEvidence(
         sent=sent.sent if sent else 0,
         refused=sent.refused if sent else 0,
         unroutable=_unroutable(sent) if sent else 0,
@@ -110,17 +153,17 @@ def _packets(site: Site, pair: Pair, sent: SentStream | None, seen: list[tuple[s
         strayed=strayed,
         translated=translated,
         masked=masked,
-        nat="; ".join(stories),
+        nat="; ".join(translations),
         answered=", ".join(answered),
     )
 
 
 def _by_sender(sent: SentStream) -> dict[str, int]:
     """ICMP answers by type and sender, whatever their codes."""
-    found: dict[str, int] = {}
+    answers: dict[str, int] = {}
     for (kind, _code, sender), ports in sent.icmp.items():
-        found[f"{kind} {sender}"] = found.get(f"{kind} {sender}", 0) | ports
-    return found
+        answers[f"{kind} {sender}"] = answers.get(f"{kind} {sender}", 0) | ports
+    return answers
 
 
 def _unroutable(sent: SentStream) -> int:
@@ -129,36 +172,3 @@ def _unroutable(sent: SentStream) -> int:
     for error in _NO_ROUTE:
         ports |= sent.unroutable.get(error, 0)
     return ports
-
-
-def missing(pairs: Iterable[Pair], joined: RunEvidence, again: int) -> dict[str, dict[tuple[str, str], int]]:
-    """
-    Return what each source must send once more, as ports by (address, protocol): every probe whose absence is not yet
-    an answer.
-
-    What a border should stop is sent again only in the first `again` round (1): two lost packets in a row are one in
-    thousands. Where some packets showed the source's own address and others what may be put in its place, the former
-    left before the source's network was whole, as that of pods on a node that just started, and say nothing of how it
-    is now.
-    """
-    wanted: dict[str, dict[tuple[str, str], int]] = {}
-    for pair in pairs:
-        for protocol in PROTOCOLS:
-            packets = joined.packets[pair.source, str(pair.address), protocol]
-            # What passed is told; so is, where the port must be closed, what arrived.
-            told = packets.passed | packets.refused | packets.strayed | packets.unroutable
-            # What is led to another address on the host never passes; a Service's UDP port gets no answer either.
-            told |= packets.arrived & (packets.replied | pair.dnat_ports.get(protocol, 0))
-            rest = pair.probed.get(protocol, 0) & ~told & ~(packets.arrived & ~pair.open(protocol))
-            if pair.border and again > 1:
-                rest &= pair.open(protocol)
-            if _torn(pair, joined):
-                rest |= packets.arrived & ~packets.masked & pair.probed.get(protocol, 0)
-            if rest:
-                wanted.setdefault(pair.source, {})[str(pair.address), protocol] = rest
-    return wanted
-
-
-def _torn(pair: Pair, joined: RunEvidence) -> bool:
-    found = [joined.packets[pair.source, str(pair.address), protocol] for protocol in PROTOCOLS]
-    return any(packets.masked for packets in found) and any(packets.arrived & ~packets.masked for packets in found)

@@ -1,4 +1,4 @@
-"""Which ports of the hosts do the cluster's Services take for themselves, past the hosts' firewalls?"""
+"""The ports of the hosts that the cluster's Services take for themselves, past the hosts' firewalls."""
 
 from __future__ import annotations
 

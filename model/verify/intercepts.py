@@ -1,88 +1,96 @@
-"""What do packets and rules say of a port that a Service of the cluster took before the host's firewall could?"""
+"""What packets and rules say of a port that a Service of the cluster took before the host's firewall could."""
 
 from __future__ import annotations
 
-from model.verify.evidence_types import Classification, PairEvidence, ServiceIntercept
+from model.report.words import CellVerdict, Culprit, PortState
+from model.verify.classes import Classification
+from model.verify.evidence import StreamEvidence
+from model.verify.facts import ServiceIntercept
+
+OPEN, CLOSED, UNKNOWN = PortState.OPEN, PortState.CLOSED, PortState.UNKNOWN
+OK, VIOLATION, UNPROVEN = CellVerdict.OK, CellVerdict.VIOLATION, CellVerdict.UNPROVEN
 
 _BY_LISTS = "judged by the Service list and the rules in front of Services"
 
 
-def offered(offer: ServiceIntercept, expected: str, protocol: str, packets: PairEvidence, port: int) -> Classification:
+def classify_at_destination(
+    intercept: ServiceIntercept, expected: PortState, protocol: str, evidence: StreamEvidence, port: int
+) -> Classification:
     """
     Judge one port whose probe arrived and did not come to the firewall.
 
-    TCP shows by its reply whether it came through. UDP is silent either way: there the lists are asked, and the story
+    TCP shows by its reply whether it came through. UDP is silent either way: there the lists are asked, and the note
     says so.
     """
-    name = f"Service {offer.service}"
-    judged = _open if expected == "open" else _closed
-    return judged(offer, name, protocol, _reply(packets, port))
+    name = f"Service {intercept.service}"
+    judged = _open if expected == OPEN else _closed
+    return judged(intercept, name, protocol, _reply(evidence, port))
 
 
-def taken_at_source(offer: ServiceIntercept, expected: str) -> Classification:
+def classify_at_source(intercept: ServiceIntercept, expected: PortState) -> Classification:
     """
     Judge one port that the source's own node translates, so that the packet never leaves for its destination: the lists
     speak.
     """
-    note = f"the source's own node leads it to Service {offer.service}: {_BY_LISTS}"
-    if not offer.gate:
-        return Classification(expected, "unknown", "unproven", "source", note)
-    if offer.gate == "refuse":
-        note = f"the source's own node keeps it from Service {offer.service}: {_BY_LISTS}"
-    seen = "open" if offer.answered and offer.gate == "admit" else "closed"
+    note = f"the source's own node leads it to Service {intercept.service}: {_BY_LISTS}"
+    if not intercept.gate:
+        return Classification(expected, UNKNOWN, UNPROVEN, Culprit.SOURCE, note)
+    if intercept.gate == "refuse":
+        note = f"the source's own node keeps it from Service {intercept.service}: {_BY_LISTS}"
+    seen = OPEN if intercept.answered and intercept.gate == "admit" else CLOSED
     if seen == expected:
-        return Classification(expected, seen, "ok", "", note)
-    culprit = "nat" if seen == "open" else "source-egress" if offer.gate == "refuse" else "listener"
-    return Classification(expected, seen, "violation", culprit, note)
+        return Classification(expected, seen, OK, Culprit.NONE, note)
+    culprit = Culprit.NAT if seen == OPEN else Culprit.SOURCE_EGRESS if intercept.gate == "refuse" else Culprit.LISTENER
+    return Classification(expected, seen, VIOLATION, culprit, note)
 
 
-def _open(offer: ServiceIntercept, name: str, protocol: str, reply: str) -> Classification:
+def _open(intercept: ServiceIntercept, name: str, protocol: str, reply: str) -> Classification:
     if reply == "service":
-        return Classification("open", "open", "ok", "", f"{name} answered")
-    if offer.gate == "refuse":
+        return Classification(OPEN, OPEN, OK, Culprit.NONE, f"{name} answered")
+    if intercept.gate == "refuse":
         return Classification(
-            "open",
-            "closed",
-            "violation",
-            "destination-firewall",
+            OPEN,
+            CLOSED,
+            VIOLATION,
+            Culprit.DESTINATION_FIREWALL,
             f"the host's rules in front of Services keep it from {name}",
         )
-    if not offer.answered:
-        return Classification("open", "closed", "violation", "listener", f"{name} has no pod that is ready")
+    if not intercept.answered:
+        return Classification(OPEN, CLOSED, VIOLATION, Culprit.LISTENER, f"{name} has no pod that is ready")
     if protocol == "tcp":
-        return Classification("open", "closed", "violation", "listener", f"{name} does not answer")
-    if offer.gate == "admit" and not reply:
-        return Classification("open", "open", "ok", "", f"{name}: {_BY_LISTS}")
+        return Classification(OPEN, CLOSED, VIOLATION, Culprit.LISTENER, f"{name} does not answer")
+    if intercept.gate == "admit" and not reply:
+        return Classification(OPEN, OPEN, OK, Culprit.NONE, f"{name}: {_BY_LISTS}")
     if reply:
-        return Classification("open", "closed", "violation", "listener", f"{name} refuses it")
+        return Classification(OPEN, CLOSED, VIOLATION, Culprit.LISTENER, f"{name} refuses it")
     return Classification(
-        "open", "unknown", "unproven", "witness", f"{name}: nobody can tell what the rules in front of Services do"
+        OPEN, UNKNOWN, UNPROVEN, Culprit.WITNESS, f"{name}: nobody can tell what the rules in front of Services do"
     )
 
 
-def _closed(offer: ServiceIntercept, name: str, protocol: str, reply: str) -> Classification:
+def _closed(intercept: ServiceIntercept, name: str, protocol: str, reply: str) -> Classification:
     if reply == "service":
         return Classification(
-            "closed", "open", "violation", "destination-firewall", f"{name} answered whom no row admits"
+            CLOSED, OPEN, VIOLATION, Culprit.DESTINATION_FIREWALL, f"{name} answered whom no row admits"
         )
     if reply:
         return Classification(
-            "closed", "open", "violation", "destination-firewall", f"{name} was asked by whom no row admits"
+            CLOSED, OPEN, VIOLATION, Culprit.DESTINATION_FIREWALL, f"{name} was asked by whom no row admits"
         )
-    if offer.gate == "refuse":
-        return Classification("closed", "closed", "ok", "", f"kept from {name}")
-    if offer.gate == "admit":
-        return Classification("closed", "open", "violation", "destination-firewall", f"no rule keeps it from {name}")
+    if intercept.gate == "refuse":
+        return Classification(CLOSED, CLOSED, OK, Culprit.NONE, f"kept from {name}")
+    if intercept.gate == "admit":
+        return Classification(CLOSED, OPEN, VIOLATION, Culprit.DESTINATION_FIREWALL, f"no rule keeps it from {name}")
     if protocol == "tcp":
-        return Classification("closed", "closed", "ok", "", f"{name} did not answer")
+        return Classification(CLOSED, CLOSED, OK, Culprit.NONE, f"{name} did not answer")
     return Classification(
-        "closed", "unknown", "unproven", "witness", f"{name}: nobody can tell what the rules in front of Services do"
+        CLOSED, UNKNOWN, UNPROVEN, Culprit.WITNESS, f"{name}: nobody can tell what the rules in front of Services do"
     )
 
 
-def _reply(packets: PairEvidence, port: int) -> str:
+def _reply(evidence: StreamEvidence, port: int) -> str:
     """`service` where somebody spoke, `refused` where somebody said no, else nothing."""
     bit = 1 << port
-    if packets.replied & bit:
+    if evidence.replied & bit:
         return "service"
-    return "refused" if packets.rst & bit or any(ports & bit for ports in packets.icmp.values()) else ""
+    return "refused" if evidence.rst & bit or any(ports & bit for ports in evidence.icmp.values()) else ""

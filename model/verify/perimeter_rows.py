@@ -1,5 +1,5 @@
 """
-For each row that crosses the perimeter: what is declared, what the device is configured to do, what packets witnessed?
+For each row that crosses the perimeter: what is declared, what the device is configured to do, what packets witnessed.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from model import bits
 from model.base import Address
 from model.report.outcome import Outcome, Status
 from model.report.report import Cell
+from model.report.words import Plane
 from model.site.rows import Interval, Row
 from model.site.site import Site
 from model.verify.pairs import EVERY_PORT, PROTOCOLS, Pair, pairs
@@ -45,8 +46,8 @@ def perimeter_rows(site: Site, perimeter: PerimeterDevice | None, cells: Iterabl
     row opens the same ports.
     """
     flows = Flows(perimeter)
-    crossing = pairs(site, ("external",))
-    seen = [cell for cell in cells if cell.plane == "external"]
+    crossing = pairs(site, (Plane.EXTERNAL,))
+    seen = [cell for cell in cells if cell.plane == Plane.EXTERNAL]
     lines = []
     for row in site.rows:
         if row.plane != "external":
@@ -103,7 +104,7 @@ def _line(
     declared = {_part(pair.open(protocol), ports) for pair in chosen}
     told: set[str] = {flows.of(pair.source_address, address, protocol).word(interval) for pair in chosen}
     sources = {pair.source for pair in chosen}
-    seen = {cell.seen for cell in cells if _beside(cell, sources, address, protocol, interval)}
+    seen: set[str] = {cell.seen for cell in cells if _beside(cell, sources, address, protocol, interval)}
     low, high = interval
     return {
         "row": row.name,
@@ -157,7 +158,7 @@ def _outsider(site: Site, address: Address) -> Address | None:
 
 def _elsewhere(site: Site, flows: Flows) -> Iterator[str]:
     """Declared ports that are led to another host than the site names."""
-    for pair in pairs(site, ("external",)):
+    for pair in pairs(site, (Plane.EXTERNAL,)):
         if not pair.external:
             continue
         names = site.settings.external[pair.external].targets
@@ -173,7 +174,7 @@ def _elsewhere(site: Site, flows: Flows) -> Iterator[str]:
 def _borders(site: Site, perimeter: PerimeterDevice, flows: Flows) -> Iterator[str]:
     """Flows between the site's own networks, where the device stands between the two ends."""
     told: dict[str, list[str]] = {}
-    for pair in pairs(site, ("host",)):
+    for pair in pairs(site, (Plane.HOST,)):
         ends = perimeter.interface(pair.source_address), perimeter.interface(pair.address)
         if not pair.border or None in ends or ends[0] == ends[1]:
             continue

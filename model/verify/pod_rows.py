@@ -1,10 +1,11 @@
-"""What is said of rows of the pod plane that no probe pod can stand for?"""
+"""The cells of rows of the pod plane that no probe pod can stand for."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from model.report.report import Cell
+from model.report.words import CellVerdict, Plane, PortState
 from model.site.rows import Row
 from model.site.site import Site
 
@@ -30,10 +31,10 @@ def pod_cells(site: Site, absent: str) -> Iterator[Cell]:
                 protocol=row.protocol,
                 port_lo=low,
                 port_hi=high,
-                plane="pod",
-                expected="open",
-                seen="unknown",
-                verdict="not_run",
+                plane=Plane.POD,
+                expected=PortState.OPEN,
+                seen=PortState.UNKNOWN,
+                verdict=CellVerdict.NOT_RUN,
                 rows=(row.name,),
                 note=absent or "its components do not run yet",
             )

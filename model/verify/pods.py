@@ -1,18 +1,20 @@
-"""Who is probed by a node's probe pod, and what does the matrix say of it?"""
+"""Whom a node's probe pod probes, and what the matrix says of it."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from ipaddress import ip_address
 from typing import Any
 
 from model import bits
 from model.base import Address
 from model.matrix.matrix import Opening, openings
+from model.report.words import Plane
 from model.site.hosts import Machine
 from model.site.site import Site
 from model.verify.pairs import PROTOCOLS, Pair
-from model.verify.pairs import with_ports as deal
+from model.verify.probed_ports import with_ports as deal
 
 _MARK = "pods@"
 _ANY = {"tcp": 1 << 1}
@@ -53,17 +55,15 @@ def is_pod(end: str) -> bool:
 
 def read_pods(pods: Iterable[Mapping[str, Any]]) -> tuple[ProbePod, ...]:
     """Read pods as the API lists them, those that do not run left out."""
-    from ipaddress import ip_address
-
-    found = []
+    running_pods = []
     for pod in pods:
         status = pod["status"]
-        running = [each for each in status.get("containerStatuses") or () if "running" in each.get("state", {})]
-        addresses = tuple(ip_address(each["ip"]) for each in status.get("podIPs") or ())
+        running = [entry for entry in status.get("containerStatuses") or () if "running" in entry.get("state", {})]
+        addresses = tuple(ip_address(entry["ip"]) for entry in status.get("podIPs") or ())
         if running and addresses and "deletionTimestamp" not in pod["metadata"]:
             container = running[0]["containerID"].rpartition("/")[2]
-            found.append(ProbePod(pod["spec"]["nodeName"], addresses, container))
-    return tuple(sorted(found, key=lambda pod: pod.node))
+            running_pods.append(ProbePod(pod["spec"]["nodeName"], addresses, container))
+    return tuple(sorted(running_pods, key=lambda pod: pod.node))
 
 
 def pod_pairs(site: Site, pods: Collection[ProbePod], holders: Mapping[Address, str]) -> Iterator[Pair]:
@@ -85,7 +85,7 @@ def pod_pairs(site: Site, pods: Collection[ProbePod], holders: Mapping[Address, 
                         destination=other.end,
                         source_address=speaks,
                         address=address,
-                        plane="pod",
+                        plane=Plane.POD,
                         border=True,
                         openings=(),
                     )
@@ -109,7 +109,7 @@ def _to_host(site: Site, pod: ProbePod, machine: Machine, address: Address) -> I
     masks = (own,) if own is not None and machine is not node else ()
     # A pod network that hides pods behind their node gives them what is open to the node: nobody else can tell them
     # apart.
-    lent = [each for mask in masks for each in openings(site, mask, machine, address)]
+    lent = [part for mask in masks for part in openings(site, mask, machine, address)]
     border = machine is not node and address not in _own_network(site, node)
     may = tuple(_beside(lent, opened))
     yield Pair(
@@ -117,7 +117,7 @@ def _to_host(site: Site, pod: ProbePod, machine: Machine, address: Address) -> I
         destination=machine.name,
         source_address=speaks,
         address=address,
-        plane="pod",
+        plane=Plane.POD,
         border=border,
         openings=opened,
         masks=masks,
@@ -151,7 +151,7 @@ def controls(pods: Iterable[ProbePod], site: Site) -> Iterator[Pair]:
                     destination=pod.end,
                     source_address=own,
                     address=address,
-                    plane="pod",
+                    plane=Plane.POD,
                     border=False,
                     openings=(),
                     probed=_ANY,
@@ -161,7 +161,7 @@ def controls(pods: Iterable[ProbePod], site: Site) -> Iterator[Pair]:
                     destination=pod.node,
                     source_address=address,
                     address=own,
-                    plane="pod",
+                    plane=Plane.POD,
                     border=False,
                     openings=(),
                     probed=_ANY,
@@ -202,7 +202,7 @@ def with_ports(
 
 def _beside(lent: Iterable[Opening], own: Collection[Opening]) -> Iterator[Opening]:
     """Cut out of what is lent what is the pair's own."""
-    for each in lent:
-        mine = bits.from_intervals(one.interval for one in own if one.protocol == each.protocol)
-        for interval in bits.to_intervals(bits.from_intervals([each.interval]) & ~mine):
-            yield Opening(each.protocol, interval, each.rows)
+    for part in lent:
+        mine = bits.from_intervals(opening.interval for opening in own if opening.protocol == part.protocol)
+        for interval in bits.to_intervals(bits.from_intervals([part.interval]) & ~mine):
+            yield Opening(part.protocol, interval, part.rows)

@@ -1,4 +1,4 @@
-"""Who fires which probes at whom, who must look for them, and what both saw.
+"""What controller and agents tell each other: probes to fire, streams to look for, and what became of them.
 
 Sets of ports are integers as in `model.bits`. Protocols are "tcp" and "udp". Addresses are IPv4 or IPv6 text without a
 zone. A *stream* is all probes of one source at one address by one protocol.
@@ -6,7 +6,7 @@ zone. A *stream* is all probes of one source at one address by one protocol.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 REQUESTS = ("dns", "ntp", "stun")
@@ -112,6 +112,14 @@ class WitnessRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class AgentRecords:
+    """What every source sent and every witness saw, by host; a host without an agent has no entry."""
+
+    sent: Mapping[str, tuple[SentStream, ...]]
+    seen: Mapping[str, WitnessRecord]
+
+
+@dataclass(frozen=True, slots=True)
 class FiredRound:
     """One round of one source: probes by what became of them, and seconds of wall time."""
 
@@ -133,19 +141,3 @@ class AgentReady:
     pid: int
     addresses: tuple[str, ...]
     conntrack: tuple[int, int] | None
-
-
-def expected_at(
-    assignments: Iterable[Assignment], addresses: Collection[str], external: Collection[str] = ()
-) -> tuple[ExpectedStream, ...]:
-    """
-    Return what the witness that holds `addresses` must look for.
-
-    That includes external addresses, since NAT may lead those anywhere.
-    """
-    return tuple(
-        ExpectedStream(each.source, each.source_addresses, target.address, target.tcp, target.udp)
-        for each in assignments
-        for target in each.targets
-        if target.address in addresses or target.address in external
-    )

@@ -1,4 +1,4 @@
-"""What did the latest verification of the ports prove, and how long ago?"""
+"""What the latest verification of the ports proved, and how long ago."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from model.report.words import CellVerdict
 from model.verify.pods import node_of
 
 SCHEMA = "matrix-fleet/proof/1"
 # Of what is bad between two ends so many cells are told in words; the others are counted.
-_TOLD = 5
-_BAD = ("violation", "unproven")
+_EXAMPLES = 5
+_BAD = (CellVerdict.VIOLATION, CellVerdict.UNPROVEN)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +28,7 @@ class CellGroup:
     verdict: str
     rows: tuple[str, ...]
     count: int = 1
-    told: tuple[str, ...] = ()
+    examples: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -44,18 +45,18 @@ def summary(report: Mapping[str, Any]) -> dict[str, Any]:
     groups: dict[tuple[str, str, str, str], tuple[dict[str, None], list[str], list[int]]] = {}
     for cell in report.get("cells") or ():
         key = (node_of(cell["from"]), node_of(cell["to"]), cell["plane"], cell["verdict"])
-        rows, told, count = groups.setdefault(key, ({}, [], [0]))
+        rows, examples, count = groups.setdefault(key, ({}, [], [0]))
         rows |= dict.fromkeys(cell["rows"])
         count[0] += 1
-        if cell["verdict"] in _BAD and len(told) < _TOLD:
-            told.append(_line(cell))
-    cells = [[*key, list(rows), count[0], told] for key, (rows, told, count) in groups.items()]
+        if cell["verdict"] in _BAD and len(examples) < _EXAMPLES:
+            examples.append(_line(cell))
+    cells = [[*key, list(rows), count[0], examples] for key, (rows, examples, count) in groups.items()]
     return {"schema": SCHEMA, "run": report["run"], "ended": report["ended"], "cells": cells}
 
 
 def read_proof(document: Mapping[str, Any]) -> Proof:
     """Read a summary, or a whole report of the flow; raises KeyError, ValueError or TypeError for what is neither."""
-    said = document if document.get("schema") == SCHEMA else summary(document)
+    proven = document if document.get("schema") == SCHEMA else summary(document)
     cells = tuple(
         CellGroup(
             source=source,
@@ -64,11 +65,11 @@ def read_proof(document: Mapping[str, Any]) -> Proof:
             verdict=verdict,
             rows=tuple(rows),
             count=count,
-            told=tuple(told),
+            examples=tuple(examples),
         )
-        for source, destination, plane, verdict, rows, count, told in said["cells"]
+        for source, destination, plane, verdict, rows, count, examples in proven["cells"]
     )
-    return Proof(said["run"], datetime.fromisoformat(said["ended"]), cells)
+    return Proof(proven["run"], datetime.fromisoformat(proven["ended"]), cells)
 
 
 def _line(cell: Mapping[str, Any]) -> str:

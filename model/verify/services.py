@@ -1,4 +1,4 @@
-"""Which declared services must answer at a host by now, and which process may hold their ports?"""
+"""Which declared services must answer at a host by now, and which process may hold their ports."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from model.base import Address
 from model.host.hostview import HostView, is_named
 from model.matrix.matrix import Opening, rows_to
 from model.packets.sockets import Listener
+from model.report.words import Stage
 from model.site.hosts import Machine
 from model.site.rows import Row
 from model.site.site import Site
@@ -27,7 +28,7 @@ class Services:
 
     site: Site
     views: Mapping[str, HostView]
-    stage: str = "auto"
+    stage: Stage = Stage.AUTO
 
     def owners(self, pair: Pair, protocol: str, landing: Address | None) -> dict[int, str]:
         """Return the processes that listen at the address, by port, where somebody could tell them."""
@@ -97,11 +98,11 @@ class Services:
         A phase is over where a service that it brings listens. Stage `after` says that the cluster is there, and
         everything else as well where no cluster is to be seen.
         """
-        if self.stage == "before":
+        if self.stage == Stage.BEFORE:
             return frozenset()
         if name not in self._known:
             seen = self._seen(name)
-            if self.stage == "after":
+            if self.stage == Stage.AFTER:
                 seen |= {"cluster"} if self._cluster else set(_PHASES)
             self._known[name] = frozenset(_PHASES if "rollout" in seen else seen)
         return self._known[name]

@@ -1,4 +1,4 @@
-"""What did the controller's own new connection to each sshd show?"""
+"""What the controller's own new connection to each sshd showed."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from model.host.hostview import HostView
 from model.report.report import Cell, CellEvidence
+from model.report.words import CellVerdict, Culprit, Plane, PortState
 from model.site.hosts import Machine
 from model.site.rows import Row
 from model.site.site import Site
@@ -18,7 +19,7 @@ class SshReachability:
     The controller's own new connection to one host's sshd: whether sshd answered, and how often its witness saw the
     first packet.
 
-    `arrived` and `passed` are None where no witness gave account.
+    `arrived` and `passed` are None where no witness left a record.
     """
 
     answered: bool
@@ -27,7 +28,7 @@ class SshReachability:
 
 
 def controller_cells(
-    site: Site, greetings: Mapping[str, SshReachability], views: Mapping[str, HostView], names: Iterable[str]
+    site: Site, reached: Mapping[str, SshReachability], views: Mapping[str, HostView], names: Iterable[str]
 ) -> Iterator[Cell]:
     """
     Yield the flow every run uses itself: from the controller to each server's sshd, with what the witness saw of it.
@@ -37,8 +38,8 @@ def controller_cells(
         if machine.kind != "server":
             continue
         port = views[name].sshd_port if name in views else machine.port
-        greeting = greetings.get(name, SshReachability(answered=False))
-        verdict, seen, culprit = _greeted(greeting)
+        answer = reached.get(name, SshReachability(answered=False))
+        verdict, seen, culprit = _judged(answer)
         yield Cell(
             source="controller",
             destination=name,
@@ -46,36 +47,37 @@ def controller_cells(
             protocol="tcp",
             port_lo=port,
             port_hi=port,
-            plane="host",
-            expected="open",
+            plane=Plane.HOST,
+            expected=PortState.OPEN,
             seen=seen,
             verdict=verdict,
             culprit=culprit,
             rows=_management_rows(site, machine, port),
             probed=1,
-            evidence=CellEvidence(1, greeting.arrived, greeting.passed, "data" if greeting.answered else "none"),
-            note=_GREETING_NOTES[culprit],
+            evidence=CellEvidence(1, answer.arrived, answer.passed, "data" if answer.answered else "none"),
+            note=_NOTES[culprit],
         )
 
 
-_GREETING_NOTES = {
-    "": "the controller's own connection",
-    "witness": "nobody looked here",
-    "listener": "the controller's connection passed, and no sshd answered",
-    "destination-firewall": "the controller's connection arrived, and the host's firewall dropped it",
-    "path": "the controller's connection never arrived",
+_NOTES = {
+    Culprit.NONE: "the controller's own connection",
+    Culprit.WITNESS: "nobody looked here",
+    Culprit.LISTENER: "the controller's connection passed, and no sshd answered",
+    Culprit.DESTINATION_FIREWALL: "the controller's connection arrived, and the host's firewall dropped it",
+    Culprit.PATH: "the controller's connection never arrived",
 }
 
 
-def _greeted(greeting: SshReachability) -> tuple[str, str, str]:
+def _judged(answer: SshReachability) -> tuple[CellVerdict, PortState, Culprit]:
     """Verdict, what was seen, and the culprit."""
-    if greeting.arrived is None:
-        return "unproven", "unknown", "witness"
-    if greeting.passed and greeting.answered:
-        return "ok", "open", ""
-    if greeting.passed:
-        return "violation", "open", "listener"
-    return ("violation", "closed", "destination-firewall") if greeting.arrived else ("violation", "closed", "path")
+    if answer.arrived is None:
+        return CellVerdict.UNPROVEN, PortState.UNKNOWN, Culprit.WITNESS
+    if answer.passed and answer.answered:
+        return CellVerdict.OK, PortState.OPEN, Culprit.NONE
+    if answer.passed:
+        return CellVerdict.VIOLATION, PortState.OPEN, Culprit.LISTENER
+    culprit = Culprit.DESTINATION_FIREWALL if answer.arrived else Culprit.PATH
+    return CellVerdict.VIOLATION, PortState.CLOSED, culprit
 
 
 def _management_rows(site: Site, machine: Machine, port: int) -> tuple[str, ...]:

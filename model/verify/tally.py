@@ -1,4 +1,4 @@
-"""What do the cells of a run come to for each host?"""
+"""What the cells of a run come to for each host."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from model.report.outcome import Outcome, Status
 from model.report.report import Cell
+from model.report.words import CellVerdict, Culprit
 from model.verify.pods import node_of
 
 
 def host_outcomes(
-    names: Iterable[str], found: Iterable[Cell], problems: Mapping[str, Mapping[str, str]]
+    names: Iterable[str], cells: Iterable[Cell], problems: Mapping[str, Mapping[str, str]]
 ) -> Iterator[Outcome]:
     """
     Yield one outcome a host for the cells it answers for, and one for each of its agents that failed.
@@ -19,7 +20,7 @@ def host_outcomes(
     A destination answers for a cell, unless its source is what is wrong.
     """
     counts: dict[str, Counter[str]] = {}
-    for cell in found:
+    for cell in cells:
         counts.setdefault(_responsible(cell), Counter())[cell.verdict] += 1
     for name in names:
         for role, reason in problems.get(name, {}).items():
@@ -36,7 +37,13 @@ def host_outcomes(
         if not count:
             continue
         text = ", ".join(f"{number} {verdict}" for verdict, number in sorted(count.items()))
-        status = Status.DRIFT if count["violation"] else Status.UNPROVEN if count["unproven"] else Status.OK
+        status = (
+            Status.DRIFT
+            if count[CellVerdict.VIOLATION]
+            else Status.UNPROVEN
+            if count[CellVerdict.UNPROVEN]
+            else Status.OK
+        )
         yield Outcome(
             name,
             "ports",
@@ -48,4 +55,4 @@ def host_outcomes(
 
 
 def _responsible(cell: Cell) -> str:
-    return node_of(cell.source if cell.culprit in ("source", "source-egress") else cell.destination)
+    return node_of(cell.source if cell.culprit in (Culprit.SOURCE, Culprit.SOURCE_EGRESS) else cell.destination)

@@ -1,5 +1,5 @@
 """
-What of a host's facts does verification need: its rules as chains, its listeners, the room in its connection tracking?
+What verification needs of a host's facts: its rules as chains, its listeners, the room in its connection tracking.
 """
 
 from __future__ import annotations

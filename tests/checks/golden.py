@@ -88,7 +88,7 @@ def proof(hours: int = 1, of: Path = FOLDER, **verdicts: str) -> Proof:
                     verdict=verdicts.get(plane, "ok"),
                     rows=rows,
                     count=1,
-                    told=(told,),
+                    examples=(told,),
                 )
             )
     return Proof("20261126T030000Z-verify_ports", NOW - timedelta(hours=hours), tuple(cells))

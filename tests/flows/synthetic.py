@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from model.report.outcome import Outcome, Status
 from model.report.report import Cell, CellEvidence, Report
+from model.report.words import CellVerdict, Culprit, Plane, PortState
 
 STARTED = datetime(2026, 11, 23, 22, 0, 5, tzinfo=UTC)
 ROLES = {
@@ -64,10 +65,10 @@ def _column(source: str, destination: str, address: str, protocol: str, roles: l
             protocol=protocol,
             port_lo=port,
             port_hi=port,
-            plane="host",
-            expected="open",
-            seen="open",
-            verdict="ok",
+            plane=Plane.HOST,
+            expected=PortState.OPEN,
+            seen=PortState.OPEN,
+            verdict=CellVerdict.OK,
             rows=(f"row-{port}",),
             probed=1,
             evidence=CellEvidence(1, 1, 1, reply),
@@ -86,10 +87,10 @@ def _closed(source: str, destination: str, address: str, protocol: str, low: int
         protocol=protocol,
         port_lo=low,
         port_hi=high,
-        plane="host",
-        expected="closed",
-        seen="closed",
-        verdict="ok",
+        plane=Plane.HOST,
+        expected=PortState.CLOSED,
+        seen=PortState.CLOSED,
+        verdict=CellVerdict.OK,
         probed=probed,
         evidence=seen,
     )
@@ -102,21 +103,32 @@ def spoil(cell: Cell) -> Cell:
         note = "arrived, and the host's firewall dropped it"
         return replace(
             cell,
-            seen="closed",
-            verdict="violation",
-            culprit="destination-firewall",
+            seen=PortState.CLOSED,
+            verdict=CellVerdict.VIOLATION,
+            culprit=Culprit.DESTINATION_FIREWALL,
             note=note,
             evidence=CellEvidence(1, 1, 0, "none"),
         )
     if cell.destination == "li-1" and cell.port_lo == 10250 and cell.source.startswith("cp"):
         note = "left the source, never arrived; both ends work"
         return replace(
-            cell, seen="closed", verdict="violation", culprit="path", note=note, evidence=CellEvidence(3, 0, 0, "none")
+            cell,
+            seen=PortState.CLOSED,
+            verdict=CellVerdict.VIOLATION,
+            culprit=Culprit.PATH,
+            note=note,
+            evidence=CellEvidence(3, 0, 0, "none"),
         )
     if key == ("mon-1", "st-2", 9002, "tcp"):
         note = "the host's rules admit what no row opens"
         return replace(
-            cell, seen="open", verdict="violation", culprit="destination-firewall", note=note, evidence=None, probed=0
+            cell,
+            seen=PortState.OPEN,
+            verdict=CellVerdict.VIOLATION,
+            culprit=Culprit.DESTINATION_FIREWALL,
+            note=note,
+            evidence=None,
+            probed=0,
         )
     if "st-4" in (cell.source, cell.destination):
         dead, note = (
@@ -126,18 +138,18 @@ def spoil(cell: Cell) -> Cell:
         )
         return replace(
             cell,
-            seen="unknown",
-            verdict="unproven",
-            culprit=dead,
+            seen=PortState.UNKNOWN,
+            verdict=CellVerdict.UNPROVEN,
+            culprit=Culprit(dead),
             note=note,
             evidence=CellEvidence(1 if dead == "witness" else None),
         )
     if cell.port_lo == 9001 and cell.destination == "st-3":
         return replace(
             cell,
-            seen="closed",
-            verdict="waived",
-            culprit="destination-firewall",
+            seen=PortState.CLOSED,
+            verdict=CellVerdict.WAIVED,
+            culprit=Culprit.DESTINATION_FIREWALL,
             note="waived by storage team until 2027-01-31: console moves",
         )
     return cell
@@ -148,7 +160,13 @@ def report(total: int = 17, *, bad: bool = False, flow: str = "verify_ports") ->
     roles = hosts(total)
     found = [spoil(cell) if bad else cell for cell in cells(roles)]
     pod = replace(
-        found[0], plane="pod", verdict="not_run", seen="unknown", evidence=None, probed=0, note="no cluster yet"
+        found[0],
+        plane=Plane.POD,
+        verdict=CellVerdict.NOT_RUN,
+        seen=PortState.UNKNOWN,
+        evidence=None,
+        probed=0,
+        note="no cluster yet",
     )
     names = list(roles)
     return Report(

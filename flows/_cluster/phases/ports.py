@@ -8,6 +8,7 @@ from flows._cluster.cluster_run import ClusterRun, skipped
 from flows._ports.choice import ProbeOptions
 from flows._ports.verification import verify
 from model.report.outcome import Outcome
+from model.report.words import Stage
 
 
 def run(work: ClusterRun) -> tuple[Outcome, ...]:
@@ -26,7 +27,7 @@ def run(work: ClusterRun) -> tuple[Outcome, ...]:
 
 def proof(work: ClusterRun, stage: str) -> tuple[Outcome, ...]:
     """Verify the hosts that are in, and return the outcomes with the counts of what was proven."""
-    made = verify(work.nr, work.context, ProbeOptions(stage=stage))
+    made = verify(work.nr, work.context, ProbeOptions(stage=Stage(stage)))
     verdicts = Counter(cell.verdict for cell in made.cells or ())
     counts = ", ".join(f"{count} {verdict}" for verdict, count in sorted(verdicts.items()))
     work.context.say(f"{made.probes or 0:,} probes: {counts} cells")

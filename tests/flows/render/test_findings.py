@@ -13,6 +13,7 @@ from flows._render.verdict import verdict
 from flows._render.words import counted, diff_lines, names, ports, printable
 from model.report.outcome import Outcome, Status
 from model.report.report import Report
+from model.report.words import CellVerdict, Culprit, PortState
 from tests.flows.synthetic import report
 
 
@@ -85,7 +86,7 @@ def test_a_host_name_within_another_is_left_alone() -> None:
 def test_a_fault_seen_in_one_family_says_so() -> None:
     made = report()
     cells = tuple(
-        replace(cell, seen="closed", verdict="violation", culprit="path")
+        replace(cell, seen=PortState.CLOSED, verdict=CellVerdict.VIOLATION, culprit=Culprit.PATH)
         if cell.destination == "li-1" and ":" in cell.address and cell.port_lo == 22
         else cell
         for cell in made.cells or ()

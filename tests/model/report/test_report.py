@@ -9,6 +9,7 @@ import pytest
 
 from model.report.outcome import Outcome, Status
 from model.report.report import Cell, CellEvidence, Report, silent
+from model.report.words import CellVerdict, Plane, PortState
 
 MOMENT = datetime(2026, 11, 23, 22, 0, tzinfo=UTC)
 
@@ -37,10 +38,10 @@ def cell(verdict: str = "ok", **more: Any) -> Cell:
         protocol="tcp",
         port_lo=1,
         port_hi=79,
-        plane="host",
-        expected="closed",
-        seen="closed",
-        verdict=verdict,
+        plane=Plane.HOST,
+        expected=PortState.CLOSED,
+        seen=PortState.CLOSED,
+        verdict=CellVerdict(verdict),
         **more,
     )
 

@@ -9,6 +9,7 @@ import pytest
 from model.report.outcome import Outcome, Status
 from model.report.report import Cell
 from model.report.waivers import expired, waive_cells, waive_outcomes
+from model.report.words import CellVerdict, Culprit, Plane, PortState
 from model.site.settings import Waiver
 
 TODAY = date(2026, 11, 23)
@@ -26,11 +27,11 @@ def cell(verdict: str = "violation", low: int = 5432, high: int = 5432) -> Cell:
         protocol="tcp",
         port_lo=low,
         port_hi=high,
-        plane="host",
-        expected="open",
-        seen="closed",
-        verdict=verdict,
-        culprit="path",
+        plane=Plane.HOST,
+        expected=PortState.OPEN,
+        seen=PortState.CLOSED,
+        verdict=CellVerdict(verdict),
+        culprit=Culprit.PATH,
         rows=("postgresql",),
     )
 

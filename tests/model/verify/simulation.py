@@ -19,9 +19,11 @@ from model.packets.netfilter import Chains, Packet, RulesetVerdict, judge, parse
 from model.site.hosts import Machine
 from model.site.load import load_site
 from model.site.site import Site
-from model.verify.evidence import AgentRecords, join
-from model.verify.pairs import PROTOCOLS, Depth, Pair, pairs, with_ports
-from model.verify.probing import PlainConnect, SeenStream, SentStream, WitnessRecord
+from model.verify.evidence import join
+from model.verify.facts import FleetFacts
+from model.verify.pairs import PROTOCOLS, Pair, pairs
+from model.verify.probed_ports import Depth, with_ports
+from model.verify.probing import AgentRecords, PlainConnect, SeenStream, SentStream, WitnessRecord
 from model.verify.verification import Verification
 
 INVENTORY = Path(__file__).parents[3] / "inventory"
@@ -67,14 +69,21 @@ class Fleet:
             for protocol in PROTOCOLS:
                 self._fire(pair, protocol, sent, seen)
         connects = (PlainConnect("controller", 1, 22, True, True),)
-        accounts = AgentRecords(
+        records = AgentRecords(
             {name: tuple(rows) for name, rows in sent.items()},
             {name: WitnessRecord(tuple(rows), connects, 0) for name, rows in seen.items()},
         )
         views = {machine.name: self._view(machine) for machine in self.site.servers if machine.name not in self.dead}
-        joined = join(self.site, chosen, accounts)
+        evidence = join(self.site, chosen, records)
         return Verification(
-            site=self.site, pairs=chosen, joined=joined, sources=frozenset(sent), witnesses=frozenset(seen), views=views
+            facts=FleetFacts(
+                site=self.site,
+                evidence=evidence,
+                sources=frozenset(sent),
+                witnesses=frozenset(seen),
+                views=views,
+            ),
+            pairs=chosen,
         )
 
     def _fire(

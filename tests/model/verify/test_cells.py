@@ -11,15 +11,20 @@ from hypothesis import strategies as st
 from model import bits
 from model.matrix.matrix import Opening
 from model.report.report import Cell
+from model.report.words import CellVerdict, Culprit, Plane, PortState
 from model.verify.cells import cells
-from model.verify.evidence_types import Classification, PairEvidence, PortClasses
+from model.verify.classes import Classification, PortClasses
+from model.verify.evidence import StreamEvidence
 from model.verify.pairs import EVERY_PORT, Pair
 
-OPEN, CLOSED = Classification("open", "open", "ok"), Classification("closed", "closed", "ok")
-BORDER = Classification("closed", "closed", "ok", "", "stopped at the border")
-BAD = Classification("closed", "open", "violation", "destination-firewall")
-DOUBT = Classification("closed", "unknown", "unproven", "path")
-RULED = Classification("closed", "open", "violation", "destination-firewall", "by rules", by_rules=True)
+OPEN = Classification(PortState.OPEN, PortState.OPEN, CellVerdict.OK)
+CLOSED = Classification(PortState.CLOSED, PortState.CLOSED, CellVerdict.OK)
+BORDER = Classification(PortState.CLOSED, PortState.CLOSED, CellVerdict.OK, Culprit.NONE, "stopped at the border")
+BAD = Classification(PortState.CLOSED, PortState.OPEN, CellVerdict.VIOLATION, Culprit.DESTINATION_FIREWALL)
+DOUBT = Classification(PortState.CLOSED, PortState.UNKNOWN, CellVerdict.UNPROVEN, Culprit.PATH)
+RULED = Classification(
+    PortState.CLOSED, PortState.OPEN, CellVerdict.VIOLATION, Culprit.DESTINATION_FIREWALL, "by rules", by_rules=True
+)
 
 
 def pair(*opened: tuple[int, int], probed: int = 0) -> Pair:
@@ -29,7 +34,7 @@ def pair(*opened: tuple[int, int], probed: int = 0) -> Pair:
         destination="b",
         source_address=ip_address("10.0.0.1"),
         address=ip_address("10.0.0.2"),
-        plane="host",
+        plane=Plane.HOST,
         border=False,
         openings=openings,
         external="",
@@ -38,12 +43,12 @@ def pair(*opened: tuple[int, int], probed: int = 0) -> Pair:
 
 
 def cut(
-    stories: PortClasses, *opened: tuple[int, int], coverage: int = EVERY_PORT, packets: PairEvidence | None = None
+    stories: PortClasses, *opened: tuple[int, int], coverage: int = EVERY_PORT, packets: StreamEvidence | None = None
 ) -> list[Cell]:
     probed = 0
     for story, ports in stories.items():
         probed |= 0 if story.by_rules else ports
-    return list(cells(pair(*opened, probed=probed), "tcp", stories, packets or PairEvidence(), coverage))
+    return list(cells(pair(*opened, probed=probed), "tcp", stories, packets or StreamEvidence(), coverage))
 
 
 def spans(found: list[Cell]) -> list[tuple[int, int, str]]:
@@ -104,12 +109,14 @@ def test_two_good_stories_stay_two_cells() -> None:
 
 def test_chosen_ports_are_not_stretched() -> None:
     assert spans(cut({CLOSED: ports(5, 6)}, coverage=ports(5, 6))) == [(5, 6, "ok")]
-    blind = Classification("closed", "unknown", "unproven", "witness")
+    blind = Classification(PortState.CLOSED, PortState.UNKNOWN, CellVerdict.UNPROVEN, Culprit.WITNESS)
     assert spans(cut({blind: EVERY_PORT}, coverage=ports(5, 6))) == [(5, 6, "unproven")]
 
 
 def test_evidence_counts_only_the_cells_own_packets() -> None:
-    packets = PairEvidence(sent=ports(1, 2, 80), arrived=ports(1, 80), passed=ports(80), rst=ports(1), synack=ports(80))
+    packets = StreamEvidence(
+        sent=ports(1, 2, 80), arrived=ports(1, 80), passed=ports(80), rst=ports(1), synack=ports(80)
+    )
     shut, opened, _ = cut({CLOSED: ports(1, 2, 99), OPEN: ports(80)}, (80, 80), packets=packets)
     assert shut.evidence
     assert shut.evidence.to_json() == {"S": 2, "A": 1, "P": 0, "R": "rst"}
@@ -118,8 +125,11 @@ def test_evidence_counts_only_the_cells_own_packets() -> None:
 
 
 def test_what_nobody_observed_is_null_not_zero() -> None:
-    blind, unsent = (Classification("closed", "unknown", "unproven", culprit) for culprit in ("witness", "source"))
-    (cell,) = cut({blind: EVERY_PORT}, packets=PairEvidence(sent=ports(1, 2)))
+    blind, unsent = (
+        Classification(PortState.CLOSED, PortState.UNKNOWN, CellVerdict.UNPROVEN, culprit)
+        for culprit in (Culprit.WITNESS, Culprit.SOURCE)
+    )
+    (cell,) = cut({blind: EVERY_PORT}, packets=StreamEvidence(sent=ports(1, 2)))
     assert cell.evidence
     assert cell.evidence.to_json() == {"S": 2, "A": None, "P": None, "R": "none"}
     (cell,) = cut({unsent: EVERY_PORT})
@@ -128,7 +138,7 @@ def test_what_nobody_observed_is_null_not_zero() -> None:
 
 
 def test_icmp_names_its_kind_and_sender() -> None:
-    packets = PairEvidence(sent=ports(1), icmp={"3 10.20.1.1": ports(1)})
+    packets = StreamEvidence(sent=ports(1), icmp={"3 10.20.1.1": ports(1)})
     (cell,) = cut({DOUBT: ports(1)}, packets=packets)
     assert cell.evidence
     assert cell.evidence.reply == "icmp 3 10.20.1.1"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from model.verify.pairs import CONTROLS, Pair, controls, count, pairs, vouching, with_ports
+from model.verify.pairs import Pair, pairs
+from model.verify.probed_ports import CONTROLS, controls, count, vouching, with_ports
 from tests.model.verify.test_pairs import site
 
 EVERYTHING = pairs(site(), ("host", "external"))

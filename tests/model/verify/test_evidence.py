@@ -7,9 +7,10 @@ from dataclasses import replace
 from functools import cache
 from ipaddress import ip_address
 
-from model.verify.evidence import AgentRecords, RunEvidence, join, missing
+from model.verify.evidence import RunEvidence, join
 from model.verify.pairs import Pair, pairs
-from model.verify.probing import PlainConnect, SeenStream, SentStream, WitnessRecord
+from model.verify.probing import AgentRecords, PlainConnect, SeenStream, SentStream, WitnessRecord
+from model.verify.resend import missing
 from tests.model.verify.simulation import reference
 
 PORT = 443
@@ -73,7 +74,7 @@ def key(one: Pair) -> tuple[str, str, str]:
 
 def test_a_probe_seen_at_its_destination_arrived_and_passed_there() -> None:
     one = pair("cp-1", "w-1")
-    packets = joined(one, fired=(sent(one),), w_1=seen(one, passed=0)).packets[key(one)]
+    packets = joined(one, fired=(sent(one),), w_1=seen(one, passed=0)).streams[key(one)]
     assert (packets.sent, packets.arrived, packets.passed, packets.strayed, packets.translated) == (BIT, BIT, 0, 0, 0)
     assert packets.icmp == {"3 10.0.0.9": BIT}
     assert packets.nat == ""
@@ -81,35 +82,35 @@ def test_a_probe_seen_at_its_destination_arrived_and_passed_there() -> None:
 
 def test_a_probe_seen_at_another_host_strayed() -> None:
     one = pair("cp-1", "w-1")
-    packets = joined(one, fired=(sent(one),), db_1=seen(one, destination_seen="10.20.1.31")).packets[key(one)]
+    packets = joined(one, fired=(sent(one),), db_1=seen(one, destination_seen="10.20.1.31")).streams[key(one)]
     assert (packets.arrived, packets.passed, packets.strayed) == (0, 0, BIT)
     assert packets.nat == "arrived at db-1 as 10.20.1.31"
 
 
 def test_a_probe_under_another_source_was_translated() -> None:
     one = pair("cp-1", "w-1")
-    packets = joined(one, fired=(sent(one),), w_1=seen(one, source_seen="10.20.1.1")).packets[key(one)]
+    packets = joined(one, fired=(sent(one),), w_1=seen(one, source_seen="10.20.1.1")).streams[key(one)]
     assert (packets.passed, packets.translated) == (BIT, BIT)
     assert packets.nat == f"arrived from 10.20.1.1 instead of {one.source_address}"
 
 
 def test_behind_an_external_address_the_hosts_the_site_names_may_answer_and_are_named() -> None:
     one = pair("vantage-1", "w-1", "ingress")
-    packets = joined(one, fired=(sent(one),), w_1=seen(one, destination_seen="10.20.1.21")).packets[key(one)]
+    packets = joined(one, fired=(sent(one),), w_1=seen(one, destination_seen="10.20.1.21")).streams[key(one)]
     assert (packets.passed, packets.strayed, packets.answered) == (BIT, 0, "w-1")
-    astray = joined(one, fired=(sent(one),), db_1=seen(one)).packets[key(one)]
+    astray = joined(one, fired=(sent(one),), db_1=seen(one)).streams[key(one)]
     assert (astray.passed, astray.strayed, astray.answered) == (0, BIT, "")
 
 
 def test_a_missing_route_is_an_answer_and_a_full_queue_is_none() -> None:
     one = pair("cp-1", "w-1")
     lost = {errno.ENETUNREACH: 1, errno.EHOSTUNREACH: 2, errno.ENOBUFS: 4}
-    assert joined(one, fired=(sent(one, 0, 0, lost),)).packets[key(one)].unroutable == 3
+    assert joined(one, fired=(sent(one, 0, 0, lost),)).streams[key(one)].unroutable == 3
 
 
 def test_without_accounts_nothing_is_known() -> None:
     one = pair("cp-1", "w-1")
-    packets = joined(one).packets[key(one)]
+    packets = joined(one).streams[key(one)]
     assert (packets.sent, packets.arrived, packets.icmp) == (0, 0, {})
 
 

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import pytest
 
-from model.verify.evidence_types import PairEvidence, ServiceIntercept
-from model.verify.intercepts import offered, taken_at_source
+from model.report.words import PortState
+from model.verify.evidence import StreamEvidence
+from model.verify.facts import GateAnswer, ServiceIntercept
+from model.verify.intercepts import classify_at_destination, classify_at_source
 
 PORT = 30080
 BIT = 1 << PORT
 REPLIES = {
-    "": PairEvidence(),
-    "syn-ack": PairEvidence(synack=BIT),
-    "rst": PairEvidence(rst=BIT),
-    "icmp": PairEvidence(icmp={"3 x": BIT}),
+    "": StreamEvidence(),
+    "syn-ack": StreamEvidence(synack=BIT),
+    "rst": StreamEvidence(rst=BIT),
+    "icmp": StreamEvidence(icmp={"3 x": BIT}),
 }
-REPLIES["data"] = PairEvidence(data=BIT)
+REPLIES["data"] = StreamEvidence(data=BIT)
 
 
 @pytest.mark.parametrize(
@@ -47,9 +49,11 @@ REPLIES["data"] = PairEvidence(data=BIT)
     ],
 )
 def test_story(
-    expected: str, protocol: str, reply: str, gate: str, answered: bool, story: tuple[str, str, str]
+    expected: str, protocol: str, reply: str, gate: GateAnswer, answered: bool, story: tuple[str, str, str]
 ) -> None:
-    told = offered(ServiceIntercept("default/echo", answered, gate), expected, protocol, REPLIES[reply], PORT)
+    told = classify_at_destination(
+        ServiceIntercept("default/echo", answered, gate), PortState(expected), protocol, REPLIES[reply], PORT
+    )
     assert (told.seen, told.verdict, told.culprit) == story
     assert told.expected == expected
     assert "Service default/echo" in told.note
@@ -58,7 +62,9 @@ def test_story(
 def test_udp_that_is_judged_by_lists_says_so() -> None:
     assert (
         "judged by the Service list"
-        in offered(ServiceIntercept("a/b", True, "admit"), "open", "udp", PairEvidence(), PORT).note
+        in classify_at_destination(
+            ServiceIntercept("a/b", True, "admit"), PortState.OPEN, "udp", StreamEvidence(), PORT
+        ).note
     )
 
 
@@ -75,9 +81,9 @@ def test_udp_that_is_judged_by_lists_says_so() -> None:
     ],
 )
 def test_what_the_sources_own_node_takes_is_told_by_the_lists(
-    expected: str, gate: str, answered: bool, story: tuple[str, str, str]
+    expected: str, gate: GateAnswer, answered: bool, story: tuple[str, str, str]
 ) -> None:
-    told = taken_at_source(ServiceIntercept("default/outside", answered, gate), expected)
+    told = classify_at_source(ServiceIntercept("default/outside", answered, gate), PortState(expected))
     assert (told.seen, told.verdict, told.culprit) == story
     assert "default/outside" in told.note
     assert "judged by the Service list" in told.note

@@ -16,7 +16,7 @@ EVERYBODY = [machine.name for machine in reference().servers]
 
 
 def judged(verification: Verification) -> list[Cell]:
-    return list(network_cells(verification, EVERYBODY))
+    return list(network_cells(verification.facts, EVERYBODY))
 
 
 def test_every_row_from_a_network_of_people_is_judged_in_both_families() -> None:
@@ -52,7 +52,7 @@ def test_a_host_without_a_witness_vouches_for_nothing(fault: str) -> None:
 
 
 def test_only_hosts_that_were_chosen_are_spoken_of() -> None:
-    assert {cell.destination for cell in network_cells(Fleet(reference()).verification(), ["li-1"])} == {"li-1"}
+    assert {cell.destination for cell in network_cells(Fleet(reference()).verification().facts, ["li-1"])} == {"li-1"}
 
 
 @pytest.mark.parametrize(
@@ -65,11 +65,11 @@ def test_only_hosts_that_were_chosen_are_spoken_of() -> None:
     ],
 )
 def test_somebody_of_a_network_is_no_declared_host(network: str, address: str) -> None:
-    assert str(somebody(Fleet(reference()).verification(), ip_network(network))) == address
+    assert str(somebody(Fleet(reference()).verification().facts, ip_network(network))) == address
 
 
 def test_a_network_of_declared_hosts_alone_has_nobody_else() -> None:
-    assert somebody(Fleet(reference()).verification(), ip_network("10.20.1.11/32")) is None
+    assert somebody(Fleet(reference()).verification().facts, ip_network("10.20.1.11/32")) is None
 
 
 def test_rows_to_the_organisations_servers_are_told_as_unwitnessed() -> None:

@@ -15,7 +15,9 @@ import yaml
 from model import bits
 from model.site.load import load_site
 from model.site.site import Site
-from model.verify.pairs import PROTOCOLS, Depth, Pair, assignments, count, pairs, with_ports
+from model.verify.assignments import assignments
+from model.verify.pairs import PROTOCOLS, Pair, pairs
+from model.verify.probed_ports import Depth, count, with_ports
 from tests.model.verify.simulation import INVENTORY
 
 EVERY = ("host", "external")

@@ -14,6 +14,7 @@ import pytest
 from lab.perimeter import ruleset
 from model.report.outcome import Status
 from model.report.report import Cell
+from model.report.words import CellVerdict, Plane, PortState
 from model.site.load import load_site
 from model.site.site import Site
 from model.verify.perimeter import PerimeterDevice, configured, flow, parse
@@ -338,10 +339,10 @@ def test_without_a_device_nothing_is_configured_and_packets_still_witness() -> N
             protocol="tcp",
             port_lo=low,
             port_hi=high,
-            plane="external",
-            expected="open",
-            seen=word,
-            verdict="ok",
+            plane=Plane.EXTERNAL,
+            expected=PortState.OPEN,
+            seen=PortState(word),
+            verdict=CellVerdict.OK,
         )
 
     cells = (

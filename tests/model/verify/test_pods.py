@@ -11,11 +11,12 @@ import pytest
 from model import bits
 from model.host.hostview import HostView
 from model.report.report import Cell
-from model.verify.evidence import AgentRecords, join
+from model.verify.evidence import join
+from model.verify.facts import FleetFacts
 from model.verify.pairs import Pair
 from model.verify.pod_rows import pod_cells
 from model.verify.pods import ProbePod, controls, is_pod, node_of, pod_pairs, read_pods, row_ports, with_ports
-from model.verify.probing import SeenStream, SentStream, WitnessRecord
+from model.verify.probing import AgentRecords, SeenStream, SentStream, WitnessRecord
 from model.verify.verification import Verification
 from tests.model.verify.simulation import chains, reference
 
@@ -146,22 +147,22 @@ def judged(pair: Pair, *rows: SeenStream, first: tuple[str, ...] = (), wrong: It
         source_seen="10.9.9.9",
         destination_seen=str(pair.address),
     )
-    accounts = AgentRecords(
+    records = AgentRecords(
         {pair.source: (sent,)},
         {
             pair.destination: WitnessRecord((*rows, other), (), 0),
             "elsewhere": WitnessRecord((seen(pair, 2, 2),), (), 0),
         },
     )
-    joined = join(SITE, [pair], accounts)
-    packets = {protocol: joined.packets[pair.source, str(pair.address), protocol] for protocol in ("tcp", "udp")}
+    evidence = join(SITE, [pair], records)
     views = {}
     if not is_pod(pair.destination):
         rules = {version: chains(SITE, SITE.by_name[pair.destination], version, first, ()) for version in (4, 6)}
         views[pair.destination] = HostView(chains=rules, interfaces={})
     everybody = frozenset({pair.source, pair.destination})
     verification = Verification(
-        site=SITE, pairs=[pair.judged(packets)], joined=joined, sources=everybody, witnesses=everybody, views=views
+        facts=FleetFacts(site=SITE, evidence=evidence, sources=everybody, witnesses=everybody, views=views),
+        pairs=[evidence.settled(pair)],
     )
     if not first:
         assert [outcome.evidence for outcome in verification.disagreements] == list(wrong)

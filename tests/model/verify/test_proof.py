@@ -26,7 +26,7 @@ def test_a_summary_reads_as_its_report() -> None:
 def test_every_cell_is_counted_and_only_what_is_bad_is_told() -> None:
     proof = read_proof(whole())
     assert sum(cell.count for cell in proof.cells) == len(whole()["cells"])
-    assert {cell.verdict for cell in proof.cells if cell.told} == {"violation", "unproven"}
+    assert {cell.verdict for cell in proof.cells if cell.examples} == {"violation", "unproven"}
     rows = {row for cell in proof.cells for row in cell.rows}
     assert rows == {row for cell in whole()["cells"] for row in cell["rows"]}
 
@@ -36,7 +36,7 @@ def test_of_much_that_is_bad_some_is_told() -> None:
     one = next(cell for cell in made["cells"] if cell["verdict"] == "violation")
     made["cells"] = [one | {"port_lo": port, "port_hi": port} for port in range(1, 1001)]
     (cell,) = read_proof(made).cells
-    assert (cell.count, len(cell.told)) == (1000, 5)
+    assert (cell.count, len(cell.examples)) == (1000, 5)
 
 
 @pytest.mark.parametrize("document", [{}, {"schema": "matrix-fleet/proof/1"}, {"run": "r", "ended": "yesterday"}])

@@ -11,6 +11,7 @@ import pytest
 from model import bits
 from model.host.hostview import HostView, is_named
 from model.packets.sockets import Listener
+from model.report.words import Stage
 from model.verify.pairs import Pair, endpoint_pairs, pairs
 from model.verify.services import Services
 from tests.model.packets.listening import listener
@@ -33,7 +34,7 @@ def services(stage: str = "auto", **listeners: tuple[Listener, ...]) -> Services
     views = {
         name.replace("_", "-"): HostView(chains={}, interfaces={}, listeners=found) for name, found in listeners.items()
     }
-    return Services(reference(), views, stage)
+    return Services(reference(), views, Stage(stage))
 
 
 def pair(source: str, destination: str, version: int = 4) -> Pair:

@@ -8,6 +8,7 @@ import pytest
 
 from model.packets.sockets import Listener
 from model.report.report import Cell
+from model.report.words import Stage
 from model.verify.verification import Verification
 from tests.model.packets.listening import listener
 from tests.model.verify.simulation import Fleet, reference
@@ -16,16 +17,8 @@ from tests.model.verify.simulation import Fleet, reference
 def verification(stage: str = "auto", *listeners: Listener) -> Verification:
     """A healthy fleet where db-1 has these listeners, and nothing answers with more than RST."""
     made = Fleet(reference()).verification()
-    views = dict(made.views) | {"db-1": replace(made.views["db-1"], listeners=listeners)}
-    return Verification(
-        site=made.site,
-        pairs=made.pairs,
-        joined=made.joined,
-        sources=made.sources,
-        witnesses=made.witnesses,
-        views=views,
-        stage=stage,
-    )
+    views = dict(made.facts.views) | {"db-1": replace(made.facts.views["db-1"], listeners=listeners)}
+    return replace(made, facts=replace(made.facts, views=views, stage=Stage(stage)))
 
 
 def wrong(made: Verification) -> list[Cell]:

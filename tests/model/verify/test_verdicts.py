@@ -11,9 +11,12 @@ from hypothesis import strategies as st
 
 from model.matrix.matrix import Opening
 from model.packets.netfilter import ALL, RulesetVerdict
-from model.verify.evidence_types import Classification, PairEvidence, PairFacts, PortClasses
+from model.report.words import Plane
+from model.verify.classes import Classification, PortClasses
+from model.verify.evidence import StreamEvidence
+from model.verify.facts import StreamFacts
 from model.verify.pairs import EVERY_PORT, Pair
-from model.verify.verdicts import contradictions, judge
+from model.verify.verdicts import classify, contradictions
 
 PORT = 100
 BIT = 1 << PORT
@@ -28,7 +31,7 @@ def pair(*opened: tuple[int, int], probed: int = BIT, border: bool = False, plan
         destination="b",
         source_address=source_dnat,
         address=far,
-        plane=plane,
+        plane=Plane(plane),
         border=border or plane == "external",
         openings=openings,
         external=external,
@@ -56,17 +59,17 @@ class Case:
     witness_proven: bool = True
 
 
-def packets(evidence: str) -> PairEvidence:
+def packets(evidence: str) -> StreamEvidence:
     names = {"S": "sent", "E": "refused", "U": "unroutable", "A": "arrived", "P": "passed", "T": "translated"}
     names |= {"X": "strayed", "R": "synack"}
-    return PairEvidence(**{names[letter]: BIT for letter in evidence})  # type: ignore[arg-type]
+    return StreamEvidence(**{names[letter]: BIT for letter in evidence})  # type: ignore[arg-type]
 
 
 OPEN = [
     Case("SAP", ("open", "ok", "")),
     Case("SAP", ("open", "ok", ""), border=True),
-    Case("SAPR", ("open", "ok", ""), plane="external"),
-    Case("SAPT", ("open", "ok", ""), plane="external"),
+    Case("SAPR", ("open", "ok", ""), plane=Plane.EXTERNAL),
+    Case("SAPT", ("open", "ok", ""), plane=Plane.EXTERNAL),
     Case("SAPT", ("open", "violation", "nat")),
     Case("SAT", ("closed", "violation", "nat")),
     Case("SA", ("closed", "violation", "destination-firewall")),
@@ -92,10 +95,10 @@ CLOSED = [
     Case("SA", ("closed", "ok", ""), source_proven=False, witness_proven=False),
     Case("SAP", ("open", "violation", "destination-firewall")),
     Case("SAP", ("open", "violation", "path"), border=True),
-    Case("SAP", ("open", "violation", "path"), plane="external"),
+    Case("SAP", ("open", "violation", "path"), plane=Plane.EXTERNAL),
     Case("SAPT", ("open", "violation", "nat")),
     Case("SA", ("closed", "violation", "path"), border=True),
-    Case("SA", ("closed", "violation", "path"), plane="external"),
+    Case("SA", ("closed", "violation", "path"), plane=Plane.EXTERNAL),
     Case("SAR", ("open", "violation", "nat")),
     Case("SR", ("open", "violation", "nat")),
     Case("SR", ("open", "violation", "nat"), border=True),
@@ -107,7 +110,7 @@ CLOSED = [
     Case("S", ("unknown", "unproven", "source"), source_proven=False),
     Case("S", ("unknown", "unproven", "witness"), witness_proven=False),
     Case("S", ("closed", "ok", ""), border=True),
-    Case("S", ("closed", "ok", ""), plane="external"),
+    Case("S", ("closed", "ok", ""), plane=Plane.EXTERNAL),
     Case("S", ("unknown", "unproven", "source"), border=True, source_proven=False),
     Case("S", ("unknown", "unproven", "witness"), border=True, witness_proven=False),
     Case("", ("unknown", "unproven", "source"), border=True),
@@ -116,8 +119,8 @@ CLOSED = [
 
 
 def verdict(case: Case, opened: tuple[tuple[int, int], ...]) -> tuple[str, str, str]:
-    known = PairFacts(source_proven=case.source_proven, witness_proven=case.witness_proven)
-    stories = judge(pair(*opened, border=case.border, plane=case.plane), "tcp", packets(case.evidence), known)
+    known = StreamFacts(source_proven=case.source_proven, witness_proven=case.witness_proven)
+    stories = classify(pair(*opened, border=case.border, plane=case.plane), "tcp", packets(case.evidence), known)
     assert sum(stories.values()) == BIT
     return told(stories)
 
@@ -139,8 +142,8 @@ def test_a_closed_port_needs_proof_that_the_probe_came_or_that_a_border_stands(c
 def test_without_an_agent_at_one_end_every_port_is_unproven_probed_or_not(
     source_alive: bool, witness_alive: bool, culprit: str
 ) -> None:
-    known = PairFacts(source_alive=source_alive, witness_alive=witness_alive, ingress=RulesetVerdict(ALL, 0, 0))
-    stories = judge(pair((PORT, PORT)), "tcp", packets("SAPR"), known)
+    known = StreamFacts(source_alive=source_alive, witness_alive=witness_alive, ingress=RulesetVerdict(ALL, 0, 0))
+    stories = classify(pair((PORT, PORT)), "tcp", packets("SAPR"), known)
     assert {(story.verdict, story.culprit, story.seen) for story in stories} == {("unproven", culprit, "unknown")}
     assert sum(stories.values()) == EVERY_PORT
     assert contradictions(pair(), "tcp", packets("SA"), known) == (0, 0)
@@ -148,8 +151,8 @@ def test_without_an_agent_at_one_end_every_port_is_unproven_probed_or_not(
 
 def test_lost_packets_of_one_port_do_not_excuse_a_pair_whose_others_came() -> None:
     both = pair((PORT, PORT + 1), probed=BIT * 3)
-    stories = judge(
-        both, "tcp", PairEvidence(sent=BIT * 3, arrived=BIT, passed=BIT), PairFacts(True, True, False, False)
+    stories = classify(
+        both, "tcp", StreamEvidence(sent=BIT * 3, arrived=BIT, passed=BIT), StreamFacts(True, True, False, False)
     )
     assert told(stories) == ("open", "ok", "")
     assert told(stories, PORT + 1) == ("closed", "violation", "path")
@@ -163,7 +166,7 @@ def by_rules(stories: PortClasses) -> list[tuple[Classification, int]]:
 
 
 def test_a_hole_in_the_rules_is_found_where_no_probe_went() -> None:
-    ((story, ports),) = by_rules(judge(pair(), "tcp", packets("SA"), PairFacts(ingress=HOLE)))
+    ((story, ports),) = by_rules(classify(pair(), "tcp", packets("SA"), StreamFacts(ingress=HOLE)))
     assert (story.expected, story.seen, story.verdict, story.culprit) == (
         ("closed", "open", "violation", "destination-firewall")
     )
@@ -172,34 +175,34 @@ def test_a_hole_in_the_rules_is_found_where_no_probe_went() -> None:
 
 def test_a_hole_behind_a_border_is_found_and_nobody_claims_to_have_seen_it_open() -> None:
     probed = BIT | BIT << 1
-    shut = PairEvidence(sent=probed)
-    stories = judge(pair(border=True, probed=probed), "tcp", shut, PairFacts(ingress=HOLE))
+    shut = StreamEvidence(sent=probed)
+    stories = classify(pair(border=True, probed=probed), "tcp", shut, StreamFacts(ingress=HOLE))
     assert told(stories) == ("closed", "ok", "")
     assert told(stories, PORT + 1) == ("closed", "violation", "destination-firewall")
-    unprobed = judge(pair(border=True), "tcp", PairEvidence(sent=BIT), PairFacts(ingress=HOLE))
+    unprobed = classify(pair(border=True), "tcp", StreamEvidence(sent=BIT), StreamFacts(ingress=HOLE))
     assert told(unprobed, PORT + 1) == ("unknown", "violation", "destination-firewall")
 
 
 def test_a_gap_in_the_rules_within_an_open_range_is_found_where_no_probe_went() -> None:
     ruled = RulesetVerdict(ALL & ~(BIT << 1), BIT << 1, 0)
     wide = pair((PORT, PORT + 9))
-    assert told(judge(wide, "tcp", packets("SAP"), PairFacts(ingress=ruled)), PORT + 1) == (
+    assert told(classify(wide, "tcp", packets("SAP"), StreamFacts(ingress=ruled)), PORT + 1) == (
         ("closed", "violation", "destination-firewall")
     )
-    assert told(judge(wide, "tcp", packets("SAP"), PairFacts(egress=ruled)), PORT + 1) == (
+    assert told(classify(wide, "tcp", packets("SAP"), StreamFacts(egress=ruled)), PORT + 1) == (
         ("closed", "violation", "source-egress")
     )
 
 
 def test_rules_that_cannot_be_judged_tell_nothing() -> None:
     unsure = RulesetVerdict(0, 0, ALL)
-    stories = judge(pair((PORT, PORT + 9)), "tcp", packets("SAP"), PairFacts(ingress=unsure, egress=unsure))
+    stories = classify(pair((PORT, PORT + 9)), "tcp", packets("SAP"), StreamFacts(ingress=unsure, egress=unsure))
     assert list(stories.values()) == [BIT]
 
 
 def test_what_rules_admit_and_packets_deny_is_a_contradiction_both_ways() -> None:
-    everything = PairFacts(ingress=RulesetVerdict(ALL, 0, 0))
-    nothing = PairFacts(ingress=RulesetVerdict(0, ALL, 0))
+    everything = StreamFacts(ingress=RulesetVerdict(ALL, 0, 0))
+    nothing = StreamFacts(ingress=RulesetVerdict(0, ALL, 0))
     assert contradictions(pair(), "tcp", packets("SA"), everything) == (BIT, 0)
     assert contradictions(pair(), "tcp", packets("SAP"), nothing) == (0, BIT)
     assert contradictions(pair(), "tcp", packets("SAP"), everything) == (0, 0)
@@ -209,23 +212,23 @@ def test_what_rules_admit_and_packets_deny_is_a_contradiction_both_ways() -> Non
 
 
 def test_a_declared_service_must_answer_where_it_is_owed() -> None:
-    owed = PairFacts(owed=BIT)
-    assert told(judge(pair((PORT, PORT)), "tcp", packets("SAP"), owed)) == ("open", "violation", "listener")
-    assert told(judge(pair((PORT, PORT)), "tcp", packets("SAPR"), owed)) == ("open", "ok", "")
-    assert told(judge(pair(), "tcp", packets("SA"), owed)) == ("closed", "ok", "")
+    owed = StreamFacts(owed=BIT)
+    assert told(classify(pair((PORT, PORT)), "tcp", packets("SAP"), owed)) == ("open", "violation", "listener")
+    assert told(classify(pair((PORT, PORT)), "tcp", packets("SAPR"), owed)) == ("open", "ok", "")
+    assert told(classify(pair(), "tcp", packets("SA"), owed)) == ("closed", "ok", "")
 
 
 def test_the_right_process_must_own_an_open_port() -> None:
-    known = PairFacts(owners={PORT: "nc"}, declared_owners={PORT: frozenset({"postgres"})})
-    assert told(judge(pair((PORT, PORT)), "tcp", packets("SAPR"), known)) == ("open", "violation", "wrong-process")
-    assert told(judge(pair(), "tcp", packets("SA"), known)) == ("closed", "ok", "")
+    known = StreamFacts(owners={PORT: "nc"}, declared_owners={PORT: frozenset({"postgres"})})
+    assert told(classify(pair((PORT, PORT)), "tcp", packets("SAPR"), known)) == ("open", "violation", "wrong-process")
+    assert told(classify(pair(), "tcp", packets("SA"), known)) == ("closed", "ok", "")
     right = replace(known, owners={PORT: "postgres"})
-    assert told(judge(pair((PORT, PORT)), "tcp", packets("SAPR"), right)) == ("open", "ok", "")
+    assert told(classify(pair((PORT, PORT)), "tcp", packets("SAPR"), right)) == ("open", "ok", "")
 
 
 few = st.integers(0, 2**24 - 1)
 evidences = st.builds(
-    PairEvidence,
+    StreamEvidence,
     sent=few,
     refused=few,
     unroutable=few,
@@ -238,7 +241,7 @@ evidences = st.builds(
 )
 ruled = st.none() | st.builds(lambda admitted: RulesetVerdict(admitted, ALL & ~admitted, 0), few)
 circumstances = st.builds(
-    PairFacts, *[st.booleans()] * 4, ingress=ruled, egress=ruled, owed=few,
+    StreamFacts, *[st.booleans()] * 4, ingress=ruled, egress=ruled, owed=few,
     owners=st.dictionaries(st.integers(0, 23), st.sampled_from(["x", "y"])),
     declared_owners=st.dictionaries(st.integers(0, 23), st.just(frozenset({"x"}))),
 )  # fmt: skip
@@ -246,12 +249,12 @@ circumstances = st.builds(
 
 @given(few, st.lists(st.integers(1, 22), max_size=3), st.booleans(), evidences, circumstances)
 def test_stories_are_disjoint_cover_every_probe_and_are_never_ok_without_evidence(
-    probed: int, opened: list[int], border: bool, seen: PairEvidence, known: PairFacts
+    probed: int, opened: list[int], border: bool, seen: StreamEvidence, known: StreamFacts
 ) -> None:
     probed &= EVERY_PORT
     intervals = tuple((port, port) for port in sorted(set(opened)))
     one = pair(*intervals, probed=probed, border=border)
-    stories = judge(one, "tcp", seen, known)
+    stories = classify(one, "tcp", seen, known)
     union = 0
     for ports in stories.values():
         assert ports > 0

@@ -9,7 +9,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from model.verify.probing import Assignment, ExpectedStream, ProbeTarget, expected_at
+from model.verify.assignments import expected_at
+from model.verify.probing import Assignment, ExpectedStream, ProbeTarget
 from remote.probe.bundle import argv
 from remote.probe.session import SourceSession, WitnessSession
 from tests import namespaces

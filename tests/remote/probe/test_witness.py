@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from model.bits import from_intervals, from_ports
-from model.verify.probing import ProbeTarget, SeenStream, SentStream, WitnessRecord, expected_at
+from model.verify.assignments import expected_at
+from model.verify.probing import ProbeTarget, SeenStream, SentStream, WitnessRecord
 from remote.probe.session import SourceSession, WitnessSession
 from tests.remote.probe.network import (
     A4,

@@ -1,0 +1,191 @@
+"""What hosts, agents and the cluster said, beside the packets: asked for one stream at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Literal
+
+from model.base import Address
+from model.host.hostview import HostView
+from model.packets import netfilter
+from model.packets.netfilter import RulesetVerdict
+from model.report.words import Plane, Stage
+from model.site.site import Site
+from model.verify.evidence import RunEvidence
+from model.verify.exposure import ExposedPort, taken
+from model.verify.pairs import PROTOCOLS, Pair
+from model.verify.pods import is_pod, node_of
+from model.verify.service_gate import gate
+from model.verify.services import Services
+
+GateAnswer = Literal["admit", "refuse", ""]
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceIntercept:
+    """
+    A Service at a port of the destination.
+
+    `answered`: somebody should answer there; `gate` says what the destination's rules in front of Services do: admit,
+    refuse, or empty where nobody can tell.
+    """
+
+    service: str
+    answered: bool = True
+    gate: GateAnswer = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StreamFacts:
+    """
+    What is known of one stream beside its evidence.
+
+    A source is proven when another destination saw its packets in this run, a witness when it saw another source's.
+    `ingress` is the destination's ruleset on this flow, `egress` the source's; None where no ruleset was read. `owners`
+    maps the destination's listening ports to process names; `owed` are ports where the declared service must answer
+    (stage after). `intercepts`: ports that Services of the cluster take at the destination, `source_dnat` those that
+    the source's own node takes before a packet leaves it.
+    """
+
+    source_alive: bool = True
+    witness_alive: bool = True
+    source_proven: bool = True
+    witness_proven: bool = True
+    ingress: RulesetVerdict | None = None
+    egress: RulesetVerdict | None = None
+    owners: Mapping[int, str] = field(default_factory=dict)
+    declared_owners: Mapping[int, frozenset[str]] = field(default_factory=dict)
+    owed: int = 0
+    intercepts: Mapping[int, ServiceIntercept] = field(default_factory=dict)
+    source_dnat: Mapping[int, ServiceIntercept] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FleetFacts:
+    """
+    All that is known of the fleet when the last packet has been counted.
+
+    `sources` and `witnesses` are the ends whose agents left a record; `exposed` is what the cluster's Services take of
+    the hosts' ports.
+    """
+
+    site: Site
+    evidence: RunEvidence
+    sources: frozenset[str]
+    witnesses: frozenset[str]
+    views: Mapping[str, HostView]
+    stage: Stage = Stage.AUTO
+    exposed: Sequence[ExposedPort] = ()
+
+    def of(self, pair: Pair, protocol: str) -> StreamFacts:
+        """Return what is known of one of a pair's streams."""
+        key = (pair.source, pair.address, protocol)
+        if key not in self._known:
+            self._known[key] = self._learn(pair, protocol)
+        return self._known[key]
+
+    @cached_property
+    def _known(self) -> dict[tuple[str, Address, str], StreamFacts]:
+        return {}
+
+    def _learn(self, pair: Pair, protocol: str) -> StreamFacts:
+        owners = self._services.owners(pair, protocol, self._landing(pair))
+        return StreamFacts(
+            source_alive=pair.source in self.sources,
+            witness_alive=self.witnessed(pair),
+            source_proven=self.evidence.source_proven(pair),
+            witness_proven=self.evidence.witness_proven(pair),
+            ingress=self.ingress(pair, protocol),
+            egress=self._egress(pair, protocol),
+            owners=owners,
+            declared_owners=self._services.declared(pair, protocol, owners),
+            owed=self._services.owed(pair, protocol),
+            intercepts=self._intercepts(pair, protocol),
+            source_dnat=self._source_dnat(pair, protocol),
+        )
+
+    @cached_property
+    def _services(self) -> Services:
+        return Services(self.site, self.views, self.stage)
+
+    def witnessed(self, pair: Pair) -> bool:
+        """Return whether an agent looked for the pair's packets where they may surface."""
+        external = self.site.settings.external.get(pair.external)
+        return any(name in self.witnesses for name in (external.targets if external else (pair.destination,)))
+
+    def ingress(self, pair: Pair, protocol: str) -> RulesetVerdict | None:
+        """Return what the destination's rules do with a pair's packets; None where they were not read."""
+        view = self.views.get(pair.destination)
+        landing = self._landing(pair)
+        chains = view.chains.get(pair.address.version) if view else None
+        if view is None or chains is None or landing is None or self.site.by_name[pair.destination].kind != "server":
+            return None
+        packet = netfilter.Packet(self._shown(pair), landing, protocol, self._interface(view, pair, landing))
+        # A pod that its node hides meets what its node has met.
+        key = (pair.destination, packet)
+        if key not in self._rulings:
+            self._rulings[key] = netfilter.judge(chains, "INPUT", packet)
+        return self._rulings[key]
+
+    @cached_property
+    def _rulings(self) -> dict[tuple[str, netfilter.Packet], RulesetVerdict]:
+        return {}
+
+    def _egress(self, pair: Pair, protocol: str) -> RulesetVerdict | None:
+        view = self.views.get(pair.source)
+        chains = view.chains.get(pair.address.version) if view else None
+        if view is None or chains is None:
+            return None
+        interface = view.interfaces.get(str(pair.source_address))
+        packet = netfilter.Packet(pair.source_address, pair.address, protocol, interface)
+        return netfilter.judge(chains, "OUTPUT", packet)
+
+    def _landing(self, pair: Pair) -> Address | None:
+        """The destination's own address that a packet to the pair's address ends at: another one behind DNAT."""
+        return self.site.by_name[pair.destination].speaks(pair.address.version) if pair.external else pair.address
+
+    def _shown(self, pair: Pair) -> Address:
+        """
+        The address that the destination sees the pair's packets come from; of one that may be hidden, its own once that
+        was seen.
+        """
+        streams = [self.evidence.of(pair, protocol) for protocol in PROTOCOLS]
+        bare = any(stream.arrived & ~stream.masked for stream in streams)
+        return pair.masks[0] if pair.masks and not bare else pair.source_address
+
+    def _interface(self, view: HostView, pair: Pair, landing: Address) -> str | None:
+        """The interface that the pair's packets come in by; nobody knows it of a pod that shows its own address."""
+        hidden = pair.plane != Plane.POD or self._shown(pair) != pair.source_address
+        return view.interfaces.get(str(landing)) if hidden else None
+
+    def _intercepts(self, pair: Pair, protocol: str) -> dict[int, ServiceIntercept]:
+        """What Services of the cluster take of these packets before the destination's firewall sees them."""
+        view = self.views.get(pair.destination)
+        if view is None or not pair.dnat_ports.get(protocol):
+            return {}
+        interface = self._interface(view, pair, pair.address)
+        ruled = gate(view.nft, self._shown(pair), pair.address, protocol, interface)
+        ports = taken(self.exposed, self.site.by_name[pair.destination], pair.address, protocol)
+        return {
+            port: ServiceIntercept(exposed.service, exposed.answers(pair.destination), ruled.on(port))
+            for port, exposed in ports.items()
+        }
+
+    def _source_dnat(self, pair: Pair, protocol: str) -> dict[int, ServiceIntercept]:
+        """
+        What the source's own node leads to Services before it leaves: external addresses of theirs, which every node
+        takes.
+        """
+        node = node_of(pair.source)
+        view = self.views.get(node)
+        if view is None or pair.external or not self.site.by_name[node].node:
+            return {}
+        ports = {port.port: port for port in self.exposed if port.protocol == protocol and port.address == pair.address}
+        # Rules in front of Services meet what pods send, not what the node's own processes do.
+        ruled = gate(view.nft, pair.source_address, pair.address, protocol, None) if is_pod(pair.source) else None
+        return {
+            port: ServiceIntercept(exposed.service, exposed.answers(node), ruled.on(port) if ruled else "admit")
+            for port, exposed in ports.items()
+        }

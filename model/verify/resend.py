@@ -1,0 +1,50 @@
+"""What each source must send once more, and what that brought."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from model.verify.evidence import RunEvidence
+from model.verify.pairs import PROTOCOLS, Pair
+
+
+def missing(pairs: Iterable[Pair], evidence: RunEvidence, again: int) -> dict[str, dict[tuple[str, str], int]]:
+    """
+    Return what each source must send once more, as ports by (address, protocol): every probe whose absence is not yet
+    an answer.
+
+    What a border should stop is sent again only in the first `again` round (1): two lost packets in a row are one in
+    thousands. Where some packets showed the source's own address and others what may be put in its place, the former
+    left before the source's network was whole, as that of pods on a node that just started, and say nothing of how it
+    is now.
+    """
+    wanted: dict[str, dict[tuple[str, str], int]] = {}
+    for pair in pairs:
+        for protocol in PROTOCOLS:
+            stream = evidence.of(pair, protocol)
+            # What passed is answered; so is, where the port must be closed, what arrived.
+            answered = stream.passed | stream.refused | stream.strayed | stream.unroutable
+            # What is led to another address on the host never passes; a Service's UDP port gets no answer either.
+            answered |= stream.arrived & (stream.replied | pair.dnat_ports.get(protocol, 0))
+            rest = pair.probed.get(protocol, 0) & ~answered & ~(stream.arrived & ~pair.open(protocol))
+            if pair.border and again > 1:
+                rest &= pair.open(protocol)
+            if _torn(pair, evidence):
+                rest |= stream.arrived & ~stream.masked & pair.probed.get(protocol, 0)
+            if rest:
+                wanted.setdefault(pair.source, {})[str(pair.address), protocol] = rest
+    return wanted
+
+
+def _torn(pair: Pair, evidence: RunEvidence) -> bool:
+    streams = [evidence.of(pair, protocol) for protocol in PROTOCOLS]
+    return any(stream.masked for stream in streams) and any(stream.arrived & ~stream.masked for stream in streams)
+
+
+def recovered(before: RunEvidence, after: RunEvidence) -> int:
+    """Return how many probes only a later round brought to their witness."""
+    return sum(
+        (stream.arrived & ~before.streams[key].arrived).bit_count()
+        for key, stream in after.streams.items()
+        if stream.arrived != before.streams[key].arrived
+    )
