@@ -11,7 +11,7 @@ from pydantic import TypeAdapter
 
 from flows._render.words import table
 from flows._site import request
-from flows._site.documents import checklist
+from flows._site.documents import checklist, walk
 from model import lint, preflight
 from model.errors import SiteError
 from model.kubernetes import compatibility
@@ -170,4 +170,6 @@ _BLOCKS: Mapping[str, Callable[[Site], str]] = {
     "checklist": checklist.items,
     "checklist-counts": checklist.counts,
     "checks": checklist.checks,
+    "walk": walk.picture,
+    "walk-words": walk.words,
 }
