@@ -1,6 +1,4 @@
-"""
-How are a network device's rules read, and nothing but read? By scrapli, over the same verified connection as hosts.
-"""
+"""A network device's rules, read and nothing but read: by scrapli, over the same verified connection as hosts."""
 
 from __future__ import annotations
 
@@ -51,10 +49,10 @@ def read(host: Host, platform: str) -> str:
     try:
         device.open()
         elevate = () if way.username == "root" else ("sudo", "-n")
-        said = _json(way, _ask(device, way, (*elevate, *RULES)))
+        document = _json(way, _ask(device, way, (*elevate, *RULES)))
         for name, argv in SURROUNDINGS.items():
-            said[name] = _json(way, _ask(device, way, argv) or "[]")
-        return json.dumps(said)
+            document[name] = _json(way, _ask(device, way, argv) or "[]")
+        return json.dumps(document)
     except ScrapliTimeout:
         raise CommandTimeout(way.name, RULES, OPERATION_SECONDS) from None
     except (ScrapliException, SSHException, OSError) as error:
@@ -96,7 +94,8 @@ class _Device(GenericDriver):
             auth_username=way.username,
             auth_strict_key=False,  # verified by the transport's own connection
             transport="paramiko",
-            on_open=None,  # scrapli's own asks for a prompt before the first has come, and may take the first for the answer's end
+            # scrapli's own asks for a prompt before the first has come, and may take the first for the answer's end
+            on_open=None,
             timeout_transport=0,
             timeout_ops=OPERATION_SECONDS,
             comms_prompt_pattern=rf"{self.prompt}\s*$",
@@ -138,11 +137,11 @@ class _Transport(ParamikoTransport):
 
     def _await_prompt(self, deadline: float) -> None:
         """From here on every prompt is the end of one answer."""
-        said = b""
-        while self.prompt.encode() not in said:
+        answer = b""
+        while self.prompt.encode() not in answer:
             if time.monotonic() > deadline:
                 raise ScrapliTimeout("the shell never showed its prompt")
-            said = said[-len(self.prompt) :] + self.read()
+            answer = answer[-len(self.prompt) :] + self.read()
 
     @override
     def read(self) -> bytes:

@@ -1,4 +1,4 @@
-"""What was a host's firewall before its last change, as the host itself has kept it?"""
+"""What a host's firewall was before its last change, as the host itself has kept it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How does one session work on a host's firewall: locked, watched by a rollback, one shell over one channel?"""
+"""One session that works on a host's firewall: locked, watched by a rollback, one shell over one channel."""
 
 from __future__ import annotations
 
@@ -48,16 +48,17 @@ class FirewallSession:
         self._mark = facts_of.new_mark()
         self._say(f"{functions()}\nmf_begin\n")
         locked = f"mf_lock {shlex.quote(who)} && {{ mf_settle 1>&2 || (exit {_CUT_SHORT}); }}"
-        code, said = self._ask(locked, SECONDS)
+        code, answer = self._ask(locked, SECONDS)
         if code == _HELD:
-            raise LockHeld(f"{host}: another run works on its firewall: {said.strip()}; wait for it or end it")
+            raise LockHeld(f"{host}: another run works on its firewall: {answer.strip()}; wait for it or end it")
         if code == _CUT_SHORT:
             raise CommandFailed(
                 host,
                 ("matrix-fleet-rollback",),
                 code,
                 f"a rollback could not be finished: {self._stream.complaint()}",
-                "look at `journalctl -u matrix-fleet-rollback` and /var/lib/matrix-fleet/fired there, then remove that folder",
+                "look at `journalctl -u matrix-fleet-rollback` and /var/lib/matrix-fleet/fired there, "
+                "then remove that folder",
             )
         if code:
             raise CommandFailed(host, ("mf_lock",), code, self._stream.complaint(), "is util-linux installed?")
@@ -88,10 +89,10 @@ class FirewallSession:
 
         All of the answer must be there within `timeout` seconds, and be no longer than `LONGEST_ANSWER` bytes.
         """
-        code, said = self._ask(command, timeout)
+        code, answer = self._ask(command, timeout)
         if code:
             raise CommandFailed(self.host, (command,), code, self._stream.complaint(), next_step)
-        return said
+        return answer
 
     def end(self) -> None:
         """Ask the session to end and to let the lock go; `close` waits for it."""

@@ -1,1 +1,1 @@
-"""How is the firewall of many hosts looked at, changed, adopted and brought back?"""
+"""The firewall of many hosts looked at, changed, adopted and brought back."""

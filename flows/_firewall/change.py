@@ -92,7 +92,8 @@ def refuse(answers: Mapping[str, PreparedHost | HostFailure]) -> None:
     if reasons:
         raise PlanRefused(
             "\n".join(["refused, nothing was changed on any host:", *reasons]),
-            next_step="admit that address by a row (`management` in site.yaml), or connect from where the matrix admits it",
+            next_step="admit that address by a row (`management` in site.yaml), "
+            "or connect from where the matrix admits it",
         )
 
 

@@ -1,4 +1,4 @@
-"""What does a person read of one host's firewall?"""
+"""What a person reads of one host's firewall."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ def stopped(host: str, rules: Sequence[str]) -> Outcome:
         host,
         SUBJECT,
         Status.DRIFT,
-        f"was never managed before and has {len(rules)} ufw rule{'s' if len(rules) > 1 else ''} of its own: {'; '.join(rules)}",
+        f"was never managed before and has {len(rules)} ufw rule{'s' if len(rules) > 1 else ''} of its own: "
+        f"{'; '.join(rules)}",
         next="take them into the matrix with `python -m flows.firewall adopt`, or remove them with --purge",
         evidence="\n".join(rules),
     )

@@ -1,1 +1,1 @@
-"""How is the port matrix proven: who is asked, what is fired, what was seen, and what it comes to?"""
+"""The proof of the port matrix: who is asked, what is fired, what was seen, and what it comes to."""

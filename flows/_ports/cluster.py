@@ -1,4 +1,4 @@
-"""What does the cluster, where there is one, say of the ports and pods that a verification must reckon with?"""
+"""What the cluster, where there is one, says of the ports and pods that a verification must reckon with."""
 
 from __future__ import annotations
 
@@ -44,21 +44,21 @@ def look(site: Site, views: Mapping[str, HostView], api: Callable[[], ClusterPor
     Ask the cluster's API by `api`; a site without a cluster has none to ask, one whose API gives no answer is a failure
     of its own.
     """
-    holders, found = _endpoint(site, views)
-    if not any(is_named(each.process, _SIGNS) for view in views.values() for each in view.listeners):
+    holders, findings = _endpoint(site, views)
+    if not any(is_named(listener.process, _SIGNS) for view in views.values() for listener in view.listeners):
         return ClusterView(holders=holders, absent="no cluster yet")
     try:
         ports = api()
     except (KubernetesError, PlanRefused) as error:
         message = f"Services and pods are not known: {error}"
         failed = Outcome("controller", "cluster", Status.FAILED, message, next=error.next_step)
-        return ClusterView(holders=holders, outcomes=(*found, failed), absent="the Kubernetes API gave no answer")
+        return ClusterView(holders=holders, outcomes=(*findings, failed), absent="the Kubernetes API gave no answer")
     pods = tuple(pod for pod in ports.pods if pod.node in site.by_name and pod.node in ports.nodes)
     return ClusterView(
         ports.exposed,
         tuple(pod for pod in pods if pod.node in views),
         holders,
-        (*found, *undeclared(site, ports.exposed), *(_podless(pods, ports.nodes, views) if pods else ())),
+        (*findings, *undeclared(site, ports.exposed), *(_podless(pods, ports.nodes, views) if pods else ())),
         "" if pods else "no probe pods run in the cluster",
     )
 
@@ -72,12 +72,12 @@ def ask(nr: Nornir, site: Site) -> ClusterPorts:
         return observe(cluster)
 
 
-def told(accounts: Mapping[str, ClusterPorts | str]) -> ClusterPorts:
+def as_collected(answers: Mapping[str, ClusterPorts | str]) -> ClusterPorts:
     """Return what one of the control planes said of its own accord; raises `PlanRefused` where none did."""
-    for account in accounts.values():
-        if not isinstance(account, str):
-            return account
-    why = "; ".join(f"{name}: {account}" for name, account in accounts.items())
+    for answer in answers.values():
+        if not isinstance(answer, str):
+            return answer
+    why = "; ".join(f"{name}: {answer}" for name, answer in answers.items())
     raise PlanRefused(why or "no control plane was looked at", next_step="is any control plane up and joined?")
 
 
@@ -88,23 +88,23 @@ def _endpoint(site: Site, views: Mapping[str, HostView]) -> tuple[dict[Address, 
     """
     planes = [machine for machine in site.servers if site.endpoint_addresses(machine)]
     served = any(
-        each.port == site.settings.kubernetes.endpoint.port and each.protocol == "tcp"
+        listener.port == site.settings.kubernetes.endpoint.port and listener.protocol == "tcp"
         for machine in planes
-        for each in (views[machine.name].listeners if machine.name in views else ())
+        for listener in (views[machine.name].listeners if machine.name in views else ())
     )
     holders: dict[Address, str] = {}
-    found = []
-    for address in dict.fromkeys(each for machine in planes for each in site.endpoint_addresses(machine)):
-        names = [each.name for each in planes if each.name in views and str(address) in views[each.name].interfaces]
+    findings = []
+    for address in dict.fromkeys(own for machine in planes for own in site.endpoint_addresses(machine)):
+        names = [plane.name for plane in planes if plane.name in views and str(address) in views[plane.name].interfaces]
         if len(names) == 1:
             holders[address] = names[0]
         elif names or (served and all(machine.name in views for machine in planes)):
             who = f"{' and '.join(names)} hold it at once" if names else "no control plane holds it"
             step = "look at `systemctl status keepalived` on the control planes"
-            found.append(
+            findings.append(
                 Outcome("controller", "endpoint", Status.DRIFT, f"the API's address {address}: {who}", next=step)
             )
-    return holders, tuple(found)
+    return holders, tuple(findings)
 
 
 def _podless(pods: Collection[ProbePod], nodes: Collection[str], views: Mapping[str, HostView]) -> list[Outcome]:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from flows._ports.choice import DealtPairs, ProbeOptions, choose
-from flows._ports.cluster import ClusterView, ask, look, told
+from flows._ports.cluster import ClusterView, as_collected, ask, look
 from flows._ports.ends import ends
 from flows._ports.observation import ObservedHosts, observe, pace
 from flows._ports.probe_run import run_probes
@@ -98,7 +98,9 @@ def _cluster_view(
 ) -> ClusterView:
     if not {Plane.HOST, Plane.POD} & set(options.planes):
         return ClusterView()
-    return look(site, observed.views, (lambda: told(observed.cluster)) if scheduled else (lambda: ask(nr, site)))
+    return look(
+        site, observed.views, (lambda: as_collected(observed.cluster)) if scheduled else (lambda: ask(nr, site))
+    )
 
 
 def _steps(advance: Callable[[int], None], total: int) -> Callable[[int], None]:

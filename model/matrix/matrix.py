@@ -1,4 +1,4 @@
-"""What does the port matrix mean for one host's firewall, and for one pair of ends?"""
+"""What the port matrix means for one host's firewall, and for one pair of ends."""
 
 from __future__ import annotations
 
@@ -143,28 +143,28 @@ def openings(site: Site, source: Address, machine: Machine, address: Address) ->
         for rule in host_rules(site, machine)
         if source in rule.source and rule.version == address.version and rule.destination in (None, address)
     ]
-    found: list[Opening] = []
+    opened: list[Opening] = []
     for protocol in ("tcp", "udp", "vrrp"):
         rules = [rule for rule in matching if rule.protocol == protocol]
-        found += _disjoint(protocol, rules)
-    return tuple(found)
+        opened += _disjoint(protocol, rules)
+    return tuple(opened)
 
 
 def _disjoint(protocol: str, rules: list[HostRule]) -> list[Opening]:
     if not rules:
         return []
     edges = sorted({edge for rule in rules for edge in (rule.interval[0], rule.interval[1] + 1)})
-    found: list[Opening] = []
+    opened: list[Opening] = []
     for low, after in pairwise(edges):
         covering = [rule for rule in rules if rule.interval[0] <= low <= rule.interval[1]]
         if not covering or covering[0].action == "deny":
             continue
         names = tuple(dict.fromkeys(rule.row for rule in covering if rule.action == "allow"))
-        if found and found[-1].interval[1] == low - 1 and found[-1].rows == names:
-            found[-1] = Opening(protocol, (found[-1].interval[0], after - 1), names)
+        if opened and opened[-1].interval[1] == low - 1 and opened[-1].rows == names:
+            opened[-1] = Opening(protocol, (opened[-1].interval[0], after - 1), names)
         else:
-            found.append(Opening(protocol, (low, after - 1), names))
-    return found
+            opened.append(Opening(protocol, (low, after - 1), names))
+    return opened
 
 
 def boundary_ports(site: Site) -> frozenset[int]:

@@ -1,4 +1,4 @@
-"""Who may reach the ports of Services on a node, where DNAT takes their packets past the host's firewall?"""
+"""Who may reach the ports of Services on a node, where DNAT takes their packets past the host's firewall."""
 
 from __future__ import annotations
 
@@ -42,18 +42,18 @@ def gates(site: Site, machine: Machine, within: Interval = (1, 65535)) -> tuple[
 
     What no gate admits is refused.
     """
-    found: dict[tuple[bool, int, Address | None, str, Interval], list[HostRule]] = {}
+    alike: dict[tuple[bool, int, Address | None, str, Interval], list[HostRule]] = {}
     for rule in host_rules(site, machine):
         low, high = max(rule.interval[0], within[0]), min(rule.interval[1], within[1])
         if rule.protocol in _PROTOCOLS and low <= high:
             key = (rule.action == "allow", rule.version, rule.destination, rule.protocol, (low, high))
-            found.setdefault(key, []).append(rule)
+            alike.setdefault(key, []).append(rule)
     # Refusals come first, as in the matrix; among admissions no order matters.
-    return tuple(_gates(sorted(found.items(), key=lambda item: item[0][0])))
+    return tuple(_gates(sorted(alike.items(), key=lambda item: item[0][0])))
 
 
-def _gates(found: Iterable[tuple[tuple[bool, int, Address | None, str, Interval], list[HostRule]]]) -> Iterator[Gate]:
-    for (admit, _, destination, protocol, interval), rules in found:
+def _gates(alike: Iterable[tuple[tuple[bool, int, Address | None, str, Interval], list[HostRule]]]) -> Iterator[Gate]:
+    for (admit, _, destination, protocol, interval), rules in alike:
         rows = tuple(dict.fromkeys(rule.row for rule in rules))
         yield Gate(
             admit=admit,
@@ -67,8 +67,8 @@ def _gates(found: Iterable[tuple[tuple[bool, int, Address | None, str, Interval]
 
 def _disjoint(networks: Iterable[Network]) -> tuple[Network, ...]:
     """Leave out what another one holds: nftables takes no overlapping elements."""
-    found: list[Network] = []
-    for network in sorted(set(networks), key=lambda each: (each.prefixlen, int(each.network_address))):
-        if not any(network.subnet_of(wider) for wider in found):  # type: ignore[arg-type]
-            found.append(network)
-    return tuple(found)
+    kept: list[Network] = []
+    for network in sorted(set(networks), key=lambda item: (item.prefixlen, int(item.network_address))):
+        if not any(network.subnet_of(wider) for wider in kept):  # type: ignore[arg-type]
+            kept.append(network)
+    return tuple(kept)

@@ -1,4 +1,4 @@
-"""Which flows must firewalls that are not ours let through?"""
+"""The flows that firewalls which are not ours must let through."""
 
 from __future__ import annotations
 
@@ -54,8 +54,8 @@ def flows(site: Site) -> tuple[RequestedFlow, ...]:
     Return what crosses from one network into another, in the order of the matrix: the perimeter, isolated borders, the
     rest.
     """
-    found = [flow for row in _rows(site) for flow in _flows(site, row)]
-    return tuple(sorted(found, key=lambda flow: (flow.border != PERIMETER, flow.border == "between networks")))
+    crossing = [flow for row in _rows(site) for flow in _flows(site, row)]
+    return tuple(sorted(crossing, key=lambda flow: (flow.border != PERIMETER, flow.border == "between networks")))
 
 
 def _rows(site: Site) -> Iterator[Row]:

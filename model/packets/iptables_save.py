@@ -1,4 +1,4 @@
-"""What do the lines of an `iptables-save` or `ip6tables-save` ask of a packet, and where do they lead it?"""
+"""What the lines of an `iptables-save` or `ip6tables-save` ask of a packet, and where they lead it."""
 
 from __future__ import annotations
 
@@ -135,7 +135,8 @@ def _step(line: str) -> tuple[str, Step]:
             draft.fields[name] = (inverted, read(value))
         elif option not in _IDLE:
             draft.uncertain.append(f"{option} {value}".strip())
-    match = Match(ports=draft.ports, never=draft.never, uncertain=tuple(draft.uncertain), **draft.fields)  # type: ignore[arg-type]
+    uncertain = tuple(draft.uncertain)
+    match = Match(ports=draft.ports, never=draft.never, uncertain=uncertain, **draft.fields)  # type: ignore[arg-type]
     return words[1], Step(match, draft.target, draft.goto, line, draft.marks and draft.target == "MARK")
 
 

@@ -1,4 +1,4 @@
-"""What would a host's iptables rules do with a new packet: admit, refuse, or can it not be told?
+"""What a host's iptables rules would do with a new packet: admit, refuse, or that it cannot be told.
 
 Sets of ports are bitsets (`model.bits`), so one walk judges all 65,535 ports.
 """

@@ -1,4 +1,4 @@
-"""What does a device's `nft -j list ruleset` hold, and which way do its routes lead?"""
+"""What a device's `nft -j list ruleset` holds, and which way its routes lead."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Ruleset:
 
     def base(self, hook: str, version: int) -> list[Chain]:
         """Return the chains of a hook that an IP packet of this version meets, in the order it meets them."""
-        mine = [each for each in self.chains.values() if each.hook == hook and each.table[0] in FAMILIES[version]]
+        mine = [chain for chain in self.chains.values() if chain.hook == hook and chain.table[0] in FAMILIES[version]]
         return sorted(mine, key=lambda chain: chain.priority)
 
 
@@ -66,8 +66,8 @@ class PerimeterDevice:
 
     def interface(self, address: Address) -> str | None:
         """Return the interface the longest matching route leads to; None where no route is known."""
-        found = [(network.prefixlen, name) for network, name in self.routes if address in network]
-        return max(found)[1] if found else None
+        routes = [(network.prefixlen, name) for network, name in self.routes if address in network]
+        return max(routes)[1] if routes else None
 
 
 def parse(text: str) -> PerimeterDevice:
@@ -78,18 +78,18 @@ def parse(text: str) -> PerimeterDevice:
     Raises ValueError for anything else.
     """
     try:
-        said = json.loads(text)
-        rules = _rules(said["nftables"])
+        document = json.loads(text)
+        rules = _rules(document["nftables"])
         own = [
-            ip_address(each["local"])
-            for link in said.get("addresses", ())
-            for each in link.get("addr_info", ())
-            if "local" in each
+            ip_address(entry["local"])
+            for link in document.get("addresses", ())
+            for entry in link.get("addr_info", ())
+            if "local" in entry
         ]
         routes = [
             (_network(route["dst"], version), str(route["dev"]))
             for version, key in ((4, "routes4"), (6, "routes6"))
-            for route in said.get(key, ())
+            for route in document.get(key, ())
             if "dev" in route and route.get("type", "unicast") == "unicast"
         ]
     except (KeyError, TypeError, AttributeError, ValueError) as error:
@@ -106,8 +106,8 @@ def _rules(objects: list[dict[str, Any]]) -> Ruleset:
     chains: dict[tuple[str, str, str], dict[str, Any]] = {}
     rules: dict[tuple[str, str, str], list[NftRule]] = {}
     sets: dict[tuple[str, str, str], NamedSet] = {}
-    for each in objects:
-        ((kind, body),) = each.items()
+    for entry in objects:
+        ((kind, body),) = entry.items()
         if kind == "chain":
             chains[_key(body, "name")] = body
         elif kind == "rule":

@@ -1,4 +1,4 @@
-"""Which sockets listen on a host, which addresses does it have, and from where does it see this session come?"""
+"""The sockets that listen on a host, its addresses, and from where it sees this session come."""
 
 from __future__ import annotations
 

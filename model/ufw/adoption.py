@@ -39,8 +39,8 @@ class AdoptedRow:
         ports = f"ports: [{', '.join(self.ports)}], " if self.ports else ""
         why = json.dumps(f"Found on {', '.join(hosts)} when this site was taken over; say what it is for, or remove it")
         return (
-            f"- {{name: {self.name}, plane: host, from: [{self.end}], to: [{self.role}], {ports}protocol: {self.protocol}, "
-            f"source: added, why: {why}}}"
+            f"- {{name: {self.name}, plane: host, from: [{self.end}], to: [{self.role}], "
+            f"{ports}protocol: {self.protocol}, source: added, why: {why}}}"
         )
 
 
@@ -127,7 +127,8 @@ def covered(rule: UfwRule, wanted: Sequence[UfwRule]) -> bool:
 def _within(rule: UfwRule, protocol: str, wanted: UfwRule) -> bool:
     if wanted.action != "allow" or wanted.route != rule.route or wanted.protocol != protocol:
         return False
-    if rule.version != wanted.version or not ip_network(rule.source).subnet_of(ip_network(wanted.source)):  # type: ignore[arg-type]
+    source, admitted = ip_network(rule.source), ip_network(wanted.source)
+    if rule.version != wanted.version or not source.subnet_of(admitted):  # type: ignore[arg-type]
         return False
     if wanted.destination_port == "any":
         return True

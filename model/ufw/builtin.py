@@ -1,4 +1,4 @@
-"""What does ufw open by itself, before a person's rules, and which rows of the port matrix declare it?"""
+"""What ufw opens by itself, before a person's rules, and the rows of the port matrix that declare it."""
 
 from __future__ import annotations
 

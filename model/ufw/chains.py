@@ -1,4 +1,4 @@
-"""When are two iptables rules the same rule, however they are written?"""
+"""The form in which two iptables rules are equal when they ask for the same, however they are written."""
 
 from __future__ import annotations
 

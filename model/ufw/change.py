@@ -1,4 +1,4 @@
-"""What must be done to ufw's chains, files and flag, and only to them, to get from one state to another?"""
+"""What must be done to ufw's chains, files and flag, and only to them, to get from one state to another."""
 
 from __future__ import annotations
 
@@ -115,8 +115,8 @@ def _same(now: tuple[str, ...] | None, then: tuple[str, ...]) -> bool:
 
 def _common_start(now: tuple[str, ...], then: tuple[str, ...]) -> int:
     count = 0
-    for one, other in zip(now, then, strict=False):
-        if one != other:
+    for first, second in zip(now, then, strict=False):
+        if first != second:
             break
         count += 1
     return count

@@ -1,4 +1,4 @@
-"""How do two states of ufw differ, in words and lines that a person can read?"""
+"""How two states of ufw differ, in words and lines that a person can read."""
 
 from __future__ import annotations
 

@@ -49,5 +49,7 @@ class FirewallFacts:
     @property
     def sshd_ports(self) -> tuple[int, ...]:
         """TCP ports where sshd (or systemd for it) listens, and the one that this session came in by."""
-        ports = {each.port for each in self.listeners if each.protocol == "tcp" and "sshd" in each.processes}
+        ports = {
+            listener.port for listener in self.listeners if listener.protocol == "tcp" and "sshd" in listener.processes
+        }
         return tuple(sorted(ports | ({self.peer.server_port} if self.peer else set())))

@@ -1,4 +1,4 @@
-"""Which rules on a host are not ufw's, did they change, and which of them decide in ufw's stead?"""
+"""Rules on a host that are not ufw's: whether they changed, and which of them decide in ufw's stead."""
 
 from __future__ import annotations
 
@@ -56,19 +56,19 @@ def deciding(rulesets: Rulesets) -> tuple[str, ...]:
 
     What ufw leaves undecided comes back from its chains; only a rule behind them keeps it from the policy, which drops.
     """
-    found = [
+    rules = [
         f"IPv{version}: {line}" for version in (4, 6) for line in _beside_ufw(rulesets.saved[version], PREFIX[version])
     ]
     for version in (4, 6):
         legacy = rulesets.legacy[version]
-        found += [f"IPv{version} legacy: {line}" for line in _beside_ufw(legacy, "no such chain")]
-    return (*found, *_native_refusals(rulesets))
+        rules += [f"IPv{version} legacy: {line}" for line in _beside_ufw(legacy, "no such chain")]
+    return (*rules, *_native_refusals(rulesets))
 
 
 def _beside_ufw(saved: str, prefix: str) -> list[str]:
     chains = dict(parse(saved).steps)
     verdicts: tuple[str, ...] = _VERDICTS
-    found = []
+    rules = []
     for step in chains.get("INPUT", ()):
         if step.target.startswith(f"{prefix}-"):
             # The last of ufw's chains that admits anything: what comes back from it could only be dropped.
@@ -78,8 +78,8 @@ def _beside_ufw(saved: str, prefix: str) -> list[str]:
             # ufw begins with the same rule.
             continue
         if _leads_to(verdicts, step.target, chains, frozenset()):
-            found.append(step.text)
-    return found
+            rules.append(step.text)
+    return rules
 
 
 def _leads_to(verdicts: tuple[str, ...], target: str, chains: Mapping[str, Any], seen: frozenset[str]) -> bool:
@@ -131,13 +131,13 @@ def _native_entries(rulesets: Rulesets) -> list[dict[str, Any]]:
         for line in rulesets.saved[version].splitlines()
         if line.startswith("*")
     }
-    found = []
+    entries = []
     for entry in json.loads(rulesets.nft).get("nftables", []):
         ((kind, value),) = entry.items()
         place = (value.get("family"), value.get("name") if kind == "table" else value.get("table"))
         if kind != "metainfo" and place not in theirs:
-            found.append(entry)
-    return found
+            entries.append(entry)
+    return entries
 
 
 def _native_refusals(rulesets: Rulesets) -> list[str]:
@@ -147,14 +147,14 @@ def _native_refusals(rulesets: Rulesets) -> list[str]:
         chain = entry.get("chain", {})
         if chain.get("hook") == "input":
             hooked[(chain["family"], chain["table"], chain["name"])] = chain.get("policy", "accept")
-    found = [f"nft chain {' '.join(place)}: policy drop" for place, policy in hooked.items() if policy == "drop"]
+    refusals = [f"nft chain {' '.join(place)}: policy drop" for place, policy in hooked.items() if policy == "drop"]
     rules = [entry["rule"] for entry in entries if "rule" in entry]
     reached = _reached(rules, hooked)
     for rule in rules:
         if _place(rule) in reached:
             verdicts = [word for part in rule["expr"] for word in part if word in ("drop", "reject")]
-            found += [f"nft {' '.join(_place(rule))}: {verdict}" for verdict in verdicts]
-    return found
+            refusals += [f"nft {' '.join(_place(rule))}: {verdict}" for verdict in verdicts]
+    return refusals
 
 
 def _reached(rules: Sequence[Mapping[str, Any]], hooked: Iterable[_Place]) -> frozenset[_Place]:

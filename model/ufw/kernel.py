@@ -1,4 +1,4 @@
-"""What do ufw's chains hold in the kernel, and what should they hold, given ufw's files?"""
+"""What ufw's chains hold in the kernel, and what they should hold, given ufw's files."""
 
 from __future__ import annotations
 

@@ -20,12 +20,15 @@ def lockout(site: Site, machine: Machine, facts: FirewallFacts) -> str | None:
     """
     peer = facts.peer
     if peer is None:
-        return f"{machine.name}: cannot tell from where the host sees this session come; connect through its OpenSSH server"
+        return (
+            f"{machine.name}: cannot tell from where the host sees this session come; "
+            "connect through its OpenSSH server"
+        )
     if admits(desired_rules(site, machine, peer.client.version), peer.client, peer.server, peer.server_port):
         return None
     return (
-        f"{machine.name}: the host sees this session come from {peer.client}, and the matrix does not admit that address "
-        f"to {peer.server_port}/tcp, where its sshd answers"
+        f"{machine.name}: the host sees this session come from {peer.client}, and the matrix does not admit that "
+        f"address to {peer.server_port}/tcp, where its sshd answers"
     )
 
 

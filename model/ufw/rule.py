@@ -1,4 +1,4 @@
-"""What is one rule of ufw, as its rules files keep it and as a person says it?"""
+"""One rule of ufw, as its rules files keep it and as a person says it."""
 
 from __future__ import annotations
 

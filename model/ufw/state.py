@@ -1,4 +1,4 @@
-"""What should ufw hold on one host: rules, defaults, kernel, all derived from the port matrix?"""
+"""What ufw should hold on one host: rules, defaults, kernel, all derived from the port matrix."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How does ufw write user.rules and user6.rules, byte for byte?"""
+"""The text of user.rules and user6.rules as ufw writes it, byte for byte."""
 
 from __future__ import annotations
 
@@ -74,18 +74,18 @@ def option(text: str, key: str) -> str | None:
     Return a shell variable's value in ufw.conf or /etc/default/ufw, unquoted; the last assignment counts, None without
     one.
     """
-    found = [line.partition("=")[2] for line in text.splitlines() if line.startswith(f"{key}=")]
-    return found[-1].strip().strip("\"'") if found else None
+    assignments = [line.partition("=")[2] for line in text.splitlines() if line.startswith(f"{key}=")]
+    return assignments[-1].strip().strip("\"'") if assignments else None
 
 
 def with_option(text: str, key: str, value: str) -> str:
     """
     Return the text with the variable set: unchanged where it has that value already, otherwise as ufw would rewrite it.
     """
-    said = option(text, key)
-    if said is not None and said.lower() == value.strip('"').lower():
+    held = option(text, key)
+    if held is not None and held.lower() == value.strip('"').lower():
         return text
     lines = [f"{key}={value}" if line.startswith(f"{key}=") else line for line in text.splitlines()]
-    if said is None:
+    if held is None:
         lines.append(f"{key}={value}")
     return "".join(f"{line}\n" for line in lines)

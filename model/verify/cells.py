@@ -77,8 +77,8 @@ def _consecutive(here: PortClasses) -> list[PortRun]:
     """
     Runs over the ports that classes speak of, ascending.
 
-    Ports of one classification join over ports that no classification speaks of; what the rules say of unprobed ports joins the probed
-    ones beside them when the verdict is the same.
+    Ports of one classification join over ports that none speaks of; what the rules say of unprobed ports joins the
+    probed ones beside them when the verdict is the same.
     """
     spoken = ((lo, hi, classification) for classification, ports in here.items() for lo, hi in bits.to_intervals(ports))
     runs: list[PortRun] = []
@@ -106,11 +106,11 @@ def _join(run: PortRun, low: int, classification: Classification) -> bool:
 
 def _stretched(interval: Interval, runs: list[PortRun], limited: bool) -> list[PortRun]:
     """
-    Give the ports between runs, which no classification speaks of, to a neighbour, so that the cells leave no port of the
-    interval out.
+    Give the ports between runs, which no classification speaks of, to a neighbour, so that the cells leave no port of
+    the interval out.
 
     A good neighbour takes them before a doubtful one, and that before a bad one; what the rules alone say is never
-    stretched. Between two such runs they become a good run of their own, if the interval has a good classification at all.
+    stretched. Between two such runs they become a good run of their own, if the interval has anything good at all.
     """
     if limited:
         return runs

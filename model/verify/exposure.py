@@ -40,13 +40,15 @@ class ExposedPort:
 def exposed(services: Iterable[Mapping[str, Any]], slices: Iterable[Mapping[str, Any]]) -> tuple[ExposedPort, ...]:
     """Read Services and EndpointSlices as the API lists them."""
     backed: dict[str, set[str]] = {}
-    for one in slices:
-        labels = one["metadata"].get("labels") or {}
-        name = f"{one['metadata']['namespace']}/{labels.get('kubernetes.io/service-name', '')}"
+    for endpoints in slices:
+        labels = endpoints["metadata"].get("labels") or {}
+        name = f"{endpoints['metadata']['namespace']}/{labels.get('kubernetes.io/service-name', '')}"
         ready = [
-            each for each in one.get("endpoints") or () if (each.get("conditions") or {}).get("ready") is not False
+            endpoint
+            for endpoint in endpoints.get("endpoints") or ()
+            if (endpoint.get("conditions") or {}).get("ready") is not False
         ]
-        backed.setdefault(name, set()).update(each.get("nodeName") or "" for each in ready)
+        backed.setdefault(name, set()).update(endpoint.get("nodeName") or "" for endpoint in ready)
     return tuple(port for service in services for port in _ports(service, backed))
 
 
@@ -56,7 +58,7 @@ def _ports(service: Mapping[str, Any], backed: Mapping[str, set[str]]) -> Iterat
     nodes = frozenset(backed.get(name, ()))
     local = spec.get("externalTrafficPolicy") == "Local"
     given = (service.get("status") or {}).get("loadBalancer", {}).get("ingress") or ()
-    outside = [*(spec.get("externalIPs") or ()), *(each["ip"] for each in given if each.get("ip"))]
+    outside = [*(spec.get("externalIPs") or ()), *(entry["ip"] for entry in given if entry.get("ip"))]
     for port in spec.get("ports") or ():
         protocol = port.get("protocol", "TCP").lower()
         if port.get("nodePort"):
@@ -69,55 +71,60 @@ def _ports(service: Mapping[str, Any], backed: Mapping[str, set[str]]) -> Iterat
             )
 
 
-def taken(found: Iterable[ExposedPort], machine: Machine, address: Address, protocol: str) -> dict[int, ExposedPort]:
+def taken(
+    exposed_ports: Iterable[ExposedPort], machine: Machine, address: Address, protocol: str
+) -> dict[int, ExposedPort]:
     """Return the ports of one address of a machine that Services take, by port."""
     return {
-        each.port: each
-        for each in found
-        if machine.node and each.protocol == protocol and each.address in (None, address)
+        port.port: port
+        for port in exposed_ports
+        if machine.node and port.protocol == protocol and port.address in (None, address)
     }
 
 
-def dnat_ports(found: Iterable[ExposedPort], site: Site, pair: Pair) -> dict[str, int]:
+def dnat_ports(exposed_ports: Iterable[ExposedPort], site: Site, pair: Pair) -> dict[str, int]:
     """
     Return, by protocol, the ports that Services may lead away before the pair's destination sees them; nothing behind
     DNAT.
     """
     machine = site.by_name[pair.destination]
-    ports = {protocol: bits.from_ports(taken(found, machine, pair.address, protocol)) for protocol in ("tcp", "udp")}
+    ports = {
+        protocol: bits.from_ports(taken(exposed_ports, machine, pair.address, protocol)) for protocol in ("tcp", "udp")
+    }
     return {} if pair.external else {protocol: chosen for protocol, chosen in ports.items() if chosen}
 
 
-def undeclared(site: Site, found: Iterable[ExposedPort]) -> Iterator[Outcome]:
+def undeclared(site: Site, exposed_ports: Iterable[ExposedPort]) -> Iterator[Outcome]:
     """Yield a finding for each Service that offers a port outside the pod network which no row of the matrix opens."""
-    told: dict[str, list[str]] = {}
-    for each in found:
-        if not _declared(site, each):
-            where = f"at {each.address}" if each.address else "of every node"
-            told.setdefault(each.service, []).append(f"{each.port}/{each.protocol} {where}")
-    for service, ports in told.items():
+    offered: dict[str, list[str]] = {}
+    for port in exposed_ports:
+        if not _declared(site, port):
+            where = f"at {port.address}" if port.address else "of every node"
+            offered.setdefault(port.service, []).append(f"{port.port}/{port.protocol} {where}")
+    for service, ports in offered.items():
+        namespace, _, name = service.partition("/")
         yield Outcome(
             "controller",
             f"service/{service}",
             Status.DRIFT,
             f"Service {service} offers what no row of the matrix opens: {', '.join(ports)}",
-            next=f"declare it in ports.yaml, or `kubectl -n {service.partition('/')[0]} edit service {service.partition('/')[2]}`",
+            next=f"declare it in ports.yaml, or `kubectl -n {namespace} edit service {name}`",
             evidence=ports,
         )
 
 
-def _declared(site: Site, each: ExposedPort) -> bool:
-    external = [name for name, said in site.settings.external.items() if each.address in said.addresses]
+def _declared(site: Site, port: ExposedPort) -> bool:
+    external = [name for name, plan in site.settings.external.items() if port.address in plan.addresses]
     if external:
-        rows = [row for row in site.active_rows if row.target in external and row.protocol == each.protocol]
-        return any(low <= each.port <= high for row in rows for low, high in row.intervals)
+        rows = [row for row in site.active_rows if row.target in external and row.protocol == port.protocol]
+        return any(low <= port.port <= high for row in rows for low, high in row.intervals)
     return any(
         rule.action == "allow"
-        and rule.protocol == each.protocol
-        and rule.interval[0] <= each.port <= rule.interval[1]
-        and (each.address is None or rule.destination in (None, each.address))
+        and rule.protocol == port.protocol
+        and rule.interval[0] <= port.port <= rule.interval[1]
+        and (port.address is None or rule.destination in (None, port.address))
         for machine in site.servers
-        if machine.node and (each.address is None or each.address in _addresses(site, machine))
+        if machine.node and (port.address is None or port.address in _addresses(site, machine))
         for rule in host_rules(site, machine)
     )
 

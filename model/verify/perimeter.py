@@ -1,4 +1,4 @@
-"""What do the perimeter device's own rules let through: from whom, to which address, and to which host behind it?"""
+"""What the perimeter device's own rules let through: from whom, to which address, and to which host behind it."""
 
 from __future__ import annotations
 
@@ -100,9 +100,9 @@ def _destinations(condition: Mapping[str, Any] | None) -> Iterator[Address]:
     if not condition or not isinstance(left, dict) or left.get("payload", {}).get("field") != "daddr":
         return
     right = condition["right"]
-    for each in right["set"] if isinstance(right, dict) and "set" in right else (right,):
-        if isinstance(each, str) and not each.startswith("@"):
-            yield ip_address(each)
+    for address in right["set"] if isinstance(right, dict) and "set" in right else (right,):
+        if isinstance(address, str) and not address.startswith("@"):
+            yield ip_address(address)
 
 
 class _Trip:
@@ -122,15 +122,15 @@ class _Trip:
             # Chains of one interface stand before these; what they ask of a packet is not followed.
             self.unknown |= ALL & ~self.closed
         self.unknown &= ~self.closed
-        told = self.closed | self.unknown
+        decided = self.closed | self.unknown
         local = 0
         targets: dict[Address, int] = {}
         for group in passed:
-            ports = group.ports & ~told
+            ports = group.ports & ~decided
             local |= ports if group.local else 0
             if ports:
                 targets[group.address] = targets.get(group.address, 0) | ports
-        return DeviceFlow(ALL & ~told, self.closed, self.unknown, tuple(targets.items()), local)
+        return DeviceFlow(ALL & ~decided, self.closed, self.unknown, tuple(targets.items()), local)
 
     def _through(self, chain: Chain, group: _PortGroup) -> Iterator[_PortGroup]:
         """Send one group through one base chain; yield what comes out of it."""
@@ -145,13 +145,15 @@ class _Trip:
         self.closed |= closed
         self.unknown |= unknown
         rest = group.ports & ~(closed | unknown)
-        for each in walk.translations:
-            moved = group.original(each.ports) & rest
+        for translation in walk.translations:
+            moved = group.original(translation.ports) & rest
             rest &= ~moved
             if moved:
-                port = group.port if each.port is None else each.port
-                address = each.address or group.address
-                yield _PortGroup(moved, address, port, each.address is None or address in self.perimeter.own, True)
+                port = group.port if translation.port is None else translation.port
+                address = translation.address or group.address
+                yield _PortGroup(
+                    moved, address, port, translation.address is None or address in self.perimeter.own, True
+                )
         if rest:
             yield replace(group, ports=rest)
 
@@ -164,5 +166,5 @@ class _Trip:
         for hook in hooks:
             for chain in self.rules.base(hook, self.packet.version):
                 if chain.kind == "filter":
-                    groups = [after for each in groups for after in self._through(chain, each)]
+                    groups = [after for current in groups for after in self._through(chain, current)]
         yield from groups

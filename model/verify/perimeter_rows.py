@@ -73,17 +73,17 @@ def perimeter_outcomes(
     """
     device = site.settings.perimeter.device or "perimeter"
     flows = Flows(perimeter)
-    found = [
+    leaving = [
         f"{line['row']}: {line['address']} {line['port']}/{line['protocol']} is declared {line['declared']}, "
         f"the device is configured {line['configured']}"
         for line in lines
         if "unknown" not in (line["configured"], line["declared"]) and line["configured"] != line["declared"]
     ]
-    found += [*_undeclared(site, perimeter, flows), *_elsewhere(site, flows), *_borders(site, perimeter, flows)]
+    leaving += [*_undeclared(site, perimeter, flows), *_elsewhere(site, flows), *_borders(site, perimeter, flows)]
     unknown = sum(line["configured"] == "unknown" for line in lines)
-    if found:
-        message = _summed(found)
-        return (Outcome(device, SUBJECT, Status.DRIFT, message, next=NEXT, evidence=found, seconds=seconds),)
+    if leaving:
+        message = _summed(leaving)
+        return (Outcome(device, SUBJECT, Status.DRIFT, message, next=NEXT, evidence=leaving, seconds=seconds),)
     message = f"the device's rules are as declared in {len(lines) - unknown} places"
     rest = f"; {unknown} could not be judged by its rules" if unknown else ""
     return (Outcome(device, SUBJECT, Status.OK, message + rest, next="", evidence=None, seconds=seconds),)
@@ -102,7 +102,7 @@ def _line(
     protocol = row.protocol
     ports = bits.from_intervals([interval])
     declared = {_part(pair.open(protocol), ports) for pair in chosen}
-    told: set[str] = {flows.of(pair.source_address, address, protocol).word(interval) for pair in chosen}
+    configured: set[str] = {flows.of(pair.source_address, address, protocol).word(interval) for pair in chosen}
     sources = {pair.source for pair in chosen}
     seen: set[str] = {cell.seen for cell in cells if _beside(cell, sources, address, protocol, interval)}
     low, high = interval
@@ -112,7 +112,7 @@ def _line(
         "port": str(low) if low == high else f"{low}-{high}",
         "protocol": protocol,
         "declared": _agreed(declared, "partly"),
-        "configured": "unknown" if "unknown" in told else _agreed(told, "partly"),
+        "configured": "unknown" if "unknown" in configured else _agreed(configured, "partly"),
         "witnessed": _agreed(seen, "mixed") if seen else "unknown",
     }
 
@@ -173,7 +173,7 @@ def _elsewhere(site: Site, flows: Flows) -> Iterator[str]:
 
 def _borders(site: Site, perimeter: PerimeterDevice, flows: Flows) -> Iterator[str]:
     """Flows between the site's own networks, where the device stands between the two ends."""
-    told: dict[str, list[str]] = {}
+    crossing: dict[str, list[str]] = {}
     for pair in pairs(site, (Plane.HOST,)):
         ends = perimeter.interface(pair.source_address), perimeter.interface(pair.address)
         if not pair.border or None in ends or ends[0] == ends[1]:
@@ -186,9 +186,11 @@ def _borders(site: Site, perimeter: PerimeterDevice, flows: Flows) -> Iterator[s
                 ("is declared open, the device drops it", through.closed & opened),
             ):
                 if ports:
-                    told.setdefault(f"{_ports(ports)}/{protocol} {what}", []).append(f"{pair.source} to {pair.address}")
-    for what, ends_told in told.items():
-        shown = ", ".join(ends_told[:4]) + (f" and {len(ends_told) - 4} more" if len(ends_told) > 4 else "")
+                    crossing.setdefault(f"{_ports(ports)}/{protocol} {what}", []).append(
+                        f"{pair.source} to {pair.address}"
+                    )
+    for what, flows_shown in crossing.items():
+        shown = ", ".join(flows_shown[:4]) + (f" and {len(flows_shown) - 4} more" if len(flows_shown) > 4 else "")
         yield f"{what}: {shown}"
 
 
@@ -198,6 +200,6 @@ def _ports(ports: int) -> str:
     return text + (f" and {len(shown) - 6} more stretches" if len(shown) > 6 else "")
 
 
-def _summed(found: Sequence[str]) -> str:
-    more = f"; and {len(found) - 1} more in the report" if len(found) > 1 else ""
-    return f"the device's rules and the matrix disagree: {found[0]}{more}"
+def _summed(lines: Sequence[str]) -> str:
+    more = f"; and {len(lines) - 1} more in the report" if len(lines) > 1 else ""
+    return f"the device's rules and the matrix disagree: {lines[0]}{more}"

@@ -33,8 +33,8 @@ class Services:
     def owners(self, pair: Pair, protocol: str, landing: Address | None) -> dict[int, str]:
         """Return the processes that listen at the address, by port, where somebody could tell them."""
         view = self.views.get(pair.destination)
-        found = view.listening(protocol, landing) if view and landing else {}
-        return {port: owner for port, owner in found.items() if owner}
+        listening = view.listening(protocol, landing) if view and landing else {}
+        return {port: owner for port, owner in listening.items() if owner}
 
     def declared(self, pair: Pair, protocol: str, listening: Collection[int]) -> dict[int, frozenset[str]]:
         """
@@ -43,7 +43,7 @@ class Services:
         Of wide TCP rows only the ports that something listens on; a wide UDP row may hold sockets of anybody who asks
         others.
         """
-        found: dict[int, frozenset[str]] = {}
+        owners: dict[int, frozenset[str]] = {}
         for opening in pair.openings:
             if opening.protocol != protocol:
                 continue
@@ -56,8 +56,8 @@ class Services:
                 else [port for port in listening if low <= port <= high and protocol == "tcp"]
             )
             names = frozenset(name for row in rows for name in row.process)
-            found.update(dict.fromkeys(chosen, names) if names else {})
-        return found
+            owners.update(dict.fromkeys(chosen, names) if names else {})
+        return owners
 
     def owed(self, pair: Pair, protocol: str) -> int:
         """
@@ -127,7 +127,7 @@ class Services:
             row.phase
             for row in _own_rows(self.site, self.site.by_name[name])
             for low, high in row.intervals
-            if high - low < _FEW and any(_serves(each, row, low, high) for each in view.listeners)
+            if high - low < _FEW and any(_serves(listener, row, low, high) for listener in view.listeners)
         }
 
 

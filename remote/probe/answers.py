@@ -11,10 +11,10 @@ PROTOCOLS = ("tcp", "udp")
 
 def read_ready(message: Message) -> AgentReady:
     """Read an agent's first message."""
-    told = message["ready"]
-    conntrack = told["conntrack"]
+    ready = message["ready"]
+    conntrack = ready["conntrack"]
     used_and_limit = None if conntrack is None else (int(conntrack[0]), int(conntrack[1]))
-    return AgentReady(_text(told["python"]), int(told["pid"]), tuple(map(_text, told["addresses"])), used_and_limit)
+    return AgentReady(_text(ready["python"]), int(ready["pid"]), tuple(map(_text, ready["addresses"])), used_and_limit)
 
 
 def read_fired(message: Message) -> FiredRound:

@@ -1,4 +1,4 @@
-"""Which modules are the agents for probes, and how do they get onto a host?"""
+"""The modules that make up the agents for probes, and how they get onto a host."""
 
 from __future__ import annotations
 

@@ -82,8 +82,8 @@ class WitnessSession(AgentSession):
         """
         pool = Pool()
         rows = [
-            [each.source, list(each.source_addresses), each.address, pool.add(each.tcp), pool.add(each.udp)]
-            for each in expected
+            [stream.source, list(stream.source_addresses), stream.address, pool.add(stream.tcp), pool.add(stream.udp)]
+            for stream in expected
         ]
         request = {"do": "arm", "key": key.hex(), "expected": rows, "connects": sorted(connects), "bits": pool.texts}
         self.conversation.tell(request)
@@ -107,13 +107,13 @@ class SourceSession(AgentSession):
         pool = Pool()
         rows = [
             [
-                each.name,
-                each.address,
-                pool.add(each.tcp),
-                pool.add(each.udp),
-                {str(port): kind for port, kind in each.requests.items()},
+                target.name,
+                target.address,
+                pool.add(target.tcp),
+                pool.add(target.udp),
+                {str(port): kind for port, kind in target.requests.items()},
             ]
-            for each in assignment.targets
+            for target in assignment.targets
         ]
         addresses = list(assignment.source_addresses)
         request = {"do": "arm", "key": key.hex(), "source": assignment.source, "addresses": addresses, "targets": rows}
@@ -139,7 +139,7 @@ class SourceSession(AgentSession):
         self.conversation.tell({"do": "fire", "which": rows, "rate": rate, "bits": pool.texts})
         while "progress" in (message := self.conversation.hear(timeout, "progress", "done")):
             if on_progress is not None:
-                on_progress(*self._read(lambda told: (int(told["progress"]), int(told["of"])), message))
+                on_progress(*self._read(lambda progress: (int(progress["progress"]), int(progress["of"])), message))
         return self._read(read_fired, message)
 
     def collect(

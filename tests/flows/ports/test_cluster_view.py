@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from flows._ports.cluster import ClusterView, ask, look, told
+from flows._ports.cluster import ClusterView, as_collected, ask, look
 from model.errors import ApiUnreachable, PlanRefused
 from model.host.hostview import HostView
 from model.packets.sockets import Listener
@@ -130,8 +130,8 @@ def test_an_address_whose_holder_may_be_a_host_that_gave_no_answer_is_none(monke
 
 def test_on_schedule_any_control_plane_that_tells_will_do_and_silence_names_its_cause() -> None:
     ports = ClusterPorts((), (), frozenset({"w-1"}))
-    assert told({"cp-1": "port 6443 of this host does not answer", "cp-2": ports}) is ports
+    assert as_collected({"cp-1": "port 6443 of this host does not answer", "cp-2": ports}) is ports
     with pytest.raises(PlanRefused, match="cp-1: port 6443 of this host does not answer"):
-        told({"cp-1": "port 6443 of this host does not answer"})
+        as_collected({"cp-1": "port 6443 of this host does not answer"})
     with pytest.raises(PlanRefused, match="no control plane was looked at"):
-        told({})
+        as_collected({})
