@@ -43,12 +43,12 @@ def pair(*opened: tuple[int, int], probed: int = 0) -> Pair:
 
 
 def cut(
-    stories: PortClasses, *opened: tuple[int, int], coverage: int = EVERY_PORT, packets: StreamEvidence | None = None
+    classes: PortClasses, *opened: tuple[int, int], coverage: int = EVERY_PORT, packets: StreamEvidence | None = None
 ) -> list[Cell]:
     probed = 0
-    for story, ports in stories.items():
-        probed |= 0 if story.by_rules else ports
-    return list(cells(pair(*opened, probed=probed), "tcp", stories, packets or StreamEvidence(), coverage))
+    for classification, ports in classes.items():
+        probed |= 0 if classification.by_rules else ports
+    return list(cells(pair(*opened, probed=probed), "tcp", classes, packets or StreamEvidence(), coverage))
 
 
 def spans(found: list[Cell]) -> list[tuple[int, int, str]]:
@@ -152,20 +152,20 @@ kinds = st.dictionaries(st.integers(1, 60), st.sampled_from([CLOSED, BORDER, BAD
 def test_cells_never_overlap_tell_every_port_its_own_story_and_lose_no_probe(
     told: dict[int, Classification], opened: tuple[tuple[int, int], ...]
 ) -> None:
-    stories: PortClasses = {}
-    for port, story in told.items():
-        stories[story] = stories.get(story, 0) | 1 << port
-    found = cut(stories, *opened)
+    classes: PortClasses = {}
+    for port, classification in told.items():
+        classes[classification] = classes.get(classification, 0) | 1 << port
+    found = cut(classes, *opened)
     assert all(cell.port_hi < after.port_lo for cell, after in pairwise(found))
     holder = {port: cell for cell in found for port in range(cell.port_lo, min(cell.port_hi, 70) + 1)}
-    for port, story in told.items():
-        assert (holder[port].verdict, holder[port].culprit) == (story.verdict, story.culprit)
+    for port, classification in told.items():
+        assert (holder[port].verdict, holder[port].culprit) == (classification.verdict, classification.culprit)
         for beside in (port - 1, port + 1):
-            if story.by_rules and beside not in told:
+            if classification.by_rules and beside not in told:
                 assert holder.get(beside) is not holder[port], "the rules said nothing of that port"
     for cell in found:
         assert not any(low <= cell.port_hi and cell.port_lo <= high for low, high in opened) or cell.rows
-    assert sum(cell.probed for cell in found) == sum(story != RULED for story in told.values())
-    if not opened and CLOSED in stories:
+    assert sum(cell.probed for cell in found) == sum(classification != RULED for classification in told.values())
+    if not opened and CLOSED in classes:
         assert [cell.port_lo for cell in found] == [1, *(cell.port_hi + 1 for cell in found[:-1])]
         assert found[-1].port_hi == 65535

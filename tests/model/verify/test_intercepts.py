@@ -21,7 +21,7 @@ REPLIES["data"] = StreamEvidence(data=BIT)
 
 
 @pytest.mark.parametrize(
-    ("expected", "protocol", "reply", "gate", "answered", "story"),
+    ("expected", "protocol", "reply", "gate", "answered", "classification"),
     [
         # Admitted: the answer is the proof.
         ("open", "tcp", "syn-ack", "admit", True, ("open", "ok", "")),
@@ -49,12 +49,12 @@ REPLIES["data"] = StreamEvidence(data=BIT)
     ],
 )
 def test_story(
-    expected: str, protocol: str, reply: str, gate: GateAnswer, answered: bool, story: tuple[str, str, str]
+    expected: str, protocol: str, reply: str, gate: GateAnswer, answered: bool, classification: tuple[str, str, str]
 ) -> None:
     told = classify_at_destination(
         ServiceIntercept("default/echo", answered, gate), PortState(expected), protocol, REPLIES[reply], PORT
     )
-    assert (told.seen, told.verdict, told.culprit) == story
+    assert (told.seen, told.verdict, told.culprit) == classification
     assert told.expected == expected
     assert "Service default/echo" in told.note
 
@@ -69,7 +69,7 @@ def test_udp_that_is_judged_by_lists_says_so() -> None:
 
 
 @pytest.mark.parametrize(
-    ("expected", "gate", "answered", "story"),
+    ("expected", "gate", "answered", "classification"),
     [
         ("closed", "admit", True, ("open", "violation", "nat")),
         ("closed", "admit", False, ("closed", "ok", "")),
@@ -81,9 +81,9 @@ def test_udp_that_is_judged_by_lists_says_so() -> None:
     ],
 )
 def test_what_the_sources_own_node_takes_is_told_by_the_lists(
-    expected: str, gate: GateAnswer, answered: bool, story: tuple[str, str, str]
+    expected: str, gate: GateAnswer, answered: bool, classification: tuple[str, str, str]
 ) -> None:
     told = classify_at_source(ServiceIntercept("default/outside", answered, gate), PortState(expected))
-    assert (told.seen, told.verdict, told.culprit) == story
+    assert (told.seen, told.verdict, told.culprit) == classification
     assert "default/outside" in told.note
     assert "judged by the Service list" in told.note

@@ -39,10 +39,10 @@ def pair(*opened: tuple[int, int], probed: int = BIT, border: bool = False, plan
     )
 
 
-def told(stories: PortClasses, port: int = PORT) -> tuple[str, str, str]:
-    """The one story of a port, as (seen, verdict, culprit)."""
-    (story,) = [story for story, ports in stories.items() if ports >> port & 1]
-    return story.seen, story.verdict, story.culprit
+def told(classes: PortClasses, port: int = PORT) -> tuple[str, str, str]:
+    """The one classification of a port, as (seen, verdict, culprit)."""
+    (classification,) = [classification for classification, ports in classes.items() if ports >> port & 1]
+    return classification.seen, classification.verdict, classification.culprit
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Case:
     """
 
     evidence: str
-    story: tuple[str, str, str]
+    classification: tuple[str, str, str]
     border: bool = False
     plane: str = "host"
     source_proven: bool = True
@@ -120,19 +120,19 @@ CLOSED = [
 
 def verdict(case: Case, opened: tuple[tuple[int, int], ...]) -> tuple[str, str, str]:
     known = StreamFacts(source_proven=case.source_proven, witness_proven=case.witness_proven)
-    stories = classify(pair(*opened, border=case.border, plane=case.plane), "tcp", packets(case.evidence), known)
-    assert sum(stories.values()) == BIT
-    return told(stories)
+    classes = classify(pair(*opened, border=case.border, plane=case.plane), "tcp", packets(case.evidence), known)
+    assert sum(classes.values()) == BIT
+    return told(classes)
 
 
 @pytest.mark.parametrize("case", OPEN, ids=repr)
 def test_an_open_port_is_judged_by_the_first_missing_point(case: Case) -> None:
-    assert verdict(case, ((PORT, PORT),)) == case.story
+    assert verdict(case, ((PORT, PORT),)) == case.classification
 
 
 @pytest.mark.parametrize("case", CLOSED, ids=repr)
 def test_a_closed_port_needs_proof_that_the_probe_came_or_that_a_border_stands(case: Case) -> None:
-    assert verdict(case, ()) == case.story
+    assert verdict(case, ()) == case.classification
 
 
 @pytest.mark.parametrize(
@@ -143,31 +143,33 @@ def test_without_an_agent_at_one_end_every_port_is_unproven_probed_or_not(
     source_alive: bool, witness_alive: bool, culprit: str
 ) -> None:
     known = StreamFacts(source_alive=source_alive, witness_alive=witness_alive, ingress=RulesetVerdict(ALL, 0, 0))
-    stories = classify(pair((PORT, PORT)), "tcp", packets("SAPR"), known)
-    assert {(story.verdict, story.culprit, story.seen) for story in stories} == {("unproven", culprit, "unknown")}
-    assert sum(stories.values()) == EVERY_PORT
+    classes = classify(pair((PORT, PORT)), "tcp", packets("SAPR"), known)
+    assert {(classification.verdict, classification.culprit, classification.seen) for classification in classes} == {
+        ("unproven", culprit, "unknown")
+    }
+    assert sum(classes.values()) == EVERY_PORT
     assert contradictions(pair(), "tcp", packets("SA"), known) == (0, 0)
 
 
 def test_lost_packets_of_one_port_do_not_excuse_a_pair_whose_others_came() -> None:
     both = pair((PORT, PORT + 1), probed=BIT * 3)
-    stories = classify(
+    classes = classify(
         both, "tcp", StreamEvidence(sent=BIT * 3, arrived=BIT, passed=BIT), StreamFacts(True, True, False, False)
     )
-    assert told(stories) == ("open", "ok", "")
-    assert told(stories, PORT + 1) == ("closed", "violation", "path")
+    assert told(classes) == ("open", "ok", "")
+    assert told(classes, PORT + 1) == ("closed", "violation", "path")
 
 
 HOLE = RulesetVerdict(BIT << 1, ALL & ~(BIT << 1), 0)
 
 
-def by_rules(stories: PortClasses) -> list[tuple[Classification, int]]:
-    return [(story, ports) for story, ports in stories.items() if story.by_rules]
+def by_rules(classes: PortClasses) -> list[tuple[Classification, int]]:
+    return [(classification, ports) for classification, ports in classes.items() if classification.by_rules]
 
 
 def test_a_hole_in_the_rules_is_found_where_no_probe_went() -> None:
-    ((story, ports),) = by_rules(classify(pair(), "tcp", packets("SA"), StreamFacts(ingress=HOLE)))
-    assert (story.expected, story.seen, story.verdict, story.culprit) == (
+    ((classification, ports),) = by_rules(classify(pair(), "tcp", packets("SA"), StreamFacts(ingress=HOLE)))
+    assert (classification.expected, classification.seen, classification.verdict, classification.culprit) == (
         ("closed", "open", "violation", "destination-firewall")
     )
     assert ports == BIT << 1
@@ -176,9 +178,9 @@ def test_a_hole_in_the_rules_is_found_where_no_probe_went() -> None:
 def test_a_hole_behind_a_border_is_found_and_nobody_claims_to_have_seen_it_open() -> None:
     probed = BIT | BIT << 1
     shut = StreamEvidence(sent=probed)
-    stories = classify(pair(border=True, probed=probed), "tcp", shut, StreamFacts(ingress=HOLE))
-    assert told(stories) == ("closed", "ok", "")
-    assert told(stories, PORT + 1) == ("closed", "violation", "destination-firewall")
+    classes = classify(pair(border=True, probed=probed), "tcp", shut, StreamFacts(ingress=HOLE))
+    assert told(classes) == ("closed", "ok", "")
+    assert told(classes, PORT + 1) == ("closed", "violation", "destination-firewall")
     unprobed = classify(pair(border=True), "tcp", StreamEvidence(sent=BIT), StreamFacts(ingress=HOLE))
     assert told(unprobed, PORT + 1) == ("unknown", "violation", "destination-firewall")
 
@@ -196,8 +198,8 @@ def test_a_gap_in_the_rules_within_an_open_range_is_found_where_no_probe_went() 
 
 def test_rules_that_cannot_be_judged_tell_nothing() -> None:
     unsure = RulesetVerdict(0, 0, ALL)
-    stories = classify(pair((PORT, PORT + 9)), "tcp", packets("SAP"), StreamFacts(ingress=unsure, egress=unsure))
-    assert list(stories.values()) == [BIT]
+    classes = classify(pair((PORT, PORT + 9)), "tcp", packets("SAP"), StreamFacts(ingress=unsure, egress=unsure))
+    assert list(classes.values()) == [BIT]
 
 
 def test_what_rules_admit_and_packets_deny_is_a_contradiction_both_ways() -> None:
@@ -254,22 +256,22 @@ def test_stories_are_disjoint_cover_every_probe_and_are_never_ok_without_evidenc
     probed &= EVERY_PORT
     intervals = tuple((port, port) for port in sorted(set(opened)))
     one = pair(*intervals, probed=probed, border=border)
-    stories = classify(one, "tcp", seen, known)
+    classes = classify(one, "tcp", seen, known)
     union = 0
-    for ports in stories.values():
+    for ports in classes.values():
         assert ports > 0
         assert not ports & union
         union |= ports
     assert union & probed == probed
-    for story, ports in stories.items():
-        assert bool(story.culprit) == (story.verdict != "ok")
-        assert ports & (one.open("tcp") if story.expected == "closed" else ~one.open("tcp")) == 0
-        if story.verdict == "ok" and story.expected == "open":
+    for classification, ports in classes.items():
+        assert bool(classification.culprit) == (classification.verdict != "ok")
+        assert ports & (one.open("tcp") if classification.expected == "closed" else ~one.open("tcp")) == 0
+        if classification.verdict == "ok" and classification.expected == "open":
             assert ports & ~(seen.passed | (seen.arrived & seen.replied)) == 0
-        elif story.verdict == "ok":
+        elif classification.verdict == "ok":
             proven = seen.arrived | seen.refused | seen.unroutable
             border_stands = border and known.source_proven and known.witness_proven
             assert ports & ~(proven | (seen.sent if border_stands else 0)) == 0
             assert ports & (seen.passed | seen.replied) == 0
-        if not story.by_rules and known.source_alive and known.witness_alive:
+        if not classification.by_rules and known.source_alive and known.witness_alive:
             assert ports & ~probed == 0
