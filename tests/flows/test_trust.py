@@ -23,7 +23,7 @@ HOSTS = "db-1,db-2"
 
 
 @pytest.fixture(scope="module")
-def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Sshd, Sshd]]:
+def servers(tmp_path_factory: pytest.TempPathFactory, real_machine: None) -> Iterator[tuple[Sshd, Sshd]]:
     folder = tmp_path_factory.mktemp("servers")
     keygen(folder / "login")
     both = serve(folder / "one", folder / "login"), serve(folder / "two", folder / "login")
