@@ -25,6 +25,7 @@ PROGRAMS = frozenset(
             "mount",
             "losetup",
         ),
+        *("apt-get", "apt-cache", "apt", "dpkg-scanpackages", "gpg"),
         *("sshd", "sudo", "systemctl", "systemd-run", "systemd-nspawn", "debootstrap", "promtool"),
     }
 )

@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from tests.conftest import OF_A_MACHINE
 from tests.hermetic import NotHermeticError
 
 
@@ -35,5 +36,5 @@ def test_loopback_and_plain_programs_stay_free() -> None:
 
 
 def test_whoever_asks_for_a_machine_is_marked(request: pytest.FixtureRequest) -> None:
-    items = [item for item in request.session.items if "real_machine" in getattr(item, "fixturenames", ())]
+    items = [item for item in request.session.items if OF_A_MACHINE.intersection(getattr(item, "fixturenames", ()))]
     assert all(item.get_closest_marker("machine") for item in items)

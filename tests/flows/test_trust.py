@@ -172,6 +172,7 @@ def test_on_a_terminal_a_person_is_asked(site: Path) -> None:
         assert (site / "known_hosts").exists() is recorded_now
 
 
+@pytest.mark.machine
 def test_whoever_could_read_the_recorded_keys_can_read_the_new_ones(tmp_path: Path) -> None:
     from paramiko import ECDSAKey
 
