@@ -18,9 +18,14 @@ PAGES = sorted([*ROOT.glob("*.md"), *DOCS.glob("*.md")])
 PLACE = re.compile(r"`((?:model|remote|tasks|checks|flows|lab)(?:\.\w+)*):([\w.]+)`")
 
 
+def prose(page: Path) -> str:
+    """Return a page's text without its blocks of code, which may quote other pages."""
+    return re.sub(r"^```.*?^```$", "", page.read_text("utf-8"), flags=re.MULTILINE | re.DOTALL)
+
+
 def links(page: Path) -> set[Path]:
     """Return the files that a page links to; addresses and places within the page itself are left out."""
-    targets = re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", page.read_text("utf-8"))
+    targets = re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", prose(page))
     return {(page.parent / target).resolve() for target in targets if ":" not in target}
 
 
@@ -40,7 +45,7 @@ def test_no_link_leads_nowhere(page: Path) -> None:
 
 def places() -> list[tuple[str, str]]:
     """Return every place that the pages name, as module and name."""
-    return sorted({place for page in PAGES for place in PLACE.findall(page.read_text("utf-8"))})
+    return sorted({place for page in PAGES for place in PLACE.findall(prose(page))})
 
 
 @pytest.mark.parametrize(("module", "name"), places())
