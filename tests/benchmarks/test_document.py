@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from benchmarks import __main__ as program
+from benchmarks.figure import Figure
 from flows import docs
 from flows._run.cli import execute
 from flows._site.documents.benchmarks import MEANINGS, PAGE, page, written
@@ -137,3 +139,17 @@ def test_results_that_are_none_are_an_error_that_names_the_file(tmp_path: Path, 
     (tmp_path / "benchmarks" / "results.json").write_text(text, "utf-8")
     with pytest.raises(SiteError, match=r"benchmarks/results\.json: holds no results"):
         written(tmp_path)
+
+
+def test_a_measurement_ends_with_its_page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("docs", "benchmarks"):
+        (tmp_path / name).mkdir()
+    monkeypatch.setattr(program, "HERE", tmp_path / "benchmarks")
+    monkeypatch.setattr(program, "MEASURES", {"agent": lambda rounds: [Figure("firewall_17_s", 2.5, "s", "", rounds)]})
+    monkeypatch.setattr("sys.argv", ["benchmarks", "--rounds", "2"])
+    monkeypatch.setenv("MATRIX_FLEET_LAB", "lab")
+    assert program.main() == 0
+    assert "firewall_17_s" in capsys.readouterr().out
+    assert "| `firewall_17_s` | 2.5 s |" in (tmp_path / "docs" / PAGE).read_text("utf-8")
