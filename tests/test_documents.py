@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+import sys
 from functools import reduce
 from importlib import import_module
 from pathlib import Path
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -70,3 +72,11 @@ def test_the_readme_names_every_target_of_make_that_a_person_may_want() -> None:
     named = re.findall(r"^([a-z-]+):.*##", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)
     text = (ROOT / "README.md").read_text("utf-8") + (ROOT / "CONTRIBUTING.md").read_text("utf-8")
     assert [target for target in named if f"make {target}" not in text] == []
+
+
+def test_hooks_before_a_commit_are_programs_of_the_environment() -> None:
+    (repository,) = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text("utf-8"))["repos"]
+    assert repository["repo"] == "local"
+    words = [word for hook in repository["hooks"] for word in hook["entry"].split() if word.startswith(".venv/bin/")]
+    assert len(words) == len(repository["hooks"]) == 5
+    assert [word for word in words if not (Path(sys.executable).parent / Path(word).name).exists()] == []
