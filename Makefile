@@ -8,9 +8,9 @@ PY := $(BIN)/python
 CLUSTER_PROFILE := $(if $(filter file default undefined,$(origin PROFILE)),small,$(PROFILE))
 # What the lab and the tests need of the machine itself.
 PACKAGES := python3 python3-venv systemd-container debootstrap iptables nftables iproute2 dpkg-dev openssh-client openssh-server \
-  procps util-linux mount xz-utils gcc libc6-dev gpg gpg-agent
+  procps util-linux mount xz-utils gcc libc6-dev git gpg gpg-agent
 
-.PHONY: demo cluster bundle test-cluster test-cluster-all down test lint bench setup venv synapse packages docs promtool
+.PHONY: demo cluster bundle test-cluster test-cluster-all down unit test lint bench setup venv synapse packages docs promtool
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -32,6 +32,9 @@ bundle: setup ## what servers install without internet, from Go modules and Debi
 down: setup ## take the lab down completely
 	$(PY) -m lab down
 
+unit: venv ## every test that needs no root, no lab and no network, under 90 s
+	$(PY) -m pytest -q -n 2 --dist loadfile -m "not machine" --hypothesis-profile=unit tests
+
 test: setup promtool synapse lint ## lint, types, every test that needs no cluster; boots a small lab of its own (needs root)
 	$(PY) -m pytest -q -n 2 --dist loadfile tests --ignore=tests/cluster
 
@@ -52,7 +55,7 @@ lint: venv ## ruff, mypy --strict, import-linter, generated documents
 docs: venv ## write the generated documents anew
 	$(PY) -m flows.docs
 
-bench: setup ## measure; writes benchmarks/results.json
+bench: setup ## measure; writes benchmarks/results.json and docs/benchmarks.md
 	$(PY) -m benchmarks
 
 setup: packages venv

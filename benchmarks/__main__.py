@@ -1,4 +1,4 @@
-"""How fast is it? `make bench` measures on real lab hosts and writes benchmarks/results.json."""
+"""How fast is it? `make bench` measures on real lab hosts, writes benchmarks/results.json and docs/benchmarks.md."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from pathlib import Path
 from benchmarks import agent, cluster, compliance, site
 from benchmarks.figure import Figure
 from benchmarks.results import merged
+from flows._site.documents import benchmarks as document
 
 HERE = Path(__file__).parent
 MEASURES: dict[str, Callable[[int], list[Figure]]] = {
@@ -41,6 +42,8 @@ def main() -> int:
             # At once: a later group that fails costs no figure of this one.
             _write(figures, run)
             _show(figures)
+    for path, text in document.written(HERE.parent).items():
+        path.write_text(text, "utf-8")
     return 0
 
 

@@ -47,11 +47,13 @@ def samples(name: str) -> dict[tuple[str, ...], float]:
     }
 
 
+@pytest.mark.machine
 def test_promtool_accepts_the_rules() -> None:
     done = promtool("check", "rules", str(RULES))
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.machine
 def test_every_alert_fires_on_its_cause_and_on_nothing_else() -> None:
     done = promtool("test", "rules", str(CASES))
     assert done.returncode == 0, done.stdout + done.stderr
@@ -64,6 +66,7 @@ def test_every_alert_fires_on_its_cause_and_on_nothing_else() -> None:
     assert fired == {rule["alert"] for group in yaml.safe_load(RULES.read_text())["groups"] for rule in group["rules"]}
 
 
+@pytest.mark.machine
 def test_a_rule_that_misses_its_cause_is_found_out(tmp_path: Path) -> None:
     (tmp_path / "alerts.yaml").write_text(RULES.read_text().replace("26 * 3600", "28 * 3600"))
     (tmp_path / "cases.yaml").write_text(
@@ -72,11 +75,13 @@ def test_a_rule_that_misses_its_cause_is_found_out(tmp_path: Path) -> None:
     assert promtool("test", "rules", str(tmp_path / "cases.yaml")).returncode != 0
 
 
+@pytest.mark.machine
 def test_promtool_accepts_the_figures() -> None:
     done = promtool("check", "metrics", stdin=figures())
     assert (done.returncode, done.stdout + done.stderr) == (0, "")
 
 
+@pytest.mark.machine
 def test_promtool_refuses_what_are_no_figures() -> None:
     assert promtool("check", "metrics", stdin=figures().replace(" gauge", " tree", 1)).returncode != 0
 
@@ -101,6 +106,7 @@ def expressions() -> list[str]:
     return rules + [text.replace("$site", ".*") for text in panels]
 
 
+@pytest.mark.machine
 def test_promtool_accepts_every_query_of_the_dashboard(tmp_path: Path) -> None:
     rules = [{"record": f"query{number}", "expr": text} for number, text in enumerate(expressions())]
     (tmp_path / "rules.yaml").write_text(yaml.safe_dump({"groups": [{"name": "queries", "rules": rules}]}))

@@ -48,7 +48,7 @@ def declared(folder: Path, **compliance_: Any) -> tuple[Site, Setting]:
 
 
 @pytest.fixture
-def folder() -> Any:
+def folder(real_machine: None) -> Any:
     """A folder that every account may pass through, unlike pytest's own."""
     path = Path(f"/srv/matrix-fleet-test-{os.getpid()}")
     path.mkdir(mode=0o755)

@@ -23,7 +23,7 @@ HOSTS = "db-1,db-2"
 
 
 @pytest.fixture(scope="module")
-def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Sshd, Sshd]]:
+def servers(tmp_path_factory: pytest.TempPathFactory, real_machine: None) -> Iterator[tuple[Sshd, Sshd]]:
     folder = tmp_path_factory.mktemp("servers")
     keygen(folder / "login")
     both = serve(folder / "one", folder / "login"), serve(folder / "two", folder / "login")
@@ -172,6 +172,7 @@ def test_on_a_terminal_a_person_is_asked(site: Path) -> None:
         assert (site / "known_hosts").exists() is recorded_now
 
 
+@pytest.mark.machine
 def test_whoever_could_read_the_recorded_keys_can_read_the_new_ones(tmp_path: Path) -> None:
     from paramiko import ECDSAKey
 

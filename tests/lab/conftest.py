@@ -14,25 +14,23 @@ _WORKER = os.environ.get("PYTEST_XDIST_WORKER", "").removeprefix("gw")
 
 
 def _up(name: str, *options: str) -> Iterator[Lab]:
-    if os.geteuid() != 0:
-        pytest.fail("these tests boot a lab: run them as root")
     with booted(name + _WORKER, *options) as lab:
         yield lab
 
 
 @pytest.fixture(scope="session")
-def lab() -> Iterator[Lab]:
+def lab(real_machine: None) -> Iterator[Lab]:
     """The small lab, shared by all tests of a session: leave it as you found it."""
     yield from _up("t", "--profile", "small")
 
 
 @pytest.fixture(scope="module")
-def bare_lab() -> Iterator[Lab]:
+def bare_lab(real_machine: None) -> Iterator[Lab]:
     """The small lab whose servers lack ufw, sudo and python3."""
     yield from _up("tb", "--profile", "small", "--bare")
 
 
 @pytest.fixture
-def own_lab() -> Iterator[Lab]:
+def own_lab(real_machine: None) -> Iterator[Lab]:
     """A small lab of one test's own, which may be treated badly."""
     yield from _up("tc", "--profile", "small")

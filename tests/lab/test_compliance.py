@@ -5,7 +5,6 @@ is good.
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -195,9 +194,7 @@ SEEDS = {
 
 
 @pytest.fixture(scope="module")
-def lab() -> Iterator[Lab]:
-    if os.geteuid() != 0:
-        pytest.fail("these tests boot a lab: run them as root")
+def lab(real_machine: None) -> Iterator[Lab]:
     with running("co") as lab:
         yield lab
 

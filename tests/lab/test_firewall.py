@@ -13,7 +13,7 @@ HOSTS = ("cp-1", "cp-2", "cp-3", "w-1", "db-1", "li-1")
 
 
 @pytest.fixture(scope="module")
-def fleet() -> Iterator[Lab]:
+def fleet(real_machine: None) -> Iterator[Lab]:
     with booted("tf", "--profile", "small") as lab:
         apply(lab)
         yield lab

@@ -19,7 +19,7 @@ _UNITS = "find /etc/systemd/system -name 'matrix-fleet*'; systemctl list-units -
 
 
 @pytest.fixture(scope="module")
-def fleet() -> Iterator[Lab]:
+def fleet(real_machine: None) -> Iterator[Lab]:
     with booted("tg", "--profile", "small") as lab:
         yield lab
 

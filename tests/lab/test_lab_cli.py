@@ -62,6 +62,7 @@ def test_a_port_that_is_none_names_the_range(port: str) -> None:
         faults.cause(Instance("none"), plan.fresh("small", False, "bookworm"), order)
 
 
+@pytest.mark.machine
 def test_break_says_what_it_broke_and_prints_the_id_alone(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

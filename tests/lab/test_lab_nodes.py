@@ -217,6 +217,7 @@ os.stat("/")
 """
 
 
+@pytest.mark.machine
 def test_the_filter_refuses_swap_and_lets_the_rest_through() -> None:
     checkout = str(Path(node.__file__).parents[1])
     done = subprocess.run((sys.executable, "-c", _ATTEMPTS, checkout), capture_output=True, text=True, check=False)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -47,9 +46,7 @@ _EVE, _NO_EVE = "useradd eve && usermod -aG sudo eve", "userdel eve"
 
 
 @pytest.fixture(scope="module")
-def lab() -> Iterator[Lab]:
-    if os.geteuid() != 0:
-        pytest.fail("these tests boot a lab: run them as root")
+def lab(real_machine: None) -> Iterator[Lab]:
     with running("sc") as lab:
         yield lab
 

@@ -19,7 +19,7 @@ Broken = Callable[[CellOf], bool]
 
 
 @pytest.fixture(scope="module")
-def managed() -> Iterator[Lab]:
+def managed(real_machine: None) -> Iterator[Lab]:
     """A small lab whose firewalls are as the matrix says."""
     for lab in _up("tv", "--profile", "small"):
         done = lab.run((sys.executable, "-m", "flows.firewall"))

@@ -73,7 +73,7 @@ def await_port(port: int, seconds: float = 10.0) -> None:
 
 
 @pytest.fixture(scope="session")
-def login_key(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def login_key(tmp_path_factory: pytest.TempPathFactory, real_machine: None) -> Path:
     """The private key that the test servers let in."""
     path = tmp_path_factory.mktemp("login") / "key"
     keygen(path)

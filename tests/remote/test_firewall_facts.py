@@ -130,6 +130,7 @@ def test_no_ip_command_means_no_addresses_and_no_sshd_means_no_peer() -> None:
     assert parse_peer("") is None
 
 
+@pytest.mark.machine
 def test_the_script_runs_in_a_plain_posix_shell_and_its_answer_is_understood() -> None:
     mark = new_mark()
     script = f"{text()}\nmf_facts {mark}\n"

@@ -121,6 +121,7 @@ def _run(path: str, questions: Questions) -> bytes:
     return subprocess.run(("/bin/sh", "-s"), input=text.encode(), capture_output=True, timeout=60, check=False).stdout
 
 
+@pytest.mark.machine
 def test_the_script_runs_on_this_machine_and_its_answer_is_understood() -> None:
     asks = Questions(connects=(("127.0.0.1", 1),), paths=(ip_address("127.0.0.1"),))
     facts = parse("here", MARK, _run("/usr/sbin:/usr/bin:/sbin:/bin", asks), (0.0, 0.0))
@@ -129,6 +130,7 @@ def test_the_script_runs_on_this_machine_and_its_answer_is_understood() -> None:
 
 
 @pytest.mark.parametrize("failing", ["ip", "ss", "nft"])
+@pytest.mark.machine
 def test_a_program_that_fails_is_not_a_host_without_anything_to_tell(failing: str, tmp_path: Path) -> None:
     (tmp_path / failing).write_text("#!/bin/sh\nexit 7\n")
     (tmp_path / failing).chmod(0o755)

@@ -27,7 +27,7 @@ ADDRESSES = 12_000
 
 
 @pytest.fixture(scope="module")
-def space() -> Iterator[str]:
+def space(real_machine: None) -> Iterator[str]:
     name = namespaces.add("d")
     subprocess.run(("ip", "-n", name, "link", "set", "lo", "up"), check=True)
     yield name

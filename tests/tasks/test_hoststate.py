@@ -52,6 +52,7 @@ def test_only_what_is_there_in_another_version_may_go_back_or_be_held() -> None:
     assert other == "mf_install --allow-change-held-packages --allow-downgrades kubelet"
 
 
+@pytest.mark.machine
 def test_files_arrive_as_they_are_meant_and_what_is_ours_and_no_longer_meant_goes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -87,6 +88,7 @@ def _update(folder: Path) -> subprocess.CompletedProcess[bytes]:
     return subprocess.run(("sh", "-s"), input=script.encode(), capture_output=True, timeout=60, check=False)
 
 
+@pytest.mark.machine
 def test_the_lock_of_the_lists_is_waited_for(tmp_path: Path) -> None:
     (tmp_path / "lists/partial").mkdir(parents=True)
     with (tmp_path / "lists/lock").open("w") as lock:
@@ -100,6 +102,7 @@ def test_the_lock_of_the_lists_is_waited_for(tmp_path: Path) -> None:
         release.join()
 
 
+@pytest.mark.machine
 def test_another_complaint_of_apt_is_told_at_once(tmp_path: Path) -> None:
     (tmp_path / "lists").write_text("no folder", "utf-8")
     started = time.monotonic()
@@ -124,6 +127,7 @@ def test_what_apt_says_comes_with_where_to_look(monkeypatch: pytest.MonkeyPatch)
     assert "kubernetes.repositories" in raised.value.next_step
 
 
+@pytest.mark.machine
 def test_folders_get_their_mode_and_go_once_they_are_empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     here(monkeypatch)
     owner = f"{tmp_path.owner()}:{tmp_path.group()}"
@@ -139,6 +143,7 @@ def test_folders_get_their_mode_and_go_once_they_are_empty(tmp_path: Path, monke
     assert not (tmp_path / "a").exists()
 
 
+@pytest.mark.machine
 def test_an_account_is_looked_at_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     here(monkeypatch)
     seen = observe(HOST, HostState(userless=("daemon", "root", "nobody-of-that-name"))).users

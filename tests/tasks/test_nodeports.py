@@ -82,7 +82,7 @@ def test_another_matrix_has_another_digest() -> None:
 
 
 @pytest.fixture(scope="module")
-def node() -> Iterator[Node]:
+def node(real_machine: None) -> Iterator[Node]:
     with Node() as node:
         node.nft(KUBE_PROXY)
         yield node

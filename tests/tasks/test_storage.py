@@ -122,7 +122,7 @@ def host(tmp_path: Path, sshd: Sshd) -> Iterator[Host]:  # noqa: F811
 
 
 @pytest.fixture
-def device(tmp_path: Path) -> Iterator[str]:
+def device(tmp_path: Path, real_machine: None) -> Iterator[str]:
     """A loop device of 1 GiB that takes no room, known as `a` in the test's own folder of stable names."""
     path = tmp_path / "disk"
     with path.open("wb") as file:

@@ -14,13 +14,13 @@ from tests.upstream.web import Web, serving
 
 
 @pytest.fixture(scope="session")
-def signer() -> Iterator[archive.Signer]:
+def signer(debian_tools: None) -> Iterator[archive.Signer]:
     with archive.signer() as made:
         yield made
 
 
 @pytest.fixture(scope="session")
-def debian(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def debian(tmp_path_factory: pytest.TempPathFactory, debian_tools: None) -> Path:
     """Tiny packages under the names that bootstrap installs, one of which depends on two more."""
     folder = tmp_path_factory.mktemp("debian")
     wanted = dict.fromkeys(PACKAGES, "") | {

@@ -11,7 +11,7 @@ from pydantic import TypeAdapter
 
 from flows._render.words import table
 from flows._site import request
-from flows._site.documents import checklist, walk
+from flows._site.documents import benchmarks, checklist, walk
 from model import lint, preflight
 from model.errors import SiteError
 from model.kubernetes import compatibility
@@ -34,6 +34,7 @@ def documents(site: Site, docs: Path) -> Mapping[Path, str]:
         docs / "firewall-request.md": request.as_markdown(site),
         docs / "firewall-request.csv": request.as_csv(site),
         **{docs / "schema" / f"{name}.json": schema(name) for name in (*adapters(), "answers.yaml")},
+        **benchmarks.written(docs.parent),
     }
     pages = {path: path.read_text("utf-8") for path in sorted(docs.glob("*.md"))}
     return whole | {path: _filled(site, path, text) for path, text in pages.items() if "<!-- generated:" in text}

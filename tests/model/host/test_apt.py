@@ -50,11 +50,13 @@ def _candidate(folder: Path, name: str, there: tuple[str, ...], pins: str) -> st
 @pytest.mark.parametrize(
     ("wanted", "chosen"), [("1.36", "1.36.30-1.1"), ("1.36.3", "1.36.3-1.1"), ("1.36.2", "(none)"), ("1.38", "(none)")]
 )
+@pytest.mark.usefixtures("debian_tools")
 def test_apt_chooses_the_wished_version_and_never_a_newer_one(tmp_path: Path, wanted: str, chosen: str) -> None:
     there = ("1.35.9-1.1", "1.36.3-1.1", "1.36.30-1.1", "1.37.0-1.1")
     assert _candidate(tmp_path, "kubelet", there, preferences({"kubelet": wanted})) == chosen
 
 
+@pytest.mark.usefixtures("debian_tools")
 def test_apt_chooses_containerd_of_the_second_version(tmp_path: Path) -> None:
     pins = preferences(versions(KUBERNETES))
     there = ("1.7.28-1~debian.12~bookworm", "2.2.1-1~debian.12~bookworm", "5:27.1")

@@ -14,7 +14,7 @@ PUBLIC = b"\x98\x33\x04" + bytes(range(48))
 
 
 @pytest.fixture(scope="module")
-def keyring(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Keyring]:
+def keyring(tmp_path_factory: pytest.TempPathFactory, debian_tools: None) -> Iterator[Keyring]:
     """A new key."""
     made = Keyring(tmp_path_factory.mktemp("key") / "gpg")
     yield made

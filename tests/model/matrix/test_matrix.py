@@ -52,7 +52,7 @@ def _open(found: tuple[Opening, ...], protocol: str, port: int) -> bool:
     return any(opening.protocol == protocol and opening.interval[0] <= port <= opening.interval[1] for opening in found)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=settings().max_examples * 3, deadline=None)
 @given(st.data())
 def test_openings_equal_the_rules_port_by_port(data: st.DataObject) -> None:
     name = data.draw(st.sampled_from(sorted(SITES)))

@@ -62,7 +62,7 @@ def raw_sockets(namespace: str) -> dict[tuple[int, str], socket.socket]:
 
 
 @pytest.fixture(scope="module")
-def ends() -> Iterator[Ends]:
+def ends(real_machine: None) -> Iterator[Ends]:
     guarded, outside = namespaces.add("g"), namespaces.add("o")
     opened: list[socket.socket] = []
     try:

@@ -101,7 +101,11 @@ RUBBISH = st.one_of(
     st.dictionaries(st.text(max_size=5), st.integers(), max_size=3),
     st.sampled_from(["fe80::1%eth0", "0.0.0.0/0", "::", "::ffff:10.0.0.1", "255.255.255.255", "10.20.1.11", "1e400"]),
 )
-FUZZ = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+FUZZ = settings(
+    max_examples=settings().max_examples * 6 // 10,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 
 
 def _places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:

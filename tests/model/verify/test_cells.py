@@ -147,7 +147,7 @@ def test_icmp_names_its_kind_and_sender() -> None:
 kinds = st.dictionaries(st.integers(1, 60), st.sampled_from([CLOSED, BORDER, BAD, DOUBT, RULED]), min_size=1)
 
 
-@settings(max_examples=400)
+@settings(max_examples=settings().max_examples * 4)
 @given(kinds, st.sampled_from([(), ((20, 30),), ((1, 5), (40, 40), (41, 60))]))
 def test_cells_never_overlap_tell_every_port_its_own_story_and_lose_no_probe(
     told: dict[int, Classification], opened: tuple[tuple[int, int], ...]

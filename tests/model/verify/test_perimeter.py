@@ -33,7 +33,7 @@ Load = Callable[[str], PerimeterDevice]
 
 
 @pytest.fixture(scope="module")
-def load() -> Iterator[Load]:
+def load(real_machine: None) -> Iterator[Load]:
     """A device made of the real nft in a namespace of this test, and of routes on paper."""
     space = namespaces.add("p")
     inside = ("ip", "netns", "exec", space)

@@ -8,7 +8,7 @@ from tests.remote.probe.network import Network, network
 
 
 @pytest.fixture(scope="package")
-def wires() -> Iterator[Network]:
+def wires(real_machine: None) -> Iterator[Network]:
     with network() as made:
         yield made
 

@@ -31,6 +31,7 @@ def test_a_container_that_does_not_run_is_told(pid: str | None, tmp_path: Path) 
         enter(NAME, str(tmp_path))
 
 
+@pytest.mark.machine
 def test_an_agent_speaks_from_where_it_was_sent(tmp_path: Path) -> None:
     waiting = ("unshare", "--net", "sh", "-c", "echo there; exec cat")
     with subprocess.Popen(waiting, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:

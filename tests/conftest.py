@@ -1,0 +1,56 @@
+"""Which tests need a machine of their own, and what all others must do without."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+from tests import hermetic
+
+# Who asks for one of these is marked `machine`.
+OF_A_MACHINE = frozenset({"real_machine", "debian_tools"})
+CLUSTER = Path(__file__).parent / "cluster"
+# `make unit` draws fewer examples of each property; `make test` draws all.
+settings.register_profile("unit", max_examples=20, deadline=None)
+
+
+@pytest.fixture(scope="session")
+def real_machine() -> None:
+    """Root, network namespaces, a real sshd: what only a machine that `make setup` has prepared gives."""
+    if os.geteuid() != 0:
+        pytest.fail("this test needs root on a machine that `make setup` has prepared; `make unit` leaves it out")
+
+
+@pytest.fixture(scope="session")
+def debian_tools() -> None:
+    """apt, dpkg-dev and GnuPG, of which not every machine has all."""
+    missing = [name for name in ("apt-get", "dpkg-deb", "dpkg-scanpackages", "gpg") if not shutil.which(name)]
+    if missing:
+        pytest.fail(f"this test needs {', '.join(missing)}, which `make setup` brings; `make unit` leaves it out")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what needs a machine, by its fixtures or its folder, before `-m` chooses."""
+    for item in items:
+        if OF_A_MACHINE.intersection(getattr(item, "fixturenames", ())) or CLUSTER in item.path.parents:
+            item.add_marker(pytest.mark.machine)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup(item: pytest.Item) -> Iterator[None]:
+    """Refuse to all other tests the machine's programs and every network but loopback, to root as well."""
+    with hermetic.refusing(not item.get_closest_marker("machine")):
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    """Refuse as for the set-up; what is taken down may belong to tests that were here before."""
+    with hermetic.refusing(not item.get_closest_marker("machine")):
+        return (yield)
