@@ -12,7 +12,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import agent, cluster, compliance, site
+from benchmarks import agent, cluster, compliance, flood, site
 from benchmarks.figure import Figure
 from benchmarks.results import merged
 from flows._site.documents import benchmarks as document
@@ -21,6 +21,7 @@ HERE = Path(__file__).parent
 MEASURES: dict[str, Callable[[int], list[Figure]]] = {
     "agent": agent.measure,
     "site": site.measure,
+    "flood": flood.measure,
     "cluster": cluster.measure,
     "compliance": compliance.measure,
 }

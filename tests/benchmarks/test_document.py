@@ -50,7 +50,6 @@ LATER = frozenset(
         "firewall_change_vs_ansible",
         "firewall_nochange_vs_ansible",
         "firewall_change_vs_pyinfra",
-        "firewall_open_packets",
         "verify_sweep_17_s",
         "verify_full_17_s",
         "verify_tcp_vs_nmap",
