@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from checks.check import BOOTSTRAP, NotYet, View
+from checks.check import BOOTSTRAP, ComplianceView
+from model.check.check import NotYet
 from model.host.host_facts import Unseen
 from model.kubernetes.cluster_facts import ApiReport, CollectedCluster, CollectedEtcd, EtcdReport
 
 
-def cluster_of(view: View) -> CollectedCluster:
+def cluster_of(view: ComplianceView) -> CollectedCluster:
     """
     Return what the first control plane with an answer says of the cluster.
 
@@ -33,7 +34,7 @@ def cluster_of(view: View) -> CollectedCluster:
     raise NotYet(BOOTSTRAP)
 
 
-def has_cluster(view: View) -> bool:
+def has_cluster(view: ComplianceView) -> bool:
     """Return whether any control plane gives an account of the cluster."""
     try:
         cluster_of(view)
@@ -42,7 +43,7 @@ def has_cluster(view: View) -> bool:
     return True
 
 
-def etcd(view: View) -> dict[str, CollectedEtcd]:
+def etcd(view: ComplianceView) -> dict[str, CollectedEtcd]:
     """Return what each member that was heard of says, by its host."""
     found = {}
     for name, facts in view.facts.items():

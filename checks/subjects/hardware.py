@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from checks.check import NODES, SERVERS, ChecklistRef, HostCheck, Verdict, View, settled
+from checks.check import NODES, SERVERS, ChecklistRef, ComplianceView, HostCheck
+from model.check.finding import Severity, Verdict, settled
+from model.check.preflight.subjects.hardware import GIB as KIB_IN_GIB
+from model.check.preflight.subjects.hardware import needs
 from model.host.host_facts import Disks, HostFacts, Machinery, Swaps
-from model.preflight.hardware import GIB as KIB_IN_GIB
-from model.preflight.hardware import needs
 from model.site.hosts import Machine
 
 # The kernel keeps some of the memory that a server is sold with for itself; vendors count disks in powers of ten.
@@ -13,7 +14,7 @@ _TOLD, _DISK_TOLD = 0.9, 0.95
 _GIB = 2**30
 
 
-def size(view: View, machine: Machine, facts: HostFacts) -> Verdict:
+def size(view: ComplianceView, machine: Machine, facts: HostFacts) -> Verdict:
     """Find servers with less processors or memory than their roles need together."""
     has, sizes = facts.of(Machinery), needs(view.site, machine)
     cpus, ram = sum(each.cpus for each in sizes), sum(each.ram_gib for each in sizes)
@@ -25,7 +26,7 @@ def size(view: View, machine: Machine, facts: HostFacts) -> Verdict:
     return settled(wrong, f"{has.cpus} CPU and {memory:.1f} GiB of memory, as its roles need", seen)
 
 
-def declared(_view: View, machine: Machine, facts: HostFacts) -> Verdict:
+def declared(_view: ComplianceView, machine: Machine, facts: HostFacts) -> Verdict:
     """Find declared disks that the host does not have, or that are smaller than declared."""
     known = {name: disk for disk in facts.of(Disks).disks for name in disk.ids}
     wrong = []
@@ -39,7 +40,7 @@ def declared(_view: View, machine: Machine, facts: HostFacts) -> Verdict:
     return settled(wrong, told, sorted(known))
 
 
-def space(view: View, _machine: Machine, facts: HostFacts) -> Verdict:
+def space(view: ComplianceView, _machine: Machine, facts: HostFacts) -> Verdict:
     """Find file systems that are nearly full, of room or of inodes."""
     least = view.site.settings.compliance.free_percent / 100
     wrong, shown = [], {}
@@ -57,7 +58,7 @@ def space(view: View, _machine: Machine, facts: HostFacts) -> Verdict:
     return settled(wrong, f"{len(shown)} file systems have room", shown)
 
 
-def swap(_view: View, _machine: Machine, facts: HostFacts) -> Verdict:
+def swap(_view: ComplianceView, _machine: Machine, facts: HostFacts) -> Verdict:
     """Find nodes that swap, or would at the next boot."""
     said = facts.of(Swaps)
     wrong = [f"swaps on {each.name} ({each.size / KIB_IN_GIB:.1f} GiB)" for each in said.active]
@@ -67,7 +68,7 @@ def swap(_view: View, _machine: Machine, facts: HostFacts) -> Verdict:
     )
 
 
-def speed(view: View, machine: Machine, facts: HostFacts) -> Verdict:
+def speed(view: ComplianceView, machine: Machine, facts: HostFacts) -> Verdict:
     """Find links that are slower than their network should be; one that does not tell its speed proves nothing."""
     held = {address: link for link in facts.of(Machinery).links for address in link.addresses}
     wrong: dict[str, None] = {}
@@ -85,7 +86,7 @@ def speed(view: View, machine: Machine, facts: HostFacts) -> Verdict:
     if silent and not wrong:
         return Verdict(
             pending=f"{', '.join(dict.fromkeys(silent))} does not tell its speed, as links of virtual machines do not",
-            seen=shown,
+            evidence=shown,
         )
     return settled(list(wrong), ", ".join(f"{name} runs at {told}" for name, told in shown.items()), shown)
 
@@ -108,7 +109,7 @@ CHECKS = (
         title="The server's links are as fast as its networks should be",
         place=ChecklistRef(_SERVERS, 22),
         phase="prerequisites",
-        severity="warning",
+        severity=Severity.WARNING,
         looks_at="the negotiated speed of the links that carry declared addresses",
         by="ethtool LINK",
         remedy="look at cable, port and negotiation (ethtool), or set `speed_mbps` in site.yaml",
@@ -131,7 +132,7 @@ CHECKS = (
         title="No file system is nearly full",
         place=ChecklistRef("Deployer Responsibilities", 377),
         phase="host",
-        severity="warning",
+        severity=Severity.WARNING,
         looks_at="room and inodes of every mounted file system",
         by="df -h; df -i",
         remedy="free or enlarge that file system",

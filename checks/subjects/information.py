@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from checks.check import ChecklistRef, SiteCheck, Verdict, View, settled
-from model.lint.certificates import opens
+from checks.check import ChecklistRef, ComplianceView, SiteCheck
+from model.check.finding import Verdict, settled
+from model.check.lint.subjects.certificates import opens
 from model.site import sizing
 from model.site.names import records
 from model.site.site import Site
@@ -158,7 +159,7 @@ def installation(site: Site) -> Wrong:
 def _site_check(
     name: str, title: str, section: str, line: int, wrong: Callable[[Site], Wrong], told: Callable[[Site], object]
 ) -> SiteCheck:
-    def judge(view: View) -> Verdict:
+    def judge(view: ComplianceView) -> Verdict:
         said = told(view.site)
         return settled(list(wrong(view.site)), f"{_begun(title)}: {said}", {"said": str(said)})
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from checks.check import ISOLATED, MAIN, OUTSIDE, VANTAGES, ChecklistRef, HostCheck, Verdict, View, settled
+from checks.check import ISOLATED, MAIN, OUTSIDE, VANTAGES, ChecklistRef, ComplianceView, HostCheck
+from model.check.finding import Verdict, settled
 from model.host.host_facts import HostFacts, Names
 from model.site.hosts import Machine
 from model.site.names import Record, records
 from model.site.site import Site
 
 
-def own_view(view: View, machine: Machine, facts: HostFacts) -> Verdict:
+def own_view(view: ComplianceView, machine: Machine, facts: HostFacts) -> Verdict:
     """Find names that a host's own name servers lead elsewhere than the site says, and servers that do not answer."""
     wanted = [
         record for record in records(view.site) if record.view == ("li" if view.site.isolated(machine) else "main")
@@ -19,7 +20,7 @@ def own_view(view: View, machine: Machine, facts: HostFacts) -> Verdict:
     return _told(wanted, facts.of(Names))
 
 
-def public(view: View, _machine: Machine, facts: HostFacts) -> Verdict:
+def public(view: ComplianceView, _machine: Machine, facts: HostFacts) -> Verdict:
     """Find public names that a host outside is led elsewhere with."""
     external = {address for plan in view.site.settings.external.values() for address in plan.addresses}
     return _told(
@@ -28,7 +29,7 @@ def public(view: View, _machine: Machine, facts: HostFacts) -> Verdict:
     )
 
 
-def only_li(view: View, _machine: Machine, facts: HostFacts) -> Verdict:
+def only_li(view: ComplianceView, _machine: Machine, facts: HostFacts) -> Verdict:
     """Find names of LI alone that resolve outside its network, and LI's address under the shared name."""
     said, secret = facts.of(Names), {record.name for record in records(view.site) if record.only}
     if not secret:
@@ -42,7 +43,7 @@ def only_li(view: View, _machine: Machine, facts: HostFacts) -> Verdict:
     seen = {"asked": sorted(secret), "servers": sorted(said.answers)}
     if leaked or not silent:
         return settled(leaked, f"{', '.join(sorted(secret))} lead nowhere outside LI", seen)
-    return Verdict(doubt="; ".join(silent), seen=seen)
+    return Verdict(doubt="; ".join(silent), evidence=seen)
 
 
 def _is_li(site: Site, addresses: Iterable[str]) -> bool:
@@ -68,7 +69,7 @@ def _told(wanted: list[Record], said: Names) -> Verdict:
     if wrong or silent:
         return settled([*wrong, *silent], "", seen)
     if pending:
-        return Verdict(pending=f"pending: {'; '.join(pending)}", seen=seen)
+        return Verdict(pending=f"pending: {'; '.join(pending)}", evidence=seen)
     return Verdict(f"{len(wanted)} names lead where they should", seen)
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from checks.check import SERVERS, ChecklistRef, HostCheck, Verdict, View, found, settled
+from checks.check import SERVERS, ChecklistRef, ComplianceView, HostCheck
+from model.check.finding import Verdict, found, settled
 from model.host.host_facts import HostFacts, Sshd, Users
 from model.host.sudoers import powerful
 from model.site.hosts import Machine
@@ -17,7 +18,7 @@ _SSHD = {
 }
 
 
-def sudo(view: View, _machine: Machine, facts: HostFacts) -> Verdict:
+def sudo(view: ComplianceView, _machine: Machine, facts: HostFacts) -> Verdict:
     """Find everybody who may become root and whom the site does not name."""
     allowed = set(view.site.settings.servers.administrators)
     schedule = view.site.settings.compliance.schedule
@@ -30,7 +31,7 @@ def sudo(view: View, _machine: Machine, facts: HostFacts) -> Verdict:
     return settled(strange, f"only {', '.join(sorted(can)) or 'root'} may become root", can)
 
 
-def sshd(_view: View, _machine: Machine, facts: HostFacts) -> Verdict:
+def sshd(_view: ComplianceView, _machine: Machine, facts: HostFacts) -> Verdict:
     """Find settings of sshd by which somebody could come in without a key."""
     said = facts.of(Sshd).settings
     seen = {user: {key: settings.get(key, "") for key in _SSHD} for user, settings in said.items()}

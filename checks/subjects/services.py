@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from checks.check import BOOTSTRAP, SERVERS, ChecklistRef, Finding, HostCheck, Verdict, View, settled
+from checks.check import BOOTSTRAP, SERVERS, ChecklistRef, ComplianceView, HostCheck
+from model.check.finding import Finding, Severity, Verdict, settled
 from model.host.host_facts import Clocked, HostFacts, Release, Socket, Sockets, Units
 from model.host.hoststate import RUNNING
 from model.host.hostview import is_named
@@ -19,7 +20,7 @@ MOST_SECONDS = 1.0
 STALE_SECONDS = 4 * 1024.0
 
 
-def running(view: View, machine: Machine, facts: HostFacts) -> Verdict:
+def running(view: ComplianceView, machine: Machine, facts: HostFacts) -> Verdict:
     """Find units that should run by now and do not, or will not after the next boot."""
     known, said = facts.of(Units).known, facts.of(Release)
     stages = {"firewall"} | ({"prepared"} if said.prepared else set()) | ({"member"} if said.member else set())
@@ -46,13 +47,13 @@ def running(view: View, machine: Machine, facts: HostFacts) -> Verdict:
 _STARTED = ("enabled", "static", "alias", "generated", "indirect", "enabled-runtime")
 
 
-def failed(_view: View, _machine: Machine, facts: HostFacts) -> Verdict:
+def failed(_view: ComplianceView, _machine: Machine, facts: HostFacts) -> Verdict:
     """Find units that ended in failure."""
     names = list(facts.of(Units).failed)
     return settled([f"{name} failed" for name in names], "no unit failed", names)
 
 
-def listeners(view: View, machine: Machine, facts: HostFacts) -> Verdict:
+def listeners(view: ComplianceView, machine: Machine, facts: HostFacts) -> Verdict:
     """
     Find sockets that others can reach and that no row of the matrix declares, or that belong to another program than it
     says.
@@ -103,7 +104,7 @@ def _rightful(row: Row, socket: Socket) -> bool:
     return not row.process or not socket.processes or any(is_named(name, row.process) for name in socket.processes)
 
 
-def clock(view: View, _machine: Machine, facts: HostFacts) -> Verdict:
+def clock(view: ComplianceView, _machine: Machine, facts: HostFacts) -> Verdict:
     """Find clocks that follow no other, or follow it badly."""
     said = facts.of(Clocked)
     if not said.chrony:
@@ -156,7 +157,7 @@ CHECKS = (
         title="No unit ended in failure",
         place=_OS,
         phase="host",
-        severity="warning",
+        severity=Severity.WARNING,
         looks_at="systemd's failed units",
         by="systemctl --failed",
         remedy="read its journal: journalctl -u UNIT; then systemctl reset-failed",

@@ -4,7 +4,8 @@ Is each server a supported Debian that can be reached as root, with its packages
 
 from __future__ import annotations
 
-from checks.check import BOOTSTRAP, REACHED, SERVERS, ChecklistRef, HostCheck, Verdict, View, settled
+from checks.check import BOOTSTRAP, REACHED, SERVERS, ChecklistRef, ComplianceView, HostCheck
+from model.check.finding import Severity, Verdict, settled
 from model.host.debian_version import newer
 from model.host.host_facts import HostFacts, Packages, Release, Updates
 from model.host.server import NODE_PACKAGES, PACKAGES
@@ -19,12 +20,12 @@ _DAY = 86400
 _SHOWN = 8
 
 
-def access(_view: View, _machine: Machine, facts: HostFacts) -> Verdict:
+def access(_view: ComplianceView, _machine: Machine, facts: HostFacts) -> Verdict:
     """Tell that the host was looked at as root; one that was not has failed before."""
     return Verdict(f"was looked at as root in {facts.seconds:.2f} s", {"unseen": sorted(facts.unseen.values())})
 
 
-def release(view: View, _machine: Machine, facts: HostFacts) -> Verdict:
+def release(view: ComplianceView, _machine: Machine, facts: HostFacts) -> Verdict:
     """Find systems that are no Debian this program knows, or one without security updates."""
     said = facts.of(Release)
     name, known = said.words.get("PRETTY_NAME", "an unknown system"), DEBIAN.get(said.suite)
@@ -37,7 +38,7 @@ def release(view: View, _machine: Machine, facts: HostFacts) -> Verdict:
     return settled(wrong, f"runs {name}", dict(said.words))
 
 
-def installed(_view: View, machine: Machine, facts: HostFacts) -> Verdict:
+def installed(_view: ComplianceView, machine: Machine, facts: HostFacts) -> Verdict:
     """Find packages that are half installed, and those of every server that are missing once bootstrap was there."""
     known, said = facts.of(Packages).known, facts.of(Release)
     broken = sorted(name for name, package in known.items() if package.broken)
@@ -50,7 +51,7 @@ def installed(_view: View, machine: Machine, facts: HostFacts) -> Verdict:
     return settled(wrong, f"{len(known)} packages are whole, the needed ones among them", {"packages": len(known)})
 
 
-def holds(_view: View, machine: Machine, facts: HostFacts) -> Verdict:
+def holds(_view: ComplianceView, machine: Machine, facts: HostFacts) -> Verdict:
     """Find packages of the container runtime that an upgrade could replace by itself, and holds nobody asked for."""
     known, said = facts.of(Packages).known, facts.of(Release)
     held = sorted(name for name, package in known.items() if package.held)
@@ -62,7 +63,7 @@ def holds(_view: View, machine: Machine, facts: HostFacts) -> Verdict:
     return settled(wrong, f"held: {', '.join(held) or 'nothing'}", {"held": held})
 
 
-def archive(view: View, _machine: Machine, facts: HostFacts) -> Verdict:
+def archive(view: ComplianceView, _machine: Machine, facts: HostFacts) -> Verdict:
     """Find hosts that know no archive of security updates, or did not look into it for days."""
     said, days = facts.of(Updates), view.site.settings.compliance.list_days
     seen = {"lists": list(said.lists), "archives": list(said.archives)}
@@ -73,7 +74,7 @@ def archive(view: View, _machine: Machine, facts: HostFacts) -> Verdict:
     return settled(wrong, f"looked for security updates {age:.1f} days ago", seen)
 
 
-def security(_view: View, _machine: Machine, facts: HostFacts) -> Verdict:
+def security(_view: ComplianceView, _machine: Machine, facts: HostFacts) -> Verdict:
     """Find packages for which the host's own lists offer a newer version from a security archive."""
     said, known = facts.of(Updates), facts.of(Packages).known
     if not said.lists:
@@ -130,7 +131,7 @@ CHECKS = (
         title="Only the container runtime's packages are held, and they are",
         place=ChecklistRef("Deployer Responsibilities", 372),
         phase="host",
-        severity="warning",
+        severity=Severity.WARNING,
         looks_at="dpkg's list",
         by="apt-mark showhold",
         remedy="apt-mark hold or unhold them",
@@ -143,7 +144,7 @@ CHECKS = (
         title="The host looks for security updates",
         place=ChecklistRef("Deployer Responsibilities", 380),
         phase="host",
-        severity="warning",
+        severity=Severity.WARNING,
         looks_at="apt's lists of archives that call themselves Debian's security archive",
         by="ls -l /var/lib/apt/lists",
         remedy="name the security archive in apt's sources (`servers.mirror` in site.yaml), and apt-get update",

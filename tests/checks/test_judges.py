@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 
-from checks.check import DeclaredFiles, HostCheck, Verdict, View
+from checks.check import ComplianceView, DeclaredFiles, HostCheck
 from checks.discovery import every
+from model.check.check import run
+from model.check.finding import Verdict
 from model.host.certificate_chain import read_chain
 from model.site.hosts import Disk
 from model.site.settings import Compliance
@@ -354,7 +356,7 @@ def test_a_disk_that_is_declared_and_not_there_is_found() -> None:
         wanted = replace(machine, data=machine.data.model_copy(update={"disks": (disk,)}))
         (check,) = [check for check in every() if check.id == "disks/declared"]
         assert isinstance(check, HostCheck)
-        return "; ".join(finding.message for finding in check.judge(seen, wanted, seen.facts["db-1"]).findings)
+        return "; ".join(finding.message for finding in run(check, seen, wanted, seen.facts["db-1"]).findings)
 
     assert "has no disk scsi-1" in judged([[], []])
     assert "10 GiB" in judged([[["sdb", 10 * 2**30, False]], [["scsi-1", "sdb"]]])
@@ -406,7 +408,7 @@ def test_declared_certificates_are_judged() -> None:
     assert "is not signed by what follows it" in told(read_chain(strangers))
 
 
-def _with(**settings: Any) -> View:
+def _with(**settings: Any) -> ComplianceView:
     declared = site()
     return view(site=replace(declared, settings=declared.settings.model_copy(update=settings)))
 

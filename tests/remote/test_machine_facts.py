@@ -15,7 +15,7 @@ from model.host.machine_facts import Connect, Questions
 from model.host.machine_facts import Path as Way
 from remote.facts.machine import parse, script
 from remote.facts.machine_answers import asked, synchronised
-from tests.model.preflight.preflight_data import FOLDER, MARK, golden
+from tests.model.check.preflight.preflight_data import FOLDER, MARK, golden
 
 ALL = sorted(path.name.removesuffix(".gz") for path in FOLDER.iterdir())
 

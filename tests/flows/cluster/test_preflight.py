@@ -22,7 +22,7 @@ from model.report.outcome import EXIT_BY_STATUS, Outcome, worst
 from model.site.site import Site
 from remote.facts import machine
 from tests.flows.plumbing import site as copied
-from tests.model.preflight.preflight_data import bundle, but, healthy
+from tests.model.check.preflight.preflight_data import bundle, but, healthy
 from tests.mutation import site
 
 if TYPE_CHECKING:

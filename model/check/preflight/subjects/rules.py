@@ -1,0 +1,87 @@
+"""Does anybody else filter packets on the host?"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+from model.check.check import Check
+from model.check.finding import Finding, Severity
+from model.check.preflight.view import PreflightView
+from model.host.machine_facts import MachineFacts
+from model.site.hosts import Machine
+from model.ufw.foreign_rules import Rulesets, deciding
+
+_SHOWN = 3
+# Tables that iptables keeps in nftables, by which ufw and container networks work.
+_OF_IPTABLES = {(family, table) for family in ("ip", "ip6") for table in ("filter", "nat", "mangle", "raw", "security")}
+# Tables of the cluster's own programs and of this one.
+_OF_A_CLUSTER = ("kube-proxy", "flannel", "calico", "cilium", "matrix_fleet")
+
+
+def decide(_view: PreflightView, _machine: Machine, facts: MachineFacts) -> Iterator[Finding]:
+    """Find rules of others that admit or refuse packets in ufw's stead."""
+    found = [rule for rule in deciding(facts.network.rulesets) if not (facts.ours and _of_a_cluster(rule))]
+    if found:
+        more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+        yield Finding(f"rules of others decide about packets: {'; '.join(found[:_SHOWN])}{more}")
+
+
+def _of_a_cluster(rule: str) -> bool:
+    """Tell a rule of kube-proxy's or the pod network's native table: `nft [chain] FAMILY TABLE ...`."""
+    words = rule.split()
+    return words[0] == "nft" and words[3 if words[1] == "chain" else 2].startswith(_OF_A_CLUSTER)
+
+
+def tables(_view: PreflightView, _machine: Machine, facts: MachineFacts) -> Iterator[Finding]:
+    """Find nftables tables that are neither iptables' nor the cluster's."""
+    found = [
+        f"{family} {name}" for family, name in tables_of(facts.network.rulesets) if not name.startswith(_OF_A_CLUSTER)
+    ]
+    if found:
+        yield Finding(f"has nftables tables of others: {', '.join(found)}")
+
+
+def tables_of(rulesets: Rulesets) -> tuple[tuple[str, str], ...]:
+    """Return family and name of every native nftables table."""
+    entries = json.loads(rulesets.nft).get("nftables", []) if rulesets.nft.strip() else []
+    found = [(entry["table"]["family"], entry["table"]["name"]) for entry in entries if "table" in entry]
+    return tuple(place for place in found if place not in _OF_IPTABLES)
+
+
+def legacy(_view: PreflightView, _machine: Machine, facts: MachineFacts) -> Iterator[Finding]:
+    """Find tables of the older iptables, whose rules hold beside the newer one's and are shown by neither."""
+    lines = [line for text in facts.network.rulesets.legacy.values() for line in text.splitlines()]
+    rules = [line for line in lines if line.startswith("-A")]
+    names = sorted({line[1:].strip() for line in lines if line.startswith("*")})
+    if rules:
+        yield Finding(f"has {len(rules)} rules in tables of iptables-legacy ({', '.join(names)}): {rules[0]}")
+    elif names:
+        yield Finding(f"has tables of iptables-legacy without rules ({', '.join(names)})", severity=Severity.WARNING)
+
+
+def daemons(_view: PreflightView, _machine: Machine, facts: MachineFacts) -> Iterator[Finding]:
+    """Find firewalls that would write their rules over ufw's."""
+    if facts.running("firewalld"):
+        yield Finding("firewalld runs", "systemctl disable --now firewalld")
+
+
+CHECKS = (
+    Check(id="foreign-rules", judge=decide, remedy="find out who sets them and remove them there"),
+    Check(
+        id="foreign-nftables",
+        severity=Severity.WARNING,
+        judge=tables,
+        remedy="find out who keeps them; `systemctl disable --now nftables` if it is Debian's own",
+    ),
+    Check(
+        id="legacy-iptables",
+        judge=legacy,
+        remedy="remove them (iptables-legacy -F), and `update-alternatives --set iptables /usr/sbin/iptables-nft`",
+    ),
+    Check(
+        id="other-firewall",
+        judge=daemons,
+        remedy="stop and disable it: ufw is what this program manages",
+    ),
+)
