@@ -122,16 +122,16 @@ def _told(view: ComplianceView, pod: Pod) -> str:
 def dns(view: ComplianceView, machine: Machine, facts: HostFacts) -> Verdict:
     """Find nodes that the cluster's own name server does not answer."""
     addresses = {str(address) for address in _node(view, machine).addresses}
-    said = facts.of(ClusterNames).said
-    known = [str(answer.addresses[0]) for answers in said.answers.values() for answer in answers if answer.addresses]
+    names = facts.of(ClusterNames).names
+    known = [str(answer.addresses[0]) for answers in names.answers.values() for answer in answers if answer.addresses]
     if known:
-        return Verdict(f"{API_NAME} leads to {known[0]}", {"server": list(said.answers), "from": sorted(addresses)})
-    if not said.answers:
+        return Verdict(f"{API_NAME} leads to {known[0]}", {"server": list(names.answers), "from": sorted(addresses)})
+    if not names.answers:
         return settled([f"nobody was asked for {API_NAME}: the host has no /etc/kubernetes/kubelet.conf"], "")
     servers = [pod for pod in cluster_of(view).pods if pod.labels.get("k8s-app") == "kube-dns"]
     gone = sorted({pod.node for pod in servers if pod.node in view.silent})
-    reason = "; ".join(said.why.values()) or "it does not know the name, or is silent"
-    words = f"{' '.join(said.answers)} does not lead to {API_NAME}: {reason}"
+    reason = "; ".join(names.why.values()) or "it does not know the name, or is silent"
+    words = f"{' '.join(names.answers)} does not lead to {API_NAME}: {reason}"
     return Verdict(doubt=f"{words}; one of its servers ran on {', '.join(gone)}") if gone else settled([words], "")
 
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from checks.check import SERVERS, ChecklistRef, ComplianceView, HostCheck
 from model.check.finding import Finding, Verdict, settled
+from model.check.judgement import rules as judgement
 from model.host.host_facts import Firewall, HostFacts, Release, Rules
 from model.site.hosts import Machine
 from model.ufw.diff import difference
@@ -18,8 +19,6 @@ from model.ufw.text import option
 
 _SHOWN = 5
 _NO_KERNEL = {4: EMPTY, 6: EMPTY}
-# Tables of the cluster's own programs and of this one.
-_OF_A_CLUSTER = ("kube-proxy", "flannel", "calico", "cilium", "matrix_fleet")
 _POLICIES = ("DEFAULT_INPUT_POLICY", "DEFAULT_OUTPUT_POLICY", "DEFAULT_FORWARD_POLICY")
 
 
@@ -64,16 +63,11 @@ def kernel(_view: ComplianceView, machine: Machine, facts: HostFacts) -> Verdict
 
 def foreign(_view: ComplianceView, _machine: Machine, facts: HostFacts) -> Verdict:
     """Find rules of others that admit or refuse packets in ufw's stead."""
-    member = facts.of(Release).member
-    found = [rule for rule in facts.of(Rules).deciding if not (member and _of_a_cluster(rule))]
-    messages = [f"rules of others decide about packets: {_few(found)}"] if found else []
-    return settled(messages, "nobody else's rules decide about packets", {"rules": found})
-
-
-def _of_a_cluster(rule: str) -> bool:
-    """Tell a rule of kube-proxy's or the pod network's native table: `nft [chain] FAMILY TABLE ...`."""
-    words = rule.split()
-    return words[0] == "nft" and words[3 if words[1] == "chain" else 2].startswith(_OF_A_CLUSTER)
+    node, deciding = facts.of(Release).member, facts.of(Rules).deciding
+    wrong = list(judgement.foreign(deciding, node=node, shown=_SHOWN))
+    return settled(
+        wrong, "nobody else's rules decide about packets", {"rules": list(judgement.strangers(deciding, node=node))}
+    )
 
 
 def _few(lines: list[str]) -> str:

@@ -19,19 +19,17 @@ from model.host.host_facts import (
     HostFacts,
     Kernel,
     Machinery,
-    Names,
-    Packages,
     Release,
     Rules,
     Scheduled,
     Served,
     Sockets,
     Sshd,
-    Swaps,
     Units,
     Updates,
     Users,
 )
+from model.host.shared_facts import Names, Packages, Swaps
 from model.kubernetes.cluster_facts import ApiReport, EtcdReport, NodeFiles
 from remote.collector import reading_cluster as cluster
 from remote.collector import reading_host as host

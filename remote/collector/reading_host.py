@@ -17,18 +17,16 @@ from model.host.host_facts import (
     Kernel,
     Machinery,
     Mount,
-    Packages,
     Placed,
     Release,
     Scheduled,
     Sshd,
-    Swaps,
     Units,
     UnitSeen,
     Updates,
     Users,
 )
-from model.host.machine_facts import BlockDevice, Link, Package, Swap
+from model.host.shared_facts import BlockDevice, Capacity, Link, OsRelease, Package, Packages, Swap, Swaps
 from model.packets.sockets import parse_addresses
 
 Said = Mapping[str, Any]
@@ -40,7 +38,7 @@ def release(said: Said) -> Release:
     pairs = (line.partition("=") for line in section["os_release"].splitlines() if "=" in line and line[:1] != "#")
     words = {key: value.strip().strip("\"'") for key, _, value in pairs}
     return Release(
-        words=words,
+        os=OsRelease(words),
         kernel=section["kernel"],
         hostname=section["hostname"],
         prepared=section["prepared"] is True,
@@ -181,7 +179,7 @@ def machinery(said: Said) -> Machinery:
                 addresses=own,
             )
         )
-    return Machinery(section["cpus"], section["memory_kib"], tuple(links))
+    return Machinery(Capacity(section["cpus"], section["memory_kib"]), tuple(links))
 
 
 def swaps(said: Said) -> Swaps:

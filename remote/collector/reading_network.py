@@ -7,7 +7,8 @@ from typing import Any
 
 from model.host.certificate_chain import read_chain
 from model.host.dns_wire import answers
-from model.host.host_facts import ClusterNames, Firewall, Names, Rules, Served, Shown, Socket, Sockets
+from model.host.host_facts import ClusterNames, Firewall, Rules, Served, Shown, Socket, Sockets
+from model.host.shared_facts import Names
 from model.packets.sockets import parse_listeners
 from model.ufw.foreign_rules import Rulesets, deciding
 

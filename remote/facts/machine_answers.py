@@ -7,6 +7,7 @@ from ipaddress import ip_address
 
 from model.host.dns_wire import Answer, answers
 from model.host.machine_facts import Asked, Connect, Path
+from model.host.shared_facts import Names
 
 _RESULTS = {"Connection_refused": "refused", "Connection_timed_out": "silent"}
 # States of a neighbour that answered just now; any other is a memory, or nobody.
@@ -21,7 +22,7 @@ def asked(text: str) -> Asked:
     for server, heard in (_dns(words[1:]) for words in lines if words[0] == "dns"):
         names[server] = names.get(server, ()) + heard
     return Asked(
-        dns=names,
+        names=Names(names),
         connects=dict(_connect(words[1:]) for words in lines if words[0] == "connect"),
         paths={ip_address(words[1]): _path(words[2:]) for words in lines if words[0] == "path"},
     )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from model.host.machine_facts import BlockDevice, Filesystem, Hardware, Identity, Package, Software, Swap, System, Unit
+from model.host.machine_facts import Filesystem, Hardware, Identity, Software, System, Unit
+from model.host.shared_facts import BlockDevice, Capacity, OsRelease, Package, Packages, Swap, Swaps
 
 _SECTOR = 512
 
@@ -16,7 +17,7 @@ def system(said: Mapping[str, str]) -> System:
     kinds = said["cgroup"].split()
     cloud = (line.partition(":") for line in said["cloud-init"].splitlines() if line.strip())
     return System(
-        release=_assignments(said["os-release"]),
+        release=OsRelease(_assignments(said["os-release"])),
         kernel=_word(said, "kernel"),
         architecture=_word(said, "architecture"),
         systemd=int(said["systemd"].strip() or 0),
@@ -41,11 +42,11 @@ def hardware(said: Mapping[str, str]) -> Hardware:
             ids.setdefault(device, []).append(name)
     disks = [line.split() for line in said["disks"].splitlines() if line.strip()]
     return Hardware(
-        cpus=int(said["cpus"]),
-        memory=int(memory["MemTotal"]),
+        capacity=Capacity(int(said["cpus"]), int(memory["MemTotal"])),
         available=int(memory["MemAvailable"]),
-        swaps=tuple(_swap(line) for line in said["swaps"].splitlines() if line.strip()),
-        fstab_swaps=tuple(said["fstab"].split()),
+        swaps=Swaps(
+            tuple(_swap(line) for line in said["swaps"].splitlines() if line.strip()), tuple(said["fstab"].split())
+        ),
         filesystems=dict(_filesystem(line) for line in said["filesystems"].splitlines() if line.strip()),
         disks=tuple(
             BlockDevice(name, int(sectors) * _SECTOR, rotational == "1", tuple(ids.get(name, ())))
@@ -62,7 +63,7 @@ def identity(said: Mapping[str, str]) -> Identity:
 def software(said: Mapping[str, str]) -> Software:
     """Read the sections about packages, units and what was here before; raises as `system` does."""
     return Software(
-        packages=dict(_package(line) for line in said["packages"].splitlines() if line.strip()),
+        packages=Packages(dict(_package(line) for line in said["packages"].splitlines() if line.strip())),
         units=dict(_units(said["units"])),
         locks=tuple(said["locks"].split()),
         archives=tuple(line.strip() for line in said["archives"].splitlines() if line.strip()),

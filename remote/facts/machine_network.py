@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from model.host.hostview import Listener
-from model.host.machine_facts import Link, Networking
+from model.host.machine_facts import Networking
+from model.host.shared_facts import Link
 from model.packets.sockets import parse_addresses, parse_listeners
 from model.ufw.foreign_rules import Rulesets, deciding
 

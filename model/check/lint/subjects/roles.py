@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from model.check.check import Check
 from model.check.finding import Finding, Severity
+from model.check.judgement.size import needs
 from model.check.lint.flaw import LintView, flaw
 from model.site import sizing
 from model.site.hosts import Machine
@@ -154,10 +155,8 @@ def role_feature(view: LintView) -> Iterator[Finding]:
 
 def hardware(view: LintView) -> Iterator[Finding]:
     """Find servers that say they have less CPU, memory or disk than their roles need together."""
-    sizes = sizing.sizes(view.site.settings)
     for machine in view.site.servers:
-        needs = [sizes[role] for role in machine.roles if role in sizes]
-        for word, have, need in _hardware(machine, needs):
+        for word, have, need in _hardware(machine, needs(view.site, machine)):
             if 0 < have < need:
                 message = f"its roles ({', '.join(machine.roles)}) need {need} together"
                 path = f"{machine.name}.data.{word}"
@@ -171,12 +170,12 @@ def hardware(view: LintView) -> Iterator[Finding]:
                 )
 
 
-def _hardware(machine: Machine, needs: list[sizing.Size]) -> tuple[tuple[str, int, int], ...]:
+def _hardware(machine: Machine, sizes: Sequence[sizing.Size]) -> tuple[tuple[str, int, int], ...]:
     disks = sum(disk.gib for disk in machine.data.disks if disk.purpose not in ("system", "unused"))
     return (
-        ("cpus", machine.data.cpus, sum(size.cpus for size in needs)),
-        ("ram_gib", machine.data.ram_gib, sum(size.ram_gib for size in needs)),
-        ("disks", disks, sum(size.total_disk_gib for size in needs)),
+        ("cpus", machine.data.cpus, sum(size.cpus for size in sizes)),
+        ("ram_gib", machine.data.ram_gib, sum(size.ram_gib for size in sizes)),
+        ("disks", disks, sum(size.total_disk_gib for size in sizes)),
     )
 
 

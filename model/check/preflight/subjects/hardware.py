@@ -6,44 +6,20 @@ from collections.abc import Iterator
 
 from model.check.check import Check
 from model.check.finding import Finding, Severity
+from model.check.judgement import disks, size
 from model.check.preflight.view import PreflightView
 from model.host.machine_facts import MachineFacts
-from model.site import sizing
 from model.site.hosts import Machine
-from model.site.site import Site
-
-MIB, GIB = 2**10, 2**20
-# kubeadm refuses a control plane with less, whatever the site's size.
-_PLANE_CPUS, _PLANE_MEMORY = 2, 1700 * MIB
-# The kernel keeps some of the memory that a server is sold with for itself.
-_TOLD = 0.9
-
-
-def needs(site: Site, machine: Machine) -> tuple[sizing.Size, ...]:
-    """Return the size of each role the machine has."""
-    sizes = sizing.sizes(site.settings)
-    return tuple(sizes[role] for role in machine.roles if role in sizes)
 
 
 def processors(view: PreflightView, machine: Machine, facts: MachineFacts) -> Iterator[Finding]:
     """Find servers with fewer processors than their roles need together, or than kubeadm asks for."""
-    need = sum(size.cpus for size in needs(view.site, machine))
-    if machine.node == "control_plane" and "NumCPU" not in view.site.settings.kubernetes.accepted_errors:
-        need = max(need, _PLANE_CPUS)
-    if facts.hardware.cpus < need:
-        yield Finding(f"has {facts.hardware.cpus} CPU; its roles ({', '.join(machine.roles)}) need {need}")
+    yield from map(Finding, size.too_few_cpus(view.site, machine, facts.hardware.capacity))
 
 
 def memory(view: PreflightView, machine: Machine, facts: MachineFacts) -> Iterator[Finding]:
     """Find servers with less memory than their roles need together, or than kubeadm asks for."""
-    need = int(sum(size.ram_gib for size in needs(view.site, machine)) * GIB * _TOLD)
-    if machine.node == "control_plane" and "Mem" not in view.site.settings.kubernetes.accepted_errors:
-        need = max(need, _PLANE_MEMORY)
-    have = facts.hardware.memory
-    if have < need:
-        yield Finding(
-            f"has {have / GIB:.1f} GiB of memory; its roles ({', '.join(machine.roles)}) need {need / GIB:.1f}"
-        )
+    yield from map(Finding, size.too_little_memory(view.site, machine, facts.hardware.capacity))
 
 
 def swap(_view: PreflightView, machine: Machine, facts: MachineFacts) -> Iterator[Finding]:
@@ -51,22 +27,17 @@ def swap(_view: PreflightView, machine: Machine, facts: MachineFacts) -> Iterato
     Find nodes with swap, compressed memory (zram) too; where what is in it fits nowhere else it cannot just be turned
     off.
     """
-    hardware = facts.hardware
-    if not machine.node or not (hardware.swaps or hardware.fstab_swaps):
+    if not machine.node:
         return
-    shown = ", ".join(
-        f"{each.name} ({'zram, ' if each.zram else ''}{each.size / GIB:.1f} GiB)" for each in hardware.swaps
-    )
-    used = sum(each.used for each in hardware.swaps)
-    if used > hardware.available * _TOLD:
-        what = f"has {used / GIB:.1f} GiB swapped out and {hardware.available / GIB:.1f} GiB of memory left: {shown}"
-        yield Finding(
-            what, "end what uses so much memory, or give the server more; only then swap can go", Severity.ERROR
-        )
-    elif shown:
-        yield Finding(f"swaps on {shown}")
+    areas, available = facts.hardware.swaps.active, facts.hardware.available
+    used = sum(swap.used for swap in areas)
+    if used > available * size.USABLE:
+        room = f"{used / size.KIB_IN_GIB:.1f} GiB swapped out and {available / size.KIB_IN_GIB:.1f} GiB of memory left"
+        remedy = "end what uses so much memory, or give the server more; only then swap can go"
+        yield Finding(f"has {room}: {', '.join(map(disks.area, areas))}", remedy, Severity.ERROR)
     else:
-        yield Finding(f"/etc/fstab would swap on {', '.join(hardware.fstab_swaps)} at the next boot")
+        # What is on by now and what the next boot turns on have the same remedy: one finding is enough.
+        yield from map(Finding, tuple(disks.swapping(facts.hardware.swaps))[:1])
 
 
 CHECKS = (

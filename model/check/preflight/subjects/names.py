@@ -6,18 +6,12 @@ from collections.abc import Iterator
 
 from model.check.check import Check
 from model.check.finding import Finding, Severity
+from model.check.judgement.names import NameAnswer, answered, leaked, unanswered
 from model.check.preflight.questions import name_servers
 from model.check.preflight.view import PreflightView
 from model.host.machine_facts import MachineFacts
 from model.site.hosts import Machine
-from model.site.names import Record, records
-
-_CODES = {
-    1: "cannot read the question",
-    2: "failed to find out",
-    4: "does not answer such questions",
-    5: "refuses to answer",
-}
+from model.site.names import records
 
 
 def silent(view: PreflightView, machine: Machine, facts: MachineFacts) -> Iterator[Finding]:
@@ -25,69 +19,30 @@ def silent(view: PreflightView, machine: Machine, facts: MachineFacts) -> Iterat
     servers = _servers(view, machine, facts)
     if not servers:
         yield Finding("has no name server, and site.yaml names none")
-    for server in servers:
-        answers = facts.asked.dns.get(server, ())
-        unsure = sorted({answer.code for answer in answers if not answer.certain})
-        lost = sorted({record.name for record in records(view.site)} - {answer.name for answer in answers})
-        if not answers:
-            yield Finding(f"the name server {server} does not answer this host")
-        elif lost:
-            yield Finding(f"the name server {server} gives no answer for {', '.join(lost)}")
-        if unsure:
-            what = ", ".join(_CODES.get(code, f"answers with code {code}") for code in unsure)
-            names = ", ".join(sorted({answer.name for answer in answers if not answer.certain}))
-            yield Finding(f"the name server {server} {what}: {names}")
+    yield from map(Finding, unanswered(view.site, facts.asked.names, servers))
 
 
 def wrong(view: PreflightView, machine: Machine, facts: MachineFacts) -> Iterator[Finding]:
     """Find names that lead elsewhere than to the addresses of site.yaml."""
-    for record, addresses, servers in _told(view, machine, facts):
-        if others := addresses - _wanted(record):
-            wanted = ", ".join(sorted(_wanted(record)))
-            yield Finding(
-                f"{record.name} ({record.why}) leads to {', '.join(sorted(others))}, not to {wanted}, by {servers}"
-            )
+    yield from (Finding(answer.elsewhere) for answer in _answered(view, machine, facts) if answer.elsewhere)
 
 
 def pending(view: PreflightView, machine: Machine, facts: MachineFacts) -> Iterator[Finding]:
     """Find names that nobody entered yet; that is in time before the rollout."""
-    for record, addresses, servers in _told(view, machine, facts):
-        lacking = sorted(_wanted(record) - addresses)
-        if lacking and addresses <= _wanted(record):
-            yield Finding(
-                f"pending: {record.name} ({record.why}) does not lead to {', '.join(lacking)} yet, by {servers}"
-            )
-
-
-def _wanted(record: Record) -> frozenset[str]:
-    return frozenset(str(address) for address in record.addresses)
+    yield from (Finding(f"pending: {answer.pending}") for answer in _answered(view, machine, facts) if answer.pending)
 
 
 def leaks(view: PreflightView, machine: Machine, facts: MachineFacts) -> Iterator[Finding]:
     """Find names of LI alone that resolve outside its network."""
-    if view.site.isolated(machine):
-        return
-    secret = {record.name for record in records(view.site) if record.only}
-    for server in _servers(view, machine, facts):
-        found = sorted(
-            {each.name for each in facts.asked.dns.get(server, ()) if each.name in secret and each.addresses}
-        )
-        if found:
-            yield Finding(f"{', '.join(found)} can be resolved outside LI, by {server}")
+    if not view.site.isolated(machine):
+        yield from map(Finding, leaked(view.site, facts.asked.names, _servers(view, machine, facts)))
 
 
-def _told(view: PreflightView, machine: Machine, facts: MachineFacts) -> Iterator[tuple[Record, frozenset[str], str]]:
-    """Yield each name that concerns the host with what is surely said of it, once for all servers that say the same."""
+def _answered(view: PreflightView, machine: Machine, facts: MachineFacts) -> Iterator[NameAnswer]:
+    """What is said of the names that concern the host."""
     own = "li" if view.site.isolated(machine) else "main"
-    for record in (record for record in records(view.site) if record.view == own):
-        agreeing: dict[frozenset[str], list[str]] = {}
-        for server in _servers(view, machine, facts):
-            answers = [each for each in facts.asked.dns.get(server, ()) if each.name == record.name]
-            if answers and all(answer.certain for answer in answers):
-                addresses = frozenset(str(address) for answer in answers for address in answer.addresses)
-                agreeing.setdefault(addresses, []).append(server)
-        for addresses, servers in agreeing.items():
-            yield record, addresses, " and ".join(servers)
+    wanted = [record for record in records(view.site) if record.view == own]
+    return answered(wanted, facts.asked.names, _servers(view, machine, facts))
 
 
 def _servers(view: PreflightView, machine: Machine, facts: MachineFacts) -> tuple[str, ...]:

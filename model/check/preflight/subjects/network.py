@@ -7,18 +7,19 @@ from collections.abc import Iterator
 
 from model.check.check import Check
 from model.check.finding import Finding, Severity
+from model.check.judgement import links
 from model.check.preflight.questions import outbound
 from model.check.preflight.view import PreflightView
-from model.host.machine_facts import Link, MachineFacts
+from model.host.machine_facts import MachineFacts
+from model.host.shared_facts import Link
 from model.site.hosts import Machine
 
 
 def missing(_view: PreflightView, machine: Machine, facts: MachineFacts) -> Iterator[Finding]:
     """Find declared addresses that the host does not have."""
-    held = facts.network.addresses
-    lacking = [str(address) for _, address in machine.every if address not in held]
-    if held and lacking:
-        yield Finding(f"does not have {', '.join(lacking)}, which hosts.yaml declares")
+    # A host that cannot tell its addresses at all lacks the program for it, which is another check's finding.
+    if facts.network.addresses:
+        yield from map(Finding, links.missing_addresses(machine, facts.network.links))
 
 
 def undeclared(view: PreflightView, machine: Machine, facts: MachineFacts) -> Iterator[Finding]:
@@ -66,11 +67,7 @@ def path(_view: PreflightView, _machine: Machine, facts: MachineFacts) -> Iterat
 
 def speed(view: PreflightView, machine: Machine, facts: MachineFacts) -> Iterator[Finding]:
     """Find links that are slower than their network should be; a link that does not tell is none."""
-    for network, address in machine.every:
-        link = facts.network.addresses.get(address)
-        wanted = view.site.settings.networks[network].speed_mbps
-        if link is not None and 0 < link.speed < wanted and address == _first(machine, link, facts):
-            yield Finding(f"its {link.name} runs at {link.speed} Mbit/s, and {network} should have {wanted}")
+    yield from map(Finding, links.slow_links(view.site, machine, facts.network.links))
 
 
 def reaches(view: PreflightView, machine: Machine, facts: MachineFacts) -> Iterator[Finding]:
@@ -84,11 +81,6 @@ def reaches(view: PreflightView, machine: Machine, facts: MachineFacts) -> Itera
 def _own(machine: Machine, facts: MachineFacts) -> set[Link]:
     """Return the interfaces that hold the addresses it speaks from."""
     return {link for address in machine.own if (link := facts.network.addresses.get(address))}
-
-
-def _first(machine: Machine, link: Link, facts: MachineFacts) -> object:
-    """Return the first declared address on a link, so that each link is told of once."""
-    return next(address for _, address in machine.every if facts.network.addresses.get(address) == link)
 
 
 CHECKS = (

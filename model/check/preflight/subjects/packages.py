@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from model.check.check import Check
 from model.check.finding import Finding, Severity
+from model.check.judgement import software
 from model.check.preflight.view import PreflightView
 from model.host.machine_facts import MachineFacts
 from model.site.hosts import Machine
@@ -30,9 +31,7 @@ _NEEDED = (
 
 def broken(_view: PreflightView, _machine: Machine, facts: MachineFacts) -> Iterator[Finding]:
     """Find packages whose installation was begun and never finished: apt refuses to go on."""
-    names = sorted(name for name, package in facts.software.packages.items() if package.broken)
-    if names:
-        yield Finding(f"packages are half installed: {', '.join(names)}")
+    yield from map(Finding, software.half_installed(facts.software.packages))
 
 
 def locked(_view: PreflightView, _machine: Machine, facts: MachineFacts) -> Iterator[Finding]:
@@ -43,9 +42,7 @@ def locked(_view: PreflightView, _machine: Machine, facts: MachineFacts) -> Iter
 
 def held(_view: PreflightView, _machine: Machine, facts: MachineFacts) -> Iterator[Finding]:
     """Find packages that somebody forbade to change, and that the next phases need."""
-    names = sorted(
-        name for name, package in facts.software.packages.items() if package.held and name.startswith(_NEEDED)
-    )
+    names = [name for name in software.held(facts.software.packages) if name.startswith(_NEEDED)]
     if names and not facts.ours and not facts.software.prepared:
         yield Finding(f"held at their versions: {', '.join(names)}")
 

@@ -8,6 +8,7 @@ from model.base import Address
 from model.check.check import Check
 from model.check.finding import Finding, Severity
 from model.check.preflight.view import PreflightView
+from model.host.hostview import is_named
 from model.host.machine_facts import MachineFacts
 from model.site.hosts import Machine
 from model.site.rows import Row
@@ -16,8 +17,6 @@ from model.site.site import Site
 # Ports that only the node itself uses, so that no row opens them.
 _LOCAL = {10248: "kubelet", 10249: "kube-proxy"}
 _PLANE_LOCAL = {2381: "etcd"}
-# The kernel keeps no more of a process's name.
-_NAME = 15
 # A socket in a wide range of high ports is more likely somebody's outgoing question than a service.
 _EPHEMERAL, _WIDE = 32768, 100
 
@@ -32,7 +31,7 @@ def taken(view: PreflightView, machine: Machine, facts: MachineFacts) -> Iterato
         if row is None or key in seen:
             continue
         who, (name, owners) = listener.process, row
-        if who[:_NAME] in {owner[:_NAME] for owner in owners} or (facts.ours and (not owners or not who)):
+        if is_named(who, owners) or (facts.ours and (not owners or not who)):
             continue
         seen.add(key)
         shown = f" is for {' or '.join(owners)}" if owners else ""
@@ -73,7 +72,7 @@ def _row(wanted: _Wanted, protocol: str, port: int) -> tuple[str, tuple[str, ...
     if not hits:
         return None
     return ", ".join(dict.fromkeys(name for name, _ in hits)), tuple(
-        dict.fromkeys(o for _, owners in hits for o in owners)
+        dict.fromkeys(owner for _, owners in hits for owner in owners)
     )
 
 

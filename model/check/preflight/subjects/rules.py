@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from model.check.check import Check
 from model.check.finding import Finding, Severity
+from model.check.judgement.rules import OF_A_CLUSTER, foreign
 from model.check.preflight.view import PreflightView
 from model.host.machine_facts import MachineFacts
 from model.site.hosts import Machine
@@ -15,28 +16,17 @@ from model.ufw.foreign_rules import Rulesets, deciding
 _SHOWN = 3
 # Tables that iptables keeps in nftables, by which ufw and container networks work.
 _OF_IPTABLES = {(family, table) for family in ("ip", "ip6") for table in ("filter", "nat", "mangle", "raw", "security")}
-# Tables of the cluster's own programs and of this one.
-_OF_A_CLUSTER = ("kube-proxy", "flannel", "calico", "cilium", "matrix_fleet")
 
 
 def decide(_view: PreflightView, _machine: Machine, facts: MachineFacts) -> Iterator[Finding]:
     """Find rules of others that admit or refuse packets in ufw's stead."""
-    found = [rule for rule in deciding(facts.network.rulesets) if not (facts.ours and _of_a_cluster(rule))]
-    if found:
-        more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
-        yield Finding(f"rules of others decide about packets: {'; '.join(found[:_SHOWN])}{more}")
-
-
-def _of_a_cluster(rule: str) -> bool:
-    """Tell a rule of kube-proxy's or the pod network's native table: `nft [chain] FAMILY TABLE ...`."""
-    words = rule.split()
-    return words[0] == "nft" and words[3 if words[1] == "chain" else 2].startswith(_OF_A_CLUSTER)
+    yield from map(Finding, foreign(deciding(facts.network.rulesets), node=facts.ours, shown=_SHOWN))
 
 
 def tables(_view: PreflightView, _machine: Machine, facts: MachineFacts) -> Iterator[Finding]:
     """Find nftables tables that are neither iptables' nor the cluster's."""
     found = [
-        f"{family} {name}" for family, name in tables_of(facts.network.rulesets) if not name.startswith(_OF_A_CLUSTER)
+        f"{family} {name}" for family, name in tables_of(facts.network.rulesets) if not name.startswith(OF_A_CLUSTER)
     ]
     if found:
         yield Finding(f"has nftables tables of others: {', '.join(found)}")

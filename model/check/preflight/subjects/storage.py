@@ -6,7 +6,9 @@ from collections.abc import Iterator
 
 from model.check.check import Check
 from model.check.finding import Finding, Severity
-from model.check.preflight.subjects.hardware import GIB, needs
+from model.check.judgement.disks import undersupplied
+from model.check.judgement.size import KIB_IN_GIB as GIB
+from model.check.judgement.size import needs
 from model.check.preflight.view import PreflightView
 from model.host.machine_facts import Filesystem, MachineFacts
 from model.site.hosts import Machine
@@ -84,13 +86,7 @@ def kinds(_view: PreflightView, machine: Machine, facts: MachineFacts) -> Iterat
 
 def disks(_view: PreflightView, machine: Machine, facts: MachineFacts) -> Iterator[Finding]:
     """Find declared disks that the host does not have, or that are smaller than declared."""
-    known = {name: disk for disk in facts.hardware.disks for name in disk.ids}
-    for wanted in machine.data.disks:
-        disk = known.get(wanted.id)
-        if disk is None:
-            yield Finding(f"has no disk {wanted.id}; it has {', '.join(sorted(known)) or 'none with a stable name'}")
-        elif disk.size < wanted.gib * 2**30 * 0.95:
-            yield Finding(f"its disk {wanted.id} has {disk.size / 2**30:.0f} GiB, and {wanted.gib} are declared")
+    yield from map(Finding, undersupplied(machine, facts.hardware.disks))
 
 
 CHECKS = (

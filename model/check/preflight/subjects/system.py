@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from model.check.check import Check
 from model.check.finding import Finding, Severity
+from model.check.judgement import software
 from model.check.preflight.view import PreflightView
 from model.host.machine_facts import MachineFacts
 from model.kubernetes import compatibility
@@ -27,18 +28,12 @@ _CONTROLLERS = ("cpu", "cpuset", "memory", "pids")
 
 def unsupported(_view: PreflightView, _machine: Machine, facts: MachineFacts) -> Iterator[Finding]:
     """Find hosts that run no Debian this program knows."""
-    release = facts.system.release
-    name = release.get("PRETTY_NAME") or "an unknown system"
-    if release.get("ID") != "debian" or facts.system.suite not in DEBIAN:
-        known = ", ".join(f"{each.number} ({each.suite})" for each in DEBIAN.values())
-        yield Finding(f"runs {name}; known are Debian {known}")
+    yield from map(Finding, software.unsupported(facts.system.release))
 
 
 def end_of_life(view: PreflightView, _machine: Machine, facts: MachineFacts) -> Iterator[Finding]:
     """Find Debian releases that get no security updates any more."""
-    release = DEBIAN.get(facts.system.suite)
-    if release is not None and release.until < view.today:
-        yield Finding(f"Debian {release.number} ({release.suite}) has had no security updates since {release.until}")
+    yield from map(Finding, software.end_of_life(facts.system.release, view.today))
 
 
 def bundle(view: PreflightView, _machine: Machine, facts: MachineFacts) -> Iterator[Finding]:
@@ -137,9 +132,9 @@ def reboot(_view: PreflightView, _machine: Machine, facts: MachineFacts) -> Iter
 
 def cloud_init(_view: PreflightView, _machine: Machine, facts: MachineFacts) -> Iterator[Finding]:
     """Find hosts where cloud-init writes /etc/hosts anew at every boot."""
-    said = facts.system.cloud_init
-    if said.get("state") == "enabled" and said.get("manage_etc_hosts", "").lower() not in ("", "false"):
-        yield Finding(f"cloud-init says manage_etc_hosts: {said['manage_etc_hosts']}")
+    settings = facts.system.cloud_init
+    if settings.get("state") == "enabled" and settings.get("manage_etc_hosts", "").lower() not in ("", "false"):
+        yield Finding(f"cloud-init says manage_etc_hosts: {settings['manage_etc_hosts']}")
 
 
 def tools(_view: PreflightView, _machine: Machine, facts: MachineFacts) -> Iterator[Finding]:

@@ -9,8 +9,9 @@ from typing import Any
 
 from model.host.dns_wire import Answer
 from model.host.hostview import Listener
-from model.host.machine_facts import BlockDevice, Clock, Connect, Filesystem, Link, Package, Swap, Unit
+from model.host.machine_facts import Clock, Connect, Filesystem, Unit
 from model.host.machine_facts import Path as Way
+from model.host.shared_facts import BlockDevice, Link, Package, Swap
 from model.ufw.foreign_rules import Rulesets
 from tests.model.check.preflight.preflight_data import DISK
 
@@ -86,15 +87,17 @@ INSIDE = {
 ENDPOINT = ("10.20.1.10", 8443)
 
 CASES = (
-    Case("os-unsupported", {"system.release": {"ID": "ubuntu", "PRETTY_NAME": "Ubuntu 24.04"}}, says="Ubuntu 24.04"),
+    Case(
+        "os-unsupported", {"system.release.words": {"ID": "ubuntu", "PRETTY_NAME": "Ubuntu 24.04"}}, says="Ubuntu 24.04"
+    ),
     Case(
         "os-unsupported",
-        {"system.release": {"ID": "debian", "VERSION_CODENAME": "buster"}},
+        {"system.release.words": {"ID": "debian", "VERSION_CODENAME": "buster"}},
         says="Debian 11 (bullseye)",
     ),
     Case(
         "os-end-of-life",
-        {"system.release": {"ID": "debian", "VERSION_CODENAME": "bullseye"}},
+        {"system.release.words": {"ID": "debian", "VERSION_CODENAME": "bullseye"}},
         severity="warning",
         says="2026-08-31",
     ),
@@ -142,14 +145,20 @@ CASES = (
         {"system.programs": frozenset({"ping"}), "network.links": (), "network.default_routes": frozenset()},
         says="no ip and no ss",
     ),
-    Case("cpu-too-few", {"hardware.cpus": 1}, on="cp-1", says="has 1 CPU; its roles (control_plane) need 2"),
-    Case("cpu-too-few", {"hardware.cpus": 1}, on="st-1", says="(storage, worker) need 2"),
-    Case("memory-too-small", {"hardware.memory": GIB}, on="cp-1", says="need 1.7"),
-    Case("memory-too-small", {"hardware.memory": GIB // 2}, says="has 0.5 GiB"),
-    Case("swap", {"hardware.swaps": (Swap("/dev/sda2", GIB, 0),)}, severity="warning", says="/dev/sda2 (1.0 GiB)"),
-    Case("swap", {"hardware.swaps": (Swap("/dev/zram0", GIB, 0),)}, severity="warning", says="zram"),
-    Case("swap", {"hardware.fstab_swaps": ("UUID=1",)}, severity="warning", says="at the next boot"),
-    Case("swap", {"hardware.swaps": (Swap("/swap", 9 * GIB, 8 * GIB),), "hardware.available": GIB}, says="swapped out"),
+    Case("cpu-too-few", {"hardware.capacity.cpus": 1}, on="cp-1", says="has 1 CPU; its roles (control_plane) need 2"),
+    Case("cpu-too-few", {"hardware.capacity.cpus": 1}, on="st-1", says="(storage, worker) need 2"),
+    Case("memory-too-small", {"hardware.capacity.memory": GIB}, on="cp-1", says="need 1.7"),
+    Case("memory-too-small", {"hardware.capacity.memory": GIB // 2}, says="has 0.5 GiB"),
+    Case(
+        "swap", {"hardware.swaps.active": (Swap("/dev/sda2", GIB, 0),)}, severity="warning", says="/dev/sda2 (1.0 GiB)"
+    ),
+    Case("swap", {"hardware.swaps.active": (Swap("/dev/zram0", GIB, 0),)}, severity="warning", says="zram"),
+    Case("swap", {"hardware.swaps.configured": ("UUID=1",)}, severity="warning", says="at the next boot"),
+    Case(
+        "swap",
+        {"hardware.swaps.active": (Swap("/swap", 9 * GIB, 8 * GIB),), "hardware.available": GIB},
+        says="swapped out",
+    ),
     Case(
         "disk-full",
         {"hardware.filesystems": mounts(replace(DISK, size=10 * GIB, free=4 * GIB))},
@@ -191,32 +200,32 @@ CASES = (
     Case("clock-skew", {"clock": Clock(3600.0, 3600.5, True)}, says="3600.0 s ahead"),
     Case("clock-unsynchronised", {"clock.synchronised": False}, severity="warning", says="follows none"),
     Case("clock-unsynchronised", {"clock.synchronised": None}, severity="warning", says="does not say"),
-    Case("dns-silent", {"asked.dns": {}}, says="10.20.1.1 does not answer"),
+    Case("dns-silent", {"asked.names.answers": {}}, says="10.20.1.1 does not answer"),
     Case(
         "dns-silent",
-        {"asked.dns": told(Answer("matrix.example.test", 4, 5, ()))},
+        {"asked.names.answers": told(Answer("matrix.example.test", 4, 5, ()))},
         says="refuses to answer: matrix.example.test",
     ),
     Case(
         "dns-silent",
-        {"asked.dns": {}, "network.resolvers": ()},
+        {"asked.names.answers": {}, "network.resolvers": ()},
         set={"site:dns.main": [], "site:features.li": False},
         says="has no name server",
     ),
     Case(
         "dns-wrong",
-        {"asked.dns": told(Answer("chat.example.test", 4, 0, (ip_address("203.0.113.9"),)))},
+        {"asked.names.answers": told(Answer("chat.example.test", 4, 0, (ip_address("203.0.113.9"),)))},
         says="leads to 203.0.113.9, not to 198.51.100.101, 2001:db8:100::101, by 10.20.1.1 and fd20:1::1",
     ),
     Case(
         "dns-pending",
-        {"asked.dns": told(Answer("chat.example.test", 4, 3, ()))},
+        {"asked.names.answers": told(Answer("chat.example.test", 4, 3, ()))},
         severity="pending",
         says="pending: chat.example.test",
     ),
     Case(
         "dns-li-leak",
-        {"asked.dns": told(Answer("keyvault.example.test", 4, 0, (ip_address("10.20.2.11"),)))},
+        {"asked.names.answers": told(Answer("keyvault.example.test", 4, 0, (ip_address("10.20.2.11"),)))},
         says="keyvault.example.test can be resolved outside LI",
     ),
     Case("address-missing", {"network.links": links(addresses=(ip_address("10.20.1.21"),))}, says="fd20:1::21"),
@@ -331,11 +340,11 @@ CASES = (
         says="podman is installed",
     ),
     Case("containerd-foreign", {"software.units": {"containerd": Unit("active", "enabled")}}, severity="warning"),
-    Case("dpkg-broken", {"software.packages": {"ufw": Package("iF ", "1")}}, says="ufw"),
+    Case("dpkg-broken", {"software.packages.known": {"ufw": Package("iF ", "1")}}, says="ufw"),
     Case("apt-locked", {"software.locks": ("/var/lib/dpkg/lock-frontend",)}, severity="warning", says="lock-frontend"),
     Case(
         "packages-held",
-        {"software.packages": {"kubelet": Package("hi ", "1"), "vim": Package("hi ", "1")}},
+        {"software.packages.known": {"kubelet": Package("hi ", "1"), "vim": Package("hi ", "1")}},
         severity="warning",
         says="versions: kubelet",
     ),

@@ -13,8 +13,9 @@ from model.bundle.bundle import Bundle
 from model.bundle.bundle import parse as parse_bundle
 from model.check.preflight.questions import name_servers, questions
 from model.host.dns_wire import Answer
-from model.host.machine_facts import Asked, Connect, Filesystem, Link, MachineFacts
+from model.host.machine_facts import Asked, Connect, Filesystem, MachineFacts
 from model.host.machine_facts import Path as Way
+from model.host.shared_facts import Link, Names
 from model.site.hosts import Machine
 from model.site.names import records
 from model.site.site import Site
@@ -80,7 +81,7 @@ def _healthy(site: Site, machine: Machine, number: int) -> MachineFacts:
 def _asked(site: Site, machine: Machine) -> Asked:
     wanted = questions(site, machine)
     return Asked(
-        {str(server): _names(site, machine) for server in name_servers(site, machine)},
+        Names({str(server): _names(site, machine) for server in name_servers(site, machine)}),
         {place: Connect("silent") for place in wanted.connects},
         {address: Way(1500, True, True) for address in wanted.paths},
     )
