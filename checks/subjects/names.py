@@ -34,7 +34,7 @@ def only_li(view: ComplianceView, machine: Machine, facts: HostFacts) -> Verdict
         return Verdict("no name is LI's alone")
     servers = _servers(view, machine, names)
     leaks = list(leaked(view.site, names, servers))
-    silent = list(unanswered(view.site, names, servers))
+    silent = list(unanswered(secret, names, servers))
     evidence = {
         "asked": sorted(secret),
         "servers": sorted(names.answers),
@@ -50,7 +50,7 @@ def _judged(view: ComplianceView, machine: Machine, facts: HostFacts, wanted: It
     servers = _servers(view, machine, names)
     answers = tuple(answered(wanted, names, servers))
     wrong = [answer.elsewhere for answer in answers if answer.elsewhere]
-    wrong += unanswered(view.site, names, servers)
+    wrong += unanswered({record.name for record in records(view.site)}, names, servers)
     pending = [answer.pending for answer in answers if answer.pending]
     evidence = {
         f"{answer.record.name} by {server}": sorted(answer.addresses) for answer in answers for server in answer.servers

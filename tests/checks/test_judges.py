@@ -61,7 +61,8 @@ def both(*changes: Callable[[Sections], None]) -> Callable[[Sections], None]:
     return change
 
 
-def _answer(name: str, address: str, kind: int = 1) -> str:
+def wire_answer(name: str, address: str, kind: int = 1) -> str:
+    """Return a name server's packet, as hexadecimal digits."""
     import struct
 
     labels = b"".join(bytes((len(label),)) + label.encode() for label in name.split("."))
@@ -74,11 +75,24 @@ def answered(server: str, name: str, address: str) -> Callable[[Sections], None]
     """Return a change by which a name server leads a name elsewhere."""
 
     def change(sections: Sections) -> None:
-        needle = "".join(f"{len(label):02x}{label.encode().hex()}" for label in name.split(".")) + "00"
-        kept = [packet for packet in sections["names"]["answers"][server] if needle not in packet]
-        sections["names"]["answers"][server] = [*kept, _answer(name, address)]
+        kept = [packet for packet in sections["names"]["answers"][server] if _asked(name) not in packet]
+        sections["names"]["answers"][server] = [*kept, wire_answer(name, address)]
 
     return change
+
+
+def unheard(server: str, name: str) -> Callable[[Sections], None]:
+    """Return a change by which a name server says nothing of a name."""
+
+    def change(sections: Sections) -> None:
+        packets = sections["names"]["answers"][server]
+        sections["names"]["answers"][server] = [packet for packet in packets if _asked(name) not in packet]
+
+    return change
+
+
+def _asked(name: str) -> str:
+    return "".join(f"{len(label):02x}{label.encode().hex()}" for label in name.split(".")) + "00"
 
 
 def slow_links(sections: Sections) -> None:
@@ -270,6 +284,9 @@ CASES = (
         "cp-1",
         both(put("names", "answers", "10.20.1.1", to=[]), put("names", "why", to={"10.20.1.1": "timed out"})),
         "does not answer",
+    ),
+    Case(
+        "dns/main", "cp-1", unheard("10.20.1.1", "chat.example.test"), "10.20.1.1 gives no answer for chat.example.test"
     ),
     Case("dns/li", "li-1", answered("10.20.2.1", "keyvault.example.test", "10.20.2.99"), "10.20.2.99"),
     Case("dns/li-only", "cp-1", answered("10.20.1.1", "keyvault.example.test", "10.20.2.11"), "keyvault"),

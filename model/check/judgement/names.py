@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from model.host.shared_facts import Names
@@ -66,23 +66,22 @@ def answered(wanted: Iterable[Record], names: Names, servers: Sequence[str]) -> 
             yield NameAnswer(record, addresses, tuple(saying))
 
 
-def unanswered(site: Site, names: Names, servers: Sequence[str]) -> Iterator[str]:
-    """Say of each server that it does not answer the host, or not all it was asked, or not for sure."""
-    asked = {record.name for record in records(site)}
+def unanswered(asked: Collection[str], names: Names, servers: Sequence[str]) -> Iterator[str]:
+    """Say of each server that it does not answer the host, or not for all these names, or not for sure."""
     for server in servers if asked else ():
         answers = names.answers.get(server, ())
-        missing = sorted(asked - {answer.name for answer in answers})
-        unsure = sorted({answer.name for answer in answers if not answer.certain})
+        missing = sorted(set(asked) - {answer.name for answer in answers})
+        doubtful = [answer for answer in answers if answer.name in asked and not answer.certain]
         reason = f": {names.why[server]}" if server in names.why else ""
         if reason or not answers:
             yield f"the name server {server} does not answer this host{reason}" if server else names.why[server]
             continue
         if missing:
             yield f"the name server {server} gives no answer for {', '.join(missing)}"
-        if unsure:
-            codes = sorted({answer.code for answer in answers if not answer.certain})
+        if doubtful:
+            codes = sorted({answer.code for answer in doubtful})
             what = ", ".join(_CODES.get(code, f"answers with code {code}") for code in codes)
-            yield f"the name server {server} {what}: {', '.join(unsure)}"
+            yield f"the name server {server} {what}: {', '.join(sorted({answer.name for answer in doubtful}))}"
 
 
 def leaked(site: Site, names: Names, servers: Sequence[str]) -> Iterator[str]:

@@ -19,7 +19,8 @@ def silent(view: PreflightView, machine: Machine, facts: MachineFacts) -> Iterat
     servers = _servers(view, machine, facts)
     if not servers:
         yield Finding("has no name server, and site.yaml names none")
-    yield from map(Finding, unanswered(view.site, facts.asked.names, servers))
+    asked = {record.name for record in records(view.site)}
+    yield from map(Finding, unanswered(asked, facts.asked.names, servers))
 
 
 def wrong(view: PreflightView, machine: Machine, facts: MachineFacts) -> Iterator[Finding]:
