@@ -21,14 +21,14 @@ def cluster_of(view: ComplianceView) -> CollectedCluster:
             reasons.append(f"{name} {view.silent.get(name, 'was not looked at')}")
             continue
         try:
-            told = view.facts[name].of(ApiReport)
+            report = view.facts[name].of(ApiReport)
         except Unseen as error:
             reasons.append(f"{name}: {error}")
             continue
-        if told.api is not None:
-            return told.api
-        if told.runs:
-            reasons.append(f"{name}: its API server says {'; '.join(told.complaints)}")
+        if report.api is not None:
+            return report.api
+        if report.runs:
+            reasons.append(f"{name}: its API server says {'; '.join(report.complaints)}")
     if reasons:
         raise Unseen(f"no control plane tells of the cluster: {'; '.join(reasons)}")
     raise NotYet(BOOTSTRAP)
@@ -45,9 +45,9 @@ def has_cluster(view: ComplianceView) -> bool:
 
 def etcd(view: ComplianceView) -> dict[str, CollectedEtcd]:
     """Return what each member that was heard of says, by its host."""
-    found = {}
+    members = {}
     for name, facts in view.facts.items():
-        told = facts.parts.get(EtcdReport)
-        if isinstance(told, EtcdReport) and told.member is not None:
-            found[name] = told.member
-    return found
+        report = facts.parts.get(EtcdReport)
+        if isinstance(report, EtcdReport) and report.member is not None:
+            members[name] = report.member
+    return members

@@ -17,9 +17,9 @@ def declared(view: ComplianceView) -> Verdict:
     wrong, seen = [], {}
     endpoint = view.site.settings.kubernetes.endpoint.name
     names = [record.name for record in records(view.site) if record.view == "main" and record.name != endpoint]
-    told = {f"certificate {tls.certificate}": (files.certificate, names)} if files.certificate is not None else {}
-    told |= {f"authority {path}": (chain, []) for path, chain in files.authorities.items()}
-    for what, (chain, needed) in told.items():
+    chains = {f"certificate {tls.certificate}": (files.certificate, names)} if files.certificate is not None else {}
+    chains |= {f"authority {path}": (chain, []) for path, chain in files.authorities.items()}
+    for what, (chain, needed) in chains.items():
         if isinstance(chain, str):
             wrong.append(chain)
             continue
@@ -29,13 +29,13 @@ def declared(view: ComplianceView) -> Verdict:
         wrong.append(f"{tls.private_key} is not the key of {tls.certificate}")
     elif isinstance(files.key_fits, str):
         wrong.append(files.key_fits)
-    if not told:
+    if not chains:
         return Verdict(pending=f"certificates come by {tls.method} with the rollout; the site declares no file")
     if files.hidden and not wrong:
         return Verdict(
             doubt=f"whether {tls.private_key} is the certificate's key could not be seen: {files.hidden}", evidence=seen
         )
-    return settled(wrong, f"{', '.join(told)} hold for more than {days} days", seen)
+    return settled(wrong, f"{', '.join(chains)} hold for more than {days} days", seen)
 
 
 def served(view: ComplianceView, machine: Machine, facts: HostFacts) -> Verdict:

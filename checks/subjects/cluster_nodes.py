@@ -29,7 +29,7 @@ def nodes(view: ComplianceView, machine: Machine, _facts: HostFacts) -> Verdict:
     own = {address for _, address in machine.every}
     strange = [str(address) for address in node.addresses if address not in own]
     wrong += [f"the cluster knows it by {', '.join(strange)}, which hosts.yaml does not give it"] if strange else []
-    seen = {"kubelet": node.kubelet, "runtime": node.runtime, "addresses": [str(each) for each in node.addresses]}
+    seen = {"kubelet": node.kubelet, "runtime": node.runtime, "addresses": [str(address) for address in node.addresses]}
     return settled(wrong, f"is ready, kubelet {node.kubelet}", seen)
 
 
@@ -44,8 +44,8 @@ def labels(view: ComplianceView, machine: Machine, _facts: HostFacts) -> Verdict
 def taints(view: ComplianceView, machine: Machine, _facts: HostFacts) -> Verdict:
     """Find taints that a node lacks, or has no longer any right to."""
     node = _node(view, machine)
-    told = ", ".join(map(str, node.taints)) or "none"
-    return settled(_changes(view, node, "taint"), f"taints: {told}", [str(taint) for taint in node.taints])
+    shown = ", ".join(map(str, node.taints)) or "none"
+    return settled(_changes(view, node, "taint"), f"taints: {shown}", [str(taint) for taint in node.taints])
 
 
 def _node(view: ComplianceView, machine: Machine) -> Node:
@@ -56,13 +56,13 @@ def _node(view: ComplianceView, machine: Machine) -> Node:
 
 
 def _changes(view: ComplianceView, node: Node, word: str) -> list[str]:
-    found = []
+    changes = []
     for line in (line for patch in plan(view.site, (node,)) for line in patch.lines):
         sign, _, rest = line.partition(" ")
         what = rest.removeprefix(f"{node.name}: ")
         if what.startswith(f"{word} "):
-            found.append(f"lacks the {what}" if sign == "+" else f"has the {what}, which is for no role of it")
-    return found
+            changes.append(f"lacks the {what}" if sign == "+" else f"has the {what}, which is for no role of it")
+    return changes
 
 
 def kubelet(view: ComplianceView, machine: Machine, facts: HostFacts) -> Verdict:
@@ -79,14 +79,14 @@ def kubelet(view: ComplianceView, machine: Machine, facts: HostFacts) -> Verdict
 
 
 def _unlike(promised: Mapping[str, Any], seen: Mapping[str, Any], path: str = "") -> list[str]:
-    found = []
+    differences = []
     for key, value in promised.items():
         now = seen.get(key)
         if isinstance(value, Mapping):
-            found += _unlike(value, now if isinstance(now, Mapping) else {}, f"{path}{key}.")
+            differences += _unlike(value, now if isinstance(now, Mapping) else {}, f"{path}{key}.")
         elif now != value and not (value in (False, 0) and now is None):
-            found.append(f"{path}{key} is {now!r}, not {value!r}")
-    return found
+            differences.append(f"{path}{key} is {now!r}, not {value!r}")
+    return differences
 
 
 def files(_view: ComplianceView, _machine: Machine, facts: HostFacts) -> Verdict:

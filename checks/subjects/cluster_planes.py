@@ -22,11 +22,11 @@ def control_plane(view: ComplianceView, machine: Machine, facts: HostFacts) -> V
     """
     Find API servers that complain of themselves, and programs of the control plane that are not there or not ready.
     """
-    told = facts.of(ApiReport)
-    if not told.runs:
+    report = facts.of(ApiReport)
+    if not report.runs:
         return _absent(view)
-    wrong = [f"its API server says {line}" for line in told.complaints]
-    own = told.api
+    wrong = [f"its API server says {line}" for line in report.complaints]
+    own = report.api
     if own is None:
         return settled(wrong, "")
     ready = {

@@ -40,16 +40,16 @@ def after_boot(view: ComplianceView, machine: Machine, facts: HostFacts) -> Verd
     if not facts.of(Release).prepared:
         return Verdict(pending=BOOTSTRAP)
     boot, wanted = facts.of(AtBoot), kernel_values(view.site, machine)
-    said = at_boot(boot.sysctl, wanted)
+    next_boot = at_boot(boot.sysctl, wanted)
     wrong = [
         f"{name} will be {seen.value} by {seen.path}, and should be {wanted[name]}"
         if seen
         else f"no file sets {name} to {wanted[name]}"
-        for name, seen in said.items()
+        for name, seen in next_boot.items()
         if seen is None or seen.value != wanted[name]
     ]
     wrong += [f"no file loads the module {name}" for name in MODULES if name not in boot.modules]
-    files = sorted({seen.path for seen in said.values() if seen})
+    files = sorted({seen.path for seen in next_boot.values() if seen})
     return settled(
         wrong, f"{len(wanted)} settings and {len(MODULES)} modules hold after the next boot", {"files": files}
     )

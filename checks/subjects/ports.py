@@ -54,14 +54,14 @@ def _judged(
     seen = {"run": view.proof.run, "ended": view.proof.ended.isoformat(), "cells": flows}
     violations = [cell for cell in cells if cell.verdict == "violation"]
     if violations:
-        told = [line for cell in violations for line in cell.told]
-        return settled([_few(told, _count(violations))], "", seen | {"violations": told[:50]})
+        lines = [line for cell in violations for line in cell.told]
+        return settled([_few(lines, _count(violations))], "", seen | {"violations": lines[:50]})
     unproven = [cell for cell in cells if cell.verdict == "unproven"]
     gaps = untried(view.site, cells)
     doubts = [*(line for cell in unproven for line in cell.told), *gaps]
     if doubts or not cells:
-        told_few = _few(doubts, _count(unproven) + len(gaps))
-        return Verdict(doubt=told_few or f"{view.proof.run} tried none of it", evidence=seen)
+        few = _few(doubts, _count(unproven) + len(gaps))
+        return Verdict(doubt=few or f"{view.proof.run} tried none of it", evidence=seen)
     return Verdict(f"{flows} flows are as declared, by {view.proof.run}", seen)
 
 
@@ -122,7 +122,10 @@ def _check(
         phase="prerequisites" if name.startswith(("perimeter", "li")) else "host",
         looks_at=f"the latest report of flows.verify_ports: {looks_at}",
         by="python -m flows.report show latest-verify_ports",
-        remedy="python -m flows.verify_ports tells who drops or admits what; docs/firewall-request.md is for the network team",
+        remedy=(
+            "python -m flows.verify_ports tells who drops or admits what; "
+            "docs/firewall-request.md is for the network team"
+        ),
         judge=judge,
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from checks.check import BOOTSTRAP, SERVERS, ChecklistRef, ComplianceView, HostCheck
-from model.check.finding import Severity, Verdict, found, settled
+from model.check.finding import Severity, Verdict, flawed, settled
 from model.check.judgement import clocks
 from model.host.host_facts import Clocked, HostFacts, Release, Socket, Sockets, Units
 from model.host.hoststate import RUNNING
@@ -21,8 +21,8 @@ STALE_SECONDS = 4 * 1024.0
 
 def running(view: ComplianceView, machine: Machine, facts: HostFacts) -> Verdict:
     """Find units that should run by now and do not, or will not after the next boot."""
-    known, said = facts.of(Units).known, facts.of(Release)
-    stages = {"firewall"} | ({"prepared"} if said.prepared else set()) | ({"member"} if said.member else set())
+    known, release = facts.of(Units).known, facts.of(Release)
+    stages = {"firewall"} | ({"prepared"} if release.prepared else set()) | ({"member"} if release.member else set())
     wrong, well = [], []
     for unit in units(view.site, machine):
         others = [known[name] for name in unit.instead if name in known]
@@ -39,7 +39,11 @@ def running(view: ComplianceView, machine: Machine, facts: HostFacts) -> Verdict
             wrong.append(f"{unit.name} runs and would not start at boot: {seen.enabled or 'no unit file'}")
         else:
             well.append(unit.name)
-    shown = {name: [each.active, each.enabled] for name, each in known.items() if each.loaded != "not-found"}
+    shown = {
+        name: [unit_seen.active, unit_seen.enabled]
+        for name, unit_seen in known.items()
+        if unit_seen.loaded != "not-found"
+    }
     return settled(wrong, f"{', '.join(well)} run", shown)
 
 
@@ -109,7 +113,7 @@ def clock(view: ComplianceView, _machine: Machine, facts: HostFacts) -> Verdict:
     if not source.chrony:
         if source.synchronised:
             return Verdict("systemd-timesyncd says that the clock is set by a time server")
-        return found("chrony is not installed") if prepared else Verdict(pending=BOOTSTRAP)
+        return flawed("chrony is not installed") if prepared else Verdict(pending=BOOTSTRAP)
     evidence = {
         "source": source.source,
         "offset_seconds": source.offset,

@@ -60,7 +60,8 @@ def comply(nr: Nornir, context: Context, checks: Sequence[ComplianceCheck[...]],
     outcomes = judged(checks, looked, names)
     if not outcomes:
         raise SelectionError(
-            f"--limit {context.options.limit}: none of these is looked at by a check that --check, --phase and --severity leave"
+            f"--limit {context.options.limit}: none of these is looked at by a check that --check, --phase and "
+            "--severity leave"
         )
     if whole:
         outcomes += others(site, checklist(), today)

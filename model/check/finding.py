@@ -55,11 +55,11 @@ class Verdict:
     doubt: str = ""
 
 
-def found(*messages: str, evidence: object = None) -> Verdict:
+def flawed(*messages: str, evidence: object = None) -> Verdict:
     """Return a verdict with these findings."""
     return Verdict(evidence=evidence, findings=tuple(Finding(message) for message in messages))
 
 
 def settled(messages: list[str], good: str, evidence: object = None) -> Verdict:
     """Return findings where there are any, else that all is as declared."""
-    return found(*messages, evidence=evidence) if messages else Verdict(good, evidence)
+    return flawed(*messages, evidence=evidence) if messages else Verdict(good, evidence)

@@ -1,4 +1,4 @@
-"""What both looks at a host tell alike, the shell's before bootstrap and the collector's after it: facts to be judged."""
+"""Facts that both looks at a host tell alike: the shell's before bootstrap, and the collector's after it."""
 
 from __future__ import annotations
 

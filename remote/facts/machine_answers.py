@@ -48,14 +48,14 @@ def _lines(text: str) -> Iterator[list[str]]:
 def _dns(words: list[str]) -> tuple[str, tuple[Answer, ...]]:
     """A question that was asked twice counts by its last answer."""
     heard = answers(bytes.fromhex(words[1])) if len(words) > 1 else ()
-    return words[0] if words else "", tuple({(each.name, each.version): each for each in heard}.values())
+    return words[0] if words else "", tuple({(answer.name, answer.version): answer for answer in heard}.values())
 
 
 def _connect(words: list[str]) -> tuple[tuple[str, int], Connect]:
     place, port, result, *near = words
     there = len(near) == 3 and near[2] in _THERE
-    told = _RESULTS.get(result, result.replace("_", " ").lower())
-    return (place, int(port)), Connect(told, near[1] if there else "")
+    outcome = _RESULTS.get(result, result.replace("_", " ").lower())
+    return (place, int(port)), Connect(outcome, near[1] if there else "")
 
 
 def _path(words: list[str]) -> Path:

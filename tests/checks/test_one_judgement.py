@@ -1,4 +1,4 @@
-"""What preflight and compliance both judge they judge alike: by one function, whichever look at the host told the facts."""
+"""What preflight and compliance both judge they judge alike, whichever look at the host told the facts."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ def outbound(site: Site, machine: Machine) -> tuple[tuple[str, int], ...]:
         *(place(repository.uri) for repository in kubernetes.repositories),
         *asked(kubernetes.registries, references),
     )
-    return tuple(dict.fromkeys(one for one in places if settings.egress == "open" or one[0] not in PUBLIC))
+    return tuple(dict.fromkeys(target for target in places if settings.egress == "open" or target[0] not in PUBLIC))
 
 
 def _archive(mirror: str) -> str:
@@ -74,7 +74,7 @@ def peers(site: Site, machine: Machine) -> tuple[Address, ...]:
     Return addresses to which the host's largest packets must get: of the next host of its network, around the whole
     ring.
     """
-    ring = [each for each in site.servers if each.network == machine.network and each.node and each.own]
+    ring = [peer for peer in site.servers if peer.network == machine.network and peer.node and peer.own]
     if machine not in ring or len(ring) < 2:
         return ()
     following = ring[(ring.index(machine) + 1) % len(ring)]

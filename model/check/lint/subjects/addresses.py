@@ -182,8 +182,8 @@ def _single(site: Site, settings: Settings) -> Iterator[tuple[str, Address]]:
 
 
 def _overlaps(ones: tuple[Network, ...], twos: tuple[Network, ...]) -> Iterator[tuple[Network, Network]]:
-    for one in ones:
-        yield from ((one, two) for two in twos if one.version == two.version and one.overlaps(two))
+    for network in ones:
+        yield from ((network, other) for other in twos if network.version == other.version and network.overlaps(other))
 
 
 def family_missing(view: LintView) -> Iterator[Finding]:

@@ -37,9 +37,9 @@ def repositories(view: LintView) -> Iterator[Finding]:
     for name in sorted({name for name in names if names.count(name) > 1}):
         yield flaw("site.yaml", path, value=name, message="two repositories have this name", fix="names of their own")
     minors = {repository.uri: apt.minor_named(repository.uri) for repository in kubernetes.repositories}
-    named = {said for said in minors.values() if said}
+    named = {minor for minor in minors.values() if minor}
     if named and minor not in named:
-        uri = next(uri for uri, said in minors.items() if said)
+        uri = next(uri for uri, minor in minors.items() if minor)
         message = f"has no Kubernetes {minor}: a repository carries one minor version"
         yield flaw("site.yaml", path, value=uri, message=message, fix=f"the one of v{minor}")
 
@@ -98,9 +98,9 @@ def _braces(repository: Repository) -> bool:
 
 def registries(view: LintView) -> Iterator[Finding]:
     """Find registries named twice, and authorities of mirrors that are not there or protect nothing."""
-    said = view.site.settings.kubernetes.registries
-    names = [registry.registry for registry in said]
-    for number, registry in enumerate(said):
+    declared = view.site.settings.kubernetes.registries
+    names = [registry.registry for registry in declared]
+    for number, registry in enumerate(declared):
         path = f"kubernetes.registries.{number}"
         if names.index(registry.registry) != number:
             yield flaw(

@@ -124,8 +124,8 @@ def policies_enforced(view: LintView) -> Iterator[Finding]:
         yield flaw("site.yaml", "cni.name", value=settings.cni.name, message=message, fix=fix, severity=severity)
 
 
-def _meet(one: Network, two: Network) -> bool:
-    return one.version == two.version and one.overlaps(two)
+def _meet(network: Network, other: Network) -> bool:
+    return network.version == other.version and network.overlaps(other)
 
 
 CHECKS = (

@@ -20,16 +20,16 @@ EPHEMERAL = (32768, 60999)
 def port_clash(view: LintView) -> Iterator[Finding]:
     """Find hosts on which two services of different owners must listen on one port."""
     for machine in view.site.servers:
-        for one, two in combinations(rows_to(view.site, machine), 2):
-            shared = _shared(one, two)
-            if shared and one.process and two.process and not set(one.process) & set(two.process):
+        for row, other in combinations(rows_to(view.site, machine), 2):
+            shared = _shared(row, other)
+            if shared and row.process and other.process and not set(row.process) & set(other.process):
                 low, high = shared
-                message = f"`{one.name}` ({one.process[0]}) and `{two.name}` ({two.process[0]}) both need it"
-                span = f"{low}-{high}/{two.protocol}" if high > low else f"{low}/{two.protocol}"
+                message = f"`{row.name}` ({row.process[0]}) and `{other.name}` ({other.process[0]}) both need it"
+                span = f"{low}-{high}/{other.protocol}" if high > low else f"{low}/{other.protocol}"
                 fix = "put them on different hosts, or narrow one row's ports"
                 yield flaw(
                     "ports.yaml",
-                    place(view.site, two),
+                    place(view.site, other),
                     value=span,
                     message=f"{machine.name}: {message}",
                     fix=fix,
@@ -37,11 +37,11 @@ def port_clash(view: LintView) -> Iterator[Finding]:
                 )
 
 
-def _shared(one: Row, two: Row) -> tuple[int, int] | None:
-    if one.protocol != two.protocol:
+def _shared(row: Row, other: Row) -> tuple[int, int] | None:
+    if row.protocol != other.protocol:
         return None
-    for left in one.intervals:
-        for right in two.intervals:
+    for left in row.intervals:
+        for right in other.intervals:
             low, high = max(left[0], right[0]), min(left[1], right[1])
             if low <= high:
                 return low, high

@@ -46,8 +46,8 @@ def unreachable_row(view: LintView) -> Iterator[Finding]:
         path = place(site, row)
         if any(_unwanted(site, ends) for ends in (row.source_ends, row.destination_ends)):
             continue
-        for word, ends, found in (("from", row.source_ends, sources), ("to", row.destination_ends, destinations)):
-            if not found:
+        for word, ends, machines in (("from", row.source_ends, sources), ("to", row.destination_ends, destinations)):
+            if not machines:
                 message = "the row must be open, but nobody is at that end"
                 fix = "add a host of the role, name the networks in site.yaml, or turn the feature off"
                 yield flaw(

@@ -77,17 +77,17 @@ def nat_clash(view: LintView) -> Iterator[Finding]:
     """Find one external address and port that would have to lead to two places."""
     site = view.site
     rows = [row for row in site.active_rows if row.target in site.settings.external]
-    for one, two in combinations(rows, 2):
-        left, right = (site.settings.external[row.target or ""] for row in (one, two))
+    for row, other in combinations(rows, 2):
+        left, right = (site.settings.external[end.target or ""] for end in (row, other))
         shared = set(left.addresses) & set(right.addresses)
-        if shared and left.targets != right.targets and one.protocol == two.protocol and _meet(one, two):
-            message = f"`{one.name}` and `{two.name}` need the same port of it for different hosts"
-            path = f"external.{two.target}.addresses"
+        if shared and left.targets != right.targets and row.protocol == other.protocol and _meet(row, other):
+            message = f"`{row.name}` and `{other.name}` need the same port of it for different hosts"
+            path = f"external.{other.target}.addresses"
             yield flaw("site.yaml", path, value=min(map(str, shared)), message=message, fix="an external address each")
 
 
-def _meet(one: Row, two: Row) -> bool:
-    return any(a[0] <= b[1] and b[0] <= a[1] for a in one.intervals for b in two.intervals)
+def _meet(row: Row, other: Row) -> bool:
+    return any(a[0] <= b[1] and b[0] <= a[1] for a in row.intervals for b in other.intervals)
 
 
 def egress(view: LintView) -> Iterator[Finding]:
@@ -126,11 +126,15 @@ def federation(view: LintView) -> Iterator[Finding]:
 def features_together(view: LintView) -> Iterator[Finding]:
     """Find features that need another one."""
     switches = view.site.settings.features.model_dump()
-    for one, other in (("turn_dtls", "turn"), ("element_call", "livekit"), ("alertmanager", "monitoring")):
-        if switches[one] and not switches[other]:
-            fix = f"turn {other} on, or {one} off"
+    for feature, needed in (("turn_dtls", "turn"), ("element_call", "livekit"), ("alertmanager", "monitoring")):
+        if switches[feature] and not switches[needed]:
+            fix = f"turn {needed} on, or {feature} off"
             yield flaw(
-                "site.yaml", f"features.{one}", value="true", message=f"needs features.{other}, which is off", fix=fix
+                "site.yaml",
+                f"features.{feature}",
+                value="true",
+                message=f"needs features.{needed}, which is off",
+                fix=fix,
             )
 
 

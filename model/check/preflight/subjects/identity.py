@@ -33,13 +33,13 @@ def machine_id(view: PreflightView, machine: Machine, facts: MachineFacts) -> It
     """Find hosts that share /etc/machine-id with another, as copies of one image do, and those that have none."""
     if not facts.identity.machine_id:
         yield Finding("has no machine-id")
-    if others := view.sharing(machine.name, lambda each: each.identity.machine_id):
+    if others := view.sharing(machine.name, lambda other: other.identity.machine_id):
         yield Finding(f"has the same machine-id as {', '.join(others)}")
 
 
 def product_uuid(view: PreflightView, machine: Machine, _facts: MachineFacts) -> Iterator[Finding]:
     """Find hosts that share the hardware's product_uuid with another, as copies of one virtual machine do."""
-    if others := view.sharing(machine.name, lambda each: each.identity.product_uuid):
+    if others := view.sharing(machine.name, lambda other: other.identity.product_uuid):
         yield Finding(f"has the same product_uuid as {', '.join(others)}")
 
 

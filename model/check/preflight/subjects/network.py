@@ -43,9 +43,9 @@ def mtu(view: PreflightView, machine: Machine, facts: MachineFacts) -> Iterator[
     """Find interfaces whose largest packet is not that of most hosts in the same network."""
     others = [
         link.mtu
-        for name, each in view.facts.items()
+        for name, other in view.facts.items()
         if view.site.by_name[name].network == machine.network
-        for link in _own(view.site.by_name[name], each)
+        for link in _own(view.site.by_name[name], other)
     ]
     usual = Counter(others).most_common(1)
     for link in _own(machine, facts):

@@ -35,25 +35,24 @@ def taken(view: PreflightView, machine: Machine, facts: MachineFacts) -> Iterato
             continue
         seen.add(key)
         shown = f" is for {' or '.join(owners)}" if owners else ""
-        yield Finding(
-            f"{who or 'the kernel'} listens on {listener.port}/{listener.protocol}, which{shown or ' is needed'} ({name})"
-        )
+        where = f"{listener.port}/{listener.protocol}"
+        yield Finding(f"{who or 'the kernel'} listens on {where}, which{shown or ' is needed'} ({name})")
 
 
 _Wanted = list[tuple[str, int, int, str, tuple[str, ...]]]
 
 
 def _wanted(site: Site, machine: Machine) -> _Wanted:
-    found: _Wanted = []
+    wanted: _Wanted = []
     for row in site.active_rows:
         if row.plane != "pod" and row.protocol != "vrrp" and not row.builtin and machine in _landing(site, row):
-            found += [
+            wanted += [
                 (row.protocol, low, high, row.name, row.process) for low, high in row.intervals if not _vague(low, high)
             ]
     local: Mapping[int, str] = _LOCAL | (_PLANE_LOCAL if machine.node == "control_plane" else {})
     if machine.node:
-        found += [("tcp", port, port, "on the node itself", (owner,)) for port, owner in local.items()]
-    return found
+        wanted += [("tcp", port, port, "on the node itself", (owner,)) for port, owner in local.items()]
+    return wanted
 
 
 def _landing(site: Site, row: Row) -> tuple[Machine, ...]:
@@ -107,13 +106,17 @@ def _evidence(facts: MachineFacts, address: Address, port: int) -> str:
 
 
 def _answered(view: PreflightView, address: Address, evidence: str) -> Iterator[Finding]:
-    holders = [name for name, each in view.facts.items() if address in each.network.addresses]
+    holders = [name for name, machine in view.facts.items() if address in machine.network.addresses]
     if holders:
         # Told of that host already, or all is well.
         return
-    unseen = [each.name for each in view.site.servers if each.node == "control_plane" and each.name not in view.facts]
+    unseen = [
+        machine.name
+        for machine in view.site.servers
+        if machine.node == "control_plane" and machine.name not in view.facts
+    ]
     what = f"the endpoint's address {address} is taken: {evidence}"
-    if unseen and any(each.ours for each in view.facts.values()):
+    if unseen and any(machine.ours for machine in view.facts.values()):
         yield Finding(f"{what}; maybe by {' or '.join(unseen)}, not looked at", severity=Severity.PENDING)
     else:
         yield Finding(what)

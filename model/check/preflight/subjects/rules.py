@@ -25,18 +25,18 @@ def decide(_view: PreflightView, _machine: Machine, facts: MachineFacts) -> Iter
 
 def tables(_view: PreflightView, _machine: Machine, facts: MachineFacts) -> Iterator[Finding]:
     """Find nftables tables that are neither iptables' nor the cluster's."""
-    found = [
+    others = [
         f"{family} {name}" for family, name in tables_of(facts.network.rulesets) if not name.startswith(OF_A_CLUSTER)
     ]
-    if found:
-        yield Finding(f"has nftables tables of others: {', '.join(found)}")
+    if others:
+        yield Finding(f"has nftables tables of others: {', '.join(others)}")
 
 
 def tables_of(rulesets: Rulesets) -> tuple[tuple[str, str], ...]:
     """Return family and name of every native nftables table."""
     entries = json.loads(rulesets.nft).get("nftables", []) if rulesets.nft.strip() else []
-    found = [(entry["table"]["family"], entry["table"]["name"]) for entry in entries if "table" in entry]
-    return tuple(place for place in found if place not in _OF_IPTABLES)
+    places = [(entry["table"]["family"], entry["table"]["name"]) for entry in entries if "table" in entry]
+    return tuple(place for place in places if place not in _OF_IPTABLES)
 
 
 def legacy(_view: PreflightView, _machine: Machine, facts: MachineFacts) -> Iterator[Finding]:

@@ -47,11 +47,11 @@ def _room(mount: str, system: Filesystem, places: list[str]) -> str:
 
 def _mounts(machine: Machine, facts: MachineFacts) -> dict[str, tuple[Filesystem, list[str]]]:
     """Return each file system once, with the paths on it that matter."""
-    found: dict[str, tuple[Filesystem, list[str]]] = {}
+    mounts: dict[str, tuple[Filesystem, list[str]]] = {}
     for path, system in facts.hardware.filesystems.items():
         if path in _wanted(machine):
-            found.setdefault(system.mount, (system, []))[1].append(path)
-    return found
+            mounts.setdefault(system.mount, (system, []))[1].append(path)
+    return mounts
 
 
 def _wanted(machine: Machine) -> tuple[str, ...]:

@@ -157,7 +157,10 @@ CHECKS = (
         id="containerd-unfit",
         severity=Severity.WARNING,
         judge=runtime,
-        remedy="nothing where one of `kubernetes.repositories` has it; else `kubernetes.containerd.package: containerd.io`, or a bundle",
+        remedy=(
+            "nothing where one of `kubernetes.repositories` has it; "
+            "else `kubernetes.containerd.package: containerd.io`, or a bundle"
+        ),
     ),
     Check(
         id="kernel-features",
