@@ -8,20 +8,26 @@ import json
 import pkgutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from checks.check import ComplianceView
 from model.check import judgement
+from model.check.lint import findings
 from model.check.preflight import examine
 from model.host.machine_facts import MachineFacts
 from model.site.hosts import Disk
+from model.site.load import load_site
 from model.site.site import Site
 from remote.facts.firewall import sections
 from remote.facts.machine import parse
 from tests.checks.golden import NOW, said, site, verdicts, view
 from tests.checks.test_judges import answered, both, put, slow_links, text, unheard, wire_answer
 from tests.model.check.preflight.preflight_data import MARK, answer
+from tests.mutation import REFERENCE
+from tests.mutation import site as mutated
 
 Sections = dict[str, Any]
 HOST, SERVER = "cp-1", "10.20.1.1"
@@ -202,8 +208,33 @@ CASES = (
         collector=answered(SERVER, "keyvault.example.test", "10.20.2.11"),
     ),
 )
+# Of what the owner declared: the judgement, lint's rule, compliance's check, and a site in which both go red.
+DECLARED = (
+    ("declared.misplaced", "address-outside-network", "site/networks", {"hosts:w-1.data.addresses.main": ["10.9.9.9"]}),
+    ("declared.cluster_overlaps", "cidr-overlap", "site/pods", {"site:kubernetes.pod_cidrs": ["10.20.0.0/15"]}),
+    ("declared.cluster_overlaps", "cidr-overlap", "site/pods", {"site:management": ["10.244.7.0/24"]}),
+    ("declared.beyond_sizing", "sizing-beyond", "site/users", {"site:concurrent_users": 90_000, "site:size": "auto"}),
+    ("declared.unnamed_files", "certificate", "site/tls", {"site:tls.method": "organisation"}),
+    ("declared.lacks_contact", "certificate", "site/tls", {"site:tls.method": "letsencrypt-dns01"}),
+    (
+        "declared.lacks_port_80",
+        "certificate",
+        "site/http-01",
+        {"site:tls": {"method": "letsencrypt-http01", "email": "a@b.test"}, "ports:rows.http.ports": [81]},
+    ),
+)
 # Parts of the judgements above, which several of them or a check's evidence ask for by themselves.
-PARTS = {"size.needs", "size.needed", "disks.area", "links.holders", "clocks.too_far", "rules.strangers"}
+PARTS = {
+    "declared.overlaps",
+    "declared.methods",
+    "declared.opens",
+    "size.needs",
+    "size.needed",
+    "disks.area",
+    "links.holders",
+    "clocks.too_far",
+    "rules.strangers",
+}
 
 
 def _declared(case: Case) -> Site:
@@ -236,10 +267,29 @@ def test_both_kinds_of_facts_lead_to_the_same_verdict(case: Case) -> None:
         }
 
 
+@pytest.mark.parametrize(
+    ("rule", "check", "edits"), [case[1:] for case in DECLARED], ids=[f"{case[0]}-{case[2]}" for case in DECLARED]
+)
+def test_lint_and_compliance_find_the_same_in_the_files(
+    rule: str, check: str, edits: dict[str, Any], tmp_path: Path
+) -> None:
+    whole, broken = load_site(REFERENCE), mutated(tmp_path, set=edits)
+    assert _of_files(whole, rule, check) == (False, False)
+    assert _of_files(broken, rule, check) == (True, True)
+
+
+def _of_files(declared: Site, rule: str, check: str) -> tuple[bool, bool]:
+    seen = ComplianceView(site=declared, now=NOW)
+    return (
+        any(finding.check == rule for finding in findings(declared, NOW.date())),
+        bool(verdicts(seen)["controller", check].findings),
+    )
+
+
 def test_every_judgement_is_listed_here() -> None:
     known = set()
     for module in pkgutil.iter_modules(judgement.__path__):
         members = inspect.getmembers(importlib.import_module(f"{judgement.__name__}.{module.name}"), inspect.isfunction)
         own = [name for name, member in members if member.__module__.endswith(f".judgement.{module.name}")]
         known |= {f"{module.name}.{name}" for name in own if not name.startswith("_")}
-    assert known == {case.judgement for case in CASES} | PARTS
+    assert known == {case.judgement for case in CASES} | {case[0] for case in DECLARED} | PARTS

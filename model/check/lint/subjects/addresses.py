@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
-from ipaddress import ip_address, ip_network
 from itertools import combinations
 
 from model.base import Address, Network
 from model.check.check import Check
 from model.check.finding import Finding, Severity
+from model.check.judgement.declared import POD_CIDR, cluster_overlaps, misplaced, overlaps
 from model.check.lint.flaw import LintView, flaw
-from model.site.settings import Settings
-from model.site.site import Site
 
 
 def duplicate_address(view: LintView) -> Iterator[Finding]:
@@ -76,27 +74,21 @@ def duplicate_name(view: LintView) -> Iterator[Finding]:
 
 
 def address_outside_network(view: LintView) -> Iterator[Finding]:
-    """Find host addresses that the network they are filed under does not contain."""
+    """Find host addresses that the network they are filed under does not contain, or that are no host's."""
+    outside = {(machine.name, network, address) for machine, network, address in misplaced(view.site)}
     for machine in view.site.machines:
         for network, address in machine.every:
-            path = f"{machine.name}.data.addresses.{network}"
             cidrs = view.site.settings.networks[network].cidrs
-            around = next((cidr for cidr in cidrs if address in cidr), None)
-            if around is None:
+            reserved = next((cidr for cidr in cidrs if address in cidr and _reserved(address, cidr)), None)
+            if (machine.name, network, address) in outside:
+                message = f"lies outside network {network}"
                 fix = f"an address within {_list(cidrs)}, or the network it belongs to"
-                yield flaw(
-                    "hosts.yaml",
-                    path,
-                    value=address,
-                    message=f"lies outside network {network}",
-                    fix=fix,
-                    host=machine.name,
-                )
-            elif _reserved(address, around):
-                message = f"is the network or broadcast address of {around}"
-                yield flaw(
-                    "hosts.yaml", path, value=address, message=message, fix="choose a host address", host=machine.name
-                )
+            elif reserved is not None:
+                message, fix = f"is the network or broadcast address of {reserved}", "choose a host address"
+            else:
+                continue
+            path = f"{machine.name}.data.addresses.{network}"
+            yield flaw("hosts.yaml", path, value=address, message=message, fix=fix, host=machine.name)
 
 
 def _reserved(address: Address, network: Network) -> bool:
@@ -120,13 +112,13 @@ def own_address(view: LintView) -> Iterator[Finding]:
 def network_overlap(view: LintView) -> Iterator[Finding]:
     """Find networks that share addresses. A nested LI network is in every rule of the outer one."""
     plans = view.site.settings.networks
-    for (one, first), (two, second) in combinations(plans.items(), 2):
+    for (name, first), (other, second) in combinations(plans.items(), 2):
         isolated = " and one of them is isolated" if first.isolated != second.isolated else ""
-        for left, right in _overlaps(first.cidrs, second.cidrs):
-            message = f"overlaps {left} of network {one}{isolated}"
+        for left, right in overlaps(first.cidrs, second.cidrs):
+            message = f"overlaps {left} of network {name}{isolated}"
             yield flaw(
                 "site.yaml",
-                f"networks.{two}.cidrs",
+                f"networks.{other}.cidrs",
                 value=right,
                 message=message,
                 fix="networks must not share addresses",
@@ -135,55 +127,16 @@ def network_overlap(view: LintView) -> Iterator[Finding]:
 
 def cidr_overlap(view: LintView) -> Iterator[Finding]:
     """Find pod and service CIDRs that hide something of the site: packets to it would never leave the node."""
-    settings = view.site.settings
-    pods, services = settings.kubernetes.pod_cidrs, settings.kubernetes.service_cidrs
-    for left, right in _overlaps(pods, services):
-        message = f"overlaps the pod CIDR {left}"
+    for overlap in cluster_overlaps(view.site):
+        cidr, between = overlap.cidr, overlap.place == POD_CIDR
+        message = f"overlaps {overlap.other} ({overlap.place}); it spans {cidr[0]} to {cidr[-1]}"
         yield flaw(
-            "site.yaml", "kubernetes.service_cidrs", value=right, message=message, fix="choose a free private range"
+            "site.yaml",
+            f"kubernetes.{overlap.field}",
+            value=cidr,
+            message=f"overlaps {POD_CIDR} {overlap.other}" if between else message,
+            fix="choose a free private range" if between else "choose a private range used nowhere else",
         )
-    for word, cidrs in (("pod_cidrs", pods), ("service_cidrs", services)):
-        for place, around in _taken(view.site):
-            for cidr, other in _overlaps(cidrs, (around,)):
-                message = f"overlaps {other} ({place}); it spans {cidr[0]} to {cidr[-1]}"
-                yield flaw(
-                    "site.yaml",
-                    f"kubernetes.{word}",
-                    value=cidr,
-                    message=message,
-                    fix="choose a private range used nowhere else",
-                )
-
-
-def _taken(site: Site) -> Iterator[tuple[str, Network]]:
-    """Everything with an address besides pods and services, the widest word once."""
-    settings = site.settings
-    yield from ((f"network {name}", cidr) for name, plan in settings.networks.items() for cidr in plan.cidrs)
-    known = [cidr for plan in settings.networks.values() for cidr in plan.cidrs]
-    for place, address in _single(site, settings):
-        if not any(address in cidr for cidr in known):
-            yield place, ip_network(address)
-    for place, cidrs in (("management", settings.management), ("admins", settings.admins)):
-        yield from ((place, cidr) for cidr in cidrs if cidr.prefixlen and cidr not in known)
-
-
-def _single(site: Site, settings: Settings) -> Iterator[tuple[str, Address]]:
-    for machine in site.machines:
-        yield from ((f"host {machine.name}", address) for _, address in machine.every)
-        try:
-            yield f"hostname of {machine.name}", ip_address(machine.hostname)
-        except ValueError:
-            continue
-    yield from (("the API endpoint", address) for address in settings.kubernetes.endpoint.addresses)
-    yield from (("dns", address) for address in (*settings.dns.main, *settings.dns.li))
-    yield from (("ntp", address) for address in settings.ntp)
-    for name, external in settings.external.items():
-        yield from ((f"external.{name}", address) for address in external.addresses)
-
-
-def _overlaps(ones: tuple[Network, ...], twos: tuple[Network, ...]) -> Iterator[tuple[Network, Network]]:
-    for network in ones:
-        yield from ((network, other) for other in twos if network.version == other.version and network.overlaps(other))
 
 
 def family_missing(view: LintView) -> Iterator[Finding]:

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from model.base import Domain
 from model.check.check import Check
 from model.check.finding import Finding, Severity
+from model.check.judgement.declared import ACME, lacks_contact, lacks_port_80, methods, unnamed_files
 from model.check.lint.flaw import LintView, flaw
-from model.site.site import Site
 
 # Names that no public authority issues certificates for (RFC 2606, RFC 6761, RFC 6762).
 PRIVATE_NAMES = (
@@ -22,15 +22,13 @@ PRIVATE_NAMES = (
     "example.net",
     "example.org",
 )
-ACME = ("letsencrypt-http01", "letsencrypt-dns01")
 
 
 def certificate(view: LintView) -> Iterator[Finding]:
     """Find certificate methods without what they need."""
     settings = view.site.settings
-    tls, methods = settings.tls, {settings.tls.method} | ({settings.tls.li_method} if settings.features.li else set())
-    if methods & set(ACME):
-        if tls.email is None:
+    if methods(view.site) & set(ACME):
+        if lacks_contact(view.site):
             yield flaw(
                 "site.yaml",
                 "tls.email",
@@ -44,7 +42,7 @@ def certificate(view: LintView) -> Iterator[Finding]:
             yield flaw(
                 "site.yaml", "domain", value=settings.domain, message=message, fix=fix, severity=Severity.WARNING
             )
-    if "letsencrypt-http01" in methods and not opens(view.site, 80, "ingress"):
+    if lacks_port_80(view.site):
         message = "HTTP-01 comes in on port 80 and no active row opens it"
         yield flaw(
             "site.yaml",
@@ -53,11 +51,9 @@ def certificate(view: LintView) -> Iterator[Finding]:
             message=message,
             fix="the row for 80/tcp, or another method",
         )
-    if "organisation" in methods:
-        for word in ("certificate", "private_key"):
-            if getattr(tls, word) is None:
-                message = "the organisation's certificate is not named"
-                yield flaw("site.yaml", f"tls.{word}", value="", message=message, fix="the path of the PEM file")
+    for field in unnamed_files(view.site):
+        message = "the organisation's certificate is not named"
+        yield flaw("site.yaml", f"tls.{field}", value="", message=message, fix="the path of the PEM file")
 
 
 def _private(domain: Domain) -> bool:
@@ -79,12 +75,6 @@ def renewal(view: LintView) -> Iterator[Finding]:
             message="browsers do not trust staging certificates",
             fix="`staging: false`",
         )
-
-
-def opens(site: Site, port: int, target: str) -> bool:
-    """Return whether an active row lets a TCP port in at an external address."""
-    rows = (row for row in site.active_rows if row.target == target and row.protocol == "tcp")
-    return any(low <= port <= high for row in rows for low, high in row.intervals)
 
 
 CHECKS = (

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from model.base import Network
 from model.check.check import Check
 from model.check.finding import Finding, Severity
+from model.check.judgement.declared import overlaps
 from model.check.lint.flaw import LintView, flaw
 
 
@@ -54,7 +54,7 @@ def li_clients(view: LintView) -> Iterator[Finding]:
                 message="lets the whole world into the isolated network",
                 fix=fix,
             )
-        elif met := next((cidr for cidr in inside if _meet(cidr, network)), None):
+        elif met := next((cidr for cidr, _ in overlaps(inside, (network,))), None):
             message = f"overlaps {met}, which is not isolated: the border would be open"
             yield flaw(
                 "site.yaml", "li.clients", value=network, message=message, fix="networks on the isolated side only"
@@ -71,7 +71,7 @@ def border_words(view: LintView) -> Iterator[Finding]:
         for network in networks:
             if network.prefixlen == 0:
                 continue
-            if met := next((cidr for cidr in view.site.isolated_networks if _meet(cidr, network)), None):
+            if met := next((cidr for cidr, _ in overlaps(view.site.isolated_networks, (network,))), None):
                 message = f"overlaps the isolated network {met}: its hosts would reach the main ones"
                 yield flaw("site.yaml", word, value=network, message=message, fix="networks outside the isolated one")
 
@@ -122,10 +122,6 @@ def policies_enforced(view: LintView) -> Iterator[Finding]:
         severity = Severity.ERROR if li else Severity.WARNING
         fix = "calico or cilium, or a waiver that says who answers for it"
         yield flaw("site.yaml", "cni.name", value=settings.cni.name, message=message, fix=fix, severity=severity)
-
-
-def _meet(network: Network, other: Network) -> bool:
-    return network.version == other.version and network.overlaps(other)
 
 
 CHECKS = (

@@ -7,8 +7,8 @@ from itertools import combinations
 
 from model.check.check import Check
 from model.check.finding import Finding, Severity
+from model.check.judgement.declared import opens
 from model.check.lint.flaw import LintView, flaw
-from model.check.lint.subjects.certificates import opens
 from model.check.lint.subjects.matrix import place
 from model.site.rows import Row
 

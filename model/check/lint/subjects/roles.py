@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from model.check.check import Check
 from model.check.finding import Finding, Severity
+from model.check.judgement import declared
 from model.check.judgement.size import needs
 from model.check.lint.flaw import LintView, flaw
 from model.site import sizing
@@ -182,7 +183,7 @@ def _hardware(machine: Machine, sizes: Sequence[sizing.Size]) -> tuple[tuple[str
 def beyond_sizing(view: LintView) -> Iterator[Finding]:
     """Find more users than the sizing was worked out for."""
     users = view.site.settings.concurrent_users
-    if view.site.settings.size != "lab" and users > sizing.STEPS[-1]:
+    if view.site.settings.size != "lab" and declared.beyond_sizing(view.site):
         message = f"the sizing ends at {sizing.STEPS[-1]}"
         yield flaw(
             "site.yaml", "concurrent_users", value=users, message=message, fix="measure, and size the servers by hand"
