@@ -74,7 +74,7 @@ def duplicate_name(view: LintView) -> Iterator[Finding]:
 
 
 def address_outside_network(view: LintView) -> Iterator[Finding]:
-    """Find host addresses that the network they are filed under does not contain, or that are no host's."""
+    """Find host addresses that the network they are filed under does not contain."""
     outside = {(machine.name, network, address) for machine, network, address in misplaced(view.site)}
     for machine in view.site.machines:
         for network, address in machine.every:
