@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 
-from checks.check import Check, HostCheck
+from checks.check import ComplianceCheck, HostCheck
 from checks.discovery import every
 from checks.items import Item, checklist
 from flows._render.summary import Line
@@ -19,12 +19,12 @@ from model.report.outcome import GOOD
 SCHEMA = "matrix-fleet/checklist/1"
 
 
-def described(checks: Iterable[Check]) -> list[dict[str, object]]:
+def described(checks: Iterable[ComplianceCheck[...]]) -> list[dict[str, object]]:
     """Return checks as reports have them."""
     return [_described(check) for check in checks]
 
 
-def _described(check: Check) -> dict[str, object]:
+def _described(check: ComplianceCheck[...]) -> dict[str, object]:
     return {
         "id": check.id,
         "title": check.title,
@@ -40,7 +40,7 @@ def _described(check: Check) -> dict[str, object]:
     }
 
 
-def list_all(options: Options, checks: Sequence[Check]) -> int:
+def list_all(options: Options, checks: Sequence[ComplianceCheck[...]]) -> int:
     """Show the checks and the items that they answer for, of all checks every item; with --json as one document."""
     screen, ids = Screen(options), {check.id for check in checks}
     items = [item for item in checklist().items if len(checks) == len(every()) or ids & set(item.checks)]
@@ -56,7 +56,7 @@ def list_all(options: Options, checks: Sequence[Check]) -> int:
     return GOOD
 
 
-def _checks(checks: Sequence[Check]) -> Iterable[Line]:
+def _checks(checks: Sequence[ComplianceCheck[...]]) -> Iterable[Line]:
     width = max(len(check.id) for check in checks)
     yield Line(f"{len(checks)} check{'s' if len(checks) != 1 else ''}", "bold")
     for check in checks:
