@@ -9,12 +9,14 @@ from functools import cache
 
 from checks import subjects
 from checks.check import Check
+from checks.items import checklist
 
 
 @cache
 def every() -> tuple[Check, ...]:
     """
-    Return all checks, in the order of their places in the checklist; raises ValueError where two have the same id.
+    Return all checks, in the order of the first item that each answers for; raises ValueError where two have one id, or
+    one answers for no item.
     """
     modules = sorted(module.name for module in pkgutil.iter_modules(subjects.__path__))
     checks: list[Check] = []
@@ -23,7 +25,14 @@ def every() -> tuple[Check, ...]:
     twice = {check.id for check in checks if sum(other.id == check.id for other in checks) > 1}
     if twice:
         raise ValueError(f"several checks are called {', '.join(sorted(twice))}")
-    return tuple(sorted(checks, key=lambda check: (check.place.line, check.id)))
+    order: dict[str, int] = {}
+    for place, item in enumerate(checklist().items):
+        for name in item.checks:
+            order.setdefault(name, place)
+    itemless = sorted(check.id for check in checks if check.id not in order)
+    if itemless:
+        raise ValueError(f"no item of items.yaml names {', '.join(itemless)}")
+    return tuple(sorted(checks, key=lambda check: (order[check.id], check.id)))
 
 
 def chosen(checks: Iterable[Check], ids: Iterable[str]) -> tuple[Check, ...]:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from flows._render.findings import rows_of
+from flows._render.document import rows_of
 from flows._render.words import names
 from flows._run import folder
 from model.errors import SiteError

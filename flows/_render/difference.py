@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from flows._render.findings import rows_of
+from flows._render.document import Document, rows_of
 from flows._render.words import counted, ports
 
-Document = Mapping[str, Any]
 Table = dict[str, Document]
 
 

@@ -7,12 +7,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
 
-from flows._render.findings import rows_of
+from flows._render.document import Document, rows_of
 from flows._render.words import printable
 
-Document = Mapping[str, Any]
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 _KINDS = {
     "drift": "fail",
@@ -57,7 +55,7 @@ def _rule(check: Document) -> dict[str, object]:
         "fullDescription": {"text": f"Looks at {check['looks_at']}."},
         "help": {"text": f"To look yourself: {check['by']}. To mend it: {check['remedy']}"},
         "defaultConfiguration": {"level": check["severity"]},
-        "properties": {"phase": check["phase"], "section": check["section"], "line": check["line"]},
+        "properties": {"phase": check["phase"], "section": check["section"], "items": list(check.get("items") or ())},
     }
 
 

@@ -18,7 +18,7 @@ const words = (text) => String(text).replaceAll("_", " ");
 
 const SIGNS = {
   ok: "✓", violation: "✕", unproven: "?", waived: "w", not_run: "–", none: "",
-  drift: "≠", error: "!", failed: "✕", missing: "∅", warning: "!", changed: "↻",
+  partly: "…", drift: "≠", error: "!", failed: "✕", missing: "∅", warning: "!", changed: "↻",
 };
 const badge = (word, text) => h("span", { class: `badge v-${word}` }, `${SIGNS[word] ?? ""} ${words(text ?? word)}`);
 

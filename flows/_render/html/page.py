@@ -1,4 +1,4 @@
-"""How does a report become one file that opens anywhere, with nothing from outside?"""
+"""A report as one file that opens anywhere, with nothing from outside."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 
 from flows._render.html.data import embedded, page_data
 from flows._render.summary import summary
+from flows._render.verdict import headline
 from flows._render.words import printable
 
 _HERE = Path(__file__).parent
@@ -43,7 +44,7 @@ def render(report: Mapping[str, Any]) -> str:
     script = f'"use strict";\n(() => {{\n{_joined(_SCRIPTS)}}})();\n'
     lines = (part for line in summary(report) for part in line.folded(None, printable))
     return _PAGE.format(
-        title=escape(f"{report['flow']} on {report['site']}: {'good' if report['good'] else 'not good'}"),
+        title=escape(f"{report['flow']} on {report['site']}: {headline(report).lower()}"),
         style=style,
         style_hash=_hash(style),
         script=script,

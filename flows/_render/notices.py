@@ -3,29 +3,27 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any
 
-from flows._render.cell_findings import cell_findings
-from flows._render.finding import LEVELS, Finding
-from flows._render.words import diff_lines, names
+from flows._render.cell_notices import cell_notices
+from flows._render.document import Document, rows_of
+from flows._render.notice import LEVELS, Notice
+from flows._render.words import names
+from model.report.evidence import diff_lines
 from model.report.outcome import warns
 
-__all__ = ["Finding", "findings", "rows_of"]
-
-Document = Mapping[str, Any]
 _SUM_OF_CELLS = "ports"
 _TOLD = ("drift", "failed", "unproven", "missing", "changed", "waived", "not_run")
 
 
-def findings(report: Document, apart: bool = False) -> list[Finding]:
+def notices(report: Document, apart: bool = False) -> list[Notice]:
     """
     Return everything in a report that is not simply ok, worst first.
 
     Hosts that were changed alike are one finding without a diff; `apart` keeps them apart where their diffs differ.
     """
-    cells = cell_findings(rows_of(report, "cells"))
+    cells = cell_notices(rows_of(report, "cells"))
     # An outcome that only sums up a host's cells would say what they say once more.
     summed = any(finding.bad for finding in cells)
     outcomes = [each for each in rows_of(report, "outcomes") if not (summed and each["subject"] == _SUM_OF_CELLS)]
@@ -33,12 +31,7 @@ def findings(report: Document, apart: bool = False) -> list[Finding]:
     return sorted(found, key=lambda finding: LEVELS.index(finding.level))
 
 
-def rows_of(report: Document, key: str) -> list[Document]:
-    """Return the report's list under `key`; one that is absent or null is empty."""
-    return list(report.get(key) or ())
-
-
-def _outcomes(outcomes: Iterable[Document], apart: bool) -> list[Finding]:
+def _outcomes(outcomes: Iterable[Document], apart: bool) -> list[Notice]:
     groups: dict[tuple[str, ...], list[Document]] = {}
     for outcome in outcomes:
         if outcome["status"] in _TOLD or _warns(outcome):
@@ -46,9 +39,9 @@ def _outcomes(outcomes: Iterable[Document], apart: bool) -> list[Finding]:
     return _joined(_outcome_finding(key, members) for key, members in groups.items())
 
 
-def _joined(found: Iterable[Finding]) -> list[Finding]:
+def _joined(found: Iterable[Notice]) -> list[Notice]:
     """Say once what is told in the same words of the same hosts about several subjects, as of a dead host."""
-    alike: dict[tuple[object, ...], list[Finding]] = {}
+    alike: dict[tuple[object, ...], list[Notice]] = {}
     for each in found:
         subject, colon, message = each.title.partition(": ")
         apart = (each.level, message or subject, each.next, each.hosts, each.detail, "" if colon else subject)
@@ -56,7 +49,7 @@ def _joined(found: Iterable[Finding]) -> list[Finding]:
     return [_several(group) if len(group) > 1 else group[0] for group in alike.values()]
 
 
-def _several(group: list[Finding]) -> Finding:
+def _several(group: list[Notice]) -> Notice:
     subjects = [each.title.partition(": ")[0] for each in group]
     message = group[0].title.partition(": ")[2]
     title = f"{names(subjects, 3)}: {message}" if message else names(subjects, 3)
@@ -83,7 +76,7 @@ def _nameless(text: str, host: str) -> str:
     return re.sub(rf"(?<![\w.-]){re.escape(host)}(?![\w-])", "<host>", text) if host and host in text else text
 
 
-def _outcome_finding(key: tuple[str, ...], members: list[Document]) -> Finding:
+def _outcome_finding(key: tuple[str, ...], members: list[Document]) -> Notice:
     first, status, subject = members[0], key[0], key[1]
     hosts = tuple(dict.fromkeys(member["host"] for member in members))
     alone = len(hosts) == 1
@@ -95,7 +88,7 @@ def _outcome_finding(key: tuple[str, ...], members: list[Document]) -> Finding:
     title = f"{subject}: {message}" if message else subject
     shows_diff = status in ("drift", "changed") and _alike(members)
     detail = tuple(diff_lines(first["evidence"])) if shows_diff else ()
-    return Finding(
+    return Notice(
         level=status,
         title=title,
         next=step,
@@ -106,7 +99,7 @@ def _outcome_finding(key: tuple[str, ...], members: list[Document]) -> Finding:
     )
 
 
-def _lint(report: Document) -> list[Finding]:
+def _lint(report: Document) -> list[Notice]:
     """
     Findings at one place may well differ: only what is told in the same words, save the host that is meant, is said
     once.
@@ -123,11 +116,11 @@ def _names_its_host(finding: Document) -> bool:
     return bool(finding.get("host")) and finding["host"] == finding["value"]
 
 
-def _lint_finding(members: list[Document]) -> Finding:
+def _lint_finding(members: list[Document]) -> Notice:
     first = members[0]
     level = first["severity"] if first["severity"] in LEVELS else "warning"
     message = first.get("message") or "is wrong"
     found = ", ".join(dict.fromkeys(member["value"] for member in members))
     shown = f" (found {found})" if found else ""
     title = f"{first['rule']}: {first['file']}: {first['path']}: {message}{shown}"
-    return Finding(level=level, title=title, next=first["fix"], hosts=(), count=len(members))
+    return Notice(level=level, title=title, next=first["fix"], hosts=(), count=len(members))

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
 
-from flows._render.finding import Finding
+from flows._render.document import Document
+from flows._render.notice import Notice
 from flows._render.words import counted, names, ports
 from model.verify.pods import is_pod
-
-Document = Mapping[str, Any]
 
 # Cells of these culprits say nothing of ports: an end was blind or mute for all of them alike.
 _ABOUT_AN_END = {"witness": "to", "source": "from"}
@@ -46,7 +44,7 @@ class _Group:
     firsts: dict[tuple[str, str], int] = field(default_factory=dict)
 
 
-def cell_findings(cells: Iterable[Document]) -> list[Finding]:
+def cell_notices(cells: Iterable[Document]) -> list[Notice]:
     """Fold cells that are not ok by story; cells not run are counted by plane."""
     groups: dict[tuple[str, ...], _Group] = {}
     families: set[int] = set()
@@ -56,7 +54,7 @@ def cell_findings(cells: Iterable[Document]) -> list[Finding]:
         if cell["verdict"] != "ok":
             group = groups.setdefault(_key(cell), _Group(index))
             _add(group, cell, family, index)
-    found: list[Finding] = []
+    found: list[Notice] = []
     for key, group in groups.items():
         found += _told(key, group, families)
     return found
@@ -85,14 +83,14 @@ def _add(group: _Group, cell: Document, family: int, index: int) -> None:
     group.firsts.setdefault((focus, stretch), index)
 
 
-def _told(key: tuple[str, ...], group: _Group, families: set[int]) -> list[Finding]:
+def _told(key: tuple[str, ...], group: _Group, families: set[int]) -> list[Notice]:
     verdict, culprit, _, _, note = key
     only = f" over IPv{next(iter(group.families))} only" if len(group.families) < len(families) else ""
     cells = counted(group.count, "cell")
     focuses = tuple(group.ports)
     if verdict == "not_run":
         return [
-            Finding(
+            Notice(
                 level="not_run",
                 title=f"{cells} not run: {note}",
                 next="",
@@ -104,7 +102,7 @@ def _told(key: tuple[str, ...], group: _Group, families: set[int]) -> list[Findi
     if culprit in _ABOUT_AN_END:
         title = f"{cells} {_ABOUT_AN_END[culprit]} {names(focuses)} {verdict}, because of the {culprit}{_because(note)}{only}"
         return [
-            Finding(
+            Notice(
                 level=verdict,
                 title=title,
                 next=_step(culprit, note, focuses, ()),
@@ -131,7 +129,7 @@ def _merged(group: _Group) -> dict[tuple[tuple[str, ...], tuple[str, ...]], set[
 
 def _story(
     key: tuple[str, ...], where: tuple[tuple[str, ...], tuple[str, ...]], peers: set[str], only: str, group: _Group
-) -> Finding:
+) -> Notice:
     verdict, culprit, expected, seen, note = key
     stretches, focuses = where
     outward = culprit == "source-egress"
@@ -144,7 +142,7 @@ def _story(
     title += f"{_because(note)}{only}"
     step = "" if verdict == "waived" else _step(culprit, note, focuses, tuple(sorted(peers)))
     count = sum(len(group.ports[focus][stretch]) for focus in focuses for stretch in stretches)
-    return Finding(
+    return Notice(
         level=verdict,
         title=title,
         next=step,
