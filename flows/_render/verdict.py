@@ -13,8 +13,7 @@ from model.report.outcome import DRIFTED, GOOD, INTERRUPTED, REFUSED
 
 def verdict(report: Document) -> str:
     """Return the headline, the run, what was found, and how long it took."""
-    took = (datetime.fromisoformat(report["ended"]) - datetime.fromisoformat(report["started"])).total_seconds()
-    return f"{headline(report)}: {report['flow']} on {report['site']}: {in_short(report)}, {took:.1f} s"
+    return f"{headline(report)}: {report['flow']} on {report['site']}: {in_short(report)}"
 
 
 def headline(report: Document) -> str:
@@ -34,12 +33,14 @@ def partly(report: Document) -> bool:
 
 
 def in_short(report: Document) -> str:
-    """Return what was found: first how much of the checklist is proven, then what the hosts have."""
+    """Return what was found: first how much of the checklist is proven, then what the hosts have, and how long it took."""
+    took = (datetime.fromisoformat(report["ended"]) - datetime.fromisoformat(report["started"])).total_seconds()
+    hosts = f"{_hosts_in_short(report)}, {took:.1f} s"
     items = coverage(report)
     if items is None:
-        return _hosts_in_short(report)
+        return hosts
     chosen = f"with --limit {report['limit']}: " if report.get("limit") else ""
-    return f"{chosen}{items}; {_hosts_in_short(report)}"
+    return f"{chosen}{items}; {hosts}"
 
 
 def _hosts_in_short(report: Document) -> str:

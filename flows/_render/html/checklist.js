@@ -1,7 +1,7 @@
 // The checklist as a person reads it: section by section, each item with what answers for it, and how it went over the kept runs.
 const itemRow = (item) => {
   const answer = item.checks.length
-    ? item.checks.map((check) => h("code", null, check)).flatMap((node, index) => (index ? [", ", node] : [node]))
+    ? item.checks.map(command).flatMap((node, index) => (index ? [", ", node] : [node]))
     : marked(item.where);
   return h("tr", null, h("td", null, badge(item.state)), h("td", null, item.title),
     h("td", { class: "mono" }, item.id), h("td", null, answer));
