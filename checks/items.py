@@ -83,7 +83,7 @@ class Checklist:
 
 @cache
 def checklist() -> Checklist:
-    """Read the data file; raises ValueError for an entry that is not exactly one kind, or an item or title told twice."""
+    """Read the data file; raises ValueError for an entry that is not exactly one kind, and for a name used twice."""
     return _read(FILE.read_text("utf-8"))
 
 
@@ -95,7 +95,7 @@ def _read(text: str) -> Checklist:
     for names in ([item.id for item in items], [section.title for section in file.sections]):
         twice = [name for name, count in Counter(names).items() if count > 1]
         if twice:
-            raise ValueError(f"{FILE.name}: told twice: {', '.join(twice)}; rename one of them")
+            raise ValueError(f"{FILE.name}: two are called {', '.join(twice)}; rename one of them")
     return Checklist(items)
 
 

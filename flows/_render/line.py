@@ -16,7 +16,7 @@ _NARROWEST = 20
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line of text with its colour and the column at which it starts; `whole` is never folded, as a path or a diff."""
+    """One line of text with its colour and the column at which it starts; `whole` is never folded, as a diff's line."""
 
     text: str
     style: str = ""
@@ -34,7 +34,7 @@ class Line:
 
 
 def _wrapped(indent: str, text: str, width: int) -> list[str]:
-    """Break at blanks outside commands; what is longer than the width is left to the terminal, so that it can be copied."""
+    """Break at blanks outside commands; what is longer than the width is left to the terminal, to be copied."""
     if len(indent) + len(text) <= width:
         return [indent + text]
     glued = _COMMAND.sub(lambda command: command[0].replace(" ", _GLUE), text)

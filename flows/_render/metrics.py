@@ -1,4 +1,4 @@
-"""How does Prometheus read a run of compliance? As the text that the node exporter takes from a folder."""
+"""A run of compliance as Prometheus reads it: the text that the node exporter takes from a folder."""
 
 from __future__ import annotations
 

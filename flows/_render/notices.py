@@ -1,4 +1,4 @@
-"""What is worth a person's attention in a report, with the same thing on many hosts or cells said once?"""
+"""What is worth a person's attention in a report, with the same thing on many hosts or cells said once."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from model.report.evidence import diff_lines
 from model.report.outcome import warns
 
 _SUM_OF_CELLS = "ports"
-_TOLD = ("drift", "failed", "unproven", "missing", "changed", "waived", "not_run")
+_WORTH_A_NOTICE = ("drift", "failed", "unproven", "missing", "changed", "waived", "not_run")
 
 
 def notices(report: Document, apart: bool = False) -> list[Notice]:
@@ -25,35 +25,35 @@ def notices(report: Document, apart: bool = False) -> list[Notice]:
     """
     cells = cell_notices(rows_of(report, "cells"))
     # An outcome that only sums up a host's cells would say what they say once more.
-    summed = any(finding.bad for finding in cells)
-    outcomes = [each for each in rows_of(report, "outcomes") if not (summed and each["subject"] == _SUM_OF_CELLS)]
-    found = [*_lint(report), *_outcomes(outcomes, apart), *cells]
-    return sorted(found, key=lambda finding: LEVELS.index(finding.level))
+    summed = any(notice.bad for notice in cells)
+    outcomes = [row for row in rows_of(report, "outcomes") if not (summed and row["subject"] == _SUM_OF_CELLS)]
+    every = [*_lint(report), *_outcomes(outcomes, apart), *cells]
+    return sorted(every, key=lambda notice: LEVELS.index(notice.level))
 
 
 def _outcomes(outcomes: Iterable[Document], apart: bool) -> list[Notice]:
     groups: dict[tuple[str, ...], list[Document]] = {}
     for outcome in outcomes:
-        if outcome["status"] in _TOLD or _warns(outcome):
+        if outcome["status"] in _WORTH_A_NOTICE or _warns(outcome):
             groups.setdefault(_key(outcome, apart), []).append(outcome)
-    return _joined(_outcome_finding(key, members) for key, members in groups.items())
+    return _joined(_outcome_notice(key, members) for key, members in groups.items())
 
 
-def _joined(found: Iterable[Notice]) -> list[Notice]:
+def _joined(notices_of_subjects: Iterable[Notice]) -> list[Notice]:
     """Say once what is told in the same words of the same hosts about several subjects, as of a dead host."""
     alike: dict[tuple[object, ...], list[Notice]] = {}
-    for each in found:
-        subject, colon, message = each.title.partition(": ")
-        apart = (each.level, message or subject, each.next, each.hosts, each.detail, "" if colon else subject)
-        alike.setdefault(apart, []).append(each)
+    for notice in notices_of_subjects:
+        subject, colon, message = notice.title.partition(": ")
+        apart = (notice.level, message or subject, notice.next, notice.hosts, notice.detail, "" if colon else subject)
+        alike.setdefault(apart, []).append(notice)
     return [_several(group) if len(group) > 1 else group[0] for group in alike.values()]
 
 
 def _several(group: list[Notice]) -> Notice:
-    subjects = [each.title.partition(": ")[0] for each in group]
+    subjects = [notice.title.partition(": ")[0] for notice in group]
     message = group[0].title.partition(": ")[2]
     title = f"{names(subjects, 3)}: {message}" if message else names(subjects, 3)
-    return replace(group[0], title=title, count=sum(each.count for each in group))
+    return replace(group[0], title=title, count=sum(notice.count for notice in group))
 
 
 def _key(outcome: Document, apart: bool) -> tuple[str, ...]:
@@ -69,14 +69,14 @@ def _warns(outcome: Document) -> bool:
 
 
 def _alike(members: list[Document]) -> bool:
-    return len({_nameless("\n".join(diff_lines(each["evidence"])), each["host"]) for each in members}) == 1
+    return len({_nameless("\n".join(diff_lines(member["evidence"])), member["host"]) for member in members}) == 1
 
 
 def _nameless(text: str, host: str) -> str:
     return re.sub(rf"(?<![\w.-]){re.escape(host)}(?![\w-])", "<host>", text) if host and host in text else text
 
 
-def _outcome_finding(key: tuple[str, ...], members: list[Document]) -> Notice:
+def _outcome_notice(key: tuple[str, ...], members: list[Document]) -> Notice:
     first, status, subject = members[0], key[0], key[1]
     hosts = tuple(dict.fromkeys(member["host"] for member in members))
     alone = len(hosts) == 1
@@ -106,21 +106,21 @@ def _lint(report: Document) -> list[Notice]:
     """
     groups: dict[tuple[str, ...], list[Document]] = {}
     for finding in rows_of(report, "findings"):
-        told = [str(finding.get(word, "")) for word in ("severity", "rule", "file", "path", "message", "fix")]
+        words = [str(finding.get(word, "")) for word in ("severity", "rule", "file", "path", "message", "fix")]
         about = "" if _names_its_host(finding) else finding["value"]
-        groups.setdefault((*told, about), []).append(finding)
-    return [_lint_finding(members) for members in groups.values()]
+        groups.setdefault((*words, about), []).append(finding)
+    return [_lint_notice(members) for members in groups.values()]
 
 
 def _names_its_host(finding: Document) -> bool:
     return bool(finding.get("host")) and finding["host"] == finding["value"]
 
 
-def _lint_finding(members: list[Document]) -> Notice:
+def _lint_notice(members: list[Document]) -> Notice:
     first = members[0]
     level = first["severity"] if first["severity"] in LEVELS else "warning"
     message = first.get("message") or "is wrong"
-    found = ", ".join(dict.fromkeys(member["value"] for member in members))
-    shown = f" (found {found})" if found else ""
+    values = ", ".join(dict.fromkeys(member["value"] for member in members))
+    shown = f" (found {values})" if values else ""
     title = f"{first['rule']}: {first['file']}: {first['path']}: {message}{shown}"
     return Notice(level=level, title=title, next=first["fix"], hosts=(), count=len(members))

@@ -9,12 +9,14 @@ _DECLARED = frozenset(("ok", "changed", "waived", "not_run"))
 
 
 def plan_line(report: Document) -> str:
-    """Return what would be, or was, added, changed and removed; empty for a run that changes nothing by nature."""
+    """Return what would be, or was, added, changed and removed; empty for a run that only looks, or was stopped."""
     plan = report.get("plan")
     if not plan:
         return ""
     declared, hosts = _as_declared(report), len(report["hosts"])
     none = not (plan["add"] or plan["change"] or plan["remove"])
+    if none and not hosts:
+        return ""
     if none and declared == hosts and report["exit"] == 0:
         return f"No changes. {counted(hosts, 'host')} {'is' if hosts == 1 else 'are'} as declared."
     words = ("to add", "to change", "to remove") if report.get("dry_run") else ("added", "changed", "removed")

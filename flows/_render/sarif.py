@@ -1,7 +1,4 @@
-"""
-How do code scanners and dashboards read findings? As SARIF 2.1.0: a rule a check, a result for each check that is not
-good on a host.
-"""
+"""Findings as code scanners read them, SARIF 2.1.0: a rule a check, a result for each that is not good on a host."""
 
 from __future__ import annotations
 
@@ -63,7 +60,7 @@ def _result(outcome: Document, index: Mapping[str, int]) -> dict[str, object]:
     evidence = outcome["evidence"] if isinstance(outcome["evidence"], Mapping) else {}
     kind = _KINDS.get(outcome["status"], "review")
     place = {"name": outcome["host"], "fullyQualifiedName": outcome["host"], "kind": "resource"}
-    told: dict[str, object] = {
+    result: dict[str, object] = {
         "ruleId": outcome["subject"],
         "ruleIndex": index[outcome["subject"]],
         "kind": kind,
@@ -75,8 +72,8 @@ def _result(outcome: Document, index: Mapping[str, int]) -> dict[str, object]:
         "properties": {"status": outcome["status"], "next": printable(outcome["next"])},
     }
     if outcome["status"] == "waived":
-        told["suppressions"] = [{"kind": "external", "justification": printable(outcome["message"])}]
-    return told
+        result["suppressions"] = [{"kind": "external", "justification": printable(outcome["message"])}]
+    return result
 
 
 def _utc(text: str) -> str:

@@ -39,15 +39,15 @@ _MARKS = {
 
 
 def summary(
-    report: Document, folder: Path | None = None, verbose: bool = False, told: Set[str] = frozenset()
+    report: Document, folder: Path | None = None, verbose: bool = False, already_shown: Set[str] = frozenset()
 ) -> list[Line]:
     """
     Return the summary: the verdict, counts, hosts where several differ, every notice with its next step, the plan's
     figures, where the reports lie.
 
-    Messages in `told` were shown before and are left out.
+    Messages in `already_shown` are left out.
     """
-    shown = [notice for notice in notices(report, verbose) if notice.title.partition(": ")[2] not in told]
+    shown = [notice for notice in notices(report, verbose) if notice.title.partition(": ")[2] not in already_shown]
     ill = [notice for notice in shown if notice.bad or notice.level == "warning"]
     done = [notice for notice in shown if notice.level == "changed"]
     aside = [notice for notice in shown if notice.level in ("waived", "not_run")]

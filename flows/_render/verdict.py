@@ -33,7 +33,7 @@ def partly(report: Document) -> bool:
 
 
 def in_short(report: Document) -> str:
-    """Return what was found: first how much of the checklist is proven, then what the hosts have, and how long it took."""
+    """Return how much of the checklist is proven, then what was found on the hosts, and how long it took."""
     took = (datetime.fromisoformat(report["ended"]) - datetime.fromisoformat(report["started"])).total_seconds()
     hosts = f"{_hosts_in_short(report)}, {took:.1f} s"
     items = coverage(report)

@@ -24,7 +24,7 @@ _PAGE = """<!doctype html>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; script-src '{script_hash}'; style-src '{style_hash}'">
+<meta http-equiv="Content-Security-Policy" content="{policy}">
 <title>{title}</title>
 <style>{style}</style>
 </head>
@@ -46,9 +46,8 @@ def render(report: Mapping[str, Any]) -> str:
     return _PAGE.format(
         title=escape(f"{report['flow']} on {report['site']}: {headline(report).lower()}"),
         style=style,
-        style_hash=_hash(style),
         script=script,
-        script_hash=_hash(script),
+        policy=f"default-src 'none'; script-src '{_hash(script)}'; style-src '{_hash(style)}'",
         summary=escape("\n".join(lines)),
         data=embedded(page_data(report)),
     )
