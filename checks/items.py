@@ -84,10 +84,11 @@ class Checklist:
 @cache
 def checklist() -> Checklist:
     """Read the data file; raises ValueError for an entry that is not exactly one kind, and for a name used twice."""
-    return _read(FILE.read_text("utf-8"))
+    return read(FILE.read_text("utf-8"))
 
 
-def _read(text: str) -> Checklist:
+def read(text: str) -> Checklist:
+    """Return the checklist that a file's text describes; raises as `checklist`."""
     file = TypeAdapter(_File).validate_python(_frozen(yaml.safe_load(text)))
     items = tuple(
         _item(section, number, entry) for section in file.sections for number, entry in enumerate(section.items, 1)

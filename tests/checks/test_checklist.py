@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import replace
 from datetime import date
@@ -9,7 +10,7 @@ from datetime import date
 import pytest
 
 from checks.discovery import chosen, every
-from checks.items import checklist
+from checks.items import FILE, checklist, read
 from flows._compliance.items import others, states
 from model.report.outcome import Outcome, Status
 from model.site.settings import SignedOff
@@ -67,6 +68,35 @@ MEASURED = (
 
 def test_no_item_is_absent() -> None:
     assert Counter(item.section for item in checklist().items) == COUNTS
+
+
+def test_sections_have_titles_and_items_their_number_and_no_place_that_nobody_can_open() -> None:
+    numbered = [section for section in checklist().sections() if re.search(r" \d[.\d]*", section)]
+    assert len(numbered) == len(checklist().sections()) - 3
+    assert all(re.search(r" \d[.\d]* [A-Za-z]", section) for section in numbered)
+    for item in checklist().items:
+        assert item.id.endswith(f"-{item.number}")
+        assert item.to_json()["section"] == item.section
+        assert "line" not in item.to_json()
+    assert not re.search(r"\bline\b", FILE.read_text("utf-8"))
+
+
+SECTION = "{key: KEY, title: TITLE, items: [{title: t, who: operations}]}"
+
+
+@pytest.mark.parametrize(
+    ("keys", "titles", "message"), [(("a", "a"), ("A", "B"), "a-1"), (("a", "b"), ("A", "A"), "called A")]
+)
+def test_no_two_items_or_sections_have_one_name(keys: tuple[str, str], titles: tuple[str, str], message: str) -> None:
+    sections = (SECTION.replace("KEY", key).replace("TITLE", title) for key, title in zip(keys, titles, strict=True))
+    with pytest.raises(ValueError, match=message):
+        read(f"sections: [{', '.join(sections)}]")
+
+
+@pytest.mark.parametrize("answer", ["", ", checks: [a/b], who: operations"])
+def test_an_item_that_is_not_exactly_one_kind_is_refused_by_its_id(answer: str) -> None:
+    with pytest.raises(ValueError, match=r"items\.yaml: a-1 \(t\): exactly one"):
+        read(f"sections: [{{key: a, title: A, items: [{{title: t{answer}}}]}}]")
 
 
 def test_nine_of_ten_items_that_are_due_are_automated() -> None:
