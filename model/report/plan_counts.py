@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -14,6 +15,9 @@ _CARRIED_OUT_BY = ("--dry-run", "--yes")
 # How ufw's diff names the two states of a list, each line of which is a thing of its own: a rule, a policy, a setting.
 _LIST = (" (is)", " (should be)")
 _NOTHING = "/dev/null"
+# A rule stands in ufw's file and in the kernel, and is one thing.
+_FILE_OF_KERNEL = {":kernel IPv4 (is)": "/etc/ufw/user.rules (is)", ":kernel IPv6 (is)": "/etc/ufw/user6.rules (is)"}
+_FILES_CHAIN = re.compile(r"[+-]-A ufw6?-user-")
 _ACTIONS = ("allow", "deny", "reject", "limit")
 
 
@@ -35,10 +39,15 @@ def plan_counts(outcomes: Iterable[Outcome], *, dry_run: bool) -> PlanCounts:
     """
     Count what a dry run would do (drift that it would carry out), or what a run did (outcomes that are `changed`).
 
-    A thing is what a person would name: a file or an object of the cluster, however many lines of it differ (new: added,
-    else changed); in a list of ufw's each rule, policy or setting, where a `-` and a `+` of the same one are one change;
-    elsewhere each line that begins with `+`, `-` or `~`, where a `-` and a `+` of the same key are one change, too.
-    An outcome without a diff is one change. `controller` is no host.
+    A thing is what a person would name:
+
+    - a file, or an object of the cluster, however many of its lines differ: added where there was none, else changed;
+    - in a list of ufw's a rule, a policy or a setting: a `-` and a `+` of the same one are one change, and the kernel's
+      side of a rule counts only where ufw's file is as declared;
+    - elsewhere a line that begins with `+`, `-` or `~`: a `-` and a `+` of the same key are one change, too;
+    - an outcome without a diff is one change.
+
+    `controller` is no host.
     """
     sums: Counter[str] = Counter()
     hosts: set[str] = set()
@@ -57,7 +66,7 @@ def _counted(outcome: Outcome, dry_run: bool) -> Counter[str]:
     if dry_run and not any(flag in outcome.next for flag in _CARRIED_OUT_BY):
         return Counter()
     counts: Counter[str] = Counter()
-    for section in _sections(lines):
+    for section in _without_repeats(list(_sections(lines))):
         counts += _of_section(section)
     return counts or Counter(change=1)
 
@@ -71,6 +80,17 @@ def _sections(lines: Sequence[str]) -> Iterator[list[str]]:
             section = []
         section.append(line)
     yield section
+
+
+def _without_repeats(sections: list[list[str]]) -> Iterator[list[str]]:
+    """Leave out of a kernel's section what the section of ufw's file says already."""
+    heads = [section[0] for section in sections if section]
+    for section in sections:
+        file = next((file for kernel, file in _FILE_OF_KERNEL.items() if section and section[0].endswith(kernel)), None)
+        if file and any(head.endswith(file) for head in heads):
+            yield [line for line in section if not _FILES_CHAIN.match(line)]
+        else:
+            yield section
 
 
 def _of_section(section: list[str]) -> Counter[str]:

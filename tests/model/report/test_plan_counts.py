@@ -10,6 +10,12 @@ from model.kubernetes.manifests import difference
 from model.report.evidence import diff_lines
 from model.report.outcome import Outcome, Status
 from model.report.plan_counts import PlanCounts, plan_counts
+from model.ufw.diff import difference as ufw_difference
+from model.ufw.kernel import EMPTY
+from model.ufw.rule import UfwRule
+from model.ufw.state import FILES, State
+from model.ufw.text import render
+from tests.model.ufw.ufw_data import loaded
 
 STEP = "run without --dry-run"
 RULES = ["--- db-1:/etc/ufw/user.rules (is)", "+++ db-1:/etc/ufw/user.rules (should be)"]
@@ -41,6 +47,38 @@ def counted(evidence: object) -> tuple[int, int, int]:
 def test_rules_are_paired_by_what_they_are_about(lines: list[str], figures: tuple[int, int, int]) -> None:
     assert counted([*RULES, *lines]) == figures
     assert counted("\n".join([*RULES, *lines])) == figures
+
+
+def _rule(source: str, port: str, comment: str = "matrix-fleet x") -> UfwRule:
+    return UfwRule(
+        action="allow",
+        protocol="tcp",
+        destination_port=port,
+        destination="0.0.0.0/0",
+        source_port="any",
+        source=source,
+        comment=comment,
+    )
+
+
+def _state(*rules: UfwRule, kernel: tuple[UfwRule, ...] | None = None) -> State:
+    """Return a running ufw with these rules in its file, and others in the kernel where they are named."""
+    text = render(rules, 4, "low")
+    held = loaded(4, text if kernel is None else render(kernel, 4, "low"))
+    return State({4: held, 6: EMPTY}, {FILES[0]: text}, unit_enabled=True)
+
+
+def test_a_rule_in_ufws_file_and_in_the_kernel_is_one_thing() -> None:
+    old, new = _rule("10.0.0.1", "22"), _rule("10.0.0.2", "80")
+    assert counted(ufw_difference("h", _state(old), _state(old, new))) == (1, 0, 0)
+    assert counted(ufw_difference("h", _state(old, new), _state(old))) == (0, 0, 1)
+    renamed = _state(_rule("10.0.0.1", "22", "matrix-fleet y"))
+    assert counted(ufw_difference("h", _state(old), renamed)) == (0, 1, 0)
+
+
+def test_a_kernel_that_lost_a_rule_of_the_file_is_counted_by_itself() -> None:
+    old, new = _rule("10.0.0.1", "22"), _rule("10.0.0.2", "80")
+    assert counted(ufw_difference("h", _state(old, new, kernel=(old,)), _state(old, new))) == (1, 0, 0)
 
 
 def test_a_file_is_one_thing_however_many_lines_differ() -> None:
