@@ -1,22 +1,21 @@
-"""What is a check, what may it look at, and what can it say?"""
+"""What a check of compliance is, which hosts it is for, and what it may look at."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
+from typing import Literal, ParamSpec
 
+from model.check.check import Check
 from model.host.certificate_chain import Chain
-from model.host.host_facts import HostFacts, Unseen
+from model.host.host_facts import HostFacts
 from model.site.hosts import Machine
 from model.site.site import Site
 from model.verify.proof import Proof
 
 Phase = Literal["prerequisites", "host", "cluster", "rollout"]
-Severity = Literal["error", "warning"]
 PHASES: tuple[Phase, ...] = ("prerequisites", "host", "cluster", "rollout")
-SEVERITIES: tuple[Severity, ...] = ("error", "warning")
 BOOTSTRAP = "comes with bootstrap"
 
 
@@ -54,30 +53,6 @@ REACHED = Trait("every host that is connected to", lambda _site, machine: machin
 VANTAGES = Trait("every vantage host", lambda _site, machine: machine.kind == "vantage")
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that is not as declared, in a sentence; `remedy` where it is not the check's own."""
-
-    message: str
-    remedy: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """
-    What a check says: findings; else `pending` for what is not due yet, `doubt` for what nobody can tell; else all is
-    as declared.
-
-    `told` is one sentence for that last case, `seen` what was looked at (JSON): the evidence in every case.
-    """
-
-    told: str = ""
-    seen: object = None
-    findings: tuple[Finding, ...] = ()
-    pending: str = ""
-    doubt: str = ""
-
-
 @dataclass(frozen=True)
 class DeclaredFiles:
     """
@@ -92,7 +67,7 @@ class DeclaredFiles:
 
 
 @dataclass(frozen=True, kw_only=True)
-class View:
+class ComplianceView:
     """
     Everything that was looked at: the site, hosts that answered, the latest proof of the ports, declared files; `now`
     in UTC.
@@ -110,69 +85,38 @@ class View:
     scheduled: Mapping[str, str] | None = None
 
 
-class NotYet(Exception):
-    """What a check looks at is not there yet, and need not be; the text says what brings it."""
-
-
-JudgeHost = Callable[[View, Machine, HostFacts], Verdict]
-JudgeSite = Callable[[View], Verdict]
+ObservedT = ParamSpec("ObservedT")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Check:
+class ComplianceCheck(Check[ObservedT]):
     """
-    What every check tells of itself. `id` is `subject/what`, `by` the command or file that a person would look at.
+    A check that answers for an item of the checklist. `id` is `subject/what`, `by` the command or file that a person
+    would look at.
 
     `owner` is the flow whose work a finding undoes: what --fix hands it to.
     """
 
-    id: str
     title: str
     place: ChecklistRef
     phase: Phase
-    severity: Severity = "error"
     looks_at: str
     by: str
-    remedy: str
     owner: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HostCheck(Check):
+class HostCheck(ComplianceCheck[[ComplianceView, Machine, HostFacts]]):
     """
-    A check of each host that `applies` names; `judge` is pure, and may raise `Unseen` for a part that could not be
-    read, and `NotYet`.
+    A check of each host that `applies` names.
 
     `part`: what of something larger is missing with a host that is silent, such as a member.
     """
 
     applies: Trait
-    judge: JudgeHost
     part: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SiteCheck(Check):
-    """A check of the site as a whole, told once; `judge` may raise as that of a host."""
-
-    judge: JudgeSite
-
-
-def found(*messages: str, seen: object = None) -> Verdict:
-    """Return a verdict with these findings."""
-    return Verdict(seen=seen, findings=tuple(Finding(message) for message in messages))
-
-
-def settled(messages: list[str], told: str, seen: object = None) -> Verdict:
-    """Return findings where there are any, else that all is as declared."""
-    return found(*messages, seen=seen) if messages else Verdict(told, seen)
-
-
-def said(judge: Callable[[], Verdict]) -> Verdict:
-    """Return what a judge says, also where it could not see what it needs, or that is not there yet."""
-    try:
-        return judge()
-    except Unseen as error:
-        return Verdict(doubt=f"could not be seen: {error}")
-    except NotYet as error:
-        return Verdict(pending=str(error))
+class SiteCheck(ComplianceCheck[[ComplianceView]]):
+    """A check of the site as a whole, judged once."""

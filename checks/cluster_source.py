@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from checks.check import BOOTSTRAP, NotYet, View
+from checks.check import BOOTSTRAP, ComplianceView
+from model.check.check import NotYet
 from model.host.host_facts import Unseen
 from model.kubernetes.cluster_facts import ApiReport, CollectedCluster, CollectedEtcd, EtcdReport
 
 
-def cluster_of(view: View) -> CollectedCluster:
+def cluster_of(view: ComplianceView) -> CollectedCluster:
     """
     Return what the first control plane with an answer says of the cluster.
 
@@ -20,20 +21,20 @@ def cluster_of(view: View) -> CollectedCluster:
             reasons.append(f"{name} {view.silent.get(name, 'was not looked at')}")
             continue
         try:
-            told = view.facts[name].of(ApiReport)
+            report = view.facts[name].of(ApiReport)
         except Unseen as error:
             reasons.append(f"{name}: {error}")
             continue
-        if told.api is not None:
-            return told.api
-        if told.runs:
-            reasons.append(f"{name}: its API server says {'; '.join(told.complaints)}")
+        if report.api is not None:
+            return report.api
+        if report.runs:
+            reasons.append(f"{name}: its API server says {'; '.join(report.complaints)}")
     if reasons:
         raise Unseen(f"no control plane tells of the cluster: {'; '.join(reasons)}")
     raise NotYet(BOOTSTRAP)
 
 
-def has_cluster(view: View) -> bool:
+def has_cluster(view: ComplianceView) -> bool:
     """Return whether any control plane gives an account of the cluster."""
     try:
         cluster_of(view)
@@ -42,11 +43,11 @@ def has_cluster(view: View) -> bool:
     return True
 
 
-def etcd(view: View) -> dict[str, CollectedEtcd]:
+def etcd(view: ComplianceView) -> dict[str, CollectedEtcd]:
     """Return what each member that was heard of says, by its host."""
-    found = {}
+    members = {}
     for name, facts in view.facts.items():
-        told = facts.parts.get(EtcdReport)
-        if isinstance(told, EtcdReport) and told.member is not None:
-            found[name] = told.member
-    return found
+        report = facts.parts.get(EtcdReport)
+        if isinstance(report, EtcdReport) and report.member is not None:
+            members[name] = report.member
+    return members

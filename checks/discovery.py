@@ -1,30 +1,25 @@
-"""Which checks are there? Every module of `checks.subjects` is asked for its `CHECKS`."""
+"""Which checks answer for the checklist? Every module of `checks.subjects` is asked for its `CHECKS`."""
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from collections.abc import Iterable
 from functools import cache
 
 from checks import subjects
-from checks.check import Check
+from checks.check import ComplianceCheck
 from checks.items import checklist
+from model.check.check import discover
+
+AnyCheck = ComplianceCheck[...]
 
 
 @cache
-def every() -> tuple[Check, ...]:
+def every() -> tuple[AnyCheck, ...]:
     """
     Return all checks, in the order of the first item that each answers for; raises ValueError where two have one id, or
     one answers for no item.
     """
-    modules = sorted(module.name for module in pkgutil.iter_modules(subjects.__path__))
-    checks: list[Check] = []
-    for name in modules:
-        checks += importlib.import_module(f"{subjects.__name__}.{name}").CHECKS
-    twice = {check.id for check in checks if sum(other.id == check.id for other in checks) > 1}
-    if twice:
-        raise ValueError(f"several checks are called {', '.join(sorted(twice))}")
+    checks = discover(subjects, ComplianceCheck)
     order: dict[str, int] = {}
     for place, item in enumerate(checklist().items):
         for name in item.checks:
@@ -35,7 +30,7 @@ def every() -> tuple[Check, ...]:
     return tuple(sorted(checks, key=lambda check: (order[check.id], check.id)))
 
 
-def chosen(checks: Iterable[Check], ids: Iterable[str]) -> tuple[Check, ...]:
+def chosen(checks: Iterable[AnyCheck], ids: Iterable[str]) -> tuple[AnyCheck, ...]:
     """
     Return the checks of these ids; a subject alone (`firewall`) stands for all of it. Raises KeyError for a word that
     names none.
@@ -48,5 +43,5 @@ def chosen(checks: Iterable[Check], ids: Iterable[str]) -> tuple[Check, ...]:
     return tuple(check for check in known if any(_named(check, word) for word in wanted)) if wanted else known
 
 
-def _named(check: Check, word: str) -> bool:
+def _named(check: AnyCheck, word: str) -> bool:
     return word in (check.id, check.id.partition("/")[0])

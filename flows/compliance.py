@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from checks.check import Check
+from checks.check import ComplianceCheck
 from checks.discovery import chosen, every
 from flows._compliance.judging import comply
 from flows._compliance.kept import prune, publish_metrics
@@ -95,7 +95,7 @@ def main(
 
 
 def _run(
-    options: flags.Options, checks: tuple[Check, ...], *, scheduled: bool = False
+    options: flags.Options, checks: tuple[ComplianceCheck[...], ...], *, scheduled: bool = False
 ) -> tuple[int, tuple[Outcome, ...]]:
     """Look, judge, report, and let go of old runs; return the exit code and the outcomes."""
     contexts: list[Context] = []
@@ -131,7 +131,7 @@ def _kept(context: Context) -> int:
     return 0
 
 
-def _selected(words: list[str], phase: str | None, severity: str | None) -> tuple[Check, ...]:
+def _selected(words: list[str], phase: str | None, severity: str | None) -> tuple[ComplianceCheck[...], ...]:
     ids = [word.strip() for text in words for word in text.split(",") if word.strip()]
     try:
         checks = chosen(every(), ids)

@@ -12,7 +12,8 @@ from flows._run import options as flags
 from flows._run.lifecycle import Context, FlowResult, run_flow
 from flows._run.publish import CONTROLLER
 from flows._run.screen import Screen
-from model import lint
+from model.check import lint
+from model.check.finding import Severity
 from model.report.outcome import GOOD, REFUSED, Outcome, Status
 
 HELP = """Check the site's files: every wrong field of every file at once, and named rules for traps that well-formed files still hold.
@@ -51,7 +52,7 @@ def main(
         no_color=no_color,
     )
     if rules:
-        Screen(options).lines([Line(f"{rule.name:<24}{rule.severity:<9}{rule.why}") for rule in lint.RULES])
+        Screen(options).lines([Line(f"{rule.id:<24}{rule.severity:<9}{rule.why}") for rule in lint.RULES])
         return GOOD
     return run_flow("lint", options, _examine, lint_first=False)
 
@@ -61,9 +62,9 @@ main.__doc__ = f"\b\n{HELP}"
 
 def _examine(context: Context) -> FlowResult:
     """Report what the rules find, of the selected hosts where it is about a host."""
-    found = [finding for finding in lint.findings(context.site) if not finding.host or finding.host in context.hosts]
-    errors = sum(finding.severity == "error" for finding in found)
-    lapsed = sum(finding.rule == "waiver-expired" for finding in found)
+    findings = [finding for finding in lint.findings(context.site) if not finding.host or finding.host in context.hosts]
+    errors = sum(finding.severity is Severity.ERROR for finding in findings)
+    lapsed = sum(finding.check == "waiver-expired" for finding in findings)
     outcomes = []
     if lapsed:
         step = "repair what they cover and remove them, or have their owners renew them"
@@ -75,7 +76,7 @@ def _examine(context: Context) -> FlowResult:
     else:
         message = f"{len(lint.RULES)} rules find no error"
         outcomes.append(Outcome(CONTROLLER, SUBJECT, Status.OK, message))
-    extra = {"findings": [finding.to_json() for finding in found]}
+    extra = {"findings": [lint.as_json(finding) for finding in findings]}
     return FlowResult(tuple(outcomes), hosts=(), forced=REFUSED if errors else GOOD, extra=extra)
 
 

@@ -18,7 +18,8 @@ from flows._run.screen import Screen
 from flows._site import request as _request
 from flows._site.documents import texts
 from flows._site.questions import ask, checked
-from model import document, lint
+from model import document
+from model.check import lint
 from model.checkout import REFERENCE
 from model.errors import SiteError
 from model.matrix.matrix import host_rules
@@ -85,7 +86,7 @@ def init(answers: Answers = None, output: Output = Path("site")) -> int:
     _write(output, texts)
     screen = Screen(flags.Options())
     _, found = lint.examine(output)
-    screen.lines([Line(f"{finding.severity}: {finding}", indent=2) for finding in found])
+    screen.lines([Line(f"{finding.severity}: {lint.as_line(finding)}", indent=2) for finding in found])
     screen.lines([Line(f"{output} is written; next: python -m flows.lint --inventory {output}")])
     return lint.exit_code(found)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from checks.check import NODES, SERVERS, ChecklistRef, HostCheck, SiteCheck, Verdict, View, settled
+from checks.check import NODES, SERVERS, ChecklistRef, ComplianceView, HostCheck, SiteCheck
+from model.check.finding import Verdict, settled
 from model.host.certificate_chain import Chain, wrongs
 from model.host.host_facts import CertificateFiles, HostFacts, Served
 from model.site.hosts import Machine
@@ -10,15 +11,15 @@ from model.site.names import records
 from model.site.tls_services import tls_services
 
 
-def declared(view: View) -> Verdict:
+def declared(view: ComplianceView) -> Verdict:
     """Find declared certificates that cannot be read, end soon, do not fit their key, or lack a public name."""
     files, tls, days = view.files, view.site.settings.tls, view.site.settings.compliance.certificate_days
     wrong, seen = [], {}
     endpoint = view.site.settings.kubernetes.endpoint.name
     names = [record.name for record in records(view.site) if record.view == "main" and record.name != endpoint]
-    told = {f"certificate {tls.certificate}": (files.certificate, names)} if files.certificate is not None else {}
-    told |= {f"authority {path}": (chain, []) for path, chain in files.authorities.items()}
-    for what, (chain, needed) in told.items():
+    chains = {f"certificate {tls.certificate}": (files.certificate, names)} if files.certificate is not None else {}
+    chains |= {f"authority {path}": (chain, []) for path, chain in files.authorities.items()}
+    for what, (chain, needed) in chains.items():
         if isinstance(chain, str):
             wrong.append(chain)
             continue
@@ -28,16 +29,16 @@ def declared(view: View) -> Verdict:
         wrong.append(f"{tls.private_key} is not the key of {tls.certificate}")
     elif isinstance(files.key_fits, str):
         wrong.append(files.key_fits)
-    if not told:
+    if not chains:
         return Verdict(pending=f"certificates come by {tls.method} with the rollout; the site declares no file")
     if files.hidden and not wrong:
         return Verdict(
-            doubt=f"whether {tls.private_key} is the certificate's key could not be seen: {files.hidden}", seen=seen
+            doubt=f"whether {tls.private_key} is the certificate's key could not be seen: {files.hidden}", evidence=seen
         )
-    return settled(wrong, f"{', '.join(told)} hold for more than {days} days", seen)
+    return settled(wrong, f"{', '.join(chains)} hold for more than {days} days", seen)
 
 
-def served(view: View, machine: Machine, facts: HostFacts) -> Verdict:
+def served(view: ComplianceView, machine: Machine, facts: HostFacts) -> Verdict:
     """
     Find TLS services of the host whose certificates end soon, do not hold together, or lack the name they are reached
     by.
@@ -58,7 +59,7 @@ def served(view: View, machine: Machine, facts: HostFacts) -> Verdict:
     return settled(list(wrong), f"{len(seen)} TLS services show certificates that hold", seen)
 
 
-def kubernetes(view: View, _machine: Machine, facts: HostFacts) -> Verdict:
+def kubernetes(view: ComplianceView, _machine: Machine, facts: HostFacts) -> Verdict:
     """Find certificates in Kubernetes' folders that end soon."""
     chains, days = facts.of(CertificateFiles).chains, view.site.settings.compliance.certificate_days
     if not chains:
@@ -72,7 +73,7 @@ def kubernetes(view: View, _machine: Machine, facts: HostFacts) -> Verdict:
     )
 
 
-def _shown(chain: Chain, view: View) -> list[dict[str, object]]:
+def _shown(chain: Chain, view: ComplianceView) -> list[dict[str, object]]:
     return [link.to_json(view.now) for link in chain]
 
 

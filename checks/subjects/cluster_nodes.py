@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from checks.check import NODES, ChecklistRef, HostCheck, Verdict, View, settled
+from checks.check import NODES, ChecklistRef, ComplianceView, HostCheck
 from checks.cluster_source import cluster_of
+from model.check.finding import Verdict, settled
 from model.host.host_facts import ClusterNames, HostFacts, Unseen
 from model.kubernetes import hardening
 from model.kubernetes.cluster import API_NAME, Node
@@ -17,7 +18,7 @@ from model.site.hosts import Machine
 _NONE = "the cluster has no node of this name"
 
 
-def nodes(view: View, machine: Machine, _facts: HostFacts) -> Verdict:
+def nodes(view: ComplianceView, machine: Machine, _facts: HostFacts) -> Verdict:
     """Find nodes that are not there, not ready, closed to pods, or known by addresses that are not theirs."""
     node = cluster_of(view).node(machine.name)
     if node is None:
@@ -28,11 +29,11 @@ def nodes(view: View, machine: Machine, _facts: HostFacts) -> Verdict:
     own = {address for _, address in machine.every}
     strange = [str(address) for address in node.addresses if address not in own]
     wrong += [f"the cluster knows it by {', '.join(strange)}, which hosts.yaml does not give it"] if strange else []
-    seen = {"kubelet": node.kubelet, "runtime": node.runtime, "addresses": [str(each) for each in node.addresses]}
+    seen = {"kubelet": node.kubelet, "runtime": node.runtime, "addresses": [str(address) for address in node.addresses]}
     return settled(wrong, f"is ready, kubelet {node.kubelet}", seen)
 
 
-def labels(view: View, machine: Machine, _facts: HostFacts) -> Verdict:
+def labels(view: ComplianceView, machine: Machine, _facts: HostFacts) -> Verdict:
     """Find labels that a node lacks, or has no longer any right to."""
     node = _node(view, machine)
     return settled(
@@ -40,31 +41,31 @@ def labels(view: View, machine: Machine, _facts: HostFacts) -> Verdict:
     )
 
 
-def taints(view: View, machine: Machine, _facts: HostFacts) -> Verdict:
+def taints(view: ComplianceView, machine: Machine, _facts: HostFacts) -> Verdict:
     """Find taints that a node lacks, or has no longer any right to."""
     node = _node(view, machine)
-    told = ", ".join(map(str, node.taints)) or "none"
-    return settled(_changes(view, node, "taint"), f"taints: {told}", [str(taint) for taint in node.taints])
+    shown = ", ".join(map(str, node.taints)) or "none"
+    return settled(_changes(view, node, "taint"), f"taints: {shown}", [str(taint) for taint in node.taints])
 
 
-def _node(view: View, machine: Machine) -> Node:
+def _node(view: ComplianceView, machine: Machine) -> Node:
     node = cluster_of(view).node(machine.name)
     if node is None:
         raise Unseen(_NONE)
     return node
 
 
-def _changes(view: View, node: Node, word: str) -> list[str]:
-    found = []
+def _changes(view: ComplianceView, node: Node, word: str) -> list[str]:
+    changes = []
     for line in (line for patch in plan(view.site, (node,)) for line in patch.lines):
         sign, _, rest = line.partition(" ")
         what = rest.removeprefix(f"{node.name}: ")
         if what.startswith(f"{word} "):
-            found.append(f"lacks the {what}" if sign == "+" else f"has the {what}, which is for no role of it")
-    return found
+            changes.append(f"lacks the {what}" if sign == "+" else f"has the {what}, which is for no role of it")
+    return changes
 
 
-def kubelet(view: View, machine: Machine, facts: HostFacts) -> Verdict:
+def kubelet(view: ComplianceView, machine: Machine, facts: HostFacts) -> Verdict:
     """Find settings of kubelet that are not as promised, in its file or in the process that runs."""
     promised = hardening.kubelet(view.site)
     running, file = cluster_of(view).kubelets.get(machine.name, _NONE), facts.of(NodeFiles).kubelet
@@ -78,17 +79,17 @@ def kubelet(view: View, machine: Machine, facts: HostFacts) -> Verdict:
 
 
 def _unlike(promised: Mapping[str, Any], seen: Mapping[str, Any], path: str = "") -> list[str]:
-    found = []
+    differences = []
     for key, value in promised.items():
         now = seen.get(key)
         if isinstance(value, Mapping):
-            found += _unlike(value, now if isinstance(now, Mapping) else {}, f"{path}{key}.")
+            differences += _unlike(value, now if isinstance(now, Mapping) else {}, f"{path}{key}.")
         elif now != value and not (value in (False, 0) and now is None):
-            found.append(f"{path}{key} is {now!r}, not {value!r}")
-    return found
+            differences.append(f"{path}{key} is {now!r}, not {value!r}")
+    return differences
 
 
-def files(_view: View, _machine: Machine, facts: HostFacts) -> Verdict:
+def files(_view: ComplianceView, _machine: Machine, facts: HostFacts) -> Verdict:
     """Find files of Kubernetes' that others than root may read or write."""
     seen = facts.of(NodeFiles).files
     if not seen:
@@ -99,7 +100,7 @@ def files(_view: View, _machine: Machine, facts: HostFacts) -> Verdict:
     )
 
 
-def pods(view: View, machine: Machine, _facts: HostFacts) -> Verdict:
+def pods(view: ComplianceView, machine: Machine, _facts: HostFacts) -> Verdict:
     """Find pods on a node that are not ready."""
     here = [pod for pod in cluster_of(view).pods if pod.node == machine.name]
     return settled(
@@ -113,24 +114,24 @@ def lame(pod: Pod) -> bool:
     return not (pod.ready or pod.leaving or over)
 
 
-def _told(view: View, pod: Pod) -> str:
+def _told(view: ComplianceView, pod: Pod) -> str:
     since = f" for {(view.now - pod.since).total_seconds():.0f} s" if pod.since else ""
     return f"{pod} is not ready{since}: {pod.why or pod.phase}"
 
 
-def dns(view: View, machine: Machine, facts: HostFacts) -> Verdict:
+def dns(view: ComplianceView, machine: Machine, facts: HostFacts) -> Verdict:
     """Find nodes that the cluster's own name server does not answer."""
     addresses = {str(address) for address in _node(view, machine).addresses}
-    said = facts.of(ClusterNames).said
-    known = [str(answer.addresses[0]) for answers in said.answers.values() for answer in answers if answer.addresses]
+    names = facts.of(ClusterNames).names
+    known = [str(answer.addresses[0]) for answers in names.answers.values() for answer in answers if answer.addresses]
     if known:
-        return Verdict(f"{API_NAME} leads to {known[0]}", {"server": list(said.answers), "from": sorted(addresses)})
-    if not said.answers:
+        return Verdict(f"{API_NAME} leads to {known[0]}", {"server": list(names.answers), "from": sorted(addresses)})
+    if not names.answers:
         return settled([f"nobody was asked for {API_NAME}: the host has no /etc/kubernetes/kubelet.conf"], "")
     servers = [pod for pod in cluster_of(view).pods if pod.labels.get("k8s-app") == "kube-dns"]
     gone = sorted({pod.node for pod in servers if pod.node in view.silent})
-    reason = "; ".join(said.why.values()) or "it does not know the name, or is silent"
-    words = f"{' '.join(said.answers)} does not lead to {API_NAME}: {reason}"
+    reason = "; ".join(names.why.values()) or "it does not know the name, or is silent"
+    words = f"{' '.join(names.answers)} does not lead to {API_NAME}: {reason}"
     return Verdict(doubt=f"{words}; one of its servers ran on {', '.join(gone)}") if gone else settled([words], "")
 
 

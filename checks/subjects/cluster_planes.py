@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from checks.check import BOOTSTRAP, PLANES, ChecklistRef, HostCheck, NotYet, Verdict, View, settled
+from checks.check import BOOTSTRAP, PLANES, ChecklistRef, ComplianceView, HostCheck
 from checks.cluster_source import cluster_of, etcd
+from model.check.check import NotYet
+from model.check.finding import Verdict, settled
 from model.host.host_facts import HostFacts, Release, Unseen
 from model.kubernetes.cluster_facts import ApiReport, CollectedEtcd, EtcdReport
 from model.kubernetes.hardening import FORBIDDEN, promised
@@ -16,15 +18,15 @@ _FULL = 0.8
 _MIB = 1 << 20
 
 
-def control_plane(view: View, machine: Machine, facts: HostFacts) -> Verdict:
+def control_plane(view: ComplianceView, machine: Machine, facts: HostFacts) -> Verdict:
     """
     Find API servers that complain of themselves, and programs of the control plane that are not there or not ready.
     """
-    told = facts.of(ApiReport)
-    if not told.runs:
+    report = facts.of(ApiReport)
+    if not report.runs:
         return _absent(view)
-    wrong = [f"its API server says {line}" for line in told.complaints]
-    own = told.api
+    wrong = [f"its API server says {line}" for line in report.complaints]
+    own = report.api
     if own is None:
         return settled(wrong, "")
     ready = {
@@ -37,13 +39,13 @@ def control_plane(view: View, machine: Machine, facts: HostFacts) -> Verdict:
     return settled(wrong, f"API server {own.version} is ready, and so are the others", {"version": own.version})
 
 
-def _absent(view: View) -> Verdict:
+def _absent(view: ComplianceView) -> Verdict:
     """A control plane without a control plane's programs is none yet, or no longer."""
     cluster_of(view)
     return settled(["runs no API server, and the cluster is there without it"], "")
 
 
-def settings(view: View, machine: Machine, facts: HostFacts) -> Verdict:
+def settings(view: ComplianceView, machine: Machine, facts: HostFacts) -> Verdict:
     """Find flags of the control plane's programs that are not as promised."""
     told = facts.of(ApiReport)
     if not told.runs:
@@ -82,7 +84,7 @@ def _flags(command: Iterable[str]) -> Iterator[tuple[str, str]]:
             yield name, value or "true"
 
 
-def members(view: View, machine: Machine, facts: HostFacts) -> Verdict:
+def members(view: ComplianceView, machine: Machine, facts: HostFacts) -> Verdict:
     """Find members of etcd that are not healthy, have no vote, are nearly full, or know others than the rest does."""
     own = facts.of(EtcdReport).member
     if own is None:
@@ -100,7 +102,7 @@ def members(view: View, machine: Machine, facts: HostFacts) -> Verdict:
     return settled(wrong, f"etcd {own.version}, {_sizes(own)}, one of {len(own.peers)} members", seen)
 
 
-def _strange(view: View, machine: Machine, own: CollectedEtcd) -> Iterator[str]:
+def _strange(view: ComplianceView, machine: Machine, own: CollectedEtcd) -> Iterator[str]:
     names = {each.name for each in view.site.servers if each.node == "control_plane"}
     yield from (
         f"its member knows {peer.name or peer.address}, which is no control plane of the site"

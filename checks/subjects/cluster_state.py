@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from checks.check import ChecklistRef, Finding, SiteCheck, Verdict, View, settled
+from checks.check import ChecklistRef, ComplianceView, SiteCheck
 from checks.cluster_source import cluster_of
 from checks.subjects.cluster_nodes import lame
+from model.check.finding import Finding, Severity, Verdict, settled
 from model.kubernetes.cluster import Workload
 from model.kubernetes.cluster_facts import Budget, CollectedCluster
 from model.kubernetes.compatibility import KUBERNETES
@@ -15,7 +16,7 @@ _SKEW = 3
 _ENFORCERS = ("calico-node", "cilium", "kube-router", "antrea-agent")
 
 
-def version(view: View) -> Verdict:
+def version(view: ComplianceView) -> Verdict:
     """Find a version that nobody maintains, another one than the site's, and kubelets that do not go with it."""
     seen = cluster_of(view)
     major, minor, _ = numbers(seen.version)
@@ -42,7 +43,7 @@ def version(view: View) -> Verdict:
     return settled(wrong, told, {node.name: node.kubelet for node in seen.nodes})
 
 
-def strangers(view: View) -> Verdict:
+def strangers(view: ComplianceView) -> Verdict:
     """Find nodes that the site does not declare."""
     seen = cluster_of(view)
     names = {machine.name for machine in view.site.servers if machine.node}
@@ -50,7 +51,7 @@ def strangers(view: View) -> Verdict:
     return settled(wrong, f"{len(seen.nodes)} nodes, all of the site", sorted(node.name for node in seen.nodes))
 
 
-def storage_class(view: View) -> Verdict:
+def storage_class(view: ComplianceView) -> Verdict:
     """Find a cluster without the storage class that the site names."""
     seen, wanted = cluster_of(view), view.site.settings.kubernetes.storage_class
     names = {each.name: each.provisioner for each in seen.storage_classes}
@@ -58,7 +59,7 @@ def storage_class(view: View) -> Verdict:
     return settled(wrong, f"{wanted} is there, by {names.get(wanted)}", names)
 
 
-def workloads(view: View) -> Verdict:
+def workloads(view: ComplianceView) -> Verdict:
     """Find workloads that do not have all their pods, and pods that no node has taken."""
     seen = cluster_of(view)
     wrong, excused = [], []
@@ -76,7 +77,7 @@ def workloads(view: View) -> Verdict:
     return settled(wrong, told, {str(each): [each.ready, each.wanted] for each in seen.workloads})
 
 
-def _away(view: View, seen: CollectedCluster, workload: Workload, labels: object) -> list[str]:
+def _away(view: ComplianceView, seen: CollectedCluster, workload: Workload, labels: object) -> list[str]:
     """Return the silent hosts that hold pods of a workload, one word a pod."""
     wanted = dict(labels).items() if isinstance(labels, dict) else ()
     return [
@@ -88,7 +89,7 @@ def _away(view: View, seen: CollectedCluster, workload: Workload, labels: object
     ]
 
 
-def budgets(view: View) -> Verdict:
+def budgets(view: ComplianceView) -> Verdict:
     """Find budgets that count no pod or let no node be emptied, and workloads of several pods without one."""
     seen = cluster_of(view)
     wrong = [words for budget in seen.budgets if (words := _blocks(budget))]
@@ -116,7 +117,7 @@ def _covered(seen: CollectedCluster, workload: Workload, labels: object) -> bool
     )
 
 
-def policies(view: View) -> Verdict:
+def policies(view: ComplianceView) -> Verdict:
     """Find a pod network that takes NetworkPolicies and does nothing about them."""
     seen = cluster_of(view)
     found = [each for each in seen.workloads if each.kind == "DaemonSet" and each.name in _ENFORCERS]
@@ -130,7 +131,7 @@ def policies(view: View) -> Verdict:
         words = f"nothing enforces NetworkPolicies (pod network: {view.site.settings.cni.name})"
         if seen.policies:
             words += f"; without effect are {', '.join(seen.policies)}"
-    return Verdict(seen=shown, findings=(Finding(words),))
+    return Verdict(evidence=shown, findings=(Finding(words),))
 
 
 _KUBERNETES = ChecklistRef("Deployer Responsibilities", 374)
@@ -180,7 +181,7 @@ CHECKS = (
         title="PodDisruptionBudgets let nodes be emptied, one at a time",
         place=_KUBERNETES,
         phase="cluster",
-        severity="warning",
+        severity=Severity.WARNING,
         looks_at="PodDisruptionBudgets beside the workloads they are for",
         by="kubectl get poddisruptionbudgets -A",
         remedy="give the workload a budget with maxUnavailable: 1, or correct its selector",

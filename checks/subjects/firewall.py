@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from checks.check import SERVERS, ChecklistRef, Finding, HostCheck, Verdict, View, settled
+from checks.check import SERVERS, ChecklistRef, ComplianceView, HostCheck
+from model.check.finding import Finding, Verdict, settled
+from model.check.judgement import rules as judgement
 from model.host.host_facts import Firewall, HostFacts, Release, Rules
 from model.site.hosts import Machine
 from model.ufw.diff import difference
@@ -17,12 +19,10 @@ from model.ufw.text import option
 
 _SHOWN = 5
 _NO_KERNEL = {4: EMPTY, 6: EMPTY}
-# Tables of the cluster's own programs and of this one.
-_OF_A_CLUSTER = ("kube-proxy", "flannel", "calico", "cilium", "matrix_fleet")
 _POLICIES = ("DEFAULT_INPUT_POLICY", "DEFAULT_OUTPUT_POLICY", "DEFAULT_FORWARD_POLICY")
 
 
-def rules(view: View, machine: Machine, facts: HostFacts) -> Verdict:
+def rules(view: ComplianceView, machine: Machine, facts: HostFacts) -> Verdict:
     """Compare ufw's files and its start at boot with the matrix."""
     files = facts.of(Firewall)
     if not files.installed:
@@ -33,10 +33,10 @@ def rules(view: View, machine: Machine, facts: HostFacts) -> Verdict:
     if not diff:
         return Verdict("ufw's files hold what the matrix says", {"files": sorted(now.files), "at boot": files.enabled})
     changes = [line for line in diff.splitlines() if line[:1] in "+-" and line[:3] not in ("+++", "---")]
-    return Verdict(seen={"diff": diff}, findings=(Finding(f"ufw's files differ from the matrix: {_few(changes)}"),))
+    return Verdict(evidence={"diff": diff}, findings=(Finding(f"ufw's files differ from the matrix: {_few(changes)}"),))
 
 
-def kernel(_view: View, machine: Machine, facts: HostFacts) -> Verdict:
+def kernel(_view: ComplianceView, machine: Machine, facts: HostFacts) -> Verdict:
     """Compare the kernel's rules with what ufw's own files say; what the files should say is another check's matter."""
     files, saved = facts.of(Firewall), facts.of(Rules).saved
     now = seen_state(saved, files.files, files.enabled)
@@ -57,22 +57,17 @@ def kernel(_view: View, machine: Machine, facts: HostFacts) -> Verdict:
         return Verdict("the kernel holds what ufw's files say", {"chains": len(now.kernel[4].chains)})
     changes = [line for line in diff.splitlines() if line[:1] in "+-" and line[:3] not in ("+++", "---")]
     return Verdict(
-        seen={"diff": diff}, findings=(Finding(f"the kernel does not hold what ufw's files say: {_few(changes)}"),)
+        evidence={"diff": diff}, findings=(Finding(f"the kernel does not hold what ufw's files say: {_few(changes)}"),)
     )
 
 
-def foreign(_view: View, _machine: Machine, facts: HostFacts) -> Verdict:
+def foreign(_view: ComplianceView, _machine: Machine, facts: HostFacts) -> Verdict:
     """Find rules of others that admit or refuse packets in ufw's stead."""
-    member = facts.of(Release).member
-    found = [rule for rule in facts.of(Rules).deciding if not (member and _of_a_cluster(rule))]
-    messages = [f"rules of others decide about packets: {_few(found)}"] if found else []
-    return settled(messages, "nobody else's rules decide about packets", {"rules": found})
-
-
-def _of_a_cluster(rule: str) -> bool:
-    """Tell a rule of kube-proxy's or the pod network's native table: `nft [chain] FAMILY TABLE ...`."""
-    words = rule.split()
-    return words[0] == "nft" and words[3 if words[1] == "chain" else 2].startswith(_OF_A_CLUSTER)
+    node, deciding = facts.of(Release).member, facts.of(Rules).deciding
+    wrong = list(judgement.foreign(deciding, node=node, shown=_SHOWN))
+    return settled(
+        wrong, "nobody else's rules decide about packets", {"rules": list(judgement.strangers(deciding, node=node))}
+    )
 
 
 def _few(lines: list[str]) -> str:

@@ -2,44 +2,36 @@
 
 from __future__ import annotations
 
-from checks.check import NODES, SERVERS, ChecklistRef, HostCheck, Verdict, View, settled
-from model.host.host_facts import Disks, HostFacts, Machinery, Swaps
-from model.preflight.hardware import GIB as KIB_IN_GIB
-from model.preflight.hardware import needs
+from checks.check import NODES, SERVERS, ChecklistRef, ComplianceView, HostCheck
+from model.check.finding import Severity, Verdict, settled
+from model.check.judgement import disks, links
+from model.check.judgement.disks import GIB
+from model.check.judgement.size import KIB_IN_GIB, needed, too_few_cpus, too_little_memory
+from model.host.host_facts import Disks, HostFacts, Machinery
+from model.host.shared_facts import Swaps
 from model.site.hosts import Machine
 
-# The kernel keeps some of the memory that a server is sold with for itself; vendors count disks in powers of ten.
-_TOLD, _DISK_TOLD = 0.9, 0.95
-_GIB = 2**30
+
+def size(view: ComplianceView, machine: Machine, facts: HostFacts) -> Verdict:
+    """Find servers with less processors or memory than their roles need together, or than kubeadm asks for."""
+    has, need = facts.of(Machinery).capacity, needed(view.site, machine)
+    wrong = [*too_few_cpus(view.site, machine, has), *too_little_memory(view.site, machine, has)]
+    memory = has.memory / KIB_IN_GIB
+    needs = {"cpus": need.cpus, "memory_gib": round(need.memory / KIB_IN_GIB, 1)}
+    evidence = {"cpus": has.cpus, "memory_gib": round(memory, 1), "needs": needs}
+    return settled(wrong, f"{has.cpus} CPU and {memory:.1f} GiB of memory, as its roles need", evidence)
 
 
-def size(view: View, machine: Machine, facts: HostFacts) -> Verdict:
-    """Find servers with less processors or memory than their roles need together."""
-    has, sizes = facts.of(Machinery), needs(view.site, machine)
-    cpus, ram = sum(each.cpus for each in sizes), sum(each.ram_gib for each in sizes)
-    roles, memory = ", ".join(machine.roles), has.memory / KIB_IN_GIB
-    wrong = [f"has {has.cpus} CPU; its roles ({roles}) need {cpus}"] if has.cpus < cpus else []
-    if memory < ram * _TOLD:
-        wrong.append(f"has {memory:.1f} GiB of memory; its roles ({roles}) need {ram}")
-    seen = {"cpus": has.cpus, "memory_gib": round(memory, 1), "needs": {"cpus": cpus, "memory_gib": ram}}
-    return settled(wrong, f"{has.cpus} CPU and {memory:.1f} GiB of memory, as its roles need", seen)
-
-
-def declared(_view: View, machine: Machine, facts: HostFacts) -> Verdict:
+def declared(_view: ComplianceView, machine: Machine, facts: HostFacts) -> Verdict:
     """Find declared disks that the host does not have, or that are smaller than declared."""
-    known = {name: disk for disk in facts.of(Disks).disks for name in disk.ids}
-    wrong = []
-    for wanted in machine.data.disks:
-        disk = known.get(wanted.id)
-        if disk is None:
-            wrong.append(f"has no disk {wanted.id}")
-        elif disk.size < wanted.gib * _GIB * _DISK_TOLD:
-            wrong.append(f"its disk {wanted.id} has {disk.size / _GIB:.0f} GiB, and {wanted.gib} are declared")
-    told = f"{len(machine.data.disks)} declared disks are there" if machine.data.disks else "no disk is declared for it"
-    return settled(wrong, told, sorted(known))
+    there = facts.of(Disks).disks
+    count = len(machine.data.disks)
+    good = f"{count} declared disks are there" if count else "no disk is declared for it"
+    wrong = list(disks.undersupplied(machine, there))
+    return settled(wrong, good, sorted(name for disk in there for name in disk.ids))
 
 
-def space(view: View, _machine: Machine, facts: HostFacts) -> Verdict:
+def space(view: ComplianceView, _machine: Machine, facts: HostFacts) -> Verdict:
     """Find file systems that are nearly full, of room or of inodes."""
     least = view.site.settings.compliance.free_percent / 100
     wrong, shown = [], {}
@@ -47,47 +39,34 @@ def space(view: View, _machine: Machine, facts: HostFacts) -> Verdict:
         room = mount.used + mount.free
         share = mount.free / room if room else 1.0
         inodes = mount.inodes_free / mount.inodes if mount.inodes else 1.0
-        shown[mount.place] = f"{share:.0%} of {mount.size / _GIB:.2f} GiB free"
+        shown[mount.place] = f"{share:.0%} of {mount.size / GIB:.2f} GiB free"
         if share < least:
-            wrong.append(
-                f"{mount.place} has {share:.0%} free of {mount.size / _GIB:.2f} GiB; {least:.0%} are asked for"
-            )
+            wrong.append(f"{mount.place} has {share:.0%} free of {mount.size / GIB:.2f} GiB; {least:.0%} are asked for")
         elif inodes < least:
             wrong.append(f"{mount.place} has {inodes:.0%} of its inodes free; {least:.0%} are asked for")
     return settled(wrong, f"{len(shown)} file systems have room", shown)
 
 
-def swap(_view: View, _machine: Machine, facts: HostFacts) -> Verdict:
+def swap(_view: ComplianceView, _machine: Machine, facts: HostFacts) -> Verdict:
     """Find nodes that swap, or would at the next boot."""
-    said = facts.of(Swaps)
-    wrong = [f"swaps on {each.name} ({each.size / KIB_IN_GIB:.1f} GiB)" for each in said.active]
-    wrong += [f"/etc/fstab would swap on {name} at the next boot" for name in said.configured]
-    return settled(
-        wrong, "does not swap", {"active": [each.name for each in said.active], "fstab": list(said.configured)}
-    )
+    swaps = facts.of(Swaps)
+    evidence = {"active": [area.name for area in swaps.active], "fstab": list(swaps.configured)}
+    return settled(list(disks.swapping(swaps)), "does not swap", evidence)
 
 
-def speed(view: View, machine: Machine, facts: HostFacts) -> Verdict:
+def speed(view: ComplianceView, machine: Machine, facts: HostFacts) -> Verdict:
     """Find links that are slower than their network should be; one that does not tell its speed proves nothing."""
-    held = {address: link for link in facts.of(Machinery).links for address in link.addresses}
-    wrong: dict[str, None] = {}
-    shown, silent = {}, []
-    for network, address in machine.every:
-        link, wanted = held.get(address), view.site.settings.networks[network].speed_mbps
-        if link is None:
-            wrong[f"does not have {address}, which hosts.yaml declares"] = None
-        elif 0 < link.speed < wanted:
-            wrong[f"its {link.name} runs at {link.speed} Mbit/s, and {network} should have {wanted}"] = None
-        elif link.speed:
-            shown[link.name] = f"{link.speed} Mbit/s"
-        else:
-            silent.append(link.name)
+    known = facts.of(Machinery).links
+    held = links.holders(known)
+    wrong = [*links.missing_addresses(machine, known), *links.slow_links(view.site, machine, known)]
+    carrying = dict.fromkeys(held[address] for _, address in machine.every if address in held)
+    speeds = {link.name: f"{link.speed} Mbit/s" for link in carrying if link.speed}
+    silent = [link.name for link in carrying if not link.speed]
     if silent and not wrong:
         return Verdict(
-            pending=f"{', '.join(dict.fromkeys(silent))} does not tell its speed, as links of virtual machines do not",
-            seen=shown,
+            pending=f"{', '.join(silent)} does not tell its speed, as links of virtual machines do not", evidence=speeds
         )
-    return settled(list(wrong), ", ".join(f"{name} runs at {told}" for name, told in shown.items()), shown)
+    return settled(wrong, ", ".join(f"{name} runs at {told}" for name, told in speeds.items()), speeds)
 
 
 _SERVERS = "Organization Prerequisites 1"
@@ -108,7 +87,7 @@ CHECKS = (
         title="The server's links are as fast as its networks should be",
         place=ChecklistRef(_SERVERS, 22),
         phase="prerequisites",
-        severity="warning",
+        severity=Severity.WARNING,
         looks_at="the negotiated speed of the links that carry declared addresses",
         by="ethtool LINK",
         remedy="look at cable, port and negotiation (ethtool), or set `speed_mbps` in site.yaml",
@@ -131,7 +110,7 @@ CHECKS = (
         title="No file system is nearly full",
         place=ChecklistRef("Deployer Responsibilities", 377),
         phase="host",
-        severity="warning",
+        severity=Severity.WARNING,
         looks_at="room and inodes of every mounted file system",
         by="df -h; df -i",
         remedy="free or enlarge that file system",

@@ -4,8 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from checks.check import ChecklistRef, SiteCheck, Verdict, View, settled
-from model.lint.certificates import opens
+from checks.check import ChecklistRef, ComplianceView, SiteCheck
+from model.check.finding import Verdict, settled
+from model.check.judgement.declared import (
+    beyond_sizing,
+    cluster_overlaps,
+    lacks_contact,
+    lacks_port_80,
+    misplaced,
+    opens,
+    overlaps,
+    unnamed_files,
+)
 from model.site import sizing
 from model.site.names import records
 from model.site.site import Site
@@ -38,7 +48,7 @@ def domain(site: Site) -> Wrong:
 
 def users(site: Site) -> Wrong:
     """More users than the sizing table knows."""
-    if site.settings.concurrent_users > sizing.STEPS[-1]:
+    if beyond_sizing(site):
         yield f"{site.settings.concurrent_users:,} users are more than the sizing table's {sizing.STEPS[-1]:,}"
 
 
@@ -73,35 +83,26 @@ def li_ingress(site: Site) -> Wrong:
 
 def networks(site: Site) -> Wrong:
     """Every host's addresses lie in the networks that it says."""
-    for machine in site.servers:
-        for network, address in machine.every:
-            if not any(address in cidr for cidr in site.settings.networks[network].cidrs):
-                yield f"{machine.name}: {address} is not in the network {network}"
+    for machine, network, address in misplaced(site):
+        yield f"{machine.name}: {address} is not in the network {network}"
 
 
 def cluster_networks(site: Site) -> Wrong:
-    """Networks of pods and Services that overlap each other or a network of the site."""
-    kubernetes = site.settings.kubernetes
-    inside = [*kubernetes.pod_cidrs, *kubernetes.service_cidrs]
-    declared = [cidr for plan in site.settings.networks.values() for cidr in plan.cidrs]
-    for number, one in enumerate(inside):
-        for other in (*inside[number + 1 :], *declared):
-            if one.version == other.version and one.overlaps(other):
-                yield f"{one} overlaps {other}"
+    """Networks of pods and Services that overlap each other or anything of the site."""
+    yield from (f"{overlap.cidr} overlaps {overlap.other} ({overlap.place})" for overlap in cluster_overlaps(site))
 
 
 def tls(site: Site) -> Wrong:
     """A method without what it needs."""
-    said = site.settings.tls
-    if "organisation" in (said.method, said.li_method) and not (said.certificate and said.private_key):
+    if unnamed_files(site):
         yield "the organisation provides certificates, and site.yaml names no certificate and private key"
-    if said.method.startswith("letsencrypt") and said.email is None:
+    if lacks_contact(site):
         yield "Let's Encrypt needs a contact address (`tls.email`)"
 
 
 def http(site: Site) -> Wrong:
     """HTTP-01 without port 80."""
-    if site.settings.tls.method == "letsencrypt-http01" and not opens(site, 80, "ingress"):
+    if lacks_port_80(site):
         yield "HTTP-01 comes in on port 80, and no active row opens it"
 
 
@@ -121,10 +122,7 @@ def li_network(site: Site) -> Wrong:
     if not site.isolated_networks:
         yield "no network of the site is isolated"
     others = [cidr for plan in site.settings.networks.values() if not plan.isolated for cidr in plan.cidrs]
-    for one in site.isolated_networks:
-        yield from (
-            f"{one} overlaps {other}" for other in others if one.version == other.version and one.overlaps(other)
-        )
+    yield from (f"{network} overlaps {other}" for network, other in overlaps(site.isolated_networks, others))
 
 
 def li_access(site: Site) -> Wrong:
@@ -158,7 +156,7 @@ def installation(site: Site) -> Wrong:
 def _site_check(
     name: str, title: str, section: str, line: int, wrong: Callable[[Site], Wrong], told: Callable[[Site], object]
 ) -> SiteCheck:
-    def judge(view: View) -> Verdict:
+    def judge(view: ComplianceView) -> Verdict:
         said = told(view.site)
         return settled(list(wrong(view.site)), f"{_begun(title)}: {said}", {"said": str(said)})
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from checks.check import BOOTSTRAP, NODES, SERVERS, ChecklistRef, HostCheck, Verdict, View, settled
+from checks.check import BOOTSTRAP, NODES, SERVERS, ChecklistRef, ComplianceView, HostCheck
+from model.check.finding import Severity, Verdict, settled
 from model.host.host_facts import AtBoot, Boot, HostFacts, Kernel, Release
 from model.host.server import MODULES, kernel_values
 from model.host.sysctl import at_boot
@@ -12,7 +13,7 @@ from model.kubernetes import compatibility
 from model.site.hosts import Machine
 
 
-def settings(view: View, machine: Machine, facts: HostFacts) -> Verdict:
+def settings(view: ComplianceView, machine: Machine, facts: HostFacts) -> Verdict:
     """Compare the running kernel's settings with the site's."""
     if not facts.of(Release).prepared:
         return Verdict(pending=BOOTSTRAP)
@@ -25,7 +26,7 @@ def settings(view: View, machine: Machine, facts: HostFacts) -> Verdict:
     return settled(wrong, f"{len(wanted)} settings are as declared", dict(has))
 
 
-def modules(_view: View, _machine: Machine, facts: HostFacts) -> Verdict:
+def modules(_view: ComplianceView, _machine: Machine, facts: HostFacts) -> Verdict:
     """Find modules of a node that are neither loaded nor built in."""
     if not facts.of(Release).prepared:
         return Verdict(pending=BOOTSTRAP)
@@ -34,34 +35,34 @@ def modules(_view: View, _machine: Machine, facts: HostFacts) -> Verdict:
     return settled(lacking, f"{', '.join(MODULES)} are there", sorted(loaded))
 
 
-def after_boot(view: View, machine: Machine, facts: HostFacts) -> Verdict:
+def after_boot(view: ComplianceView, machine: Machine, facts: HostFacts) -> Verdict:
     """Find settings and modules that are as they should be only until the next boot."""
     if not facts.of(Release).prepared:
         return Verdict(pending=BOOTSTRAP)
     boot, wanted = facts.of(AtBoot), kernel_values(view.site, machine)
-    said = at_boot(boot.sysctl, wanted)
+    next_boot = at_boot(boot.sysctl, wanted)
     wrong = [
         f"{name} will be {seen.value} by {seen.path}, and should be {wanted[name]}"
         if seen
         else f"no file sets {name} to {wanted[name]}"
-        for name, seen in said.items()
+        for name, seen in next_boot.items()
         if seen is None or seen.value != wanted[name]
     ]
     wrong += [f"no file loads the module {name}" for name in MODULES if name not in boot.modules]
-    files = sorted({seen.path for seen in said.values() if seen})
+    files = sorted({seen.path for seen in next_boot.values() if seen})
     return settled(
         wrong, f"{len(wanted)} settings and {len(MODULES)} modules hold after the next boot", {"files": files}
     )
 
 
-def version(view: View, _machine: Machine, facts: HostFacts) -> Verdict:
+def version(view: ComplianceView, _machine: Machine, facts: HostFacts) -> Verdict:
     """Find kernels older than what Kubernetes, its proxy or its pod network need on this site."""
     running = facts.of(Release).kernel
     problems = [problem.what for problem in compatibility.kernel(running, view.site.settings)]
     return settled(problems, f"runs Linux {running}", {"kernel": running})
 
 
-def reboot(_view: View, _machine: Machine, facts: HostFacts) -> Verdict:
+def reboot(_view: ComplianceView, _machine: Machine, facts: HostFacts) -> Verdict:
     """Find hosts that run an older kernel than the newest in /boot, or whose updates wait for a reboot."""
     boot = facts.of(Boot)
     newest = max(boot.kernels, key=natural, default="")
@@ -133,7 +134,7 @@ CHECKS = (
         title="No newer kernel and no update waits for a reboot",
         place=_PLACE,
         phase="host",
-        severity="warning",
+        severity=Severity.WARNING,
         looks_at="/boot and /run/reboot-required",
         by="ls /boot; uname -r; cat /run/reboot-required.pkgs",
         remedy="drain the node and reboot it",

@@ -2,99 +2,79 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Sequence
 
-from checks.check import ISOLATED, MAIN, OUTSIDE, VANTAGES, ChecklistRef, HostCheck, Verdict, View, settled
-from model.host.host_facts import HostFacts, Names
+from checks.check import ISOLATED, MAIN, OUTSIDE, VANTAGES, ChecklistRef, ComplianceView, HostCheck
+from model.check.finding import Verdict, settled
+from model.check.judgement.names import answered, leaked, unanswered
+from model.check.preflight.questions import name_servers
+from model.host.host_facts import HostFacts
+from model.host.shared_facts import Names
 from model.site.hosts import Machine
 from model.site.names import Record, records
-from model.site.site import Site
 
 
-def own_view(view: View, machine: Machine, facts: HostFacts) -> Verdict:
+def own_view(view: ComplianceView, machine: Machine, facts: HostFacts) -> Verdict:
     """Find names that a host's own name servers lead elsewhere than the site says, and servers that do not answer."""
-    wanted = [
-        record for record in records(view.site) if record.view == ("li" if view.site.isolated(machine) else "main")
-    ]
-    return _told(wanted, facts.of(Names))
+    own = "li" if view.site.isolated(machine) else "main"
+    return _judged(view, machine, facts, [record for record in records(view.site) if record.view == own])
 
 
-def public(view: View, _machine: Machine, facts: HostFacts) -> Verdict:
+def public(view: ComplianceView, machine: Machine, facts: HostFacts) -> Verdict:
     """Find public names that a host outside is led elsewhere with."""
     external = {address for plan in view.site.settings.external.values() for address in plan.addresses}
-    return _told(
-        [record for record in records(view.site) if record.view == "main" and record.addresses <= external],
-        facts.of(Names),
-    )
+    wanted = [record for record in records(view.site) if record.view == "main" and record.addresses <= external]
+    return _judged(view, machine, facts, wanted)
 
 
-def only_li(view: View, _machine: Machine, facts: HostFacts) -> Verdict:
+def only_li(view: ComplianceView, machine: Machine, facts: HostFacts) -> Verdict:
     """Find names of LI alone that resolve outside its network, and LI's address under the shared name."""
-    said, secret = facts.of(Names), {record.name for record in records(view.site) if record.only}
+    names, secret = facts.of(Names), {record.name for record in records(view.site) if record.only}
     if not secret:
         return Verdict("no name is LI's alone")
-    leaked = [
-        f"{name} leads to {', '.join(addresses)} outside LI, by {server}"
-        for server, name, addresses in _addresses(said)
-        if addresses and (name in secret or _is_li(view.site, addresses))
-    ]
-    silent = _silent(said)
-    seen = {"asked": sorted(secret), "servers": sorted(said.answers)}
-    if leaked or not silent:
-        return settled(leaked, f"{', '.join(sorted(secret))} lead nowhere outside LI", seen)
-    return Verdict(doubt="; ".join(silent), seen=seen)
+    servers = _servers(view, machine, names)
+    leaks = list(leaked(view.site, names, servers))
+    silent = list(unanswered(secret, names, servers))
+    evidence = {
+        "asked": sorted(secret),
+        "servers": sorted(names.answers),
+        **({"answers": _shown(names)} if leaks else {}),
+    }
+    if leaks or not silent:
+        return settled(leaks, f"{', '.join(sorted(secret))} lead nowhere outside LI", evidence)
+    return Verdict(doubt="; ".join(silent), evidence=evidence)
 
 
-def _is_li(site: Site, addresses: Iterable[str]) -> bool:
-    return bool(set(addresses) & {str(address) for address in site.settings.li.ingress})
-
-
-def _told(wanted: list[Record], said: Names) -> Verdict:
-    silent = _silent(said)
-    wrong, pending, seen = [], [], {}
-    heard = list(_addresses(said))
-    for record in wanted:
-        right = {str(address) for address in record.addresses}
-        for server, name, addresses in heard:
-            if name != record.name:
-                continue
-            seen[f"{name} by {server}"] = addresses
-            if others := sorted(set(addresses) - right):
-                wrong.append(
-                    f"{name} ({record.why}) leads to {', '.join(others)}, not to {', '.join(sorted(right))}, by {server}"
-                )
-            elif lacking := sorted(right - set(addresses)):
-                pending.append(f"{name} does not lead to {', '.join(lacking)} yet, by {server}")
-    if wrong or silent:
-        return settled([*wrong, *silent], "", seen)
+def _judged(view: ComplianceView, machine: Machine, facts: HostFacts, wanted: Iterable[Record]) -> Verdict:
+    names, wanted = facts.of(Names), tuple(wanted)
+    servers = _servers(view, machine, names)
+    answers = tuple(answered(wanted, names, servers))
+    wrong = [answer.elsewhere for answer in answers if answer.elsewhere]
+    wrong += unanswered({record.name for record in records(view.site)}, names, servers)
+    pending = [answer.pending for answer in answers if answer.pending]
+    evidence = {
+        f"{answer.record.name} by {server}": sorted(answer.addresses) for answer in answers for server in answer.servers
+    }
+    if wrong:
+        return settled(wrong, "", evidence)
     if pending:
-        return Verdict(pending=f"pending: {'; '.join(pending)}", seen=seen)
-    return Verdict(f"{len(wanted)} names lead where they should", seen)
+        return Verdict(pending=f"pending: {'; '.join(pending)}", evidence=evidence)
+    return Verdict(f"{len(wanted)} names lead where they should", evidence)
 
 
-def _silent(said: Names) -> list[str]:
-    """Say of each server that it does not answer, or not for sure."""
-    found = [
-        why if not server else f"the name server {server} does not answer: {why}" for server, why in said.why.items()
-    ]
-    for server, answers in said.answers.items():
-        if server in said.why:
-            continue
-        unsure = sorted({answer.name for answer in answers if not answer.certain})
-        if not answers:
-            found.append(f"the name server {server} does not answer")
-        elif unsure:
-            found.append(f"the name server {server} cannot tell {', '.join(unsure)}")
-    return found
+def _servers(view: ComplianceView, machine: Machine, names: Names) -> Sequence[str]:
+    """The servers that the host was to ask, and those that it says it asked."""
+    declared = name_servers(view.site, machine) if machine.kind == "server" else ()
+    return tuple(dict.fromkeys((*map(str, declared), *names.answers, *names.why)))
 
 
-def _addresses(said: Names) -> Iterator[tuple[str, str, list[str]]]:
-    """Yield what each server surely says of each name, of both families together."""
-    for server, answers in said.answers.items():
-        for name in dict.fromkeys(answer.name for answer in answers):
-            own = [answer for answer in answers if answer.name == name]
-            if all(answer.certain for answer in own):
-                yield server, name, sorted({str(address) for answer in own for address in answer.addresses})
+def _shown(names: Names) -> dict[str, list[str]]:
+    return {
+        f"{answer.name} by {server}": [str(address) for address in answer.addresses]
+        for server, answers in names.answers.items()
+        for answer in answers
+        if answer.addresses
+    }
 
 
 _DNS = "Organization Prerequisites 2"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from checks.check import SERVERS, ChecklistRef, HostCheck, Verdict, View, found, settled
+from checks.check import SERVERS, ChecklistRef, ComplianceView, HostCheck
+from model.check.finding import Verdict, flawed, settled
 from model.host.host_facts import HostFacts, Sshd, Users
 from model.host.sudoers import powerful
 from model.site.hosts import Machine
@@ -17,7 +18,7 @@ _SSHD = {
 }
 
 
-def sudo(view: View, _machine: Machine, facts: HostFacts) -> Verdict:
+def sudo(view: ComplianceView, _machine: Machine, facts: HostFacts) -> Verdict:
     """Find everybody who may become root and whom the site does not name."""
     allowed = set(view.site.settings.servers.administrators)
     schedule = view.site.settings.compliance.schedule
@@ -30,10 +31,10 @@ def sudo(view: View, _machine: Machine, facts: HostFacts) -> Verdict:
     return settled(strange, f"only {', '.join(sorted(can)) or 'root'} may become root", can)
 
 
-def sshd(_view: View, _machine: Machine, facts: HostFacts) -> Verdict:
+def sshd(_view: ComplianceView, _machine: Machine, facts: HostFacts) -> Verdict:
     """Find settings of sshd by which somebody could come in without a key."""
-    said = facts.of(Sshd).settings
-    seen = {user: {key: settings.get(key, "") for key in _SSHD} for user, settings in said.items()}
+    by_user = facts.of(Sshd).settings
+    seen = {user: {key: settings.get(key, "") for key in _SSHD} for user, settings in by_user.items()}
     wrong: dict[str, list[str]] = {}
     for user, settings in seen.items():
         for key in _SSHD:
@@ -41,10 +42,10 @@ def sshd(_view: View, _machine: Machine, facts: HostFacts) -> Verdict:
                 wrong.setdefault(f"{key} is {settings[key]}, and should be {' or '.join(_SSHD[key][:2])}", []).append(
                     user
                 )
-    if not said:
-        return found("sshd tells no settings")
-    told = [what if len(users) == len(seen) else f"for {', '.join(users)}: {what}" for what, users in wrong.items()]
-    return settled(told, "only keys open the door", seen)
+    if not by_user:
+        return flawed("sshd tells no settings")
+    messages = [what if len(users) == len(seen) else f"for {', '.join(users)}: {what}" for what, users in wrong.items()]
+    return settled(messages, "only keys open the door", seen)
 
 
 _PLACE = ChecklistRef("Deployer Responsibilities", 380)

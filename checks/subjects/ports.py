@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
 
-from checks.check import ChecklistRef, SiteCheck, Verdict, View, settled
+from checks.check import ChecklistRef, ComplianceView, SiteCheck
+from model.check.finding import Verdict, settled
 from model.site.site import Site
 from model.verify.proof import Proof, Seen
 
@@ -13,12 +14,12 @@ _SHOWN = 3
 _NEVER = "the ports were never proven: run python -m flows.verify_ports"
 
 
-def perimeter(view: View) -> Verdict:
+def perimeter(view: ComplianceView) -> Verdict:
     """Find external rows that packets from outside contradict, or that no packet tried."""
     return _judged(view, lambda cell: cell.plane == "external", _untried_rows)
 
 
-def isolation(view: View) -> Verdict:
+def isolation(view: ComplianceView) -> Verdict:
     """
     Find flows across the border of isolated networks that packets contradict, and hosts that no packet tried to cross
     to.
@@ -29,12 +30,12 @@ def isolation(view: View) -> Verdict:
     return _judged(view, lambda cell: (cell.source in isolated) != (cell.destination in isolated), _untried_border)
 
 
-def hosts(view: View) -> Verdict:
+def hosts(view: ComplianceView) -> Verdict:
     """Find flows between hosts that packets contradict, and hosts that no packet tried."""
     return _judged(view, lambda cell: cell.plane == "host", _untried_hosts)
 
 
-def pods(view: View) -> Verdict:
+def pods(view: ComplianceView) -> Verdict:
     """Find flows between pods that packets contradict; without a cluster nothing is due."""
     cells = [cell for cell in view.proof.cells if cell.plane == "pod"] if view.proof else []
     if view.proof is not None and all(cell.verdict == "not_run" for cell in cells):
@@ -42,7 +43,9 @@ def pods(view: View) -> Verdict:
     return _judged(view, lambda cell: cell.plane == "pod", lambda _site, _cells: [])
 
 
-def _judged(view: View, concerns: Callable[[Seen], bool], untried: Callable[[Site, list[Seen]], list[str]]) -> Verdict:
+def _judged(
+    view: ComplianceView, concerns: Callable[[Seen], bool], untried: Callable[[Site, list[Seen]], list[str]]
+) -> Verdict:
     stale = _stale(view.proof, view)
     if view.proof is None or stale:
         return Verdict(doubt=stale)
@@ -51,18 +54,18 @@ def _judged(view: View, concerns: Callable[[Seen], bool], untried: Callable[[Sit
     seen = {"run": view.proof.run, "ended": view.proof.ended.isoformat(), "cells": flows}
     violations = [cell for cell in cells if cell.verdict == "violation"]
     if violations:
-        told = [line for cell in violations for line in cell.told]
-        return settled([_few(told, _count(violations))], "", seen | {"violations": told[:50]})
+        lines = [line for cell in violations for line in cell.told]
+        return settled([_few(lines, _count(violations))], "", seen | {"violations": lines[:50]})
     unproven = [cell for cell in cells if cell.verdict == "unproven"]
     gaps = untried(view.site, cells)
     doubts = [*(line for cell in unproven for line in cell.told), *gaps]
     if doubts or not cells:
-        told_few = _few(doubts, _count(unproven) + len(gaps))
-        return Verdict(doubt=told_few or f"{view.proof.run} tried none of it", seen=seen)
+        few = _few(doubts, _count(unproven) + len(gaps))
+        return Verdict(doubt=few or f"{view.proof.run} tried none of it", evidence=seen)
     return Verdict(f"{flows} flows are as declared, by {view.proof.run}", seen)
 
 
-def _stale(proof: Proof | None, view: View) -> str:
+def _stale(proof: Proof | None, view: ComplianceView) -> str:
     if proof is None:
         return _NEVER
     limit = timedelta(hours=view.site.settings.compliance.proof_hours)
@@ -109,7 +112,9 @@ def _few(lines: Sequence[str], count: int) -> str:
     return "; ".join(lines[:_SHOWN]) + more
 
 
-def _check(name: str, title: str, place: ChecklistRef, judge: Callable[[View], Verdict], looks_at: str) -> SiteCheck:
+def _check(
+    name: str, title: str, place: ChecklistRef, judge: Callable[[ComplianceView], Verdict], looks_at: str
+) -> SiteCheck:
     return SiteCheck(
         id=name,
         title=title,
@@ -117,7 +122,10 @@ def _check(name: str, title: str, place: ChecklistRef, judge: Callable[[View], V
         phase="prerequisites" if name.startswith(("perimeter", "li")) else "host",
         looks_at=f"the latest report of flows.verify_ports: {looks_at}",
         by="python -m flows.report show latest-verify_ports",
-        remedy="python -m flows.verify_ports tells who drops or admits what; docs/firewall-request.md is for the network team",
+        remedy=(
+            "python -m flows.verify_ports tells who drops or admits what; "
+            "docs/firewall-request.md is for the network team"
+        ),
         judge=judge,
     )
 

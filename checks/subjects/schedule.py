@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import stat
 
-from checks.check import REACHED, ChecklistRef, HostCheck, Verdict, View, settled
+from checks.check import REACHED, ChecklistRef, ComplianceView, HostCheck
+from model.check.finding import Verdict, settled
 from model.host.host_facts import HostFacts, Placed, Scheduled
 from model.site.hosts import Machine
 
 _WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
 
 
-def files(view: View, _machine: Machine, facts: HostFacts) -> Verdict:
+def files(view: ComplianceView, _machine: Machine, facts: HostFacts) -> Verdict:
     """Find files of the identity that are missing, are others, or that somebody but root may change."""
     if view.scheduled is None:
         return Verdict(pending="nothing runs on schedule: site.yaml has no `compliance.schedule`")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from checks.check import BOOTSTRAP, SERVERS, ChecklistRef, Finding, HostCheck, Verdict, View, settled
+from checks.check import BOOTSTRAP, SERVERS, ChecklistRef, ComplianceView, HostCheck
+from model.check.finding import Severity, Verdict, flawed, settled
+from model.check.judgement import clocks
 from model.host.host_facts import Clocked, HostFacts, Release, Socket, Sockets, Units
 from model.host.hoststate import RUNNING
 from model.host.hostview import is_named
@@ -13,16 +15,14 @@ from model.site.rows import Row
 from model.site.site import Site
 
 _ON_NODES = {"kubelet", "kube-proxy"}
-# etcd complains of peers whose clocks differ by more, and tokens and certificates are young when they are first used.
-MOST_SECONDS = 1.0
 # chrony asks its servers every 17 minutes at the longest: four times silence is too much.
 STALE_SECONDS = 4 * 1024.0
 
 
-def running(view: View, machine: Machine, facts: HostFacts) -> Verdict:
+def running(view: ComplianceView, machine: Machine, facts: HostFacts) -> Verdict:
     """Find units that should run by now and do not, or will not after the next boot."""
-    known, said = facts.of(Units).known, facts.of(Release)
-    stages = {"firewall"} | ({"prepared"} if said.prepared else set()) | ({"member"} if said.member else set())
+    known, release = facts.of(Units).known, facts.of(Release)
+    stages = {"firewall"} | ({"prepared"} if release.prepared else set()) | ({"member"} if release.member else set())
     wrong, well = [], []
     for unit in units(view.site, machine):
         others = [known[name] for name in unit.instead if name in known]
@@ -39,20 +39,24 @@ def running(view: View, machine: Machine, facts: HostFacts) -> Verdict:
             wrong.append(f"{unit.name} runs and would not start at boot: {seen.enabled or 'no unit file'}")
         else:
             well.append(unit.name)
-    shown = {name: [each.active, each.enabled] for name, each in known.items() if each.loaded != "not-found"}
+    shown = {
+        name: [unit_seen.active, unit_seen.enabled]
+        for name, unit_seen in known.items()
+        if unit_seen.loaded != "not-found"
+    }
     return settled(wrong, f"{', '.join(well)} run", shown)
 
 
 _STARTED = ("enabled", "static", "alias", "generated", "indirect", "enabled-runtime")
 
 
-def failed(_view: View, _machine: Machine, facts: HostFacts) -> Verdict:
+def failed(_view: ComplianceView, _machine: Machine, facts: HostFacts) -> Verdict:
     """Find units that ended in failure."""
     names = list(facts.of(Units).failed)
     return settled([f"{name} failed" for name in names], "no unit failed", names)
 
 
-def listeners(view: View, machine: Machine, facts: HostFacts) -> Verdict:
+def listeners(view: ComplianceView, machine: Machine, facts: HostFacts) -> Verdict:
     """
     Find sockets that others can reach and that no row of the matrix declares, or that belong to another program than it
     says.
@@ -103,38 +107,32 @@ def _rightful(row: Row, socket: Socket) -> bool:
     return not row.process or not socket.processes or any(is_named(name, row.process) for name in socket.processes)
 
 
-def clock(view: View, _machine: Machine, facts: HostFacts) -> Verdict:
+def clock(view: ComplianceView, _machine: Machine, facts: HostFacts) -> Verdict:
     """Find clocks that follow no other, or follow it badly."""
-    said = facts.of(Clocked)
-    if not said.chrony:
-        if said.timesyncd:
+    source, prepared = facts.of(Clocked), facts.of(Release).prepared
+    if not source.chrony:
+        if source.synchronised:
             return Verdict("systemd-timesyncd says that the clock is set by a time server")
-        if not facts.of(Release).prepared:
-            return Verdict(pending=BOOTSTRAP)
-        return Verdict(findings=(Finding("chrony is not installed"),))
-    sources = [f"{address} {state} {reach:03o}" for address, state, reach in said.sources]
-    seen = {
-        "source": said.source,
-        "offset_seconds": said.offset,
-        "since_seconds": round(said.since, 1),
-        "sources": sources,
+        return flawed("chrony is not installed") if prepared else Verdict(pending=BOOTSTRAP)
+    evidence = {
+        "source": source.source,
+        "offset_seconds": source.offset,
+        "since_seconds": round(source.since, 1),
+        "sources": [f"{address} {state} {reach:03o}" for address, state, reach in source.sources],
     }
-    if not said.leap:
-        return settled([f"chronyd does not answer: {said.why or 'it said nothing'}"], "", seen)
-    wrong = []
-    if said.leap != "Normal":
-        wrong.append(
-            f"the clock follows none of {', '.join(address for address, _, _ in said.sources) or 'no server at all'}"
-        )
-    elif abs(said.offset) > MOST_SECONDS:
-        wrong.append(f"the clock is {abs(said.offset):.2f} s off")
-    elif said.since > STALE_SECONDS:
-        wrong.append(f"the clock was last compared {said.since / 60:.0f} minutes ago")
+    if not source.leap:
+        return settled([f"chronyd does not answer: {source.why or 'it said nothing'}"], "", evidence)
+    addresses = [address for address, _, _ in source.sources]
+    wrong = list(clocks.unsynchronised(source.synchronised, addresses or ["no server at all"]))
+    if not wrong and clocks.too_far(source.offset):
+        wrong.append(f"the clock is {abs(source.offset):.2f} s off")
+    elif not wrong and source.since > STALE_SECONDS:
+        wrong.append(f"the clock was last compared {source.since / 60:.0f} minutes ago")
     servers = {str(server) for server in view.site.settings.ntp}
-    strange = [address for address, _, _ in said.sources if servers and address not in servers]
-    if facts.of(Release).prepared and strange:
+    strange = [address for address in addresses if servers and address not in servers]
+    if prepared and strange:
         wrong.append(f"the clock follows servers that the site does not name: {', '.join(strange)}")
-    return settled(wrong, f"the clock follows {said.source}, {abs(said.offset) * 1000:.2f} ms off", seen)
+    return settled(wrong, f"the clock follows {source.source}, {abs(source.offset) * 1000:.2f} ms off", evidence)
 
 
 _OS = ChecklistRef("Deployer Responsibilities", 372)
@@ -156,7 +154,7 @@ CHECKS = (
         title="No unit ended in failure",
         place=_OS,
         phase="host",
-        severity="warning",
+        severity=Severity.WARNING,
         looks_at="systemd's failed units",
         by="systemctl --failed",
         remedy="read its journal: journalctl -u UNIT; then systemctl reset-failed",

@@ -4,11 +4,13 @@ Is each server a supported Debian that can be reached as root, with its packages
 
 from __future__ import annotations
 
-from checks.check import BOOTSTRAP, REACHED, SERVERS, ChecklistRef, HostCheck, Verdict, View, settled
+from checks.check import BOOTSTRAP, REACHED, SERVERS, ChecklistRef, ComplianceView, HostCheck
+from model.check.finding import Severity, Verdict, settled
+from model.check.judgement import software
 from model.host.debian_version import newer
-from model.host.host_facts import HostFacts, Packages, Release, Updates
+from model.host.host_facts import HostFacts, Release, Updates
 from model.host.server import NODE_PACKAGES, PACKAGES
-from model.kubernetes.compatibility import DEBIAN
+from model.host.shared_facts import Packages
 from model.site.hosts import Machine
 
 # What nodes run, which only `flows.upgrade` may replace, node by node.
@@ -19,68 +21,62 @@ _DAY = 86400
 _SHOWN = 8
 
 
-def access(_view: View, _machine: Machine, facts: HostFacts) -> Verdict:
+def access(_view: ComplianceView, _machine: Machine, facts: HostFacts) -> Verdict:
     """Tell that the host was looked at as root; one that was not has failed before."""
     return Verdict(f"was looked at as root in {facts.seconds:.2f} s", {"unseen": sorted(facts.unseen.values())})
 
 
-def release(view: View, _machine: Machine, facts: HostFacts) -> Verdict:
+def release(view: ComplianceView, _machine: Machine, facts: HostFacts) -> Verdict:
     """Find systems that are no Debian this program knows, or one without security updates."""
-    said = facts.of(Release)
-    name, known = said.words.get("PRETTY_NAME", "an unknown system"), DEBIAN.get(said.suite)
-    if said.words.get("ID") != "debian" or known is None:
-        wrong = [f"runs {name}; known are Debian {', '.join(str(each.number) for each in DEBIAN.values())}"]
-    elif known.until < view.now.date():
-        wrong = [f"runs {name}, which has had no security updates since {known.until}"]
-    else:
-        wrong = []
-    return settled(wrong, f"runs {name}", dict(said.words))
+    system = facts.of(Release).os
+    wrong = [*software.unsupported(system), *software.end_of_life(system, view.now.date())]
+    return settled(wrong, f"runs {system.name}", dict(system.words))
 
 
-def installed(_view: View, machine: Machine, facts: HostFacts) -> Verdict:
+def installed(_view: ComplianceView, machine: Machine, facts: HostFacts) -> Verdict:
     """Find packages that are half installed, and those of every server that are missing once bootstrap was there."""
-    known, said = facts.of(Packages).known, facts.of(Release)
-    broken = sorted(name for name, package in known.items() if package.broken)
-    wrong = [f"packages are half installed: {', '.join(broken)}"] if broken else []
-    wanted = (*PACKAGES, *(NODE_PACKAGES if machine.node else ())) if said.prepared else ()
+    packages, prepared = facts.of(Packages), facts.of(Release).prepared
+    known = packages.known
+    wrong = list(software.half_installed(packages))
+    wanted = (*PACKAGES, *(NODE_PACKAGES if machine.node else ())) if prepared else ()
     lacking = [name for name in wanted if name not in known or not known[name].installed]
     wrong += [f"packages are missing: {', '.join(lacking)}"] if lacking else []
-    if not wrong and not said.prepared:
+    if not wrong and not prepared:
         return Verdict(pending=f"{BOOTSTRAP}; {len(known)} packages are whole")
     return settled(wrong, f"{len(known)} packages are whole, the needed ones among them", {"packages": len(known)})
 
 
-def holds(_view: View, machine: Machine, facts: HostFacts) -> Verdict:
+def holds(_view: ComplianceView, machine: Machine, facts: HostFacts) -> Verdict:
     """Find packages of the container runtime that an upgrade could replace by itself, and holds nobody asked for."""
-    known, said = facts.of(Packages).known, facts.of(Release)
-    held = sorted(name for name, package in known.items() if package.held)
+    packages = facts.of(Packages)
+    known, held = packages.known, software.held(packages)
     strange = [name for name in held if not name.startswith(_KIN)]
     wrong = [f"is held at its version, and nobody says why: {name}" for name in strange]
     loose = [name for name in _HELD if name in known and known[name].installed and not known[name].held]
-    if said.prepared and machine.node:
+    if facts.of(Release).prepared and machine.node:
         wrong += [f"{name} is not held: an upgrade could replace it under running pods" for name in loose]
-    return settled(wrong, f"held: {', '.join(held) or 'nothing'}", {"held": held})
+    return settled(wrong, f"held: {', '.join(held) or 'nothing'}", {"held": list(held)})
 
 
-def archive(view: View, _machine: Machine, facts: HostFacts) -> Verdict:
+def archive(view: ComplianceView, _machine: Machine, facts: HostFacts) -> Verdict:
     """Find hosts that know no archive of security updates, or did not look into it for days."""
-    said, days = facts.of(Updates), view.site.settings.compliance.list_days
-    seen = {"lists": list(said.lists), "archives": list(said.archives)}
-    if not said.lists:
-        return settled(["knows no archive of security updates: nobody can tell which are due"], "", seen)
-    age = (said.age or 0) / _DAY
+    updates, days = facts.of(Updates), view.site.settings.compliance.list_days
+    evidence = {"lists": list(updates.lists), "archives": list(updates.archives)}
+    if not updates.lists:
+        return settled(["knows no archive of security updates: nobody can tell which are due"], "", evidence)
+    age = (updates.age or 0) / _DAY
     wrong = [f"looked for security updates {age:.0f} days ago"] if age > days else []
-    return settled(wrong, f"looked for security updates {age:.1f} days ago", seen)
+    return settled(wrong, f"looked for security updates {age:.1f} days ago", evidence)
 
 
-def security(_view: View, _machine: Machine, facts: HostFacts) -> Verdict:
+def security(_view: ComplianceView, _machine: Machine, facts: HostFacts) -> Verdict:
     """Find packages for which the host's own lists offer a newer version from a security archive."""
-    said, known = facts.of(Updates), facts.of(Packages).known
-    if not said.lists:
+    updates, known = facts.of(Updates), facts.of(Packages).known
+    if not updates.lists:
         return Verdict(pending="knows no archive of security updates: see updates/archive")
     due = {
         name: [known[name].version, version]
-        for name, versions in sorted(said.offered.items())
+        for name, versions in sorted(updates.offered.items())
         for version in versions
         if name in known and newer(version, known[name].version)
     }
@@ -130,7 +126,7 @@ CHECKS = (
         title="Only the container runtime's packages are held, and they are",
         place=ChecklistRef("Deployer Responsibilities", 372),
         phase="host",
-        severity="warning",
+        severity=Severity.WARNING,
         looks_at="dpkg's list",
         by="apt-mark showhold",
         remedy="apt-mark hold or unhold them",
@@ -143,7 +139,7 @@ CHECKS = (
         title="The host looks for security updates",
         place=ChecklistRef("Deployer Responsibilities", 380),
         phase="host",
-        severity="warning",
+        severity=Severity.WARNING,
         looks_at="apt's lists of archives that call themselves Debian's security archive",
         by="ls -l /var/lib/apt/lists",
         remedy="name the security archive in apt's sources (`servers.mirror` in site.yaml), and apt-get update",

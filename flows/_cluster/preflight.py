@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 from flows._cluster.cluster_run import ClusterRun
 from flows._fleet.hosts import HostFailure, each
 from model.bundle.bundle import Bundle
+from model.check.finding import Finding, Severity
+from model.check.preflight import examine
+from model.check.preflight.questions import questions
 from model.errors import PlanRefused, RootRefused
 from model.kubernetes.compatibility import of_site
-from model.preflight import Finding, examine
-from model.preflight.questions import questions
 from model.report.outcome import Outcome, Status, warn
 from model.report.waivers import waive_outcomes
 from remote.facts import machine
@@ -67,14 +68,14 @@ def preflight(
     with context.progress(len(asked), "looking at every host") as advance:
         answers = each(nr, look, names=asked, workers=_WORKERS, on_done=lambda _name: advance(1), deadline=_SECONDS)
     facts = {name: answer for name, answer in answers.items() if not isinstance(answer, HostFailure)}
-    found = examine(site, facts, today, bundle)
-    told = [
+    findings = examine(site, facts, today, bundle)
+    outcomes = [
         outcome
         for name, answer in answers.items()
         if name in names
-        for outcome in ((_unseen(answer),) if isinstance(answer, HostFailure) else _told(name, found[name]))
+        for outcome in ((_unseen(answer),) if isinstance(answer, HostFailure) else _outcomes(name, findings[name]))
     ]
-    return waive_outcomes((*versions, *told), site.settings.waivers, today)
+    return waive_outcomes((*versions, *outcomes), site.settings.waivers, today)
 
 
 def stops(outcomes: Iterable[Outcome]) -> tuple[Outcome, ...]:
@@ -85,19 +86,20 @@ def stops(outcomes: Iterable[Outcome]) -> tuple[Outcome, ...]:
     return tuple(outcome for outcome in outcomes if outcome.status is Status.DRIFT)
 
 
-def _told(host: str, findings: Sequence[Finding]) -> tuple[Outcome, ...]:
+def _outcomes(host: str, findings: Sequence[Finding]) -> tuple[Outcome, ...]:
     outcomes = tuple(_outcome(finding) for finding in findings)
-    if any(finding.severity == "error" for finding in findings):
+    if any(finding.severity is Severity.ERROR for finding in findings):
         return outcomes
     return Outcome(host, SUBJECT, Status.OK, "can become a node" if not findings else "nothing in the way"), *outcomes
 
 
 def _outcome(finding: Finding) -> Outcome:
-    subject = f"{SUBJECT}/{finding.id}"
-    if finding.severity == "warning":
-        return warn(finding.host, subject, finding.seen, finding.remedy)
-    status = Status.DRIFT if finding.severity == "error" else Status.NOT_RUN
-    return Outcome(finding.host, subject, status, finding.seen, next=finding.remedy)
+    """Adapt a finding to the report: the one place that knows what each severity is there."""
+    subject = f"{SUBJECT}/{finding.check}"
+    if finding.severity is Severity.WARNING:
+        return warn(finding.host, subject, finding.message, finding.remedy)
+    status = Status.NOT_RUN if finding.severity is Severity.PENDING else Status.DRIFT
+    return Outcome(finding.host, subject, status, finding.message, next=finding.remedy)
 
 
 def _unseen(failure: HostFailure) -> Outcome:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from checks.check import Check, HostCheck, SiteCheck, Verdict, View, said
+from checks.check import ComplianceCheck, ComplianceView, HostCheck, SiteCheck
 from checks.cluster_source import has_cluster
 from checks.collector_query import collector_query
 from checks.items import checklist
@@ -19,6 +19,8 @@ from flows._compliance.shown import described
 from flows._compliance.sources import declared_files, expected_files, latest_proof
 from flows._fleet.hosts import HostFailure, each
 from flows._run.context import FlowResult
+from model.check.check import run
+from model.check.finding import Verdict
 from model.errors import SelectionError
 from model.host.host_facts import HostFacts
 from model.report.outcome import Outcome, Status
@@ -42,11 +44,11 @@ _SECONDS = 60.0
 class Looked:
     """Everything that was seen in one run, and hosts that could not be looked at."""
 
-    view: View
+    view: ComplianceView
     failures: dict[str, HostFailure]
 
 
-def comply(nr: Nornir, context: Context, checks: Sequence[Check], *, whole: bool) -> FlowResult:
+def comply(nr: Nornir, context: Context, checks: Sequence[ComplianceCheck[...]], *, whole: bool) -> FlowResult:
     """
     Judge the checks, and where they are all of them (`whole`) tell what answers for every item.
 
@@ -58,7 +60,8 @@ def comply(nr: Nornir, context: Context, checks: Sequence[Check], *, whole: bool
     outcomes = judged(checks, looked, names)
     if not outcomes:
         raise SelectionError(
-            f"--limit {context.options.limit}: none of these is looked at by a check that --check, --phase and --severity leave"
+            f"--limit {context.options.limit}: none of these is looked at by a check that --check, --phase and "
+            "--severity leave"
         )
     if whole:
         outcomes += others(site, checklist(), today)
@@ -110,7 +113,7 @@ def look(nr: Nornir, context: Context, names: Sequence[str]) -> Looked:
     files = declared_files(site, context.options.inventory)
     silent = {name: failure.message for name, failure in failures.items()}
     return Looked(
-        View(
+        ComplianceView(
             site=site,
             now=context.started,
             facts=facts,
@@ -138,20 +141,20 @@ def hosts_of(context: Context) -> tuple[str, ...]:
     return names
 
 
-def judged(checks: Iterable[Check], looked: Looked, names: Sequence[str]) -> tuple[Outcome, ...]:
+def judged(checks: Iterable[ComplianceCheck[...]], looked: Looked, names: Sequence[str]) -> tuple[Outcome, ...]:
     """Return one outcome for each check of each host that it is for, and one for each check of the site."""
-    found: list[Outcome] = []
+    outcomes: list[Outcome] = []
     for check in checks:
         if isinstance(check, HostCheck):
             machines = [looked.view.site.by_name[name] for name in names]
-            found += [
+            outcomes += [
                 _of_host(check, looked, machine)
                 for machine in machines
                 if check.applies.holds(looked.view.site, machine)
             ]
         elif isinstance(check, SiteCheck):
-            found.append(_of_site(check, looked.view))
-    return tuple(found)
+            outcomes.append(_of_site(check, looked.view))
+    return tuple(outcomes)
 
 
 def _of_host(check: HostCheck, looked: Looked, machine: Machine) -> Outcome:
@@ -159,10 +162,10 @@ def _of_host(check: HostCheck, looked: Looked, machine: Machine) -> Outcome:
     if failure is not None:
         return _lost(check, failure, looked.view)
     facts = looked.view.facts[machine.name]
-    return _outcome(machine.name, check, said(lambda: check.judge(looked.view, machine, facts)), looked.view)
+    return _outcome(machine.name, check, run(check, looked.view, machine, facts), looked.view)
 
 
-def _lost(check: HostCheck, failure: HostFailure, view: View) -> Outcome:
+def _lost(check: HostCheck, failure: HostFailure, view: ComplianceView) -> Outcome:
     """
     A silent host fails its own checks; what it was of a cluster that others tell of is missing there, with the host as
     the cause.
@@ -184,26 +187,26 @@ def _lost(check: HostCheck, failure: HostFailure, view: View) -> Outcome:
     )
 
 
-def _of_site(check: SiteCheck, view: View) -> Outcome:
-    return _outcome(CONTROLLER, check, said(lambda: check.judge(view)), view)
+def _of_site(check: SiteCheck, view: ComplianceView) -> Outcome:
+    return _outcome(CONTROLLER, check, run(check, view), view)
 
 
-def _outcome(host: str, check: Check, verdict: Verdict, view: View) -> Outcome:
-    evidence = _evidence(check, verdict.seen) | {"at": view.now.isoformat(timespec="seconds")}
+def _outcome(host: str, check: ComplianceCheck[...], verdict: Verdict, view: ComplianceView) -> Outcome:
+    evidence = _evidence(check, verdict.evidence) | {"at": view.now.isoformat(timespec="seconds")}
     if verdict.findings:
-        remedies = dict.fromkeys(finding.remedy or check.remedy for finding in verdict.findings)
+        remedies = dict.fromkeys(finding.remedy for finding in verdict.findings)
         message = "; ".join(finding.message for finding in verdict.findings)
         return Outcome(host, check.id, Status.DRIFT, message, next="; ".join(remedies), evidence=evidence)
     if verdict.doubt:
         return Outcome(host, check.id, Status.UNPROVEN, verdict.doubt, next=check.remedy, evidence=evidence)
     if verdict.pending:
         return Outcome(host, check.id, Status.NOT_RUN, verdict.pending, next="", evidence=evidence)
-    return Outcome(host, check.id, Status.OK, verdict.told, next="", evidence=evidence)
+    return Outcome(host, check.id, Status.OK, verdict.good, next="", evidence=evidence)
 
 
-def _evidence(check: Check, seen: object) -> dict[str, object]:
+def _evidence(check: ComplianceCheck[...], seen: object) -> dict[str, object]:
     """Say what was looked at and how a person would look; a diff stands where reports look for one."""
-    told: dict[str, object] = {"severity": check.severity, "looks_at": check.looks_at, "by": check.by}
+    basis: dict[str, object] = {"severity": check.severity.value, "looks_at": check.looks_at, "by": check.by}
     if isinstance(seen, dict) and "diff" in seen:
-        return told | seen
-    return told | ({"seen": seen} if seen is not None else {})
+        return basis | seen
+    return basis | ({"seen": seen} if seen is not None else {})

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable, Mapping
 
-from checks.check import Check
+from checks.check import ComplianceCheck
 from flows._cluster.bootstrap import bootstrap
 from flows._cluster.plan import choose
 from flows._firewall.apply import apply_firewall
@@ -20,7 +20,7 @@ from model.report.outcome import DRIFTED, GOOD, Outcome, Status
 from model.site.load import load_site
 
 
-def owners(checks: Iterable[Check], outcomes: Iterable[Outcome]) -> dict[str, tuple[str, ...]]:
+def owners(checks: Iterable[ComplianceCheck[...]], outcomes: Iterable[Outcome]) -> dict[str, tuple[str, ...]]:
     """
     Return the hosts that each owner has something to mend on, in the order in which owners work; what nobody owns is
     left out.

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 
-from checks.check import Check, HostCheck
+from checks.check import ComplianceCheck, HostCheck
 from checks.discovery import every
 from checks.items import Item, checklist
 from flows._render.summary import Line
@@ -20,12 +20,12 @@ from model.report.outcome import GOOD
 SCHEMA = "matrix-fleet/checklist/1"
 
 
-def described(checks: Iterable[Check]) -> list[dict[str, object]]:
+def described(checks: Iterable[ComplianceCheck[...]]) -> list[dict[str, object]]:
     """Return checks as reports have them."""
     return [_described(check) for check in checks]
 
 
-def _described(check: Check) -> dict[str, object]:
+def _described(check: ComplianceCheck[...]) -> dict[str, object]:
     items = checklist().of(check.id)
     return {
         "id": check.id,
@@ -41,7 +41,7 @@ def _described(check: Check) -> dict[str, object]:
     }
 
 
-def list_all(options: Options, checks: Sequence[Check]) -> int:
+def list_all(options: Options, checks: Sequence[ComplianceCheck[...]]) -> int:
     """Show the checks and the items that they answer for, of all checks every item; with --json as one document."""
     screen, ids = Screen(options), {check.id for check in checks}
     items = [item for item in checklist().items if len(checks) == len(every()) or ids & set(item.checks)]
@@ -57,7 +57,7 @@ def list_all(options: Options, checks: Sequence[Check]) -> int:
     return GOOD
 
 
-def _checks(checks: Sequence[Check]) -> Iterable[Line]:
+def _checks(checks: Sequence[ComplianceCheck[...]]) -> Iterable[Line]:
     width = max(len(check.id) for check in checks)
     yield Line(counted(len(checks), "check"), "bold")
     for check in checks:

@@ -18,7 +18,8 @@ from flows._run.lock import site_lock
 from flows._run.options import Options
 from flows._run.publish import CONTROLLER, Run, publish, refuse_site
 from flows._run.screen import Screen
-from model import lint
+from model.check import lint
+from model.check.finding import Finding
 from model.errors import FleetError, HostError, SchemaErrors
 from model.report.outcome import INTERRUPTED, REFUSED, Outcome, Status
 from model.report.waivers import expired, waive_outcomes
@@ -97,12 +98,12 @@ def _waived(made: FlowResult, context: Context) -> FlowResult:
     return replace(made, outcomes=(*waive_outcomes(made.outcomes, waivers, today), *expired(waivers, today)))
 
 
-def _unsound(run: Run, errors: list[lint.Finding]) -> FlowResult:
+def _unsound(run: Run, errors: list[Finding]) -> FlowResult:
     message = f"lint finds {len(errors)} errors in the site's files"
     told = Outcome(
         CONTROLLER, run.flow, Status.FAILED, message, next="correct them; `python -m flows.lint` checks again"
     )
-    findings = [finding.to_json() for finding in errors]
+    findings = [lint.as_json(finding) for finding in errors]
     return FlowResult((told,), hosts=(), forced=REFUSED, extra={"findings": findings})
 
 

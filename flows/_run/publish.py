@@ -13,8 +13,8 @@ from flows._run import folder as _folder
 from flows._run.context import FlowResult
 from flows._run.options import Options
 from flows._run.screen import Screen
+from model.check.lint import as_json, from_schema
 from model.errors import SchemaErrors
-from model.lint import from_schema
 from model.report.outcome import GOOD, REFUSED, Outcome, Status, worst
 from model.report.plan_counts import plan_counts
 from model.report.report import Report, silent
@@ -109,7 +109,7 @@ def refuse_site(run: Run, error: SchemaErrors, screen: Screen) -> int:
     """
     screen.error(f"the site in {run.options.inventory} cannot be loaded:\n{error}")
     if run.options.json:
-        findings = [finding.to_json() for finding in from_schema(error.errors)]
+        findings = [as_json(finding) for finding in from_schema(error.errors)]
         count = f"{len(findings)} wrong values in the site's files"
         told = Outcome(CONTROLLER, run.flow, Status.FAILED, count, next="correct what `findings` lists")
         made = FlowResult(outcomes=(told,), hosts=(), forced=REFUSED, extra={"findings": findings})

@@ -17,7 +17,7 @@ from flows._render.document import rows_of
 from flows._run import folder as _folder
 from flows._run.context import Context, FlowResult
 from model.errors import LockHeld, NotToldError, SiteError
-from model.report.news import Finding, Findings, News, news, subject_line, text
+from model.report.news import Findings, News, NewsItem, news, subject_line, text
 from model.report.outcome import Outcome, Status
 from model.site.schedule import Tell
 from model.site.site import Site
@@ -179,7 +179,7 @@ def _read(path: Path) -> dict[str, NotificationState]:
     try:
         said = json.loads(path.read_text("utf-8"))["told"]
         return {
-            way: NotificationState(str(each["run"]), {key: Finding.read(row) for key, row in each["findings"].items()})
+            way: NotificationState(str(each["run"]), {key: NewsItem.read(row) for key, row in each["findings"].items()})
             for way, each in said.items()
         }
     except (OSError, ValueError, KeyError, TypeError, AttributeError):

@@ -8,8 +8,7 @@ from typing import TypeVar
 
 from model.base import Address
 from model.host.certificate_chain import Chain
-from model.host.dns_wire import Answer
-from model.host.machine_facts import BlockDevice, Link, Package, Swap
+from model.host.shared_facts import BlockDevice, Capacity, Link, Names, OsRelease
 
 T = TypeVar("T")
 
@@ -44,13 +43,13 @@ class HostFacts:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Release:
     """
-    The operating system: os-release's words, the kernel that runs.
+    The operating system: its release, the kernel that runs.
 
     `prepared`: this project's phase for the operating system was there; `node` is the mark that its steps into a
     cluster leave; `kubelet`: kubelet has a kubeconfig.
     """
 
-    words: Mapping[str, str]
+    os: OsRelease
     kernel: str
     hostname: str
     prepared: bool
@@ -60,7 +59,7 @@ class Release:
     @property
     def suite(self) -> str:
         """Debian's name of the release, such as bookworm; empty where it does not tell."""
-        return self.words.get("VERSION_CODENAME", "")
+        return self.os.suite
 
     @property
     def member(self) -> bool:
@@ -116,13 +115,6 @@ class Units:
 
     known: Mapping[str, UnitSeen]
     failed: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Packages:
-    """Debian packages by name."""
-
-    known: Mapping[str, Package]
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +183,13 @@ class Clocked:
     why: str
     timesyncd: bool
 
+    @property
+    def synchronised(self) -> bool | None:
+        """Whether the clock follows another one; None where nobody can tell, as a chronyd that does not answer."""
+        if self.chrony:
+            return self.leap == "Normal" if self.leap else None
+        return True if self.timesyncd else None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mount:
@@ -215,19 +214,10 @@ class Disks:
 
 @dataclass(frozen=True, slots=True)
 class Machinery:
-    """Processors, memory in KiB, links with their addresses."""
+    """Processors and memory, links with their addresses."""
 
-    cpus: int
-    memory: int
+    capacity: Capacity
     links: tuple[Link, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Swaps:
-    """Active swap, and what /etc/fstab would swap on."""
-
-    active: tuple[Swap, ...]
-    configured: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -304,15 +294,7 @@ class Served:
 
 
 @dataclass(frozen=True, slots=True)
-class Names:
-    """Answers by name server, and why one gave none."""
-
-    answers: Mapping[str, tuple[Answer, ...]]
-    why: Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True)
 class ClusterNames:
     """What the cluster's own name server answers the host."""
 
-    said: Names
+    names: Names

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from model.base import Address
-from model.host.dns_wire import Answer
 from model.host.hostview import Listener
+from model.host.shared_facts import BlockDevice, Capacity, Link, Names, OsRelease, Packages, Swaps
 from model.ufw.foreign_rules import Rulesets
 
 
@@ -28,20 +28,6 @@ class Questions:
     paths: tuple[Address, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Swap:
-    """A swap area in use, sizes in KiB."""
-
-    name: str
-    size: int
-    used: int
-
-    @property
-    def zram(self) -> bool:
-        """True for compressed memory that a generator sets up at boot."""
-        return self.name.startswith("/dev/zram")
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filesystem:
     """Where a path lies: sizes in KiB, `source` and `mount` as `df` names them."""
@@ -56,57 +42,11 @@ class Filesystem:
 
 
 @dataclass(frozen=True, slots=True)
-class BlockDevice:
-    """A disk: `size` in bytes, `ids` its stable names under /dev/disk/by-id."""
-
-    name: str
-    size: int
-    rotational: bool
-    ids: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Link:
-    """A network interface. `speed` in Mbit/s, 0 where it does not tell; `virtual` has no hardware of its own."""
-
-    name: str
-    mac: str
-    mtu: int
-    speed: int
-    up: bool
-    virtual: bool
-    addresses: tuple[Address, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class Unit:
     """A systemd unit that exists: `active` and `enabled` in systemd's words."""
 
     active: str
     enabled: str
-
-
-@dataclass(frozen=True, slots=True)
-class Package:
-    """A Debian package: the three letters dpkg gives it, and its version."""
-
-    state: str
-    version: str
-
-    @property
-    def installed(self) -> bool:
-        """True when it is there whole."""
-        return self.state[1:2] == "i"
-
-    @property
-    def held(self) -> bool:
-        """True when somebody forbade to change it."""
-        return self.state[:1] == "h"
-
-    @property
-    def broken(self) -> bool:
-        """True when its installation was begun and not finished."""
-        return self.state[1:2] not in ("i", "c", "n") or self.state[2:3].strip() != ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +77,7 @@ class System:
     loadable.
     """
 
-    release: Mapping[str, str]
+    release: OsRelease
     kernel: str
     architecture: str
     systemd: int
@@ -153,18 +93,16 @@ class System:
     @property
     def suite(self) -> str:
         """Debian's name of the release, such as bookworm; empty where it does not tell."""
-        return self.release.get("VERSION_CODENAME", "")
+        return self.release.suite
 
 
 @dataclass(frozen=True, slots=True)
 class Hardware:
     """Sizes in KiB; `filesystems` by the path that was asked for."""
 
-    cpus: int
-    memory: int
+    capacity: Capacity
     available: int
-    swaps: tuple[Swap, ...]
-    fstab_swaps: tuple[str, ...]
+    swaps: Swaps
     filesystems: Mapping[str, Filesystem]
     disks: tuple[BlockDevice, ...]
 
@@ -216,7 +154,7 @@ class Software:
     project, and `node` is the mark that its own steps into a cluster leave (`started join`, `done init`); empty: none.
     """
 
-    packages: Mapping[str, Package]
+    packages: Packages
     units: Mapping[str, Unit]
     locks: tuple[str, ...]
     archives: tuple[str, ...]
@@ -228,9 +166,9 @@ class Software:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """Answers to the questions. A name server that is absent from `dns` gave none."""
+    """Answers to the questions."""
 
-    dns: Mapping[str, tuple[Answer, ...]] = field(default_factory=dict)
+    names: Names = field(default_factory=lambda: Names({}))
     connects: Mapping[tuple[str, int], Connect] = field(default_factory=dict)
     paths: Mapping[Address, Path] = field(default_factory=dict)
 

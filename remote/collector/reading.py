@@ -19,28 +19,26 @@ from model.host.host_facts import (
     HostFacts,
     Kernel,
     Machinery,
-    Names,
-    Packages,
     Release,
     Rules,
     Scheduled,
     Served,
     Sockets,
     Sshd,
-    Swaps,
     Units,
     Updates,
     Users,
 )
+from model.host.shared_facts import Names, Packages, Swaps
 from model.kubernetes.cluster_facts import ApiReport, EtcdReport, NodeFiles
 from remote.collector import reading_cluster as cluster
 from remote.collector import reading_host as host
 from remote.collector import reading_network as network
 
-Said = Mapping[str, Any]
+Sections = Mapping[str, Any]
 SCHEMA = "matrix-fleet/facts/1"
 # Each part, the sections that it is read from, and how.
-_PARTS: Mapping[type, tuple[tuple[str, ...], Callable[[Said], object]]] = {
+_PARTS: Mapping[type, tuple[tuple[str, ...], Callable[[Sections], object]]] = {
     Release: (("release",), host.release),
     Boot: (("boot",), host.boot),
     Kernel: (("sysctl", "modules"), host.kernel),

@@ -21,12 +21,12 @@ from model.kubernetes.cluster_facts import (
     Pod,
 )
 
-Said = Mapping[str, Any]
+Document = Mapping[str, Any]
 
 
-def cluster(said: Said) -> ApiReport:
+def cluster(document: Document) -> ApiReport:
     """Read what an API server says."""
-    section = said["cluster"]
+    section = document["cluster"]
     if section is None:
         return ApiReport(runs=False)
     complaints = tuple(section["complaints"])
@@ -34,9 +34,9 @@ def cluster(said: Said) -> ApiReport:
         return ApiReport(runs=True, complaints=complaints)
     workloads = section["workloads"]
     commands = {
-        (each["node"], each["metadata"]["labels"]["component"]): tuple(each["command"])
-        for each in section["pods"]
-        if "command" in each
+        (pod["node"], pod["metadata"]["labels"]["component"]): tuple(pod["command"])
+        for pod in section["pods"]
+        if "command" in pod
     }
     return ApiReport(
         True,
@@ -46,10 +46,10 @@ def cluster(said: Said) -> ApiReport:
             nodes=tuple(map(read_node, section["nodes"])),
             pods=tuple(map(_pod, section["pods"])),
             workloads=tuple(map(read_workload, workloads)),
-            labels=tuple(each["spec"]["template"]["metadata"]["labels"] for each in workloads),
+            labels=tuple(workload["spec"]["template"]["metadata"]["labels"] for workload in workloads),
             budgets=tuple(map(_budget, section["budgets"])),
             policies=tuple(
-                f"{each['metadata']['namespace']}/{each['metadata']['name']}" for each in section["policies"]
+                f"{policy['metadata']['namespace']}/{policy['metadata']['name']}" for policy in section["policies"]
             ),
             storage_classes=tuple(map(read_storage_class, section["classes"])),
             kubelets=section["kubelets"],
@@ -58,19 +58,24 @@ def cluster(said: Said) -> ApiReport:
     )
 
 
-def _pod(said: Said) -> Pod:
-    meta = said["metadata"]
-    ready: Said = next((one for one in said["conditions"] if one["type"] == "Ready"), {})
+def _pod(document: Document) -> Pod:
+    meta = document["metadata"]
+    ready: Document = next((condition for condition in document["conditions"] if condition["type"] == "Ready"), {})
     since = ready.get("lastTransitionTime")
-    held: Said = next(
-        (one for one in said["conditions"] if one["type"] == "PodScheduled" and one["status"] != "True"), {}
+    held: Document = next(
+        (
+            condition
+            for condition in document["conditions"]
+            if condition["type"] == "PodScheduled" and condition["status"] != "True"
+        ),
+        {},
     )
-    words = (*said["waiting"], held.get("message", ""), ready.get("message", ""))
+    words = (*document["waiting"], held.get("message", ""), ready.get("message", ""))
     return Pod(
         namespace=meta["namespace"],
         name=meta["name"],
-        node=said["node"],
-        phase=said["phase"],
+        node=document["node"],
+        phase=document["phase"],
         ready=ready.get("status") == "True",
         labels=meta["labels"],
         owners=tuple(meta["owners"]),
@@ -80,22 +85,22 @@ def _pod(said: Said) -> Pod:
     )
 
 
-def _budget(said: Said) -> Budget:
-    status = said.get("status", {})
+def _budget(document: Document) -> Budget:
+    status = document.get("status", {})
     return Budget(
-        namespace=said["metadata"]["namespace"],
-        name=said["metadata"]["name"],
+        namespace=document["metadata"]["namespace"],
+        name=document["metadata"]["name"],
         expected=status.get("expectedPods", 0),
         healthy=status.get("currentHealthy", 0),
         desired=status.get("desiredHealthy", 0),
         allowed=status.get("disruptionsAllowed", 0),
-        matches=(said["spec"].get("selector") or {}).get("matchLabels") or {},
+        matches=(document["spec"].get("selector") or {}).get("matchLabels") or {},
     )
 
 
-def etcd(said: Said) -> EtcdReport:
+def etcd(document: Document) -> EtcdReport:
     """Read what a member of etcd says; its numbers come as text."""
-    section = said["etcd"]
+    section = document["etcd"]
     if section is None:
         return EtcdReport(None)
     status = section["status"]
@@ -105,25 +110,25 @@ def etcd(said: Said) -> EtcdReport:
             health=section["health"],
             peers=tuple(
                 EtcdPeer(
-                    int(each["ID"]),
-                    each.get("name", ""),
-                    urlsplit((each.get("peerURLs") or [""])[0]).hostname or "",
-                    each.get("isLearner") is True,
+                    int(member["ID"]),
+                    member.get("name", ""),
+                    urlsplit((member.get("peerURLs") or [""])[0]).hostname or "",
+                    member.get("isLearner") is True,
                 )
-                for each in section["members"]
+                for member in section["members"]
             ),
             leader=int(status.get("leader", 0)),
             version=status["version"],
             size=int(status.get("dbSize", 0)),
             quota=int(status.get("dbSizeQuota", 0)),
-            alarms=tuple(str(each.get("alarm", "unknown")) for each in section["alarms"]),
+            alarms=tuple(str(alarm.get("alarm", "unknown")) for alarm in section["alarms"]),
         )
     )
 
 
-def node(said: Said) -> NodeFiles:
+def node(document: Document) -> NodeFiles:
     """Read the files that make a node."""
-    section = said["node"]
+    section = document["node"]
     text = section["kubelet"]
     files = {path: (int(mode), int(owner), int(group)) for path, (mode, owner, group) in section["files"].items()}
     return NodeFiles(files, None if text is None else dict(yaml.safe_load(text)))

@@ -7,55 +7,58 @@ from typing import Any
 
 from model.host.certificate_chain import read_chain
 from model.host.dns_wire import answers
-from model.host.host_facts import ClusterNames, Firewall, Names, Rules, Served, Shown, Socket, Sockets
+from model.host.host_facts import ClusterNames, Firewall, Rules, Served, Shown, Socket, Sockets
+from model.host.shared_facts import Names
 from model.packets.sockets import parse_listeners
 from model.ufw.foreign_rules import Rulesets, deciding
 
-Said = Mapping[str, Any]
+Sections = Mapping[str, Any]
 
 
-def firewall(said: Said) -> Firewall:
+def firewall(sections: Sections) -> Firewall:
     """Read ufw's files."""
-    section = said["ufw"]
+    section = sections["ufw"]
     return Firewall(
         section["installed"] is True, dict(section["files"]), section["enabled"] is True, section["ipv6"] is True
     )
 
 
-def rules(said: Said) -> Rules:
+def rules(sections: Sections) -> Rules:
     """Read the kernel's rules; rules that nobody can read must not pass for none, so they are parsed here."""
-    section = said["rules"]
+    section = sections["rules"]
     saved, legacy = ({4: texts["4"], 6: texts["6"]} for texts in (section["saved"], section["legacy"]))
     sets = Rulesets(saved, legacy, section["nft"])
     return Rules(saved, deciding(sets))
 
 
-def sockets(said: Said) -> Sockets:
+def sockets(sections: Sections) -> Sockets:
     """Read `ss -Hlntup`."""
-    found = parse_listeners(said["listeners"])
-    return Sockets(tuple(Socket(each.protocol, each.address, each.port, each.processes) for each in found))
+    listeners = parse_listeners(sections["listeners"])
+    return Sockets(
+        tuple(Socket(listener.protocol, listener.address, listener.port, listener.processes) for listener in listeners)
+    )
 
 
-def served(said: Said) -> Served:
+def served(sections: Sections) -> Served:
     """Read what services show to a TLS client."""
     return Served(
         tuple(
             Shown(port, address, name, read_chain(parts) if parts else (), why)
-            for port, address, name, parts, why in said["served"]
+            for port, address, name, parts, why in sections["served"]
         )
     )
 
 
-def names(said: Said) -> Names:
+def names(sections: Sections) -> Names:
     """Read name servers' packets."""
-    return _names(said["names"])
+    return _names(sections["names"])
 
 
-def cluster_names(said: Said) -> ClusterNames:
+def cluster_names(sections: Sections) -> ClusterNames:
     """Read packets of the cluster's own name server."""
-    return ClusterNames(_names(said["cluster_names"]))
+    return ClusterNames(_names(sections["cluster_names"]))
 
 
-def _names(section: Said) -> Names:
-    found = {server: answers(bytes.fromhex("".join(packets))) for server, packets in section["answers"].items()}
-    return Names(found, dict(section["why"]))
+def _names(section: Sections) -> Names:
+    heard = {server: answers(bytes.fromhex("".join(packets))) for server, packets in section["answers"].items()}
+    return Names(heard, dict(section["why"]))

@@ -97,32 +97,32 @@ def parse(host: str, mark: str, answer: bytes, between: tuple[float, float]) -> 
     Raises `ProtocolError` where a section is missing or cannot be understood, or where a program failed that should
     fill one: then nobody knows, which is not the same as a host without any.
     """
-    said = sections(mark, answer.decode("utf-8", "surrogateescape"))
-    if "end" not in said:
+    parts = sections(mark, answer.decode("utf-8", "surrogateescape"))
+    if "end" not in parts:
         raise ProtocolError(host, "the answer about it is cut short", "is it out of memory or disk?")
     for name, program in _ASKED.items():
-        code = said.get(f"end of {name}", "cut short").strip()
-        nothing_to_ask = name == "ip6tables-save" and "yes" not in said.get("ipv6", "yes")
+        code = parts.get(f"end of {name}", "cut short").strip()
+        nothing_to_ask = name == "ip6tables-save" and "yes" not in parts.get("ipv6", "yes")
         if code not in ("0", _MISSING) and not nothing_to_ask:
             raise ProtocolError(host, f"`{program}` failed there (exit code {code})", f"run `{program}` on it as root")
     try:
         return MachineFacts(
-            system=system(said),
-            hardware=hardware(said),
-            identity=identity(said),
-            clock=_clock(said, between),
-            network=networking(said),
-            software=software(said),
-            asked=asked(said["asked"]),
+            system=system(parts),
+            hardware=hardware(parts),
+            identity=identity(parts),
+            clock=_clock(parts, between),
+            network=networking(parts),
+            software=software(parts),
+            asked=asked(parts["asked"]),
         )
     except (ValueError, KeyError, IndexError) as error:
         raise ProtocolError(host, f"the answer about it cannot be understood: {error}") from error
 
 
-def _clock(said: dict[str, str], between: tuple[float, float]) -> Clock:
+def _clock(parts: dict[str, str], between: tuple[float, float]) -> Clock:
     """Its first time is of no earlier moment than the question, its last of none later than the answer."""
-    first, last = float(said["begins"].split()[0]), float(said["ends"])
-    return Clock(least=last - between[1], most=first - between[0], synchronised=synchronised(said["asked"]))
+    first, last = float(parts["begins"].split()[0]), float(parts["ends"])
+    return Clock(least=last - between[1], most=first - between[0], synchronised=synchronised(parts["asked"]))
 
 
 __all__ = ["NOTHING", "Asked", "observe", "parse", "script"]

@@ -7,6 +7,7 @@ from ipaddress import ip_address
 
 from model.host.dns_wire import Answer, answers
 from model.host.machine_facts import Asked, Connect, Path
+from model.host.shared_facts import Names
 
 _RESULTS = {"Connection_refused": "refused", "Connection_timed_out": "silent"}
 # States of a neighbour that answered just now; any other is a memory, or nobody.
@@ -21,7 +22,7 @@ def asked(text: str) -> Asked:
     for server, heard in (_dns(words[1:]) for words in lines if words[0] == "dns"):
         names[server] = names.get(server, ()) + heard
     return Asked(
-        dns=names,
+        names=Names(names),
         connects=dict(_connect(words[1:]) for words in lines if words[0] == "connect"),
         paths={ip_address(words[1]): _path(words[2:]) for words in lines if words[0] == "path"},
     )
@@ -47,14 +48,14 @@ def _lines(text: str) -> Iterator[list[str]]:
 def _dns(words: list[str]) -> tuple[str, tuple[Answer, ...]]:
     """A question that was asked twice counts by its last answer."""
     heard = answers(bytes.fromhex(words[1])) if len(words) > 1 else ()
-    return words[0] if words else "", tuple({(each.name, each.version): each for each in heard}.values())
+    return words[0] if words else "", tuple({(answer.name, answer.version): answer for answer in heard}.values())
 
 
 def _connect(words: list[str]) -> tuple[tuple[str, int], Connect]:
     place, port, result, *near = words
     there = len(near) == 3 and near[2] in _THERE
-    told = _RESULTS.get(result, result.replace("_", " ").lower())
-    return (place, int(port)), Connect(told, near[1] if there else "")
+    outcome = _RESULTS.get(result, result.replace("_", " ").lower())
+    return (place, int(port)), Connect(outcome, near[1] if there else "")
 
 
 def _path(words: list[str]) -> Path:

@@ -4,49 +4,51 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from model.host.machine_facts import BlockDevice, Filesystem, Hardware, Identity, Package, Software, Swap, System, Unit
+from model.host.machine_facts import Filesystem, Hardware, Identity, Software, System, Unit
+from model.host.shared_facts import BlockDevice, Capacity, OsRelease, Package, Packages, Swap, Swaps
 
 _SECTOR = 512
 
 
-def system(said: Mapping[str, str]) -> System:
+def system(sections: Mapping[str, str]) -> System:
     """
     Read the sections about the operating system; raises ValueError or KeyError for what is not there or not understood.
     """
-    kinds = said["cgroup"].split()
-    cloud = (line.partition(":") for line in said["cloud-init"].splitlines() if line.strip())
+    kinds = sections["cgroup"].split()
+    cloud = (line.partition(":") for line in sections["cloud-init"].splitlines() if line.strip())
     return System(
-        release=_assignments(said["os-release"]),
-        kernel=_word(said, "kernel"),
-        architecture=_word(said, "architecture"),
-        systemd=int(said["systemd"].strip() or 0),
-        modules=frozenset(said["modules"].split()),
-        config=dict(_pair(line) for line in said["config"].splitlines() if line.strip()),
+        release=OsRelease(_assignments(sections["os-release"])),
+        kernel=_word(sections, "kernel"),
+        architecture=_word(sections, "architecture"),
+        systemd=int(sections["systemd"].strip() or 0),
+        modules=frozenset(sections["modules"].split()),
+        config=dict(_pair(line) for line in sections["config"].splitlines() if line.strip()),
         cgroup="v2" if kinds[:1] == ["cgroup2fs"] else "hybrid" if "cgroup2fs" in kinds else "v1",
-        controllers=frozenset(said["controllers"].split()),
-        apparmor=said["apparmor"].strip() == "Y",
-        reboot_required="required" in said["reboot"],
+        controllers=frozenset(sections["controllers"].split()),
+        apparmor=sections["apparmor"].strip() == "Y",
+        reboot_required="required" in sections["reboot"],
         cloud_init={key.strip(): value.strip() for key, _, value in cloud},
-        programs=frozenset(said["programs"].split()),
+        programs=frozenset(sections["programs"].split()),
     )
 
 
-def hardware(said: Mapping[str, str]) -> Hardware:
+def hardware(sections: Mapping[str, str]) -> Hardware:
     """Read the sections about processors, memory, swap and disks; raises as `system` does."""
-    memory = dict(_pair(line) for line in said["memory"].splitlines() if line.strip())
+    memory = dict(_pair(line) for line in sections["memory"].splitlines() if line.strip())
     ids: dict[str, list[str]] = {}
-    for line in said["disk-ids"].splitlines():
+    for line in sections["disk-ids"].splitlines():
         if line.strip():
             name, device = _pair(line)
             ids.setdefault(device, []).append(name)
-    disks = [line.split() for line in said["disks"].splitlines() if line.strip()]
+    disks = [line.split() for line in sections["disks"].splitlines() if line.strip()]
     return Hardware(
-        cpus=int(said["cpus"]),
-        memory=int(memory["MemTotal"]),
+        capacity=Capacity(int(sections["cpus"]), int(memory["MemTotal"])),
         available=int(memory["MemAvailable"]),
-        swaps=tuple(_swap(line) for line in said["swaps"].splitlines() if line.strip()),
-        fstab_swaps=tuple(said["fstab"].split()),
-        filesystems=dict(_filesystem(line) for line in said["filesystems"].splitlines() if line.strip()),
+        swaps=Swaps(
+            tuple(_swap(line) for line in sections["swaps"].splitlines() if line.strip()),
+            tuple(sections["fstab"].split()),
+        ),
+        filesystems=dict(_filesystem(line) for line in sections["filesystems"].splitlines() if line.strip()),
         disks=tuple(
             BlockDevice(name, int(sectors) * _SECTOR, rotational == "1", tuple(ids.get(name, ())))
             for name, sectors, rotational in disks
@@ -54,27 +56,29 @@ def hardware(said: Mapping[str, str]) -> Hardware:
     )
 
 
-def identity(said: Mapping[str, str]) -> Identity:
+def identity(sections: Mapping[str, str]) -> Identity:
     """Read what tells the host from others; raises as `system` does."""
-    return Identity(_word(said, "hostname"), said["machine-id"].strip(), said["product-uuid"].strip().lower())
-
-
-def software(said: Mapping[str, str]) -> Software:
-    """Read the sections about packages, units and what was here before; raises as `system` does."""
-    return Software(
-        packages=dict(_package(line) for line in said["packages"].splitlines() if line.strip()),
-        units=dict(_units(said["units"])),
-        locks=tuple(said["locks"].split()),
-        archives=tuple(line.strip() for line in said["archives"].splitlines() if line.strip()),
-        remains=tuple(line for line in said["remains"].splitlines() if line.strip()),
-        server=said["server"].strip(),
-        prepared="yes" in said["prepared"],
-        node=said["node"].strip(),
+    return Identity(
+        _word(sections, "hostname"), sections["machine-id"].strip(), sections["product-uuid"].strip().lower()
     )
 
 
-def _word(said: Mapping[str, str], section: str) -> str:
-    word = said[section].strip()
+def software(sections: Mapping[str, str]) -> Software:
+    """Read the sections about packages, units and what was here before; raises as `system` does."""
+    return Software(
+        packages=Packages(dict(_package(line) for line in sections["packages"].splitlines() if line.strip())),
+        units=dict(_units(sections["units"])),
+        locks=tuple(sections["locks"].split()),
+        archives=tuple(line.strip() for line in sections["archives"].splitlines() if line.strip()),
+        remains=tuple(line for line in sections["remains"].splitlines() if line.strip()),
+        server=sections["server"].strip(),
+        prepared="yes" in sections["prepared"],
+        node=sections["node"].strip(),
+    )
+
+
+def _word(sections: Mapping[str, str], section: str) -> str:
+    word = sections[section].strip()
     if not word:
         raise ValueError(f"it tells no {section}")
     return word
@@ -116,10 +120,10 @@ def _package(line: str) -> tuple[str, Package]:
 
 
 def _units(text: str) -> list[tuple[str, Unit]]:
-    found = []
+    units = []
     for block in text.strip().split("\n\n"):
-        said = dict(line.split("=", 1) for line in block.splitlines() if line)
-        if said.get("LoadState", "not-found") != "not-found":
-            name = said["Id"].removesuffix(".service")
-            found.append((name, Unit(said["ActiveState"], said.get("UnitFileState", ""))))
-    return found
+        properties = dict(line.split("=", 1) for line in block.splitlines() if line)
+        if properties.get("LoadState", "not-found") != "not-found":
+            name = properties["Id"].removesuffix(".service")
+            units.append((name, Unit(properties["ActiveState"], properties.get("UnitFileState", ""))))
+    return units

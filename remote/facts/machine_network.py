@@ -5,23 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from model.host.hostview import Listener
-from model.host.machine_facts import Link, Networking
+from model.host.machine_facts import Networking
+from model.host.shared_facts import Link
 from model.packets.sockets import parse_addresses, parse_listeners
 from model.ufw.foreign_rules import Rulesets, deciding
 
 
-def networking(said: Mapping[str, str]) -> Networking:
+def networking(sections: Mapping[str, str]) -> Networking:
     """Read the sections about networks; raises ValueError or KeyError for what is not there or not understood."""
-    held = parse_addresses(said["addresses"])
+    held = parse_addresses(sections["addresses"])
     rulesets = Rulesets(
-        {4: said["iptables-save"], 6: said["ip6tables-save"]},
-        {4: said["iptables-legacy-save"], 6: said["ip6tables-legacy-save"]},
-        said["nft"],
+        {4: sections["iptables-save"], 6: sections["ip6tables-save"]},
+        {4: sections["iptables-legacy-save"], 6: sections["ip6tables-legacy-save"]},
+        sections["nft"],
     )
     # Rules that nobody can read must not pass for none.
     deciding(rulesets)
     links = []
-    for line in said["links"].splitlines():
+    for line in sections["links"].splitlines():
         if line.strip():
             name, mtu, speed, state, kind, *mac = line.split()
             own = tuple(address for interface, address in held if interface == name)
@@ -40,11 +41,11 @@ def networking(said: Mapping[str, str]) -> Networking:
             )
     return Networking(
         links=tuple(links),
-        default_routes=frozenset(int(line.split()[0]) for line in said["routes"].splitlines() if line.strip()),
-        resolvers=tuple(said["resolvers"].split()),
+        default_routes=frozenset(int(line.split()[0]) for line in sections["routes"].splitlines() if line.strip()),
+        resolvers=tuple(sections["resolvers"].split()),
         listeners=tuple(
-            Listener(each.protocol, str(each.address), each.port, each.process)
-            for each in parse_listeners(said["listeners"])
+            Listener(listener.protocol, str(listener.address), listener.port, listener.process)
+            for listener in parse_listeners(sections["listeners"])
         ),
         rulesets=rulesets,
     )

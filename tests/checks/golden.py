@@ -11,13 +11,14 @@ from collections.abc import Callable, Mapping
 from copy import deepcopy
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-from checks.check import HostCheck, SiteCheck, Verdict, View
-from checks.check import said as judged
+from checks.check import ComplianceView, HostCheck, SiteCheck
 from checks.discovery import every
+from model.check.check import run
+from model.check.finding import Verdict
 from model.host.host_facts import HostFacts
 from model.site.load import load_site
 from model.site.site import Site
@@ -62,14 +63,14 @@ def said(host: str, change: Change | None = None, of: Path = FOLDER) -> bytes:
     return json.dumps(document).encode()
 
 
-def view(changes: Mapping[str, Change] | None = None, of: Path = FOLDER, **others: Any) -> View:
+def view(changes: Mapping[str, Change] | None = None, of: Path = FOLDER, **others: Any) -> ComplianceView:
     """Return everything that was seen; `changes` by host."""
     changes = changes or {}
     names = [machine.name for machine in site(of).machines if machine.kind != "perimeter"]
     facts = {
         name: read(name, said(name, changes[name], of)) if name in changes else _as_it_was(name, of) for name in names
     }
-    return replace(View(site=site(of), now=NOW, facts=facts, proof=_proof(of)), **others)
+    return replace(ComplianceView(site=site(of), now=NOW, facts=facts, proof=_proof(of)), **others)
 
 
 def proof(hours: int = 1, of: Path = FOLDER, **verdicts: str) -> Proof:
@@ -94,31 +95,31 @@ def proof(hours: int = 1, of: Path = FOLDER, **verdicts: str) -> Proof:
     return Proof("20261126T030000Z-verify_ports", NOW - timedelta(hours=hours), tuple(cells))
 
 
-def bad(seen: View) -> dict[tuple[str, str], str]:
+def bad(seen: ComplianceView) -> dict[tuple[str, str], str]:
     """Return what is said of everything that is not good, by host and check."""
     return {place: told for place, told in _told(seen).items() if told}
 
 
-def pending(seen: View) -> set[tuple[str, str]]:
+def pending(seen: ComplianceView) -> set[tuple[str, str]]:
     """Return host and check of everything that is not due yet."""
     return {place for place, verdict in verdicts(seen).items() if verdict.pending}
 
 
-def verdicts(seen: View) -> dict[tuple[str, str], Verdict]:
+def verdicts(seen: ComplianceView) -> dict[tuple[str, str], Verdict]:
     """Judge everything."""
     found: dict[tuple[str, str], Verdict] = {}
     for check in every():
         if isinstance(check, SiteCheck):
-            found["controller", check.id] = judged(partial(check.judge, seen))
+            found["controller", check.id] = run(check, seen)
         elif isinstance(check, HostCheck):
             for name, facts in seen.facts.items():
                 machine = seen.site.by_name[name]
                 if check.applies.holds(seen.site, machine):
-                    found[name, check.id] = judged(partial(check.judge, seen, machine, facts))
+                    found[name, check.id] = run(check, seen, machine, facts)
     return found
 
 
-def _told(seen: View) -> dict[tuple[str, str], str]:
+def _told(seen: ComplianceView) -> dict[tuple[str, str], str]:
     return {
         place: "; ".join(
             [*(finding.message for finding in verdict.findings), *([verdict.doubt] if verdict.doubt else [])]

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from checks.check import View
+from checks.check import ComplianceView
 from checks.discovery import every
 from flows._compliance.judging import Looked, judged
 from flows._fleet.hosts import HostFailure
@@ -365,7 +365,7 @@ def test_policies_that_nothing_enforces_are_named() -> None:
     assert "without effect are matrix/deny-all" in told
 
 
-def without(*names: str, changes: dict[str, Callable[[Sections], None]] | None = None) -> View:
+def without(*names: str, changes: dict[str, Callable[[Sections], None]] | None = None) -> ComplianceView:
     """Return what is seen when hosts do not answer."""
     whole = view(changes, of=CLUSTER)
     facts = {name: facts for name, facts in whole.facts.items() if name not in names}
@@ -375,7 +375,7 @@ def without(*names: str, changes: dict[str, Callable[[Sections], None]] | None =
 def test_another_control_plane_tells_of_the_cluster_when_the_first_is_silent() -> None:
     seen = without("cp-1")
     assert bad(seen).keys() == LAB - {("cp-1", "updates/archive")}
-    assert verdicts(seen)["w-1", "cluster/nodes"].told.startswith("is ready")
+    assert verdicts(seen)["w-1", "cluster/nodes"].good.startswith("is ready")
 
 
 def test_where_no_control_plane_answers_the_cluster_is_unproven_and_never_good() -> None:
@@ -396,7 +396,7 @@ def test_what_a_silent_host_held_is_not_called_drift() -> None:
 
     seen = without("w-1", changes={"cp-1": one_less})
     assert bad(seen).keys() == LAB - {("w-1", "updates/archive")}
-    assert "the others are on w-1" in verdicts(seen)["controller", "cluster/workloads"].told
+    assert "the others are on w-1" in verdicts(seen)["controller", "cluster/workloads"].good
 
 
 def test_where_there_is_no_cluster_nothing_of_it_is_missing_with_a_silent_host() -> None:
@@ -443,4 +443,4 @@ def test_an_api_server_that_only_complains_is_found_and_another_tells_of_the_clu
     told = verdicts(view({"cp-1": put("cluster", to={"complaints": ["[-]etcd failed: reason withheld"]})}, of=CLUSTER))
     assert "says [-]etcd failed" in told["cp-1", "cluster/control-plane"].findings[0].message
     assert "says [-]etcd failed" in told["cp-1", "cluster/settings"].doubt
-    assert told["w-1", "cluster/nodes"].told.startswith("is ready")
+    assert told["w-1", "cluster/nodes"].good.startswith("is ready")

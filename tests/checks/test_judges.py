@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 
-from checks.check import DeclaredFiles, HostCheck, Verdict, View
+from checks.check import ComplianceView, DeclaredFiles, HostCheck
 from checks.discovery import every
+from model.check.check import run
+from model.check.finding import Verdict
 from model.host.certificate_chain import read_chain
 from model.site.hosts import Disk
 from model.site.settings import Compliance
@@ -59,7 +61,8 @@ def both(*changes: Callable[[Sections], None]) -> Callable[[Sections], None]:
     return change
 
 
-def _answer(name: str, address: str, kind: int = 1) -> str:
+def wire_answer(name: str, address: str, kind: int = 1) -> str:
+    """Return a name server's packet, as hexadecimal digits."""
     import struct
 
     labels = b"".join(bytes((len(label),)) + label.encode() for label in name.split("."))
@@ -72,11 +75,24 @@ def answered(server: str, name: str, address: str) -> Callable[[Sections], None]
     """Return a change by which a name server leads a name elsewhere."""
 
     def change(sections: Sections) -> None:
-        needle = "".join(f"{len(label):02x}{label.encode().hex()}" for label in name.split(".")) + "00"
-        kept = [packet for packet in sections["names"]["answers"][server] if needle not in packet]
-        sections["names"]["answers"][server] = [*kept, _answer(name, address)]
+        kept = [packet for packet in sections["names"]["answers"][server] if _asked(name) not in packet]
+        sections["names"]["answers"][server] = [*kept, wire_answer(name, address)]
 
     return change
+
+
+def unheard(server: str, name: str) -> Callable[[Sections], None]:
+    """Return a change by which a name server says nothing of a name."""
+
+    def change(sections: Sections) -> None:
+        packets = sections["names"]["answers"][server]
+        sections["names"]["answers"][server] = [packet for packet in packets if _asked(name) not in packet]
+
+    return change
+
+
+def _asked(name: str) -> str:
+    return "".join(f"{len(label):02x}{label.encode().hex()}" for label in name.split(".")) + "00"
 
 
 def slow_links(sections: Sections) -> None:
@@ -269,6 +285,9 @@ CASES = (
         both(put("names", "answers", "10.20.1.1", to=[]), put("names", "why", to={"10.20.1.1": "timed out"})),
         "does not answer",
     ),
+    Case(
+        "dns/main", "cp-1", unheard("10.20.1.1", "chat.example.test"), "10.20.1.1 gives no answer for chat.example.test"
+    ),
     Case("dns/li", "li-1", answered("10.20.2.1", "keyvault.example.test", "10.20.2.99"), "10.20.2.99"),
     Case("dns/li-only", "cp-1", answered("10.20.1.1", "keyvault.example.test", "10.20.2.11"), "keyvault"),
     Case("dns/public", "vantage-1", answered("198.51.100.1", "matrix.example.test", "198.51.100.9"), "198.51.100.9"),
@@ -354,7 +373,7 @@ def test_a_disk_that_is_declared_and_not_there_is_found() -> None:
         wanted = replace(machine, data=machine.data.model_copy(update={"disks": (disk,)}))
         (check,) = [check for check in every() if check.id == "disks/declared"]
         assert isinstance(check, HostCheck)
-        return "; ".join(finding.message for finding in check.judge(seen, wanted, seen.facts["db-1"]).findings)
+        return "; ".join(finding.message for finding in run(check, seen, wanted, seen.facts["db-1"]).findings)
 
     assert "has no disk scsi-1" in judged([[], []])
     assert "10 GiB" in judged([[["sdb", 10 * 2**30, False]], [["scsi-1", "sdb"]]])
@@ -406,7 +425,7 @@ def test_declared_certificates_are_judged() -> None:
     assert "is not signed by what follows it" in told(read_chain(strangers))
 
 
-def _with(**settings: Any) -> View:
+def _with(**settings: Any) -> ComplianceView:
     declared = site()
     return view(site=replace(declared, settings=declared.settings.model_copy(update=settings)))
 

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from checks.check import Verdict, View
+from checks.check import ComplianceView
 from checks.subjects.people import sudo
 from checks.subjects.schedule import files
+from model.check.finding import Verdict
 from model.host.host_facts import HostFacts, Placed, Scheduled, Users
 from model.host.scheduled import AUTHORIZED_KEYS, ENTRY, FOLDER, SUDOERS, is_own_rule, programs_of
 from model.site.schedule import Schedule
@@ -33,7 +34,7 @@ RULES = next(file.text for file in STATE.files if file.path == SUDOERS)
 def judged(**changes: Placed | None) -> Verdict:
     """Judge a host with these changes by path."""
     facts = HostFacts("w-1", 0.0, {Scheduled: Scheduled({**AS_PUT, **changes})})
-    return files(View(site=site(), now=NOW, scheduled=EXPECTED), site().by_name["w-1"], facts)
+    return files(ComplianceView(site=site(), now=NOW, scheduled=EXPECTED), site().by_name["w-1"], facts)
 
 
 def test_the_collector_looks_at_exactly_what_is_put_there() -> None:
@@ -42,7 +43,7 @@ def test_the_collector_looks_at_exactly_what_is_put_there() -> None:
 
 def test_what_is_as_it_was_put_there_is_good() -> None:
     assert judged().findings == ()
-    assert "6 files" in judged().told
+    assert "6 files" in judged().good
 
 
 @pytest.mark.parametrize("path", EXPECTED)
@@ -60,7 +61,7 @@ def test_what_others_than_root_may_change_is_found(path: str, change: dict[str, 
 
 
 def test_where_nothing_runs_on_schedule_there_is_nothing_to_judge() -> None:
-    assert files(View(site=site(), now=NOW), site().by_name["w-1"], HostFacts("w-1", 0.0, {})).pending
+    assert files(ComplianceView(site=site(), now=NOW), site().by_name["w-1"], HostFacts("w-1", 0.0, {})).pending
 
 
 @pytest.mark.parametrize("line", RULES.splitlines()[1:])

@@ -14,7 +14,7 @@ import pytest
 
 from flows import lint
 from flows._run.cli import execute
-from model.lint import RULES
+from model.check.lint import RULES
 from tests.mutation import REFERENCE, cases, write
 
 ROOT = REFERENCE.parent
@@ -118,7 +118,7 @@ def test_one_missing_row_is_one_finding_that_names_the_hosts(
 def test_rules_are_listed_with_their_reason(capsys: pytest.CaptureFixture[str]) -> None:
     assert execute(lint.main, "flows.lint", ["--rules"]) == 0
     listed = capsys.readouterr().out
-    assert all(rule.name in listed and rule.why in listed for rule in RULES)
+    assert all(rule.id in listed and rule.why in listed for rule in RULES)
 
 
 def _process(flow: str, folder: Path, *more: str) -> subprocess.CompletedProcess[str]:

@@ -20,7 +20,7 @@ import yaml
 from flows import site
 from flows._run.cli import execute
 from flows._site.questions import SUCH_AS
-from model.lint import examine, exit_code
+from model.check.lint import examine, exit_code
 from model.site.answers import Answers
 from model.site.load import FILES, load_site
 from tests.mutation import REFERENCE
@@ -188,7 +188,7 @@ def test_dual_stack_answers_make_a_dual_stack_site(tmp_path: Path) -> None:
         "management": ["10.0.9.0/24", "fd00:9::/64"],
     }
     assert _init(tmp_path / "site", servers=servers, **networks) == 0
-    assert not [item for item in examine(tmp_path / "site")[1] if item.rule in ("family-missing", "cidr-families")]
+    assert not [item for item in examine(tmp_path / "site")[1] if item.check in ("family-missing", "cidr-families")]
 
 
 def test_without_calls_and_li_less_is_asked_for(tmp_path: Path) -> None:

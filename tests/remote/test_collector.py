@@ -43,7 +43,7 @@ def test_over_standard_input_it_is_the_same_program() -> None:
     done = subprocess.run((sys.executable, *rest), input=script() + b"{}", capture_output=True, timeout=60, check=False)
     assert name == "python3"
     assert done.returncode == 0, done.stderr
-    assert read("here", done.stdout).of(Release).words["ID"]
+    assert read("here", done.stdout).of(Release).os.words["ID"]
     assert len(sha256()) == 64
 
 

@@ -15,7 +15,7 @@ from model.host.machine_facts import Connect, Questions
 from model.host.machine_facts import Path as Way
 from remote.facts.machine import parse, script
 from remote.facts.machine_answers import asked, synchronised
-from tests.model.preflight.preflight_data import FOLDER, MARK, golden
+from tests.model.check.preflight.preflight_data import FOLDER, MARK, golden
 
 ALL = sorted(path.name.removesuffix(".gz") for path in FOLDER.iterdir())
 
@@ -26,10 +26,10 @@ def test_every_real_answer_is_understood(name: str) -> None:
     assert facts.identity.hostname == name.rpartition("-")[0].rpartition("-")[2] + "-" + name.rpartition("-")[2]
     assert facts.system.suite == name.partition("-")[0]
     assert len(facts.identity.machine_id) == 32
-    assert facts.hardware.cpus == 2
-    assert facts.hardware.available <= facts.hardware.memory
-    assert facts.software.packages["dpkg"].installed
-    assert not any(package.broken or package.held for package in facts.software.packages.values())
+    assert facts.hardware.capacity.cpus == 2
+    assert facts.hardware.available <= facts.hardware.capacity.memory
+    assert facts.software.packages.known["dpkg"].installed
+    assert not any(package.broken or package.held for package in facts.software.packages.known.values())
 
 
 def test_a_bare_control_plane() -> None:
@@ -44,7 +44,7 @@ def test_a_bare_control_plane() -> None:
     assert facts.network.resolvers == ("10.20.1.1", "fd20:1::1")
     assert facts.asked.connects == {("10.20.1.10", 8443): Connect("silent")}
     assert facts.asked.paths[ip_address("10.20.1.12")] == Way(1500, small=True, large=True)
-    assert Answer("api.example.test", 4, 0, (ip_address("10.20.1.10"),)) in facts.asked.dns["10.20.1.1"]
+    assert Answer("api.example.test", 4, 0, (ip_address("10.20.1.10"),)) in facts.asked.names.answers["10.20.1.1"]
     assert not facts.ours
 
 
@@ -112,7 +112,7 @@ def test_nobody_may_be_able_to_tell_whether_the_clock_follows_another() -> None:
 
 
 def test_a_server_asked_in_two_lines_keeps_both_answers() -> None:
-    found = asked("dns 10.0.0.1 \ndns 10.0.0.1 \n").dns
+    found = asked("dns 10.0.0.1 \ndns 10.0.0.1 \n").names.answers
     assert found == {"10.0.0.1": ()}
 
 

@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 from flows._render.words import table
 from flows._site import request
 from flows._site.documents import checklist
-from model import lint, preflight
+from model.check import lint, preflight
 from model.errors import SiteError
 from model.kubernetes import compatibility
 from model.site import sizing
@@ -95,7 +95,7 @@ def _state(site: Site, row: Row) -> str:
 
 
 def _lint_rules(_site: Site) -> str:
-    lines = [(f"`{rule.name}`", rule.severity, rule.why, _first_line(rule.check)) for rule in lint.RULES]
+    lines = [(f"`{rule.id}`", rule.severity, rule.why, _first_line(rule.judge)) for rule in lint.RULES]
     return table(("rule", "severity", "why it matters", "what it finds"), lines)
 
 
@@ -112,7 +112,7 @@ def _preflight_checks(_site: Site) -> str:
         "allow it in sudoers, or give the password",
     )
     lines = [
-        (f"`preflight/{each.id}`", each.severity, _first_line(each.find), each.remedy) for each in preflight.CHECKS
+        (f"`preflight/{each.id}`", each.severity, _first_line(each.judge), each.remedy) for each in preflight.CHECKS
     ]
     return table(("finding", "severity", "what is looked for", "what to do"), [*lines, sudo])
 

@@ -22,7 +22,7 @@ from model.report.outcome import EXIT_BY_STATUS, Outcome, worst
 from model.site.site import Site
 from remote.facts import machine
 from tests.flows.plumbing import site as copied
-from tests.model.preflight.preflight_data import bundle, but, healthy
+from tests.model.check.preflight.preflight_data import bundle, but, healthy
 from tests.mutation import site
 
 if TYPE_CHECKING:
@@ -126,9 +126,9 @@ def test_a_name_nobody_entered_yet_is_not_run(nr: Nornir, tmp_path: Path, monkey
     facts = healthy(declared)["w-1"]
     empty = {
         server: tuple(replace(each, addresses=()) if each.name.startswith("chat.") else each for each in answers)
-        for server, answers in facts.asked.dns.items()
+        for server, answers in facts.asked.names.answers.items()
     }
-    outcomes = _looked(nr, declared, monkeypatch, w_1=but(facts, {"asked.dns": empty}))
+    outcomes = _looked(nr, declared, monkeypatch, w_1=but(facts, {"asked.names.answers": empty}))
     assert ("w-1", "preflight/dns-pending", "not_run") in _told(outcomes)
     assert _exit(outcomes) == 0
 

@@ -9,7 +9,7 @@ import pytest
 
 from model.errors import BundleError
 from model.kubernetes import compatibility
-from tests.model.preflight.preflight_data import bundle
+from tests.model.check.preflight.preflight_data import bundle
 from tests.mutation import site
 
 TODAY = date(2026, 11, 25)

@@ -12,7 +12,7 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from model.lint import examine, exit_code
+from model.check.lint import examine, exit_code
 from model.site.load import FILES
 from tests.mutation import REFERENCE, cases, write
 

@@ -1,0 +1,1 @@
+"""The rules of lint by subject: one module each, found by discovery."""

@@ -1,0 +1,1 @@
+"""The checks of preflight by subject: one module each, found by discovery."""

@@ -1,0 +1,145 @@
+"""Every check of lint, of preflight and of compliance has a case in which it goes red."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from ipaddress import ip_network
+from typing import Any
+
+import pytest
+
+from checks.check import ComplianceView, DeclaredFiles
+from checks.discovery import every
+from model.check.lint import RULES
+from model.check.preflight import CHECKS
+from model.site.hosts import Disk
+from model.site.load import load_site
+from model.site.site import Site
+from tests.checks import test_cluster_judges, test_judges
+from tests.checks.golden import CLUSTER, NOW, proof, site, verdicts, view
+from tests.model.check.preflight.preflight_cases import CASES as PREFLIGHT_CASES
+from tests.mutation import REFERENCE, cases
+
+Red = Callable[[], ComplianceView]
+
+
+def _site(change: Callable[[Site], Site]) -> Red:
+    """Return what is seen of the reference site, changed, where no host was looked at."""
+    return lambda: ComplianceView(site=change(load_site(REFERENCE)), now=NOW)
+
+
+def _settings(**settings: Any) -> Red:
+    return _site(lambda declared: _with(declared, **settings))
+
+
+def _with(declared: Site, **settings: Any) -> Site:
+    return replace(declared, settings=declared.settings.model_copy(update=settings))
+
+
+def _part(word: str, **values: Any) -> Red:
+    return _site(lambda declared: _with(declared, **{word: getattr(declared.settings, word).model_copy(update=values)}))
+
+
+def _without(*roles: str) -> Red:
+    """A site of many users, without the servers of some roles."""
+
+    def change(declared: Site) -> Site:
+        kept = tuple(machine for machine in declared.machines if not set(roles) & set(machine.roles))
+        return replace(_with(declared, size="auto"), machines=kept)
+
+    return _site(change)
+
+
+def _closed(port: int, **settings: Any) -> Red:
+    """The site without the rows that open a port."""
+
+    def change(declared: Site) -> Site:
+        rows = tuple(row for row in declared.rows if not any(low <= port <= high for low, high in row.intervals))
+        return replace(_with(declared, **settings), rows=rows)
+
+    return _site(change)
+
+
+def _networks(**values: Any) -> Red:
+    return _site(
+        lambda declared: _with(
+            declared,
+            networks={name: plan.model_copy(update=values) for name, plan in declared.settings.networks.items()},
+        )
+    )
+
+
+def _nameless(declared: Site) -> Site:
+    features = declared.settings.features.model_copy(update={"li": False})
+    return _with(declared, domain="elsewhere.test", external={}, features=features)
+
+
+def _way_out(declared: Site) -> Site:
+    outwards = (row.model_copy(update={"destination_ends": ("internet",)}) for row in declared.rows if row.target)
+    return replace(declared, rows=(*declared.rows, *outwards))
+
+
+def _disk_declared() -> ComplianceView:
+    declared, disk = site(), Disk(id="scsi-1", gib=100, purpose="database")
+    machine = declared.by_name["db-1"]
+    changed = replace(machine, data=machine.data.model_copy(update={"disks": (disk,)}))
+    machines = tuple(changed if known is machine else known for known in declared.machines)
+    return view(site=replace(declared, machines=machines))
+
+
+# What no table of the tests beside this one holds; each is judged below.
+REDS: dict[str, Red] = {
+    "disks/declared": _disk_declared,
+    "schedule/files": lambda: view(scheduled={"/usr/local/lib/matrix-fleet/collector": "0" * 64}),
+    "certificates/site": lambda: view(files=DeclaredFiles("x cannot be read")),
+    "perimeter/rows": lambda: view(proof=proof(external="violation")),
+    "li/isolation": lambda: view(proof=proof(external="violation")),
+    "ports/hosts": lambda: view(proof=proof(host="violation")),
+    "ports/pods": lambda: view(proof=None),
+    "cluster/policies": lambda: view(of=CLUSTER),
+    "site/users": _settings(concurrent_users=50_000),
+    "site/control-planes": _without("control_plane"),
+    "site/workers": _without("worker"),
+    "site/li-servers": _without("li"),
+    "site/storage": _without("database", "storage"),
+    "site/monitoring": _without("monitoring"),
+    "site/ingress": _settings(external={}),
+    "site/turn": _settings(external={}),
+    "site/domain": _site(_nameless),
+    "site/federation": _closed(8448, federation=True),
+    "site/networks": _networks(cidrs=(ip_network("192.0.2.0/24"),)),
+    "site/li-network": _networks(isolated=False),
+    "site/egress": _site(_way_out),
+    "site/pods": _part("kubernetes", pod_cidrs=(ip_network("10.20.0.0/15"),)),
+    "site/tls": _part("tls", method="organisation"),
+    "site/http-01": _site(
+        lambda declared: (
+            _closed(80, tls=declared.settings.tls.model_copy(update={"method": "letsencrypt-http01"}))().site
+        )
+    ),
+    "site/li-dns": _part("dns", li=()),
+    "site/li-access": _part("li", clients=()),
+    "site/li-ingress": _part("li", ingress=()),
+    "site/install-access": _part("kubernetes", packages="apt"),
+}
+
+
+@pytest.mark.parametrize("check", REDS)
+def test_what_stands_in_no_other_table_goes_red(check: str) -> None:
+    mine = [verdict for (_, name), verdict in verdicts(REDS[check]()).items() if name == check]
+    assert any(verdict.findings or verdict.doubt for verdict in mine)
+
+
+def test_every_rule_of_lint_goes_red() -> None:
+    assert {rule.id for rule in RULES} - {case["rule"] for case in cases("rules.yaml")} == set()
+
+
+def test_every_check_of_preflight_goes_red() -> None:
+    assert {check.id for check in CHECKS} - {case.id for case in PREFLIGHT_CASES} == set()
+
+
+def test_every_check_of_compliance_goes_red() -> None:
+    tables = {case.check for case in test_judges.CASES} | {case.check for case, _ in test_cluster_judges.CASES}
+    # A host that cannot be looked at as root has failed before any check is judged: tests of the flow show that.
+    assert {check.id for check in every()} - tables - REDS.keys() == {"access/root"}

@@ -1,0 +1,91 @@
+"""Every rule fires where it must, and nowhere on the reference site."""
+
+from __future__ import annotations
+
+import json
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from model.check.lint import RULES, as_json, exit_code, findings, from_schema
+from model.errors import FieldError
+from model.site.load import load_site
+from tests.mutation import REFERENCE, cases, site
+
+TODAY = date(2026, 11, 23)
+CASES = cases("rules.yaml")
+
+
+def _title(case: dict[str, Any]) -> str:
+    return f"{case['rule']}-{CASES.index(case)}"
+
+
+@pytest.mark.parametrize("case", CASES, ids=_title)
+def test_rule_fires_on_its_trap_at_the_place_and_says_what_to_write(case: dict[str, Any], tmp_path: Path) -> None:
+    edits = {key: case[key] for key in ("set", "delete") if key in case}
+    found = [finding for finding in findings(site(tmp_path, **edits), TODAY) if finding.check == case["rule"]]
+    file, path = case["at"].split(" ", 1)
+    matching = [finding for finding in found if finding.file == file and finding.path.endswith(path)]
+    assert matching, f"{case['rule']} found {[(item.file, item.path) for item in found]}"
+    assert {finding.severity for finding in matching} == {case.get("severity", "error")}
+    assert all(finding.remedy and finding.message for finding in matching)
+
+
+def test_every_rule_has_a_trap_it_fires_on() -> None:
+    assert {rule.id for rule in RULES} | {"waiver-unused"} == {case["rule"] for case in CASES}
+
+
+def test_rules_have_one_name_each_and_say_why() -> None:
+    assert len({rule.id for rule in RULES}) == len(RULES)
+    assert all(rule.why.endswith(".") and rule.judge.__doc__ for rule in RULES)
+
+
+def test_reference_site_has_no_error_and_lists_its_waiver() -> None:
+    found = findings(load_site(REFERENCE), TODAY)
+    assert exit_code(found) == 0
+    assert [finding.check for finding in found if finding.severity == "waived"] == ["cni-enforces-nothing"]
+    assert "until 2030-12-31" in next(finding.message for finding in found if finding.severity == "waived")
+
+
+def test_lapsed_waiver_is_drift_and_so_is_what_it_covered(tmp_path: Path) -> None:
+    found = findings(site(tmp_path), date(2031, 1, 1))
+    assert {finding.check for finding in found if finding.severity == "drift"} == {
+        "waiver-expired",
+        "cni-enforces-nothing",
+    }
+    assert exit_code(found) == 2
+
+
+def test_waiver_counts_until_the_end_of_its_day(tmp_path: Path) -> None:
+    assert exit_code(findings(site(tmp_path), date(2030, 12, 31))) == 0
+
+
+def test_waiver_of_one_host_covers_no_other(tmp_path: Path) -> None:
+    waiver = {
+        "id": "address-outside-network",
+        "host": "w-1",
+        "reason": "moving",
+        "owner": "ops",
+        "expires": "2030-01-01",
+    }
+    places = {f"hosts:w-{number}.data.addresses.main": [f"10.9.9.{number}", f"fd20:1::2{number}"] for number in (1, 2)}
+    found = findings(site(tmp_path, set={"site:waivers.+": waiver, **places}), TODAY)
+    shown = {(finding.host, finding.severity) for finding in found if finding.check == "address-outside-network"}
+    assert shown == {("w-1", "waived"), ("w-2", "error")}
+
+
+def test_default_cidrs_are_checked_like_written_ones(tmp_path: Path) -> None:
+    # The default 10.96.0.0/12 reaches 10.111.255.255.
+    edits = {"site:management": ["10.111.200.0/24"]}
+    found = findings(
+        site(tmp_path, set=edits, delete=["site:kubernetes.service_cidrs", "site:kubernetes.pod_cidrs"]), TODAY
+    )
+    assert any(finding.check == "cidr-overlap" and "10.111.255.255" in finding.message for finding in found)
+
+
+def test_schema_errors_are_findings_and_all_findings_are_plain_data() -> None:
+    found = from_schema([FieldError("site.yaml", "ntp.0", "'x'", "is no address")])
+    assert exit_code(found) == 1
+    assert set(json.loads(json.dumps(as_json(found[0])))) >= {"rule", "severity", "file", "path", "value", "fix"}
