@@ -1,4 +1,4 @@
-"""What the generated documents say."""
+"""What do the generated documents say?"""
 
 from __future__ import annotations
 
@@ -42,8 +42,9 @@ def documents(site: Site, docs: Path) -> Mapping[Path, str]:
 def schema(name: str) -> str:
     """Return the JSON Schema of one of the site's files, or of `answers.yaml`, by its name."""
     adapter = TypeAdapter(Answers) if name == "answers.yaml" else adapters()[name]
-    head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": name}
-    return json.dumps(head | adapter.json_schema(by_alias=True), indent=1, default=str) + "\n"
+    made = adapter.json_schema(by_alias=True)
+    made = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": name, **made}
+    return json.dumps(made, indent=1, default=str) + "\n"
 
 
 def _filled(site: Site, path: Path, text: str) -> str:
