@@ -20,14 +20,6 @@ BOOTSTRAP = "comes with bootstrap"
 
 
 @dataclass(frozen=True, slots=True)
-class ChecklistRef:
-    """Where the checklist asks for it: heading and line."""
-
-    section: str
-    line: int
-
-
-@dataclass(frozen=True, slots=True)
 class Trait:
     """Which machines a check is for, by what they are and never by a role's name."""
 
@@ -98,7 +90,6 @@ class ComplianceCheck(Check[ObservedT]):
     """
 
     title: str
-    place: ChecklistRef
     phase: Phase
     looks_at: str
     by: str

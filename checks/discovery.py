@@ -7,6 +7,7 @@ from functools import cache
 
 from checks import subjects
 from checks.check import ComplianceCheck
+from checks.items import checklist
 from model.check.check import discover
 
 AnyCheck = ComplianceCheck[...]
@@ -15,9 +16,18 @@ AnyCheck = ComplianceCheck[...]
 @cache
 def every() -> tuple[AnyCheck, ...]:
     """
-    Return all checks, in the order of their places in the checklist; raises ValueError where two have the same id.
+    Return all checks, in the order of the first item that each answers for; raises ValueError where two have one id, or
+    one answers for no item.
     """
-    return tuple(sorted(discover(subjects, ComplianceCheck), key=lambda check: (check.place.line, check.id)))
+    checks = discover(subjects, ComplianceCheck)
+    order: dict[str, int] = {}
+    for place, item in enumerate(checklist().items):
+        for name in item.checks:
+            order.setdefault(name, place)
+    itemless = sorted(check.id for check in checks if check.id not in order)
+    if itemless:
+        raise ValueError(f"no item of items.yaml names {', '.join(itemless)}")
+    return tuple(sorted(checks, key=lambda check: (order[check.id], check.id)))
 
 
 def chosen(checks: Iterable[AnyCheck], ids: Iterable[str]) -> tuple[AnyCheck, ...]:

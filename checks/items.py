@@ -1,7 +1,8 @@
-"""Which items has the checklist, and what answers for each?"""
+"""The items of the checklist, read from items.yaml, and what answers for each."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
@@ -18,7 +19,6 @@ Kind = Literal["automated", "manual", "later"]
 
 
 class _Entry(Declared):
-    line: int = Field(ge=1)
     title: Text
     checks: Annotated[tuple[Text, ...], Field(min_length=1)] | None = None
     who: Text | None = None
@@ -41,12 +41,12 @@ class Item:
     One item: `checks` that all must be good, or the function (`who`) that ticks it, or the component (`later`) that
     brings it.
 
-    `where` is where a person's tick is recorded.
+    `section` is the checklist's own heading, `number` counts within it.
     """
 
     id: str
     section: str
-    line: int
+    number: int
     title: str
     kind: Kind
     checks: tuple[str, ...] = ()
@@ -62,7 +62,7 @@ class Item:
 
     def to_json(self) -> dict[str, object]:
         """Return it as lists and reports have it."""
-        data: dict[str, object] = {"id": self.id, "section": self.section, "line": self.line, "kind": self.kind}
+        data: dict[str, object] = {"id": self.id, "section": self.section, "number": self.number, "kind": self.kind}
         return data | {"title": self.title, "checks": list(self.checks), "who": self.who, "later": self.later}
 
 
@@ -83,35 +83,41 @@ class Checklist:
 
 @cache
 def checklist() -> Checklist:
-    """Read the data file; raises ValueError for an entry that is not exactly one kind, or a line named twice."""
-    said = TypeAdapter(_File).validate_python(_frozen(yaml.safe_load(FILE.read_text("utf-8"))))
+    """Read the data file; raises ValueError for an entry that is not exactly one kind, and for a name used twice."""
+    return read(FILE.read_text("utf-8"))
+
+
+def read(text: str) -> Checklist:
+    """Return the checklist that a file's text describes; raises as `checklist`."""
+    file = TypeAdapter(_File).validate_python(_frozen(yaml.safe_load(text)))
     items = tuple(
-        _item(section, number, entry) for section in said.sections for number, entry in enumerate(section.items, 1)
+        _item(section, number, entry) for section in file.sections for number, entry in enumerate(section.items, 1)
     )
-    lines = [item.line for item in items]
-    twice = sorted({line for line in lines if lines.count(line) > 1})
-    if twice:
-        raise ValueError(f"lines named twice: {twice}")
-    return Checklist(tuple(sorted(items, key=lambda item: item.line)))
+    for names in ([item.id for item in items], [section.title for section in file.sections]):
+        twice = [name for name, count in Counter(names).items() if count > 1]
+        if twice:
+            raise ValueError(f"{FILE.name}: two are called {', '.join(twice)}; rename one of them")
+    return Checklist(items)
 
 
 def _frozen(value: object) -> object:
     if isinstance(value, list):
-        return tuple(_frozen(each) for each in value)
-    return {key: _frozen(each) for key, each in value.items()} if isinstance(value, dict) else value
+        return tuple(_frozen(part) for part in value)
+    return {key: _frozen(part) for key, part in value.items()} if isinstance(value, dict) else value
 
 
 def _item(section: _Section, number: int, entry: _Entry) -> Item:
     kinds: Iterable[tuple[Kind, object]] = (("automated", entry.checks), ("manual", entry.who), ("later", entry.later))
-    said: list[Kind] = [kind for kind, value in kinds if value]
-    if len(said) != 1:
-        raise ValueError(f"line {entry.line}: exactly one of checks, who and later")
+    given: list[Kind] = [kind for kind, value in kinds if value]
+    name = f"{section.key}-{number}"
+    if len(given) != 1:
+        raise ValueError(f"{FILE.name}: {name} ({entry.title}): exactly one of checks, who and later")
     return Item(
-        id=f"{section.key}-{number}",
+        id=name,
         section=section.title,
-        line=entry.line,
+        number=number,
         title=entry.title,
-        kind=said[0],
+        kind=given[0],
         checks=entry.checks or (),
         who=entry.who or "",
         later=entry.later or "",

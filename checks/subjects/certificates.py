@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from checks.check import NODES, SERVERS, ChecklistRef, ComplianceView, HostCheck, SiteCheck
+from checks.check import NODES, SERVERS, ComplianceView, HostCheck, SiteCheck
 from model.check.finding import Verdict, settled
 from model.host.certificate_chain import Chain, wrongs
 from model.host.host_facts import CertificateFiles, HostFacts, Served
@@ -77,12 +77,10 @@ def _shown(chain: Chain, view: ComplianceView) -> list[dict[str, object]]:
     return [link.to_json(view.now) for link in chain]
 
 
-_TLS = "Organization Prerequisites 5"
 CHECKS = (
     SiteCheck(
         id="certificates/site",
         title="The site's declared certificates hold and fit",
-        place=ChecklistRef(_TLS, 347),
         phase="prerequisites",
         looks_at="the PEM files that site.yaml names: chain, names, days left, key",
         by="openssl x509 -noout -text -in FILE",
@@ -92,7 +90,6 @@ CHECKS = (
     HostCheck(
         id="certificates/served",
         title="Every TLS service shows a certificate that holds",
-        place=ChecklistRef(_TLS, 329),
         phase="host",
         looks_at="what each listening TLS service of the host shows to a client",
         by="openssl s_client -connect HOST:PORT -servername NAME",
@@ -103,7 +100,6 @@ CHECKS = (
     HostCheck(
         id="certificates/kubernetes",
         title="Kubernetes' certificates hold",
-        place=ChecklistRef("Deployer Responsibilities", 374),
         phase="cluster",
         looks_at="certificates under /etc/kubernetes and kubelet's own; never a key",
         by="kubeadm certs check-expiration",

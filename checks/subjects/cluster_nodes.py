@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from checks.check import NODES, ChecklistRef, ComplianceView, HostCheck
+from checks.check import NODES, ComplianceView, HostCheck
 from checks.cluster_source import cluster_of
 from model.check.finding import Verdict, settled
 from model.host.host_facts import ClusterNames, HostFacts, Unseen
@@ -135,13 +135,10 @@ def dns(view: ComplianceView, machine: Machine, facts: HostFacts) -> Verdict:
     return Verdict(doubt=f"{words}; one of its servers ran on {', '.join(gone)}") if gone else settled([words], "")
 
 
-_KUBERNETES = ChecklistRef("Deployer Responsibilities", 374)
-_LABELS = "Pre-Deployment Actions 6"
 CHECKS = (
     HostCheck(
         id="cluster/nodes",
         title="Every node is in the cluster and ready",
-        place=_KUBERNETES,
         phase="cluster",
         looks_at="the Node objects of the API",
         by="kubectl get nodes -o wide",
@@ -153,7 +150,6 @@ CHECKS = (
     HostCheck(
         id="cluster/labels",
         title="Nodes carry the labels of their roles",
-        place=ChecklistRef(_LABELS, 1127),
         phase="cluster",
         looks_at="labels of the Node objects, against groups.yaml",
         by="kubectl get nodes --show-labels",
@@ -165,7 +161,6 @@ CHECKS = (
     HostCheck(
         id="cluster/taints",
         title="Nodes carry the taints of their roles",
-        place=ChecklistRef(_LABELS, 1099),
         phase="cluster",
         looks_at="taints of the Node objects, against groups.yaml",
         by="kubectl describe nodes",
@@ -177,7 +172,6 @@ CHECKS = (
     HostCheck(
         id="cluster/kubelet",
         title="Kubelet runs with the settings promised",
-        place=_KUBERNETES,
         phase="cluster",
         looks_at="/var/lib/kubelet/config.yaml, and what the running kubelet says of its settings",
         by="kubectl get --raw /api/v1/nodes/NODE/proxy/configz",
@@ -188,7 +182,6 @@ CHECKS = (
     HostCheck(
         id="cluster/files",
         title="Kubernetes' files are root's alone",
-        place=ChecklistRef("Deployer Responsibilities", 380),
         phase="cluster",
         looks_at="owner and mode of /etc/kubernetes, kubelet's files and etcd's folder; never a key",
         by="find /etc/kubernetes /var/lib/kubelet/pki -type f -ls",
@@ -199,7 +192,6 @@ CHECKS = (
     HostCheck(
         id="cluster/pods",
         title="Every pod on the node is ready",
-        place=_KUBERNETES,
         phase="cluster",
         looks_at="the Pod objects of the API",
         by="kubectl get pods -A --field-selector spec.nodeName=NODE",
@@ -211,7 +203,6 @@ CHECKS = (
     HostCheck(
         id="cluster/dns",
         title="The cluster's own name server answers every node",
-        place=ChecklistRef("Deployer Responsibilities", 376),
         phase="cluster",
         looks_at="an answer of CoreDNS' Service to the host",
         by=f"dig @SERVICE {API_NAME}",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from checks.check import BOOTSTRAP, PLANES, ChecklistRef, ComplianceView, HostCheck
+from checks.check import BOOTSTRAP, PLANES, ComplianceView, HostCheck
 from checks.cluster_source import cluster_of, etcd
 from model.check.check import NotYet
 from model.check.finding import Verdict, settled
@@ -127,12 +127,10 @@ def _sizes(own: CollectedEtcd) -> str:
     return f"{own.size / _MIB:.1f} MiB" + (f" of {own.quota / _MIB:.0f}" if own.quota else "")
 
 
-_KUBERNETES = ChecklistRef("Deployer Responsibilities", 374)
 CHECKS = (
     HostCheck(
         id="cluster/control-plane",
         title="Every control plane's programs run and are ready",
-        place=_KUBERNETES,
         phase="cluster",
         looks_at="/readyz of each API server, and the control plane's pods",
         by="kubectl get --raw '/readyz?verbose'",
@@ -144,7 +142,6 @@ CHECKS = (
     HostCheck(
         id="cluster/settings",
         title="The control plane's programs run with the settings promised",
-        place=ChecklistRef("Deployer Responsibilities", 380),
         phase="cluster",
         looks_at="command lines of API server, controller manager, scheduler and etcd",
         by="kubectl -n kube-system get pod -l tier=control-plane -o yaml",
@@ -155,7 +152,6 @@ CHECKS = (
     HostCheck(
         id="cluster/etcd",
         title="etcd is whole",
-        place=_KUBERNETES,
         phase="cluster",
         looks_at="health, members, alarms and size, by the account of each member",
         by="etcdctl endpoint status --cluster -w table",

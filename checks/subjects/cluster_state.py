@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from checks.check import ChecklistRef, ComplianceView, SiteCheck
+from checks.check import ComplianceView, SiteCheck
 from checks.cluster_source import cluster_of
 from checks.subjects.cluster_nodes import lame
 from model.check.finding import Finding, Severity, Verdict, settled
@@ -134,12 +134,10 @@ def policies(view: ComplianceView) -> Verdict:
     return Verdict(evidence=shown, findings=(Finding(words),))
 
 
-_KUBERNETES = ChecklistRef("Deployer Responsibilities", 374)
 CHECKS = (
     SiteCheck(
         id="cluster/version",
         title="Kubernetes is of a maintained version, the same everywhere",
-        place=ChecklistRef("Pre-Deployment Actions 4", 1057),
         phase="cluster",
         looks_at="the API server's version and every kubelet's, against the dates of each release",
         by="kubectl version; kubectl get nodes",
@@ -149,7 +147,6 @@ CHECKS = (
     SiteCheck(
         id="cluster/strangers",
         title="Every node is a host of the site",
-        place=_KUBERNETES,
         phase="cluster",
         looks_at="the Node objects of the API",
         by="kubectl get nodes",
@@ -159,7 +156,6 @@ CHECKS = (
     SiteCheck(
         id="cluster/storage-class",
         title="The storage class that the site names is there",
-        place=ChecklistRef("Pre-Deployment Actions 5", 1077),
         phase="cluster",
         looks_at="the StorageClass objects of the API",
         by="kubectl get storageclass",
@@ -169,7 +165,6 @@ CHECKS = (
     SiteCheck(
         id="cluster/workloads",
         title="Every workload has all its pods",
-        place=_KUBERNETES,
         phase="cluster",
         looks_at="DaemonSets, Deployments and StatefulSets of every namespace",
         by="kubectl get daemonsets,deployments,statefulsets -A",
@@ -179,7 +174,6 @@ CHECKS = (
     SiteCheck(
         id="cluster/budgets",
         title="PodDisruptionBudgets let nodes be emptied, one at a time",
-        place=_KUBERNETES,
         phase="cluster",
         severity=Severity.WARNING,
         looks_at="PodDisruptionBudgets beside the workloads they are for",
@@ -190,7 +184,6 @@ CHECKS = (
     SiteCheck(
         id="cluster/policies",
         title="NetworkPolicies are enforced",
-        place=ChecklistRef("Deployer Responsibilities", 380),
         phase="cluster",
         looks_at="what the pod network runs on every node, and the NetworkPolicies that are there",
         by="kubectl get daemonsets,networkpolicies -A",

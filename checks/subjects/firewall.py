@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from checks.check import SERVERS, ChecklistRef, ComplianceView, HostCheck
+from checks.check import SERVERS, ComplianceView, HostCheck
 from model.check.finding import Finding, Verdict, settled
 from model.check.judgement import rules as judgement
 from model.host.host_facts import Firewall, HostFacts, Release, Rules
@@ -77,12 +77,10 @@ def _few(lines: list[str]) -> str:
     return "; ".join(lines[:_SHOWN]) + more
 
 
-_PLACE = ChecklistRef("Deployer Responsibilities", 373)
 CHECKS = (
     HostCheck(
         id="firewall/rules",
         title="ufw's files hold what the port matrix says",
-        place=_PLACE,
         phase="host",
         looks_at="/etc/ufw, /etc/default/ufw and ufw's start at boot, against ports.yaml",
         by="ufw status verbose; systemctl is-enabled ufw",
@@ -94,7 +92,6 @@ CHECKS = (
     HostCheck(
         id="firewall/kernel",
         title="The kernel holds what ufw's files say",
-        place=_PLACE,
         phase="host",
         looks_at="ufw's chains, jumps and policies of both families, against ufw's own files",
         by="iptables-save; ip6tables-save",
@@ -106,7 +103,6 @@ CHECKS = (
     HostCheck(
         id="firewall/foreign",
         title="No rule of others decides about packets",
-        place=_PLACE,
         phase="host",
         looks_at="rules before and behind ufw's, of the older iptables, and nftables' own tables",
         by="iptables-save; nft list ruleset",

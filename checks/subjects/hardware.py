@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from checks.check import NODES, SERVERS, ChecklistRef, ComplianceView, HostCheck
+from checks.check import NODES, SERVERS, ComplianceView, HostCheck
 from model.check.finding import Severity, Verdict, settled
 from model.check.judgement import disks, links
 from model.check.judgement.disks import GIB
@@ -69,12 +69,10 @@ def speed(view: ComplianceView, machine: Machine, facts: HostFacts) -> Verdict:
     return settled(wrong, ", ".join(f"{name} runs at {told}" for name, told in speeds.items()), speeds)
 
 
-_SERVERS = "Organization Prerequisites 1"
 CHECKS = (
     HostCheck(
         id="hardware/size",
         title="The server is as large as its roles need",
-        place=ChecklistRef(_SERVERS, 20),
         phase="prerequisites",
         looks_at="processors and memory, against the sizing table",
         by="nproc; free -h",
@@ -85,7 +83,6 @@ CHECKS = (
     HostCheck(
         id="hardware/links",
         title="The server's links are as fast as its networks should be",
-        place=ChecklistRef(_SERVERS, 22),
         phase="prerequisites",
         severity=Severity.WARNING,
         looks_at="the negotiated speed of the links that carry declared addresses",
@@ -97,7 +94,6 @@ CHECKS = (
     HostCheck(
         id="disks/declared",
         title="The declared disks are there",
-        place=ChecklistRef("Deployer Responsibilities", 377),
         phase="prerequisites",
         looks_at="/dev/disk/by-id, against hosts.yaml",
         by="ls -l /dev/disk/by-id; lsblk",
@@ -108,7 +104,6 @@ CHECKS = (
     HostCheck(
         id="disks/space",
         title="No file system is nearly full",
-        place=ChecklistRef("Deployer Responsibilities", 377),
         phase="host",
         severity=Severity.WARNING,
         looks_at="room and inodes of every mounted file system",
@@ -120,7 +115,6 @@ CHECKS = (
     HostCheck(
         id="swap/off",
         title="Nodes do not swap",
-        place=ChecklistRef("Deployer Responsibilities", 372),
         phase="host",
         looks_at="/proc/swaps and /etc/fstab",
         by="swapon --show",

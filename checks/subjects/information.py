@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from checks.check import ChecklistRef, ComplianceView, SiteCheck
+from checks.check import ComplianceView, SiteCheck
 from model.check.finding import Verdict, settled
 from model.check.judgement.declared import (
     beyond_sizing,
@@ -153,9 +153,7 @@ def installation(site: Site) -> Wrong:
         yield "packages and images come from the internet, and the way there is closed: no mirror, proxy or bundle is named"
 
 
-def _site_check(
-    name: str, title: str, section: str, line: int, wrong: Callable[[Site], Wrong], told: Callable[[Site], object]
-) -> SiteCheck:
+def _site_check(name: str, title: str, wrong: Callable[[Site], Wrong], told: Callable[[Site], object]) -> SiteCheck:
     def judge(view: ComplianceView) -> Verdict:
         said = told(view.site)
         return settled(list(wrong(view.site)), f"{_begun(title)}: {said}", {"said": str(said)})
@@ -163,7 +161,6 @@ def _site_check(
     return SiteCheck(
         id=f"site/{name}",
         title=title,
-        place=ChecklistRef(section, line),
         phase="prerequisites",
         looks_at="the site's own files",
         by="python -m flows.lint; site.yaml and hosts.yaml",
@@ -189,71 +186,50 @@ def _at(name: str) -> Callable[[Site], object]:
     )
 
 
-_INFORMATION = "Pre-Deployment Information Gathering"
-_SERVER_TYPES = "Organization Prerequisites 1"
-_LI = "Organization Prerequisites 4"
 CHECKS = (
-    _site_check("domain", "The domain is named", _INFORMATION, 391, domain, lambda site: site.settings.domain),
+    _site_check("domain", "The domain is named", domain, lambda site: site.settings.domain),
     _site_check(
         "users",
         "The number of users is known",
-        _INFORMATION,
-        392,
         users,
         lambda site: f"{site.settings.concurrent_users:,}",
     ),
     _site_check(
         "federation",
         "Federation is decided",
-        _INFORMATION,
-        393,
         federation,
         lambda site: "on" if site.settings.federation else "off",
     ),
     _site_check(
         "control-planes",
         "Control planes are named, three or more",
-        _INFORMATION,
-        396,
         _role("control_plane"),
         _servers("control_plane"),
     ),
     _site_check(
         "workers",
         "Workers are named, as many as the users need",
-        _INFORMATION,
-        400,
         _role("worker"),
         _servers("worker"),
     ),
-    _site_check("li-servers", "LI's servers are named", _INFORMATION, 404, _role("li"), _servers("li")),
-    _site_check(
-        "ingress", "The ingress has an external address", _INFORMATION, 408, _external("ingress", ""), _at("ingress")
-    ),
-    _site_check(
-        "turn", "The TURN server has an external address", _INFORMATION, 409, _external("turn", "turn"), _at("turn")
-    ),
+    _site_check("li-servers", "LI's servers are named", _role("li"), _servers("li")),
+    _site_check("ingress", "The ingress has an external address", _external("ingress", ""), _at("ingress")),
+    _site_check("turn", "The TURN server has an external address", _external("turn", "turn"), _at("turn")),
     _site_check(
         "li-ingress",
         "LI's ingress has an address",
-        _INFORMATION,
-        410,
         li_ingress,
         lambda site: ", ".join(map(str, site.settings.li.ingress)) or "none",
     ),
     _site_check(
         "networks",
         "The internal networks are named",
-        _INFORMATION,
-        411,
         networks,
         lambda site: ", ".join(site.settings.networks),
     ),
     _site_check(
         "pods",
         "Pods' and Services' networks overlap nothing",
-        _INFORMATION,
-        412,
         cluster_networks,
         lambda site: ", ".join(
             map(str, (*site.settings.kubernetes.pod_cidrs, *site.settings.kubernetes.service_cidrs))
@@ -262,67 +238,49 @@ CHECKS = (
     _site_check(
         "tls",
         "It is decided where certificates come from",
-        _INFORMATION,
-        416,
         tls,
         lambda site: f"{site.settings.tls.method}, for LI {site.settings.tls.li_method}",
     ),
     _site_check(
         "http-01",
         "Port 80 is open where HTTP-01 needs it",
-        "Organization Prerequisites 5",
-        338,
         http,
         lambda site: site.settings.tls.method,
     ),
     _site_check(
         "li-dns",
         "LI has its own name servers",
-        _INFORMATION,
-        423,
         li_dns,
         lambda site: ", ".join(map(str, site.settings.dns.li)) or "none",
     ),
     _site_check(
         "li-network",
         "LI has a network of its own",
-        _INFORMATION,
-        424,
         li_network,
         lambda site: ", ".join(map(str, site.isolated_networks)) or "none",
     ),
     _site_check(
         "li-access",
         "It is known how LI is reached and from where",
-        _INFORMATION,
-        425,
         li_access,
         lambda site: f"{site.settings.li.access} from {', '.join(map(str, site.settings.li.clients))}",
     ),
     _site_check(
         "storage",
         "Servers for databases and objects are named",
-        _SERVER_TYPES,
-        28,
         lambda site: iter((*_role("database")(site), *_role("storage")(site))),
         lambda site: f"{_servers('database')(site)}; {_servers('storage')(site)}",
     ),
-    _site_check(
-        "monitoring", "A server for monitoring is named", _SERVER_TYPES, 30, _role("monitoring"), _servers("monitoring")
-    ),
+    _site_check("monitoring", "A server for monitoring is named", _role("monitoring"), _servers("monitoring")),
     _site_check(
         "egress",
         "The way out is closed after installation",
-        "Organization Prerequisites 3",
-        216,
         egress,
         lambda site: site.settings.egress,
     ),
     _site_check(
         "install-access",
         "Packages and images can be had during installation",
-        _SERVER_TYPES,
-        23,
         installation,
         lambda site: (
             "from a bundle"

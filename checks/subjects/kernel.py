@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from checks.check import BOOTSTRAP, NODES, SERVERS, ChecklistRef, ComplianceView, HostCheck
+from checks.check import BOOTSTRAP, NODES, SERVERS, ComplianceView, HostCheck
 from model.check.finding import Severity, Verdict, settled
 from model.host.host_facts import AtBoot, Boot, HostFacts, Kernel, Release
 from model.host.server import MODULES, kernel_values
@@ -80,12 +80,10 @@ def natural(text: str) -> list[tuple[int, int | str]]:
     return [(1, int(part)) if part.isdigit() else (0, part) for part in re.findall(r"\d+|[a-z]+", text)]
 
 
-_PLACE = ChecklistRef("Deployer Responsibilities", 372)
 CHECKS = (
     HostCheck(
         id="kernel/settings",
         title="The kernel has the settings that nodes need",
-        place=_PLACE,
         phase="host",
         looks_at="/proc/sys",
         by="sysctl -a",
@@ -97,7 +95,6 @@ CHECKS = (
     HostCheck(
         id="kernel/modules",
         title="The kernel has the modules that nodes need",
-        place=_PLACE,
         phase="host",
         looks_at="/sys/module and the list of what is built in",
         by="lsmod",
@@ -109,7 +106,6 @@ CHECKS = (
     HostCheck(
         id="kernel/at-boot",
         title="Settings and modules of the kernel outlive the next boot",
-        place=_PLACE,
         phase="host",
         looks_at="sysctl.d and modules-load.d of every folder, in their order, and ufw's own sysctl.conf",
         by="systemd-analyze cat-config sysctl.d; systemd-analyze cat-config modules-load.d; cat /etc/ufw/sysctl.conf",
@@ -121,7 +117,6 @@ CHECKS = (
     HostCheck(
         id="kernel/version",
         title="The kernel is new enough for the cluster",
-        place=_PLACE,
         phase="prerequisites",
         looks_at="the running kernel's version",
         by="uname -r",
@@ -132,7 +127,6 @@ CHECKS = (
     HostCheck(
         id="kernel/reboot",
         title="No newer kernel and no update waits for a reboot",
-        place=_PLACE,
         phase="host",
         severity=Severity.WARNING,
         looks_at="/boot and /run/reboot-required",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from checks.check import ISOLATED, MAIN, OUTSIDE, VANTAGES, ChecklistRef, ComplianceView, HostCheck
+from checks.check import ISOLATED, MAIN, OUTSIDE, VANTAGES, ComplianceView, HostCheck
 from model.check.finding import Verdict, settled
 from model.check.judgement.names import answered, leaked, unanswered
 from model.check.preflight.questions import name_servers
@@ -77,13 +77,11 @@ def _shown(names: Names) -> dict[str, list[str]]:
     }
 
 
-_DNS = "Organization Prerequisites 2"
 _REMEDY = "have that record corrected, or the addresses in site.yaml"
 CHECKS = (
     HostCheck(
         id="dns/main",
         title="The main view of DNS leads where the site says",
-        place=ChecklistRef(_DNS, 36),
         phase="prerequisites",
         looks_at="answers of the site's name servers to each server outside isolated networks",
         by="dig @SERVER NAME",
@@ -94,7 +92,6 @@ CHECKS = (
     HostCheck(
         id="dns/li",
         title="LI's view of DNS leads to LI",
-        place=ChecklistRef(_DNS, 43),
         phase="prerequisites",
         looks_at="answers of LI's name servers to LI's servers",
         by="dig @SERVER NAME",
@@ -105,7 +102,6 @@ CHECKS = (
     HostCheck(
         id="dns/public",
         title="The public names lead to the external addresses",
-        place=ChecklistRef(_DNS, 36),
         phase="prerequisites",
         looks_at="answers of its own name server to a host outside the perimeter",
         by="dig NAME",
@@ -116,7 +112,6 @@ CHECKS = (
     HostCheck(
         id="dns/li-only",
         title="Names of LI alone are unknown outside it",
-        place=ChecklistRef(_DNS, 55),
         phase="prerequisites",
         looks_at="the same names asked inside the main network and from outside the perimeter",
         by="dig NAME",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from checks.check import SERVERS, ChecklistRef, ComplianceView, HostCheck
+from checks.check import SERVERS, ComplianceView, HostCheck
 from model.check.finding import Verdict, flawed, settled
 from model.host.host_facts import HostFacts, Sshd, Users
 from model.host.sudoers import powerful
@@ -48,12 +48,10 @@ def sshd(_view: ComplianceView, _machine: Machine, facts: HostFacts) -> Verdict:
     return settled(messages, "only keys open the door", seen)
 
 
-_PLACE = ChecklistRef("Deployer Responsibilities", 380)
 CHECKS = (
     HostCheck(
         id="users/sudo",
         title="Only declared administrators may become root",
-        place=_PLACE,
         phase="host",
         looks_at="sudo's rules, groups and accounts with root's number, against `servers.administrators`",
         by="cat /etc/sudoers /etc/sudoers.d/*; getent group sudo",
@@ -64,7 +62,6 @@ CHECKS = (
     HostCheck(
         id="ssh/settings",
         title="Nobody comes in without a key",
-        place=_PLACE,
         phase="host",
         looks_at="sshd's settings as they hold for root and for another user",
         by="sshd -T -C user=root,host=elsewhere,addr=203.0.113.1",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
 
-from checks.check import ChecklistRef, ComplianceView, SiteCheck
+from checks.check import ComplianceView, SiteCheck
 from model.check.finding import Verdict, settled
 from model.site.site import Site
 from model.verify.proof import CellGroup, Proof
@@ -112,13 +112,10 @@ def _few(lines: Sequence[str], count: int) -> str:
     return "; ".join(lines[:_SHOWN]) + more
 
 
-def _check(
-    name: str, title: str, place: ChecklistRef, judge: Callable[[ComplianceView], Verdict], looks_at: str
-) -> SiteCheck:
+def _check(name: str, title: str, judge: Callable[[ComplianceView], Verdict], looks_at: str) -> SiteCheck:
     return SiteCheck(
         id=name,
         title=title,
-        place=place,
         phase="prerequisites" if name.startswith(("perimeter", "li")) else "host",
         looks_at=f"the latest report of flows.verify_ports: {looks_at}",
         by="python -m flows.report show latest-verify_ports",
@@ -130,33 +127,28 @@ def _check(
     )
 
 
-_NETWORK = "Organization Prerequisites 3"
 CHECKS = (
     _check(
         "perimeter/rows",
         "The perimeter lets through what is declared, and no more",
-        ChecklistRef(_NETWORK, 70),
         perimeter,
         "packets from the vantage host",
     ),
     _check(
         "ports/hosts",
         "Between servers exactly the declared ports are open",
-        ChecklistRef(_NETWORK, 92),
         hosts,
         "packets between all servers",
     ),
     _check(
         "ports/pods",
         "Between pods exactly the declared ports are open",
-        ChecklistRef(_NETWORK, 113),
         pods,
         "packets between pods",
     ),
     _check(
         "li/isolation",
         "Exactly the named flows cross the border of LI",
-        ChecklistRef("Organization Prerequisites 4", 291),
         isolation,
         "packets in both directions across the border",
     ),

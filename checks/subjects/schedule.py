@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import stat
 
-from checks.check import REACHED, ChecklistRef, ComplianceView, HostCheck
+from checks.check import REACHED, ComplianceView, HostCheck
 from model.check.finding import Verdict, settled
 from model.host.host_facts import HostFacts, Placed, Scheduled
 from model.site.hosts import Machine
@@ -38,7 +38,6 @@ CHECKS = (
     HostCheck(
         id="schedule/files",
         title="The scheduled identity can start what was put there for it, and nothing else",
-        place=ChecklistRef("Organization Prerequisites 1", 21),
         phase="host",
         looks_at="digests, modes and owners of the programs, the key and sudo's rule, against this program's own",
         by="sha256sum /usr/local/lib/matrix-fleet/* /etc/sudoers.d/matrix-fleet",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from checks.check import BOOTSTRAP, SERVERS, ChecklistRef, ComplianceView, HostCheck
+from checks.check import BOOTSTRAP, SERVERS, ComplianceView, HostCheck
 from model.check.finding import Severity, Verdict, flawed, settled
 from model.check.judgement import clocks
 from model.host.host_facts import Clocked, HostFacts, Release, Socket, Sockets, Units
@@ -135,12 +135,10 @@ def clock(view: ComplianceView, _machine: Machine, facts: HostFacts) -> Verdict:
     return settled(wrong, f"the clock follows {source.source}, {abs(source.offset) * 1000:.2f} ms off", evidence)
 
 
-_OS = ChecklistRef("Deployer Responsibilities", 372)
 CHECKS = (
     HostCheck(
         id="services/running",
         title="The services run, and start at boot",
-        place=_OS,
         phase="host",
         looks_at="systemd's units of every stage that the host has behind it",
         by="systemctl status",
@@ -152,7 +150,6 @@ CHECKS = (
     HostCheck(
         id="services/failed",
         title="No unit ended in failure",
-        place=_OS,
         phase="host",
         severity=Severity.WARNING,
         looks_at="systemd's failed units",
@@ -164,7 +161,6 @@ CHECKS = (
     HostCheck(
         id="services/listeners",
         title="Nothing listens that no row of the matrix declares",
-        place=ChecklistRef("Deployer Responsibilities", 373),
         phase="host",
         looks_at="sockets on addresses that others can reach, with their processes",
         by="ss -lntup",
@@ -175,7 +171,6 @@ CHECKS = (
     HostCheck(
         id="time/synchronised",
         title="The clock follows the site's time servers",
-        place=_OS,
         phase="host",
         looks_at="what chronyd says of its sources and its offset",
         by="chronyc tracking; chronyc sources",

@@ -4,7 +4,7 @@ Is each server a supported Debian that can be reached as root, with its packages
 
 from __future__ import annotations
 
-from checks.check import BOOTSTRAP, REACHED, SERVERS, ChecklistRef, ComplianceView, HostCheck
+from checks.check import BOOTSTRAP, REACHED, SERVERS, ComplianceView, HostCheck
 from model.check.finding import Severity, Verdict, settled
 from model.check.judgement import software
 from model.host.debian_version import newer
@@ -90,7 +90,6 @@ CHECKS = (
     HostCheck(
         id="access/root",
         title="The deployer reaches the host and is root there",
-        place=ChecklistRef("Organization Prerequisites 1", 21),
         phase="prerequisites",
         looks_at="an SSH session with sudo",
         by="ssh HOST sudo id",
@@ -101,7 +100,6 @@ CHECKS = (
     HostCheck(
         id="os/release",
         title="The system is a Debian that gets security updates",
-        place=ChecklistRef("Organization Prerequisites 1", 20),
         phase="prerequisites",
         looks_at="/etc/os-release",
         by="cat /etc/os-release",
@@ -112,7 +110,6 @@ CHECKS = (
     HostCheck(
         id="packages/installed",
         title="Packages are whole, and the needed ones are there",
-        place=ChecklistRef("Deployer Responsibilities", 372),
         phase="host",
         looks_at="dpkg's list",
         by="dpkg -l; dpkg --audit",
@@ -124,7 +121,6 @@ CHECKS = (
     HostCheck(
         id="packages/holds",
         title="Only the container runtime's packages are held, and they are",
-        place=ChecklistRef("Deployer Responsibilities", 372),
         phase="host",
         severity=Severity.WARNING,
         looks_at="dpkg's list",
@@ -137,7 +133,6 @@ CHECKS = (
     HostCheck(
         id="updates/archive",
         title="The host looks for security updates",
-        place=ChecklistRef("Deployer Responsibilities", 380),
         phase="host",
         severity=Severity.WARNING,
         looks_at="apt's lists of archives that call themselves Debian's security archive",
@@ -149,7 +144,6 @@ CHECKS = (
     HostCheck(
         id="updates/security",
         title="No security update is due",
-        place=ChecklistRef("Deployer Responsibilities", 380),
         phase="host",
         looks_at="installed versions against the security archives' lists on the host",
         by="apt list --upgradable",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from flows._cluster.cluster_run import ClusterRun, at_work, would
 from flows._fleet.hosts import HostFailure, each
+from flows._render.line import Line
 from flows._run.context import Context, FlowResult
 from flows._run.selection import planes, roles, servers
 from model.errors import CommandFailed, HostError, PlanRefused
@@ -49,8 +50,15 @@ def _judged(context: Context, host: str, found: tuple[Certificate, ...]) -> Iter
     if not found:
         yield Outcome(host, "certificates", Status.NOT_RUN, "is no member of the cluster")
         return
-    for certificate in found:
-        context.say(f"{host:<10} {certificate.days(now):>5} days  {certificate.path}  {certificate.subject}")
+    if not context.screen.calm:
+        context.screen.lines(
+            [
+                Line(
+                    f"{host:<10} {certificate.days(now):>5} days  {certificate.path}  {certificate.subject}", whole=True
+                )
+                for certificate in found
+            ]
+        )
     first = min(found, key=lambda certificate: certificate.until)
     if not any(certificate.finding(now) for certificate in found):
         message = f"{len(found)}, the first to expire is {first.path} in {first.days(now)} days"

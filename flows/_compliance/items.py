@@ -1,4 +1,4 @@
-"""What answers for each item of the checklist: its checks' outcomes, a person's tick, or nothing yet?"""
+"""What answers for each item of the checklist: its checks' outcomes, a person's tick, or nothing yet."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 
 from checks.items import Checklist, Item
+from flows._render.words import counted
 from model.report.outcome import Outcome, Status
 from model.site.settings import SignedOff
 from model.site.site import Site
@@ -41,7 +42,7 @@ def _ticked(item: Item, tick: SignedOff | None, today: date) -> Outcome:
         return Outcome(
             CONTROLLER, item.id, Status.NOT_RUN, f"{item.title}: not ticked by the {item.who} yet", next=step
         )
-    told = f"ticked by {tick.who} on {tick.when}: {tick.evidence}"
+    ticked = f"ticked by {tick.who} on {tick.when}: {tick.evidence}"
     evidence = tick.model_dump(mode="json")
     if tick.expires is not None and tick.expires < today:
         message = f"{item.title}: the tick of {tick.who} ended on {tick.expires}"
@@ -58,7 +59,7 @@ def _ticked(item: Item, tick: SignedOff | None, today: date) -> Outcome:
         return Outcome(
             CONTROLLER, item.id, Status.DRIFT, message, next="correct `when` in site.yaml", evidence=evidence
         )
-    return Outcome(CONTROLLER, item.id, Status.OK, told, next="", evidence=evidence)
+    return Outcome(CONTROLLER, item.id, Status.OK, ticked, next="", evidence=evidence)
 
 
 def _strange(ticks: Iterable[SignedOff], known: set[str]) -> Iterable[Outcome]:
@@ -79,7 +80,7 @@ def _later(items: Iterable[Item]) -> Iterable[Outcome]:
             CONTROLLER,
             f"later/{component}",
             Status.NOT_RUN,
-            f"{len(ids)} items come with {component}",
+            f"{counted(len(ids), 'item')} {'comes' if len(ids) == 1 else 'come'} with {component}",
             next="",
             evidence={"items": ids},
         )

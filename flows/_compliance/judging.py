@@ -69,6 +69,7 @@ def comply(nr: Nornir, context: Context, checks: Sequence[ComplianceCheck[...]],
     before = known(context.options.inventory)
     extra: dict[str, object] = {
         "roles": {machine.name: list(machine.roles) for machine in site.machines},
+        "limit": context.options.limit,
         "checks": described(checks),
         "waivers": [waiver.model_dump(mode="json") for waiver in site.settings.waivers],
         "since": since(before, (*outcomes, *expired(site.settings.waivers, today))),

@@ -1,7 +1,4 @@
-"""
-What do the kept runs of compliance say: what is new since the last one, how it went over time, what one check said,
-which runs go?
-"""
+"""What the kept runs of compliance say: what is new, how it went over time, what one check said, which runs go."""
 
 from __future__ import annotations
 
@@ -11,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from flows._render.findings import rows_of
+from flows._render.document import rows_of
 from flows._render.words import names
 from flows._run import folder
 from model.errors import SiteError
@@ -84,9 +81,9 @@ def since(before: Document | None, outcomes: Sequence[Outcome]) -> dict[str, obj
     return {"run": before["run"], "new": _lines(new), "gone": _lines(gone)}
 
 
-def _lines(told: Sequence[tuple[str, str, str]]) -> list[str]:
+def _lines(messages: Sequence[tuple[str, str, str]]) -> list[str]:
     subjects: dict[tuple[str, str], list[str]] = {}
-    for host, subject, message in told:
+    for host, subject, message in messages:
         subjects.setdefault((host, message), []).append(subject)
     return [f"{host} {names(of, _NAMED)}: {message}" for (host, message), of in subjects.items()]
 
@@ -120,8 +117,8 @@ def history(inventory: Path, check: str) -> Iterator[tuple[str, list[Document]]]
 
 
 def _runs(inventory: Path, flow: str = FLOW) -> list[Path]:
-    found = [run for run in (inventory / "reports").glob("[0-9]*") if _is_run(run, flow)]
-    return sorted(found, key=lambda run: (run.name.split("-")[0], len(run.name), run.name))
+    runs = [run for run in (inventory / "reports").glob("[0-9]*") if _is_run(run, flow)]
+    return sorted(runs, key=lambda run: (run.name.split("-")[0], len(run.name), run.name))
 
 
 def _is_run(run: Path, flow: str) -> bool:

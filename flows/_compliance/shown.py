@@ -1,4 +1,4 @@
-"""What checks and items are there, shown to a person or a script?"""
+"""The lists of checks and items, for a person and for a script."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from checks.check import ComplianceCheck, HostCheck
 from checks.discovery import every
 from checks.items import Item, checklist
 from flows._render.summary import Line
+from flows._render.words import counted
 from flows._run import folder
 from flows._run.options import Options
 from flows._run.screen import Screen
@@ -25,18 +26,18 @@ def described(checks: Iterable[ComplianceCheck[...]]) -> list[dict[str, object]]
 
 
 def _described(check: ComplianceCheck[...]) -> dict[str, object]:
+    items = checklist().of(check.id)
     return {
         "id": check.id,
         "title": check.title,
-        "section": check.place.section,
-        "line": check.place.line,
+        "section": items[0].section,
         "phase": check.phase,
         "severity": check.severity,
         "applies": check.applies.name if isinstance(check, HostCheck) else "the site as a whole",
         "looks_at": check.looks_at,
         "by": check.by,
         "remedy": check.remedy,
-        "items": [item.id for item in checklist().of(check.id)],
+        "items": [item.id for item in items],
     }
 
 
@@ -58,20 +59,20 @@ def list_all(options: Options, checks: Sequence[ComplianceCheck[...]]) -> int:
 
 def _checks(checks: Sequence[ComplianceCheck[...]]) -> Iterable[Line]:
     width = max(len(check.id) for check in checks)
-    yield Line(f"{len(checks)} check{'s' if len(checks) != 1 else ''}", "bold")
+    yield Line(counted(len(checks), "check"), "bold")
     for check in checks:
         yield Line(f"{check.id:<{width}}  {check.severity:<7}  {check.phase:<13}  {check.title}", "", 2)
 
 
 def _items(items: Sequence[Item]) -> Iterable[Line]:
     counts = Counter(item.kind for item in items)
-    told = ", ".join(f"{number} {kind}" for kind, number in counts.items())
-    yield Line(f"{len(items)} items of the checklist: {told}", "bold")
+    kinds = ", ".join(f"{number} {kind}" for kind, number in counts.items())
+    yield Line(f"{counted(len(items), 'item')} of the checklist: {kinds}", "bold")
     for section, of in groupby(items, lambda item: item.section):
         yield Line(section, "bold", 2)
         for item in of:
             answer = ", ".join(item.checks) or item.where
-            yield Line(f"{item.id:<22}  line {item.line:<5} {item.kind:<10} {item.title}: {answer}", "", 4)
+            yield Line(f"{item.id:<22}  {item.kind:<10} {item.title}: {answer}", "", 4)
 
 
 def explain(options: Options, name: str) -> int:
@@ -80,13 +81,13 @@ def explain(options: Options, name: str) -> int:
     item = next((item for item in checklist().items if item.id == name), None)
     if check is None and item is None:
         raise SelectionError(f"--explain {name}: no such check or item; `--list` shows all")
-    said = _described(check) if check else item.to_json() if item else {}
+    facts = _described(check) if check else item.to_json() if item else {}
     screen = Screen(options)
-    folder.hand_over(options.json, folder.canonical(said), screen.text)
+    folder.hand_over(options.json, folder.canonical(facts), screen.text)
     if not screen.calm:
-        screen.lines([Line(f"{key.replace('_', ' '):<9} {_told(value)}") for key, value in said.items() if value])
+        screen.lines([Line(f"{key.replace('_', ' '):<9} {_joined(value)}") for key, value in facts.items() if value])
     return GOOD
 
 
-def _told(value: object) -> str:
+def _joined(value: object) -> str:
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -1,4 +1,4 @@
-"""What lies on the controller that checks look at: the latest proof of the ports, and the site's own certificates?"""
+"""What lies on the controller that checks look at: the latest proof of the ports, and the site's own certificates."""
 
 from __future__ import annotations
 

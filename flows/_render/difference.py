@@ -1,15 +1,13 @@
-"""What is new, gone or changed between two runs?"""
+"""What is new, gone or changed between two runs."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
-from flows._render.findings import rows_of
+from flows._render.document import Document, rows_of
 from flows._render.words import counted, ports
 
-Document = Mapping[str, Any]
 Table = dict[str, Document]
 
 
@@ -39,21 +37,21 @@ def difference(before: Document, after: Document) -> list[Change]:
     Times and counts of packets differ from run to run and are not compared.
     """
     return [
-        *_compared("outcome", _outcomes(before), _outcomes(after), _outcome_told),
-        *_compared("cell", _cells(before), _cells(after), _cell_told),
-        *_compared("finding", _findings(before), _findings(after), _finding_told),
+        *_compared("outcome", _outcomes(before), _outcomes(after), _outcome_in_words),
+        *_compared("cell", _cells(before), _cells(after), _cell_in_words),
+        *_compared("finding", _findings(before), _findings(after), _finding_in_words),
     ]
 
 
-def _compared(kind: str, before: Table, after: Table, told: Any) -> list[Change]:
-    found = []
+def _compared(kind: str, before: Table, after: Table, in_words: Callable[[Document], str]) -> list[Change]:
+    changes = []
     for what in (*before, *(what for what in after if what not in before)):
-        was = told(before[what]) if what in before else ""
-        now = told(after[what]) if what in after else ""
+        was = in_words(before[what]) if what in before else ""
+        now = in_words(after[what]) if what in after else ""
         if was != now:
             change = "new" if not was else "gone" if not now else "changed"
-            found.append(Change(kind, change, what, was, now))
-    return found
+            changes.append(Change(kind, change, what, was, now))
+    return changes
 
 
 def _outcomes(report: Document) -> Table:
@@ -63,7 +61,7 @@ def _outcomes(report: Document) -> Table:
     return table
 
 
-def _outcome_told(outcome: Document) -> str:
+def _outcome_in_words(outcome: Document) -> str:
     return f"{outcome['status']} ({outcome['message']})" if outcome["message"] else str(outcome["status"])
 
 
@@ -75,7 +73,7 @@ def _cells(report: Document) -> Table:
     return table
 
 
-def _cell_told(cell: Document) -> str:
+def _cell_in_words(cell: Document) -> str:
     culprit = f" by {cell['culprit']}" if cell["culprit"] else ""
     return f"{cell['verdict']}{culprit}, expected {cell['expected']}, seen {cell['seen']}"
 
@@ -87,7 +85,7 @@ def _findings(report: Document) -> Table:
     return table
 
 
-def _finding_told(finding: Document) -> str:
+def _finding_in_words(finding: Document) -> str:
     return str(finding["severity"])
 
 
@@ -108,8 +106,8 @@ def folded(changes: list[Change]) -> list[str]:
         if change.kind == "cell":
             groups.setdefault((change.change, change.before, change.after), []).append(change.what)
     for (kind, before, after), cells in groups.items():
-        told = Change("cell", kind, counted(len(cells), "cell"), before, after)
-        lines += [str(told), *(f"        {cell}" for cell in cells[:5])]
+        together = Change("cell", kind, counted(len(cells), "cell"), before, after)
+        lines += [str(together), *(f"        {cell}" for cell in cells[:5])]
         if len(cells) > 6:
             lines.append(f"        and {len(cells) - 5} more")
         elif len(cells) == 6:

@@ -1,7 +1,4 @@
-"""
-How do CI systems read a report? As JUnit XML: a suite a host, a case an outcome, a case a pair of hosts, protocol and
-family.
-"""
+"""A report as CI systems read it, JUnit XML: a suite a host, a case an outcome, and one a pair of hosts by protocol."""
 
 from __future__ import annotations
 

@@ -1,18 +1,17 @@
-"""How does Prometheus read a run of compliance? As the text that the node exporter takes from a folder."""
+"""A run of compliance as Prometheus reads it: the text that the node exporter takes from a folder."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from flows._render.findings import rows_of
+from flows._render.document import Document, rows_of
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
-Document = Mapping[str, Any]
 # Values of a family's labels, and what is so for them.
 Samples = Iterable[tuple[tuple[str, ...], float]]
 _GOOD = ("ok", "changed", "waived")

@@ -1,18 +1,13 @@
-"""
-How do code scanners and dashboards read findings? As SARIF 2.1.0: a rule a check, a result for each check that is not
-good on a host.
-"""
+"""Findings as code scanners read them, SARIF 2.1.0: a rule a check, a result for each that is not good on a host."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
 
-from flows._render.findings import rows_of
+from flows._render.document import Document, rows_of
 from flows._render.words import printable
 
-Document = Mapping[str, Any]
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 _KINDS = {
     "drift": "fail",
@@ -57,7 +52,7 @@ def _rule(check: Document) -> dict[str, object]:
         "fullDescription": {"text": f"Looks at {check['looks_at']}."},
         "help": {"text": f"To look yourself: {check['by']}. To mend it: {check['remedy']}"},
         "defaultConfiguration": {"level": check["severity"]},
-        "properties": {"phase": check["phase"], "section": check["section"], "line": check["line"]},
+        "properties": {"phase": check["phase"], "section": check["section"], "items": list(check.get("items") or ())},
     }
 
 
@@ -65,7 +60,7 @@ def _result(outcome: Document, index: Mapping[str, int]) -> dict[str, object]:
     evidence = outcome["evidence"] if isinstance(outcome["evidence"], Mapping) else {}
     kind = _KINDS.get(outcome["status"], "review")
     place = {"name": outcome["host"], "fullyQualifiedName": outcome["host"], "kind": "resource"}
-    told: dict[str, object] = {
+    result: dict[str, object] = {
         "ruleId": outcome["subject"],
         "ruleIndex": index[outcome["subject"]],
         "kind": kind,
@@ -77,8 +72,8 @@ def _result(outcome: Document, index: Mapping[str, int]) -> dict[str, object]:
         "properties": {"status": outcome["status"], "next": printable(outcome["next"])},
     }
     if outcome["status"] == "waived":
-        told["suppressions"] = [{"kind": "external", "justification": printable(outcome["message"])}]
-    return told
+        result["suppressions"] = [{"kind": "external", "justification": printable(outcome["message"])}]
+    return result
 
 
 def _utc(text: str) -> str:

@@ -1,24 +1,25 @@
-"""What are the lines of a report's summary? Enough to act on, short when all is well."""
+"""The lines of a report's summary: enough to act on, short when all is well."""
 
 from __future__ import annotations
 
-import textwrap
 from collections import Counter
-from collections.abc import Callable, Mapping, Set
-from dataclasses import dataclass
+from collections.abc import Mapping, Set
 from pathlib import Path
-from typing import Any
 
-from flows._render.finding import Finding
-from flows._render.findings import findings, rows_of
-from flows._render.verdict import verdict
+from flows._render.document import Document, rows_of
+from flows._render.line import Line
+from flows._render.notice import Notice
+from flows._render.notices import notices
+from flows._render.plan_line import plan_line
+from flows._render.verdict import partly, verdict
 from flows._render.words import counted, names
 
-Document = Mapping[str, Any]
+__all__ = ["Line", "summary"]
+
 
 _DETAIL_LINES = 40
 _DETAIL_LINES_EACH = 8
-_FINDINGS = 30
+_NOTICES = 30
 _HOSTS = 12
 _NEWS = 8
 _ASIDE = 12
@@ -37,52 +38,35 @@ _MARKS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One line of text with its colour and the column at which it starts."""
-
-    text: str
-    style: str = ""
-    indent: int = 0
-
-    def folded(self, width: int | None, clean: Callable[[str], str]) -> list[str]:
-        """Return the line, cleaned, in as many pieces as the width asks for; in one when it is None."""
-        margin = " " * self.indent
-        text = clean(self.text).replace("\n", f"\n{margin}  ")
-        if width is None or len(text) + self.indent <= width:
-            return [margin + text]
-        return textwrap.wrap(
-            text,
-            max(width, 20),
-            initial_indent=margin,
-            subsequent_indent=margin + "  ",
-            break_on_hyphens=False,
-            replace_whitespace=False,
-        )
-
-
 def summary(
-    report: Document, folder: Path | None = None, verbose: bool = False, told: Set[str] = frozenset()
+    report: Document, folder: Path | None = None, verbose: bool = False, already_shown: Set[str] = frozenset()
 ) -> list[Line]:
     """
-    Return the summary: the verdict, counts, hosts where several differ, every finding with its next step, where the
-    reports lie.
+    Return the summary: the verdict, counts, hosts where several differ, every notice with its next step, the plan's
+    figures, where the reports lie.
 
-    Messages in `told` were shown before and are left out.
+    Messages in `already_shown` are left out.
     """
-    found = [finding for finding in findings(report, verbose) if finding.title.partition(": ")[2] not in told]
-    ill = [finding for finding in found if finding.bad or finding.level == "warning"]
-    done = [finding for finding in found if finding.level == "changed"]
-    aside = [finding for finding in found if finding.level in ("waived", "not_run")]
-    head = "bold green" if report["good"] else "bold yellow" if report["exit"] == 0 else "bold red"
-    lines = [Line(verdict(report), head), *_news(report), *_counts(report)]
+    shown = [notice for notice in notices(report, verbose) if notice.title.partition(": ")[2] not in already_shown]
+    ill = [notice for notice in shown if notice.bad or notice.level == "warning"]
+    done = [notice for notice in shown if notice.level == "changed"]
+    aside = [notice for notice in shown if notice.level in ("waived", "not_run")]
+    lines = [Line(verdict(report), _head_style(report)), *_news(report), *_counts(report)]
     lines += _hosts(report, verbose)
-    # Whoever mends a site's files has nothing but the findings to go by.
-    lines += _told([*ill, *done], verbose, None if verbose or report.get("findings") else _FINDINGS)
+    # Whoever mends a site's files has nothing but the notices to go by.
+    lines += _notices([*ill, *done], verbose, None if verbose or report.get("findings") else _NOTICES)
     lines += _aside(aside, verbose)
+    if figures := plan_line(report):
+        lines.append(Line(figures, "bold", 2))
     if folder is not None:
-        lines.append(Line(f"report    {folder / 'report.html'}", "", 2))
+        lines.append(Line(f"report    {folder / 'report.html'}", "", 2, whole=True))
     return lines
+
+
+def _head_style(report: Document) -> str:
+    if report["good"]:
+        return "bold cyan" if partly(report) else "bold green"
+    return "bold yellow" if report["exit"] == 0 else "bold red"
 
 
 def _news(report: Document) -> list[Line]:
@@ -92,32 +76,31 @@ def _news(report: Document) -> list[Line]:
         return []
     new, gone = since["new"], since["gone"]
     lines = [Line(f"since     {since['run']}: {len(new)} new, {len(gone)} gone", "", 2)]
-    lines += [Line(f"new       {each}", "red", 2) for each in new[:_NEWS]]
-    lines += [Line(f"gone      {each}", "green", 2) for each in gone[:_NEWS]]
+    lines += [Line(f"new       {line}", "red", 2) for line in new[:_NEWS]]
+    lines += [Line(f"gone      {line}", "green", 2) for line in gone[:_NEWS]]
     left = max(0, len(new) - _NEWS) + max(0, len(gone) - _NEWS)
     return [*lines, Line(f"          and {left} more in the report", "", 2)] if left else lines
 
 
-def _aside(aside: list[Finding], verbose: bool) -> list[Line]:
+def _aside(aside: list[Notice], verbose: bool) -> list[Line]:
     """One line each for what is answered for or not due; a few of them where there are many."""
     shown = aside if verbose or len(aside) <= _ASIDE + 1 else aside[:_ASIDE]
     lines = [
-        Line(f"{_MARKS[finding.level].lower():<10}{_whom(finding, verbose)}{finding.title}", "dim", 2)
-        for finding in shown
+        Line(f"{_MARKS[notice.level].lower():<10}{_whom(notice, verbose)}{notice.title}", "dim", 2) for notice in shown
     ]
     left = len(aside) - len(shown)
     return [*lines, Line(f"... and {left} more waived or not run; -v shows all", "dim", 2)] if left else lines
 
 
-def _told(found: list[Finding], verbose: bool, limit: int | None) -> list[Line]:
+def _notices(chosen: list[Notice], verbose: bool, limit: int | None) -> list[Line]:
     """
-    Lines of the first `limit` findings, of all when None; unless `verbose`, with what diffs fit beside each other.
+    Lines of the first `limit` notices, of all when None; unless `verbose`, with what diffs fit beside each other.
     """
-    shown = found[:limit]
-    several = sum(bool(finding.detail) for finding in shown) > 1
+    shown = chosen[:limit]
+    several = sum(bool(notice.detail) for notice in shown) > 1
     most = None if verbose else _DETAIL_LINES_EACH if several else _DETAIL_LINES
-    lines = [line for finding in shown for line in _finding(finding, most)]
-    left = len(found) - len(shown)
+    lines = [line for notice in shown for line in _notice(notice, most)]
+    left = len(chosen) - len(shown)
     return [*lines, Line(f"... and {counted(left, 'finding')} more: see report.html, or -v", "", 2)] if left else lines
 
 
@@ -160,26 +143,26 @@ def _hosts(report: Document, verbose: bool) -> list[Line]:
     return [Line("hosts", "", 2), *lines] if lines else []
 
 
-def _finding(finding: Finding, most: int | None) -> list[Line]:
-    """Lines of a finding, its diff cut after `most` lines; None shows all of it, and every host."""
-    style = _STYLES.get(finding.level, "red")
-    lines = [Line(f"{_MARKS[finding.level]} {_whom(finding, most is None)}{finding.title}", style, 2)]
-    shown = finding.detail[:most]
-    lines += [Line(line, _diff_style(line), 6) for line in shown]
-    if len(finding.detail) > len(shown):
-        lines.append(Line(f"... {len(finding.detail) - len(shown)} more lines; -v shows all", "dim", 6))
-    if finding.next:
-        lines.append(Line(f"next: {finding.next}", "", 4))
+def _notice(notice: Notice, most: int | None) -> list[Line]:
+    """Lines of a notice, its diff cut after `most` lines; None shows all of it, and every host."""
+    style = _STYLES.get(notice.level, "red")
+    lines = [Line(f"{_MARKS[notice.level]} {_whom(notice, most is None)}{notice.title}", style, 2)]
+    shown = notice.detail[:most]
+    lines += [Line(line, _diff_style(line), 6, whole=True) for line in shown]
+    if len(notice.detail) > len(shown):
+        lines.append(Line(f"... {len(notice.detail) - len(shown)} more lines; -v shows all", "dim", 6))
+    if notice.next:
+        lines.append(Line(f"next: {notice.next}", "", 4))
     return lines
 
 
-def _whom(finding: Finding, verbose: bool) -> str:
+def _whom(notice: Notice, verbose: bool) -> str:
     """Name the hosts of an outcome; a cell's title names its own."""
-    if not finding.hosts or finding.first.isdigit():
+    if not notice.hosts or notice.first.isdigit():
         return ""
-    return f"{names(finding.hosts, None if verbose else 6)}: "
+    return f"{names(notice.hosts, None if verbose else 6)}: "
 
 
 def _diff_style(line: str) -> str:
     place = line.startswith(("--- ", "+++ ", "@@"))
-    return "dim" if place else {"+": "green", "-": "red"}.get(line[:1], "dim")
+    return "dim" if place else {"+": "green", "-": "red", "~": "yellow"}.get(line[:1], "dim")

@@ -1,9 +1,11 @@
-"""How are names, ports and foreign text written so that a person can read them, and nothing in them can act?"""
+"""Names, ports and foreign text written so that a person can read them, and nothing in them can act."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
+
+from model.report.evidence import diff_lines
 
 _SHOWN = 6
 
@@ -42,24 +44,6 @@ def ports(low: int, high: int, protocol: str) -> str:
     if protocol not in ("tcp", "udp"):
         return protocol
     return f"{low}/{protocol}" if low == high else f"{low}-{high}/{protocol}"
-
-
-def diff_lines(evidence: object) -> list[str]:
-    """
-    Return evidence as lines of a diff, or nothing if it is none.
-
-    A diff is text, a list of lines, or a mapping that has one of them under `diff`, with a line that starts with + or
-    -.
-    """
-    if isinstance(evidence, Mapping):
-        return diff_lines(evidence.get("diff"))
-    if isinstance(evidence, str):
-        lines = evidence.splitlines()
-    elif isinstance(evidence, Sequence) and all(isinstance(line, str) for line in evidence):
-        lines = [part for line in evidence for part in line.splitlines()]
-    else:
-        return []
-    return lines if any(line.startswith(("+", "-")) for line in lines) else []
 
 
 def plain(evidence: object) -> str:

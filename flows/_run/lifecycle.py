@@ -46,7 +46,7 @@ def run_flow(flow: str, options: Options, body: Body, *, changes: bool = False, 
     `changes`: the body may change hosts or `state/`, so the site's lock is held, unless it is a dry run. `lint_first`:
     errors that lint finds stop the flow. Every exception ends as a message; with a loaded site also as a report.
     """
-    run = Run(flow, options, datetime.now(UTC))
+    run = Run(flow, options, datetime.now(UTC), changes)
     screen = Screen(options)
     try:
         with terminable():

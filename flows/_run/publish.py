@@ -16,6 +16,7 @@ from flows._run.screen import Screen
 from model.check.lint import as_json, from_schema
 from model.errors import SchemaErrors
 from model.report.outcome import GOOD, REFUSED, Outcome, Status, worst
+from model.report.plan_counts import plan_counts
 from model.report.report import Report, silent
 from model.verify.proof import summary
 
@@ -24,11 +25,12 @@ CONTROLLER = "controller"
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Which flow ran, how it was asked to, when it began (UTC)."""
+    """Which flow ran, how it was asked to, when it began (UTC); `changes`: it is there to change something."""
 
     flow: str
     options: Options
     started: datetime
+    changes: bool = False
 
     def report(self, site: str, hosts: tuple[str, ...], made: FlowResult) -> Report:
         """Put the report together; a host that must be heard of and was not becomes `missing`."""
@@ -52,8 +54,15 @@ class Run:
             probes=made.probes,
             loss=made.loss,
             forced=made.forced,
-            extra=made.extra,
+            extra={**made.extra, **self._plan(made)},
         )
+
+    def _plan(self, made: FlowResult) -> dict[str, object]:
+        """Return the report's keys of a plan, or of what came of it; none where the run was stopped before its work."""
+        if not self.changes or made.forced != GOOD:
+            return {}
+        dry_run = self.options.dry_run
+        return {"dry_run": dry_run, "plan": plan_counts(made.outcomes, dry_run=dry_run).to_json()}
 
 
 def publish(run: Run, report: Report, screen: Screen) -> int:

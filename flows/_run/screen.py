@@ -10,7 +10,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from flows._render.findings import Document
+from flows._render.document import Document
 from flows._render.summary import Line, summary
 from flows._render.words import printable
 from flows._run.options import Options

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from flows._compliance.kept import last, prune
-from flows._render.findings import rows_of
+from flows._render.document import rows_of
 from flows._run import folder as _folder
 from flows._run.context import Context, FlowResult
 from model.errors import LockHeld, NotToldError, SiteError

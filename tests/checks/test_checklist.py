@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import replace
 from datetime import date
@@ -9,7 +10,7 @@ from datetime import date
 import pytest
 
 from checks.discovery import chosen, every
-from checks.items import checklist
+from checks.items import FILE, checklist, read
 from flows._compliance.items import others, states
 from model.report.outcome import Outcome, Status
 from model.site.settings import SignedOff
@@ -19,41 +20,41 @@ from tests.checks.golden import site
 TODAY = date(2026, 11, 26)
 # Of the checklist as it stands: checkboxes, rows of requirement tables, required points.
 COUNTS = {
-    "Organization Prerequisites 1": 9,
-    "Organization Prerequisites 2": 8,
-    "Organization Prerequisites 3.1": 11,
-    "Organization Prerequisites 3.2": 12,
-    "Organization Prerequisites 3.3": 20,
-    "Organization Prerequisites 3.4": 34,
-    "Organization Prerequisites 3.5": 5,
-    "Organization Prerequisites 4": 16,
-    "Organization Prerequisites 5": 9,
-    "Organization Prerequisites 6": 3,
+    "Organization Prerequisites 1 Server Provisioning": 9,
+    "Organization Prerequisites 2 External DNS Records": 8,
+    "Organization Prerequisites 3.1 External Ports (Internet-Facing)": 11,
+    "Organization Prerequisites 3.2 Kubernetes Cluster Ports (Inter-Node)": 12,
+    "Organization Prerequisites 3.3 Application Service Ports (Internal Kubernetes)": 20,
+    "Organization Prerequisites 3.4 Port Requirements by Server Type": 34,
+    "Organization Prerequisites 3.5 Outbound Requirements": 5,
+    "Organization Prerequisites 4 LI Network Isolation (Organization Responsibility)": 16,
+    "Organization Prerequisites 5 TLS Certificates": 9,
+    "Organization Prerequisites 6 Optional External Services": 3,
     "Deployer Responsibilities": 9,
     "Pre-Deployment Information Gathering": 18,
-    "Phase 1.1": 9,
-    "Phase 1.2": 5,
-    "Phase 1.3": 7,
-    "Phase 1.4": 11,
-    "Phase 2.1": 2,
-    "Phase 2.2": 4,
-    "Phase 2.3": 14,
-    "Phase 2.4": 4,
-    "Phase 3.1": 5,
-    "Phase 3.2": 4,
-    "Phase 4.1": 4,
-    "Phase 4.2": 3,
-    "Phase 4.3": 3,
-    "Phase 5.1": 7,
-    "Phase 5.2": 4,
-    "Pre-Deployment Actions 1": 7,
-    "Pre-Deployment Actions 2": 16,
-    "Pre-Deployment Actions 3": 4,
-    "Pre-Deployment Actions 4": 5,
-    "Pre-Deployment Actions 5": 3,
-    "Pre-Deployment Actions 6": 3,
-    "Pre-Deployment Actions 7": 3,
-    "Post-Deployment Validation 4.5": 7,
+    "Phase 1.1 PostgreSQL (CloudNativePG)": 9,
+    "Phase 1.2 Redis Sentinel": 5,
+    "Phase 1.3 MinIO Storage": 7,
+    "Phase 1.4 Networking": 11,
+    "Phase 2.1 Synapse Main Process": 2,
+    "Phase 2.2 HAProxy Load Balancer": 4,
+    "Phase 2.3 key_vault Application (LI Network)": 14,
+    "Phase 2.4 LiveKit SFU": 4,
+    "Phase 3.1 Sync System": 5,
+    "Phase 3.2 LI Synapse Instance": 4,
+    "Phase 4.1 Antivirus (ClamAV)": 4,
+    "Phase 4.2 Element Web": 3,
+    "Phase 4.3 TURN Server (coturn)": 3,
+    "Phase 5.1 ServiceMonitors": 7,
+    "Phase 5.2 Grafana Dashboards": 4,
+    "Pre-Deployment Actions 1 Replace All Placeholder Values": 7,
+    "Pre-Deployment Actions 2 Generate Secure Credentials": 16,
+    "Pre-Deployment Actions 3 Update Domain Names": 4,
+    "Pre-Deployment Actions 4 Verify Kubernetes Prerequisites": 5,
+    "Pre-Deployment Actions 5 Storage Class Configuration (CRITICAL)": 3,
+    "Pre-Deployment Actions 6 Node Labeling Requirements (CRITICAL)": 3,
+    "Pre-Deployment Actions 7 LiveKit / Element Call Setup (For Group Video Calls)": 3,
+    "Post-Deployment Validation 4.5 Sync Health Checklist": 7,
     "Final Checklist": 11,
 }
 MEASURED = (
@@ -69,6 +70,35 @@ def test_no_item_is_absent() -> None:
     assert Counter(item.section for item in checklist().items) == COUNTS
 
 
+def test_sections_have_titles_and_items_their_number_and_no_place_that_nobody_can_open() -> None:
+    numbered = [section for section in checklist().sections() if re.search(r" \d[.\d]*", section)]
+    assert len(numbered) == len(checklist().sections()) - 3
+    assert all(re.search(r" \d[.\d]* [A-Za-z]", section) for section in numbered)
+    for item in checklist().items:
+        assert item.id.endswith(f"-{item.number}")
+        assert item.to_json()["section"] == item.section
+        assert "line" not in item.to_json()
+    assert not re.search(r"\bline\b", FILE.read_text("utf-8"))
+
+
+SECTION = "{key: KEY, title: TITLE, items: [{title: t, who: operations}]}"
+
+
+@pytest.mark.parametrize(
+    ("keys", "titles", "message"), [(("a", "a"), ("A", "B"), "a-1"), (("a", "b"), ("A", "A"), "called A")]
+)
+def test_no_two_items_or_sections_have_one_name(keys: tuple[str, str], titles: tuple[str, str], message: str) -> None:
+    sections = (SECTION.replace("KEY", key).replace("TITLE", title) for key, title in zip(keys, titles, strict=True))
+    with pytest.raises(ValueError, match=message):
+        read(f"sections: [{', '.join(sections)}]")
+
+
+@pytest.mark.parametrize("answer", ["", ", checks: [a/b], who: operations"])
+def test_an_item_that_is_not_exactly_one_kind_is_refused_by_its_id(answer: str) -> None:
+    with pytest.raises(ValueError, match=r"items\.yaml: a-1 \(t\): exactly one"):
+        read(f"sections: [{{key: a, title: A, items: [{{title: t{answer}}}]}}]")
+
+
 def test_nine_of_ten_items_that_are_due_are_automated() -> None:
     for start in MEASURED:
         due = [item for item in checklist().items if item.section.startswith(start) and item.kind != "later"]
@@ -81,7 +111,8 @@ def test_items_name_exactly_the_checks_there_are() -> None:
 
 def test_checks_tell_all_about_themselves() -> None:
     for check in every():
-        assert all((check.title, check.looks_at, check.by, check.remedy, check.place.section, check.place.line))
+        assert all((check.title, check.looks_at, check.by, check.remedy))
+        assert checklist().of(check.id), check.id
         assert "/" in check.id
 
 
@@ -122,7 +153,7 @@ def test_what_a_check_judges_cannot_be_ticked() -> None:
 def test_an_item_is_as_good_as_the_worst_of_its_checks() -> None:
     def state(*statuses: Status) -> str:
         outcomes = [Outcome(f"h{number}", "firewall/foreign", status) for number, status in enumerate(statuses)]
-        return str(next(item for item in states(checklist(), outcomes) if item["line"] == 373)["state"])
+        return str(next(item for item in states(checklist(), outcomes) if item["id"] == "deployer-2")["state"])
 
     assert state(Status.OK, Status.DRIFT) == "drift"
     assert state(Status.OK, Status.FAILED) == "failed"

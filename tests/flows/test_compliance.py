@@ -57,7 +57,7 @@ def document(run: str = "20261126T030000Z-compliance", outcomes: Any = OUTCOMES,
         {
             "id": "a-1",
             "section": "A",
-            "line": 1,
+            "number": 1,
             "kind": "automated",
             "title": "t",
             "checks": ["x/y"],
@@ -279,7 +279,7 @@ def test_the_history_of_a_check_is_told(tmp_path: Path, capsys: pytest.CaptureFi
 def test_the_list_is_for_people_and_for_scripts(capsys: pytest.CaptureFixture[str]) -> None:
     assert execute(compliance.main, "flows.compliance", ["--list", "--json", "-"]) == 0
     said = json.loads(capsys.readouterr().out)
-    assert {"id", "section", "line", "kind"} <= set(said["items"][0])
+    assert {"id", "section", "title", "number", "kind"} <= set(said["items"][0])
     assert {item["kind"] for item in said["items"]} == {"automated", "manual", "later"}
     assert {check["id"] for check in said["checks"]} == {check.id for check in every()}
     assert execute(compliance.main, "flows.compliance", ["--list"]) == 0

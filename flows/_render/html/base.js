@@ -18,12 +18,13 @@ const words = (text) => String(text).replaceAll("_", " ");
 
 const SIGNS = {
   ok: "✓", violation: "✕", unproven: "?", waived: "w", not_run: "–", none: "",
-  drift: "≠", error: "!", failed: "✕", missing: "∅", warning: "!", changed: "↻",
+  partly: "…", drift: "≠", error: "!", failed: "✕", missing: "∅", warning: "!", changed: "↻",
 };
 const badge = (word, text) => h("span", { class: `badge v-${word}` }, `${SIGNS[word] ?? ""} ${words(text ?? word)}`);
 
-// What stands between backticks is a command or a name.
-const marked = (text) => String(text).split("`").map((part, index) => (index % 2 ? h("code", null, part) : part));
+// What stands between backticks is a command or a name; it breaks between its words, never within a flag.
+const command = (text) => h("code", null, text.split(" ").flatMap((word, index) => [index ? " " : "", h("span", { class: "word" }, word)]));
+const marked = (text) => String(text).split("`").map((part, index) => (index % 2 ? command(part) : part));
 const sentence = (text) => text[0].toUpperCase() + text.slice(1) + (/[.?!]$/.test(text) ? " " : ". ");
 
 const diffed = (lines) =>

@@ -1,14 +1,14 @@
 // The checklist as a person reads it: section by section, each item with what answers for it, and how it went over the kept runs.
 const itemRow = (item) => {
   const answer = item.checks.length
-    ? item.checks.map((check) => h("code", null, check)).flatMap((node, index) => (index ? [", ", node] : [node]))
+    ? item.checks.map(command).flatMap((node, index) => (index ? [", ", node] : [node]))
     : marked(item.where);
-  return h("tr", null, h("td", null, badge(item.state)), h("td", { class: "num" }, String(item.line)), h("td", null, item.title),
+  return h("tr", null, h("td", null, badge(item.state)), h("td", null, item.title),
     h("td", { class: "mono" }, item.id), h("td", null, answer));
 };
 
 const itemTable = (items) => h("div", { class: "scroll" }, h("table", { class: "list items" },
-  h("thead", null, h("tr", null, ["state", "line", "what is asked for", "item", "what answers for it"].map((head) => h("th", { scope: "col" }, head)))),
+  h("thead", null, h("tr", null, ["state", "what is asked for", "item", "what answers for it"].map((head) => h("th", { scope: "col" }, head)))),
   h("tbody", null, items.map(itemRow))));
 
 const sectionGroup = (section, items) => {
@@ -37,13 +37,30 @@ const sincePanel = () => {
     DATA.since.new.map(line("drift")), DATA.since.gone.map(line("ok")));
 };
 
+// Each part of the coverage: how it is coloured, its count's key, and what the count is of.
+const PARTS_OF_COVERAGE = [
+  ["ok", "proven", "proven"], ["drift", "drift", "not as declared"], ["unproven", "unknown", "not known"], ["waived", "waived", "waived"],
+  ["not_run", "rollout", "for the rollout"], ["not_run", "ticks", "for a person's tick"], ["not_run", "not_due", "not due yet"],
+];
+
+// How much is proven, as wide as the counts are, with the counts beneath.
+const coverageBar = () => {
+  const parts = PARTS_OF_COVERAGE.filter(([, key]) => DATA.coverage[key]);
+  const bar = h("div", { class: "coverage", role: "img", "aria-label": DATA.coverage.text });
+  for (const [word, key, text] of parts) {
+    const part = h("span", { class: `v-${word}`, title: `${number(DATA.coverage[key])} ${text}` });
+    part.style.flexGrow = DATA.coverage[key];
+    bar.append(part);
+  }
+  return [bar, h("div", { class: "legend counts" }, parts.map(([word, key, text]) => badge(word, `${number(DATA.coverage[key])} ${text}`)))];
+};
+
 const checklistPanel = () => {
   if (!DATA.items.length) return null;
   const sections = new Map();
   for (const item of DATA.items) sections.set(item.section, [...(sections.get(item.section) ?? []), item]);
-  const counts = tally(DATA.items, (item) => item.state);
   return h("section", { class: "panel" },
-    h("div", { class: "head" }, h("h2", null, "The checklist"),
-      h("span", { class: "muted" }, `${counted(DATA.items.length, "item")}: ${[...counts].map(([state, count]) => `${number(count)} ${words(state)}`).join(", ")}`)),
+    h("div", { class: "head" }, h("h2", null, "The checklist"), h("span", { class: "muted" }, `${number(DATA.coverage.proven)} of ${counted(DATA.coverage.total, "item")} proven`)),
+    coverageBar(),
     [...sections].map(([section, items]) => sectionGroup(section, items)), DATA.trend.length > 1 ? trendTable() : "");
 };

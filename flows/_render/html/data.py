@@ -1,16 +1,19 @@
-"""What does the page need of a report, small enough for a million cells?"""
+"""What the page needs of a report, small enough for a million cells."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
-from flows._render.findings import findings, rows_of
-from flows._render.verdict import verdict
-from flows._render.words import diff_lines, plain, printable
+from flows._render.coverage import coverage
+from flows._render.document import Document, rows_of
+from flows._render.notices import notices
+from flows._render.plan_line import plan_line
+from flows._render.verdict import headline, in_short, partly, verdict
+from flows._render.words import plain, printable
+from model.report.evidence import diff_lines
 
-Document = Mapping[str, Any]
 _EVIDENCE_CHARACTERS = 20_000
 
 
@@ -35,11 +38,16 @@ def page_data(report: Document) -> dict[str, Any]:
     stories = _stories(rows_of(report, "cells"), words)
     return {
         "verdict": verdict(report),
+        "headline": headline(report),
+        "short": in_short(report),
+        "partly": partly(report),
+        "plan": plan_line(report),
+        "coverage": items.to_json() if (items := coverage(report)) else None,
         "about": {key: report.get(key) for key in ("flow", "site", "run", "started", "ended", "exit", "good")},
         "packets": {key: report.get(key) for key in ("probes", "loss")},
         "hosts": list(report["hosts"]),
         "roles": report.get("roles") or {},
-        "findings": _findings(report),
+        "findings": _notices(report),
         "outcomes": [_outcome(outcome) for outcome in rows_of(report, "outcomes")],
         "items": rows_of(report, "items"),
         "trend": rows_of(report, "trend"),
@@ -77,23 +85,23 @@ def _stories(cells: Iterable[Document], words: Words) -> dict[tuple[Any, ...], l
     return stories
 
 
-def _findings(report: Document) -> list[dict[str, Any]]:
+def _notices(report: Document) -> list[dict[str, Any]]:
     cells = rows_of(report, "cells")
-    found = []
-    for finding in findings(report):
-        at = cells[int(finding.first)] if finding.first.isdigit() else None
-        found.append(
+    shown = []
+    for notice in notices(report):
+        at = cells[int(notice.first)] if notice.first.isdigit() else None
+        shown.append(
             {
-                "level": finding.level,
-                "title": finding.title,
-                "next": finding.next,
-                "hosts": finding.hosts if at is None else (),
-                "count": finding.count,
-                "detail": finding.detail,
+                "level": notice.level,
+                "title": notice.title,
+                "next": notice.next,
+                "hosts": notice.hosts if at is None else (),
+                "count": notice.count,
+                "detail": notice.detail,
                 "at": at and [at["from"], at["to"]],
             }
         )
-    return found
+    return shown
 
 
 def _outcome(outcome: Document) -> dict[str, Any]:

@@ -17,7 +17,7 @@ const findingsPanel = () => {
   const aside = DATA.findings.filter((finding) => quiet.has(finding.level));
   return h("section", { class: "panel" },
     h("div", { class: "head" }, h("h2", null, "Findings"), h("span", { class: "muted" }, loud.length ? `${loud.length}, worst first` : "")),
-    loud.length ? loud.map(findingRow) : h("p", null, DATA.about.good ? "Nothing to do." : "No finding, and yet not good: nothing was found ok."),
+    loud.length ? loud.map(findingRow) : h("p", null, DATA.about.good ? "Nothing wrong found." : "No finding, and yet not good: nothing was found ok."),
     aside.length ? h("details", { class: "group" }, h("summary", null, `${counted(aside.length, "thing")} waived or not run`), aside.map(findingRow)) : "");
 };
 

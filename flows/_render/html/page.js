@@ -1,12 +1,11 @@
 const banner = () => {
   const { exit, good, flow, site, run, started } = DATA.about;
-  const [word, , told] = DATA.verdict.split(/: /);
-  const kind = good ? "ok" : exit === 0 ? "not_run" : exit === 3 ? "unproven" : "violation";
-  const title = word[0] + word.slice(1).toLowerCase();
+  const kind = DATA.partly ? "partly" : good ? "ok" : exit === 0 ? "not_run" : exit === 3 ? "unproven" : "violation";
+  const title = DATA.headline[0] + DATA.headline.slice(1).toLowerCase();
   const when = new Date(started).toISOString().replace("T", " ").slice(0, 19);
   return h("header", { class: "panel banner" },
     h("div", { class: `sign v-${kind}`, "aria-hidden": "true" }, SIGNS[kind]),
-    h("div", null, h("h1", null, title), h("p", null, told ?? ""),
+    h("div", null, h("h1", null, title), h("p", null, DATA.short), DATA.plan ? h("p", { class: "plan" }, DATA.plan) : "",
       h("div", { class: "facts" }, [["flow", flow], ["site", site], ["started", `${when} UTC`], ["exit code", exit], ["run", run]].map(([name, value]) =>
         h("span", null, `${name} `, h("b", null, String(value)))))));
 };

@@ -1,4 +1,4 @@
-"""How does a report become one file that opens anywhere, with nothing from outside?"""
+"""A report as one file that opens anywhere, with nothing from outside."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 
 from flows._render.html.data import embedded, page_data
 from flows._render.summary import summary
+from flows._render.verdict import headline
 from flows._render.words import printable
 
 _HERE = Path(__file__).parent
@@ -23,7 +24,7 @@ _PAGE = """<!doctype html>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; script-src '{script_hash}'; style-src '{style_hash}'">
+<meta http-equiv="Content-Security-Policy" content="{policy}">
 <title>{title}</title>
 <style>{style}</style>
 </head>
@@ -43,11 +44,10 @@ def render(report: Mapping[str, Any]) -> str:
     script = f'"use strict";\n(() => {{\n{_joined(_SCRIPTS)}}})();\n'
     lines = (part for line in summary(report) for part in line.folded(None, printable))
     return _PAGE.format(
-        title=escape(f"{report['flow']} on {report['site']}: {'good' if report['good'] else 'not good'}"),
+        title=escape(f"{report['flow']} on {report['site']}: {headline(report).lower()}"),
         style=style,
-        style_hash=_hash(style),
         script=script,
-        script_hash=_hash(script),
+        policy=f"default-src 'none'; script-src '{_hash(script)}'; style-src '{_hash(style)}'",
         summary=escape("\n".join(lines)),
         data=embedded(page_data(report)),
     )

@@ -1,1 +1,1 @@
-"""What do the generated documents say?"""
+"""What the generated documents say."""

@@ -1,7 +1,4 @@
-"""
-What does the generated page say of the checklist: how much of it is judged by machine, by which check, and the rest by
-whom?
-"""
+"""The generated tables of the checklist: how many items of each kind, every item, every check."""
 
 from __future__ import annotations
 
@@ -37,7 +34,6 @@ def items(_site: Site) -> str:
         lines = [
             (
                 f"`{item.id}`",
-                item.line,
                 item.title,
                 item.kind,
                 ", ".join(f"`{check}`" for check in item.checks) or item.where,
@@ -45,9 +41,7 @@ def items(_site: Site) -> str:
             for item in known.items
             if item.section == section
         ]
-        parts.append(
-            f"### {section}\n\n{table(('item', 'line', 'what is asked for', 'kind', 'what answers for it'), lines)}\n"
-        )
+        parts.append(f"### {section}\n\n{table(('item', 'what is asked for', 'kind', 'what answers for it'), lines)}\n")
     return "\n".join(parts).rstrip()
 
 

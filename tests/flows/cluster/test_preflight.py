@@ -12,7 +12,7 @@ import pytest
 
 from flows._cluster.preflight import gate, preflight, stops
 from flows._fleet.hosts import close, inventory
-from flows._render.findings import findings
+from flows._render.notices import notices
 from flows._run.context import Context
 from flows._run.options import Options
 from flows._run.screen import Screen
@@ -87,7 +87,7 @@ def test_an_error_stops_and_a_warning_is_told(nr: Nornir, tmp_path: Path, monkey
     assert [outcome.host for outcome in stops(outcomes)] == ["w-1"]
     assert _exit(outcomes) == 2
     report = {"outcomes": [_document(outcome) for outcome in outcomes]}
-    assert [(each.level, each.hosts) for each in findings(report)] == [("drift", ("w-1",)), ("warning", ("cp-2",))]
+    assert [(each.level, each.hosts) for each in notices(report)] == [("drift", ("w-1",)), ("warning", ("cp-2",))]
 
 
 def _document(outcome: Outcome) -> dict[str, object]:

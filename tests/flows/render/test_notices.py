@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from flows._render.findings import findings
+from flows._render.notices import notices
 from flows._render.summary import summary
 from flows._render.verdict import verdict
-from flows._render.words import counted, diff_lines, names, ports, printable
+from flows._render.words import counted, names, ports, printable
+from model.report.evidence import diff_lines
 from model.report.outcome import Outcome, Status
 from model.report.report import Report
 from model.report.words import CellVerdict, Culprit, PortState
@@ -18,7 +19,7 @@ from tests.flows.synthetic import report
 
 
 def titles(made: Report, level: str) -> list[str]:
-    return [finding.title for finding in findings(made.to_json()) if finding.level == level]
+    return [finding.title for finding in notices(made.to_json()) if finding.level == level]
 
 
 def told(made: Report, verbose: bool = False) -> str:
@@ -27,7 +28,7 @@ def told(made: Report, verbose: bool = False) -> str:
 
 
 def test_a_good_report_has_nothing_bad_to_tell() -> None:
-    assert [finding for finding in findings(report().to_json()) if finding.bad] == []
+    assert [finding for finding in notices(report().to_json()) if finding.bad] == []
 
 
 def test_a_good_run_is_told_in_six_lines() -> None:
@@ -50,17 +51,17 @@ def test_a_dead_host_is_one_finding_as_witness_and_one_as_source() -> None:
 
 
 def test_every_bad_finding_has_a_next_step() -> None:
-    assert all(finding.next for finding in findings(report(bad=True).to_json()) if finding.bad)
+    assert all(finding.next for finding in notices(report(bad=True).to_json()) if finding.bad)
 
 
 def test_the_worst_comes_first() -> None:
-    levels = [finding.level for finding in findings(report(bad=True).to_json())]
+    levels = [finding.level for finding in notices(report(bad=True).to_json())]
     assert levels[0] == "violation"
     assert levels[-1] == "not_run"
 
 
 def test_the_same_drift_on_three_hosts_is_said_once_with_its_diff() -> None:
-    found = [finding for finding in findings(report(bad=True).to_json()) if finding.level == "drift"]
+    found = [finding for finding in notices(report(bad=True).to_json()) if finding.level == "drift"]
     assert [finding.hosts for finding in found] == [("db-1", "db-2", "db-3")]
     assert any(line.startswith("+-A") for line in found[0].detail)
     assert found[0].next.endswith("--limit db-1,db-2,db-3`")
@@ -71,7 +72,7 @@ def test_drift_that_differs_is_not_folded() -> None:
         Outcome(f"db-{n}", "rules", Status.DRIFT, "differs", next="", evidence=[f"+rule {n}"]) for n in (1, 2)
     )
     made = replace(report(), outcomes=outcomes, cells=None)
-    assert len([finding for finding in findings(made.to_json()) if finding.level == "drift"]) == 2
+    assert len([finding for finding in notices(made.to_json()) if finding.level == "drift"]) == 2
 
 
 def test_a_host_name_within_another_is_left_alone() -> None:
@@ -79,7 +80,7 @@ def test_a_host_name_within_another_is_left_alone() -> None:
         Outcome("w-1", "peers", Status.DRIFT, "w-1: w-10 is missing"),
         Outcome("w-2", "peers", Status.DRIFT, "w-2: w-10 is missing"),
     )
-    found = findings(replace(report(), outcomes=outcomes, cells=None).to_json())
+    found = notices(replace(report(), outcomes=outcomes, cells=None).to_json())
     assert [(finding.title, finding.hosts) for finding in found] == [("peers: w-10 is missing", ("w-1", "w-2"))]
 
 

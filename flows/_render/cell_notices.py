@@ -1,28 +1,27 @@
-"""Which cells of a verification tell the same story, and how is it told in one sentence with a next step?"""
+"""Cells of a verification with one story as one notice, with a next step."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
 
-from flows._render.finding import Finding
+from flows._render.document import Document
+from flows._render.notice import Notice
 from flows._render.words import counted, names, ports
 from model.verify.pods import is_pod
-
-Document = Mapping[str, Any]
 
 # Cells of these culprits say nothing of ports: an end was blind or mute for all of them alike.
 _ABOUT_AN_END = {"witness": "to", "source": "from"}
 
 _STEPS = {
     "source-egress": "look at the chain OUTPUT of {focus} with `iptables-save`: no row of the matrix closes it",
-    "destination-firewall": "run `python -m flows.firewall --dry-run --limit {limit}`; without it ufw is mended, others' rules are named",
+    "destination-firewall": "run `python -m flows.firewall --dry-run --limit {limit}`; without it ufw is mended, "
+    "others' rules are named",
     "path": "look at the router between {peers} and {focus}, or ask the network team with the firewall request",
     "nat": "find who translates addresses between {peers} and {focus}",
     "listener": "start the declared service on {focus}; `ss -lntup` there shows what listens",
-    "wrong-process": "see with `ss -lntup` on {focus} what holds the port, or correct `process` of the row in ports.yaml",
+    "wrong-process": "see with `ss -lntup` on {focus} what holds the port, or correct its row's `process` in ports.yaml",
     "witness": "see what is said of {focus} itself, mend it, then run again",
     "source": "see what is said of {focus} itself, mend it, then run again",
     "model": "compare the rows in ports.yaml with what the site needs",
@@ -31,7 +30,8 @@ _UNENFORCED = "choose a pod network that enforces network policies, or waive it 
 _SERVICE = re.compile(r"Service ([^/ ]+)/([^ :]+)")
 _SERVICE_STEPS = {
     "listener": "see with `kubectl -n NAMESPACE describe service SERVICE` which of its pods are ready",
-    "destination-firewall": "see with `nft list table inet matrix_fleet` on {focus} whom it admits; `python -m flows.bootstrap` writes it",
+    "destination-firewall": "see with `nft list table inet matrix_fleet` on {focus} whom it admits; "
+    "`python -m flows.bootstrap` writes it",
 }
 
 
@@ -46,7 +46,7 @@ class _Group:
     firsts: dict[tuple[str, str], int] = field(default_factory=dict)
 
 
-def cell_findings(cells: Iterable[Document]) -> list[Finding]:
+def cell_notices(cells: Iterable[Document]) -> list[Notice]:
     """Fold cells that are not ok by story; cells not run are counted by plane."""
     groups: dict[tuple[str, ...], _Group] = {}
     families: set[int] = set()
@@ -56,10 +56,10 @@ def cell_findings(cells: Iterable[Document]) -> list[Finding]:
         if cell["verdict"] != "ok":
             group = groups.setdefault(_key(cell), _Group(index))
             _add(group, cell, family, index)
-    found: list[Finding] = []
+    shown: list[Notice] = []
     for key, group in groups.items():
-        found += _told(key, group, families)
-    return found
+        shown += _notices(key, group, families)
+    return shown
 
 
 def _key(cell: Document) -> tuple[str, ...]:
@@ -85,14 +85,14 @@ def _add(group: _Group, cell: Document, family: int, index: int) -> None:
     group.firsts.setdefault((focus, stretch), index)
 
 
-def _told(key: tuple[str, ...], group: _Group, families: set[int]) -> list[Finding]:
+def _notices(key: tuple[str, ...], group: _Group, families: set[int]) -> list[Notice]:
     verdict, culprit, _, _, note = key
     only = f" over IPv{next(iter(group.families))} only" if len(group.families) < len(families) else ""
     cells = counted(group.count, "cell")
     focuses = tuple(group.ports)
     if verdict == "not_run":
         return [
-            Finding(
+            Notice(
                 level="not_run",
                 title=f"{cells} not run: {note}",
                 next="",
@@ -102,9 +102,10 @@ def _told(key: tuple[str, ...], group: _Group, families: set[int]) -> list[Findi
             )
         ]
     if culprit in _ABOUT_AN_END:
-        title = f"{cells} {_ABOUT_AN_END[culprit]} {names(focuses)} {verdict}, because of the {culprit}{_because(note)}{only}"
+        ends = f"{cells} {_ABOUT_AN_END[culprit]} {names(focuses)}"
+        title = f"{ends} {verdict}, because of the {culprit}{_because(note)}{only}"
         return [
-            Finding(
+            Notice(
                 level=verdict,
                 title=title,
                 next=_step(culprit, note, focuses, ()),
@@ -131,20 +132,20 @@ def _merged(group: _Group) -> dict[tuple[tuple[str, ...], tuple[str, ...]], set[
 
 def _story(
     key: tuple[str, ...], where: tuple[tuple[str, ...], tuple[str, ...]], peers: set[str], only: str, group: _Group
-) -> Finding:
+) -> Notice:
     verdict, culprit, expected, seen, note = key
     stretches, focuses = where
     outward = culprit == "source-egress"
     others = counted(len(peers), "destination" if outward else "source")
     place = f"{names(stretches)} {'from' if outward else 'at'} {names(focuses)}"
     who = f"{others} ({names(sorted(peers))})"
-    title = f"{place}: {_told_of(expected, seen, verdict)} {'to' if outward else 'from'} {who}"
+    title = f"{place}: {_as_seen(expected, seen, verdict)} {'to' if outward else 'from'} {who}"
     if verdict != "waived" and culprit:
         title += f", culprit {culprit}"
     title += f"{_because(note)}{only}"
     step = "" if verdict == "waived" else _step(culprit, note, focuses, tuple(sorted(peers)))
     count = sum(len(group.ports[focus][stretch]) for focus in focuses for stretch in stretches)
-    return Finding(
+    return Notice(
         level=verdict,
         title=title,
         next=step,
@@ -154,7 +155,7 @@ def _story(
     )
 
 
-def _told_of(expected: str, seen: str, verdict: str) -> str:
+def _as_seen(expected: str, seen: str, verdict: str) -> str:
     if verdict == "unproven":
         return f"must be {expected}, unproven"
     if expected == seen:

@@ -1,4 +1,4 @@
-"""One thing a report tells a person."""
+"""One thing that a report tells a person, and how bad it is."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ BAD = frozenset(LEVELS[: LEVELS.index("warning")])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class Notice:
     """
     `hosts` are those it is about, `count` how many outcomes or cells it stands for, `detail` lines of a diff.
 
