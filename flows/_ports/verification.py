@@ -6,11 +6,11 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from flows._ports.choice import DealtPairs, ProbeOptions, choose
+from flows._ports.choice import ChosenPairs, DealtPairs, ProbeOptions, choose
 from flows._ports.cluster import ClusterView, as_collected, ask, look
 from flows._ports.ends import ends
 from flows._ports.observation import ObservedHosts, observe, pace
-from flows._ports.probe_run import run_probes
+from flows._ports.probe_run import ProbeRun, run_probes
 from flows._ports.results import VerifiedRun, results_of, roles_of
 from flows._run.lifecycle import Context, FlowResult
 from model.report.words import Plane
@@ -52,19 +52,6 @@ def verify(nr: Nornir, context: Context, options: ProbeOptions, *, scheduled: bo
             tell=_steps(advance, dealt.probes),
         )
     probing_seconds = round(time.monotonic() - started, 2)
-    verification = Verification(
-        facts=FleetFacts(
-            site=site,
-            evidence=probe_run.evidence,
-            sources=frozenset(probe_run.records.sent),
-            witnesses=frozenset(probe_run.records.seen),
-            views=observed.views,
-            stage=options.stage,
-            exposed=cluster.exposed,
-        ),
-        pairs=tuple(probe_run.evidence.settled(pair) for pair in dealt.pairs),
-        coverage=options.only,
-    )
     results = results_of(
         VerifiedRun(
             chosen=chosen,
@@ -72,7 +59,7 @@ def verify(nr: Nornir, context: Context, options: ProbeOptions, *, scheduled: bo
             observed=observed,
             cluster=cluster,
             probe_run=probe_run,
-            verification=verification,
+            verification=_verification(chosen, dealt, observed, cluster, probe_run),
         )
     )
     return FlowResult(
@@ -90,6 +77,24 @@ def verify(nr: Nornir, context: Context, options: ProbeOptions, *, scheduled: bo
             "packets_fired": probe_run.fired,
             **results.perimeter,
         },
+    )
+
+
+def _verification(
+    chosen: ChosenPairs, dealt: DealtPairs, observed: ObservedHosts, cluster: ClusterView, probe_run: ProbeRun
+) -> Verification:
+    return Verification(
+        facts=FleetFacts(
+            site=chosen.site,
+            evidence=probe_run.evidence,
+            sources=frozenset(probe_run.records.sent),
+            witnesses=frozenset(probe_run.records.seen),
+            views=observed.views,
+            stage=chosen.options.stage,
+            exposed=cluster.exposed,
+        ),
+        pairs=tuple(probe_run.evidence.settled(pair) for pair in dealt.pairs),
+        coverage=chosen.options.only,
     )
 
 

@@ -73,8 +73,8 @@ class Conditions:
             return 0, ports
         met = doubt = 0
         for element in elements:
-            one, unsure = self.element(left, element, ports)
-            met, doubt = met | one, doubt | unsure
+            meets, unsure = self.element(left, element, ports)
+            met, doubt = met | meets, doubt | unsure
         return met, doubt & ~met
 
     def elements(self, right: Any) -> tuple[Any, ...] | None:
@@ -95,8 +95,8 @@ class Conditions:
             if not (isinstance(element, dict) and len(element.get("concat", ())) == len(left["concat"])):
                 return 0, ports
             for part, wanted in zip(left["concat"], element["concat"], strict=True):
-                one, unsure = self._part(part, wanted, ports)
-                met, possible = met & one, possible & (one | unsure)
+                meets, unsure = self._part(part, wanted, ports)
+                met, possible = met & meets, possible & (meets | unsure)
             return met, possible & ~met
         return self._part(left, element, ports)
 
@@ -106,8 +106,8 @@ class Conditions:
         if self._is_port(left):
             interval = _interval(wanted)
             return (ports & bits.from_intervals([interval]), 0) if interval else (0, ports)
-        told = self._told(left, wanted)
-        return (0, ports) if told is None else (ports, 0) if told else (0, 0)
+        same = self._same(left, wanted)
+        return (0, ports) if same is None else (ports, 0) if same else (0, 0)
 
     def _ordered(self, left: Any, operator: str, right: Any, ports: int) -> Met:
         if not self._is_port(left) or not isinstance(right, int):
@@ -130,7 +130,7 @@ class Conditions:
             return bool(header == ("ip" if self.packet.version == 4 else "ip6"))
         return header in (None, "th", "ether", self.packet.protocol)
 
-    def _told(self, left: Any, wanted: Any) -> bool | None:
+    def _same(self, left: Any, wanted: Any) -> bool | None:
         """Compare one field with one value: None where nobody can tell."""
         if not isinstance(left, dict):
             return None
@@ -212,7 +212,7 @@ def _inside(address: Address, wanted: Any) -> bool | None:
         if isinstance(wanted, dict) and "prefix" in wanted:
             return address in ip_network(f"{wanted['prefix']['addr']}/{wanted['prefix']['len']}", strict=False)
         if isinstance(wanted, dict) and "range" in wanted:
-            low, high = (ip_address(each) for each in wanted["range"])
+            low, high = (ip_address(end) for end in wanted["range"])
             return low.version == address.version and int(low) <= int(address) <= int(high)
     except ValueError:
         return None

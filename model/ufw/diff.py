@@ -36,7 +36,7 @@ def difference(host: str, now: UfwState, then: UfwState) -> str:
     parts += _unified(f"{host}:boot", *flags)
     for version in (4, 6):
         name = f"{host}:kernel {_FAMILY[version]}"
-        parts += _unified(name, *(_kernel(one, other) for one, other in _both_ways(now, then, version)))
+        parts += _unified(name, *(_kernel(own, other) for own, other in _both_ways(now, then, version)))
     return "\n".join(parts) + ("\n" if parts else "")
 
 
@@ -64,22 +64,22 @@ def _both_ways(
     return (first, second), (second, first)
 
 
-def _kernel(one: UfwKernel, other: UfwKernel) -> list[str]:
+def _kernel(own: UfwKernel, other: UfwKernel) -> list[str]:
     """Return one side's policies, jumps and chains, only those that differ from the other side's."""
-    if one.running != other.running:
-        return ["ufw is running" if one.running else "ufw is not running"]
+    if own.running != other.running:
+        return ["ufw is running" if own.running else "ufw is not running"]
     lines = [
-        f"policy {name} {one.policies.get(name, 'ACCEPT')}"
+        f"policy {name} {own.policies.get(name, 'ACCEPT')}"
         for name in BUILTIN
-        if one.policies.get(name, "ACCEPT") != other.policies.get(name, "ACCEPT")
+        if own.policies.get(name, "ACCEPT") != other.policies.get(name, "ACCEPT")
     ]
     for name in BUILTIN:
-        if one.jumps.get(name, ()) != other.jumps.get(name, ()):
-            lines += [f"-A {name} {rule}" for rule in one.jumps.get(name, ())]
-    for name in sorted(one.chains):
+        if own.jumps.get(name, ()) != other.jumps.get(name, ()):
+            lines += [f"-A {name} {rule}" for rule in own.jumps.get(name, ())]
+    for name in sorted(own.chains):
         rules = other.chains.get(name)
-        if rules is None or canonical_chain(rules) != canonical_chain(one.chains[name]):
-            lines += [f"-A {name} {_plain(rule)}" for rule in one.chains[name]] or [f":{name}"]
+        if rules is None or canonical_chain(rules) != canonical_chain(own.chains[name]):
+            lines += [f"-A {name} {_plain(rule)}" for rule in own.chains[name]] or [f":{name}"]
     return lines
 
 

@@ -20,3 +20,20 @@ class Classification:
 
 
 PortClasses = dict[Classification, int]
+
+
+def put(classes: PortClasses, classification: Classification, ports: int) -> None:
+    """Add ports to a class."""
+    if ports:
+        classes[classification] = classes.get(classification, 0) | ports
+
+
+def move(classes: PortClasses, ports: int, classification: Classification) -> None:
+    """Move ports from whatever class they are in to another."""
+    if not ports:
+        return
+    moved = 0
+    for other, held in list(classes.items()):
+        moved |= held & ports
+        classes[other] = held & ~ports
+    put(classes, classification, moved)

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from model.report.words import CellVerdict, Culprit, PortState
+from model import bits
+from model.report.words import CellVerdict, Culprit, Plane, PortState
 from model.verify.classes import Classification
 from model.verify.evidence import StreamEvidence
-from model.verify.facts import ServiceIntercept
+from model.verify.facts import ServiceIntercept, StreamFacts
+from model.verify.pairs import Pair
 
 OPEN, CLOSED, UNKNOWN = PortState.OPEN, PortState.CLOSED, PortState.UNKNOWN
 OK, VIOLATION, UNPROVEN = CellVerdict.OK, CellVerdict.VIOLATION, CellVerdict.UNPROVEN
 
 _BY_LISTS = "judged by the Service list and the rules in front of Services"
+
+
+def led_away(pair: Pair, evidence: StreamEvidence, known: StreamFacts) -> int:
+    """Return the ports that a Service took: it is there, the packet arrived, and nothing of it came to the firewall."""
+    translated = evidence.translated if pair.plane != Plane.EXTERNAL else 0
+    return bits.from_ports(known.intercepts) & evidence.arrived & ~evidence.passed & ~translated
 
 
 def classify_at_destination(

@@ -23,35 +23,26 @@ def host_outcomes(
     for cell in cells:
         counts.setdefault(_responsible(cell), Counter())[cell.verdict] += 1
     for name in names:
-        for role, reason in problems.get(name, {}).items():
-            yield Outcome(
-                name,
-                role,
-                Status.UNPROVEN,
-                f"the {role} agent gave no account: {reason}",
-                next="look at the host, then run again",
-            )
-        count = counts.get(name, Counter())
-        if not count and not problems.get(name):
+        failed = problems.get(name, {})
+        for agent, reason in failed.items():
+            message = f"the {agent} agent gave no account: {reason}"
+            yield Outcome(name, agent, Status.UNPROVEN, message, next="look at the host, then run again")
+        count = counts.get(name)
+        if count:
+            yield _summed(name, count)
+        elif not failed:
             yield Outcome(name, "ports", Status.OK, "fired at others; no cell of this run leads here")
-        if not count:
-            continue
-        text = ", ".join(f"{number} {verdict}" for verdict, number in sorted(count.items()))
-        status = (
-            Status.DRIFT
-            if count[CellVerdict.VIOLATION]
-            else Status.UNPROVEN
-            if count[CellVerdict.UNPROVEN]
-            else Status.OK
-        )
-        yield Outcome(
-            name,
-            "ports",
-            status,
-            f"cells this host answers for: {text}",
-            next="" if status is Status.OK else "see the cells",
-            evidence=dict(count),
-        )
+
+
+def _summed(name: str, count: Counter[str]) -> Outcome:
+    text = ", ".join(f"{number} {verdict}" for verdict, number in sorted(count.items()))
+    status = Status.OK
+    if count[CellVerdict.VIOLATION]:
+        status = Status.DRIFT
+    elif count[CellVerdict.UNPROVEN]:
+        status = Status.UNPROVEN
+    step = "" if status is Status.OK else "see the cells"
+    return Outcome(name, "ports", status, f"cells this host answers for: {text}", next=step, evidence=dict(count))
 
 
 def _responsible(cell: Cell) -> str:

@@ -8,12 +8,13 @@ from __future__ import annotations
 from model import bits
 from model.host.hostview import is_named
 from model.report.words import CellVerdict, Culprit, Plane, PortState
-from model.verify.classes import Classification, PortClasses
+from model.verify.classes import Classification, PortClasses, move, put
 from model.verify.evidence import StreamEvidence
 from model.verify.facts import StreamFacts
-from model.verify.intercepts import classify_at_destination, classify_at_source
+from model.verify.intercepts import classify_at_destination, classify_at_source, led_away
 from model.verify.pairs import EVERY_PORT, Pair
 from model.verify.pods import is_pod
+from model.verify.rule_verdicts import classify_by_rules
 
 OPEN, CLOSED, UNKNOWN = PortState.OPEN, PortState.CLOSED, PortState.UNKNOWN
 OK, VIOLATION, UNPROVEN = CellVerdict.OK, CellVerdict.VIOLATION, CellVerdict.UNPROVEN
@@ -31,19 +32,19 @@ def classify(pair: Pair, protocol: str, evidence: StreamEvidence, known: StreamF
         return blind
     probed = pair.probed.get(protocol, 0)
     classes: PortClasses = {}
-    dnat_ports = _led_away(pair, evidence, known)
+    dnat_ports = led_away(pair, evidence, known)
     source_dnat = bits.from_ports(known.source_dnat) & probed & evidence.sent & ~evidence.arrived
     _classify_open(classes, pair, opened & probed & ~dnat_ports & ~source_dnat, evidence, known)
     _classify_closed(
         classes, pair, probed & ~opened & ~source_dnat & ~(0 if pair.border else dnat_ports), evidence, known
     )
     for port in bits.to_ports(source_dnat):
-        _put(classes, classify_at_source(known.source_dnat[port], OPEN if opened & 1 << port else CLOSED), 1 << port)
+        put(classes, classify_at_source(known.source_dnat[port], OPEN if opened & 1 << port else CLOSED), 1 << port)
     for port in bits.to_ports(dnat_ports & probed & (EVERY_PORT if not pair.border else opened)):
         expected = OPEN if opened & 1 << port else CLOSED
-        _put(classes, classify_at_destination(known.intercepts[port], expected, protocol, evidence, port), 1 << port)
+        put(classes, classify_at_destination(known.intercepts[port], expected, protocol, evidence, port), 1 << port)
     _classify_services(classes, evidence, known)
-    _classify_by_rules(classes, pair, protocol, evidence, known)
+    classify_by_rules(classes, pair, protocol, evidence, known)
     return {classification: ports for classification, ports in classes.items() if ports}
 
 
@@ -132,7 +133,7 @@ class _Rest:
         self, ports: int, seen: PortState, verdict: CellVerdict, culprit: Culprit = Culprit.NONE, note: str = ""
     ) -> None:
         """Tell this classification of those of the ports that are left."""
-        _put(self.classes, Classification(self.expected, seen, verdict, culprit, note), self.ports & ports)
+        put(self.classes, Classification(self.expected, seen, verdict, culprit, note), self.ports & ports)
         self.ports &= ~ports
 
 
@@ -151,79 +152,11 @@ def _classify_services(classes: PortClasses, evidence: StreamEvidence, known: St
     for classification, ports in classes.items():
         good |= ports if (classification.expected, classification.verdict) == (OPEN, OK) else 0
     silent = good & known.owed & ~evidence.replied
-    _take(
+    move(
         classes, silent, Classification(OPEN, OPEN, VIOLATION, Culprit.LISTENER, "the declared service does not answer")
     )
     for port, owner in known.owners.items():
         allowed = known.declared_owners.get(port)
         if allowed and not is_named(owner, allowed) and good & (1 << port):
             note = f"{owner} listens; the matrix names {' or '.join(sorted(allowed))}"
-            _take(classes, 1 << port, Classification(OPEN, OPEN, VIOLATION, Culprit.WRONG_PROCESS, note))
-
-
-def _classify_by_rules(
-    classes: PortClasses, pair: Pair, protocol: str, evidence: StreamEvidence, known: StreamFacts
-) -> None:
-    """The matrix against the kernel's rules: finds what no probe met."""
-    opened, probed, tolerated = pair.open(protocol), pair.probed.get(protocol, 0), pair.tolerated(protocol)
-    hidden = probed & ~evidence.arrived & ~evidence.passed if pair.border else 0
-    if known.ingress is not None:
-        holes = known.ingress.admitted & EVERY_PORT & ~opened & ~tolerated
-        note = "the host's rules admit what no row opens"
-        _take(
-            classes,
-            holes & hidden,
-            Classification(
-                CLOSED, CLOSED, VIOLATION, Culprit.DESTINATION_FIREWALL, f"{note}; only the border stops it"
-            ),
-        )
-        seen = UNKNOWN if pair.border else OPEN
-        _put(
-            classes,
-            Classification(CLOSED, seen, VIOLATION, Culprit.DESTINATION_FIREWALL, note, by_rules=True),
-            holes & ~probed,
-        )
-        shut = known.ingress.refused & opened & ~probed
-        note = "the host's rules refuse what a row opens"
-        _put(classes, Classification(OPEN, CLOSED, VIOLATION, Culprit.DESTINATION_FIREWALL, note, by_rules=True), shut)
-        opened &= ~shut
-    if known.egress is not None:
-        stopped = known.egress.refused & opened & ~probed
-        note = "the source's rules refuse what a row opens"
-        _put(classes, Classification(OPEN, CLOSED, VIOLATION, Culprit.SOURCE_EGRESS, note, by_rules=True), stopped)
-
-
-def contradictions(pair: Pair, protocol: str, evidence: StreamEvidence, known: StreamFacts) -> tuple[int, int]:
-    """
-    Return the probed ports on which evidence and the destination's rules disagree.
-
-    First those the rules admit and evidence were dropped on, then those the rules refuse and evidence passed.
-    """
-    if known.ingress is None or not (known.source_alive and known.witness_alive):
-        return 0, 0
-    probed = pair.probed.get(protocol, 0)
-    dnat_ports = _led_away(pair, evidence, known)
-    dropped = probed & evidence.arrived & ~evidence.passed & ~evidence.replied & ~dnat_ports & known.ingress.admitted
-    return dropped, probed & evidence.passed & known.ingress.refused
-
-
-def _led_away(pair: Pair, evidence: StreamEvidence, known: StreamFacts) -> int:
-    """Ports that a Service took: it is there, the packet arrived, and nothing of it came to the firewall."""
-    translated = evidence.translated if pair.plane != Plane.EXTERNAL else 0
-    return bits.from_ports(known.intercepts) & evidence.arrived & ~evidence.passed & ~translated
-
-
-def _put(classes: PortClasses, classification: Classification, ports: int) -> None:
-    if ports:
-        classes[classification] = classes.get(classification, 0) | ports
-
-
-def _take(classes: PortClasses, ports: int, classification: Classification) -> None:
-    """Move ports from whatever classification they are in to another."""
-    if not ports:
-        return
-    moved = 0
-    for other, held in list(classes.items()):
-        moved |= held & ports
-        classes[other] = held & ~ports
-    _put(classes, classification, moved)
+            move(classes, 1 << port, Classification(OPEN, OPEN, VIOLATION, Culprit.WRONG_PROCESS, note))

@@ -12,7 +12,8 @@ from model.report.report import Cell
 from model.verify.cells import cells
 from model.verify.facts import FleetFacts
 from model.verify.pairs import EVERY_PORT, PROTOCOLS, Pair
-from model.verify.verdicts import classify, contradictions
+from model.verify.rule_verdicts import contradictions
+from model.verify.verdicts import classify
 from model.verify.vrrp_rows import vrrp_cells
 
 

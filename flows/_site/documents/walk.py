@@ -293,7 +293,7 @@ def _boxes(modules: Sequence[WalkModule]) -> Iterator[str]:
         yield f'    subgraph {way.replace(" ", "_")}["{way}"]'
         for module in (module for module in modules if module.way == way):
             label = ", ".join(word.word for word in module.words)
-            yield f'        {_id(module.module)}["{label}<br/><small>{module.module}</small>"]'
+            yield f'        {_id(module.module)}["{label}<br/>{module.module}"]'
         yield "    end"
 
 

@@ -16,7 +16,8 @@ from model.verify.classes import Classification, PortClasses
 from model.verify.evidence import StreamEvidence
 from model.verify.facts import StreamFacts
 from model.verify.pairs import EVERY_PORT, Pair
-from model.verify.verdicts import classify, contradictions
+from model.verify.rule_verdicts import contradictions
+from model.verify.verdicts import classify
 
 PORT = 100
 BIT = 1 << PORT
