@@ -9,8 +9,8 @@ from pathlib import Path
 from model.errors import CommandFailed, HostError
 from model.host.hoststate import HostState, Seen, plan
 from remote.command import first_lines
-from remote.facts.firewall import new_mark
 from remote.facts.hoststate import parse, questions
+from remote.facts.sections import new_mark
 from tasks.hoststate import SECONDS, Done, script
 
 NAME = "controller"

@@ -5,13 +5,12 @@ from __future__ import annotations
 import base64
 import shlex
 from collections.abc import Iterable
-from functools import cache
 from typing import TYPE_CHECKING
 
 from model.checkout import HOST_SCRIPTS
 from model.errors import ProtocolError
 from model.host.hoststate import HostState, Seen, SeenFile, SeenUnit, SeenUser
-from remote.facts.firewall import new_mark, sections
+from remote.facts.sections import new_mark, read_answer, shell_text
 
 if TYPE_CHECKING:
     from nornir.core.inventory import Host
@@ -34,11 +33,6 @@ def observe(host: Host, desired: HostState) -> Seen:
     return parse(host.name, mark, done.stdout, desired)
 
 
-@cache
-def _functions() -> str:
-    return SCRIPT.read_text("utf-8")
-
-
 def questions(desired: HostState, mark: str) -> str:
     """Return the shell text that prints the answer which `parse` reads."""
     units = [unit.name for unit in desired.units]
@@ -56,7 +50,7 @@ def questions(desired: HostState, mark: str) -> str:
         _call("mf_folders", (folder.path for folder in desired.folders)),
         "mf_section end",
     ]
-    return "\n".join((_functions(), *asked))
+    return "\n".join((shell_text(SCRIPT), *asked))
 
 
 def _call(function: str, words: Iterable[str]) -> str:
@@ -69,9 +63,7 @@ def parse(host: str, mark: str, answer: bytes, desired: HostState) -> Seen:
 
     Raises `ProtocolError` where it is cut short or cannot be understood.
     """
-    parts = sections(mark, answer.decode("utf-8", "surrogateescape"))
-    if "end" not in parts:
-        raise ProtocolError(host, "the answer about its state is cut short", "is it out of memory or disk?")
+    parts = read_answer(host, "its state", mark, answer)
     try:
         return Seen(
             packages=_packages(parts["packages"]),
@@ -110,17 +102,17 @@ def _units(text: str, names: list[str]) -> dict[str, SeenUnit]:
     paragraphs = [part for part in text.strip().split("\n\n") if part.strip()]
     if len(paragraphs) != len(names):
         raise ValueError(f"{len(names)} units were asked for, {len(paragraphs)} were told of")
-    told = [dict(line.split("=", 1) for line in part.splitlines() if "=" in line) for part in paragraphs]
+    properties = [dict(line.split("=", 1) for line in part.splitlines() if "=" in line) for part in paragraphs]
     return {
-        name: SeenUnit(said["UnitFileState"], said["ActiveState"], said["NeedDaemonReload"] == "yes")
-        for name, said in zip(names, told, strict=True)
+        name: SeenUnit(shown["UnitFileState"], shown["ActiveState"], shown["NeedDaemonReload"] == "yes")
+        for name, shown in zip(names, properties, strict=True)
     }
 
 
 def _user(line: str) -> tuple[str, SeenUser]:
     """Read passwd's line, then the password's state, then the groups; number 0 is nobody's but root's."""
-    told, state, groups = line.split("|")
-    name, _, number, _, _, home, shell = told.split(":")
+    entry, state, groups = line.split("|")
+    name, _, number, _, _, home, shell = entry.split(":")
     return name, SeenUser(home, shell, frozenset(groups.split()), state == "L" and number != "0")
 
 

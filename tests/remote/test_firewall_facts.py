@@ -11,7 +11,8 @@ import pytest
 
 from model.errors import ProtocolError
 from model.packets.sockets import parse_addresses, parse_listeners, parse_peer
-from remote.facts.firewall import new_mark, parse, text
+from remote.facts.firewall import parse, text
+from remote.facts.sections import new_mark
 from tests.model.ufw.ufw_data import file, saved
 from tests.tasks.scripted import LISTENERS
 
