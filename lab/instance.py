@@ -16,7 +16,6 @@ RUN = Path("/run/matrix-fleet")
 NAMESPACES = Path("/run/netns")
 # What Kubernetes is installed from, in every lab of this machine; whoever builds a bundle lets this link point to it.
 BUNDLE = CACHE / "bundles" / "current"
-CHECKOUT = Path(__file__).resolve().parent.parent
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,13 +10,12 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
 
+from model.checkout import ROOT
 from tests.lab.driver import Lab
 
-CHECKOUT = Path(__file__).resolve().parents[2]
 PROGRAM = (sys.executable, "-m", "flows.firewall")
 _STATE = """
 for command in iptables-save ip6tables-save; do $command | grep -v '^#' | sed 's/ \\[[0-9]*:[0-9]*\\]$//'; done
@@ -89,7 +88,7 @@ def holding(lab: Lab, *flags: str) -> Iterator[subprocess.Popen[bytes]]:
     """Run the flow with --hold while the block runs; killed afterwards if it still is there."""
     program = (sys.executable, "-m", "lab", "run", "--", *PROGRAM, "--quiet", *flags)
     environment = {**os.environ, "MATRIX_FLEET_LAB": lab.name}
-    process = subprocess.Popen(program, cwd=CHECKOUT, env=environment, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(program, cwd=ROOT, env=environment, stderr=subprocess.DEVNULL)
     try:
         yield process
     finally:
