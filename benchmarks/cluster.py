@@ -43,7 +43,7 @@ def measure(rounds: int) -> list[Figure]:
     site = load_site(selected().inventory)
     # Whoever holds the endpoint's address is among them.
     running = LabCluster(Lab(selected().name))
-    silent = [running.without(each.name, "w-1")[0] for each in site.servers if each.node == "control_plane"]
+    silent = [running.without(machine.name, "w-1")[0] for machine in site.servers if machine.node == "control_plane"]
     ours, theirs = [], []
     with _folder(site) as folder:
         for _ in range(rounds):
@@ -69,7 +69,7 @@ def _phases() -> dict[str, float]:
     report: dict[str, Any] = json.loads(
         (selected().inventory / "reports/latest-bootstrap/report.json").read_text("utf-8")
     )
-    return {said["phase"]: said["seconds"] for said in report["phases"]}
+    return {phase["phase"]: phase["seconds"] for phase in report["phases"]}
 
 
 def _reset(site: Site) -> None:

@@ -116,10 +116,10 @@ def mount(instance: Instance, host: str, root: Root, kind: str) -> Path:
     """Mount a host's disk over the layers of its kind and return where."""
     disk = disk_of(instance, host)
     unmount(instance, host)
-    work = disk.folder / "work"
-    shutil.rmtree(work, ignore_errors=True)
-    work.mkdir()
-    overlay(root.layer(kind), disk.upper, work, disk.root)
+    workdir = disk.folder / "work"
+    shutil.rmtree(workdir, ignore_errors=True)
+    workdir.mkdir()
+    overlay(root.layer(kind), disk.upper, workdir, disk.root)
     return disk.root
 
 

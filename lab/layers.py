@@ -94,10 +94,10 @@ def layer(draft: Path, name: str, lower: str) -> Iterator[Path]:
     """
     Mount what becomes the draft's folder `name` over finished layers; until the block ends its programs may be run.
     """
-    root, work = draft / "root", draft / "work" / name
-    for folder in (root, work, draft / name):
+    root, workdir = draft / "root", draft / "work" / name
+    for folder in (root, workdir, draft / name):
         folder.mkdir(parents=True, exist_ok=True)
-    overlay(lower, draft / name, work, root)
+    overlay(lower, draft / name, workdir, root)
     try:
         policy = root / "usr/sbin/policy-rc.d"
         policy.write_text(POLICY, "utf-8")

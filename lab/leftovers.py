@@ -27,8 +27,8 @@ def running(instance: Instance) -> frozenset[int]:
     grouped: set[int] = set()
     for name in cgroups.named(f"{instance.prefix}-"):
         grouped |= cgroups.processes(name)
-    found = supervisors | grouped | processes.in_namespaces(namespaces(instance))
-    return frozenset(found) - processes.own_line()
+    pids = supervisors | grouped | processes.in_namespaces(namespaces(instance))
+    return frozenset(pids) - processes.own_line()
 
 
 def remove(instance: Instance) -> None:

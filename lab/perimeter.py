@@ -94,7 +94,7 @@ def _translation(site: Site) -> Iterable[str]:
 
 def published(site: Site) -> list[tuple[Address, Address, str, str]]:
     """Return what the internet may reach: external address, the host's own, protocol, ports as nftables writes them."""
-    found: list[tuple[Address, Address, str, str]] = []
+    pairs: list[tuple[Address, Address, str, str]] = []
     for row in site.active_rows:
         if row.plane != "external" or "internet" not in row.source_ends or row.target not in site.settings.external:
             continue
@@ -102,8 +102,8 @@ def published(site: Site) -> list[tuple[Address, Address, str, str]]:
         for public in site.settings.external[row.target].addresses:
             target = site.targets(row)[0].speaks(public.version)
             if target is not None:
-                found.append((public, target, row.protocol, ports))
-    return found
+                pairs.append((public, target, row.protocol, ports))
+    return pairs
 
 
 def _own(machines: Sequence[Machine]) -> list[Address]:

@@ -1,4 +1,4 @@
-"""One control plane as a way to the Kubernetes API: requests over its SSH connection, with its own credentials."""
+"""One control plane as an endpoint of the Kubernetes API: requests over its SSH connection, with its own credentials."""
 
 from __future__ import annotations
 
@@ -51,13 +51,13 @@ class Answer:
     body: bytes
 
     @property
-    def said(self) -> dict[str, Any]:
+    def document(self) -> dict[str, Any]:
         """The body as an object; empty where it is none."""
         try:
-            found = json.loads(self.body or b"{}")
+            content = json.loads(self.body or b"{}")
         except ValueError:
             return {}
-        return found if isinstance(found, dict) else {}
+        return content if isinstance(content, dict) else {}
 
     @property
     def passing(self) -> bool:
@@ -68,7 +68,7 @@ class Answer:
 
 
 class Broken(Exception):
-    """A way gave no answer; `sent` where the request may have reached the server."""
+    """An endpoint gave no answer; `sent` where the request may have reached the server."""
 
     def __init__(self, reason: str, *, sent: bool) -> None:
         super().__init__(reason)
@@ -108,7 +108,7 @@ class ApiEndpoint:
         except (ApiException, HTTPError, OSError, EOFError) as error:
             self.close()
             unsent = isinstance(error, NewConnectionError | ConnectTimeoutError)
-            raise Broken(_said(error), sent=not unsent) from None
+            raise Broken(_why(error), sent=not unsent) from None
 
     def close(self) -> None:
         """Let go of all its connections; the next request opens new ones."""
@@ -147,6 +147,6 @@ class ApiEndpoint:
         return open_tunnel(self.name, session(self.host), self._server, seconds)
 
 
-def _said(error: Exception) -> str:
+def _why(error: Exception) -> str:
     reason = getattr(error, "reason", None) or error
     return str(reason) or type(reason).__name__

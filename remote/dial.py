@@ -108,7 +108,7 @@ class _Recorded(paramiko.MissingHostKeyPolicy):
 
 def changed(route: Route, keys: Sequence[paramiko.PKey], key: paramiko.PKey) -> HostKeyChanged:
     """Return the error that names the recorded and the presented key."""
-    known = ", ".join(fingerprint(one) for one in keys)
+    known = ", ".join(fingerprint(recorded_key) for recorded_key in keys)
     return HostKeyChanged(
         route.name,
         f"presents another key than the recorded one: recorded {known}, presented {fingerprint(key)}",
@@ -166,11 +166,11 @@ def _bounded(route: Route) -> Iterator[ByteStream]:
         raise
     except (paramiko.SSHException, OSError, EOFError) as error:
         seconds = time.monotonic() - started
-        said = stream.complaint()
+        complaint = stream.complaint()
         stream.close()
         if isinstance(error, paramiko.AuthenticationException) and seconds < route.seconds:
             raise _refused(route) from None
-        raise _broken(route, error, said, seconds) from None
+        raise _broken(route, error, complaint, seconds) from None
     except BaseException:
         stream.close()
         raise
@@ -187,11 +187,11 @@ def _refused(route: Route) -> Unreachable:
     )
 
 
-def _broken(route: Route, error: Exception, said: str, seconds: float) -> Unreachable:
+def _broken(route: Route, error: Exception, complaint: str, seconds: float) -> Unreachable:
     through = f" through {route.via}" if route.via else ""
-    if said:
+    if complaint:
         return Unreachable(
-            route.name, f"no connection{through}: {said}", "can the jump host be reached, with a recorded key?"
+            route.name, f"no connection{through}: {complaint}", "can the jump host be reached, with a recorded key?"
         )
     if seconds >= route.seconds:
         heard = "no answer" + through if route.via else "accepts the connection but does not speak SSH"

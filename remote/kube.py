@@ -1,4 +1,4 @@
-"""The way to the Kubernetes API: through the SSH connection of whichever control plane gives access to it."""
+"""Access to the Kubernetes API: through the SSH connection of whichever control plane gives access to it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from model.errors import ApiUnreachable, ObjectMissing, WaitExpired
 from model.kubernetes.manifests import Manifest, difference, name_of
 from model.site.site import Site
 from remote.api_endpoint import ApiEndpoint, Request
-from remote.api_failover import PATIENCE_SECONDS, ApiFailover
+from remote.api_failover import RETRY_SECONDS, ApiFailover
 
 if TYPE_CHECKING:
     from nornir.core import Nornir
@@ -49,7 +49,7 @@ def open_cluster(nr: Nornir, site: Site, names: Sequence[str] | None = None) -> 
     endpoint = site.settings.kubernetes.endpoint.name
     planes = [machine for machine in site.servers if machine.node == "control_plane" and machine.own]
     chosen = [machine for machine in planes if names is None or machine.name in names]
-    cluster = Cluster([ApiEndpoint(nr.inventory.hosts[each.name], each.own[0], endpoint) for each in chosen])
+    cluster = Cluster([ApiEndpoint(nr.inventory.hosts[machine.name], machine.own[0], endpoint) for machine in chosen])
     try:
         yield cluster
     finally:
@@ -60,18 +60,18 @@ class Cluster:
     """
     A cluster's API. Paths are those of Kubernetes' reference: `/api/v1/nodes/cp-1`.
 
-    Every method may be called from several threads. Where a way fails the next one is tried, and whoever answered is
+    Every method may be called from several threads. Where an endpoint fails the next one is tried, and whoever answered is
     asked first from then on; a request that may have been carried out is only repeated where that does no harm. Raises
     `KubernetesError` and its kinds.
     """
 
-    def __init__(self, ways: Sequence[ApiEndpoint], patience: float = PATIENCE_SECONDS) -> None:
-        self._api = ApiFailover(ways, patience)
+    def __init__(self, endpoints: Sequence[ApiEndpoint], timeout: float = RETRY_SECONDS) -> None:
+        self._api = ApiFailover(endpoints, timeout)
         self._kinds: dict[str, dict[str, tuple[str, bool]]] = {}
 
     def get(self, path: str) -> Manifest:
         """Return an object; raises `ObjectMissing`."""
-        return self._said(Request("GET", path))
+        return self._object(Request("GET", path))
 
     def find(self, path: str) -> Manifest | None:
         """Return an object, None where there is none."""
@@ -99,7 +99,7 @@ class Cluster:
         before = self.find(path)
         query = {"fieldManager": field_manager, "force": "true"} | _dry(dry_run)
         try:
-            after = self._said(Request("PATCH", path, _pairs(query), manifest, "application/apply-patch+yaml"))
+            after = self._object(Request("PATCH", path, _pairs(query), manifest, "application/apply-patch+yaml"))
         except ObjectMissing:
             if not dry_run:
                 raise
@@ -112,12 +112,12 @@ class Cluster:
 
     def create(self, path: str, manifest: Manifest) -> Manifest:
         """Create an object in a collection, or post to a subresource such as `.../eviction`."""
-        return self._said(Request("POST", path, _pairs({"fieldManager": MANAGER}), manifest))
+        return self._object(Request("POST", path, _pairs({"fieldManager": MANAGER}), manifest))
 
     def patch(self, path: str, body: Any, *, kind: str = "merge", dry_run: bool = False) -> Manifest:
         """Patch an object (`merge`, `strategic` or `json`) and return it as it is then."""
         query = {"fieldManager": MANAGER} | _dry(dry_run)
-        return self._said(Request("PATCH", path, _pairs(query), body, f"application/{_PATCHES[kind]}+json"))
+        return self._object(Request("PATCH", path, _pairs(query), body, f"application/{_PATCHES[kind]}+json"))
 
     def delete(self, path: str, *, dry_run: bool = False, at_once: bool = False) -> bool:
         """
@@ -169,9 +169,11 @@ class Cluster:
         root = f"/apis/{version}" if "/" in version else f"/api/{version}"
         known = self._kinds.get(root, {}).get(kind)
         if known is None:
-            said = self.get(root).get("resources", ())
+            resources = self.get(root).get("resources", ())
             self._kinds[root] = {
-                each["kind"]: (each["name"], each["namespaced"]) for each in said if "/" not in each["name"]
+                resource["kind"]: (resource["name"], resource["namespaced"])
+                for resource in resources
+                if "/" not in resource["name"]
             }
             known = self._kinds[root].get(kind)
         if known is None:
@@ -185,20 +187,20 @@ class Cluster:
         """Close every connection to the API."""
         self._api.close()
 
-    def _listed(self, path: str, labels: str, fields: str, patience: float | None = None) -> Manifests:
+    def _listed(self, path: str, labels: str, fields: str, timeout: float | None = None) -> Manifests:
         query = {"limit": str(_PAGE), "labelSelector": labels, "fieldSelector": fields}
-        found: Manifests = []
+        items: Manifests = []
         while True:
-            page = self._api.ask(Request("GET", path, _pairs(query)), patience).said
+            page = self._api.ask(Request("GET", path, _pairs(query)), timeout).document
             kind, version = page.get("kind", "List").removesuffix("List"), page.get("apiVersion", "")
             # Only the list itself says what its items are.
-            found += [{"apiVersion": version, "kind": kind} | item for item in page.get("items") or ()]
+            items += [{"apiVersion": version, "kind": kind} | item for item in page.get("items") or ()]
             query["continue"] = page.get("metadata", {}).get("continue", "")
             if not query["continue"]:
-                return found
+                return items
 
-    def _said(self, request: Request) -> Manifest:
-        return self._api.ask(request).said
+    def _object(self, request: Request) -> Manifest:
+        return self._api.ask(request).document
 
 
 def is_object(path: str) -> bool:

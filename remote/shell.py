@@ -190,5 +190,5 @@ def _channel(host: Host, opened: HostSession, deadline: float) -> Channel:
 
 
 def _address(text: str) -> IPv4Address | IPv6Address:
-    found = ip_address(text)
-    return (found.ipv4_mapped or found) if isinstance(found, IPv6Address) else found
+    address = ip_address(text)
+    return (address.ipv4_mapped or address) if isinstance(address, IPv6Address) else address

@@ -89,24 +89,24 @@ def _ask(config: Path, hop: Hop, *options: str) -> str:
 
 def parse(text: str) -> Settings:
     """Read the lines of `ssh -G`; a keyword may come several times, in order of preference."""
-    said: dict[str, list[str]] = {}
+    values: dict[str, list[str]] = {}
     for line in text.splitlines():
         keyword, _, value = line.partition(" ")
-        said.setdefault(keyword, []).append(value)
+        values.setdefault(keyword, []).append(value)
 
-    def one(keyword: str, default: str = "") -> str:
-        return said.get(keyword, [default])[0]
+    def first(keyword: str, default: str = "") -> str:
+        return values.get(keyword, [default])[0]
 
-    keys = (Path(value).expanduser() for value in said.get("identityfile", []))
+    keys = (Path(value).expanduser() for value in values.get("identityfile", []))
     return Settings(
-        address=one("hostname"),
-        port=int(one("port", "22")),
-        username=one("user"),
+        address=first("hostname"),
+        port=int(first("port", "22")),
+        username=first("user"),
         key_files=tuple(key for key in keys if key.is_file()),
-        identities_only=one("identitiesonly") == "yes",
-        known_hosts=tuple(shlex.split(one("userknownhostsfile"))),
-        proxy_jump="" if one("proxyjump") == "none" else one("proxyjump"),
-        proxy_command="" if one("proxycommand") == "none" else one("proxycommand"),
+        identities_only=first("identitiesonly") == "yes",
+        known_hosts=tuple(shlex.split(first("userknownhostsfile"))),
+        proxy_jump="" if first("proxyjump") == "none" else first("proxyjump"),
+        proxy_command="" if first("proxycommand") == "none" else first("proxycommand"),
     )
 
 
@@ -114,13 +114,13 @@ def parse_hops(name: str, text: str) -> tuple[Hop, ...]:
     """Split ProxyJump's `[user@]host[:port],...`, nearest to the controller first."""
     hops = []
     for word in (part.strip().removeprefix("ssh://") for part in text.split(",") if part.strip()):
-        found = re.fullmatch(
+        match = re.fullmatch(
             r"(?:(?P<user>[^@]+)@)?(?:\[(?P<bracketed>[^]]+)\]|(?P<plain>[^:\[\]]+))(?::(?P<port>\d+))?", word
         )
-        if not found:
+        if not match:
             raise Unreachable(name, f"ProxyJump `{word}` is not [user@]host[:port]", "correct the ssh_config")
-        port = int(found["port"]) if found["port"] else None
-        hops.append(Hop(found["bracketed"] or found["plain"], port, found["user"]))
+        port = int(match["port"]) if match["port"] else None
+        hops.append(Hop(match["bracketed"] or match["plain"], port, match["user"]))
     return tuple(hops)
 
 
@@ -133,8 +133,8 @@ def jump_argv(
     A hop's key may stand in the site's known_hosts or in the files that ssh_config names for it.
     """
     *before, last = hops
-    said = lookup(name, config, last)
-    files = " ".join(f'"{path}"' for path in (str(known_hosts), *said.known_hosts))
+    settings = lookup(name, config, last)
+    files = " ".join(f'"{path}"' for path in (str(known_hosts), *settings.known_hosts))
     options = [
         "BatchMode=yes",
         "StrictHostKeyChecking=yes",
@@ -142,7 +142,7 @@ def jump_argv(
         f"ConnectTimeout={HOP_CONNECT_SECONDS}",
         "ClearAllForwardings=yes",
     ]
-    if said.loops:
+    if settings.loops:
         options.append("ProxyJump=none")
     if before:
         inner = jump_argv(name, config, before, last, keys, known_hosts)
@@ -161,17 +161,23 @@ def jump_argv(
     )
 
 
-def command_argv(name: str, said: Settings) -> tuple[str, ...]:
+def command_argv(name: str, settings: Settings) -> tuple[str, ...]:
     """
     Return the user's own ProxyCommand with its tokens filled in, run as OpenSSH runs it: by a shell.
 
     Raises `Unreachable` when a value could mean something to that shell.
     """
-    tokens = {"%%": "%", "%h": said.address, "%n": said.address, "%p": str(said.port), "%r": said.username}
-    for value in (said.address, said.username):
+    tokens = {
+        "%%": "%",
+        "%h": settings.address,
+        "%n": settings.address,
+        "%p": str(settings.port),
+        "%r": settings.username,
+    }
+    for value in (settings.address, settings.username):
         if not _HARMLESS.fullmatch(value):
             raise Unreachable(name, f"`{value}` cannot be handed to a ProxyCommand", "use plain host and user names")
-    line = re.sub(r"%[%hnpr]", lambda token: tokens[token[0]], said.proxy_command)
+    line = re.sub(r"%[%hnpr]", lambda token: tokens[token[0]], settings.proxy_command)
     return ("/bin/sh", "-c", line if line.startswith("exec ") else f"exec {line}")
 
 

@@ -56,8 +56,8 @@ def kept(host: Host) -> tuple[Snapshot, ...]:
 
     lines = run(host, ("sh", "-c", _LIST), root=True).check(host).stdout.decode().splitlines()
     rows = [line.split(" ", 2) for line in lines]
-    found = [Snapshot(path.rpartition("/")[2], int(size), int(taken)) for size, taken, path in rows]
-    return tuple(sorted(found, key=lambda each: (each.taken, each.name)))
+    snapshots = [Snapshot(path.rpartition("/")[2], int(size), int(taken)) for size, taken, path in rows]
+    return tuple(sorted(snapshots, key=lambda snapshot: (snapshot.taken, snapshot.name)))
 
 
 def take(host: Host, name: str) -> Taken:
@@ -85,9 +85,9 @@ def parse_taken(host: str, name: str, answer: str) -> Taken:
     """Read etcdutl's account of a snapshot, the file's size, and its digest."""
     try:
         account, size, digest = answer.strip().splitlines()
-        said = json.loads(account)
+        status = json.loads(account)
         # What etcdutl calls the size leaves out the digest at the file's end.
-        return Taken(name, int(size), digest.split()[0], said["revision"], said["totalKey"])
+        return Taken(name, int(size), digest.split()[0], status["revision"], status["totalKey"])
     except (ValueError, KeyError, IndexError, TypeError) as error:
         raise ProtocolError(host, f"the account of the snapshot cannot be understood: {error}") from error
 

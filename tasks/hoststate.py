@@ -96,7 +96,7 @@ def _steps(change: Change) -> Iterator[str]:
     # Files and folders may be theirs.
     yield from (_call("mf_user", (user.name, user.home, user.shell, user.comment)) for user in change.users)
     # With a digit more chmod takes from a folder also what it inherited.
-    yield from (_call("mf_folder", (each.path, f"{each.mode:05o}", each.owner)) for each in change.folders)
+    yield from (_call("mf_folder", (folder.path, f"{folder.mode:05o}", folder.owner)) for folder in change.folders)
     yield from _put([file for file in change.files if file not in of_apt])
     yield from _remove([path for path in change.absent if not path.startswith(_OF_APT)])
     if change.modules:

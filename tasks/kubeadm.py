@@ -104,7 +104,9 @@ def _common(site: Site, machine: Machine) -> dict[str, object]:
     return {
         "name": machine.name,
         "accepted": list(kubernetes.accepted_errors),
-        "taints": [{"key": each.key, "value": each.value, "effect": each.effect} for each in joining(site, machine)],
+        "taints": [
+            {"key": taint.key, "value": taint.value, "effect": taint.effect} for taint in joining(site, machine)
+        ],
         "node_ip": ",".join(map(str, own)),
         "advertise": own[0],
         "endpoint": f"{kubernetes.endpoint.name}:{kubernetes.endpoint.port}",
@@ -171,8 +173,8 @@ def invite(host: Host) -> Invitation:
     from remote.shell import run
 
     argv = ("kubeadm", "token", "create", "--ttl", "1h", "--description", "matrix-fleet bootstrap")
-    made = run(host, argv, root=True, timeout=_TOKEN_SECONDS).check(host)
-    token = made.stdout.decode().strip()
+    created = run(host, argv, root=True, timeout=_TOKEN_SECONDS).check(host)
+    token = created.stdout.decode().strip()
     ca = run(host, ("cat", "/etc/kubernetes/pki/ca.crt"), root=True).check(host)
     _await_signature(host, token.partition(".")[0])
     return Invitation(SecretStr(token), _ca_hash(host.name, ca.stdout))

@@ -35,13 +35,13 @@ class NodeLock:
 
         self._stream: Stream = start(host, ("sh", "-c", _SCRIPT, "sh", who), root=True)
         try:
-            said = self._stream.read_line(_SECONDS).decode(errors="replace")
+            answer = self._stream.read_line(_SECONDS).decode(errors="replace")
         except (EOFError, TimeoutError) as error:
             self._stream.close()
             raise Unreachable(host.name, f"its lock cannot be taken: {error}", "is util-linux installed?") from None
-        if said != "locked":
+        if answer != "locked":
             self._stream.close()
-            raise LockHeld(f"{host.name}: another run works on it: {said}; wait for it or end it")
+            raise LockHeld(f"{host.name}: another run works on it: {answer}; wait for it or end it")
 
     def release(self) -> None:
         """Let it go."""

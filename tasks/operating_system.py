@@ -146,8 +146,8 @@ def _node(site: Site, machine: Machine) -> HostState:
 def exempt(site: Site) -> str:
     """Return what never goes through the proxy, as NO_PROXY has it."""
     settings = site.settings
-    said = settings.servers.proxy.exempt if settings.servers.proxy else ()
+    declared = settings.servers.proxy.exempt if settings.servers.proxy else ()
     networks = [cidr for plan in settings.networks.values() for cidr in plan.cidrs]
     inside = (*networks, *settings.kubernetes.pod_cidrs, *settings.kubernetes.service_cidrs, ip_network("127.0.0.0/8"))
     names = ("localhost", ".svc", ".cluster.local", f".{settings.domain}", settings.kubernetes.endpoint.name)
-    return ",".join((*names, *(str(network) for network in inside), *said))
+    return ",".join((*names, *(str(network) for network in inside), *declared))

@@ -37,10 +37,10 @@ def desired(site: Site, codename: str) -> HostState:
     )
 
 
-def _key(site: Site, said: str) -> str:
+def _key(site: Site, path: str) -> str:
     try:
-        return armored((site.folder / said).read_bytes())
+        return armored((site.folder / path).read_bytes())
     except OSError as error:
-        raise SiteError(f"site.yaml: kubernetes.repositories: {said}: {error.strerror}") from None
+        raise SiteError(f"site.yaml: kubernetes.repositories: {path}: {error.strerror}") from None
     except ValueError as error:
-        raise SiteError(f"site.yaml: kubernetes.repositories: {said} {error}") from None
+        raise SiteError(f"site.yaml: kubernetes.repositories: {path} {error}") from None

@@ -129,8 +129,8 @@ def stopped(setting: Setting) -> HostState:
 
 def all_units(setting: Setting) -> tuple[str, ...]:
     """Return every unit that may have run."""
-    told = (setting.notify.replace("@", f"@{how}") for how in ("success", "failure"))
-    return (setting.timer, setting.service, *told)
+    notifying = (setting.notify.replace("@", f"@{how}") for how in ("success", "failure"))
+    return (setting.timer, setting.service, *notifying)
 
 
 def absent(setting: Setting, *, last: bool) -> HostState:

@@ -77,10 +77,10 @@ def enforce(cluster: Cluster, site: Site, *, dry_run: bool) -> tuple[str, ...]:
     A class of that name that provisions by itself is the organisation's: then nothing is ours to add.
     """
     name = site.settings.kubernetes.storage_class
-    classes = {one.name: one for one in map(read_storage_class, cluster.list(_CLASSES))}
+    classes = {storage_class.name: storage_class for storage_class in map(read_storage_class, cluster.list(_CLASSES))}
     if name in classes and classes[name].provisioner != PROVISIONER:
         return ()
-    others_default = any(one.preferred for one in classes.values() if one.name != name)
+    others_default = any(storage_class.preferred for storage_class in classes.values() if storage_class.name != name)
     return objects.enforce(cluster, manifests(site, others_default), dry_run=dry_run)
 
 

@@ -20,12 +20,12 @@ from remote.upstream.registry import Remote, bring
 from remote.upstream.unpacking import members
 
 
-def programs(wished: FileSpec, sha256: str, size: int | None, context: DownloadContext, tell: Tell) -> tuple[Item, ...]:
+def programs(spec: FileSpec, sha256: str, size: int | None, context: DownloadContext, tell: Tell) -> tuple[Item, ...]:
     """Fetch a publisher's file and compress each program of it."""
-    source = context.downloads.fetch(wished.address, sha256, size, tell)
+    source = context.downloads.fetch(spec.address, sha256, size, tell)
     items: list[Item] = []
-    with _streams(wished, source) as streams:
-        for program in wished.programs:
+    with _streams(spec, source) as streams:
+        for program in spec.programs:
             name = Path(program.target).name
             file = f"binaries/{name}.gz"
             packed = pack(streams[program.member], context.draft(file))
@@ -33,7 +33,7 @@ def programs(wished: FileSpec, sha256: str, size: int | None, context: DownloadC
             items.append(
                 BinaryItem(
                     name=name,
-                    version=wished.version,
+                    version=spec.version,
                     file=file,
                     size=packed.size,
                     sha256=packed.sha256,
@@ -49,41 +49,39 @@ def programs(wished: FileSpec, sha256: str, size: int | None, context: DownloadC
 
 
 @contextmanager
-def _streams(wished: FileSpec, source: Path) -> Iterator[dict[str, IO[bytes]]]:
-    named = [program.member for program in wished.programs if program.member]
+def _streams(spec: FileSpec, source: Path) -> Iterator[dict[str, IO[bytes]]]:
+    named = [program.member for program in spec.programs if program.member]
     if named:
-        with members(source, wished.address, named) as streams:
+        with members(source, spec.address, named) as streams:
             yield streams
     else:
         with source.open("rb") as stream:
             yield {"": stream}
 
 
-def image(wished: ImageSpec, found: Remote, context: DownloadContext, tell: Tell) -> tuple[Item, ...]:
+def image(spec: ImageSpec, remote: Remote, context: DownloadContext, tell: Tell) -> tuple[Item, ...]:
     """Fetch an image's parts and write them as one archive."""
-    file = f"images/{wished.name.partition('/')[2].replace('/', '-')}.tar"
-    bring(found, context.downloads, context.draft(file), tell)
+    file = f"images/{spec.name.partition('/')[2].replace('/', '-')}.tar"
+    bring(remote, context.downloads, context.draft(file), tell)
     size, sha256 = measure(context.keep(file))
     item = ImageItem(
-        name=wished.name,
-        version=wished.tag,
+        name=spec.name,
+        version=spec.tag,
         file=file,
         size=size,
         sha256=sha256,
-        needed=wished.needed,
-        digest=found.digest,
+        needed=spec.needed,
+        digest=remote.digest,
     )
     return (item,)
 
 
-def manifest(wished: ManifestSpec, data: bytes, context: DownloadContext, tell: Tell) -> tuple[Item, ...]:
+def manifest(spec: ManifestSpec, data: bytes, context: DownloadContext, tell: Tell) -> tuple[Item, ...]:
     """Write a file of Kubernetes objects as its publisher wrote it."""
-    file = f"manifests/{wished.name}.yaml"
+    file = f"manifests/{spec.name}.yaml"
     size, sha256 = _write(context, file, data)
     tell(size)
-    item = ManifestItem(
-        name=wished.name, version=wished.version, file=file, size=size, sha256=sha256, needed=wished.needed
-    )
+    item = ManifestItem(name=spec.name, version=spec.version, file=file, size=size, sha256=sha256, needed=spec.needed)
     return (item,)
 
 

@@ -26,11 +26,11 @@ def owners(checks: Iterable[Check], outcomes: Iterable[Outcome]) -> dict[str, tu
     left out.
     """
     owner = {check.id: check.owner for check in checks if check.owner}
-    found: dict[str, dict[str, None]] = {name: {} for name in _RUNS}
+    by_owner: dict[str, dict[str, None]] = {name: {} for name in _RUNS}
     for outcome in outcomes:
         if outcome.status is Status.DRIFT and outcome.subject in owner:
-            found[owner[outcome.subject]][outcome.host] = None
-    return {name: tuple(hosts) for name, hosts in found.items() if hosts}
+            by_owner[owner[outcome.subject]][outcome.host] = None
+    return {name: tuple(hosts) for name, hosts in by_owner.items() if hosts}
 
 
 def fix(options: Options, todo: Mapping[str, tuple[str, ...]]) -> bool:
@@ -56,7 +56,7 @@ def fix(options: Options, todo: Mapping[str, tuple[str, ...]]) -> bool:
 
 def _planes(options: Options) -> tuple[str, ...]:
     """Return the hosts through which the API is reached."""
-    return tuple(each.name for each in load_site(options.inventory).servers if each.node == "control_plane")
+    return tuple(machine.name for machine in load_site(options.inventory).servers if machine.node == "control_plane")
 
 
 def _agreed(options: Options) -> bool:

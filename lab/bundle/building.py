@@ -66,9 +66,9 @@ def _pack(recipe: Recipe, name: str, sources: Sources, say: once.Say) -> None:
     say("  compressing programs and writing images")
     for folder in ("binaries", "images", f"packages/{recipe.suite}"):
         (sources.bundle / folder).mkdir(parents=True)
-    work: list[Callable[[], Item]] = [partial(packing.binary, sources, binary) for binary in recipe.binaries]
-    work += [partial(packing.image, sources, image) for image in recipe.images]
-    items = [*_together(work), *packing.packages(sources)]
+    jobs: list[Callable[[], Item]] = [partial(packing.binary, sources, binary) for binary in recipe.binaries]
+    jobs += [partial(packing.image, sources, image) for image in recipe.images]
+    items = [*_together(jobs), *packing.packages(sources)]
     bundle = Bundle(
         name=name,
         kubernetes=sources.versions[recipe.kubernetes],
@@ -91,10 +91,10 @@ def _sources(recipe: Recipe, say: once.Say) -> Sources:
     )
 
 
-def _together(work: Sequence[Callable[[], Item]]) -> list[Item]:
+def _together(jobs: Sequence[Callable[[], Item]]) -> list[Item]:
     # zlib and hashlib let other threads run while they work.
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        return [done.result() for done in [pool.submit(one) for one in work]]
+        return [done.result() for done in [pool.submit(job) for job in jobs]]
 
 
 def _expected(kubeadm: Path, bundle: Bundle) -> None:

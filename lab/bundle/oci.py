@@ -43,9 +43,9 @@ class Image:
 def write(image: Image, path: Path) -> str:
     """Write the image as an OCI archive and return its manifest's digest."""
     with TemporaryDirectory(dir=path.parent, prefix=".layers-") as folder:
-        made = [_layer(entries, Path(folder) / str(number)) for number, entries in enumerate(image.layers)]
-        layers = [blob for blob, _ in made]
-        config = json_blob(_CONFIG, _config(image, [plain for _, plain in made]))
+        written = [_layer(entries, Path(folder) / str(number)) for number, entries in enumerate(image.layers)]
+        layers = [blob for blob, _ in written]
+        config = json_blob(_CONFIG, _config(image, [plain for _, plain in written]))
         manifest = json_blob(
             MANIFEST,
             {

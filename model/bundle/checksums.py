@@ -15,7 +15,7 @@ def of(text: str, name: str, address: str) -> str:
 
     Raises BundleError when `address`, where the list is from, has none, or several that differ.
     """
-    lines = [found for line in text.splitlines() if (found := _LINE.match(line.strip()))]
+    lines = [match for line in text.splitlines() if (match := _LINE.match(line.strip()))]
     if len(lines) == 1 and lines[0][2] is None:
         return lines[0][1].lower()
     fitting = {line[1].lower() for line in lines if line[2] and line[2].rpartition("/")[2] == name}

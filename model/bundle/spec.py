@@ -104,8 +104,8 @@ def _versions(known: Sources, version: str | None) -> dict[str, str]:
         minor, _, patch = minor.rpartition(".")
     if minor not in known.versions:
         raise _unknown("Kubernetes", version or minor, known.versions)
-    found = dict(known.versions[minor])
-    return found | ({"kubernetes": f"{minor}.{patch}"} if patch else {})
+    versions = dict(known.versions[minor])
+    return versions | ({"kubernetes": f"{minor}.{patch}"} if patch else {})
 
 
 def _file(file: sources.File, version: str, architecture: str) -> FileSpec:

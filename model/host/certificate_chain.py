@@ -45,7 +45,7 @@ def read_chain(pem: str | Sequence[str]) -> Chain:
     from cryptography.exceptions import InvalidSignature
 
     text = pem if isinstance(pem, str) else "\n".join(pem)
-    found = x509.load_pem_x509_certificates(text.encode())
+    certificates = x509.load_pem_x509_certificates(text.encode())
 
     def issued(child: x509.Certificate, parent: x509.Certificate) -> bool:
         try:
@@ -56,10 +56,13 @@ def read_chain(pem: str | Sequence[str]) -> Chain:
 
     def names(of: x509.Certificate) -> tuple[str, ...]:
         try:
-            told = of.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+            alternative = of.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
         except x509.ExtensionNotFound:
             return ()
-        return (*told.get_values_for_type(x509.DNSName), *map(str, told.get_values_for_type(x509.IPAddress)))
+        return (
+            *alternative.get_values_for_type(x509.DNSName),
+            *map(str, alternative.get_values_for_type(x509.IPAddress)),
+        )
 
     def authority(of: x509.Certificate) -> bool:
         try:
@@ -67,20 +70,20 @@ def read_chain(pem: str | Sequence[str]) -> Chain:
         except x509.ExtensionNotFound:
             return False
 
-    followers = [*found[1:], None]
+    followers = [*certificates[1:], None]
     return tuple(
         Link(
-            subject=one.subject.rfc4514_string(),
-            issuer=one.issuer.rfc4514_string(),
-            serial=f"{one.serial_number:x}",
-            since=one.not_valid_before_utc,
-            until=one.not_valid_after_utc,
-            names=names(one),
-            authority=authority(one),
-            self_signed=issued(one, one),
-            signed_by_next=follower is not None and issued(one, follower),
+            subject=certificate.subject.rfc4514_string(),
+            issuer=certificate.issuer.rfc4514_string(),
+            serial=f"{certificate.serial_number:x}",
+            since=certificate.not_valid_before_utc,
+            until=certificate.not_valid_after_utc,
+            names=names(certificate),
+            authority=authority(certificate),
+            self_signed=issued(certificate, certificate),
+            signed_by_next=follower is not None and issued(certificate, follower),
         )
-        for one, follower in zip(found, followers, strict=True)
+        for certificate, follower in zip(certificates, followers, strict=True)
     )
 
 

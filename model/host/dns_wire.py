@@ -73,7 +73,7 @@ def _message(data: bytes, start: int) -> tuple[Answer, int]:
     if kind not in _VERSIONS:
         raise ValueError(f"an answer to a question of type {kind}")
     place += 4
-    found: list[Address] = []
+    addresses: list[Address] = []
     for number in range(sum(counts)):
         _, place = _name(data, start, place)
         record, _class, _ttl, length = _RECORD.unpack_from(data, place)
@@ -82,9 +82,9 @@ def _message(data: bytes, start: int) -> tuple[Answer, int]:
             raise IndexError("a record is cut short")
         # Only the first section answers; the others tell who else might.
         if number < counts[0] and record == kind:
-            found.append(ip_address(data[place : place + length]))
+            addresses.append(ip_address(data[place : place + length]))
         place += length
-    return Answer(name, _VERSIONS[kind], flags & 0x0F, tuple(sorted(found, key=str))), place
+    return Answer(name, _VERSIONS[kind], flags & 0x0F, tuple(sorted(addresses, key=str))), place
 
 
 def _name(data: bytes, start: int, place: int) -> tuple[str, int]:

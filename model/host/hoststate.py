@@ -298,8 +298,8 @@ def _whole(file: File, seen: SeenFile | None) -> File:
     if not file.block:
         return file
     before, around = (seen.text or "") if seen else "", f"{BEGIN}\n{file.text}{END}\n"
-    head, found, rest = before.partition(f"{BEGIN}\n")
-    if found:
+    head, begin, rest = before.partition(f"{BEGIN}\n")
+    if begin:
         return replace(file, text=head + around + rest.partition(f"{END}\n")[2], block=False)
     gap = "" if not head or head.endswith("\n") else "\n"
     return replace(file, text=head + gap + around, block=False)
@@ -314,11 +314,11 @@ def _is(user: User, seen: SeenUser | None) -> bool:
 
 
 def _account(user: User, seen: SeenUser | None) -> str:
-    told = f"home {user.home}, shell {user.shell}, no password, no other group"
+    wanted = f"home {user.home}, shell {user.shell}, no password, no other group"
     if seen is None:
-        return f"+ user {user.name} ({told})"
+        return f"+ user {user.name} ({wanted})"
     was = f"home {seen.home}, shell {seen.shell}, {'no' if seen.locked else 'a'} password, groups {', '.join(sorted(seen.groups))}"
-    return f"~ user {user.name}: {was} -> {told}"
+    return f"~ user {user.name}: {was} -> {wanted}"
 
 
 def _folder(folder: Folder, seen: tuple[int, str] | None) -> str:

@@ -101,8 +101,8 @@ def minor_of(version: str) -> str:
 
 def number_of(version: str) -> tuple[int, int]:
     """Return the first two numbers of a version, for comparing: (2, 0) of `2`; (0, 0) where it has none."""
-    found = re.match(r"v?(\d+)(?:\.(\d+))?", version)
-    return (int(found[1]), int(found[2] or 0)) if found else (0, 0)
+    match = re.match(r"v?(\d+)(?:\.(\d+))?", version)
+    return (int(match[1]), int(match[2] or 0)) if match else (0, 0)
 
 
 def of_site(settings: Settings, bundle: Bundle | None, today: date) -> Iterator[Problem]:

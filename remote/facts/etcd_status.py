@@ -16,7 +16,7 @@ from remote.facts.etcd import parse as parse_members
 if TYPE_CHECKING:
     from nornir.core.inventory import Host
 
-_PATIENCE = ("--dial-timeout=2s", "--command-timeout=4s")
+_TIMEOUTS = ("--dial-timeout=2s", "--command-timeout=4s")
 _SECONDS = 60.0
 
 
@@ -53,25 +53,28 @@ def observe(host: Host) -> tuple[State, ...]:
     from remote.shell import run
 
     def ask(*words: str) -> str:
-        return run(host, (*ETCDCTL, *_PATIENCE, *words), root=True, timeout=_SECONDS).stdout.decode("utf-8", "replace")
+        return run(host, (*ETCDCTL, *_TIMEOUTS, *words), root=True, timeout=_SECONDS).stdout.decode("utf-8", "replace")
 
-    listed = run(host, (*ETCDCTL, *_PATIENCE, "member", "list", "--consistency=s", "-w", "json"), root=True).check(host)
+    listed = run(host, (*ETCDCTL, *_TIMEOUTS, "member", "list", "--consistency=s", "-w", "json"), root=True).check(host)
     members = parse_members(host.name, listed.stdout.decode("utf-8", "replace"))
     # One that is silent makes the whole command fail; what the others said is printed all the same.
     addresses = ",".join(f"https://{_written(member.address)}:2379" for member in members)
-    there = (f"--endpoints={addresses}",)
-    health, status = ask(*there, "endpoint", "health", "-w", "json"), ask(*there, "endpoint", "status", "-w", "json")
+    endpoints = (f"--endpoints={addresses}",)
+    health, status = (
+        ask(*endpoints, "endpoint", "health", "-w", "json"),
+        ask(*endpoints, "endpoint", "status", "-w", "json"),
+    )
     return parse(host.name, members, health, status, ask("alarm", "list", "-w", "json"))
 
 
 def parse(host: str, members: Iterable[Member], health: str, status: str, alarms: str) -> tuple[State, ...]:
     """Read what etcdctl printed, all in JSON."""
     try:
-        healths = {_address(said["endpoint"]): said for said in _last(health, [])}
-        states = {_address(said["Endpoint"]): said["Status"] for said in _last(status, [])}
+        healths = {_address(entry["endpoint"]): entry for entry in _last(health, [])}
+        states = {_address(entry["Endpoint"]): entry["Status"] for entry in _last(status, [])}
         raised: dict[int, list[str]] = {}
-        for said in _last(alarms, {}).get("alarms", ()):
-            raised.setdefault(said["memberID"], []).append(_ALARMS.get(said.get("alarm", 0), str(said.get("alarm"))))
+        for entry in _last(alarms, {}).get("alarms", ()):
+            raised.setdefault(entry["memberID"], []).append(_ALARMS.get(entry.get("alarm", 0), str(entry.get("alarm"))))
         return tuple(
             _state(
                 member,

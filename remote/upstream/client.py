@@ -191,10 +191,10 @@ class Client:
 
 def unreachable(address: str, failure: object) -> SourceUnreachable:
     """Say that a server gave no answer."""
-    return SourceUnreachable(f"{address}: {_said(failure)}", _AGAIN)
+    return SourceUnreachable(f"{address}: {_reason(failure)}", _AGAIN)
 
 
-def _said(failure: object) -> str:
+def _reason(failure: object) -> str:
     """Return the failure's own words, without the pools and objects that urllib3 names."""
     return str(failure).rpartition(">: ")[2] or type(failure).__name__
 

@@ -66,12 +66,12 @@ class Apt:
             # Before apt: it tells neither who is away nor who is refused in a form to rely on.
             self.client.text(f"{archive.address.rstrip('/')}/dists/{archive.suite}/InRelease")
         self._run("apt-get", "update")
-        found = [
+        chosen = [
             known
             for line in self._run("apt-get", "install", "--print-uris", *wanted).splitlines()
             if (known := _LINE.match(line.strip()))
         ]
-        paragraphs = self._paragraphs([known["file"] for known in found], wanted)
+        paragraphs = self._paragraphs([known["file"] for known in chosen], wanted)
         return tuple(
             Package(
                 name=name,
@@ -82,7 +82,7 @@ class Apt:
                 sha256=known["sha256"],
                 paragraph=paragraph,
             )
-            for known in sorted(found, key=lambda known: known["file"])
+            for known in sorted(chosen, key=lambda known: known["file"])
             for name, version, paragraph in (paragraphs[known["file"]],)
         )
 
@@ -97,7 +97,7 @@ class Apt:
                 f"{self.suite}: apt chose no package for {', '.join(wanted)}", "correct `packages` in the sources"
             )
         text = self._run("apt-cache", "show", *words)
-        made: dict[str, tuple[str, str, str]] = {}
+        paragraphs: dict[str, tuple[str, str, str]] = {}
         for block in text.strip().split("\n\n"):
             fields = dict(
                 line.split(": ", 1) for line in block.splitlines() if ": " in line and not line.startswith(" ")
@@ -105,10 +105,10 @@ class Apt:
             name, version = fields["Package"], fields["Version"]
             file = f"{name}_{version.replace(':', '%3a')}_{fields['Architecture']}.deb"
             lines = [f"Filename: ./{file}" if line.startswith("Filename: ") else line for line in block.splitlines()]
-            made.setdefault(file, (name, version, "\n".join(lines) + "\n"))
-        if missing := sorted(set(files) - set(made)):
+            paragraphs.setdefault(file, (name, version, "\n".join(lines) + "\n"))
+        if missing := sorted(set(files) - set(paragraphs)):
             raise BundleError(f"{self.suite}: apt does not describe {', '.join(missing)}", "report this as a bug")
-        return made
+        return paragraphs
 
     def _prepare(self) -> None:
         if not self.keyring.is_file():
@@ -188,10 +188,12 @@ class Apt:
                 f"{self.suite}: {' '.join(argv[:2])} did not end within {SECONDS} s", "run again"
             ) from error
         if done.returncode:
-            told = [
+            complaints = [
                 line for line in done.stderr.splitlines() if line.startswith(("E: ", "W: "))
             ] or done.stderr.splitlines()[-3:]
-            message = f"{self.suite}: {' '.join(argv[:2])}: " + "; ".join(dict.fromkeys(line[3:] for line in told))
+            message = f"{self.suite}: {' '.join(argv[:2])}: " + "; ".join(
+                dict.fromkeys(line[3:] for line in complaints)
+            )
             if _AWAY.search(message):
                 raise SourceUnreachable(message, "is the way there open? Run again")
             raise BundleError(message, _SIGNED if argv[1] == "update" else "correct `packages` in the sources")

@@ -99,8 +99,8 @@ class Downloads:
 
 
 def _continues(response: BaseHTTPResponse, have: int) -> bool:
-    said = response.headers.get("Content-Range", "")
-    return response.status == 206 and said.startswith(f"bytes {have}-")
+    content_range = response.headers.get("Content-Range", "")
+    return response.status == 206 and content_range.startswith(f"bytes {have}-")
 
 
 def _hash(path: Path) -> _Hash:
