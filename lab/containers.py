@@ -14,7 +14,7 @@ from pathlib import Path
 from lab import cgroups, disks, node, processes, seccomp
 from lab.commands import environment
 from lab.instance import VARIABLE, Instance
-from lab.readiness import Boot
+from lab.readiness import BootProcess
 from lab.topology import LabHost
 from model.checkout import ROOT
 
@@ -62,7 +62,7 @@ def _is_init(pid: int) -> bool:
     return False
 
 
-def start(instance: Instance, host: LabHost) -> Boot:
+def start(instance: Instance, host: LabHost) -> BootProcess:
     """Start a host that has its disk mounted and its namespace made; it outlives this process."""
     notices = _socket(instance, host.name)
     entries = [os.open(entry, os.O_WRONLY) for entry in cgroups.create(instance.namespace(host.name))]
@@ -82,7 +82,7 @@ def start(instance: Instance, host: LabHost) -> Boot:
     finally:
         for entry in entries:
             os.close(entry)
-    return Boot(host.name, process, notices)
+    return BootProcess(host.name, process, notices)
 
 
 @dataclass(frozen=True, slots=True)

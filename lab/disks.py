@@ -20,7 +20,7 @@ _NSPAWN = Path("/run/systemd/nspawn")
 
 
 @dataclass(frozen=True, slots=True)
-class Disk:
+class HostDisk:
     """A host's folders: `upper` is what it wrote, `root` where the whole is mounted."""
 
     folder: Path
@@ -46,9 +46,9 @@ class Disk:
         return self.folder / "console.log"
 
 
-def disk_of(instance: Instance, host: str) -> Disk:
+def disk_of(instance: Instance, host: str) -> HostDisk:
     """Return the folders of a host's disk."""
-    return Disk(instance.hosts / host)
+    return HostDisk(instance.hosts / host)
 
 
 def create(

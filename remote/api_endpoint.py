@@ -23,7 +23,7 @@ CONNECT_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class ApiRequest:
     """One request: `path` and `query` as Kubernetes documents them, `seconds` for each wait of it."""
 
     method: str
@@ -43,7 +43,7 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ApiAnswer:
     """What came back: HTTP's status and the body as it came."""
 
     host: str
@@ -67,7 +67,7 @@ class Answer:
         return self.status in (429, 502, 503, 504) or (self.status == 500 and b"etcdserver: " in self.body)
 
 
-class Broken(Exception):
+class NoApiAnswer(Exception):
     """An endpoint gave no answer; `sent` where the request may have reached the server."""
 
     def __init__(self, reason: str, *, sent: bool) -> None:
@@ -92,8 +92,8 @@ class ApiEndpoint:
         self._client: ApiClient | None = None
         self._pool: HTTPSConnectionPool | None = None
 
-    def ask(self, request: Request) -> Answer:
-        """Send a request and return its answer, whatever its status. Raises `Broken`."""
+    def ask(self, request: ApiRequest) -> ApiAnswer:
+        """Send a request and return its answer, whatever its status. Raises `NoApiAnswer`."""
         client = self._opened()
         from kubernetes.client import ApiException
         from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError
@@ -102,13 +102,13 @@ class ApiEndpoint:
         call = client.param_serialize(request.method, request.path, None, list(request.query), headers, request.body)
         try:
             response = client.call_api(*call, _request_timeout=(CONNECT_SECONDS, request.seconds))
-            return Answer(self.name, response.status, response.response.data)
+            return ApiAnswer(self.name, response.status, response.response.data)
         except HostError as error:
-            raise Broken(error.message, sent=False) from None
+            raise NoApiAnswer(error.message, sent=False) from None
         except (ApiException, HTTPError, OSError, EOFError) as error:
             self.close()
             unsent = isinstance(error, NewConnectionError | ConnectTimeoutError)
-            raise Broken(_why(error), sent=not unsent) from None
+            raise NoApiAnswer(_why(error), sent=not unsent) from None
 
     def close(self) -> None:
         """Let go of all its connections; the next request opens new ones."""
@@ -127,9 +127,9 @@ class ApiEndpoint:
         try:
             done = run(self.host, ("cat", self._admin), root=True, timeout=CONNECT_SECONDS)
         except HostError as error:
-            raise Broken(error.message, sent=False) from None
+            raise NoApiAnswer(error.message, sent=False) from None
         if done.exit_code != 0:
-            raise Broken(f"has no {self._admin} yet: is it a control plane by now?", sent=False)
+            raise NoApiAnswer(f"has no {self._admin} yet: is it a control plane by now?", sent=False)
         from kubernetes.client import ApiClient, Configuration
 
         from remote.tunnel import tunnel_pool

@@ -7,11 +7,11 @@ import time
 from collections.abc import Sequence
 
 from model.errors import ApiUnreachable, KubernetesError, ObjectMissing, PlanRefused
-from remote.api_endpoint import Answer, ApiEndpoint, Broken, Request
+from remote.api_endpoint import ApiAnswer, ApiEndpoint, ApiRequest, NoApiAnswer
 
 RETRY_SECONDS = 20.0
 _PAUSE_SECONDS = 0.3
-_READY = Request("GET", "/readyz")
+_READY = ApiRequest("GET", "/readyz")
 _NEXT = {
     401: "is the host's admin.conf of this cluster, and not expired?",
     403: "is the host's admin.conf an administrator's?",
@@ -40,14 +40,14 @@ class ApiFailover:
         """Name of the control plane that is asked first now."""
         return self._endpoints[0].name
 
-    def ask(self, request: Request, timeout: float | None = None) -> Answer:
+    def ask(self, request: ApiRequest, timeout: float | None = None) -> ApiAnswer:
         """Return a good answer; raises what another one means, and `ApiUnreachable`."""
         answer = self.answer(request, timeout)
         if answer.status < 300:
             return answer
         raise refusal(request, answer)
 
-    def answer(self, request: Request, timeout: float | None = None) -> Answer:
+    def answer(self, request: ApiRequest, timeout: float | None = None) -> ApiAnswer:
         """
         Return the first answer, whatever it says, save that a server cannot serve just now. Raises `ApiUnreachable`.
         """
@@ -56,7 +56,7 @@ class ApiFailover:
             failed: dict[str, str] = {}
             for endpoint in tuple(self._endpoints):
                 outcome = self._try(endpoint, request)
-                if isinstance(outcome, Answer):
+                if isinstance(outcome, ApiAnswer):
                     return outcome
                 failed[endpoint.name] = outcome
             if time.monotonic() >= deadline:
@@ -69,7 +69,7 @@ class ApiFailover:
         for endpoint in self._endpoints:
             endpoint.close()
 
-    def _try(self, endpoint: ApiEndpoint, request: Request) -> Answer | str:
+    def _try(self, endpoint: ApiEndpoint, request: ApiRequest) -> ApiAnswer | str:
         """Return an endpoint's answer, or in words why another one should be asked."""
         try:
             answer = endpoint.ask(request)
@@ -80,7 +80,7 @@ class ApiFailover:
             if not answer.passing or not request.repeatable:
                 return answer
             reason = f"HTTP {answer.status}: {answer.document.get('message', '')}"
-        except Broken as error:
+        except NoApiAnswer as error:
             if error.sent and not request.repeatable:
                 raise KubernetesError(endpoint.name, str(request), f"no answer: {error}", "did it happen?") from None
             reason = str(error)
@@ -96,12 +96,12 @@ class ApiFailover:
 def _is_ready(endpoint: ApiEndpoint) -> bool:
     """
     Return whether a server's refusals count: a starting one refuses even an administrator, until it read the roles.
-    Raises `Broken`.
+    Raises `NoApiAnswer`.
     """
     return endpoint.ask(_READY).status == 200
 
 
-def refusal(request: Request, answer: Answer) -> KubernetesError:
+def refusal(request: ApiRequest, answer: ApiAnswer) -> KubernetesError:
     """Return the error that an answer of 300 and above means."""
     document = answer.document
     detail = document.get("message") or answer.body.decode(errors="replace").strip()[:300] or f"HTTP {answer.status}"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from model.errors import ApiUnreachable, ObjectMissing, WaitExpired
 from model.kubernetes.manifests import Manifest, difference, name_of
 from model.site.site import Site
-from remote.api_endpoint import ApiEndpoint, Request
+from remote.api_endpoint import ApiEndpoint, ApiRequest
 from remote.api_failover import RETRY_SECONDS, ApiFailover
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ Query = Mapping[str, str]
 Manifests = list[Manifest]
 
 
-class Applied(NamedTuple):
+class AppliedObject(NamedTuple):
     """An object before (None: it was not there) and after it was applied, or would have been."""
 
     before: Manifest | None
@@ -71,7 +71,7 @@ class Cluster:
 
     def get(self, path: str) -> Manifest:
         """Return an object; raises `ObjectMissing`."""
-        return self._object(Request("GET", path))
+        return self._object(ApiRequest("GET", path))
 
     def find(self, path: str) -> Manifest | None:
         """Return an object, None where there is none."""
@@ -82,13 +82,13 @@ class Cluster:
 
     def text(self, path: str, query: Query | None = None) -> str:
         """Return what a path answers, as text (logs, metrics)."""
-        return self._api.ask(Request("GET", path, _pairs(query))).body.decode(errors="replace")
+        return self._api.ask(ApiRequest("GET", path, _pairs(query))).body.decode(errors="replace")
 
     def list(self, path: str, *, labels: str = "", fields: str = "") -> Manifests:
         """Return every object of a collection; `labels` and `fields` are selectors."""
         return self._listed(path, labels, fields)
 
-    def apply(self, manifest: Manifest, *, field_manager: str = MANAGER, dry_run: bool = False) -> Applied:
+    def apply(self, manifest: Manifest, *, field_manager: str = MANAGER, dry_run: bool = False) -> AppliedObject:
         """
         Make an object hold what `manifest` says of it (server-side apply); what others wrote beside that stays.
 
@@ -99,12 +99,12 @@ class Cluster:
         before = self.find(path)
         query = {"fieldManager": field_manager, "force": "true"} | _dry(dry_run)
         try:
-            after = self._object(Request("PATCH", path, _pairs(query), manifest, "application/apply-patch+yaml"))
+            after = self._object(ApiRequest("PATCH", path, _pairs(query), manifest, "application/apply-patch+yaml"))
         except ObjectMissing:
             if not dry_run:
                 raise
             after = manifest
-        return Applied(before, after)
+        return AppliedObject(before, after)
 
     def diff(self, manifest: Manifest) -> tuple[str, ...]:
         """Say what applying a manifest would change, by the server's own dry run."""
@@ -112,12 +112,12 @@ class Cluster:
 
     def create(self, path: str, manifest: Manifest) -> Manifest:
         """Create an object in a collection, or post to a subresource such as `.../eviction`."""
-        return self._object(Request("POST", path, _pairs({"fieldManager": MANAGER}), manifest))
+        return self._object(ApiRequest("POST", path, _pairs({"fieldManager": MANAGER}), manifest))
 
     def patch(self, path: str, body: Any, *, kind: str = "merge", dry_run: bool = False) -> Manifest:
         """Patch an object (`merge`, `strategic` or `json`) and return it as it is then."""
         query = {"fieldManager": MANAGER} | _dry(dry_run)
-        return self._object(Request("PATCH", path, _pairs(query), body, f"application/{_PATCHES[kind]}+json"))
+        return self._object(ApiRequest("PATCH", path, _pairs(query), body, f"application/{_PATCHES[kind]}+json"))
 
     def delete(self, path: str, *, dry_run: bool = False, at_once: bool = False) -> bool:
         """
@@ -126,7 +126,7 @@ class Cluster:
         """
         query = {"propagationPolicy": "Background"} | _dry(dry_run) | ({"gracePeriodSeconds": "0"} if at_once else {})
         try:
-            self._api.ask(Request("DELETE", path, _pairs(query)))
+            self._api.ask(ApiRequest("DELETE", path, _pairs(query)))
         except ObjectMissing:
             return False
         return True
@@ -157,7 +157,7 @@ class Cluster:
 
     def healthy(self) -> tuple[str, ...]:
         """Return the complaints of an API server about itself: none where it is ready."""
-        answer = self._api.answer(Request("GET", "/readyz", (("verbose", ""),)))
+        answer = self._api.answer(ApiRequest("GET", "/readyz", (("verbose", ""),)))
         if answer.status == 200:
             return ()
         lines = [line for line in answer.body.decode(errors="replace").splitlines() if line.startswith("[-]")]
@@ -191,7 +191,7 @@ class Cluster:
         query = {"limit": str(_PAGE), "labelSelector": labels, "fieldSelector": fields}
         items: Manifests = []
         while True:
-            page = self._api.ask(Request("GET", path, _pairs(query)), timeout).document
+            page = self._api.ask(ApiRequest("GET", path, _pairs(query)), timeout).document
             kind, version = page.get("kind", "List").removesuffix("List"), page.get("apiVersion", "")
             # Only the list itself says what its items are.
             items += [{"apiVersion": version, "kind": kind} | item for item in page.get("items") or ()]
@@ -199,7 +199,7 @@ class Cluster:
             if not query["continue"]:
                 return items
 
-    def _object(self, request: Request) -> Manifest:
+    def _object(self, request: ApiRequest) -> Manifest:
         return self._api.ask(request).document
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from remote.ssh_config import Hop, Settings, command_argv, jump_argv, lookup, parse_hops
+from remote.ssh_config import Hop, SshSettings, command_argv, jump_argv, lookup, parse_hops
 
 if TYPE_CHECKING:
     from nornir.core.inventory import Host
@@ -94,7 +94,7 @@ def resolve(
 
 
 def _proxy(
-    name: str, config: Path, settings: Settings, keys: tuple[Path, ...], known_hosts: Path
+    name: str, config: Path, settings: SshSettings, keys: tuple[Path, ...], known_hosts: Path
 ) -> tuple[tuple[str, ...], str]:
     if settings.proxy_command:
         return command_argv(name, settings), settings.proxy_command.split()[0]

@@ -71,7 +71,7 @@ class Stream(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Peer:
+class SessionPeer:
     """Both ends of this session's connection as the host sees them: behind NAT and jump hosts."""
 
     client: IPv4Address | IPv6Address
@@ -109,7 +109,7 @@ def start(host: Host, argv: Sequence[str], *, root: bool = False, timeout: float
     return ChannelStream(host.name, tuple(argv), _begin(host, argv, root=root, deadline=time.monotonic() + timeout))
 
 
-def peer(host: Host) -> Peer:
+def peer(host: Host) -> SessionPeer:
     """
     Return what the host sees of this session (its SSH_CONNECTION).
 
@@ -118,7 +118,7 @@ def peer(host: Host) -> Peer:
     words = run(host, ("printenv", "SSH_CONNECTION")).stdout.decode(errors="replace").split()
     try:
         client, client_port, server, server_port = words
-        return Peer(_address(client), int(client_port), _address(server), int(server_port))
+        return SessionPeer(_address(client), int(client_port), _address(server), int(server_port))
     except ValueError:
         raise ProtocolError(host.name, f"SSH_CONNECTION is {words!r}", "is this a session of OpenSSH's sshd?") from None
 

@@ -32,7 +32,7 @@ class Hop:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class SshSettings:
     """
     ssh_config's word on one destination, patterns and defaults applied. Key files are those that exist.
 
@@ -50,7 +50,7 @@ class Settings:
     loops: bool = False
 
 
-def lookup(name: str, config: Path, hop: Hop) -> Settings:
+def lookup(name: str, config: Path, hop: Hop) -> SshSettings:
     """
     Ask OpenSSH itself (`ssh -G`), so that Include, Match and tokens mean what they mean to `ssh`.
 
@@ -71,7 +71,7 @@ def lookup(name: str, config: Path, hop: Hop) -> Settings:
 
 
 @lru_cache(maxsize=4096)
-def _lookup(config: Path, _changed: int, hop: Hop) -> Settings:
+def _lookup(config: Path, _changed: int, hop: Hop) -> SshSettings:
     try:
         return parse(_ask(config, hop))
     except subprocess.CalledProcessError as error:
@@ -87,7 +87,7 @@ def _ask(config: Path, hop: Hop, *options: str) -> str:
     return done.stdout.decode(errors="replace")
 
 
-def parse(text: str) -> Settings:
+def parse(text: str) -> SshSettings:
     """Read the lines of `ssh -G`; a keyword may come several times, in order of preference."""
     values: dict[str, list[str]] = {}
     for line in text.splitlines():
@@ -98,7 +98,7 @@ def parse(text: str) -> Settings:
         return values.get(keyword, [default])[0]
 
     keys = (Path(value).expanduser() for value in values.get("identityfile", []))
-    return Settings(
+    return SshSettings(
         address=first("hostname"),
         port=int(first("port", "22")),
         username=first("user"),
@@ -161,7 +161,7 @@ def jump_argv(
     )
 
 
-def command_argv(name: str, settings: Settings) -> tuple[str, ...]:
+def command_argv(name: str, settings: SshSettings) -> tuple[str, ...]:
     """
     Return the user's own ProxyCommand with its tokens filled in, run as OpenSSH runs it: by a shell.
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from model.checkout import HOST_SCRIPTS
 from model.errors import CommandFailed, HostError
-from model.host.hoststate import Change, File, HostState, plan
+from model.host.hoststate import File, HostState, StateChange, plan
 from remote.command import first_lines
 from remote.facts.hoststate import observe
 
@@ -32,14 +32,14 @@ _UNIT_FOLDERS = ("/etc/systemd/system/", "/usr/lib/systemd/system/", "/lib/syste
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
+class Enforced:
     """What was changed on a host, or would be."""
 
-    change: Change
+    change: StateChange
     applied: bool
 
 
-def enforce(host: Host, desired: HostState, *, dry_run: bool, timeout: float = SECONDS) -> Done:
+def enforce(host: Host, desired: HostState, *, dry_run: bool, timeout: float = SECONDS) -> Enforced:
     """
     Bring the host to the desired state, and look again: success is what is there afterwards.
 
@@ -47,15 +47,15 @@ def enforce(host: Host, desired: HostState, *, dry_run: bool, timeout: float = S
     """
     change = plan(desired, observe(host, desired))
     if dry_run or not change:
-        return Done(change, False)
+        return Enforced(change, False)
     carry_out(host, change, timeout)
     left = plan(desired, observe(host, desired))
     if left:
         raise HostError(host.name, f"still differs after the change:\n{left.diff}", "look at the host's journal")
-    return Done(change, True)
+    return Enforced(change, True)
 
 
-def carry_out(host: Host, change: Change, timeout: float = SECONDS) -> None:
+def carry_out(host: Host, change: StateChange, timeout: float = SECONDS) -> None:
     """
     Apply a change in one session, in an order in which nothing starts before what it reads is there.
 
@@ -79,12 +79,12 @@ def _functions() -> str:
     return SCRIPT.read_text("utf-8")
 
 
-def script(change: Change) -> str:
+def script(change: StateChange) -> str:
     """Return the shell text that carries a change out; secrets are in it, so it travels by standard input only."""
     return "\n".join((_functions(), *_steps(change), ""))
 
 
-def _steps(change: Change) -> Iterator[str]:
+def _steps(change: StateChange) -> Iterator[str]:
     # What apt is to read lies there before it is asked for packages.
     of_apt = [file for file in change.files if file.path.startswith(_OF_APT)]
     yield from _put(of_apt)

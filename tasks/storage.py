@@ -28,7 +28,7 @@ _FORMAT_SECONDS = 600.0
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
+class PreparedVolumes:
     """
     What came of a node's volumes: `lines` what changed or would; `refused` says of each disk that may not be touched
     why, `waiting` names empty disks that nobody has yet consented to format.
@@ -39,7 +39,9 @@ class Prepared:
     waiting: tuple[str, ...] = ()
 
 
-def prepare(host: Host, site: Site, machine: Machine, *, dry_run: bool, consent: bool, folder: str = BY_ID) -> Prepared:
+def prepare(
+    host: Host, site: Site, machine: Machine, *, dry_run: bool, consent: bool, folder: str = BY_ID
+) -> PreparedVolumes:
     """
     Format a node's empty declared disks where somebody consents, and mount those that carry our file system.
 
@@ -67,7 +69,7 @@ def prepare(host: Host, site: Site, machine: Machine, *, dry_run: bool, consent:
             continue
         ready.append(volume)
     done = hoststate.enforce(host, mounts(ready, folder), dry_run=dry_run)
-    return Prepared((*lines, *done.change.lines), tuple(refused), tuple(waiting))
+    return PreparedVolumes((*lines, *done.change.lines), tuple(refused), tuple(waiting))
 
 
 def enforce(cluster: Cluster, site: Site, *, dry_run: bool) -> tuple[str, ...]:

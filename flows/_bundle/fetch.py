@@ -14,7 +14,7 @@ from flows._bundle.part import DownloadContext, Part
 from model.bundle.items import BinaryItem, ImageItem, IndexItem, Item, ManifestItem, PackageItem
 from model.bundle.programs import pack
 from model.bundle.spec import FileSpec, ImageSpec, ManifestSpec
-from remote.upstream.debian import Package
+from remote.upstream.debian import DebianPackage
 from remote.upstream.downloads import Tell
 from remote.upstream.registry import Remote, bring
 from remote.upstream.unpacking import members
@@ -85,7 +85,7 @@ def manifest(spec: ManifestSpec, data: bytes, context: DownloadContext, tell: Te
     return (item,)
 
 
-def package_part(suite: str, package: Package) -> Part:
+def package_part(suite: str, package: DebianPackage) -> Part:
     """Return a Debian package to fetch."""
     title = f"package {package.name} {package.version} ({suite})"
     return Part(
@@ -97,7 +97,7 @@ def package_part(suite: str, package: Package) -> Part:
     )
 
 
-def _package(suite: str, package: Package, context: DownloadContext, tell: Tell) -> tuple[Item, ...]:
+def _package(suite: str, package: DebianPackage, context: DownloadContext, tell: Tell) -> tuple[Item, ...]:
     file = f"packages/{suite}/{package.file}"
     source = context.downloads.fetch(package.address, package.sha256, package.size, tell)
     source.replace(context.draft(file))
@@ -114,7 +114,7 @@ def _package(suite: str, package: Package, context: DownloadContext, tell: Tell)
     return (item,)
 
 
-def lists(suite: str, packages: Sequence[Package], context: DownloadContext, _tell: Tell) -> tuple[Item, ...]:
+def lists(suite: str, packages: Sequence[DebianPackage], context: DownloadContext, _tell: Tell) -> tuple[Item, ...]:
     """Write what apt reads of the packages: the paragraphs of the signed lists, with the files' places here."""
     text = "\n".join(package.paragraph for package in packages).encode()
     items = []
@@ -127,7 +127,7 @@ def lists(suite: str, packages: Sequence[Package], context: DownloadContext, _te
     return tuple(items)
 
 
-def key_of(packages: Sequence[Package]) -> str:
+def key_of(packages: Sequence[DebianPackage]) -> str:
     """Return what tells one set of packages from another."""
     return sha256_of("".join(package.paragraph for package in packages).encode())
 

@@ -46,11 +46,11 @@ class DownloadContext:
     client: Client
     registries: Registries
     downloads: Downloads = field(init=False)
-    record: Record = field(init=False)
+    record: DownloadRecord = field(init=False)
 
     def __post_init__(self) -> None:
         self.downloads = Downloads(self.client, self.scratch)
-        self.record = Record(self.folder / WORK / RECORD)
+        self.record = DownloadRecord(self.folder / WORK / RECORD)
 
     def draft(self, file: str) -> Path:
         """Return where a file is written before it is whole; `keep` gives it its name."""
@@ -70,7 +70,7 @@ class DownloadContext:
         return items
 
 
-class Record:
+class DownloadRecord:
     """A file that remembers which items came of which part, over runs."""
 
     def __init__(self, path: Path) -> None:

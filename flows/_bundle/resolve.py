@@ -12,7 +12,7 @@ import yaml
 from flows._bundle import fetch
 from flows._bundle.part import DownloadContext, Part
 from model.bundle import checksums
-from model.bundle.sources import Debian, Sources
+from model.bundle.sources import DebianSources, Sources
 from model.bundle.spec import BundleSpec, FileSpec, ImageSpec, ManifestSpec
 from model.errors import BundleError
 from model.kubernetes import references
@@ -80,7 +80,7 @@ class Resolver:
         specs = [ImageSpec(*references.split(image), wanted.needed) for image in images]
         return (part, *(image_part for image in specs for image_part in self._image(image)))
 
-    def _packages(self, debian: Debian, suite: str) -> tuple[Part, ...]:
+    def _packages(self, debian: DebianSources, suite: str) -> tuple[Part, ...]:
         apt = Apt(
             client=self.context.client,
             folder=(self.context.scratch / f"apt-{suite}").resolve(),

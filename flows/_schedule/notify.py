@@ -17,7 +17,7 @@ from flows._render.findings import rows_of
 from flows._run import folder as _folder
 from flows._run.context import Context, FlowResult
 from model.errors import LockHeld, NotToldError, SiteError
-from model.report.news import Finding, Findings, News, news, subject_line, text
+from model.report.news import Findings, News, NewsItem, news, subject_line, text
 from model.report.outcome import Outcome, Status
 from model.site.schedule import Tell
 from model.site.site import Site
@@ -182,7 +182,7 @@ def _read(path: Path) -> dict[str, NotificationState]:
         entries = json.loads(path.read_text("utf-8"))["told"]
         return {
             notifier: NotificationState(
-                str(entry["run"]), {key: Finding.read(row) for key, row in entry["findings"].items()}
+                str(entry["run"]), {key: NewsItem.read(row) for key, row in entry["findings"].items()}
             )
             for notifier, entry in entries.items()
         }

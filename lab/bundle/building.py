@@ -14,8 +14,8 @@ from pathlib import Path
 
 from lab import once, prerequisites
 from lab.bundle import compiling, debian, packing, userland
-from lab.bundle.packing import Sources
-from lab.bundle.recipe import DEFAULT, PAUSE, RECIPES, Recipe
+from lab.bundle.packing import Parts
+from lab.bundle.recipe import DEFAULT, PAUSE, RECIPES, BundleRecipe
 from lab.commands import call
 from lab.errors import LabError
 from lab.instance import CACHE
@@ -52,7 +52,7 @@ def ensure(minor: str, say: once.Say) -> Path:
     return folder
 
 
-def _key(recipe: Recipe) -> str:
+def _key(recipe: BundleRecipe) -> str:
     """Digest of everything that decides what the bundle holds, the code that writes it included."""
     parts = [*map(compiling.key, recipe.components), compiling.pause_key()]
     debians = [debian.key(recipe.suite), userland.key(recipe.suite)]
@@ -62,7 +62,7 @@ def _key(recipe: Recipe) -> str:
     return digest.hexdigest()[:16]
 
 
-def _pack(recipe: Recipe, name: str, sources: Sources, say: once.Say) -> None:
+def _pack(recipe: BundleRecipe, name: str, sources: Parts, say: once.Say) -> None:
     say("  compressing programs and writing images")
     for folder in ("binaries", "images", f"packages/{recipe.suite}"):
         (sources.bundle / folder).mkdir(parents=True)
@@ -80,9 +80,9 @@ def _pack(recipe: Recipe, name: str, sources: Sources, say: once.Say) -> None:
     (sources.bundle / MANIFEST).write_text(render(bundle), "utf-8")
 
 
-def _sources(recipe: Recipe, say: once.Say) -> Sources:
+def _sources(recipe: BundleRecipe, say: once.Say) -> Parts:
     programs = {component.folder: compiling.ensure(component, say) for component in recipe.components}
-    return Sources(
+    return Parts(
         {**programs, PAUSE.component: compiling.pause(say)},
         {component.folder: compiling.version(component) for component in recipe.components},
         userland.ensure(recipe.suite, say),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from model.bundle import sources
 from model.bundle.bundle import Architecture
 from model.bundle.items import Needed
-from model.bundle.sources import Network, Program, Sources
+from model.bundle.sources import Network, PublishedProgram, Sources
 from model.errors import BundleError
 
 
@@ -19,7 +19,7 @@ class FileSpec:
     address: str
     checksum: str
     version: str
-    programs: tuple[Program, ...]
+    programs: tuple[PublishedProgram, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +108,7 @@ def _versions(known: Sources, version: str | None) -> dict[str, str]:
     return versions | ({"kubernetes": f"{minor}.{patch}"} if patch else {})
 
 
-def _file(file: sources.File, version: str, architecture: str) -> FileSpec:
+def _file(file: sources.PublishedFile, version: str, architecture: str) -> FileSpec:
     words = {"version": version, "architecture": architecture}
     programs = tuple(program.model_copy(update={"member": program.member.format(**words)}) for program in file.programs)
     return FileSpec(file.address.format(**words), file.checksum.format(**words), version, programs)

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
+class ChainLink:
     """
     One certificate of a chain; times in UTC, `der` its bytes, `self_signed` and `signed_by_next` by signature, not by
     name.
@@ -36,7 +36,7 @@ class Link:
         }
 
 
-Chain = tuple[Link, ...]
+Chain = tuple[ChainLink, ...]
 
 
 def read_chain(pem: str | Sequence[str]) -> Chain:
@@ -72,7 +72,7 @@ def read_chain(pem: str | Sequence[str]) -> Chain:
 
     followers = [*certificates[1:], None]
     return tuple(
-        Link(
+        ChainLink(
             subject=certificate.subject.rfc4514_string(),
             issuer=certificate.issuer.rfc4514_string(),
             serial=f"{certificate.serial_number:x}",

@@ -20,7 +20,7 @@ _COMPRESSED = 0xC0
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class DnsAnswer:
     """
     What a server says of a name in one IP version. `code` is DNS's own: 0 no error, 3 no such name, else it could not
     tell.
@@ -45,7 +45,7 @@ def question(number: int, name: str, version: int) -> bytes:
     return _HEADER.pack(number, _RECURSE, 1, 0, 0, 0) + labels + b"\0" + struct.pack("!2H", TYPES[version], _INTERNET)
 
 
-def answers(data: bytes) -> tuple[Answer, ...]:
+def answers(data: bytes) -> tuple[DnsAnswer, ...]:
     """
     Read packets that follow each other without anything in between.
 
@@ -54,7 +54,7 @@ def answers(data: bytes) -> tuple[Answer, ...]:
     return tuple(_messages(data))
 
 
-def _messages(data: bytes) -> Iterator[Answer]:
+def _messages(data: bytes) -> Iterator[DnsAnswer]:
     start = 0
     while start < len(data):
         try:
@@ -64,7 +64,7 @@ def _messages(data: bytes) -> Iterator[Answer]:
         yield answer
 
 
-def _message(data: bytes, start: int) -> tuple[Answer, int]:
+def _message(data: bytes, start: int) -> tuple[DnsAnswer, int]:
     _number, flags, questions, *counts = _HEADER.unpack_from(data, start)
     if questions != 1:
         raise ValueError(f"an answer with {questions} questions")
@@ -84,7 +84,7 @@ def _message(data: bytes, start: int) -> tuple[Answer, int]:
         if number < counts[0] and record == kind:
             addresses.append(ip_address(data[place : place + length]))
         place += length
-    return Answer(name, _VERSIONS[kind], flags & 0x0F, tuple(sorted(addresses, key=str))), place
+    return DnsAnswer(name, _VERSIONS[kind], flags & 0x0F, tuple(sorted(addresses, key=str))), place
 
 
 def _name(data: bytes, start: int, place: int) -> tuple[str, int]:

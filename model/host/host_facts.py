@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from model.base import Address
 from model.host.certificate_chain import Chain
-from model.host.dns_wire import Answer
+from model.host.dns_wire import DnsAnswer
 from model.host.machine_facts import BlockDevice, Link, Package, Swap
 
 T = TypeVar("T")
@@ -307,7 +307,7 @@ class Served:
 class Names:
     """Answers by name server, and why one gave none."""
 
-    answers: Mapping[str, tuple[Answer, ...]]
+    answers: Mapping[str, tuple[DnsAnswer, ...]]
     why: Mapping[str, str]
 
 

@@ -109,7 +109,7 @@ class HostState:
 
 
 @dataclass(frozen=True, slots=True)
-class SeenFile:
+class ObservedFile:
     """A file as it is: the digest of its content, mode, owner, and its text where it may be read back."""
 
     sha256: str
@@ -119,7 +119,7 @@ class SeenFile:
 
 
 @dataclass(frozen=True, slots=True)
-class SeenUnit:
+class ObservedUnit:
     """
     A unit as systemd knows it: `enabled` and `active` as it calls them, and whether its files changed since they were
     read.
@@ -131,7 +131,7 @@ class SeenUnit:
 
 
 @dataclass(frozen=True, slots=True)
-class SeenUser:
+class ObservedUser:
     """An account: its folder, shell, the names of its groups, and whether a password or another's number opens it."""
 
     home: str
@@ -141,7 +141,7 @@ class SeenUser:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
+class ObservedState:
     """
     What a host holds of what was asked for; what is not there is absent from the mappings. `present` are paths that
     exist of those that should be absent or are swept. `swaps`: active or configured swap.
@@ -149,18 +149,18 @@ class Seen:
 
     packages: Mapping[str, str]
     held: frozenset[str]
-    files: Mapping[str, SeenFile]
+    files: Mapping[str, ObservedFile]
     present: frozenset[str]
-    units: Mapping[str, SeenUnit]
+    units: Mapping[str, ObservedUnit]
     sysctl: Mapping[str, str]
     modules: frozenset[str]
     swaps: tuple[str, ...] = ()
-    users: Mapping[str, SeenUser] = field(default_factory=dict)
+    users: Mapping[str, ObservedUser] = field(default_factory=dict)
     folders: Mapping[str, tuple[int, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
+class StateChange:
     """
     What is left to do on a host, in the order it is done; `lines` say it to a person, secrets left out. `replaced` are
     those of the packages that are there in another version.
@@ -195,7 +195,7 @@ class Change:
         return "\n".join(self.lines)
 
 
-def plan(desired: HostState, seen: Seen) -> Change:
+def plan(desired: HostState, seen: ObservedState) -> StateChange:
     """Return what makes a host hold what it should. `plan(d, s)` is empty exactly where the host already does."""
     replaced = tuple(
         name
@@ -213,7 +213,7 @@ def plan(desired: HostState, seen: Seen) -> Change:
         name: value for name, value in desired.sysctl.items() if _words(seen.sysctl.get(name, "")) != _words(value)
     }
     held = tuple(name for name in desired.held if name not in seen.held and name in {*seen.packages, *packages})
-    units = {unit.name: (unit, seen.units.get(unit.name, SeenUnit("", ""))) for unit in desired.units}
+    units = {unit.name: (unit, seen.units.get(unit.name, ObservedUnit("", ""))) for unit in desired.units}
     running = {name for name, (unit, _) in units.items() if unit.active}
     restart = _concerned(file.restart for file in files)
     reload = tuple(name for name in _concerned(file.reload for file in files) if name not in restart)
@@ -245,7 +245,7 @@ def plan(desired: HostState, seen: Seen) -> Change:
         *(f"- user {name}" for name in userless),
         *(_folder(folder, seen.folders.get(folder.path)) for folder in folders),
     )
-    return Change(
+    return StateChange(
         packages=packages,
         replaced=replaced,
         files=files,
@@ -293,7 +293,7 @@ BEGIN = "# begin matrix-fleet: what stands here until the end mark is written by
 END = "# end matrix-fleet"
 
 
-def _whole(file: File, seen: SeenFile | None) -> File:
+def _whole(file: File, seen: ObservedFile | None) -> File:
     """Return the file with a block put into what stands around it: in the block's old place, else at the end."""
     if not file.block:
         return file
@@ -305,15 +305,15 @@ def _whole(file: File, seen: SeenFile | None) -> File:
     return replace(file, text=head + gap + around, block=False)
 
 
-def _holds(file: File, seen: SeenFile | None) -> bool:
+def _holds(file: File, seen: ObservedFile | None) -> bool:
     return seen is not None and (seen.sha256, seen.mode, seen.owner) == (file.sha256, file.mode, file.owner)
 
 
-def _is(user: User, seen: SeenUser | None) -> bool:
-    return seen == SeenUser(user.home, user.shell, frozenset({user.name}), True)
+def _is(user: User, seen: ObservedUser | None) -> bool:
+    return seen == ObservedUser(user.home, user.shell, frozenset({user.name}), True)
 
 
-def _account(user: User, seen: SeenUser | None) -> str:
+def _account(user: User, seen: ObservedUser | None) -> str:
     wanted = f"home {user.home}, shell {user.shell}, no password, no other group"
     if seen is None:
         return f"+ user {user.name} ({wanted})"
@@ -334,7 +334,7 @@ def _concerned(lists: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for names in lists for name in names))
 
 
-def _difference(file: File, seen: SeenFile | None) -> list[str]:
+def _difference(file: File, seen: ObservedFile | None) -> list[str]:
     """Say how a file changes: a unified diff where both texts may be shown, else what differs."""
     meta = [] if seen is None else [f"~ {file.path}: mode {seen.mode:04o} {seen.owner} -> {file.mode:04o} {file.owner}"]
     if seen is not None and seen.sha256 == file.sha256:

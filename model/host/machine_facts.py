@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from model.base import Address
-from model.host.dns_wire import Answer
+from model.host.dns_wire import DnsAnswer
 from model.host.hostview import Listener
 from model.ufw.foreign_rules import Rulesets
 
@@ -230,7 +230,7 @@ class Software:
 class Asked:
     """Answers to the questions. A name server that is absent from `dns` gave none."""
 
-    dns: Mapping[str, tuple[Answer, ...]] = field(default_factory=dict)
+    dns: Mapping[str, tuple[DnsAnswer, ...]] = field(default_factory=dict)
     connects: Mapping[tuple[str, int], Connect] = field(default_factory=dict)
     paths: Mapping[Address, Path] = field(default_factory=dict)
 

@@ -37,7 +37,7 @@ CONTAINERD = {
 
 
 @dataclass(frozen=True, slots=True)
-class Debian:
+class DebianRelease:
     """A release: the last day of long-term support, and the versions it carries itself."""
 
     suite: str
@@ -47,9 +47,9 @@ class Debian:
 
 
 DEBIAN = {
-    "bullseye": Debian("bullseye", 11, date(2026, 8, 31), "1.4"),
-    "bookworm": Debian("bookworm", 12, date(2028, 6, 30), "1.6"),
-    "trixie": Debian("trixie", 13, date(2030, 6, 30), "1.7"),
+    "bullseye": DebianRelease("bullseye", 11, date(2026, 8, 31), "1.4"),
+    "bookworm": DebianRelease("bookworm", 12, date(2028, 6, 30), "1.6"),
+    "trixie": DebianRelease("trixie", 13, date(2030, 6, 30), "1.7"),
 }
 ARCHITECTURES = ("amd64", "arm64")
 

@@ -19,14 +19,14 @@ Outcomes = Iterable[Mapping[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class NewsItem:
     """Something that is not good: status and message as the report has them."""
 
     status: str
     message: str
 
     @classmethod
-    def read(cls, row: Mapping[str, Any]) -> Finding:
+    def read(cls, row: Mapping[str, Any]) -> NewsItem:
         """Read what `to_json` made; raises KeyError, TypeError or ValueError."""
         return cls(str(Status(row["status"])), str(row["message"]))
 
@@ -34,12 +34,12 @@ class Finding:
         """Return it as it is remembered."""
         return {"status": self.status, "message": self.message}
 
-    def like(self, other: Finding) -> bool:
+    def like(self, other: NewsItem) -> bool:
         """Return whether both say the same, save for measures."""
         return (self.status, _MEASURE.sub("#", self.message)) == (other.status, _MEASURE.sub("#", other.message))
 
 
-Findings = Mapping[str, Finding]
+Findings = Mapping[str, NewsItem]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +73,11 @@ def news(before: Findings, outcomes: Outcomes, *, whole: bool) -> News:
     Compare what was told with a report's outcomes; `whole`: the report is of everything, so that what it does not speak
     of is gone.
     """
-    looked: dict[str, Finding | None] = {}
+    looked: dict[str, NewsItem | None] = {}
     for outcome in outcomes:
         bad = bool(EXIT_BY_STATUS[outcome["status"]])
         looked[f"{outcome['host']} {outcome['subject']}"] = (
-            Finding(outcome["status"], outcome["message"]) if bad else None
+            NewsItem(outcome["status"], outcome["message"]) if bad else None
         )
     now = {key: finding for key, finding in looked.items() if finding is not None}
     unseen = {} if whole else {key: finding for key, finding in before.items() if key not in looked}
@@ -109,7 +109,7 @@ def _lines(findings: Findings, longest: int | None) -> Iterator[str]:
     Say once what is said of several subjects of one host, as of a dead one; of what is gone the beginning reminds
     enough.
     """
-    alike: dict[tuple[str, Finding], list[str]] = {}
+    alike: dict[tuple[str, NewsItem], list[str]] = {}
     for key, finding in findings.items():
         host, _, subject = key.partition(" ")
         alike.setdefault((host, finding), []).append(subject)
@@ -122,6 +122,6 @@ def _cut(text: str, longest: int | None) -> str:
     return text if longest is None or len(text) <= longest else f"{text[:longest]}..."
 
 
-def _row(key: str, finding: Finding) -> dict[str, str]:
+def _row(key: str, finding: NewsItem) -> dict[str, str]:
     host, _, subject = key.partition(" ")
     return {"host": host, "subject": subject, **finding.to_json()}

@@ -21,7 +21,7 @@ _SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class State:
+class MemberState:
     """
     One member. `healthy`: it answered a read that needs quorum; `error` says why not. Sizes are in bytes; `revision`
     and what follows are 0 or empty where it did not answer at all.
@@ -44,7 +44,7 @@ class State:
         return Seat(self.member.name or self.member.address, not self.member.learner, self.healthy)
 
 
-def observe(host: Host) -> tuple[State, ...]:
+def observe(host: Host) -> tuple[MemberState, ...]:
     """
     Ask the member on a control plane about all; also where there is no quorum.
 
@@ -67,7 +67,7 @@ def observe(host: Host) -> tuple[State, ...]:
     return parse(host.name, members, health, status, ask("alarm", "list", "-w", "json"))
 
 
-def parse(host: str, members: Iterable[Member], health: str, status: str, alarms: str) -> tuple[State, ...]:
+def parse(host: str, members: Iterable[Member], health: str, status: str, alarms: str) -> tuple[MemberState, ...]:
     """Read what etcdctl printed, all in JSON."""
     try:
         healths = {_address(entry["endpoint"]): entry for entry in _last(health, [])}
@@ -91,9 +91,9 @@ def parse(host: str, members: Iterable[Member], health: str, status: str, alarms
 _ALARMS = {1: "NOSPACE", 2: "CORRUPT"}
 
 
-def _state(member: Member, health: Any, status: Any, alarms: tuple[str, ...]) -> State:
+def _state(member: Member, health: Any, status: Any, alarms: tuple[str, ...]) -> MemberState:
     header = status.get("header", {})
-    return State(
+    return MemberState(
         member=member,
         healthy=bool(health.get("health", False)),
         error=str(health.get("error", "")),

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.request import getproxies_environment
 
-from model.bundle.sources import Archive
+from model.bundle.sources import AptArchive
 from model.errors import BundleError, SourceUnreachable
 from remote.upstream.client import Client
 
@@ -28,7 +28,7 @@ _SIGNED = "every list must be signed by a key of the keyring that the sources na
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Package:
+class DebianPackage:
     """A package as the signed lists have it; `paragraph` is its description for apt."""
 
     name: str
@@ -52,10 +52,10 @@ class Apt:
     folder: Path
     suite: str
     architecture: str
-    archives: tuple[Archive, ...]
+    archives: tuple[AptArchive, ...]
     keyring: Path
 
-    def packages(self, wanted: Sequence[str]) -> tuple[Package, ...]:
+    def packages(self, wanted: Sequence[str]) -> tuple[DebianPackage, ...]:
         """
         Return the packages and all that they depend on, without anything taken for present.
 
@@ -73,7 +73,7 @@ class Apt:
         ]
         paragraphs = self._paragraphs([known["file"] for known in chosen], wanted)
         return tuple(
-            Package(
+            DebianPackage(
                 name=name,
                 version=version,
                 file=known["file"],
@@ -135,7 +135,7 @@ class Apt:
             "".join(f'{key} "{value}";\n' for key, value in self._settings()), "utf-8"
         )
 
-    def _source(self, archive: Archive) -> str:
+    def _source(self, archive: AptArchive) -> str:
         keyring = self.folder / f"keyring{self.keyring.suffix}"
         return f"deb [signed-by={keyring}] {archive.address} {archive.suite} {' '.join(archive.components)}\n"
 

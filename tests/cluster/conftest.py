@@ -16,7 +16,7 @@ from lab.bundle import compiling
 from lab.bundle.recipe import DEFAULT, RECIPES
 from remote.api_endpoint import ApiEndpoint
 from remote.kube import Cluster
-from tests.cluster.apiserver import ENDPOINT, Api, real_api
+from tests.cluster.apiserver import ENDPOINT, RealApi, real_api
 from tests.cluster.lab_cluster import LONG, LabCluster, wrong
 from tests.lab.driver import Lab, booted
 from tests.remote.conftest import keygen, serve
@@ -45,14 +45,14 @@ def binaries(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def api(binaries: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
+def api(binaries: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealApi]:
     """Two API servers on one etcd."""
     with real_api(tmp_path_factory.mktemp("api"), binaries, 2) as running:
         yield running
 
 
 @pytest.fixture(scope="session")
-def cluster(api: Api, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+def cluster(api: RealApi, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """The API through SSH, by a control plane a server."""
     folder = tmp_path_factory.mktemp("way")
     keygen(folder / "key")

@@ -10,7 +10,7 @@ import pytest
 
 from model.errors import KubernetesError, ObjectMissing
 from remote.kube import Cluster
-from tests.cluster.apiserver import Api
+from tests.cluster.apiserver import RealApi
 
 MAP = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "x", "namespace": "default"}}
 PATH = "/api/v1/namespaces/default/configmaps/x"
@@ -79,7 +79,7 @@ def test_patch_delete_and_wait(cluster: Cluster) -> None:
     assert cluster.delete(PATH) is False
 
 
-def test_the_other_server_answers_while_one_hangs(api: Api, cluster: Cluster) -> None:
+def test_the_other_server_answers_while_one_hangs(api: RealApi, cluster: Cluster) -> None:
     cluster.get("/version")
     for process in api.servers[:1]:
         process.send_signal(signal.SIGSTOP)

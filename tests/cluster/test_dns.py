@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from model.host.dns_wire import Answer, answers, question
+from model.host.dns_wire import DnsAnswer, answers, question
 from model.kubernetes.cluster import read_node
 from model.site.load import load_site
 from remote.kube import Cluster
@@ -28,7 +28,7 @@ from tasks.dns import corefile
 SITE = load_site(Path(__file__).parents[2] / "inventory")
 ISOLATED, MAIN = "127.0.5.9", "127.0.6.9"
 LI = read_node({"metadata": {"name": "li-1"}, "spec": {"podCIDRs": ["127.0.5.0/24"]}})
-Ask = Callable[[str, str, int], Answer]
+Ask = Callable[[str, str, int], DnsAnswer]
 
 
 def upstream(server: socket.socket) -> None:
@@ -71,7 +71,7 @@ def _at(server: socket.socket) -> str:
     return f"127.0.0.1:{server.getsockname()[1]}"
 
 
-def _ask(source: str, port: int, name: str, version: int, seconds: float = 20.0) -> Answer:
+def _ask(source: str, port: int, name: str, version: int, seconds: float = 20.0) -> DnsAnswer:
     deadline = time.monotonic() + seconds
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
         client.bind((source, 0))
@@ -85,7 +85,7 @@ def _ask(source: str, port: int, name: str, version: int, seconds: float = 20.0)
                     raise
 
 
-def said(answer: Answer) -> list[str]:
+def said(answer: DnsAnswer) -> list[str]:
     return sorted(map(str, answer.addresses))
 
 

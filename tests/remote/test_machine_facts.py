@@ -10,7 +10,7 @@ from shutil import which
 import pytest
 
 from model.errors import ProtocolError
-from model.host.dns_wire import Answer
+from model.host.dns_wire import DnsAnswer
 from model.host.machine_facts import Connect, Questions
 from model.host.machine_facts import Path as Way
 from remote.facts.machine import parse, script
@@ -44,7 +44,7 @@ def test_a_bare_control_plane() -> None:
     assert facts.network.resolvers == ("10.20.1.1", "fd20:1::1")
     assert facts.asked.connects == {("10.20.1.10", 8443): Connect("silent")}
     assert facts.asked.paths[ip_address("10.20.1.12")] == Way(1500, small=True, large=True)
-    assert Answer("api.example.test", 4, 0, (ip_address("10.20.1.10"),)) in facts.asked.dns["10.20.1.1"]
+    assert DnsAnswer("api.example.test", 4, 0, (ip_address("10.20.1.10"),)) in facts.asked.dns["10.20.1.1"]
     assert not facts.ours
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from model.errors import Unreachable
 from remote.route import Route, resolve
-from remote.ssh_config import Hop, Settings, command_argv, parse, parse_hops
+from remote.ssh_config import Hop, SshSettings, command_argv, parse, parse_hops
 
 
 def way(folder: Path, config: str, hostname: str, **said: Any) -> Route:
@@ -87,7 +87,7 @@ def test_a_proxy_command_gets_its_tokens(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("address", ["a;b", "$(id)", "-oProxyCommand=x", "a b", "`id`", "a'b"])
 def test_no_name_becomes_shell_code(address: str) -> None:
-    said = Settings(
+    said = SshSettings(
         address=address,
         port=22,
         username="root",
@@ -103,7 +103,7 @@ def test_no_name_becomes_shell_code(address: str) -> None:
 
 @pytest.mark.parametrize("address", ["192.0.2.7", "fd00::1", "::1", "fe80::1%eth0", "db-1.example.org"])
 def test_ordinary_names_reach_a_proxy_command(address: str) -> None:
-    said = Settings(
+    said = SshSettings(
         address=address,
         port=22,
         username="root",

@@ -58,14 +58,14 @@ else:
 """
 
 
-class Node:
+class NodeNamespace:
     """The namespaces, from `with` to the end of its block."""
 
     def __init__(self) -> None:
         self._spaces = {name: f"mfn{os.getpid()}{name}" for name in ("node", "outside", "pod")}
         self._servers: list[subprocess.Popen[str]] = []
 
-    def __enter__(self) -> Node:
+    def __enter__(self) -> NodeNamespace:
         for space in self._spaces.values():
             _do("ip", "netns", "add", space)
             _do("ip", "-n", space, "link", "set", "lo", "up")

@@ -14,7 +14,7 @@ from remote.facts import etcd_status, remains
 from remote.facts.cluster import observe_nodes
 
 if TYPE_CHECKING:
-    from remote.facts.etcd_status import State
+    from remote.facts.etcd_status import MemberState
     from remote.facts.remains import Trace
     from remote.kube import Cluster
 
@@ -36,7 +36,7 @@ class Departure:
     traces: dict[str, tuple[Trace, ...]] = field(default_factory=dict)
     nodes: dict[str, bool] | None = None
     source: str | None = None
-    states: tuple[State, ...] = ()
+    states: tuple[MemberState, ...] = ()
     everybody: bool = False
 
 
@@ -159,6 +159,6 @@ def drained(leaving: Departure, name: str) -> bool:
     return (leaving.nodes or {}).get(name, False) and bool(running(leaving.traces.get(name, ())))
 
 
-def seats(leaving: Departure, name: str) -> list[State]:
+def seats(leaving: Departure, name: str) -> list[MemberState]:
     own = {str(address) for address in leaving.cluster_run.site.by_name[name].own}
     return [state for state in leaving.states if state.member.name == name or state.member.address in own]

@@ -13,7 +13,7 @@ from flows._run.selection import planes, roles
 from model.errors import HostError
 from model.report.outcome import Outcome, Status
 from remote.facts import etcd_status
-from remote.facts.etcd_status import State
+from remote.facts.etcd_status import MemberState
 from tasks import etcd_snapshot
 
 _LOOK_SECONDS = 90.0
@@ -49,7 +49,7 @@ def _outcomes(cluster_run: ClusterRun) -> Iterator[Outcome]:
     yield from _snapshots(cluster_run, tuple(accounts))
 
 
-def _split(accounts: Mapping[str, tuple[State, ...]]) -> Iterator[Outcome]:
+def _split(accounts: Mapping[str, tuple[MemberState, ...]]) -> Iterator[Outcome]:
     """Two control planes that tell of different members belong to different clusters."""
     first, mine = next((name, frozenset(s.member.id for s in states)) for name, states in accounts.items())
     for name, states in accounts.items():
@@ -59,7 +59,7 @@ def _split(accounts: Mapping[str, tuple[State, ...]]) -> Iterator[Outcome]:
             yield Outcome(name, "etcd-members", Status.FAILED, message, next=step)
 
 
-def _state(cluster_run: ClusterRun, state: State) -> Outcome:
+def _state(cluster_run: ClusterRun, state: MemberState) -> Outcome:
     seat, evidence = state.seat, asdict(state)
     name = seat.name if seat.name in cluster_run.site.by_name else "controller"
     if name == "controller":
@@ -94,7 +94,7 @@ def _state(cluster_run: ClusterRun, state: State) -> Outcome:
     return Outcome(name, "etcd", Status.OK, f"{'leads, ' if state.leads else ''}{words}", next="", evidence=evidence)
 
 
-def _leader(states: tuple[State, ...]) -> Outcome:
+def _leader(states: tuple[MemberState, ...]) -> Outcome:
     leaders = [state.seat.name for state in states if state.leads]
     healthy = sum(state.healthy for state in states)
     if len(leaders) == 1 and healthy:

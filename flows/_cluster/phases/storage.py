@@ -37,7 +37,7 @@ def run(cluster_run: ClusterRun) -> tuple[Outcome, ...]:
     return (*hosts, objects(_SUBJECT, "storage class and volumes", lines, cluster_run.dry_run))
 
 
-def _outcome(host: str, prepared: storage.Prepared, dry_run: bool) -> Outcome:
+def _outcome(host: str, prepared: storage.PreparedVolumes, dry_run: bool) -> Outcome:
     evidence = "\n".join((*prepared.lines, *prepared.refused, *prepared.waiting))
     if prepared.refused:
         message = f"volumes: {'; '.join(prepared.refused)}"

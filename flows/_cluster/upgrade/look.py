@@ -29,7 +29,7 @@ CLOSED = "matrix-fleet.io/closed-by-upgrade"
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class ClusterVersions:
     """
     The cluster before anything is changed. `configured` is the version that kubeadm keeps of the cluster as a whole.
     """
@@ -48,7 +48,7 @@ class Seen:
         return steps
 
 
-def look(cluster_run: ClusterRun, cluster: Cluster) -> Seen:
+def look(cluster_run: ClusterRun, cluster: Cluster) -> ClusterVersions:
     """Ask the API once; raises `KubernetesError`."""
     facts = cluster_facts.observe(cluster)
     planes = {pod["spec"].get("nodeName", ""): _version(pod) for pod in _api_servers(cluster)}
@@ -58,7 +58,7 @@ def look(cluster_run: ClusterRun, cluster: Cluster) -> Seen:
     configuration = cluster.get(f"{_SYSTEM}/configmaps/kubeadm-config")["data"]["ClusterConfiguration"]
     configured = str(yaml.safe_load(configuration)["kubernetesVersion"])
     pods = [pod for name in cluster_run.names if name in running for pod in drain.pods_on(cluster, name)]
-    return Seen(facts, running, configured, tuple(drain.orphans(pods)))
+    return ClusterVersions(facts, running, configured, tuple(drain.orphans(pods)))
 
 
 def _api_servers(cluster: Cluster) -> list[Any]:
@@ -69,7 +69,7 @@ def _version(pod: Any) -> str:
     return str(pod["spec"]["containers"][0]["image"]).rpartition(":")[2]
 
 
-def refuse(cluster_run: ClusterRun, seen: Seen, bundle: Bundle) -> None:
+def refuse(cluster_run: ClusterRun, seen: ClusterVersions, bundle: Bundle) -> None:
     """Raise `PlanRefused` with every reason there is, before anything is changed."""
     reasons = list(_reasons(cluster_run, seen, bundle))
     if reasons:
@@ -79,7 +79,7 @@ def refuse(cluster_run: ClusterRun, seen: Seen, bundle: Bundle) -> None:
         )
 
 
-def _reasons(cluster_run: ClusterRun, seen: Seen, bundle: Bundle) -> Iterator[str]:
+def _reasons(cluster_run: ClusterRun, seen: ClusterVersions, bundle: Bundle) -> Iterator[str]:
     if words := upgrade.objection(seen.running.values(), bundle.kubernetes):
         yield words
     today = cluster_run.context.started.date()

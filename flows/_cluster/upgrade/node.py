@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from flows._cluster.cluster_run import ClusterRun
-from flows._cluster.upgrade.look import CLOSED, Seen
+from flows._cluster.upgrade.look import CLOSED, ClusterVersions
 from flows._fleet.hosts import HostFailure, each
 from model.bundle.bundle import Bundle
 from model.errors import HostError
@@ -27,7 +27,7 @@ _READY_SECONDS = 300.0
 _WORKLOADS_SECONDS = 180.0
 
 
-def change(cluster_run: ClusterRun, cluster: Cluster, seen: Seen, host: Host, kind: upgrade.Kind) -> Outcome:
+def change(cluster_run: ClusterRun, cluster: Cluster, seen: ClusterVersions, host: Host, kind: upgrade.Kind) -> Outcome:
     """Drain a node, let it upgrade itself, wait for it and for what ran on it, and open it again."""
     bundle, name = cluster_run.bundle, host.name
     assert bundle is not None  # noqa: S101 - was just set
@@ -96,7 +96,7 @@ def _await_node(cluster_run: ClusterRun, cluster: Cluster, name: str, bundle: Bu
         raise HostError(name, f"members of etcd are not healthy: {', '.join(silent)}", "python -m flows.etcd status")
 
 
-def _await_workloads(cluster: Cluster, seen: Seen) -> None:
+def _await_workloads(cluster: Cluster, seen: ClusterVersions) -> None:
     """What was whole before must be whole again, before the next node goes."""
     whole = {str(workload) for workload in seen.facts.workloads if workload.complete and workload.kind != "DaemonSet"}
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from flows._cluster.cluster_run import ClusterRun, at_work, would
 from flows._cluster.phases import network
-from flows._cluster.upgrade.look import Seen, look, refuse
+from flows._cluster.upgrade.look import ClusterVersions, look, refuse
 from flows._cluster.upgrade.node import change
 from flows._fleet.hosts import each
 from flows._run.context import Context, FlowResult
@@ -84,7 +84,7 @@ def _await_steps(cluster_run: ClusterRun) -> None:
         each(cluster_run.nr, kubeadm.await_step, names=running, deadline=_LONG)
 
 
-def _order(cluster_run: ClusterRun, seen: Seen) -> list[str]:
+def _order(cluster_run: ClusterRun, seen: ClusterVersions) -> list[str]:
     """
     Control planes first; among them the one that a cut-short run was at, since the cluster's own record follows the
     first.
@@ -95,7 +95,7 @@ def _order(cluster_run: ClusterRun, seen: Seen) -> list[str]:
     return [*planes, *(name for name in nodes if name not in planes)]
 
 
-def _settled(cluster_run: ClusterRun, seen: Seen, left: Sequence[str], bundle: Bundle) -> Iterator[Outcome]:
+def _settled(cluster_run: ClusterRun, seen: ClusterVersions, left: Sequence[str], bundle: Bundle) -> Iterator[Outcome]:
     for name in cluster_run.hosts:
         if name in seen.running and name not in left:
             yield Outcome(name, "upgrade", Status.OK, f"is at {bundle.kubernetes}")
@@ -104,7 +104,7 @@ def _settled(cluster_run: ClusterRun, seen: Seen, left: Sequence[str], bundle: B
 
 
 def _changed(
-    cluster_run: ClusterRun, cluster: Cluster, seen: Seen, left: Sequence[str], parallel: int
+    cluster_run: ClusterRun, cluster: Cluster, seen: ClusterVersions, left: Sequence[str], parallel: int
 ) -> list[Outcome]:
     bundle = cluster_run.bundle
     assert bundle is not None and cluster_run.folder is not None  # noqa: S101, PT018 - both were just set
@@ -136,7 +136,9 @@ def _changed(
     return [*outcomes, *network.pods(cluster_run)]
 
 
-def _each(cluster_run: ClusterRun, cluster: Cluster, seen: Seen, kind: upgrade.Kind) -> Callable[[Host], Outcome]:
+def _each(
+    cluster_run: ClusterRun, cluster: Cluster, seen: ClusterVersions, kind: upgrade.Kind
+) -> Callable[[Host], Outcome]:
     return lambda host: change(cluster_run, cluster, seen, host, kind)
 
 

@@ -7,9 +7,9 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model.report.news import Finding, news, subject_line, text
+from model.report.news import NewsItem, news, subject_line, text
 
-EVE = Finding("drift", "eve may become root")
+EVE = NewsItem("drift", "eve may become root")
 
 
 def outcome(host: str, subject: str, status: str, message: str = "") -> dict[str, Any]:
@@ -33,7 +33,7 @@ def test_another_status_or_other_words_are_news() -> None:
     told = {"w-1 users/sudo": EVE}
     for status, message in (("failed", EVE.message), ("drift", "eve and mallory may become root")):
         found = news(told, [outcome("w-1", "users/sudo", status, message)], whole=True)
-        assert found.changed == {"w-1 users/sudo": Finding(status, message)}
+        assert found.changed == {"w-1 users/sudo": NewsItem(status, message)}
 
 
 def test_a_measure_that_moved_is_no_news_and_a_port_is() -> None:
@@ -43,13 +43,13 @@ def test_a_measure_that_moved_is_no_news_and_a_port_is() -> None:
         ("gave no answer in 10.1 s", "gave no answer in 12 s"),
         ("has 1,024 MiB", "has 998 MiB"),
     ):
-        assert not news({"w-1 x": Finding("drift", before)}, [outcome("w-1", "x", "drift", after)], whole=True)
+        assert not news({"w-1 x": NewsItem("drift", before)}, [outcome("w-1", "x", "drift", after)], whole=True)
     for before, after in (
         ("listens on 23/tcp", "listens on 24/tcp"),
         ("db-1 may", "db-2 may"),
         ("10.0.0.1 s", "10.0.0.2 s"),
     ):
-        assert news({"w-1 x": Finding("drift", before)}, [outcome("w-1", "x", "drift", after)], whole=True).changed
+        assert news({"w-1 x": NewsItem("drift", before)}, [outcome("w-1", "x", "drift", after)], whole=True).changed
 
 
 def test_a_run_of_a_part_says_nothing_of_the_rest_and_a_whole_one_does() -> None:
@@ -73,7 +73,7 @@ def test_a_dead_host_is_one_line() -> None:
 
 
 def test_of_what_is_gone_the_beginning_is_told() -> None:
-    found = news({"w-1 a/b": Finding("drift", "x" * 500)}, [outcome("w-2", "a/b", "drift", "y" * 500)], whole=True)
+    found = news({"w-1 a/b": NewsItem("drift", "x" * 500)}, [outcome("w-2", "a/b", "drift", "y" * 500)], whole=True)
     assert "w-1 a/b: drift: " + "x" * 120 + "...\n" in text("s", "r", found)
     assert "y" * 500 in text("s", "r", found)
 
@@ -102,7 +102,7 @@ _REPORTS = st.lists(
 
 @given(st.lists(_REPORTS, max_size=5), st.booleans())
 def test_whoever_is_told_all_news_knows_what_stands(reports: list[list[dict[str, Any]]], whole: bool) -> None:
-    known: dict[str, Finding] = {}
+    known: dict[str, NewsItem] = {}
     standing: Any = {}
     for report in reports:
         found = news(standing, report, whole=whole)
