@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 
 from model.checkout import HOST_SCRIPTS
 from model.errors import CommandFailed, HostError
-from model.host.hoststate import File, HostState, StateChange, plan
+from model.host.hoststate import File, HostState
+from model.host.state_change import StateChange
+from model.host.state_plan import plan
 from remote.command import first_lines
 from remote.facts.hoststate import observe
 

@@ -7,7 +7,9 @@ import subprocess
 from pathlib import Path
 
 from model.errors import CommandFailed, HostError
-from model.host.hoststate import HostState, ObservedState, plan
+from model.host.hoststate import HostState
+from model.host.observed_state import ObservedState
+from model.host.state_plan import plan
 from remote.command import first_lines
 from remote.facts.hoststate import parse, questions
 from remote.facts.sections import new_mark

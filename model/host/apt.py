@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-from model.host.hoststate import expression
+from model.host.debian_version import expression
 from model.site.installation import CODENAME, Registry, Repository
 from model.site.settings import Kubernetes
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from model.checkout import HOST_SCRIPTS
 from model.errors import ProtocolError
-from model.host.hoststate import HostState, ObservedFile, ObservedState, ObservedUnit, ObservedUser
+from model.host.hoststate import HostState
+from model.host.observed_state import ObservedFile, ObservedState, ObservedUnit, ObservedUser
 from remote.facts.sections import new_mark, read_answer, shell_text
 
 if TYPE_CHECKING:

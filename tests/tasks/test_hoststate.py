@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from model.errors import CommandFailed
-from model.host.hoststate import File, Folder, HostState, StateChange
+from model.host.hoststate import File, Folder, HostState
+from model.host.state_change import StateChange
 from remote.facts.hoststate import observe
 from tasks import hoststate
 from tests.tasks.local import here

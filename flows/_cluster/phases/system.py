@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from flows._cluster.cluster_run import ClusterRun, told
 from model.errors import HostError, SiteError
-from model.host.hoststate import is_version
+from model.host.debian_version import is_version
 from model.report.outcome import Outcome, Status
 from tasks import cni, images, kubeadm, operating_system, runtime, staging
 from tasks.hoststate import SECONDS, enforce

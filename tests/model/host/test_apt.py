@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from model.host.apt import asked, minor_named, packages, place, preferences, source, versions
-from model.host.hoststate import is_version
+from model.host.debian_version import is_version
 from model.site.installation import Containerd, Registry, Repository
 from model.site.settings import Endpoint, Kubernetes
 

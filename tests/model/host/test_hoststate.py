@@ -8,20 +8,9 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model.host.hoststate import (
-    BEGIN,
-    END,
-    File,
-    Folder,
-    HostState,
-    ObservedFile,
-    ObservedState,
-    ObservedUnit,
-    ObservedUser,
-    Unit,
-    User,
-    plan,
-)
+from model.host.hoststate import File, Folder, HostState, Unit, User
+from model.host.observed_state import ObservedFile, ObservedState, ObservedUnit, ObservedUser
+from model.host.state_plan import BEGIN, END, plan
 
 NOTHING = ObservedState(
     packages={}, held=frozenset(), files={}, present=frozenset(), units={}, sysctl={}, modules=frozenset()
