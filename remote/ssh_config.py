@@ -1,4 +1,4 @@
-"""What does the user's ssh_config say about a host, and which command carries a connection through its jump hosts?"""
+"""What the user's ssh_config says of a host, and the command that carries a connection through its jump hosts."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
+from model.base import in_url
 from model.errors import Unreachable
 
 LOOKUP_SECONDS = 5.0
@@ -147,7 +148,6 @@ def jump_argv(
     if before:
         inner = jump_argv(name, config, before, last, keys, known_hosts)
         options.append("ProxyCommand=" + shlex.join(inner).replace("%", "%%"))
-    address = f"[{target.address}]" if ":" in target.address else target.address
     return (
         "ssh",
         "-T",
@@ -156,7 +156,7 @@ def jump_argv(
         *(word for option in options for word in ("-o", option)),
         *(word for key in keys for word in ("-i", str(key))),
         "-W",
-        f"{address}:{target.port or 22}",
+        f"{in_url(target.address)}:{target.port or 22}",
         *_destination(last),
     )
 

@@ -1,4 +1,4 @@
-"""What is in a bundle, and what is it good for?"""
+"""A bundle's content and what it is good for, as people and programs read it."""
 
 from __future__ import annotations
 

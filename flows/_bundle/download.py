@@ -1,4 +1,4 @@
-"""How does a whole bundle come from its publishers, or nothing that is called one?"""
+"""The download of a whole bundle from its publishers, or of nothing that is called one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How does what was fetched become files of the bundle?"""
+"""How what was fetched becomes files of the bundle."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO
 
 from flows._bundle.part import DownloadContext, Part
+from model.bundle.checksums import measure
 from model.bundle.items import BinaryItem, ImageItem, IndexItem, Item, ManifestItem, PackageItem
 from model.bundle.programs import pack
 from model.bundle.spec import FileSpec, ImageSpec, ManifestSpec
@@ -135,12 +136,6 @@ def key_of(packages: Sequence[DebianPackage]) -> str:
 def sha256_of(data: bytes) -> str:
     """Return the digest in hexadecimal."""
     return hashlib.sha256(data).hexdigest()
-
-
-def measure(path: Path) -> tuple[int, str]:
-    """Return a file's size and sha256."""
-    with path.open("rb") as stream:
-        return path.stat().st_size, hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _write(context: DownloadContext, file: str, data: bytes) -> tuple[int, str]:

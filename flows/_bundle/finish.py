@@ -1,4 +1,4 @@
-"""How does a run that knows no site end: what is shown, what is written for programs, with which exit code?"""
+"""The end of a run that knows no site: what is shown, what is written for programs, the exit code."""
 
 from __future__ import annotations
 

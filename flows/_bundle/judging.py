@@ -1,4 +1,4 @@
-"""Does what was fetched suffice, and who vouches for it?"""
+"""Whether what was fetched suffices, and who vouches for it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is one thing to fetch, and what has been fetched already?"""
+"""One thing to fetch, and the record of what has been fetched already."""
 
 from __future__ import annotations
 

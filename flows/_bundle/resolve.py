@@ -1,4 +1,4 @@
-"""What exactly is to be fetched: which sha256, which digests, which packages, by the word of their publishers?"""
+"""What exactly is to be fetched, by the word of its publishers: sha256, digests, packages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How long do a cluster's certificates hold, and how are they renewed while the API goes on answering?"""
+"""A cluster's certificates: how long they hold, and their renewal while the API goes on answering."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from flows._cluster.cluster_run import ClusterRun, at_work, would
+from flows._cluster.serving_certificates import decide
 from flows._fleet.hosts import HostFailure, each
 from flows._run.context import Context, FlowResult
 from flows._run.selection import planes, roles, servers
@@ -173,12 +174,4 @@ def _step_down(host: Host) -> None:
 def _requests(cluster_run: ClusterRun, cluster: Cluster) -> Iterator[Outcome]:
     """Decide about serving certificates that kubelets wait for."""
     for decision in serving.decide(cluster, cluster_run.site):
-        what = f"kubelet's serving certificate ({decision.name})"
-        if decision.objection:
-            step = f"look at it: kubectl describe csr {decision.name}"
-            yield Outcome(decision.node, "serving-certificate", Status.DRIFT, f"{what} {decision.objection}", next=step)
-        elif cluster_run.dry_run:
-            yield would(decision.node, "serving-certificate", f"{what} would be approved")
-        else:
-            serving.approve(cluster, decision)
-            yield Outcome(decision.node, "serving-certificate", Status.CHANGED, f"{what} approved")
+        yield decide(cluster_run, cluster, decision)

@@ -1,4 +1,4 @@
-"""How does one host come into a cluster that stands, no other host being changed?"""
+"""How one host comes into a cluster that stands, no other host being changed."""
 
 from __future__ import annotations
 

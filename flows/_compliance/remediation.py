@@ -1,7 +1,4 @@
-"""
-Who mends what compliance found? Each finding goes to the flow whose work it undoes, after that flow has shown what it
-would do.
-"""
+"""The flow that remediates each finding of compliance, once it has shown what it would do."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What must the scheduled account be able to read on the controller's machine, and what is it still kept from?"""
+"""What the scheduled account must be able to read on the controller's machine, and what it is still kept from."""
 
 from __future__ import annotations
 

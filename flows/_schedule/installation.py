@@ -1,7 +1,4 @@
-"""
-How does compliance come to run by itself, under an identity that can only look; is it so; and how does all of it go
-again?
-"""
+"""Compliance on schedule: installed, compared with what it should be, and removed again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who is to be told what of the latest run of compliance, and who has been told what?"""
+"""Who is notified of what in the latest run of compliance, and who has been notified of what."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Can the scheduled identity do on a host what it is there for, and nothing besides?"""
+"""The proof that the scheduled identity can do on a host what it is there for, and nothing besides."""
 
 from __future__ import annotations
 

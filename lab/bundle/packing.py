@@ -1,8 +1,7 @@
-"""How do programs, images and packages become files of a bundle, each with its line in the table of contents?"""
+"""Programs, images and packages as files of a bundle, each with its line in the table of contents."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
@@ -12,6 +11,7 @@ from pathlib import Path
 
 from lab.bundle import debian, oci, userland
 from lab.bundle.recipe import TOOLS, Binary, ImageRecipe, ProgramRecipe
+from model.bundle.checksums import measure
 from model.bundle.items import BinaryItem, ImageItem, IndexItem, Item, PackageItem
 from model.bundle.programs import pack
 
@@ -70,7 +70,7 @@ def image(sources: Parts, wanted: ImageRecipe) -> Item:
     layers = tuple(layer for layer in (*below, programs) if layer)
     reference = f"{wanted.name}:{tag}"
     digest = oci.write(oci.LayeredImage(reference, layers, wanted.entrypoint, wanted.user), sources.bundle / file)
-    size, sha256 = _measure(sources.bundle / file)
+    size, sha256 = measure(sources.bundle / file)
     return ImageItem(
         name=wanted.name, version=tag, file=file, size=size, sha256=sha256, needed=wanted.needed, digest=digest
     )
@@ -84,7 +84,7 @@ def packages(sources: Parts) -> list[Item]:
     for source in sorted(sources.packages.iterdir()):
         file = folder / source.name
         os.link(source, sources.bundle / file)
-        size, sha256 = _measure(source)
+        size, sha256 = measure(source)
         if source.name in known:
             name, version = known[source.name]
             kind: type[PackageItem | IndexItem] = PackageItem
@@ -131,8 +131,3 @@ def _version(sources: Parts, wanted: ImageRecipe) -> str:
     versions: dict[str, str] = json.loads((sources.userland / userland.VERSIONS).read_text("utf-8"))
     # An epoch and a plus sign have no place in an image's tag.
     return re.sub(r"[^A-Za-z0-9_.-]", "-", versions[package].partition(":")[2] or versions[package])
-
-
-def _measure(path: Path) -> tuple[int, str]:
-    with path.open("rb") as stream:
-        return path.stat().st_size, hashlib.file_digest(stream, "sha256").hexdigest()

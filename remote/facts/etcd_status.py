@@ -1,4 +1,4 @@
-"""How is each member of etcd, by the account of one of them?"""
+"""The state of each member of etcd, by the account of one of them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from model.base import in_url
 from model.errors import ProtocolError
 from model.kubernetes.quorum import Seat
 from remote.facts.etcd import ETCDCTL, Member
@@ -58,7 +59,7 @@ def observe(host: Host) -> tuple[MemberState, ...]:
     listed = run(host, (*ETCDCTL, *_TIMEOUTS, "member", "list", "--consistency=s", "-w", "json"), root=True).check(host)
     members = parse_members(host.name, listed.stdout.decode("utf-8", "replace"))
     # One that is silent makes the whole command fail; what the others said is printed all the same.
-    addresses = ",".join(f"https://{_written(member.address)}:2379" for member in members)
+    addresses = ",".join(f"https://{in_url(member.address)}:2379" for member in members)
     endpoints = (f"--endpoints={addresses}",)
     health, status = (
         ask(*endpoints, "endpoint", "health", "-w", "json"),
@@ -115,7 +116,3 @@ def _last(text: str, nothing: Any) -> Any:
 
 def _address(url: str) -> str:
     return urlsplit(url).hostname or ""
-
-
-def _written(address: str) -> str:
-    return f"[{address}]" if ":" in address else address

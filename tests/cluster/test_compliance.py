@@ -132,7 +132,8 @@ SEEDS = {
     ),
     "storage-class": Seed(
         "controller",
-        f"{_KUBECTL} get storageclass local-storage -o yaml >/root/class.yaml; {_KUBECTL} delete storageclass local-storage",
+        f"{_KUBECTL} get storageclass local-storage -o yaml >/root/class.yaml; {_KUBECTL} delete storageclass "
+        "local-storage",
         f"{_KUBECTL} create -f /root/class.yaml; rm /root/class.yaml",
         ("cluster/storage-class",),
         "there is no storage class local-storage",

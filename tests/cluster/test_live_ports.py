@@ -13,36 +13,14 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.cluster.echo import node_port
 from tests.cluster.lab_cluster import LabCluster, eventually
 
 CellOf = dict[str, Any]
 MAIN = ("cp-1", "cp-2", "cp-3", "w-1", "db-1")
 NODES = (*MAIN, "li-1")
 VIP = "10.20.1.10"
-_ECHO = """
-apiVersion: apps/v1
-kind: Deployment
-metadata: {name: echo}
-spec:
-  selector: {matchLabels: {app: echo}}
-  template:
-    metadata: {labels: {app: echo}}
-    spec:
-      nodeName: db-1
-      terminationGracePeriodSeconds: 0
-      containers:
-        - name: echo
-          image: IMAGE
-          command: [httpd, -f, -p, "8080"]
----
-apiVersion: v1
-kind: Service
-metadata: {name: echo}
-spec:
-  type: NodePort
-  selector: {app: echo}
-  ports: [{port: 80, targetPort: 8080, nodePort: 30080}]
----
+_NAMES = """
 apiVersion: v1
 kind: Service
 metadata: {name: names, namespace: kube-system}
@@ -104,15 +82,12 @@ def healthy(small: LabCluster) -> dict[str, Any]:
 @pytest.fixture
 def echo(small: LabCluster) -> Iterator[LabCluster]:
     """Node ports over TCP, of a pod on db-1, and over UDP, of the cluster's DNS."""
-    images = {name for node in small.objects("nodes") for image in node["status"]["images"] for name in image["names"]}
-    image = next(name for name in images if "busybox" in name and "@" not in name)
-    small.kubectl("apply", "-f", "-", stdin=_ECHO.replace("IMAGE", image))
-    try:
-        eventually("the node port answers", lambda: small.lab.tcp("w-1", "10.20.1.11", 30080) == "open", 60)
-        yield small
-    finally:
-        small.kubectl("delete", "deployment,service", "echo", "--wait=true")
-        small.kubectl("-n", "kube-system", "delete", "service", "names")
+    with node_port(small):
+        small.kubectl("apply", "-f", "-", stdin=_NAMES)
+        try:
+            yield small
+        finally:
+            small.kubectl("-n", "kube-system", "delete", "service", "names")
 
 
 @contextmanager

@@ -1,8 +1,7 @@
-"""What is there of hosts that are to leave the cluster, and does anything speak against it?"""
+"""What there is of hosts that are to leave the cluster, and what speaks against it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
@@ -105,7 +104,7 @@ def _reasons(leaving: Departure) -> list[str]:
     cluster_run = leaving.cluster_run
     reasons = []
     for name, traces in leaving.traces.items():
-        if others := remains.strangers(traces):
+        if others := remains.foreign_namespaces(traces):
             reasons.append(f"{name}: containers of somebody else run on its containerd ({', '.join(others)})")
     if leaving.everybody and leaving.kind == "reset":
         return reasons
@@ -141,22 +140,14 @@ def steps(leaving: Departure, name: str) -> list[str]:
     traces = leaving.traces.get(name, ())
     if leaving.kind == "reset" and traces:
         left.append(f"remove everything of Kubernetes from the host ({remains.counted(traces)})")
-    elif leaving.kind == "remove" and running(traces):
+    elif leaving.kind == "remove" and remains.running(traces):
         left.append("stop kubelet and every container on the host")
     return left
 
 
-def running(traces: Sequence[Trace]) -> list[Trace]:
-    return [
-        trace
-        for trace in traces
-        if trace.kind in ("unit", "process") and not trace.what.startswith("matrix-fleet-nodeports")
-    ]
-
-
 def drained(leaving: Departure, name: str) -> bool:
     """Return whether pods can be moved from a host: where no kubelet listens to this cluster, none would ever end."""
-    return (leaving.nodes or {}).get(name, False) and bool(running(leaving.traces.get(name, ())))
+    return (leaving.nodes or {}).get(name, False) and bool(remains.running(leaving.traces.get(name, ())))
 
 
 def seats(leaving: Departure, name: str) -> list[MemberState]:

@@ -1,4 +1,4 @@
-"""How do hosts leave the cluster: judged together before any is touched, then one at a time, quorum kept?"""
+"""Hosts leave the cluster: judged together before any is touched, then one at a time, quorum kept."""
 
 from __future__ import annotations
 

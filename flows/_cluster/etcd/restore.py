@@ -1,4 +1,4 @@
-"""How does a cluster come back that lost most of its control planes?"""
+"""How a cluster comes back that lost most of its control planes."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from flows._cluster.cluster_run import ClusterRun, at_work, would
 from flows._fleet.hosts import HostFailure, each
 from flows._run.context import Context, FlowResult
 from flows._run.selection import planes, roles
+from model.base import in_url
 from model.errors import HostError, KubernetesError, PlanRefused, SelectionError, WaitExpired
 from model.kubernetes.quorum import needed
 from model.report.outcome import Outcome, Status
@@ -36,8 +37,8 @@ def restore(context: Context, wanted: str) -> FlowResult:
     Restore a snapshot on the one control plane that is left, as a cluster of one member; the others join anew
     afterwards.
 
-    `wanted` names a snapshot that a control plane keeps, or is a file on the controller. Raises `PlanRefused` while etcd
-    has its quorum, without --yes, and where several control planes are left and none was chosen.
+    `wanted` names a snapshot that a control plane keeps, or is a file on the controller. Raises `PlanRefused` while
+    etcd has its quorum, without --yes, and where several control planes are left and none was chosen.
     """
     names = planes(context)
     every = tuple(machine.name for machine in context.site.servers if machine.node == "control_plane")
@@ -64,8 +65,10 @@ def _survivor(cluster_run: ClusterRun, chosen: tuple[str, ...], wanted: str, loc
         voters = [state for state in account if state.seat.voter]
         if sum(state.healthy for state in voters) >= needed(len(voters)):
             raise _refusal(
-                f"etcd has its quorum ({name} answers with {len(voters)} members): a restore would throw away what was written since",
-                "nothing is lost; if it must go back in time, reset the other control planes first, then stop etcd on the last",
+                f"etcd has its quorum ({name} answers with {len(voters)} members): a restore would throw away "
+                "what was written since",
+                "nothing is lost; if it must go back in time, reset the other control planes first, then stop "
+                "etcd on the last",
             )
     candidates = [name for name in cluster_run.members if name in chosen]
     if local is None:
@@ -120,7 +123,10 @@ def _reset(host: Host) -> Outcome:
 
 
 def _warning(name: str, silent: list[str]) -> Outcome:
-    step = f"when they are back, before anything else: python -m flows.nodes reset {' '.join(silent)} --yes; then flows.bootstrap"
+    step = (
+        f"when they are back, before anything else: python -m flows.nodes reset {' '.join(silent)} --yes; then "
+        "flows.bootstrap"
+    )
     return Outcome(
         name, "former-cluster", Status.DRIFT, "does not answer: what it holds is of the former cluster", next=step
     )
@@ -131,8 +137,7 @@ def _restore(cluster_run: ClusterRun, host: Host, wanted: str, local: Path | Non
     if local is not None:
         _bring(host, local)
     machine = cluster_run.site.by_name[host.name]
-    own = machine.own[0]
-    url = f"https://[{own}]:2380" if own.version == 6 else f"https://{own}:2380"
+    url = f"https://{in_url(machine.own[0])}:2380"
     token = f"matrix-fleet-{cluster_run.context.started:%Y%m%dT%H%M%SZ}"
     cluster_run.context.say(f"{host.name}: restoring {name}")
     etcd_snapshot.stand_alone(host)

@@ -1,4 +1,4 @@
-"""How is a snapshot of etcd taken, verified, and kept where the loss of one control plane does not cost it?"""
+"""Snapshots of etcd, verified, and kept where the loss of one control plane does not cost them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,10 @@ if TYPE_CHECKING:
     from nornir.core.inventory import Host
 
 _LOOK_SECONDS = 90.0
-_SECRETS = "it holds every object of the cluster; Secrets in it are encrypted by the key in /etc/kubernetes of the control planes"
+_SECRETS = (
+    "it holds every object of the cluster; Secrets in it are encrypted by the key in /etc/kubernetes of the "
+    "control planes"
+)
 
 
 def snapshot(context: Context, output: Path | None) -> FlowResult:

@@ -1,4 +1,4 @@
-"""Is etcd whole: every member answers, one leads, nothing is full, and every control plane means the same cluster?"""
+"""The state of etcd: its members, its leader, its size, and that every control plane means the same cluster."""
 
 from __future__ import annotations
 

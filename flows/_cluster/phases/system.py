@@ -96,7 +96,10 @@ def _by_apt(cluster_run: ClusterRun, host: Host) -> None:
     from remote.shell import run
 
     if run(host, ("test", "-e", f"{staging.FOLDER}/stamps"), root=True).exit_code == 0:
-        step = "name the bundle in site.yaml again; or reset the node, and remove that folder and its programs in /usr/local/bin"
+        step = (
+            "name the bundle in site.yaml again; or reset the node, and remove that folder and its programs in "
+            "/usr/local/bin"
+        )
         raise HostError(host.name, f"was installed from a bundle, which lies in {staging.FOLDER}", step)
     if cluster_run.facts[host.name].progress == "member":
         _same_version(host, cluster_run.site.settings.kubernetes.version, "site.yaml says")

@@ -1,4 +1,4 @@
-"""What runs in the cluster now, and does anything speak against changing it?"""
+"""What runs in the cluster now, and what speaks against changing it."""
 
 from __future__ import annotations
 

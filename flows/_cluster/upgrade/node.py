@@ -1,4 +1,4 @@
-"""How is one node brought to another version, its pods moved before and everything well afterwards?"""
+"""How one node is brought to another version, its pods moved before and everything well afterwards."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How does a cluster get to another version while its services go on answering?"""
+"""How a cluster gets to another version while its services go on answering."""
 
 from __future__ import annotations
 
@@ -62,7 +62,8 @@ def _bundle(context: Context, to_bundle: Path | None) -> tuple[Path, Bundle]:
     kubernetes = context.site.settings.kubernetes
     if kubernetes.packages == "apt":
         raise SiteError(
-            "site.yaml: kubernetes.packages is apt, and flows.upgrade brings nodes to the versions of a bundle alone; upgrade node "
+            "site.yaml: kubernetes.packages is apt, and flows.upgrade brings nodes to the versions of a bundle "
+            "alone; upgrade node "
             "by node as docs/bootstrap.md says under `From repositories`, then name the new version in site.yaml"
         )
     if to_bundle is None and kubernetes.bundle is None:
@@ -155,5 +156,8 @@ def _site(context: Context, bundle: Bundle) -> list[Outcome]:
     version = context.site.settings.kubernetes.version
     if version in (bundle.kubernetes, bundle.minor):
         return []
-    message = f"site.yaml still says kubernetes.version {version}: until it says {bundle.minor}, bootstrap refuses to work on these nodes"
+    message = (
+        f"site.yaml still says kubernetes.version {version}: until it says {bundle.minor}, bootstrap refuses to "
+        "work on these nodes"
+    )
     return [Outcome("controller", "site", Status.NOT_RUN, message)]
