@@ -1,4 +1,4 @@
-"""How fast is it? `make bench` measures on real lab hosts and writes benchmarks/results.json."""
+"""Figures measured on real lab hosts and written into benchmarks/results.json, as `make bench` asks for."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What do results.json's figures say, also those that this run did not measure?"""
+"""The figures of results.json, also those that this run did not measure."""
 
 from __future__ import annotations
 

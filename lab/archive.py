@@ -1,4 +1,4 @@
-"""Which Debian archive is this machine's apt configured with?"""
+"""The Debian archive that this machine's apt is configured with."""
 
 from __future__ import annotations
 

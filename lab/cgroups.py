@@ -1,4 +1,4 @@
-"""How does each host get control groups of its own, and how are they found and removed?"""
+"""Control groups of each host's own: made, found, removed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How does a host boot, as a systemd-nspawn container in its own network namespace, and how is it known to be up?"""
+"""A host as a systemd-nspawn container in its own network namespace: booted, and known to be up."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is on a host's disk before its first boot, and how is it mounted?"""
+"""A host's disk: what is on it before the first boot, and how it is mounted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How does the lab write down what it is, as an ordinary site?"""
+"""The lab written down as an ordinary site."""
 
 from __future__ import annotations
 

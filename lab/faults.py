@@ -1,4 +1,4 @@
-"""Which faults are in the lab, and who asked for them? Each is a file, so that it can be mended by another command."""
+"""The faults that are in the lab, and who asked for them: each a file, so that another command can mend it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How are rules put before all others in a host's own packet filter, and taken out again without touching ufw's?"""
+"""Rules put before all others in a host's own packet filter, and taken out again without touching ufw's."""
 
 from __future__ import annotations
 

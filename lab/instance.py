@@ -1,4 +1,4 @@
-"""Where does one lab keep its things, and what are they called on this machine?"""
+"""Where one lab keeps its things, and what they are called on this machine."""
 
 from __future__ import annotations
 

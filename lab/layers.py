@@ -1,4 +1,4 @@
-"""How is each layer of a root made: bare by debootstrap, the others over it by the Debian package manager?"""
+"""The layers of a root: bare by debootstrap, the others over it by the Debian package manager."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What of a lab is on this machine, whatever its files say? Found by name, so that nothing survives a crash."""
+"""What of a lab is on this machine, whatever its files say: found by name, so that nothing survives a crash."""
 
 from __future__ import annotations
 

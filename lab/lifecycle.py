@@ -1,4 +1,4 @@
-"""How does a whole lab come up, grow and go?"""
+"""How a whole lab comes up, grows and goes."""
 
 from __future__ import annotations
 

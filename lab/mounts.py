@@ -1,4 +1,4 @@
-"""What is mounted below a folder?"""
+"""Mounts below a folder: made, found, taken away."""
 
 from __future__ import annotations
 

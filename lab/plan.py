@@ -1,4 +1,4 @@
-"""What is this lab supposed to be? Written down before the first host boots, so that a crash leaves it readable."""
+"""What this lab is supposed to be, written down before the first host boots: a crash leaves it readable."""
 
 from __future__ import annotations
 

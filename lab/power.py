@@ -1,4 +1,4 @@
-"""How does one host come up and go down?"""
+"""How one host comes up and goes down."""
 
 from __future__ import annotations
 

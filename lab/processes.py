@@ -1,6 +1,4 @@
-"""
-Which processes belong to a lab, and how are they ended? By what the kernel says of them, never by a file of ours alone.
-"""
+"""Processes of a lab, found by what the kernel says of them and never by a file of ours alone; and their end."""
 
 from __future__ import annotations
 

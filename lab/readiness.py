@@ -1,4 +1,4 @@
-"""When is a host up? When its systemd says so, sshd included."""
+"""When a host is up: when its systemd says so, sshd included."""
 
 from __future__ import annotations
 

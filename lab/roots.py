@@ -1,4 +1,4 @@
-"""How is a root file system built once and found again?"""
+"""Root file systems, built once and found again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How does the router misbehave towards one host?"""
+"""The router's misbehaviour towards one host."""
 
 from __future__ import annotations
 

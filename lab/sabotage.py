@@ -1,4 +1,4 @@
-"""How is each kind of fault made and undone?"""
+"""How each kind of fault is made and undone."""
 
 from __future__ import annotations
 

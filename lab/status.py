@@ -1,4 +1,4 @@
-"""What of the lab is alive?"""
+"""What of the lab is alive."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One control plane as an endpoint of the Kubernetes API: requests over its SSH connection, with its own credentials."""
+"""One control plane as an endpoint of the Kubernetes API, over its SSH connection, with its own credentials."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How is an authenticated SSH connection made, in bounded time and to the right host only?"""
+"""Authenticated SSH connections, made in bounded time and to the right host only."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""As whom, and by which programs, is a host looked at on schedule?"""
+"""The user and the programs by which a host is looked at on schedule."""
 
 from __future__ import annotations
 

@@ -60,9 +60,9 @@ class Cluster:
     """
     A cluster's API. Paths are those of Kubernetes' reference: `/api/v1/nodes/cp-1`.
 
-    Every method may be called from several threads. Where an endpoint fails the next one is tried, and whoever answered is
-    asked first from then on; a request that may have been carried out is only repeated where that does no harm. Raises
-    `KubernetesError` and its kinds.
+    Every method may be called from several threads. Where an endpoint fails the next one is tried, and whoever answered
+    is asked first from then on; a request that may have been carried out is only repeated where that does no harm.
+    Raises `KubernetesError` and its kinds.
     """
 
     def __init__(self, endpoints: Sequence[ApiEndpoint], timeout: float = RETRY_SECONDS) -> None:

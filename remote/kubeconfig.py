@@ -1,4 +1,4 @@
-"""What does a kubeconfig file say, as the credentials of a TLS connection?"""
+"""A kubeconfig file as the credentials of a TLS connection."""
 
 from __future__ import annotations
 

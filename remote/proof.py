@@ -1,4 +1,4 @@
-"""Does a new connection to a host work, over the same path as the one in use?"""
+"""The proof that a new connection to a host works, over the same path as the one in use."""
 
 from __future__ import annotations
 

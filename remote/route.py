@@ -1,4 +1,4 @@
-"""By which way is a host reached, once the inventory and the user's ssh_config have both spoken?"""
+"""The route to a host, by the inventory and the user's ssh_config."""
 
 from __future__ import annotations
 

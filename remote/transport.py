@@ -1,4 +1,4 @@
-"""How do bytes get to a host's SSH port: a socket, or a proxy command's streams?"""
+"""The byte stream to a host's SSH port: a socket, or a proxy command's streams."""
 
 from __future__ import annotations
 

@@ -24,7 +24,8 @@ _PIECE = 1 << 20
 _LIST = f'for file in {FOLDER}/*.db; do [ ! -f "$file" ] || stat -c \'%s %Y %n\' "$file"; done'
 _START = f"""umask 077
 mkdir -p /run/matrix-fleet && cat >/run/matrix-fleet/restore.sh || exit 1
-exec systemd-run --quiet --wait --collect --pipe --unit={UNIT.removesuffix(".service")} --property=RuntimeMaxSec={SECONDS:.0f} \\
+exec systemd-run --quiet --wait --collect --pipe --unit={UNIT.removesuffix(".service")} \\
+    --property=RuntimeMaxSec={SECONDS:.0f} \\
     /bin/sh /run/matrix-fleet/restore.sh "$@"
 """
 Write = Callable[[bytes], object]
@@ -72,7 +73,8 @@ def take(host: Host, name: str) -> Taken:
     script = (
         f"umask 077 && mkdir -p {FOLDER} && rm -f {path}.part && trap 'rm -f {path}.part' EXIT && "
         f"{shlex.join(ETCDCTL)} --command-timeout={SECONDS:.0f}s snapshot save {path}.part >/dev/null && "
-        f"etcdutl snapshot status {path}.part -w json && stat -c %s {path}.part && sha256sum <{path}.part && mv -f {path}.part {path}"
+        f"etcdutl snapshot status {path}.part -w json && stat -c %s {path}.part && sha256sum <{path}.part && mv "
+        f"-f {path}.part {path}"
     )
     done = run(host, ("sh", "-c", script), root=True, timeout=SECONDS)
     if done.exit_code:

@@ -27,7 +27,8 @@ _OF_APT = "/etc/apt/"
 _REPLACING = ("--allow-change-held-packages", "--allow-downgrades")
 _OF_PACKAGES = ("could not install ", "could not read the package sources")
 _PACKAGES_NEXT = (
-    "look at the host's sources of packages: in site.yaml `servers.mirror`, `kubernetes.repositories` with their keys, and "
+    "look at the host's sources of packages: in site.yaml `servers.mirror`, `kubernetes.repositories` with their "
+    "keys, and "
     "whether they have `kubernetes.version` and `kubernetes.containerd.version`"
 )
 _UNIT_FOLDERS = ("/etc/systemd/system/", "/usr/lib/systemd/system/", "/lib/systemd/system/")

@@ -1,4 +1,4 @@
-"""Which images does a node run, and has it all of them before anything depends on one?"""
+"""The images that a node runs, and how it comes to have all of them before anything depends on one."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ _EVERYWHERE = ("kube-proxy", "coredns", "pause")
 _ETCD = "etcd"
 PROGRAMS = HOST_SCRIPTS / "image-programs.sh"
 _NEXT = (
-    "can the host reach that registry, and has it the image? `kubernetes.registries` in site.yaml names the organisation's mirrors and "
+    "can the host reach that registry, and has it the image? `kubernetes.registries` in site.yaml names the "
+    "organisation's mirrors and "
     "their `ca`, `servers.proxy` its proxy (docs/bootstrap.md)"
 )
 

@@ -20,7 +20,8 @@ exec 9>>{PATH}
 if ! flock -w 2 9; then printf 'held by %s\\n' "$(cat {PATH})"; exit; fi
 printf '%s\\n' "$1" >{PATH}
 # What a run that was killed left under way there ends by itself.
-flock -w {_ORPHAN_SECONDS} /run/matrix-fleet-state.lock true || {{ echo "held by what an earlier run left under way"; exit; }}
+flock -w {_ORPHAN_SECONDS} /run/matrix-fleet-state.lock true ||
+    {{ echo "held by what an earlier run left under way"; exit; }}
 echo locked
 cat >/dev/null
 """

@@ -1,4 +1,4 @@
-"""What should every server's operating system hold before Kubernetes comes: names, time, kernel settings, packages?"""
+"""What every server's operating system should hold before Kubernetes comes: names, time, settings, packages."""
 
 from __future__ import annotations
 
@@ -59,7 +59,8 @@ def _names(site: Site, machine: Machine) -> str:
 def _apt(site: Site) -> str:
     left_alone = "".join(f'    "{name}";\n' for name in _UPGRADES_LEFT_ALONE)
     lines = [
-        "// Written by matrix-fleet: what runs containers is upgraded by flows.upgrade, node by node, and never by itself.",
+        "// Written by matrix-fleet: what runs containers is upgraded by flows.upgrade, node by node, and never "
+        "by itself.",
         f"Unattended-Upgrade::Package-Blacklist {{\n{left_alone}}};",
     ]
     proxy = site.settings.servers.proxy
@@ -102,7 +103,8 @@ def _trust(trusted: Mapping[str, str]) -> HostState:
     if not trusted:
         return HostState()
     unit = (
-        "[Unit]\nDescription=The organisation's certificate authorities\n\n[Service]\nType=oneshot\nRemainAfterExit=yes\n"
+        "[Unit]\nDescription=The organisation's certificate "
+        "authorities\n\n[Service]\nType=oneshot\nRemainAfterExit=yes\n"
         "ExecStart=/usr/sbin/update-ca-certificates\n\n[Install]\nWantedBy=multi-user.target\n"
     )
     files = (

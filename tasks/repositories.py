@@ -1,7 +1,4 @@
-"""
-What does apt on a node have to know: where packages come from, whose signature they carry, and which versions are
-wanted?
-"""
+"""What apt on a node has to know: where packages come from, whose signature they carry, which versions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What should a node hold so that containers and kubelet can run on it?"""
+"""What a node should hold so that containers and kubelet can run on it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What does the controller's machine hold so that compliance runs there by itself?"""
+"""What the controller's machine holds so that compliance runs there by itself."""
 
 from __future__ import annotations
 

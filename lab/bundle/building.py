@@ -1,4 +1,4 @@
-"""How does the lab's bundle come to be, and is the one on this machine still the one that is described?"""
+"""The lab's bundle as it is built, and whether the one on this machine is still the one that is described."""
 
 from __future__ import annotations
 

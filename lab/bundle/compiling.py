@@ -1,4 +1,4 @@
-"""How does a folder of Go modules become static programs, once for the same modules, flags and toolchain?"""
+"""Folders of Go modules compiled to static programs, once for the same modules, flags and toolchain."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which Debian packages does a bare server lack of what the bundle's user may install on it?"""
+"""The Debian packages that a bare server lacks of what the bundle's user may install on it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How are files written as a container image, the same bytes for the same files?"""
+"""Files written as a container image, the same bytes for the same files."""
 
 from __future__ import annotations
 

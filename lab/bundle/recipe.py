@@ -1,4 +1,4 @@
-"""What is in the lab's bundle? Versions of Go modules stand in their go.mod; everything else is said here."""
+"""What is in the lab's bundle. Versions of Go modules stand in their go.mod; everything else is said here."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ Needed = Literal["control_plane", "nodes", "cluster"]
 
 # What the operating-system phase may install on a server; apt adds what a bare one lacks of their dependencies.
 PACKAGES = (
-    "ufw", "python3", "sudo", "iptables", "nftables", "conntrack", "socat", "ethtool", "ebtables", "kmod", "procps", "runc",
-    "haproxy", "keepalived", "chrony", "unattended-upgrades", "ca-certificates", "iproute2", "e2fsprogs", "xfsprogs",
+    "ufw", "python3", "sudo", "iptables", "nftables", "conntrack", "socat", "ethtool", "ebtables", "kmod", "procps",
+    "runc", "haproxy", "keepalived", "chrony", "unattended-upgrades", "ca-certificates", "iproute2", "e2fsprogs",
+    "xfsprogs",
 )  # fmt: skip
 
 _NETFILTER = ("iptables", "ip6tables")

@@ -1,4 +1,4 @@
-"""Which files of Debian packages make a program run in an image that has nothing else?"""
+"""The files of Debian packages that make a program run in an image that has nothing else."""
 
 from __future__ import annotations
 

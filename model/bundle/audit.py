@@ -1,4 +1,4 @@
-"""Is a bundle exactly what its table of contents says, down to what is inside its files, and enough for bootstrap?"""
+"""What a bundle lacks or has too much of, down to what is inside its files."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ PROGRAMS = (
 )  # fmt: skip
 # kmod and ca-certificates are in every Debian that is more than a container.
 PACKAGES = (
-    "ufw", "python3", "sudo", "iptables", "nftables", "conntrack", "socat", "ethtool", "ebtables", "runc", "haproxy", "keepalived",
-    "chrony",
+    "ufw", "python3", "sudo", "iptables", "nftables", "conntrack", "socat", "ethtool", "ebtables", "runc", "haproxy",
+    "keepalived", "chrony",
 )  # fmt: skip
 _CHUNK = 2**20
 _BROKEN = (OSError, EOFError, zlib.error, tarfile.TarError, ValueError, KeyError, TypeError)

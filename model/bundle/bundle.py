@@ -1,4 +1,4 @@
-"""What does an offline bundle hold, and is it whole?"""
+"""An offline bundle's table of contents, and whether its files are the ones it names."""
 
 from __future__ import annotations
 

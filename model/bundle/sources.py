@@ -1,4 +1,4 @@
-"""Where does what a bundle holds come from, by its publishers' own addresses?"""
+"""Where what a bundle holds comes from, by its publishers' own addresses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What must be fetched for one Kubernetes, one architecture, one pod network?"""
+"""What must be fetched for one Kubernetes, one architecture, one pod network."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What does apt read on a node: repositories, and which versions may be installed from them?"""
+"""What apt reads on a node: repositories, and which versions may be installed from them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What does a certificate say of itself, and how long does it still hold?"""
+"""A certificate, and how long it still holds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Does a chain of certificates hold together, for which names, and until when?"""
+"""Chains of certificates: whether they hold together, for which names, and until when."""
 
 from __future__ import annotations
 

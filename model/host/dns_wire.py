@@ -1,4 +1,4 @@
-"""How is a name server asked, and what did it say? Questions and answers as bytes (RFC 1035), without any network."""
+"""Questions to a name server and its answers as bytes (RFC 1035), without any network."""
 
 from __future__ import annotations
 

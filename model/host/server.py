@@ -1,7 +1,4 @@
-"""
-What does every server of a site have that more than one part of the program asks for: packages, modules, kernel
-settings?
-"""
+"""What every server has that several parts of the program ask for: packages, modules, kernel settings."""
 
 from __future__ import annotations
 

@@ -74,7 +74,10 @@ def _account(user: User, seen: ObservedUser | None) -> str:
     wanted = f"home {user.home}, shell {user.shell}, no password, no other group"
     if seen is None:
         return f"+ user {user.name} ({wanted})"
-    was = f"home {seen.home}, shell {seen.shell}, {'no' if seen.locked else 'a'} password, groups {', '.join(sorted(seen.groups))}"
+    was = (
+        f"home {seen.home}, shell {seen.shell}, {'no' if seen.locked else 'a'} password, groups "
+        f"{', '.join(sorted(seen.groups))}"
+    )
     return f"~ user {user.name}: {was} -> {wanted}"
 
 

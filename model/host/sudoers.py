@@ -1,4 +1,4 @@
-"""Who may become root by sudo, and by which rule?"""
+"""Who may become root by sudo, and by which rule."""
 
 from __future__ import annotations
 

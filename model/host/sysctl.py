@@ -1,4 +1,4 @@
-"""Which values do kernel settings have after the next boot, by the files that are read there?"""
+"""The values of kernel settings after the next boot, by the files that are read there."""
 
 from __future__ import annotations
 

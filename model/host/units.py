@@ -1,4 +1,4 @@
-"""Which systemd units should run on a server, and from which stage of its life on?"""
+"""The systemd units that should run on a server, and from which stage of its life on."""
 
 from __future__ import annotations
 

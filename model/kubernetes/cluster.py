@@ -1,4 +1,4 @@
-"""What does a cluster say of itself - nodes, workloads, Services, storage - in the words this project asks for?"""
+"""Nodes, workloads, Services and storage classes, read from the cluster's own objects."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""Which versions of Debian, kernel, containerd, Kubernetes and pod network go together, and until when does anybody
-patch them?
+"""Versions of Debian, kernel, containerd, Kubernetes and pod network that go together, and until when they are patched.
 
 Looked up in November 2026: kubernetes.io/releases, kubernetes.io "Linux Kernel Version Requirements", containerd's
 RELEASES.md, wiki.debian.org/LTS, the pod networks' own requirements.
@@ -146,7 +145,10 @@ def containerd(version: str, kubernetes_version: str, today: date) -> Iterator[P
     if number_of(version) < (1, 6):
         yield Problem("error", f"containerd {version} does not speak the runtime interface v1", "containerd 2")
     elif number_of(version) < (2, 0) and number_of(kubernetes_version) >= (1, 37):
-        what = f"containerd {version} cannot tell its cgroup driver (RuntimeConfig), which Kubernetes {kubernetes_version} asks for"
+        what = (
+            f"containerd {version} cannot tell its cgroup driver (RuntimeConfig), which Kubernetes "
+            f"{kubernetes_version} asks for"
+        )
         yield Problem("error", what, "containerd 2 (as a bundle carries), or Kubernetes 1.36")
     elif (until := CONTAINERD.get(minor)) and until < today:
         yield Problem("warning", f"containerd {minor} has had no patches since {until}", "containerd 2.3 or newer")

@@ -1,4 +1,4 @@
-"""Which labels and taints should a node carry for its roles, and which that it carries are no longer its own?"""
+"""Labels and taints of a node: those its roles give it, and those that are no longer its own."""
 
 from __future__ import annotations
 

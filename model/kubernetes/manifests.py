@@ -1,4 +1,4 @@
-"""What is a Kubernetes object apart from what the cluster writes into it, and how do two of them differ?"""
+"""Kubernetes objects apart from what the cluster writes into them, and how two of them differ."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Does etcd keep its quorum when members leave?"""
+"""Whether etcd keeps its quorum when members leave."""
 
 from __future__ import annotations
 
@@ -44,4 +44,7 @@ def objection(seats: Sequence[Seat], leaving: Collection[str]) -> str:
 def _short(voters: Sequence[Seat], when: str) -> str:
     healthy = sum(voter.healthy for voter in voters)
     silent = ", ".join(voter.name or "(unnamed)" for voter in voters if not voter.healthy)
-    return f"etcd would have no quorum {when}: {healthy} of {len(voters)} members answer, {needed(len(voters))} must (silent: {silent})"
+    return (
+        f"etcd would have no quorum {when}: {healthy} of {len(voters)} members answer, {needed(len(voters))} must "
+        f"(silent: {silent})"
+    )

@@ -1,4 +1,4 @@
-"""What is an image's full name: registry, repository, tag?"""
+"""An image's full name: registry, repository, tag."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which volumes does a node hold for pods, where do they lie, and may a disk be given a file system?"""
+"""A node's volumes for pods, where they lie, and whether a disk may be given a file system."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""May a cluster go from the versions it has to another one, and who is left to change?"""
+"""Whether a cluster may go from the versions it has to another one, and who is left to change."""
 
 from __future__ import annotations
 

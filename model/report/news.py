@@ -1,4 +1,4 @@
-"""What has somebody not been told yet: findings that are new, that are told otherwise now, that are gone?"""
+"""What somebody has not been told yet: findings that are new, that read otherwise now, that are gone."""
 
 from __future__ import annotations
 

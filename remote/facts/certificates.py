@@ -1,4 +1,4 @@
-"""Which certificates does Kubernetes use on a host? Keys are never read."""
+"""The certificates that Kubernetes uses on a host; keys are never read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What does the cluster say of itself, in one look?"""
+"""What the cluster says of itself, in one look."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is on the disks that a host is declared to have?"""
+"""What is on the disks that a host is declared to have."""
 
 from __future__ import annotations
 

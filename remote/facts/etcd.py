@@ -1,4 +1,4 @@
-"""Who belongs to etcd, by the account of one of its members?"""
+"""The members of etcd, by the account of one of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What does a host hold of the packages, files, units and kernel settings that it should?"""
+"""What a host holds of the packages, files, units and kernel settings that it should."""
 
 from __future__ import annotations
 

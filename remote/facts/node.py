@@ -1,4 +1,4 @@
-"""How far has a host come on its way into the cluster?"""
+"""How far a host has come on its way into the cluster, asked of the host."""
 
 from __future__ import annotations
 

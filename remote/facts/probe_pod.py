@@ -1,4 +1,4 @@
-"""Where on a node is the network of the pod that looks out for us, and what answers it there?"""
+"""The network of the probe pod on a node, and what answers it there."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Answers that scripts on hosts print in sections, each begun by a mark; and whether the programs that fill them ran."""
+"""Answers that scripts print in sections, each begun by a mark; and whether the programs that fill them ran."""
 
 from __future__ import annotations
 

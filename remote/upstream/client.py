@@ -1,4 +1,4 @@
-"""How is a publisher's server asked, over TLS, through the organisation's proxy, and not for ever?"""
+"""Requests to publishers' servers: over TLS, through the organisation's proxy, and not for ever."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""
-Which Debian packages does a server need that has nothing, by lists that Debian signed? apt itself says so, in a root of
-its own.
-"""
+"""The Debian packages that a server needs, by signed lists, as apt itself resolves them in a root of its own."""
 
 from __future__ import annotations
 
@@ -24,7 +21,10 @@ _LINE = re.compile(r"^'(?P<address>[^']+)' (?P<file>\S+) (?P<size>\d+) SHA256:(?
 _AWAY = re.compile(
     r"Could not (connect|resolve)|Temporary failure|Connection (failed|refused|reset|timed out)|no longer has|timed out"
 )
-_SIGNED = "every list must be signed by a key of the keyring that the sources name, and be of today; is this machine's clock right?"
+_SIGNED = (
+    "every list must be signed by a key of the keyring that the sources name, and be of today; is this machine's "
+    "clock right?"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

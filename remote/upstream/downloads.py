@@ -1,4 +1,4 @@
-"""How does a file of a known sha256 get here, also when the way breaks off midway?"""
+"""Downloads of files of a known sha256, resumed where a connection breaks off midway."""
 
 from __future__ import annotations
 

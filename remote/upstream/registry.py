@@ -1,4 +1,4 @@
-"""What is an image in its registry, for one platform, and where are its parts?"""
+"""Images in their registries, for one platform, and where their parts are."""
 
 from __future__ import annotations
 

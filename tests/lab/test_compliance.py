@@ -54,14 +54,16 @@ SEEDS = {
     ),
     "listener": Seed(
         "cp-3",
-        "systemd-run --quiet --unit=seed systemd-socket-activate -l 9999 /bin/cat; until ss -Hlnt | grep -q :9999; do sleep 0.1; done",
+        "systemd-run --quiet --unit=seed systemd-socket-activate -l 9999 /bin/cat; until ss -Hlnt | grep -q "
+        ":9999; do sleep 0.1; done",
         "systemctl stop seed",
         ("services/listeners",),
         "listens on 9999/tcp",
     ),
     "wrong-program": Seed(
         "cp-3",
-        "systemd-run --quiet --unit=seed systemd-socket-activate -l 10250 /bin/cat; until ss -Hlnt | grep -q :10250; do sleep 0.1; done",
+        "systemd-run --quiet --unit=seed systemd-socket-activate -l 10250 /bin/cat; until ss -Hlnt | grep -q "
+        ":10250; do sleep 0.1; done",
         "systemctl stop seed || :",
         ("services/listeners",),
         "which is for kubelet",
@@ -104,7 +106,8 @@ SEEDS = {
     ),
     "swap": Seed(
         "cp-1",
-        "{ head -n1 /proc/swaps; echo '/dev/seed partition 1048576 0 -2'; } >/run/seed; mount --bind /run/seed /proc/swaps",
+        "{ head -n1 /proc/swaps; echo '/dev/seed partition 1048576 0 -2'; } >/run/seed; mount --bind /run/seed "
+        "/proc/swaps",
         "umount /proc/swaps; rm /run/seed",
         ("swap/off",),
         "/dev/seed",
@@ -311,7 +314,8 @@ def test_a_dead_host_is_failed_and_the_others_are_complete(lab: Lab) -> None:
 def test_worker_processes_bring_what_threads_bring(lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     threads = comply(lab)
     (tmp_path / "config.yaml").write_text(
-        "inventory: {plugin: SimpleInventory}\nlogging: {enabled: false}\nrunner: {plugin: dask, options: {workers: 2}}\n"
+        "inventory: {plugin: SimpleInventory}\nlogging: {enabled: false}\nrunner: {plugin: dask, options: "
+        "{workers: 2}}\n"
     )
     monkeypatch.setenv("MATRIX_FLEET_CONFIG", str(tmp_path / "config.yaml"))
     spread = comply(lab)

@@ -67,7 +67,8 @@ def test_rules_of_others_are_kept(fleet: Lab) -> None:
     sh(
         fleet,
         "w-1",
-        "iptables -N KUBE-FORWARD; iptables -A FORWARD -j KUBE-FORWARD; iptables -t nat -A PREROUTING -p tcp --dport 1 -j ACCEPT;"
+        "iptables -N KUBE-FORWARD; iptables -A FORWARD -j KUBE-FORWARD; iptables -t nat -A PREROUTING -p tcp "
+        "--dport 1 -j ACCEPT;"
         "nft add table inet own; nft add chain inet own c; ufw allow 9999/tcp",
     )
     others = "iptables-save | grep -E 'KUBE-|dport 1 '; nft list table inet own"

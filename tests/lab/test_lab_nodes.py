@@ -146,7 +146,10 @@ def test_what_the_kernel_has_built_in_can_be_asked_for_and_the_rest_not(lab: Lab
         pytest.skip("this machine's kernel does not tell how it was built")
     assert lab.shell("cp-2", ("modprobe", "--all", *built_in)).returncode == 0
     assert lab.shell("cp-2", ("modprobe", "no_such_module")).returncode != 0
-    wish = "mkdir -p /run/modules-load.d; echo overlay > /run/modules-load.d/x.conf; systemctl restart systemd-modules-load"
+    wish = (
+        "mkdir -p /run/modules-load.d; echo overlay > /run/modules-load.d/x.conf; systemctl restart "
+        "systemd-modules-load"
+    )
     assert _in("cp-2", lab, wish).returncode == 0
 
 

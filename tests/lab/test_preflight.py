@@ -26,7 +26,8 @@ SEEDS = {
         "rm -r /etc/kubernetes /var/lib/etcd/member",
     ),
     "cp-2": (
-        "systemd-run --unit=squatter systemd-socket-activate -l 10250 /bin/cat; until ss -Hlnt | grep -q :10250; do sleep 0.1; done",
+        "systemd-run --unit=squatter systemd-socket-activate -l 10250 /bin/cat; until ss -Hlnt | grep -q :10250; "
+        "do sleep 0.1; done",
         "systemctl stop squatter",
     ),
     "cp-3": (

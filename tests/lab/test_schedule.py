@@ -142,7 +142,8 @@ def test_the_key_opens_no_way_through_the_host(machine: Controller, flags: str) 
         flags = "-N -L 9009:127.0.0.1:22"
         script = (
             f"{_SSH} {flags} matrix-fleet@{_ADDRESS} 2>/tmp/said & pid=$!;"
-            "until ss -Hlnt | grep -q :9009; do :; done; timeout 5 sh -c 'exec 3<>/dev/tcp/127.0.0.1/9009; head -c 3 <&3';"
+            "until ss -Hlnt | grep -q :9009; do :; done; timeout 5 sh -c 'exec 3<>/dev/tcp/127.0.0.1/9009; head "
+            "-c 3 <&3';"
             "kill $pid; cat /tmp/said"
         )
         done = machine.run("bash", "-c", script.replace("sh -c", "bash -c"))

@@ -52,7 +52,8 @@ def serve(folder: Path, login_key: Path, kind: str = "ed25519", options: str = "
     port = free_port()
     (folder / "config").write_text(
         f"ListenAddress 127.0.0.1:{port}\nHostKey {folder}/host_key\nAuthorizedKeysFile {folder}/authorized_keys\n"
-        f"PidFile none\nStrictModes no\nUsePAM no\nPermitRootLogin yes\nPasswordAuthentication no\nMaxStartups 200\nMaxSessions 50\n"
+        "PidFile none\nStrictModes no\nUsePAM no\nPermitRootLogin yes\nPasswordAuthentication no\nMaxStartups "
+        "200\nMaxSessions 50\n"
         f"{options}"
     )
     process = subprocess.Popen(("/usr/sbin/sshd", "-D", "-f", str(folder / "config")), stderr=subprocess.DEVNULL)

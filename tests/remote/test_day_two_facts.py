@@ -50,7 +50,7 @@ def test_an_account_that_cannot_be_understood_is_an_error() -> None:
 def test_remains_are_read_by_kind() -> None:
     found = remains.parse("w-1", "unit kubelet.service (enabled active)\npath /etc/kubernetes\nstranger moby\nend\n")
     assert [trace.kind for trace in found] == ["unit", "path", "stranger"]
-    assert remains.strangers(found) == ("moby",)
+    assert remains.foreign_namespaces(found) == ("moby",)
     assert remains.counted(found) == "1 unit, 1 path, 1 stranger"
 
 

@@ -137,7 +137,10 @@ def test_a_program_that_fails_is_not_a_host_without_anything_to_tell(failing: st
 
 
 def test_a_host_with_essential_packages_alone_is_understood(tmp_path: Path) -> None:
-    essential = "cat grep sed awk date uname dpkg dpkg-query stat nproc df dirname basename readlink head tail sleep tr dd od bash timeout"
+    essential = (
+        "cat grep sed awk date uname dpkg dpkg-query stat nproc df dirname basename readlink head tail sleep tr "
+        "dd od bash timeout"
+    )
     for name in essential.split():
         (tmp_path / name).symlink_to(which(name) or pytest.fail(f"no {name}"))
     facts = parse("here", MARK, _run(str(tmp_path), Questions()), (0.0, 0.0))

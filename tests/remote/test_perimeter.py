@@ -68,7 +68,8 @@ def test_a_ruleset_of_half_a_megabyte_that_looks_like_prompts_arrives_whole(host
     hook = "type filter hook forward priority filter; policy drop;"
     load(
         space,
-        f"table inet big {{\nset many {{ type ipv4_addr; elements = {{ {elements} }} }}\nchain forward {{\n{hook}\n{rules}}}\n}}\n",
+        f"table inet big {{\nset many {{ type ipv4_addr; elements = {{ {elements} }} }}\nchain forward "
+        f"{{\n{hook}\n{rules}}}\n}}\n",
     )
     text = read(host, "nftables")
     assert len(text) > 300_000
