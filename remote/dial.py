@@ -131,7 +131,7 @@ def _kinds(key: paramiko.PKey) -> tuple[str, ...]:
 
 
 def _authenticate(client: paramiko.SSHClient, route: Route, stream: ByteStream, keys: Sequence[paramiko.PKey]) -> None:
-    # The line's alarm is the limit; paramiko's own must not come first, with words that say less.
+    # The stream's alarm is the limit; paramiko's own must not come first, with words that say less.
     later = route.seconds * 2
     client.connect(
         route.address,
@@ -151,7 +151,7 @@ def _authenticate(client: paramiko.SSHClient, route: Route, stream: ByteStream, 
 @contextmanager
 def _bounded(route: Route) -> Iterator[ByteStream]:
     """
-    Draw a line that is cut after the route's seconds, whatever the other end does; say in the project's words what
+    Open a stream that is cut after the route's seconds, whatever the other end does; say in the project's words what
     failed.
     """
     started = time.monotonic()

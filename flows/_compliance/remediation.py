@@ -19,8 +19,8 @@ from model.site.load import load_site
 
 def owners(checks: Iterable[Check], outcomes: Iterable[Outcome]) -> dict[str, tuple[str, ...]]:
     """
-    Return the hosts that each owner has something to mend on, in the order in which owners work; what nobody owns is
-    left out.
+    Return the hosts that each owner has something to remediate on, in the order in which owners work; what nobody owns
+    is left out.
     """
     owner = {check.id: check.owner for check in checks if check.owner}
     by_owner: dict[str, dict[str, None]] = {name: {} for name in _RUNS}
@@ -43,7 +43,7 @@ def fix(options: Options, todo: Mapping[str, tuple[str, ...]]) -> bool:
         return False
     limits = {name: (*hosts, *_planes(options)) if name in _OF_THE_API else hosts for name, hosts in todo.items()}
     for name, hosts in limits.items():
-        screen.say(f"--- what `{_TOLD[name]} --limit {','.join(hosts)}` would do")
+        screen.say(f"--- what `{_COMMANDS[name]} --limit {','.join(hosts)}` would do")
         _RUNS[name](_for_owner(options, ",".join(hosts), dry_run=True))
     if not _agreed(options):
         return False
@@ -91,7 +91,7 @@ _RUNS: Mapping[str, Callable[[Options], int]] = {
 }
 # What these change lies in the API, not on the hosts.
 _OF_THE_API = {"labels"}
-_TOLD = {
+_COMMANDS = {
     "os": "python -m flows.bootstrap --only os",
     "runtime": "python -m flows.bootstrap --only runtime",
     "labels": "python -m flows.bootstrap --only labels",

@@ -37,10 +37,10 @@ def binaries(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder that holds etcd, kube-apiserver, coredns and the bundle's other programs."""
     folder = tmp_path_factory.mktemp("programs")
     for component in RECIPES[DEFAULT].components:
-        made = compiling.ensure(component, print)
+        compiled = compiling.ensure(component, print)
         for name in compiling.programs(component):
             # The package of etcd's server is called so.
-            (folder / {"server": "etcd"}.get(name, name)).symlink_to(made / name)
+            (folder / {"server": "etcd"}.get(name, name)).symlink_to(compiled / name)
     return folder
 
 

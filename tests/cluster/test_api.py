@@ -51,10 +51,10 @@ def test_a_diff_in_a_namespace_to_come_is_all_new(cluster: Cluster) -> None:
 
 def test_a_secrets_values_are_in_no_diff(cluster: Cluster) -> None:
     secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s", "namespace": "default"}}
-    one = cluster.apply(secret | {"stringData": {"key": "hunter2", "same": "x"}})
+    applied = cluster.apply(secret | {"stringData": {"key": "hunter2", "same": "x"}})
     other = cluster.apply(secret | {"stringData": {"key": "hunter3", "same": "x"}})
-    assert "hunter" not in "".join((*one.lines, *other.lines))
-    assert "aHVudGVy" not in "".join((*one.lines, *other.lines))
+    assert "hunter" not in "".join((*applied.lines, *other.lines))
+    assert "aHVudGVy" not in "".join((*applied.lines, *other.lines))
     assert "+  key: (new secret)" in other.lines
     assert "   same: (secret)" in other.lines
 

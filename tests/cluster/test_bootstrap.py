@@ -25,7 +25,9 @@ def test_bare_hosts_become_a_cluster(bootstrapped: tuple[LabCluster, int, dict[s
     assert (code, wrong(report)) == (0, [])
     assert report["good"] is True
     assert cluster.ready() == set(NODES)
-    asked = {each["host"]: each["status"] for each in report["outcomes"] if each["subject"] == "pod-network"}
+    asked = {
+        outcome["host"]: outcome["status"] for outcome in report["outcomes"] if outcome["subject"] == "pod-network"
+    }
     assert asked == dict.fromkeys(NODES, "ok")
     for host in NODES:
         assert "Status: active" in cluster.lab.shell(host, ("ufw", "status")).stdout
@@ -67,7 +69,7 @@ def test_a_second_run_changes_nothing(small: LabCluster) -> None:
     generations = _generations(small)
     code, report = small.flow("bootstrap")
     assert (code, wrong(report)) == (0, [])
-    assert [each for each in report["outcomes"] if each["status"] == "changed"] == []
+    assert [outcome for outcome in report["outcomes"] if outcome["status"] == "changed"] == []
     assert {host: small.lab.shell(host, ("sh", "-c", _LOOK)).stdout for host in NODES} == before
     assert _generations(small) == generations
 
@@ -80,7 +82,9 @@ def test_a_kubelet_that_asks_late_for_its_certificate_is_waited_for(small: LabCl
     assert small.lab.shell("w-1", ("sh", "-ec", late)).returncode == 0
     code, report = small.flow("bootstrap", "--only", "verify")
     assert (code, wrong(report)) == (0, [])
-    changed = [(each["host"], each["subject"]) for each in report["outcomes"] if each["status"] == "changed"]
+    changed = [
+        (outcome["host"], outcome["subject"]) for outcome in report["outcomes"] if outcome["status"] == "changed"
+    ]
     assert changed == [("w-1", "serving-certificate")]
 
 
@@ -88,12 +92,14 @@ def test_a_dry_run_finds_what_a_person_changed_and_a_run_mends_it(small: LabClus
     small.lab.shell("w-1", ("sh", "-c", "echo 0 >/proc/sys/net/ipv4/ip_forward; systemctl stop chrony"))
     small.kubectl("label", "node", "db-1", "matrix-fleet.io/role-database-")
     code, report = small.flow("bootstrap", "--dry-run")
-    found = {(each["host"], each["subject"]) for each in report["outcomes"] if each["status"] == "drift"}
-    assert (code, found) == (2, {("w-1", "os"), ("controller", "labels")})
+    drifted = {(outcome["host"], outcome["subject"]) for outcome in report["outcomes"] if outcome["status"] == "drift"}
+    assert (code, drifted) == (2, {("w-1", "os"), ("controller", "labels")})
     assert "net.ipv4.ip_forward: 0" in json.dumps(report)
     code, report = small.flow("bootstrap")
     assert code == 0, wrong(report)
-    changed = {(each["host"], each["subject"]) for each in report["outcomes"] if each["status"] == "changed"}
+    changed = {
+        (outcome["host"], outcome["subject"]) for outcome in report["outcomes"] if outcome["status"] == "changed"
+    }
     assert changed == {("w-1", "os"), ("controller", "labels")}
 
 
@@ -131,10 +137,10 @@ def test_the_api_outlives_a_control_plane(small: LabCluster, host: str) -> None:
 def _generations(small: LabCluster) -> dict[str, Any]:
     kinds = "nodes,namespaces,daemonsets,deployments,services,configmaps,storageclasses,persistentvolumes,clusterroles,serviceaccounts"
     return {
-        f"{each['kind']}/{each['metadata'].get('namespace', '')}/{each['metadata']['name']}": (
-            each["metadata"].get("generation"),
-            each["metadata"]["creationTimestamp"],
-            each["metadata"].get("labels"),
+        f"{item['kind']}/{item['metadata'].get('namespace', '')}/{item['metadata']['name']}": (
+            item["metadata"].get("generation"),
+            item["metadata"]["creationTimestamp"],
+            item["metadata"].get("labels"),
         )
-        for each in small.objects(kinds, "-A")
+        for item in small.objects(kinds, "-A")
     }

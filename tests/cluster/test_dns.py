@@ -85,23 +85,23 @@ def _ask(source: str, port: int, name: str, version: int, seconds: float = 20.0)
                     raise
 
 
-def said(answer: DnsAnswer) -> list[str]:
+def addresses_of(answer: DnsAnswer) -> list[str]:
     return sorted(map(str, answer.addresses))
 
 
 def test_the_same_name_leads_isolated_pods_to_their_own_server(ask: Ask) -> None:
-    assert said(ask(ISOLATED, "matrix.example.test", 4)) == ["10.20.2.11"]
-    assert said(ask(MAIN, "matrix.example.test", 4)) == ["198.51.100.101"]
+    assert addresses_of(ask(ISOLATED, "matrix.example.test", 4)) == ["10.20.2.11"]
+    assert addresses_of(ask(MAIN, "matrix.example.test", 4)) == ["198.51.100.101"]
 
 
 def test_isolated_pods_are_not_led_out_over_the_other_ip_version(ask: Ask) -> None:
-    assert "2001:db8:100::101" not in said(ask(ISOLATED, "matrix.example.test", 6))
-    assert said(ask(MAIN, "matrix.example.test", 6)) == ["2001:db8:100::101"]
+    assert "2001:db8:100::101" not in addresses_of(ask(ISOLATED, "matrix.example.test", 6))
+    assert addresses_of(ask(MAIN, "matrix.example.test", 6)) == ["2001:db8:100::101"]
 
 
 def test_other_names_go_to_the_sites_servers_from_everywhere(ask: Ask) -> None:
     for source in (ISOLATED, MAIN):
-        assert said(ask(source, "deb.example.test", 4)) == ["198.51.100.101"]
+        assert addresses_of(ask(source, "deb.example.test", 4)) == ["198.51.100.101"]
 
 
 def test_kubeadms_objects_are_completed_once(cluster: Cluster) -> None:

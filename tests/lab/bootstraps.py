@@ -27,12 +27,14 @@ class Run:
 
     def subjects(self, host: str, status: str) -> set[str]:
         """Return the subjects that have this status on a host."""
-        return {each["subject"] for each in self.outcomes if (each["host"], each["status"]) == (host, status)}
+        return {
+            outcome["subject"] for outcome in self.outcomes if (outcome["host"], outcome["status"]) == (host, status)
+        }
 
     def told(self, host: str, subject: str) -> str:
         """Return the messages of a subject on a host, and what to do next."""
-        mine = [each for each in self.outcomes if (each["host"], each["subject"]) == (host, subject)]
-        return "\n".join(f"{each['message']}; next: {each['next']}" for each in mine)
+        mine = [outcome for outcome in self.outcomes if (outcome["host"], outcome["subject"]) == (host, subject)]
+        return "\n".join(f"{outcome['message']}; next: {outcome['next']}" for outcome in mine)
 
 
 def site_of(lab: Lab, folder: Path, **kubernetes: object) -> Path:

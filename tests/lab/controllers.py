@@ -86,8 +86,8 @@ class Controller:
     def settings(self, **compliance: Any) -> None:
         """Let site.yaml's `compliance` be this."""
         path = self.site / "site.yaml"
-        said = yaml.safe_load(path.read_text("utf-8"))
-        path.write_text(yaml.safe_dump({**said, "compliance": compliance}, sort_keys=False), "utf-8")
+        settings = yaml.safe_load(path.read_text("utf-8"))
+        path.write_text(yaml.safe_dump({**settings, "compliance": compliance}, sort_keys=False), "utf-8")
 
     def boot(self) -> None:
         """Boot it, its disk as it was."""

@@ -39,8 +39,10 @@ class Run:
 
     def outcome(self, host: str, subject: str = "firewall") -> dict[str, Any]:
         """Return a host's outcome."""
-        found = [each for each in self.report["outcomes"] if (each["host"], each["subject"]) == (host, subject)]
-        return found[0] if found else {}
+        matching = [
+            outcome for outcome in self.report["outcomes"] if (outcome["host"], outcome["subject"]) == (host, subject)
+        ]
+        return matching[0] if matching else {}
 
 
 def run(lab: Lab, *flags: str) -> Run:

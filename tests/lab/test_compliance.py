@@ -305,7 +305,7 @@ def test_a_dead_host_is_failed_and_the_others_are_complete(lab: Lab) -> None:
     until(lambda: comply(lab).exit == 0, 60)
     for host in (*(name for name in SERVERS if name != "w-1"), "vantage-1"):
         mine = [
-            {each["subject"] for each in each_run.report["outcomes"] if each["host"] == host}
+            {outcome["subject"] for outcome in each_run.report["outcomes"] if outcome["host"] == host}
             for each_run in (run, healthy)
         ]
         assert mine[0] == mine[1]
@@ -320,15 +320,15 @@ def test_worker_processes_bring_what_threads_bring(lab: Lab, tmp_path: Path, mon
     monkeypatch.setenv("MATRIX_FLEET_CONFIG", str(tmp_path / "config.yaml"))
     spread = comply(lab)
     assert (spread.exit, spread.complaint) == (threads.exit, threads.complaint) == (0, "")
-    assert _told(spread) == _told(threads)
+    assert _rows(spread) == _rows(threads)
     assert spread.report["items"] == threads.report["items"]
 
 
-def _told(run: Run) -> list[tuple[str, str, str, str]]:
+def _rows(run: Run) -> list[tuple[str, str, str, str]]:
     """Return every outcome without how long a look took."""
     return [
-        (each["host"], each["subject"], each["status"], re.sub(r"[\d.]+ (s|ms|days)", "", each["message"]))
-        for each in run.report["outcomes"]
+        (outcome["host"], outcome["subject"], outcome["status"], re.sub(r"[\d.]+ (s|ms|days)", "", outcome["message"]))
+        for outcome in run.report["outcomes"]
     ]
 
 

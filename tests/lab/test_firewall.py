@@ -22,8 +22,8 @@ def fleet() -> Iterator[Lab]:
 def test_a_second_run_finds_everything_as_declared_and_touches_no_file(fleet: Lab) -> None:
     before = {host: files(fleet, host) for host in HOSTS}
     done = run(fleet)
-    assert (done.exit, {each["status"] for each in done.report["outcomes"]}) == (0, {"ok"})
-    assert sorted(each["host"] for each in done.report["outcomes"]) == sorted(HOSTS)
+    assert (done.exit, {outcome["status"] for outcome in done.report["outcomes"]}) == (0, {"ok"})
+    assert sorted(outcome["host"] for outcome in done.report["outcomes"]) == sorted(HOSTS)
     assert {host: files(fleet, host) for host in HOSTS} == before
 
 
@@ -74,7 +74,7 @@ def test_rules_of_others_are_kept(fleet: Lab) -> None:
     others = "iptables-save | grep -E 'KUBE-|dport 1 '; nft list table inet own"
     before = sh(fleet, "w-1", others)
     done = run(fleet, "--limit", "w-1")
-    assert [each["status"] for each in done.report["outcomes"]] == ["changed"]
+    assert [outcome["status"] for outcome in done.report["outcomes"]] == ["changed"]
     assert sh(fleet, "w-1", others) == before
     sh(
         fleet,

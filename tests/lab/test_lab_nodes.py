@@ -75,8 +75,8 @@ def test_a_server_makes_control_groups_of_its_own(lab: Lab) -> None:
     if cgroups.version_2():
         pytest.skip("this machine has one hierarchy, which hosts may always write")
     for controller in ("cpu", "cpuset", "memory", "pids", "devices", "systemd"):
-        made = _in("cp-2", lab, f"mkdir /sys/fs/cgroup/{controller}/mine && rmdir /sys/fs/cgroup/{controller}/mine")
-        assert made.returncode == 0, made.stderr
+        created = _in("cp-2", lab, f"mkdir /sys/fs/cgroup/{controller}/mine && rmdir /sys/fs/cgroup/{controller}/mine")
+        assert created.returncode == 0, created.stderr
 
 
 def test_containers_overlays_can_lie_on_a_servers_disk(lab: Lab) -> None:

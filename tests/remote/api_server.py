@@ -54,11 +54,11 @@ class _Handler(BaseHTTPRequestHandler):
         api: FakeApi = self.server.api  # type: ignore[attr-defined]
         api.asked.append(f"{self.command} {self.path}")
         api.bodies.append(self.rfile.read(int(self.headers.get("Content-Length", 0))))
-        status, said = api.reply(self.command, self.path)
+        status, document = api.reply(self.command, self.path)
         if status == 0:
             self.close_connection = True
             return
-        body = json.dumps(said).encode()
+        body = json.dumps(document).encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))

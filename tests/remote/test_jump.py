@@ -53,29 +53,29 @@ def test_commands_and_proofs_go_through_the_jump_host(fleet: Nornir, sshd: Sshd)
 
 def test_many_hosts_share_a_jump_host(fleet: Nornir) -> None:
     names = list(fleet.inventory.hosts)
-    found = each(fleet, lambda host: run(host, ("true",)).exit_code, names=names)
-    assert found == dict.fromkeys(names, 0)
+    codes = each(fleet, lambda host: run(host, ("true",)).exit_code, names=names)
+    assert codes == dict.fromkeys(names, 0)
 
 
 def test_closing_ends_the_proxy_process(fleet: Nornir) -> None:
     host = fleet.inventory.hosts["h-0"]
-    line = session(host).line
-    assert line is not None
-    assert line.proxy is not None
-    assert line.proxy.poll() is None
+    stream = session(host).stream
+    assert stream is not None
+    assert stream.proxy is not None
+    assert stream.proxy.poll() is None
     host.close_connections()
-    assert line.proxy.poll() is not None
+    assert stream.proxy.poll() is not None
 
 
 def test_a_jump_host_that_dies_is_noticed_at_once(fleet: Nornir, second_sshd: Sshd) -> None:
     host = fleet.inventory.hosts["h-0"]
-    line = session(host).line
-    assert line is not None
-    assert line.proxy is not None
+    stream = session(host).stream
+    assert stream is not None
+    assert stream.proxy is not None
     second_sshd.process.kill()
-    line.proxy.terminate()
+    stream.proxy.terminate()
     began = time.monotonic()
-    failed = each(fleet, lambda one: run(one, ("true",)), names=["h-0"])["h-0"]
+    failed = each(fleet, lambda host: run(host, ("true",)), names=["h-0"])["h-0"]
     assert isinstance(failed, HostFailure)
     assert "Connection refused" in failed.message
     assert time.monotonic() - began < 5

@@ -38,7 +38,7 @@ def test_a_bare_control_plane() -> None:
     assert not {"nft", "python3", "sudo", "iptables-save"} & facts.system.programs
     assert facts.system.systemd == 252
     assert facts.hardware.filesystems["/var/lib/etcd"].kind == "ext4"
-    assert {(each.port, each.process) for each in facts.network.listeners} == {(22, "sshd")}
+    assert {(listener.port, listener.process) for listener in facts.network.listeners} == {(22, "sshd")}
     assert facts.network.addresses[ip_address("fd20:1::11")].name == "eth0"
     assert facts.network.default_routes == {4, 6}
     assert facts.network.resolvers == ("10.20.1.1", "fd20:1::1")
@@ -95,16 +95,16 @@ def test_rules_that_cannot_be_read_are_an_error() -> None:
 
 
 def test_a_neighbour_counts_only_while_it_answers() -> None:
-    found = asked(
+    answers = asked(
         "connect 10.0.0.1 8443 silent eth0 02:00:00:00:00:01 REACHABLE\n"
         "connect 10.0.0.2 8443 silent eth0 02:00:00:00:00:02 STALE\n"
         "connect 10.0.0.3 8443 Connection_refused none\n"
         "connect 10.0.0.4 8443 No_route_to_host none\n"
     ).connects
-    assert found["10.0.0.1", 8443] == Connect("silent", "02:00:00:00:00:01")
-    assert found["10.0.0.2", 8443] == Connect("silent")
-    assert found["10.0.0.3", 8443] == Connect("refused")
-    assert found["10.0.0.4", 8443] == Connect("no route to host")
+    assert answers["10.0.0.1", 8443] == Connect("silent", "02:00:00:00:00:01")
+    assert answers["10.0.0.2", 8443] == Connect("silent")
+    assert answers["10.0.0.3", 8443] == Connect("refused")
+    assert answers["10.0.0.4", 8443] == Connect("no route to host")
 
 
 def test_nobody_may_be_able_to_tell_whether_the_clock_follows_another() -> None:
@@ -112,8 +112,8 @@ def test_nobody_may_be_able_to_tell_whether_the_clock_follows_another() -> None:
 
 
 def test_a_server_asked_in_two_lines_keeps_both_answers() -> None:
-    found = asked("dns 10.0.0.1 \ndns 10.0.0.1 \n").dns
-    assert found == {"10.0.0.1": ()}
+    answers = asked("dns 10.0.0.1 \ndns 10.0.0.1 \n").dns
+    assert answers == {"10.0.0.1": ()}
 
 
 def _run(path: str, questions: Questions) -> bytes:

@@ -173,13 +173,13 @@ def test_a_device_that_never_answers_is_given_up(
     sshd = serve(folder, login_key)
     public = (folder / "authorized_keys").read_text()
     (folder / "authorized_keys").write_text(f'command="sleep 60" {public}')
-    told: list[HostError] = []
+    errors: list[HostError] = []
 
     def attempt() -> None:
         try:
             read(hosts(tmp_path / "site", sshd.port, sshd.host_key, login_key), "nftables")
         except HostError as error:
-            told.append(error)
+            errors.append(error)
 
     began = time.monotonic()
     try:
@@ -192,7 +192,7 @@ def test_a_device_that_never_answers_is_given_up(
     finally:
         sshd.process.terminate()
         sshd.process.wait(10)
-    assert [error.host for error in told] == ["r-1"]
+    assert [error.host for error in errors] == ["r-1"]
     assert time.monotonic() - began < 10
 
 

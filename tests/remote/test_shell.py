@@ -37,9 +37,9 @@ def test_words_reach_the_command_unchanged(host: Host) -> None:
 
 
 def test_a_command_speaks_english_and_finds_what_root_finds(host: Host) -> None:
-    said = run(host, ("sh", "-c", 'echo "$LC_ALL $PATH"')).stdout.decode()
-    assert said.startswith("C.UTF-8 ")
-    assert "/usr/sbin" in said
+    output = run(host, ("sh", "-c", 'echo "$LC_ALL $PATH"')).stdout.decode()
+    assert output.startswith("C.UTF-8 ")
+    assert "/usr/sbin" in output
 
 
 def test_five_megabytes_pass_both_ways_at_once(host: Host) -> None:
@@ -136,9 +136,9 @@ def test_closing_a_stream_ends_a_command_that_reads(host: Host) -> None:
 def test_the_host_tells_both_ends_of_the_session(host: Host, sshd: Sshd) -> None:
     ends = peer(host)
     assert (str(ends.client), str(ends.server), ends.server_port) == ("127.0.0.1", "127.0.0.1", sshd.port)
-    line = session(host).line
-    assert line is not None
-    assert line.socket.getsockname() == ("127.0.0.1", ends.client_port)
+    stream = session(host).stream
+    assert stream is not None
+    assert stream.socket.getsockname() == ("127.0.0.1", ends.client_port)
 
 
 def test_proofs_use_connections_of_their_own(host: Host) -> None:
@@ -153,9 +153,9 @@ def test_proofs_use_connections_of_their_own(host: Host) -> None:
 
 def test_a_broken_connection_is_opened_again(host: Host) -> None:
     before = peer(host)
-    line = session(host).line
-    assert line is not None
-    line.cut()
+    stream = session(host).stream
+    assert stream is not None
+    stream.cut()
     again = peer(host)
     assert again.client_port != before.client_port
 

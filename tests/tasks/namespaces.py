@@ -116,9 +116,9 @@ class NodeNamespace:
     def reaches(self, source: str, target: str, port: int, kind: str = "tcp", where: str = "outside") -> bool:
         """Return whether an echo comes back; anything but it or silence is an error."""
         process = self._python(where, _ASK, source, target, str(port), kind)
-        said, complaint = process.communicate("")
-        assert said in ("reached\n", "silence\n"), f"{said} {complaint}"
-        return said == "reached\n"
+        output, complaint = process.communicate("")
+        assert output in ("reached\n", "silence\n"), f"{output} {complaint}"
+        return output == "reached\n"
 
     @contextmanager
     def connection(self, source: str, target: str, port: int) -> Iterator[Callable[[str], str]]:

@@ -17,14 +17,14 @@ _UNSIGNED = (b"", b'{"data": {"kubeconfig": "...", "jws-kubeconfig-zzzzzz": "...
 _SIGNED = b'{"data": {"jws-kubeconfig-abcdef": "..."}}'
 
 
-def _plane(monkeypatch: pytest.MonkeyPatch, told: Iterator[bytes]) -> list[str]:
+def _plane(monkeypatch: pytest.MonkeyPatch, tokens: Iterator[bytes]) -> list[str]:
     """Let a control plane tell its cluster's information anew each time; return the commands it is given."""
     asked: list[str] = []
 
     def run(_host: Host, argv: Sequence[str], **_more: Any) -> Completed:
         asked.append(argv[0])
-        said = {"kubeadm": b"abcdef.0123456789abcdef\n", "cat": issued(["kubernetes"], 30)[0].encode()}
-        out = said[argv[0]] if argv[0] in said else next(told)
+        outputs = {"kubeadm": b"abcdef.0123456789abcdef\n", "cat": issued(["kubernetes"], 30)[0].encode()}
+        out = outputs[argv[0]] if argv[0] in outputs else next(tokens)
         return Completed(tuple(argv), 0 if out else 1, out, b"", 0.0)
 
     monkeypatch.setattr(shell, "run", run)

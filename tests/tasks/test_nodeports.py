@@ -48,7 +48,7 @@ def test_only_nodes_of_the_matrix_are_admitted_to_node_ports() -> None:
     assert f"{OTHER_NODE}/32" in admitted
     assert f"{LI}/32" not in admitted
     assert f"{NODE}/32" not in admitted
-    assert all(ip_network(one).prefixlen in (32, 128) for one in admitted)
+    assert all(ip_network(network).prefixlen in (32, 128) for network in admitted)
 
 
 def test_nobody_is_admitted_to_node_ports_of_an_isolated_node() -> None:

@@ -48,12 +48,12 @@ def look(web: Web, debian: Path, signer: archive.Signer, tmp_path: Path) -> Look
 
 
 def test_a_package_comes_with_all_that_it_depends_on_and_nothing_else(look: Look) -> None:
-    found = look()
-    assert [package.name for package in found] == ["conntrack", "libnetfilter", "libnfnetlink"]
-    assert found[0].version == "1:2.0~rc1-1+b1"
-    assert found[0].file == "conntrack_1%3a2.0~rc1-1+b1_all.deb"
-    assert f"Filename: ./{found[0].file}\n" in found[0].paragraph
-    assert f"SHA256: {found[0].sha256}\n" in found[0].paragraph
+    chosen = look()
+    assert [package.name for package in chosen] == ["conntrack", "libnetfilter", "libnfnetlink"]
+    assert chosen[0].version == "1:2.0~rc1-1+b1"
+    assert chosen[0].file == "conntrack_1%3a2.0~rc1-1+b1_all.deb"
+    assert f"Filename: ./{chosen[0].file}\n" in chosen[0].paragraph
+    assert f"SHA256: {chosen[0].sha256}\n" in chosen[0].paragraph
 
 
 def test_an_archive_without_a_signature_is_refused(look: Look) -> None:
@@ -122,7 +122,7 @@ def test_apt_goes_by_the_proxy_of_the_environment(
     monkeypatch.setenv("HTTP_PROXY", web.address)
     archives = (AptArchive(address="http://archive.test/debian", suite="bookworm"),)
     client = Client(frozenset({"archive.test"}), QUICK)
-    found = Apt(
+    chosen = Apt(
         client=client,
         folder=tmp_path / "apt",
         suite="bookworm",
@@ -130,4 +130,4 @@ def test_apt_goes_by_the_proxy_of_the_environment(
         archives=archives,
         keyring=signer.keyring,
     ).packages(("socat",))
-    assert [package.address for package in found] == ["http://archive.test/debian/pool/socat_2.0_all.deb"]
+    assert [package.address for package in chosen] == ["http://archive.test/debian/pool/socat_2.0_all.deb"]

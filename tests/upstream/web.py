@@ -65,9 +65,11 @@ class Web:
         parts = [(CONFIG, shown), (LAYER, layer), (LAYER, f"{name} {architecture}".encode() * 1000)]
         for _, data in parts:
             self.put(f"/v2/{name}/blobs/sha256:{sha256(data)}", data)
-        told = [{"mediaType": media, "digest": f"sha256:{sha256(data)}", "size": len(data)} for media, data in parts]
-        said = {"schemaVersion": 2, "mediaType": MANIFEST, "config": told[0], "layers": told[1:]}
-        data = json.dumps(said).encode()
+        descriptors = [
+            {"mediaType": media, "digest": f"sha256:{sha256(data)}", "size": len(data)} for media, data in parts
+        ]
+        manifest = {"schemaVersion": 2, "mediaType": MANIFEST, "config": descriptors[0], "layers": descriptors[1:]}
+        data = json.dumps(manifest).encode()
         return self.manifest(name, "", data, MANIFEST), len(data)
 
     def manifest(self, name: str, tag: str, data: bytes, media: str) -> str:

@@ -81,10 +81,10 @@ _states = st.builds(
     sysctl=st.dictionaries(st.sampled_from(["net.a", "vm.b"]), st.sampled_from(["0", "1"])),
     modules=st.sets(_names).map(tuple),
     swapless=st.booleans(),
-    users=st.sets(st.builds(User, st.sampled_from(["ann", "bob"]), _names, _names)).map(lambda found: tuple(found)[:1]),
+    users=st.sets(st.builds(User, st.sampled_from(["ann", "bob"]), _names, _names)).map(lambda drawn: tuple(drawn)[:1]),
     userless=st.sets(st.just("carl")).map(tuple),
     folders=st.sets(st.builds(Folder, st.just("/srv/a"), st.sampled_from([0o755, 0o2775]))).map(
-        lambda found: tuple(found)[:1]
+        lambda drawn: tuple(drawn)[:1]
     ),
 )
 _hosts = st.builds(
@@ -126,11 +126,11 @@ def test_after_a_plan_nothing_is_left_to_do(desired: HostState, host: ObservedSt
 @given(_states)
 def test_every_wish_that_a_bare_host_lacks_is_named(desired: HostState) -> None:
     todo = plan(desired, NOTHING)
-    told = todo.diff
+    diff = todo.diff
     for name in desired.packages:
-        assert f"+ package {name}" in told
+        assert f"+ package {name}" in diff
     for file in desired.files:
-        assert file.path in told
+        assert file.path in diff
 
 
 def test_a_package_of_another_version_is_replaced_and_says_from_which_to_which() -> None:
@@ -210,10 +210,10 @@ def test_an_account_in_another_group_or_with_a_password_is_corrected_and_says_wh
         ObservedUser("/home/fleet", "/bin/bash", frozenset({"fleet"}), True),
     ):
         assert plan(wanted, replace(NOTHING, users={"fleet": other})).users == wanted.users
-    told = plan(
+    diff = plan(
         wanted, replace(NOTHING, users={"fleet": replace(good, groups=frozenset({"fleet", "sudo"}), locked=False)})
     )
-    assert "a password, groups fleet, sudo ->" in told.diff
+    assert "a password, groups fleet, sudo ->" in diff.diff
 
 
 def test_an_opaque_file_is_shown_by_its_digest() -> None:
