@@ -9,10 +9,11 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from model.errors import ApiUnreachable, ObjectMissing, WaitExpired
-from model.kubernetes.manifests import Manifest, difference, name_of
+from model.kubernetes.manifests import Manifest, difference
 from model.site.site import Site
 from remote.api_endpoint import ApiEndpoint, ApiRequest
 from remote.api_failover import RETRY_SECONDS, ApiFailover
+from remote.api_paths import ApiKinds, is_object
 
 if TYPE_CHECKING:
     from nornir.core import Nornir
@@ -67,7 +68,7 @@ class Cluster:
 
     def __init__(self, endpoints: Sequence[ApiEndpoint], timeout: float = RETRY_SECONDS) -> None:
         self._api = ApiFailover(endpoints, timeout)
-        self._kinds: dict[str, dict[str, tuple[str, bool]]] = {}
+        self._kinds = ApiKinds(self._api)
 
     def get(self, path: str) -> Manifest:
         """Return an object; raises `ObjectMissing`."""
@@ -165,23 +166,7 @@ class Cluster:
 
     def path(self, manifest: Mapping[str, Any]) -> str:
         """Return an object's path; the server is asked once a group what it calls its kinds."""
-        version, kind = manifest["apiVersion"], manifest["kind"]
-        root = f"/apis/{version}" if "/" in version else f"/api/{version}"
-        known = self._kinds.get(root, {}).get(kind)
-        if known is None:
-            resources = self.get(root).get("resources", ())
-            self._kinds[root] = {
-                resource["kind"]: (resource["name"], resource["namespaced"])
-                for resource in resources
-                if "/" not in resource["name"]
-            }
-            known = self._kinds[root].get(kind)
-        if known is None:
-            raise ObjectMissing(self._api.first, name_of(manifest), f"the cluster knows no kind {kind} in {version}")
-        plural, namespaced = known
-        meta = manifest["metadata"]
-        within = f"/namespaces/{meta.get('namespace', 'default')}" if namespaced else ""
-        return f"{root}{within}/{plural}/{meta['name']}"
+        return self._kinds.path(manifest)
 
     def close(self) -> None:
         """Close every connection to the API."""
@@ -201,15 +186,6 @@ class Cluster:
 
     def _object(self, request: ApiRequest) -> Manifest:
         return self._api.ask(request).document
-
-
-def is_object(path: str) -> bool:
-    """Tell the path of one object from that of a collection."""
-    words = path.strip("/").split("/")
-    rest = words[3:] if words[0] == "apis" else words[2:]
-    if len(rest) > 2 and rest[0] == "namespaces":
-        rest = rest[2:]
-    return len(rest) == 2
 
 
 def _pairs(query: Query | None) -> tuple[tuple[str, str], ...]:

@@ -107,6 +107,12 @@ def _steps(change: StateChange) -> Iterator[str]:
     yield from (_call("mf_sysctl", pair) for pair in change.sysctl.items())
     if change.held:
         yield f"apt-mark hold {shlex.join(change.held)} >/dev/null || mf_fail 'hold packages'"
+    yield from _unit_steps(change)
+    if change.userless:
+        yield _call("mf_userless", change.userless)
+
+
+def _unit_steps(change: StateChange) -> Iterator[str]:
     changed = (*(file.path for file in change.files), *change.absent)
     if change.packages or any(path.startswith(_UNIT_FOLDERS) for path in changed):
         yield "systemctl daemon-reload || mf_fail 'reload units'"
@@ -120,8 +126,6 @@ def _steps(change: StateChange) -> Iterator[str]:
     ):
         if units:
             yield _call("mf_systemctl", (verb, *units))
-    if change.userless:
-        yield _call("mf_userless", change.userless)
 
 
 def _put(files: Iterable[File]) -> Iterator[str]:

@@ -85,12 +85,7 @@ def compose(
             if image.network in (None, network)
         ),
         manifests=tuple(
-            ManifestSpec(
-                manifest.name,
-                manifest.address.format(version=versions[manifest.component], architecture=architecture),
-                versions[manifest.component],
-                manifest.needed,
-            )
+            _manifest(manifest, versions[manifest.component], architecture)
             for manifest in known.manifests
             if manifest.network in (None, network)
         ),
@@ -106,6 +101,11 @@ def _versions(known: Sources, version: str | None) -> dict[str, str]:
         raise _unknown("Kubernetes", version or minor, known.versions)
     versions = dict(known.versions[minor])
     return versions | ({"kubernetes": f"{minor}.{patch}"} if patch else {})
+
+
+def _manifest(manifest: sources.Manifest, version: str, architecture: str) -> ManifestSpec:
+    address = manifest.address.format(version=version, architecture=architecture)
+    return ManifestSpec(manifest.name, address, version, manifest.needed)
 
 
 def _file(file: sources.PublishedFile, version: str, architecture: str) -> FileSpec:

@@ -24,7 +24,7 @@ _AGAIN = "is the way there open (proxy: HTTPS_PROXY, NO_PROXY)? Run again: what 
 
 
 @dataclass(frozen=True, slots=True)
-class Timeouts:
+class RetryPolicy:
     """
     How often a server is tried, and in seconds: the first pause between tries (each next one is twice as long), silence
     borne.
@@ -56,8 +56,8 @@ class Client:
     `NO_PROXY`).
     """
 
-    def __init__(self, plain_http: frozenset[str] = frozenset(), timeouts: Timeouts | None = None) -> None:
-        self.timeouts = timeouts or Timeouts()
+    def __init__(self, plain_http: frozenset[str] = frozenset(), retry: RetryPolicy | None = None) -> None:
+        self.retry = retry or RetryPolicy()
         self._plain_http = plain_http
         self._over = threading.Event()
         self._routes = ProxyRoutes()
@@ -73,7 +73,7 @@ class Client:
 
     def wait(self, tried: int) -> None:
         """Pause before the next try."""
-        if self._over.wait(self.timeouts.pause * 2 ** min(tried, 6)):
+        if self._over.wait(self.retry.pause * 2 ** min(tried, 6)):
             raise Stopped
 
     def text(
@@ -84,7 +84,7 @@ class Client:
 
         Raises SourceUnreachable, and BundleError for an answer that will not get better.
         """
-        for tried in range(self.timeouts.tries):
+        for tried in range(self.retry.tries):
             try:
                 with self.open(address, headers, door) as response:
                     return self._small(address, response), response.headers
@@ -134,7 +134,7 @@ class Client:
                 if response.status not in _BUSY:
                     raise BundleError(f"{address}: {failure}", _step(response.status))
             tried += 1
-            if tried >= self.timeouts.tries:
+            if tried >= self.retry.tries:
                 raise unreachable(address, failure)
             self.wait(tried - 1)
 
@@ -151,7 +151,7 @@ class Client:
                 retries=False,
                 preload_content=False,
                 decode_content=False,
-                timeout=Timeout(connect=self.timeouts.connect, read=self.timeouts.silence),
+                timeout=Timeout(connect=self.retry.connect, read=self.retry.silence),
             )
             challenge = response.headers.get("WWW-Authenticate")
             if response.status == 401 and door and challenge and not answered:

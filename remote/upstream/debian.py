@@ -188,13 +188,13 @@ class Apt:
                 f"{self.suite}: {' '.join(argv[:2])} did not end within {SECONDS} s", "run again"
             ) from error
         if done.returncode:
-            complaints = [
-                line for line in done.stderr.splitlines() if line.startswith(("E: ", "W: "))
-            ] or done.stderr.splitlines()[-3:]
-            message = f"{self.suite}: {' '.join(argv[:2])}: " + "; ".join(
-                dict.fromkeys(line[3:] for line in complaints)
-            )
-            if _AWAY.search(message):
-                raise SourceUnreachable(message, "is the way there open? Run again")
-            raise BundleError(message, _SIGNED if argv[1] == "update" else "correct `packages` in the sources")
+            raise self._failure(argv, done.stderr)
         return done.stdout
+
+    def _failure(self, argv: tuple[str, ...], stderr: str) -> BundleError | SourceUnreachable:
+        lines = stderr.splitlines()
+        complaints = [line for line in lines if line.startswith(("E: ", "W: "))] or lines[-3:]
+        message = f"{self.suite}: {' '.join(argv[:2])}: " + "; ".join(dict.fromkeys(line[3:] for line in complaints))
+        if _AWAY.search(message):
+            return SourceUnreachable(message, "is the way there open? Run again")
+        return BundleError(message, _SIGNED if argv[1] == "update" else "correct `packages` in the sources")

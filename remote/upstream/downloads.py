@@ -93,7 +93,7 @@ class Downloads:
                 return digest.hexdigest(), have
             except HTTPError as error:
                 idle = 0 if have > before else idle + 1
-                if idle >= self.client.timeouts.tries:
+                if idle >= self.client.retry.tries:
                     raise unreachable(address, error) from error
                 self.client.wait(idle)
 

@@ -17,7 +17,8 @@ from nornir.core.inventory import Host
 from flows._fleet.hosts import close, inventory
 from model.errors import ApiUnreachable, KubernetesError, ObjectMissing, PlanRefused, ProtocolError, WaitExpired
 from remote.api_endpoint import API_PORT, ApiEndpoint
-from remote.kube import Cluster, is_object
+from remote.api_paths import is_object
+from remote.kube import Cluster
 from remote.kubeconfig import tls_context
 from tests.remote.api_server import FakeApi, fake_api
 from tests.remote.authority import Authority

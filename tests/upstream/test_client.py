@@ -13,12 +13,12 @@ from pathlib import Path
 import pytest
 
 from model.errors import BundleError, SourceUnreachable
-from remote.upstream.client import MAX_TEXT, Client, Timeouts
+from remote.upstream.client import MAX_TEXT, Client, RetryPolicy
 from remote.upstream.registry import Registries
 from tests.remote.authority import Authority
 from tests.upstream.web import Web, serving
 
-QUICK = Timeouts(tries=3, pause=0.0, connect=2.0, silence=2.0)
+QUICK = RetryPolicy(tries=3, pause=0.0, connect=2.0, silence=2.0)
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ def test_what_is_not_there_is_wrong_at_once(web: Web, client: Client) -> None:
 def test_without_tls_only_where_the_sources_say_so(web: Web) -> None:
     address = web.put("/file", b"content")
     with pytest.raises(BundleError, match="http is no way") as raised:
-        Client(timeouts=QUICK).text(address)
+        Client(retry=QUICK).text(address)
     assert "plain_http" in raised.value.next_step
     assert web.asked == []
 
@@ -136,9 +136,9 @@ def secure(tmp_path: Path) -> Iterator[tuple[str, Path]]:
 
 def test_an_authority_that_nobody_trusts_is_refused(secure: tuple[str, Path]) -> None:
     with pytest.raises(SourceUnreachable, match="certificate verify failed"):
-        Client(timeouts=QUICK).text(secure[0])
+        Client(retry=QUICK).text(secure[0])
 
 
 def test_the_machine_says_which_authorities_count(secure: tuple[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(secure[1]))
-    assert Client(timeouts=QUICK).text(secure[0])[0] == b"content"
+    assert Client(retry=QUICK).text(secure[0])[0] == b"content"

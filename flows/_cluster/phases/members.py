@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from flows._cluster.cluster_run import ClusterRun, would
 from model.errors import HostError
 from model.report.outcome import Outcome, Status
-from tasks import etcd, kubeadm, secret
+from tasks import etcd, invitation, kubeadm, kubeadm_config, secret
 from tasks.hoststate import enforce
 
 if TYPE_CHECKING:
@@ -57,9 +57,9 @@ def _init(cluster_run: ClusterRun, host: Host) -> Outcome:
     if cluster_run.dry_run:
         return would(host.name, "init", "kubeadm init would be run")
     machine = cluster_run.site.by_name[host.name]
-    encryption = secret.shared([host], kubeadm.ENCRYPTION, kubeadm.ENCRYPTION_BYTES)
-    enforce(host, kubeadm.before_control_plane(encryption), dry_run=False)
-    kubeadm.run_step(host, "init", kubeadm.init_config(cluster_run.site, machine, kubeadm.version(host)))
+    encryption = secret.shared([host], kubeadm_config.ENCRYPTION, kubeadm_config.ENCRYPTION_BYTES)
+    enforce(host, kubeadm_config.before_control_plane(encryption), dry_run=False)
+    kubeadm.run_step(host, "init", kubeadm_config.init_config(cluster_run.site, machine, kubeadm.version(host)))
     return _member(cluster_run, host, "init", "created the cluster")
 
 
@@ -76,14 +76,14 @@ def _join(cluster_run: ClusterRun, host: Host, subject: str) -> Outcome:
     machine = cluster_run.site.by_name[host.name]
     if machine.node == "control_plane":
         etcd.forget(source, host.name, [str(address) for address in machine.own])
-        encryption = secret.shared([source, host], kubeadm.ENCRYPTION, kubeadm.ENCRYPTION_BYTES)
-        enforce(host, kubeadm.before_control_plane(encryption), dry_run=False)
-        kubeadm.hand_over_keys(source, host)
-    invitation = kubeadm.invite(source)
+        encryption = secret.shared([source, host], kubeadm_config.ENCRYPTION, kubeadm_config.ENCRYPTION_BYTES)
+        enforce(host, kubeadm_config.before_control_plane(encryption), dry_run=False)
+        invitation.hand_over_keys(source, host)
+    invited = invitation.invite(source)
     try:
-        kubeadm.run_step(host, "join", kubeadm.join_config(cluster_run.site, machine, invitation))
+        kubeadm.run_step(host, "join", kubeadm_config.join_config(cluster_run.site, machine, invited))
     finally:
-        kubeadm.revoke(source, invitation)
+        invitation.revoke(source, invited)
     return _member(cluster_run, host, subject, "joined the cluster")
 
 
