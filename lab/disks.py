@@ -12,7 +12,7 @@ from pathlib import Path
 
 from lab.instance import Instance
 from lab.mounts import mounted_below, overlay, unmount_below
-from lab.recipe import DEPLOY_UID
+from lab.recipe import DEPLOY_UID, RootKind
 from lab.roots import Root
 from lab.topology import NETWORKS, ROUTER_NUMBER, LabHost
 
@@ -112,7 +112,7 @@ def _write(path: Path, text: str, mode: int = 0o644) -> None:
     path.chmod(mode)
 
 
-def mount(instance: Instance, host: str, root: Root, kind: str) -> Path:
+def mount(instance: Instance, host: str, root: Root, kind: RootKind) -> Path:
     """Mount a host's disk over the layers of its kind and return where."""
     disk = disk_of(instance, host)
     unmount(instance, host)

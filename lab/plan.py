@@ -10,7 +10,7 @@ from typing import Any
 
 from lab.errors import LabError
 from lab.instance import Instance
-from lab.recipe import Recipe
+from lab.recipe import Recipe, RootKind
 from lab.topology import ROUTER, LabHost, Leg, hosts_of
 
 
@@ -33,7 +33,7 @@ class LabPlan:
         """The account that the deployer's key opens."""
         return "root" if self.bare else "deploy"
 
-    def layer(self, host: LabHost) -> str:
+    def layer(self, host: LabHost) -> RootKind:
         """Return the kind of root a host has; the organisation's router and the host outside are never bare."""
         if host.name == ROUTER:
             return "router"

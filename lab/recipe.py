@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict, dataclass
+from typing import Literal
 
+RootKind = Literal["bare", "full", "router"]
 SUITES = ("bookworm", "trixie")
 DEPLOY_UID = 1000
 # Where the router keeps the packages it serves.

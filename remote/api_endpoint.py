@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from model.base import Address
 from model.errors import HostError
@@ -26,7 +26,7 @@ CONNECT_SECONDS = 5.0
 class ApiRequest:
     """One request: `path` and `query` as Kubernetes documents them, `seconds` for each wait of it."""
 
-    method: str
+    method: Literal["GET", "POST", "PATCH", "DELETE"]
     path: str
     query: tuple[tuple[str, str], ...] = ()
     body: Any = None

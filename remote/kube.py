@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from model.errors import ApiUnreachable, ObjectMissing, WaitExpired
 from model.kubernetes.manifests import Manifest, difference
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from nornir.core import Nornir
 
 MANAGER = "matrix-fleet"
-_PATCHES = {"merge": "merge-patch", "strategic": "strategic-merge-patch", "json": "json-patch"}
+PatchKind = Literal["merge", "strategic", "json"]
+_PATCHES: Mapping[PatchKind, str] = {"merge": "merge-patch", "strategic": "strategic-merge-patch", "json": "json-patch"}
 _PAUSE_SECONDS = 0.3
 _PAGE = 500
 
@@ -115,7 +116,7 @@ class Cluster:
         """Create an object in a collection, or post to a subresource such as `.../eviction`."""
         return self._object(ApiRequest("POST", path, _pairs({"fieldManager": MANAGER}), manifest))
 
-    def patch(self, path: str, body: Any, *, kind: str = "merge", dry_run: bool = False) -> Manifest:
+    def patch(self, path: str, body: Any, *, kind: PatchKind = "merge", dry_run: bool = False) -> Manifest:
         """Patch an object (`merge`, `strategic` or `json`) and return it as it is then."""
         query = {"fieldManager": MANAGER} | _dry(dry_run)
         return self._object(ApiRequest("PATCH", path, _pairs(query), body, f"application/{_PATCHES[kind]}+json"))

@@ -47,22 +47,22 @@ class Download:
         resolved: list[Part] = []
         with self.bars.bar(len(looks), "asking publishers") as advance:
 
-            def seen(parts: tuple[Part, ...]) -> None:
+            def add(parts: tuple[Part, ...]) -> None:
                 resolved.extend(parts)
                 advance(1)
 
-            self._do_all(looks, seen)
+            self._do_all(looks, add)
         once = {part.key: part for part in resolved}
         self.parts = tuple(sorted(once.values(), key=lambda part: part.title))
         with self.bars.bar(len(self.parts), "looking at what is here") as advance:
 
-            def known(answer: tuple[str, tuple[Item, ...] | None]) -> None:
+            def note(answer: tuple[str, tuple[Item, ...] | None]) -> None:
                 key, items = answer
                 if items is not None:
                     self.here[key] = items
                 advance(1)
 
-            self._do_all([(part.title, partial(_look, self._context, part)) for part in self.parts], known)
+            self._do_all([(part.title, partial(_look, self._context, part)) for part in self.parts], note)
         resolver = self.resolver
         self.outcomes += judging.vouched(resolver.sources, resolver.spec, resolver.pinned)
         return not self.bad
@@ -143,7 +143,7 @@ class Download:
 
 
 def _look(context: DownloadContext, part: Part) -> tuple[str, tuple[Item, ...] | None]:
-    return part.key, context.made(part)
+    return part.key, context.finished(part)
 
 
 def _make(context: DownloadContext, part: Part, tell: Tell) -> tuple[Item, ...]:

@@ -62,7 +62,7 @@ class DownloadContext:
         place.parent.mkdir(parents=True, exist_ok=True)
         return self.draft(file).replace(place)
 
-    def made(self, part: Part) -> tuple[Item, ...] | None:
+    def finished(self, part: Part) -> tuple[Item, ...] | None:
         """Return the items of a part that an earlier run finished, if all their files are whole."""
         items = self.record.read(part.key)
         if not items or any(fault_of(self.folder, item) for item in items):

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 from urllib.parse import urljoin, urlsplit
 
 from urllib3 import BaseHTTPResponse, HTTPHeaderDict, Timeout
@@ -19,6 +19,7 @@ from remote.upstream.proxy import ProxyRoutes
 MAX_TEXT = 8 * 2**20
 CHUNK = 2**18
 _REDIRECTS = 6
+Method = Literal["GET", "HEAD"]
 _BUSY = (408, 425, 429, 500, 502, 503, 504)
 _AGAIN = "is the way there open (proxy: HTTPS_PROXY, NO_PROXY)? Run again: what is finished is kept"
 
@@ -104,7 +105,7 @@ class Client:
 
     @contextmanager
     def open(
-        self, address: str, headers: Mapping[str, str] | None = None, door: Door | None = None, method: str = "GET"
+        self, address: str, headers: Mapping[str, str] | None = None, door: Door | None = None, method: Method = "GET"
     ) -> Iterator[BaseHTTPResponse]:
         """
         Yield an answer (2xx) whose body is yet to be read, redirections followed, busy servers asked again.
@@ -118,7 +119,7 @@ class Client:
             # Half-read answers must not go back to the pool.
             response.close()
 
-    def _answer(self, address: str, headers: dict[str, str], door: Door | None, method: str) -> BaseHTTPResponse:
+    def _answer(self, address: str, headers: dict[str, str], door: Door | None, method: Method) -> BaseHTTPResponse:
         tried = 0
         while True:
             failure: object
@@ -138,7 +139,7 @@ class Client:
                 raise unreachable(address, failure)
             self.wait(tried - 1)
 
-    def _followed(self, address: str, headers: dict[str, str], door: Door | None, method: str) -> BaseHTTPResponse:
+    def _followed(self, address: str, headers: dict[str, str], door: Door | None, method: Method) -> BaseHTTPResponse:
         place, shown, answered = address, dict(door.shown()) if door else {}, False
         for _ in range(_REDIRECTS):
             self.check()

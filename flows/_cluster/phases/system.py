@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from flows._cluster.cluster_run import ClusterRun, told
 from model.errors import HostError, SiteError
@@ -127,7 +127,9 @@ def _stage_images(cluster_run: ClusterRun, host: Host) -> int:
     return _stage(cluster_run, host, staging.missing_images(host, pieces), "images")
 
 
-def _stage(cluster_run: ClusterRun, host: Host, missing: tuple[staging.Piece, ...], kind: str = "files") -> int:
+def _stage(
+    cluster_run: ClusterRun, host: Host, missing: tuple[staging.Piece, ...], kind: Literal["files", "images"] = "files"
+) -> int:
     if missing and cluster_run.folder is not None and not cluster_run.dry_run:
         staging.send(host, cluster_run.folder, missing)
         left = staging.missing_images(host, missing) if kind == "images" else staging.missing_files(host, missing)

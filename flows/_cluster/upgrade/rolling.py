@@ -123,7 +123,9 @@ def _changed(
     batches = [*((name,) for name in planes), *(workers[at : at + parallel] for at in range(0, len(workers), parallel))]
     for batch in batches:
         kind: upgrade.Kind = "apply" if apply and batch[0] in planes else "node"
-        done = cluster_run.on_each("upgrade", ", ".join(batch), _each(cluster_run, cluster, seen, kind), batch, _LONG)
+        done = cluster_run.on_each(
+            "upgrade", ", ".join(batch), _upgrade_one(cluster_run, cluster, seen, kind), batch, _LONG
+        )
         outcomes += done
         if any(outcome.status in _BAD for outcome in done):
             waiting = [
@@ -137,7 +139,7 @@ def _changed(
     return [*outcomes, *network.pods(cluster_run)]
 
 
-def _each(
+def _upgrade_one(
     cluster_run: ClusterRun, cluster: Cluster, seen: ClusterVersions, kind: upgrade.Kind
 ) -> Callable[[Host], Outcome]:
     return lambda host: change(cluster_run, cluster, seen, host, kind)
