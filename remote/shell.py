@@ -43,7 +43,7 @@ class Completed:
         raise CommandFailed(str(host), self.argv, self.exit_code, first_lines(self.stderr or self.stdout))
 
 
-class Stream(Protocol):
+class CommandStream(Protocol):
     """A command that runs on while bytes are exchanged with it."""
 
     def write(self, data: bytes) -> None:
@@ -100,7 +100,7 @@ def run(host: Host, argv: Sequence[str], *, stdin: bytes = b"", root: bool = Fal
     return done
 
 
-def start(host: Host, argv: Sequence[str], *, root: bool = False, timeout: float = 30.0) -> Stream:
+def start(host: Host, argv: Sequence[str], *, root: bool = False, timeout: float = 30.0) -> CommandStream:
     """
     Start a command and exchange bytes with it while it runs; `timeout` bounds its start, sudo's dialogue included.
     """

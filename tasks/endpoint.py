@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import SecretStr
 
 from model.base import in_url
-from model.host.hoststate import File, HostState, Unit
+from model.host.hoststate import File, HostState, SystemdUnit
 from model.site.hosts import Machine
 from model.site.site import Site
 from tasks.render import render
@@ -45,7 +45,7 @@ def desired(site: Site, machine: Machine, interface: str, password: SecretStr) -
                 "/etc/keepalived/keepalived.conf", keepalived, mode=0o600, secret=True, reload=("keepalived.service",)
             ),
         ),
-        units=(Unit("haproxy.service"), Unit("keepalived.service")),
+        units=(SystemdUnit("haproxy.service"), SystemdUnit("keepalived.service")),
     )
 
 

@@ -19,7 +19,7 @@ from remote.facts.sections import new_mark, sections
 if TYPE_CHECKING:
     from nornir.core.inventory import Host
 
-    from remote.shell import Stream
+    from remote.shell import CommandStream
 
 TEMPLATES = HOST_SCRIPTS
 SECONDS = 30.0
@@ -38,7 +38,7 @@ class Session:
     Commands raise `CommandFailed`, `CommandTimeout`, and `Unreachable` where the session has ended.
     """
 
-    def __init__(self, host: str, stream: Stream, who: str) -> None:
+    def __init__(self, host: str, stream: CommandStream, who: str) -> None:
         """
         Take the lock and finish a rollback that an earlier session left armed.
 

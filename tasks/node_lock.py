@@ -10,7 +10,7 @@ from model.errors import LockHeld, Unreachable
 if TYPE_CHECKING:
     from nornir.core.inventory import Host
 
-    from remote.shell import Stream
+    from remote.shell import CommandStream
 
 PATH = "/run/matrix-fleet-node.lock"
 _SECONDS = 320.0
@@ -34,7 +34,7 @@ class NodeLock:
         """Take it; raises `LockHeld` naming the holder, and what running a command raises."""
         from remote.shell import start
 
-        self._stream: Stream = start(host, ("sh", "-c", _SCRIPT, "sh", who), root=True)
+        self._stream: CommandStream = start(host, ("sh", "-c", _SCRIPT, "sh", who), root=True)
         try:
             answer = self._stream.read_line(_SECONDS).decode(errors="replace")
         except (EOFError, TimeoutError) as error:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from ipaddress import ip_network
 
-from model.host.hoststate import File, HostState, Unit
+from model.host.hoststate import File, HostState, SystemdUnit
 from model.host.server import MODULES, NODE_PACKAGES, PACKAGES, kernel_values
 from model.site.hosts import Machine
 from model.site.site import Site
@@ -96,7 +96,7 @@ def _time(site: Site) -> HostState:
         text = "[Unit]\nConditionCapability=\n"
         path = "/etc/systemd/system/chrony.service.d/matrix-fleet.conf"
         files.append(File(path, text, restart=("chrony.service",)))
-    return HostState(files=tuple(files), units=(Unit("chrony.service"),))
+    return HostState(files=tuple(files), units=(SystemdUnit("chrony.service"),))
 
 
 def _trust(trusted: Mapping[str, str]) -> HostState:
@@ -114,7 +114,7 @@ def _trust(trusted: Mapping[str, str]) -> HostState:
             for name, text in trusted.items()
         ),
     )
-    return HostState(files=files, units=(Unit(CA_UNIT),))
+    return HostState(files=files, units=(SystemdUnit(CA_UNIT),))
 
 
 def _mirror(site: Site, codename: str) -> HostState:

@@ -17,7 +17,7 @@ from model.errors import CommandFailed, CommandTimeout, ProtocolError
 if TYPE_CHECKING:
     from nornir.core.inventory import Host
 
-    from remote.shell import Stream
+    from remote.shell import CommandStream
 
 FOLDER = "/var/lib/matrix-fleet/bundle"
 SCRIPT = HOST_SCRIPTS / "bundle-stage.sh"
@@ -109,7 +109,7 @@ def send(host: Host, folder: Path, pieces: Sequence[Piece], tell: Tell = lambda 
         stream.close()
 
 
-def _send(stream: Stream, folder: Path, pieces: Sequence[Piece], tell: Tell) -> str:
+def _send(stream: CommandStream, folder: Path, pieces: Sequence[Piece], tell: Tell) -> str:
     """Write the stream; return the host's complaint where it ended before all was sent."""
     try:
         for part in _archive(folder, pieces):

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from model.errors import HostError
-from model.host.hoststate import File, HostState, Unit
+from model.host.hoststate import File, HostState, SystemdUnit
 from model.kubernetes.cluster import read_storage_class
 from model.kubernetes.storage import PROVISIONER, DiskFacts, Volume, judge, manifests, volumes
 from model.site.hosts import Machine
@@ -93,12 +93,14 @@ def mounts(ready: list[Volume], folder: str = BY_ID) -> HostState:
         if volume.disk is not None:
             unit = f"{escaped(volume.mount)}.mount"
             text = _MOUNT.format(what=f"{folder}/{volume.disk.id}", where=volume.mount, name=volume.name)
-            state += HostState(files=(File(f"/etc/systemd/system/{unit}", text, restart=(unit,)),), units=(Unit(unit),))
+            state += HostState(
+                files=(File(f"/etc/systemd/system/{unit}", text, restart=(unit,)),), units=(SystemdUnit(unit),)
+            )
     folders = [volume.path for volume in ready if volume.disk is None]
     if folders:
         text = _FOLDERS.format(folders=" ".join(folders))
         file = File(f"/etc/systemd/system/{FOLDERS_UNIT}", text, restart=(FOLDERS_UNIT,))
-        state += HostState(files=(file,), units=(Unit(FOLDERS_UNIT),))
+        state += HostState(files=(file,), units=(SystemdUnit(FOLDERS_UNIT),))
     return state
 
 

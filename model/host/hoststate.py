@@ -38,7 +38,7 @@ class File:
 
 
 @dataclass(frozen=True, slots=True)
-class Unit:
+class SystemdUnit:
     """A systemd unit: whether it starts at boot and whether it runs now; None leaves that alone."""
 
     name: str
@@ -80,7 +80,7 @@ class HostState:
     files: tuple[File, ...] = ()
     absent: tuple[str, ...] = ()
     swept: tuple[str, ...] = ()
-    units: tuple[Unit, ...] = ()
+    units: tuple[SystemdUnit, ...] = ()
     sysctl: Mapping[str, str] = field(default_factory=dict)
     modules: tuple[str, ...] = ()
     held: tuple[str, ...] = ()

@@ -18,7 +18,7 @@ PROGRAM = (sys.executable, "-m", "flows.bootstrap")
 
 
 @dataclass(frozen=True)
-class Run:
+class BootstrapRun:
     """One run: its exit code, what it told, and the subjects of each host that are not simply ok."""
 
     exit: int
@@ -49,8 +49,8 @@ def site_of(lab: Lab, folder: Path, **kubernetes: object) -> Path:
     return folder
 
 
-def preflight(lab: Lab, site: Path, *flags: str) -> Run:
+def preflight(lab: Lab, site: Path, *flags: str) -> BootstrapRun:
     """Run the first phase alone, as the controller."""
     done = lab.run((*PROGRAM, "--only", "preflight", "--inventory", str(site), "--json", "-", *flags))
     report = json.loads(done.stdout) if done.stdout.startswith("{") else {}
-    return Run(done.returncode, report.get("outcomes", []), done.stderr)
+    return BootstrapRun(done.returncode, report.get("outcomes", []), done.stderr)

@@ -26,7 +26,7 @@ _SETTLE_SECONDS = 150
 
 
 @dataclass(frozen=True)
-class Run:
+class ComplianceRun:
     """One run: its exit code and its report."""
 
     exit: int
@@ -48,10 +48,10 @@ class Run:
         return dict(only)
 
 
-def comply(lab: Lab, *flags: str) -> Run:
+def comply(lab: Lab, *flags: str) -> ComplianceRun:
     """Run the flow as the controller."""
     done = lab.run((*PROGRAM, "--json", "-", *flags))
-    return Run(done.returncode, json.loads(done.stdout) if done.stdout.startswith("{") else {}, done.stderr)
+    return ComplianceRun(done.returncode, json.loads(done.stdout) if done.stdout.startswith("{") else {}, done.stderr)
 
 
 @contextmanager

@@ -26,7 +26,7 @@ _FILES = "find /etc /usr /opt /root /home -xdev -printf '%p %T@ %s %m %U\\n' | s
 
 
 @dataclass(frozen=True)
-class Run:
+class FirewallRun:
     """One run of the flow: its exit code, and its report."""
 
     exit: int
@@ -45,10 +45,10 @@ class Run:
         return matching[0] if matching else {}
 
 
-def run(lab: Lab, *flags: str) -> Run:
+def run(lab: Lab, *flags: str) -> FirewallRun:
     """Run `python -m flows.firewall` as the controller."""
     done = lab.run((*PROGRAM, "--json", "-", *flags))
-    return Run(done.returncode, json.loads(done.stdout) if done.stdout else {}, done.stderr)
+    return FirewallRun(done.returncode, json.loads(done.stdout) if done.stdout else {}, done.stderr)
 
 
 def apply(lab: Lab) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tests.checks.certificates import issued
-from tests.lab.compliances import MAIN, SERVERS, Run, Seed, comply, found_and_mended, running, site_with
+from tests.lab.compliances import MAIN, SERVERS, ComplianceRun, Seed, comply, found_and_mended, running, site_with
 from tests.lab.driver import Lab
 from tests.lab.firewalls import sh, until
 
@@ -324,7 +324,7 @@ def test_worker_processes_bring_what_threads_bring(lab: Lab, tmp_path: Path, mon
     assert spread.report["items"] == threads.report["items"]
 
 
-def _rows(run: Run) -> list[tuple[str, str, str, str]]:
+def _rows(run: ComplianceRun) -> list[tuple[str, str, str, str]]:
     """Return every outcome without how long a look took."""
     return [
         (outcome["host"], outcome["subject"], outcome["status"], re.sub(r"[\d.]+ (s|ms|days)", "", outcome["message"]))

@@ -40,7 +40,7 @@ class Images:
                 self.manifests[name, what] = (manifest["digest"], manifest["mediaType"])
 
 
-class Handler(SimpleHTTPRequestHandler):
+class MirrorHandler(SimpleHTTPRequestHandler):
     """Files, and images where there are any."""
 
     protocol_version = "HTTP/1.1"
@@ -107,7 +107,7 @@ def main(argv: list[str]) -> None:
     arguments = parser.parse_args(argv)
     images = Images(arguments.bundle) if arguments.bundle else None
     server = ThreadingHTTPServer(
-        (arguments.address, arguments.port), partial(Handler, images=images, directory=str(arguments.files))
+        (arguments.address, arguments.port), partial(MirrorHandler, images=images, directory=str(arguments.files))
     )
     server.daemon_threads = True
     if arguments.certificate:

@@ -20,7 +20,7 @@ from remote.dial import connect, server_key
 from remote.proof import banner, prove
 from remote.route import Route
 from remote.transport import connection_slot
-from tests.remote.conftest import Sshd, free_port, keygen
+from tests.remote.conftest import SshServer, free_port, keygen
 
 Fake = Callable[[Callable[[socket.socket], None]], int]
 SECONDS = 1.5
@@ -112,52 +112,52 @@ def test_a_name_without_an_address(login_key: Path, tmp_path: Path) -> None:
     assert "no.such.host.invalid" in failure(route).message
 
 
-def test_a_recorded_key_lets_in(sshd: Sshd, tmp_path: Path) -> None:
+def test_a_recorded_key_lets_in(sshd: SshServer, tmp_path: Path) -> None:
     client, line = connect(route_to(sshd.port, sshd.login_key, known_hosts(tmp_path, sshd.port, sshd.host_key)))
     client.close()
     line.close()
     assert line.socket.fileno() == -1
 
 
-def test_an_unknown_key_is_refused_and_shown(sshd: Sshd, tmp_path: Path) -> None:
+def test_an_unknown_key_is_refused_and_shown(sshd: SshServer, tmp_path: Path) -> None:
     error = failure(route_to(sshd.port, sshd.login_key, tmp_path / "none"))
     assert isinstance(error, HostKeyUnknown)
     assert "SHA256:" in error.message
     assert "flows.trust" in error.next_step
 
 
-def test_a_changed_key_is_refused_and_both_are_shown(sshd: Sshd, tmp_path: Path) -> None:
+def test_a_changed_key_is_refused_and_both_are_shown(sshd: SshServer, tmp_path: Path) -> None:
     other = keygen(tmp_path / "other")
     error = failure(route_to(sshd.port, sshd.login_key, known_hosts(tmp_path, sshd.port, other)))
     assert isinstance(error, HostKeyChanged)
     assert error.message.count("SHA256:") == 2
 
 
-def test_a_key_recorded_for_another_port_admits_nobody(sshd: Sshd, tmp_path: Path) -> None:
+def test_a_key_recorded_for_another_port_admits_nobody(sshd: SshServer, tmp_path: Path) -> None:
     error = failure(route_to(sshd.port, sshd.login_key, known_hosts(tmp_path, sshd.port + 1, sshd.host_key)))
     assert isinstance(error, HostKeyUnknown)
 
 
-def test_another_kind_of_key_does_not_pass_for_the_recorded_one(sshd: Sshd, tmp_path: Path) -> None:
+def test_another_kind_of_key_does_not_pass_for_the_recorded_one(sshd: SshServer, tmp_path: Path) -> None:
     other = keygen(tmp_path / "other", "ecdsa")
     error = failure(route_to(sshd.port, sshd.login_key, known_hosts(tmp_path, sshd.port, other)))
     assert isinstance(error, HostKeyChanged)
 
 
-def test_a_wrong_login_key_is_said_with_its_name(sshd: Sshd, tmp_path: Path) -> None:
+def test_a_wrong_login_key_is_said_with_its_name(sshd: SshServer, tmp_path: Path) -> None:
     keygen(tmp_path / "mine")
     error = failure(route_to(sshd.port, tmp_path / "mine", known_hosts(tmp_path, sshd.port, sshd.host_key)))
     assert isinstance(error, Unreachable)
     assert f"refuses user `root` with {tmp_path / 'mine'}" in error.message
 
 
-def test_a_login_key_that_is_missing(sshd: Sshd, tmp_path: Path) -> None:
+def test_a_login_key_that_is_missing(sshd: SshServer, tmp_path: Path) -> None:
     error = failure(route_to(sshd.port, tmp_path / "gone", known_hosts(tmp_path, sshd.port, sshd.host_key)))
     assert "gone does not exist" in error.message
 
 
 def test_a_locked_login_key_is_used_through_the_agent(
-    sshd: Sshd, agent: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    sshd: SshServer, agent: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     locked = tmp_path / "locked"
     locked.write_bytes(sshd.login_key.read_bytes())
@@ -185,12 +185,12 @@ def agent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         process.kill()
 
 
-def test_the_servers_key_is_fetched_without_logging_in(sshd: Sshd, tmp_path: Path) -> None:
+def test_the_servers_key_is_fetched_without_logging_in(sshd: SshServer, tmp_path: Path) -> None:
     key = server_key(route_to(sshd.port, tmp_path / "no-key-needed", tmp_path / "none"))
     assert f"{key.get_name()} {key.get_base64()}" == sshd.host_key
 
 
-def test_a_greeting_is_proof_and_garbage_is_none(sshd: Sshd, fake_server: Fake, tmp_path: Path) -> None:
+def test_a_greeting_is_proof_and_garbage_is_none(sshd: SshServer, fake_server: Fake, tmp_path: Path) -> None:
     assert banner(route_to(sshd.port, tmp_path, tmp_path), 2) is not None
     for behaviour in (silent, garbage, hangs_up, dripping):
         began = time.monotonic()
@@ -239,7 +239,7 @@ def test_nothing_of_a_failure_reaches_the_terminal(
     assert capfd.readouterr() == ("", "")
 
 
-def test_no_file_descriptor_stays_open(sshd: Sshd, fake_server: Fake, tmp_path: Path) -> None:
+def test_no_file_descriptor_stays_open(sshd: SshServer, fake_server: Fake, tmp_path: Path) -> None:
     port = fake_server(hangs_up)
     known = known_hosts(tmp_path, sshd.port, sshd.host_key)
     failure(route_to(port, sshd.login_key, tmp_path / "none"))

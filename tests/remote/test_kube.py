@@ -22,7 +22,7 @@ from remote.kube import Cluster
 from remote.kubeconfig import tls_context
 from tests.remote.api_server import FakeApi, fake_api
 from tests.remote.authority import Authority
-from tests.remote.conftest import Sshd, free_port, serve
+from tests.remote.conftest import SshServer, free_port, serve
 from tests.remote.sites import write_site
 
 NAME = "api.example.test"
@@ -55,7 +55,7 @@ class Place:
 
 
 @pytest.fixture
-def place(tmp_path: Path, sshd: Sshd) -> Iterator[Place]:
+def place(tmp_path: Path, sshd: SshServer) -> Iterator[Place]:
     hosts = {f"cp-{number}": sshd.port for number in (1, 2, 3)}
     nr = inventory(write_site(tmp_path / "site", hosts, {sshd.port: sshd.host_key}, sshd.login_key))
     authority = Authority(tmp_path)

@@ -85,9 +85,9 @@ def test_a_proxy_command_gets_its_tokens(tmp_path: Path) -> None:
     assert route.proxy == ("/bin/sh", "-c", "exec nc 192.0.2.7 22 2>&1")
 
 
-@pytest.mark.parametrize("address", ["a;b", "$(id)", "-oProxyCommand=x", "a b", "`id`", "a'b"])
-def test_no_name_becomes_shell_code(address: str) -> None:
-    settings = SshSettings(
+def proxied(address: str) -> SshSettings:
+    """Return what ssh_config says of a host that a proxy command reaches."""
+    return SshSettings(
         address=address,
         port=22,
         username="root",
@@ -97,23 +97,17 @@ def test_no_name_becomes_shell_code(address: str) -> None:
         proxy_jump="",
         proxy_command="nc %h %p",
     )
+
+
+@pytest.mark.parametrize("address", ["a;b", "$(id)", "-oProxyCommand=x", "a b", "`id`", "a'b"])
+def test_no_name_becomes_shell_code(address: str) -> None:
     with pytest.raises(Unreachable, match="cannot be handed to a ProxyCommand"):
-        command_argv("h-1", settings)
+        command_argv("h-1", proxied(address))
 
 
 @pytest.mark.parametrize("address", ["192.0.2.7", "fd00::1", "::1", "fe80::1%eth0", "db-1.example.org"])
 def test_ordinary_names_reach_a_proxy_command(address: str) -> None:
-    settings = SshSettings(
-        address=address,
-        port=22,
-        username="root",
-        key_files=(),
-        identities_only=False,
-        known_hosts=(),
-        proxy_jump="",
-        proxy_command="nc %h %p",
-    )
-    assert command_argv("h-1", settings)[2] == f"exec nc {address} 22"
+    assert command_argv("h-1", proxied(address))[2] == f"exec nc {address} 22"
 
 
 def test_hops_are_read_as_openssh_writes_them() -> None:

@@ -12,14 +12,14 @@ from nornir.core.inventory import Host
 from flows._fleet.hosts import close, inventory
 from model.errors import CommandFailed, CommandTimeout, Unreachable
 from remote.shell import peer, reconnect_proof, run, session, start, tcp_banner
-from tests.remote.conftest import Sshd
+from tests.remote.conftest import SshServer
 from tests.remote.sites import write_site
 
 FIVE_MB = bytes(range(256)) * 20_000
 
 
 @pytest.fixture(scope="module")
-def host(tmp_path_factory: pytest.TempPathFactory, sshd: Sshd) -> Iterator[Host]:
+def host(tmp_path_factory: pytest.TempPathFactory, sshd: SshServer) -> Iterator[Host]:
     site = write_site(tmp_path_factory.mktemp("site"), {"h-1": sshd.port}, {sshd.port: sshd.host_key}, sshd.login_key)
     nr = inventory(site)
     yield nr.inventory.hosts["h-1"]
@@ -133,7 +133,7 @@ def test_closing_a_stream_ends_a_command_that_reads(host: Host) -> None:
     assert run(host, gone).exit_code == 0
 
 
-def test_the_host_tells_both_ends_of_the_session(host: Host, sshd: Sshd) -> None:
+def test_the_host_tells_both_ends_of_the_session(host: Host, sshd: SshServer) -> None:
     ends = peer(host)
     assert (str(ends.client), str(ends.server), ends.server_port) == ("127.0.0.1", "127.0.0.1", sshd.port)
     stream = session(host).stream
@@ -160,7 +160,7 @@ def test_a_broken_connection_is_opened_again(host: Host) -> None:
     assert again.client_port != before.client_port
 
 
-def test_a_connection_lost_midway_is_no_exit_code(tmp_path: Path, second_sshd: Sshd) -> None:
+def test_a_connection_lost_midway_is_no_exit_code(tmp_path: Path, second_sshd: SshServer) -> None:
     site = write_site(
         tmp_path / "site", {"h-9": second_sshd.port}, {second_sshd.port: second_sshd.host_key}, second_sshd.login_key
     )

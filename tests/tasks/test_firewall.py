@@ -22,7 +22,7 @@ from tests.tasks.scripted import Script, facts
 DB = REFERENCE.by_name["db-1"]
 
 
-class Watched(Session):
+class WatchedSession(Session):
     """A session whose look at the host is a given one."""
 
     seen: FirewallFacts
@@ -42,8 +42,8 @@ def _plan() -> tuple[Plan, FirewallFacts]:
     return between("db-1", state(now), state(after)), after
 
 
-def _session(script: Script, seen: FirewallFacts) -> Watched:
-    session = Watched("db-1", script, "me")
+def _session(script: Script, seen: FirewallFacts) -> WatchedSession:
+    session = WatchedSession("db-1", script, "me")
     session.seen = seen
     script.asked.clear()
     return session

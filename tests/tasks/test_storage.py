@@ -19,7 +19,7 @@ from model.site.hosts import Disk, Machine
 from model.site.load import load_site
 from remote.facts.disks import observe, parse
 from tasks.storage import FOLDERS_UNIT, _format, escaped, mounts
-from tests.remote.conftest import Sshd, login_key, sshd  # noqa: F401 - fixtures
+from tests.remote.conftest import SshServer, login_key, sshd  # noqa: F401 - fixtures
 from tests.remote.sites import write_site
 
 SITE = load_site(Path(__file__).parents[2] / "inventory")
@@ -117,7 +117,7 @@ def test_an_answer_that_is_cut_short_or_unknown_is_an_error(answer: str) -> None
 
 
 @pytest.fixture
-def host(tmp_path: Path, sshd: Sshd) -> Iterator[Host]:  # noqa: F811
+def host(tmp_path: Path, sshd: SshServer) -> Iterator[Host]:  # noqa: F811
     nr = inventory(write_site(tmp_path / "site", {"db-1": sshd.port}, {sshd.port: sshd.host_key}, sshd.login_key))
     yield nr.inventory.hosts["db-1"]
     close(nr)

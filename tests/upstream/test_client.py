@@ -121,11 +121,11 @@ def secure(tmp_path: Path) -> Iterator[tuple[str, Path]]:
     context.load_cert_chain(certificate, key)
     (tmp_path / "file").write_text("content")
 
-    class Handler(SimpleHTTPRequestHandler):
+    class RedirectingHandler(SimpleHTTPRequestHandler):
         def log_message(self, *_: object) -> None:
             pass
 
-    server = HTTPServer(("127.0.0.1", 0), lambda *given: Handler(*given, directory=str(tmp_path)))
+    server = HTTPServer(("127.0.0.1", 0), lambda *given: RedirectingHandler(*given, directory=str(tmp_path)))
     server.handle_error = lambda *_: None  # type: ignore[method-assign]
     server.socket = context.wrap_socket(server.socket, server_side=True)
     threading.Thread(target=server.serve_forever, daemon=True).start()

@@ -83,7 +83,7 @@ class Web:
 def serving() -> Iterator[Web]:
     """Serve on a port of loopback until the block ends."""
     web = Web()
-    handler = type("Handler", (_Handler,), {"web": web})
+    handler = type("Handler", (_WebHandler,), {"web": web})
     server = _Server(("127.0.0.1", 0), handler)
     web.address = f"http://127.0.0.1:{server.server_address[1]}"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
@@ -101,7 +101,7 @@ class _Server(ThreadingHTTPServer):
         """Clients that hang up are part of the tests."""
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _WebHandler(BaseHTTPRequestHandler):
     web: Web
     protocol_version = "HTTP/1.1"
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model.host.hoststate import File, Folder, HostState, Unit, User
+from model.host.hoststate import File, Folder, HostState, SystemdUnit, User
 from model.host.observed_state import ObservedFile, ObservedState, ObservedUnit, ObservedUser
 from model.host.state_plan import BEGIN, END, plan
 
@@ -73,7 +73,10 @@ _states = st.builds(
     absent=st.sets(st.sampled_from(["/etc/c", "/etc/d"])).map(tuple),
     units=st.lists(
         st.builds(
-            Unit, st.sampled_from(["a.service", "b.service"]), st.sampled_from([True, False, None]), st.booleans()
+            SystemdUnit,
+            st.sampled_from(["a.service", "b.service"]),
+            st.sampled_from([True, False, None]),
+            st.booleans(),
         ),
         max_size=2,
         unique_by=lambda unit: unit.name,
@@ -176,19 +179,19 @@ def test_a_block_leaves_what_others_wrote_around_it() -> None:
 
 def test_a_changed_file_restarts_what_reads_it_and_starts_it_only_once() -> None:
     file = File("/etc/a", "new\n", restart=("a.service",))
-    desired = HostState(files=(file,), units=(Unit("a.service"),))
+    desired = HostState(files=(file,), units=(SystemdUnit("a.service"),))
     todo = plan(desired, replace(NOTHING, units={"a.service": ObservedUnit("enabled", "inactive")}))
     assert todo.restart == ("a.service",)
     assert todo.start == ()
 
 
 def test_a_service_that_is_just_reading_its_configuration_runs() -> None:
-    desired = HostState(units=(Unit("a.service"),))
+    desired = HostState(units=(SystemdUnit("a.service"),))
     assert not plan(desired, replace(NOTHING, units={"a.service": ObservedUnit("enabled", "reloading")}))
 
 
 def test_a_stopped_unit_is_found() -> None:
-    desired = HostState(units=(Unit("a.service"),))
+    desired = HostState(units=(SystemdUnit("a.service"),))
     todo = plan(desired, replace(NOTHING, units={"a.service": ObservedUnit("enabled", "failed")}))
     assert todo.start == ("a.service",)
 
