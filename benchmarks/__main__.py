@@ -1,4 +1,4 @@
-"""How fast is it? `make bench` measures on real lab hosts, writes benchmarks/results.json and docs/benchmarks.md."""
+"""Figures measured on real lab hosts and written into benchmarks/results.json and docs/benchmarks.md by `make bench`."""
 
 from __future__ import annotations
 

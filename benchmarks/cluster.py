@@ -20,7 +20,7 @@ from lab.instance import selected
 from model.bundle.bundle import load_bundle
 from model.site.load import load_site
 from model.site.site import Site
-from tasks import cni, endpoint, kubeadm
+from tasks import cni, endpoint, invitation, kubeadm_config
 from tests.cluster.lab_cluster import LabCluster
 from tests.lab.driver import Lab
 
@@ -43,7 +43,7 @@ def measure(rounds: int) -> list[Figure]:
     site = load_site(selected().inventory)
     # Whoever holds the endpoint's address is among them.
     running = LabCluster(Lab(selected().name))
-    silent = [running.without(each.name, "w-1")[0] for each in site.servers if each.node == "control_plane"]
+    silent = [running.without(machine.name, "w-1")[0] for machine in site.servers if machine.node == "control_plane"]
     ours, theirs = [], []
     with _folder(site) as folder:
         for _ in range(rounds):
@@ -69,7 +69,7 @@ def _phases() -> dict[str, float]:
     report: dict[str, Any] = json.loads(
         (selected().inventory / "reports/latest-bootstrap/report.json").read_text("utf-8")
     )
-    return {said["phase"]: said["seconds"] for said in report["phases"]}
+    return {phase["phase"]: phase["seconds"] for phase in report["phases"]}
 
 
 def _reset(site: Site) -> None:
@@ -101,7 +101,7 @@ def _texts(site: Site) -> dict[str, str]:
     nodes = [machine for machine in site.servers if machine.node]
     planes = [machine for machine in nodes if machine.node == "control_plane"]
     bundle = load_bundle(site_bundle(site))
-    invitation = kubeadm.Invitation(SecretStr("TOKEN"), "HASH")
+    invited = invitation.Invitation(SecretStr("TOKEN"), "HASH")
     pods = [ip_network("192.0.2.0/24"), ip_network("2001:db8::/64")]
     conflist = cni.conflist(site, planes[0], pods).files[0].text
     manifests = cni.manifests(site, bundle.image("flannel").reference)
@@ -109,20 +109,20 @@ def _texts(site: Site) -> dict[str, str]:
         "ssh_config": _ssh_config(site),
         "planes": "".join(f"{machine.name}\n" for machine in planes),
         "workers": "".join(f"{machine.name}\n" for machine in nodes if machine not in planes),
-        "init.yaml": kubeadm.init_config(site, planes[0], bundle.kubernetes),
+        "init.yaml": kubeadm_config.init_config(site, planes[0], bundle.kubernetes),
         "conflist": conflist.replace(str(pods[0]), "CIDR4").replace(str(pods[1]), "CIDR6"),
         "flannel.yaml": yaml.safe_dump_all(manifests),
         "label": f"{cni.CHOSEN}=true",
     }
     for machine in nodes:
-        texts[f"join-{machine.name}.yaml"] = kubeadm.join_config(site, machine, invitation)
+        texts[f"join-{machine.name}.yaml"] = kubeadm_config.join_config(site, machine, invited)
         texts[f"annotations-{machine.name}"] = " ".join(
             f"{name}={machine.speaks(version)}" for version, name in cni.PUBLIC.items()
         )
     for machine in planes:
         files = [
             *endpoint.desired(site, machine, "eth0", SecretStr("password")).files,
-            *kubeadm.before_control_plane(SecretStr("MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=")).files,
+            *kubeadm_config.before_control_plane(SecretStr("MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=")).files,
         ]
         texts |= {f"endpoint-{machine.name}{file.path}": file.text for file in files}
     return texts

@@ -60,20 +60,20 @@ def _hundred(rounds: int) -> list[Used]:
     nothing else.
     """
     _up("100")
-    found = []
+    runs = []
     for _ in range(rounds):
-        found.append(used(OURS, (UNKNOWN,)))
-        wrong = [each["host"] for each in _outcomes() if each["status"] in ("drift", "failed", "missing")]
+        runs.append(used(OURS, (UNKNOWN,)))
+        wrong = [outcome["host"] for outcome in _outcomes() if outcome["status"] in ("drift", "failed", "missing")]
         if wrong:
             raise RuntimeError(f"not every host was as declared: {', '.join(wrong[:5])}")
     wall((*LAB, "down"))
-    return found
+    return runs
 
 
 def _outcomes() -> list[dict[str, Any]]:
     report = selected().inventory / "reports/latest-compliance/report.json"
-    said: list[dict[str, Any]] = json.loads(report.read_text("utf-8"))["outcomes"]
-    return said
+    outcomes: list[dict[str, Any]] = json.loads(report.read_text("utf-8"))["outcomes"]
+    return outcomes
 
 
 def _up(profile: str) -> None:
@@ -85,7 +85,7 @@ def _up(profile: str) -> None:
 
 def _ansible(programs: Path) -> float:
     site = load_site(selected().inventory)
-    with peers.told(site) as folder:
+    with peers.described(site) as folder:
         arguments = f"-F {folder}/ssh_config -o ControlMaster=auto -o ControlPersist=30s"
         environment = {
             "ANSIBLE_CONFIG": str(peers.THEIRS / "ansible.cfg"),
@@ -100,7 +100,7 @@ def _ansible(programs: Path) -> float:
 
 def _testinfra(programs: Path) -> float:
     site = load_site(selected().inventory)
-    with peers.told(site) as folder:
+    with peers.described(site) as folder:
         hosts = ",".join(f"ssh://{machine.name}" for machine in site.servers)
         workers = str(4 * (os.cpu_count() or 1))
         argv = (str(programs / "python"), "-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", os.devnull, "--sudo")

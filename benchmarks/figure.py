@@ -46,16 +46,20 @@ def wall(argv: Sequence[str], good: Sequence[int] = (0,), environment: Mapping[s
 
 def used(argv: Sequence[str], good: Sequence[int] = (0,), environment: Mapping[str, str] | None = None) -> Used:
     """Run a command and return what it took; raises as `wall` does."""
-    with tempfile.TemporaryFile() as said:
+    with tempfile.TemporaryFile() as output:
         started = time.monotonic()
         process = subprocess.Popen(
-            list(argv), stdin=subprocess.DEVNULL, stdout=said, stderr=said, env={**os.environ, **(environment or {})}
+            list(argv),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            env={**os.environ, **(environment or {})},
         )
         _, status, resources = os.wait4(process.pid, 0)
         seconds = time.monotonic() - started
         code = process.returncode = os.waitstatus_to_exitcode(status)
         if code not in good:
-            said.seek(0)
-            tail = said.read().decode(errors="replace")[-1500:]
+            output.seek(0)
+            tail = output.read().decode(errors="replace")[-1500:]
             raise RuntimeError(f"{' '.join(argv)} ended with {code}:\n{tail}")
     return Used(seconds, resources.ru_utime + resources.ru_stime, resources.ru_maxrss / 1024)

@@ -40,7 +40,7 @@ def programs() -> Path:
 
 
 @contextmanager
-def told(site: Site) -> Iterator[Path]:
+def described(site: Site) -> Iterator[Path]:
     """
     Write an inventory, an ssh_config and what must be so on each server; connections kept open are those of this folder
     alone.
@@ -52,8 +52,8 @@ def told(site: Site) -> Iterator[Path]:
         (folder / "ssh_config").write_text(_ssh_config(servers), "utf-8")
         (folder / "host_vars").mkdir()
         for machine in servers:
-            said = json.dumps({"wanted": _wanted(site, machine)})
-            (folder / "host_vars" / f"{machine.name}.json").write_text(said, "utf-8")
+            variables = json.dumps({"wanted": _wanted(site, machine)})
+            (folder / "host_vars" / f"{machine.name}.json").write_text(variables, "utf-8")
         yield folder
 
 
@@ -67,10 +67,10 @@ def _ssh_config(servers: list[Machine]) -> str:
 
 
 def _wanted(site: Site, machine: Machine) -> dict[str, Any]:
-    asked, sizes = collector_query(site, machine), needs(site, machine)
+    query, sizes = collector_query(site, machine), needs(site, machine)
     files = desired_state(site, machine, {}, True).files
     view = "li" if site.isolated(machine) else "main"
-    answers = {name: sorted(_addresses(site, view, name)) for name in asked["dns"][0]["names"]}
+    answers = {name: sorted(_addresses(site, view, name)) for name in query["dns"][0]["names"]}
     ports = {
         f"{port}/{row.protocol}"
         for row in rows_landing(site, machine)
@@ -79,11 +79,11 @@ def _wanted(site: Site, machine: Machine) -> dict[str, Any]:
         for port in range(low, min(high, low + 4096) + 1)
     }
     return {
-        "sysctl": asked["sysctl"],
-        "modules": asked["modules"],
-        "units": asked["units"],
-        "resolvers": [each["server"] for each in asked["dns"]],
-        "names": asked["dns"][0]["names"],
+        "sysctl": query["sysctl"],
+        "modules": query["modules"],
+        "units": query["units"],
+        "resolvers": [resolver["server"] for resolver in query["dns"]],
+        "names": query["dns"][0]["names"],
         "answers": answers,
         "cpus": sum(size.cpus for size in sizes),
         "memory_mb": int(sum(size.ram_gib for size in sizes) * 1024 * 0.9),

@@ -16,7 +16,8 @@ from flows._run import options as flags
 from flows._run.lifecycle import Context, FlowResult, run_flow
 from model.errors import SelectionError
 from model.report.outcome import Outcome, Status
-from remote.dial import changed, server_key
+from remote.dial import server_key
+from remote.host_keys import changed
 from remote.known_hosts import fingerprint, record, recorded
 from remote.route import CONNECT_SECONDS, Route, route
 

@@ -1,4 +1,4 @@
-"""Do the lab's hosts answer the controller over the network, router included?"""
+"""Whether the lab's hosts answer the controller over the network, router included."""
 
 from __future__ import annotations
 

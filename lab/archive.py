@@ -1,4 +1,4 @@
-"""Which Debian archive is this machine's apt configured with?"""
+"""The Debian archive that this machine's apt is configured with."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ _FORMAT = "$(REPO_URI)\t$(ORIGIN)\t$(CODENAME)\t$(LABEL)"
 
 
 @dataclass(frozen=True, slots=True)
-class Archive:
+class MachineArchive:
     """The mirror, and what a program that is not apt must know to reach it as apt does."""
 
     mirror: str
     environment: dict[str, str]
 
 
-def configured() -> Archive:
+def configured() -> MachineArchive:
     """
     Read apt's own configuration.
 
@@ -33,7 +33,7 @@ def configured() -> Archive:
         for scheme in ("http", "https")
         if (proxy := _option(f"Acquire::{scheme}::Proxy")) and proxy != "DIRECT"
     }
-    return Archive(targets[0], proxies)
+    return MachineArchive(targets[0], proxies)
 
 
 def parse(targets: str) -> tuple[str, ...]:

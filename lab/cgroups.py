@@ -1,4 +1,4 @@
-"""How does each host get control groups of its own, and how are they found and removed?"""
+"""Control groups of each host's own: made, found, removed."""
 
 from __future__ import annotations
 
@@ -51,8 +51,8 @@ def exists(name: str) -> bool:
 
 def named(prefix: str) -> tuple[str, ...]:
     """Return the names of groups that begin so, from every hierarchy."""
-    found = {group.name for top in hierarchies() for group in top.glob(f"{prefix}*") if group.is_dir()}
-    return tuple(sorted(found))
+    names = {group.name for top in hierarchies() for group in top.glob(f"{prefix}*") if group.is_dir()}
+    return tuple(sorted(names))
 
 
 def processes(name: str) -> frozenset[int]:

@@ -1,4 +1,4 @@
-"""How does the lab call the machine's programs?"""
+"""Calls of the machine's programs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How does a host boot, as a systemd-nspawn container in its own network namespace, and how is it known to be up?"""
+"""A host as a systemd-nspawn container in its own network namespace: booted, and known to be up."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from pathlib import Path
 
 from lab import cgroups, disks, node, processes, seccomp
 from lab.commands import environment
-from lab.instance import CHECKOUT, VARIABLE, Instance
-from lab.readiness import Boot
+from lab.instance import VARIABLE, Instance
+from lab.readiness import BootProcess
 from lab.topology import LabHost
+from model.checkout import ROOT
 
 # systemd-nspawn ends with 133 when its host asked for a reboot: it comes back as after `lab reboot`, its kernel's rules
 # gone.
@@ -44,13 +45,13 @@ def leader(instance: Instance, host: str) -> int:
 def leaders(instance: Instance, hosts: Sequence[str]) -> dict[str, int]:
     """Return the init process of every host that runs, looking at the machine's processes once."""
     wanted = {machine_argument(instance, host): host for host in hosts}
-    found = {}
+    inits = {}
     for pid in processes.everyone():
         host = next((wanted[argument] for argument in processes.arguments(pid) if argument in wanted), None)
         init = next((child for child in processes.children(pid) if _is_init(child)), 0) if host else 0
         if host and init:
-            found[host] = init
-    return found
+            inits[host] = init
+    return inits
 
 
 def _is_init(pid: int) -> bool:
@@ -61,7 +62,7 @@ def _is_init(pid: int) -> bool:
     return False
 
 
-def start(instance: Instance, host: LabHost) -> Boot:
+def start(instance: Instance, host: LabHost) -> BootProcess:
     """Start a host that has its disk mounted and its namespace made; it outlives this process."""
     notices = _socket(instance, host.name)
     entries = [os.open(entry, os.O_WRONLY) for entry in cgroups.create(instance.namespace(host.name))]
@@ -81,7 +82,7 @@ def start(instance: Instance, host: LabHost) -> Boot:
     finally:
         for entry in entries:
             os.close(entry)
-    return Boot(host.name, process, notices)
+    return BootProcess(host.name, process, notices)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +130,7 @@ def _environment(instance: Instance, host: LabHost) -> Mapping[str, str]:
         "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1" if modern else "0",
         "NOTIFY_SOCKET": str(_socket_path(instance, host.name)),
         "HOST": host.name,
-        "PYTHONPATH": str(CHECKOUT),
+        "PYTHONPATH": str(ROOT),
         VARIABLE: instance.name,
     }
 

@@ -1,4 +1,4 @@
-"""How does a command run as the controller, or as root on a host?"""
+"""Commands run as the controller, or as root on a host."""
 
 from __future__ import annotations
 

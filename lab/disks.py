@@ -1,4 +1,4 @@
-"""What is on a host's disk before its first boot, and how is it mounted?"""
+"""A host's disk: what is on it before the first boot, and how it is mounted."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from lab.instance import Instance
 from lab.mounts import mounted_below, overlay, unmount_below
-from lab.recipe import DEPLOY_UID
+from lab.recipe import DEPLOY_UID, RootKind
 from lab.roots import Root
 from lab.topology import NETWORKS, ROUTER_NUMBER, LabHost
 
@@ -20,7 +20,7 @@ _NSPAWN = Path("/run/systemd/nspawn")
 
 
 @dataclass(frozen=True, slots=True)
-class Disk:
+class HostDisk:
     """A host's folders: `upper` is what it wrote, `root` where the whole is mounted."""
 
     folder: Path
@@ -46,9 +46,9 @@ class Disk:
         return self.folder / "console.log"
 
 
-def disk_of(instance: Instance, host: str) -> Disk:
+def disk_of(instance: Instance, host: str) -> HostDisk:
     """Return the folders of a host's disk."""
-    return Disk(instance.hosts / host)
+    return HostDisk(instance.hosts / host)
 
 
 def create(
@@ -112,14 +112,14 @@ def _write(path: Path, text: str, mode: int = 0o644) -> None:
     path.chmod(mode)
 
 
-def mount(instance: Instance, host: str, root: Root, kind: str) -> Path:
+def mount(instance: Instance, host: str, root: Root, kind: RootKind) -> Path:
     """Mount a host's disk over the layers of its kind and return where."""
     disk = disk_of(instance, host)
     unmount(instance, host)
-    work = disk.folder / "work"
-    shutil.rmtree(work, ignore_errors=True)
-    work.mkdir()
-    overlay(root.layer(kind), disk.upper, work, disk.root)
+    workdir = disk.folder / "work"
+    shutil.rmtree(workdir, ignore_errors=True)
+    workdir.mkdir()
+    overlay(root.layer(kind), disk.upper, workdir, disk.root)
     return disk.root
 
 

@@ -1,4 +1,4 @@
-"""How does the lab write down what it is, as an ordinary site?"""
+"""The lab written down as an ordinary site."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from typing import Any
 
 import yaml
 
-from lab.instance import BUNDLE, CHECKOUT, Instance
+from lab.instance import BUNDLE, Instance
 from lab.topology import LabHost
+from model.checkout import ROOT
 
 _COPIED = ("groups.yaml", "ports.yaml")
 _CALL_FEATURES = ("turn", "turn_dtls", "livekit", "element_call")
@@ -103,7 +104,7 @@ def trust(instance: Instance, hosts: Sequence[LabHost], keep: bool = False) -> N
 
 
 def _texts(instance: Instance, name: str, hosts: Sequence[LabHost], user: str) -> dict[str, str]:
-    template = CHECKOUT / "inventory"
+    template = ROOT / "inventory"
     texts = {file: (template / file).read_text("utf-8") for file in _COPIED}
     settings = yaml.safe_load((template / "site.yaml").read_text("utf-8"))
     texts["site.yaml"] = _yaml(fitted(settings, name, hosts))

@@ -1,4 +1,4 @@
-"""What is one fault?"""
+"""One fault."""
 
 from __future__ import annotations
 

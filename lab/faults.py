@@ -1,4 +1,4 @@
-"""Which faults are in the lab, and who asked for them? Each is a file, so that it can be mended by another command."""
+"""The faults that are in the lab, and who asked for them: each a file, so that another command can mend it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from lab import sabotage
 from lab.errors import LabError
 from lab.fault import Fault
 from lab.instance import Instance
-from lab.plan import Plan
+from lab.plan import LabPlan
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Order:
     port: str = ""
 
 
-def cause(instance: Instance, plan: Plan, order: Order) -> Fault:
+def cause(instance: Instance, plan: LabPlan, order: Order) -> Fault:
     """
     Break one thing and return the fault, by whose id it can be mended.
 
@@ -51,7 +51,7 @@ def cause(instance: Instance, plan: Plan, order: Order) -> Fault:
     return fault
 
 
-def mend(instance: Instance, plan: Plan, name: str = "") -> Sequence[Fault]:
+def mend(instance: Instance, plan: LabPlan, name: str = "") -> Sequence[Fault]:
     """Undo one fault, or all; a host that lost its power since has nothing left to undo."""
     faults = [fault for fault in present(instance) if not name or fault.id == name]
     if name and not faults:

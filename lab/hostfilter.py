@@ -1,4 +1,4 @@
-"""How are rules put before all others in a host's own packet filter, and taken out again without touching ufw's?"""
+"""Rules put before all others in a host's own packet filter, and taken out again without touching ufw's."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from collections.abc import Iterable, Sequence
 from lab import network
 from lab.fault import Fault
 from lab.instance import Instance
-from lab.plan import Plan
+from lab.plan import LabPlan
 
 _TOOLS = {4: "iptables-nft", 6: "ip6tables-nft"}
 
 
-def insert(chain: str, target: Sequence[str], scoped: bool, instance: Instance, plan: Plan, fault: Fault) -> None:
+def insert(chain: str, target: Sequence[str], scoped: bool, instance: Instance, plan: LabPlan, fault: Fault) -> None:
     """Put one rule a family (and source address, if `scoped`) at the top of a chain, on both families."""
     for version, tool in _TOOLS.items():
         for source in _sources(plan, fault, version) if scoped else ((),):
@@ -22,14 +22,14 @@ def insert(chain: str, target: Sequence[str], scoped: bool, instance: Instance, 
             network.within(instance, fault.at, (tool, "-w", "5", "-I", chain, "1", *match, *note, "-j", *target))
 
 
-def _sources(plan: Plan, fault: Fault, version: int) -> Iterable[tuple[str, ...]]:
+def _sources(plan: LabPlan, fault: Fault, version: int) -> Iterable[tuple[str, ...]]:
     if not fault.source:
         return ((),)
     addresses = (address for leg in plan.host(fault.source).legs for address in leg.addresses)
     return (("-s", str(address)) for address in addresses if address.version == version)
 
 
-def remove(instance: Instance, _: Plan, fault: Fault) -> None:
+def remove(instance: Instance, _: LabPlan, fault: Fault) -> None:
     """Take out every rule that carries the fault's mark; none is left on a host that lost its power since."""
     if not network.exists(instance.namespace(fault.at)):
         return

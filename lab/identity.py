@@ -1,4 +1,4 @@
-"""Which keys do the deployer and the hosts have? As old as the emitted site, so that known hosts stay known."""
+"""The keys of the deployer and the hosts. As old as the emitted site, so that known hosts stay known."""
 
 from __future__ import annotations
 

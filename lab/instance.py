@@ -1,4 +1,4 @@
-"""Where does one lab keep its things, and what are they called on this machine?"""
+"""Where one lab keeps its things, and what they are called on this machine."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ RUN = Path("/run/matrix-fleet")
 NAMESPACES = Path("/run/netns")
 # What Kubernetes is installed from, in every lab of this machine; whoever builds a bundle lets this link point to it.
 BUNDLE = CACHE / "bundles" / "current"
-CHECKOUT = Path(__file__).resolve().parent.parent
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,4 @@
-"""
-Which kernel modules does this machine's kernel have built in? Its hosts are told, for they have no modules of their
-own.
-"""
+"""Modules that are built into this machine's kernel: its hosts are told, for they have none of their own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How is each layer of a root made: bare by debootstrap, the others over it by the Debian package manager?"""
+"""The layers of a root: bare by debootstrap, the others over it by the Debian package manager."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from email.utils import formatdate
 from pathlib import Path
 
-from lab.archive import Archive, apt_settings
+from lab.archive import MachineArchive, apt_settings
 from lab.commands import call, logged
 from lab.mounts import overlay, unmount_below
 from lab.recipe import DEPLOY_UID, FILES, POLICY, REPOSITORY, Recipe
@@ -18,7 +18,7 @@ from lab.topology import MAIN, ROUTER_NUMBER
 _KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 
 
-def build(recipe: Recipe, draft: Path, source: Archive, say: Callable[[str], None]) -> None:
+def build(recipe: Recipe, draft: Path, source: MachineArchive, say: Callable[[str], None]) -> None:
     """
     Fill `draft` with the folders bare, full and router, and a log.
 
@@ -55,7 +55,7 @@ def _write(root: Path, files: dict[str, str]) -> None:
         (root / name).write_text(text, "utf-8")
 
 
-def _bootstrap(recipe: Recipe, root: Path, log: Path, source: Archive) -> None:
+def _bootstrap(recipe: Recipe, root: Path, log: Path, source: MachineArchive) -> None:
     include = ",".join(recipe.bare)
     argv = (
         "debootstrap",
@@ -94,10 +94,10 @@ def layer(draft: Path, name: str, lower: str) -> Iterator[Path]:
     """
     Mount what becomes the draft's folder `name` over finished layers; until the block ends its programs may be run.
     """
-    root, work = draft / "root", draft / "work" / name
-    for folder in (root, work, draft / name):
+    root, workdir = draft / "root", draft / "work" / name
+    for folder in (root, workdir, draft / name):
         folder.mkdir(parents=True, exist_ok=True)
-    overlay(lower, draft / name, work, root)
+    overlay(lower, draft / name, workdir, root)
     try:
         policy = root / "usr/sbin/policy-rc.d"
         policy.write_text(POLICY, "utf-8")
@@ -110,7 +110,7 @@ def layer(draft: Path, name: str, lower: str) -> Iterator[Path]:
         root.rmdir()
 
 
-def opened(root: Path, suite: str, source: Archive, log: Path) -> None:
+def opened(root: Path, suite: str, source: MachineArchive, log: Path) -> None:
     """Let the layer's apt reach the archive as the machine's own apt does."""
     shutil.copy("/etc/resolv.conf", root / "etc/resolv.conf")
     for setting in apt_settings():

@@ -1,4 +1,4 @@
-"""What of a lab is on this machine, whatever its files say? Found by name, so that nothing survives a crash."""
+"""What of a lab is on this machine, whatever its files say: found by name, so that nothing survives a crash."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def running(instance: Instance) -> frozenset[int]:
     grouped: set[int] = set()
     for name in cgroups.named(f"{instance.prefix}-"):
         grouped |= cgroups.processes(name)
-    found = supervisors | grouped | processes.in_namespaces(namespaces(instance))
-    return frozenset(found) - processes.own_line()
+    pids = supervisors | grouped | processes.in_namespaces(namespaces(instance))
+    return frozenset(pids) - processes.own_line()
 
 
 def remove(instance: Instance) -> None:

@@ -1,4 +1,4 @@
-"""How does a whole lab come up, grow and go?"""
+"""How a whole lab comes up, grows and goes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from lab import answering, containers, emission, identity, leftovers, network, plan, power, prerequisites, roots, tuning
 from lab.errors import LabError
 from lab.instance import RUN, Instance
-from lab.plan import Plan
+from lab.plan import LabPlan
 from lab.topology import LabHost, added_host
 from model.site.load import load_site
 
@@ -20,7 +20,7 @@ Say = Callable[[str], None]
 _ANSWER_SECONDS = 30.0
 
 
-def up(instance: Instance, wanted: Plan, say: Say) -> None:
+def up(instance: Instance, wanted: LabPlan, say: Say) -> None:
     """
     Bring the lab up, or what is missing of it.
 
@@ -41,7 +41,7 @@ def up(instance: Instance, wanted: Plan, say: Say) -> None:
         _complete(instance, current, say)
 
 
-def _begin(instance: Instance, wanted: Plan, say: Say) -> Plan:
+def _begin(instance: Instance, wanted: LabPlan, say: Say) -> LabPlan:
     tear_down(instance)
     roots.ensure(wanted.recipe, say)
     before = plan.emitted(instance)
@@ -58,7 +58,7 @@ def _begin(instance: Instance, wanted: Plan, say: Say) -> Plan:
     return wanted
 
 
-def _complete(instance: Instance, current: Plan, say: Say) -> None:
+def _complete(instance: Instance, current: LabPlan, say: Say) -> None:
     alive = containers.leaders(instance, [host.name for host in current.hosts])
     missing = [host for host in current.hosts if host.name not in alive]
     if missing:

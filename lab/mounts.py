@@ -1,4 +1,4 @@
-"""What is mounted below a folder?"""
+"""Mounts below a folder: made, found, taken away."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ def unmount_below(folder: Path) -> None:
         call(("umount", "--lazy", str(point)))
 
 
-def overlay(lower: str, upper: Path, work: Path, target: Path) -> None:
+def overlay(lower: str, upper: Path, workdir: Path, target: Path) -> None:
     """
     Mount an overlay that never waits for the disk.
 
     Such an overlay refuses to be mounted again over the same work folder, so that folder must be new.
     """
-    options = f"lowerdir={lower},upperdir={upper},workdir={work},volatile"
+    options = f"lowerdir={lower},upperdir={upper},workdir={workdir},volatile"
     call(("mount", "-t", "overlay", "overlay", "-o", options, str(target)))

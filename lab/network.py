@@ -1,6 +1,4 @@
-"""
-How are the lab's networks made? One namespace without any way out holds the bridges; every host has one of its own.
-"""
+"""The lab's networks: a namespace without any way out holds the bridges; every host has one of its own."""
 
 from __future__ import annotations
 

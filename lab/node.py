@@ -1,7 +1,4 @@
-"""
-What makes a server of the site able to run containers and Kubernetes, and keeps it from changing the machine it runs
-on?
-"""
+"""What lets a server of the site run containers and Kubernetes without changing the machine it runs on."""
 
 from __future__ import annotations
 

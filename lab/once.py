@@ -1,4 +1,4 @@
-"""How is a folder of the cache built once, by one process, whole or not at all?"""
+"""A folder of the cache, built once, by one process, whole or not at all."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What does the organisation's firewall let through? Rendered for nftables from the site the lab emits."""
+"""What the organisation's firewall lets through, rendered for nftables from the site the lab emits."""
 
 from __future__ import annotations
 
@@ -44,13 +44,17 @@ def _input() -> Iterable[str]:
     yield f"iifname {_DEVICES[MANAGEMENT.name]} tcp dport {_SSH} accept"
     yield f"iifname {inside} udp dport {{ 53, 123 }} accept"
     yield f"iifname {inside} tcp dport {{ 53, 80 }} accept"
-    yield f'iifname {_DEVICES[INTERNET.name]} meta l4proto {{ tcp, udp }} th dport 53 accept comment "the internet has names, too"'
+    yield (
+        f"iifname {_DEVICES[INTERNET.name]} meta l4proto {{ tcp, udp }} th dport 53 "
+        'accept comment "the internet has names, too"'
+    )
 
 
 def _forward(site: Site) -> Iterable[str]:
     yield "ct state established,related accept"
     yield f'{_from_to(MANAGEMENT.name, MAIN.name)} accept comment "deployers reach the main network"'
-    yield f'{_from_to(MANAGEMENT.name, INTERNET.name)} tcp dport {_SSH} accept comment "deployers reach the vantage host"'
+    path = _from_to(MANAGEMENT.name, INTERNET.name)
+    yield f'{path} tcp dport {_SSH} accept comment "deployers reach the vantage host"'
     for _, target, protocol, ports in published(site):
         yield f"iifname {_DEVICES[INTERNET.name]} {_to((target,))} {protocol} dport {ports} ct status dnat accept"
     yield from _border(site)
@@ -94,7 +98,7 @@ def _translation(site: Site) -> Iterable[str]:
 
 def published(site: Site) -> list[tuple[Address, Address, str, str]]:
     """Return what the internet may reach: external address, the host's own, protocol, ports as nftables writes them."""
-    found: list[tuple[Address, Address, str, str]] = []
+    pairs: list[tuple[Address, Address, str, str]] = []
     for row in site.active_rows:
         if row.plane != "external" or "internet" not in row.source_ends or row.target not in site.settings.external:
             continue
@@ -102,8 +106,8 @@ def published(site: Site) -> list[tuple[Address, Address, str, str]]:
         for public in site.settings.external[row.target].addresses:
             target = site.targets(row)[0].speaks(public.version)
             if target is not None:
-                found.append((public, target, row.protocol, ports))
-    return found
+                pairs.append((public, target, row.protocol, ports))
+    return pairs
 
 
 def _own(machines: Sequence[Machine]) -> list[Address]:

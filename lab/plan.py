@@ -1,4 +1,4 @@
-"""What is this lab supposed to be? Written down before the first host boots, so that a crash leaves it readable."""
+"""What this lab is supposed to be, written down before the first host boots: a crash leaves it readable."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import Any
 
 from lab.errors import LabError
 from lab.instance import Instance
-from lab.recipe import Recipe
+from lab.recipe import Recipe, RootKind
 from lab.topology import ROUTER, LabHost, Leg, hosts_of
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class LabPlan:
     """Profile, kind and suite decide what a lab is; hosts may have been added since."""
 
     profile: str
@@ -33,13 +33,13 @@ class Plan:
         """The account that the deployer's key opens."""
         return "root" if self.bare else "deploy"
 
-    def layer(self, host: LabHost) -> str:
+    def layer(self, host: LabHost) -> RootKind:
         """Return the kind of root a host has; the organisation's router and the host outside are never bare."""
         if host.name == ROUTER:
             return "router"
         return "bare" if self.bare and host.serves_the_site else "full"
 
-    def same_kind(self, other: Plan) -> bool:
+    def same_kind(self, other: LabPlan) -> bool:
         """Return whether both are labs of one profile, kind and suite."""
         return (self.profile, self.bare, self.suite) == (other.profile, other.bare, other.suite)
 
@@ -50,7 +50,7 @@ class Plan:
                 return host
         raise LabError(f"the lab has no host {name!r}; it has {', '.join(host.name for host in self.hosts)}")
 
-    def with_host(self, host: LabHost) -> Plan:
+    def with_host(self, host: LabHost) -> LabPlan:
         """Return the plan with one more host."""
         return replace(self, hosts=(*self.hosts, host))
 
@@ -58,17 +58,17 @@ class Plan:
         return f"{self.profile}, {'bare' if self.bare else 'full'}, {self.suite}"
 
 
-def fresh(profile: str, bare: bool, suite: str) -> Plan:
+def fresh(profile: str, bare: bool, suite: str) -> LabPlan:
     """Return the plan of a lab nobody has changed yet."""
-    return Plan(profile, bare, suite, hosts_of(profile))
+    return LabPlan(profile, bare, suite, hosts_of(profile))
 
 
-def save(instance: Instance, plan: Plan) -> None:
+def save(instance: Instance, plan: LabPlan) -> None:
     """Write the plan down, in one step."""
     _write(instance.home / "lab.json", plan)
 
 
-def load(instance: Instance) -> Plan | None:
+def load(instance: Instance) -> LabPlan | None:
     """Return the plan of the lab that is up or was cut short; None when there is none."""
     return _read(instance.home / "lab.json")
 
@@ -78,7 +78,7 @@ def remove(instance: Instance) -> None:
     (instance.home / "lab.json").unlink(missing_ok=True)
 
 
-def required(instance: Instance) -> Plan:
+def required(instance: Instance) -> LabPlan:
     """Return the lab's plan; raises LabError when no lab is up."""
     plan = load(instance)
     if plan is None:
@@ -86,24 +86,24 @@ def required(instance: Instance) -> Plan:
     return plan
 
 
-def emitted(instance: Instance) -> Plan | None:
+def emitted(instance: Instance) -> LabPlan | None:
     """Return the plan whose site lies in the inventory folder; None when there is none."""
     return _read(instance.home / "emitted.json")
 
 
-def mark_emitted(instance: Instance, plan: Plan) -> None:
+def mark_emitted(instance: Instance, plan: LabPlan) -> None:
     """Write down whose site lies in the inventory folder."""
     _write(instance.home / "emitted.json", plan)
 
 
-def _write(path: Path, plan: Plan) -> None:
+def _write(path: Path, plan: LabPlan) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_suffix(".new")
     draft.write_text(json.dumps(asdict(plan)), "utf-8")
     draft.replace(path)
 
 
-def _read(path: Path) -> Plan | None:
+def _read(path: Path) -> LabPlan | None:
     try:
         content = json.loads(path.read_text("utf-8"))
     except FileNotFoundError:
@@ -111,7 +111,7 @@ def _read(path: Path) -> Plan | None:
     except ValueError as error:
         raise LabError(f"{path} is damaged ({error}): `python -m lab down` clears everything away") from error
     hosts = tuple(_host(entry) for entry in content["hosts"])
-    return Plan(content["profile"], content["bare"], content["suite"], hosts)
+    return LabPlan(content["profile"], content["bare"], content["suite"], hosts)
 
 
 def _host(entry: Mapping[str, Any]) -> LabHost:

@@ -1,4 +1,4 @@
-"""How does one host come up and go down?"""
+"""How one host comes up and goes down."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from lab import cgroups, containers, controller, disks, identity, network, node,
 from lab.commands import call
 from lab.errors import LabError
 from lab.instance import Instance
-from lab.plan import Plan
+from lab.plan import LabPlan
 from lab.roots import Root, ensure
 from lab.topology import ROUTER, LabHost
 from model.site.load import load_site
@@ -23,7 +23,7 @@ _SHUTDOWN_SECONDS = 20.0
 _WAVE = 24
 
 
-def boot(instance: Instance, plan: Plan, hosts: Sequence[LabHost], say: Callable[[str], None]) -> None:
+def boot(instance: Instance, plan: LabPlan, hosts: Sequence[LabHost], say: Callable[[str], None]) -> None:
     """
     Boot hosts that are down, the router first, many at once, and wait until every one of them is up.
 
@@ -43,7 +43,7 @@ def boot(instance: Instance, plan: Plan, hosts: Sequence[LabHost], say: Callable
         readiness.await_ready(boots, consoles, _BOOT_SECONDS)
 
 
-def _boot_one(instance: Instance, plan: Plan, host: LabHost, root: Root) -> readiness.Boot:
+def _boot_one(instance: Instance, plan: LabPlan, host: LabHost, root: Root) -> readiness.BootProcess:
     identity.make(instance, (host.name,))
     network.attach(instance, host)
     if not disks.disk_of(instance, host.name).upper.exists():
@@ -57,7 +57,7 @@ def _boot_one(instance: Instance, plan: Plan, host: LabHost, root: Root) -> read
     return containers.start(instance, host)
 
 
-def _new_disk(instance: Instance, plan: Plan, host: LabHost) -> None:
+def _new_disk(instance: Instance, plan: LabPlan, host: LabHost) -> None:
     if host.name == ROUTER:
         disks.create(instance, host, (plan.user,), services.files(load_site(instance.inventory)), services.links())
     elif host.serves_the_site:

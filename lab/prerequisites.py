@@ -1,4 +1,4 @@
-"""Does this machine have what the lab needs?"""
+"""What the lab needs of this machine."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""
-Which processes belong to a lab, and how are they ended? By what the kernel says of them, never by a file of ours alone.
-"""
+"""Processes of a lab, found by what the kernel says of them and never by a file of ours alone; and their end."""
 
 from __future__ import annotations
 
@@ -51,11 +49,11 @@ def everyone() -> tuple[int, ...]:
 
 def children(pid: int) -> tuple[int, ...]:
     """Return the ids of a process's children, of all its threads."""
-    found: list[int] = []
+    pids: list[int] = []
     for task in (_PROC / str(pid) / "task").glob("*/children"):
         with contextlib.suppress(OSError):
-            found += [int(child) for child in task.read_text().split()]
-    return tuple(found)
+            pids += [int(child) for child in task.read_text().split()]
+    return tuple(pids)
 
 
 def own_line() -> frozenset[int]:

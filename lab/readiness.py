@@ -1,4 +1,4 @@
-"""When is a host up? When its systemd says so, sshd included."""
+"""When a host is up: when its systemd says so, sshd included."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _READY = b"READY=1"
 
 
 @dataclass(slots=True)
-class Boot:
+class BootProcess:
     """A host on its way up: its process, and the socket its systemd says READY=1 on."""
 
     host: str
@@ -26,7 +26,7 @@ class Boot:
     ready: bool = False
 
 
-def await_ready(boots: Sequence[Boot], consoles: Mapping[str, Path], seconds: float) -> None:
+def await_ready(boots: Sequence[BootProcess], consoles: Mapping[str, Path], seconds: float) -> None:
     """
     Wait until every host's systemd has reached its default target, sshd included.
 
@@ -34,7 +34,7 @@ def await_ready(boots: Sequence[Boot], consoles: Mapping[str, Path], seconds: fl
     """
     deadline = time.monotonic() + seconds
     poll = select.poll()
-    sources: dict[int, Boot] = {}
+    sources: dict[int, BootProcess] = {}
     for boot in boots:
         for descriptor in (boot.notices.fileno(), os.pidfd_open(boot.process.pid)):
             sources[descriptor] = boot
@@ -57,11 +57,11 @@ def await_ready(boots: Sequence[Boot], consoles: Mapping[str, Path], seconds: fl
         raise LabError(f"not up within {seconds:.0f} s: {', '.join(late)}\n{tails}")
 
 
-def _waiting(boots: Sequence[Boot], dead: set[str]) -> bool:
+def _waiting(boots: Sequence[BootProcess], dead: set[str]) -> bool:
     return any(not boot.ready and boot.host not in dead for boot in boots)
 
 
-def _close(boots: Sequence[Boot], sources: Mapping[int, Boot]) -> None:
+def _close(boots: Sequence[BootProcess], sources: Mapping[int, BootProcess]) -> None:
     for descriptor, boot in sources.items():
         if descriptor != boot.notices.fileno():
             os.close(descriptor)

@@ -1,18 +1,21 @@
-"""What is in the hosts' root file systems? A change here makes a new root, under another hash."""
+"""What is in the hosts' root file systems. A change here makes a new root, under another hash."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from dataclasses import asdict, dataclass
+from typing import Literal
 
+RootKind = Literal["bare", "full", "router"]
 SUITES = ("bookworm", "trixie")
 DEPLOY_UID = 1000
 # Where the router keeps the packages it serves.
 REPOSITORY = "srv/repository"
 
 BARE = (
-    "systemd", "systemd-sysv", "dbus", "openssh-server", "iproute2", "iputils-ping", "ca-certificates", "kmod", "procps",
+    "systemd", "systemd-sysv", "dbus", "openssh-server", "iproute2", "iputils-ping", "ca-certificates", "kmod",
+    "procps",
 )  # fmt: skip
 FULL = ("ufw", "python3", "sudo", "iptables", "nftables")
 ROUTER = ("dnsmasq-base", "chrony")
@@ -26,8 +29,9 @@ MASKED = (
     "systemd-pcrphase.service", "systemd-pcrphase-sysinit.service", "systemd-machine-id-commit.service",
     "systemd-ask-password-console.path", "systemd-ask-password-wall.path",
     "systemd-networkd-wait-online.service", "dev-hugepages.mount", "sys-kernel-debug.mount", "sys-kernel-tracing.mount",
-    "sys-kernel-config.mount", "sys-fs-fuse-connections.mount", "proc-sys-fs-binfmt_misc.automount", "systemd-binfmt.service",
-    "cryptsetup.target", "integritysetup.target", "veritysetup.target", "systemd-udevd.service", "systemd-udev-trigger.service",
+    "sys-kernel-config.mount", "sys-fs-fuse-connections.mount", "proc-sys-fs-binfmt_misc.automount",
+    "systemd-binfmt.service", "cryptsetup.target", "integritysetup.target", "veritysetup.target",
+    "systemd-udevd.service", "systemd-udev-trigger.service",
 )  # fmt: skip
 
 # Started when somebody asks for it, as `systemctl reboot` does, and not at boot.

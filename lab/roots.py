@@ -1,4 +1,4 @@
-"""How is a root file system built once and found again?"""
+"""Root file systems, built once and found again."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lab import archive, layers, once
 from lab.instance import CACHE
-from lab.recipe import Recipe
+from lab.recipe import Recipe, RootKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,9 +17,13 @@ class Root:
 
     folder: Path
 
-    def layer(self, kind: str) -> str:
+    def layer(self, kind: RootKind) -> str:
         """Return overlay's list of lower folders for `bare`, `full` or `router`, the topmost first."""
-        order = {"bare": ("bare",), "full": ("full", "bare"), "router": ("router", "full", "bare")}
+        order: dict[RootKind, tuple[str, ...]] = {
+            "bare": ("bare",),
+            "full": ("full", "bare"),
+            "router": ("router", "full", "bare"),
+        }
         return ":".join(str(self.folder / name) for name in order[kind])
 
 

@@ -1,4 +1,4 @@
-"""How is each kind of fault made and undone?"""
+"""How each kind of fault is made and undone."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from lab.commands import call
 from lab.errors import LabError
 from lab.fault import Fault
 from lab.instance import Instance
-from lab.plan import Plan
+from lab.plan import LabPlan
 
-Act = Callable[[Instance, Plan, Fault], None]
+Act = Callable[[Instance, LabPlan, Fault], None]
 
 # In brackets, so that the hunter's own argument does not match.
 _WITNESS = "[m]atrix-fleet-witness"
@@ -41,23 +41,23 @@ def kind(name: str) -> Kind:
     return KINDS[name]
 
 
-def _hunt(instance: Instance, _: Plan, fault: Fault) -> None:
+def _hunt(instance: Instance, _: LabPlan, fault: Fault) -> None:
     loop = f"while :; do pkill -KILL -f '{_WITNESS}'; sleep 0.02; done"
     unit = ("systemd-run", f"--unit={fault.mark}", f"--property=RuntimeMaxSec={_HUNT_SECONDS}", "--quiet", "--collect")
     call(controller.entrance(instance, fault.at, (*unit, "/bin/sh", "-c", loop)))
 
 
-def _stop_hunting(instance: Instance, _: Plan, fault: Fault) -> None:
+def _stop_hunting(instance: Instance, _: LabPlan, fault: Fault) -> None:
     _on_living_host(instance, fault, ("systemctl", "stop", f"{fault.mark}.service"))
 
 
-def _fill(instance: Instance, _: Plan, fault: Fault) -> None:
+def _fill(instance: Instance, _: LabPlan, fault: Fault) -> None:
     mount = ("mount", "-t", "tmpfs", "-o", f"size={_FULL_KIB}k,mode=1777", fault.mark, _SCRATCH)
     call(controller.entrance(instance, fault.at, mount))
     call(controller.entrance(instance, fault.at, ("fallocate", "-l", f"{_FULL_KIB}KiB", f"{_SCRATCH}/full")))
 
 
-def _empty(instance: Instance, _: Plan, fault: Fault) -> None:
+def _empty(instance: Instance, _: LabPlan, fault: Fault) -> None:
     _on_living_host(instance, fault, ("umount", _SCRATCH))
 
 
@@ -68,7 +68,7 @@ def _on_living_host(instance: Instance, fault: Fault, argv: tuple[str, ...]) -> 
             call(controller.entrance(instance, fault.at, argv))
 
 
-def _lose(instance: Instance, plan: Plan, fault: Fault) -> None:
+def _lose(instance: Instance, plan: LabPlan, fault: Fault) -> None:
     devices = [network.peer(fault.at, number) for number in range(len(plan.host(fault.at).legs))]
     names = "{ " + ", ".join(devices) + " }"
     lossy = {"input": ("iifname",), "forward": ("iifname", "oifname"), "output": ("oifname",)}
@@ -82,7 +82,7 @@ def _lose(instance: Instance, plan: Plan, fault: Fault) -> None:
     network.within(instance, "", ("nft", "-f", "-"), table)
 
 
-def _find_again(instance: Instance, _: Plan, fault: Fault) -> None:
+def _find_again(instance: Instance, _: LabPlan, fault: Fault) -> None:
     network.within(instance, "", ("nft", "-f", "-"), f"table bridge {fault.mark}\ndelete table bridge {fault.mark}\n")
 
 

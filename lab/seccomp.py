@@ -1,4 +1,4 @@
-"""What may no process of a host do, since it would change the whole machine: set its clock, its swap, its kernel?"""
+"""What no process of a host may do, since it would change the whole machine: set its clock, its swap, its kernel."""
 
 from __future__ import annotations
 

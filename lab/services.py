@@ -1,6 +1,4 @@
-"""
-What does the router serve: names in two views, time, and packages? Files for its disk, from the site the lab emits.
-"""
+"""What the router serves, as files for its disk: names in two views, time, and packages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What of the lab is alive?"""
+"""What of the lab is alive."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from typing import Any
 
 from lab import containers, faults
 from lab.instance import Instance
-from lab.plan import Plan
+from lab.plan import LabPlan
 from lab.topology import controller_addresses
 
 
-def read(instance: Instance, plan: Plan) -> dict[str, Any]:
+def read(instance: Instance, plan: LabPlan) -> dict[str, Any]:
     """Return the lab's state as plain data, ready for JSON."""
     alive = containers.leaders(instance, [host.name for host in plan.hosts])
     hosts = [

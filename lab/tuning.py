@@ -1,4 +1,4 @@
-"""Which settings of the whole machine does a lab need, and how do they come back?"""
+"""The settings of the whole machine that a lab needs, and how they come back."""
 
 from __future__ import annotations
 

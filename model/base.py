@@ -25,3 +25,8 @@ class Declared(BaseModel):
     """Desired state, as a person wrote it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+def in_url(address: Address | str) -> str:
+    """Return an address as it stands before a colon and a port: one of IPv6 in brackets."""
+    return f"[{address}]" if ":" in str(address) else str(address)

@@ -41,9 +41,9 @@ class FleetError(Exception):
         return _again, (type(self), self.args, self.__dict__)
 
 
-def _again(kind: type[FleetError], words: tuple[object, ...], said: dict[str, object]) -> FleetError:
+def _again(kind: type[FleetError], words: tuple[object, ...], fields: dict[str, object]) -> FleetError:
     error = kind.__new__(kind, *words)
-    error.__dict__.update(said)
+    error.__dict__.update(fields)
     return error
 
 

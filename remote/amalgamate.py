@@ -1,7 +1,4 @@
-"""
-How do modules of this project become one program that a host's own Python runs, the same byte for byte wherever it is
-made?
-"""
+"""Modules of this project as one program that a host's own Python runs, the same bytes wherever it is made."""
 
 from __future__ import annotations
 

@@ -1,11 +1,11 @@
-"""One control plane as a way to the Kubernetes API: requests over its SSH connection, with its own credentials."""
+"""One control plane as an endpoint of the Kubernetes API, over its SSH connection, with its own credentials."""
 
 from __future__ import annotations
 
 import json
 import threading
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from model.base import Address
 from model.errors import HostError
@@ -23,10 +23,10 @@ CONNECT_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class ApiRequest:
     """One request: `path` and `query` as Kubernetes documents them, `seconds` for each wait of it."""
 
-    method: str
+    method: Literal["GET", "POST", "PATCH", "DELETE"]
     path: str
     query: tuple[tuple[str, str], ...] = ()
     body: Any = None
@@ -43,7 +43,7 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ApiAnswer:
     """What came back: HTTP's status and the body as it came."""
 
     host: str
@@ -51,13 +51,13 @@ class Answer:
     body: bytes
 
     @property
-    def said(self) -> dict[str, Any]:
+    def document(self) -> dict[str, Any]:
         """The body as an object; empty where it is none."""
         try:
-            found = json.loads(self.body or b"{}")
+            content = json.loads(self.body or b"{}")
         except ValueError:
             return {}
-        return found if isinstance(found, dict) else {}
+        return content if isinstance(content, dict) else {}
 
     @property
     def passing(self) -> bool:
@@ -67,8 +67,8 @@ class Answer:
         return self.status in (429, 502, 503, 504) or (self.status == 500 and b"etcdserver: " in self.body)
 
 
-class Broken(Exception):
-    """A way gave no answer; `sent` where the request may have reached the server."""
+class NoApiAnswer(Exception):
+    """An endpoint gave no answer; `sent` where the request may have reached the server."""
 
     def __init__(self, reason: str, *, sent: bool) -> None:
         super().__init__(reason)
@@ -92,8 +92,8 @@ class ApiEndpoint:
         self._client: ApiClient | None = None
         self._pool: HTTPSConnectionPool | None = None
 
-    def ask(self, request: Request) -> Answer:
-        """Send a request and return its answer, whatever its status. Raises `Broken`."""
+    def ask(self, request: ApiRequest) -> ApiAnswer:
+        """Send a request and return its answer, whatever its status. Raises `NoApiAnswer`."""
         client = self._opened()
         from kubernetes.client import ApiException
         from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError
@@ -102,13 +102,13 @@ class ApiEndpoint:
         call = client.param_serialize(request.method, request.path, None, list(request.query), headers, request.body)
         try:
             response = client.call_api(*call, _request_timeout=(CONNECT_SECONDS, request.seconds))
-            return Answer(self.name, response.status, response.response.data)
+            return ApiAnswer(self.name, response.status, response.response.data)
         except HostError as error:
-            raise Broken(error.message, sent=False) from None
+            raise NoApiAnswer(error.message, sent=False) from None
         except (ApiException, HTTPError, OSError, EOFError) as error:
             self.close()
             unsent = isinstance(error, NewConnectionError | ConnectTimeoutError)
-            raise Broken(_said(error), sent=not unsent) from None
+            raise NoApiAnswer(_why(error), sent=not unsent) from None
 
     def close(self) -> None:
         """Let go of all its connections; the next request opens new ones."""
@@ -127,9 +127,9 @@ class ApiEndpoint:
         try:
             done = run(self.host, ("cat", self._admin), root=True, timeout=CONNECT_SECONDS)
         except HostError as error:
-            raise Broken(error.message, sent=False) from None
+            raise NoApiAnswer(error.message, sent=False) from None
         if done.exit_code != 0:
-            raise Broken(f"has no {self._admin} yet: is it a control plane by now?", sent=False)
+            raise NoApiAnswer(f"has no {self._admin} yet: is it a control plane by now?", sent=False)
         from kubernetes.client import ApiClient, Configuration
 
         from remote.tunnel import tunnel_pool
@@ -147,6 +147,6 @@ class ApiEndpoint:
         return open_tunnel(self.name, session(self.host), self._server, seconds)
 
 
-def _said(error: Exception) -> str:
+def _why(error: Exception) -> str:
     reason = getattr(error, "reason", None) or error
     return str(reason) or type(reason).__name__

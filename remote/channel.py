@@ -1,4 +1,4 @@
-"""How do bytes pass to and from one command, on three streams, without either side waiting for the other?"""
+"""Bytes to and from one command, on three streams, without either side waiting for the other."""
 
 from __future__ import annotations
 

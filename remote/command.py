@@ -1,4 +1,4 @@
-"""How is one command started on an open connection, through sudo's question where there is one?"""
+"""The start of one command on an open connection, through sudo's question where there is one."""
 
 from __future__ import annotations
 

@@ -24,13 +24,13 @@ class HostSession(LinuxSSH):
     """
 
     remote_conn_pre: SSHClient | None
-    line: ByteStream | None = None
+    stream: ByteStream | None = None
 
     def __init__(self, route: Route) -> None:
         super().__init__(
             host=route.address, port=route.port, username=route.username, device_type="linux", auto_connect=False
         )
-        self.remote_conn_pre, self.line = connect(route)
+        self.remote_conn_pre, self.stream = connect(route)
 
     def is_alive(self) -> bool:
         """Return whether the connection still carries commands."""
@@ -44,9 +44,9 @@ class HostSession(LinuxSSH):
     def paramiko_cleanup(self) -> None:
         """Close the connection, and the jump host's process with it."""
         super().paramiko_cleanup()
-        if self.line is not None:
-            self.line.close()
-            self.line = None
+        if self.stream is not None:
+            self.stream.close()
+            self.stream = None
 
 
 class Connection(Netmiko):

@@ -1,4 +1,4 @@
-"""With which keys does the controller log in to a host?"""
+"""The keys with which the controller logs in to a host."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How is an authenticated SSH connection made, in bounded time and to the right host only?"""
+"""Authenticated SSH connections, made in bounded time and to the right host only."""
 
 from __future__ import annotations
 
@@ -7,26 +7,15 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from socket import socket
 
 import paramiko
-from typing_extensions import override
 
-from model.errors import HostError, HostKeyChanged, HostKeyUnknown, Unreachable
+from model.errors import HostError, Unreachable
 from remote.credentials import Credentials
-from remote.known_hosts import fingerprint, recorded
+from remote.host_keys import RecordedKeys, transport_for
+from remote.known_hosts import recorded
 from remote.route import Route
 from remote.transport import ByteStream, connection_slot, open_stream
-
-TRUST = "python -m flows.trust"
-_KEY_KINDS = (
-    "ssh-ed25519",
-    "ecdsa-sha2-nistp256",
-    "ecdsa-sha2-nistp384",
-    "ecdsa-sha2-nistp521",
-    "rsa-sha2-512",
-    "rsa-sha2-256",
-)
 
 
 def connect(route: Route, *, counted: bool = False) -> tuple[paramiko.SSHClient, ByteStream]:
@@ -40,7 +29,7 @@ def connect(route: Route, *, counted: bool = False) -> tuple[paramiko.SSHClient,
     keys = recorded(route.known_hosts, route.known_as)
     with connection_slot(route, counted=counted) as bounded, _bounded(bounded) as stream:
         client = paramiko.SSHClient()
-        client.set_missing_host_key_policy(_Recorded(route, keys))
+        client.set_missing_host_key_policy(RecordedKeys(route, keys))
         try:
             _authenticate(client, bounded, stream, keys)
         except BaseException:
@@ -58,7 +47,7 @@ def server_key(route: Route) -> paramiko.PKey:
     quiet()
     keys = recorded(route.known_hosts, route.known_as)
     with connection_slot(route), _bounded(route) as stream:
-        transport = _transport(stream.socket, keys)
+        transport = transport_for(stream.socket, keys)
         try:
             transport.banner_timeout = route.seconds * 2
             transport.start_client(timeout=route.seconds * 2)
@@ -86,52 +75,8 @@ def quiet() -> None:
             logger.addHandler(logging.NullHandler())
 
 
-class _Recorded(paramiko.MissingHostKeyPolicy):
-    """Admits the recorded keys and no other."""
-
-    def __init__(self, route: Route, keys: Sequence[paramiko.PKey]) -> None:
-        self.route = route
-        self.keys = keys
-
-    @override
-    def missing_host_key(self, client: paramiko.SSHClient, hostname: str, key: paramiko.PKey) -> None:
-        if any(key == known for known in self.keys):
-            return
-        if not self.keys:
-            raise HostKeyUnknown(
-                self.route.name,
-                f"its key ({fingerprint(key)}) was never recorded",
-                f"compare it on the host's console, then run `{TRUST} --limit {self.route.name}`",
-            )
-        raise changed(self.route, self.keys, key)
-
-
-def changed(route: Route, keys: Sequence[paramiko.PKey], key: paramiko.PKey) -> HostKeyChanged:
-    """Return the error that names the recorded and the presented key."""
-    known = ", ".join(fingerprint(one) for one in keys)
-    return HostKeyChanged(
-        route.name,
-        f"presents another key than the recorded one: recorded {known}, presented {fingerprint(key)}",
-        f"find out who answers at {route.known_as}; if the host was reinstalled: `{TRUST} --replace {route.name}`",
-    )
-
-
-def _transport(channel: socket, keys: Sequence[paramiko.PKey]) -> paramiko.Transport:
-    """Ask first for the kinds of key that are recorded: a host has several, and another kind is no changed key."""
-    transport = paramiko.Transport(channel)
-    security = transport.get_security_options()
-    first = [kind for key in keys for kind in _kinds(key)]
-    known = security.key_types
-    security.key_types = tuple(dict.fromkeys([*(kind for kind in (*first, *_KEY_KINDS) if kind in known), *known]))
-    return transport
-
-
-def _kinds(key: paramiko.PKey) -> tuple[str, ...]:
-    return ("rsa-sha2-512", "rsa-sha2-256") if key.get_name() == "ssh-rsa" else (key.get_name(),)
-
-
 def _authenticate(client: paramiko.SSHClient, route: Route, stream: ByteStream, keys: Sequence[paramiko.PKey]) -> None:
-    # The line's alarm is the limit; paramiko's own must not come first, with words that say less.
+    # The stream's alarm is the limit; paramiko's own must not come first, with words that say less.
     later = route.seconds * 2
     client.connect(
         route.address,
@@ -143,7 +88,7 @@ def _authenticate(client: paramiko.SSHClient, route: Route, stream: ByteStream, 
         auth_timeout=later,
         channel_timeout=later,
         auth_strategy=Credentials(route),
-        transport_factory=lambda sock, **_algorithms: _transport(sock, keys),
+        transport_factory=lambda sock, **_algorithms: transport_for(sock, keys),
     )
     transport_of(client).set_keepalive(route.keepalive)
 
@@ -151,7 +96,7 @@ def _authenticate(client: paramiko.SSHClient, route: Route, stream: ByteStream, 
 @contextmanager
 def _bounded(route: Route) -> Iterator[ByteStream]:
     """
-    Draw a line that is cut after the route's seconds, whatever the other end does; say in the project's words what
+    Open a stream that is cut after the route's seconds, whatever the other end does; say in the project's words what
     failed.
     """
     started = time.monotonic()
@@ -166,11 +111,11 @@ def _bounded(route: Route) -> Iterator[ByteStream]:
         raise
     except (paramiko.SSHException, OSError, EOFError) as error:
         seconds = time.monotonic() - started
-        said = stream.complaint()
+        complaint = stream.complaint()
         stream.close()
         if isinstance(error, paramiko.AuthenticationException) and seconds < route.seconds:
             raise _refused(route) from None
-        raise _broken(route, error, said, seconds) from None
+        raise _broken(route, error, complaint, seconds) from None
     except BaseException:
         stream.close()
         raise
@@ -187,11 +132,11 @@ def _refused(route: Route) -> Unreachable:
     )
 
 
-def _broken(route: Route, error: Exception, said: str, seconds: float) -> Unreachable:
+def _broken(route: Route, error: Exception, complaint: str, seconds: float) -> Unreachable:
     through = f" through {route.via}" if route.via else ""
-    if said:
+    if complaint:
         return Unreachable(
-            route.name, f"no connection{through}: {said}", "can the jump host be reached, with a recorded key?"
+            route.name, f"no connection{through}: {complaint}", "can the jump host be reached, with a recorded key?"
         )
     if seconds >= route.seconds:
         heard = "no answer" + through if route.via else "accepts the connection but does not speak SSH"

@@ -1,4 +1,4 @@
-"""As whom, and by which programs, is a host looked at on schedule?"""
+"""The user and the programs by which a host is looked at on schedule."""
 
 from __future__ import annotations
 
@@ -21,10 +21,12 @@ def assume(host: Host, user: str, key: Path) -> None:
     """
     from nornir.core.inventory import ConnectionOptions
 
-    said = host.get_connection_parameters(CONNECTION)
-    extras = {**(said.extras or {}), "key_file": str(key), "allow_agent": False, _MARK: True}
+    options = host.get_connection_parameters(CONNECTION)
+    extras = {**(options.extras or {}), "key_file": str(key), "allow_agent": False, _MARK: True}
     # An empty password is none; without it Nornir would offer one of the inventory's.
-    host.connection_options[CONNECTION] = ConnectionOptions(said.hostname, said.port, user, "", said.platform, extras)
+    host.connection_options[CONNECTION] = ConnectionOptions(
+        options.hostname, options.port, user, "", options.platform, extras
+    )
 
 
 def program(host: Host, name: str) -> tuple[str, ...] | None:

@@ -1,4 +1,4 @@
-"""Which key was recorded for a host?"""
+"""The keys that are recorded for hosts."""
 
 from __future__ import annotations
 

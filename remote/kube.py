@@ -1,4 +1,4 @@
-"""The way to the Kubernetes API: through the SSH connection of whichever control plane gives access to it."""
+"""Access to the Kubernetes API: through the SSH connection of whichever control plane gives access to it."""
 
 from __future__ import annotations
 
@@ -6,19 +6,21 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from model.errors import ApiUnreachable, ObjectMissing, WaitExpired
-from model.kubernetes.manifests import Manifest, difference, name_of
+from model.kubernetes.manifests import Manifest, difference
 from model.site.site import Site
-from remote.api_endpoint import ApiEndpoint, Request
-from remote.api_failover import PATIENCE_SECONDS, ApiFailover
+from remote.api_endpoint import ApiEndpoint, ApiRequest
+from remote.api_failover import RETRY_SECONDS, ApiFailover
+from remote.api_paths import ApiKinds, is_object
 
 if TYPE_CHECKING:
     from nornir.core import Nornir
 
 MANAGER = "matrix-fleet"
-_PATCHES = {"merge": "merge-patch", "strategic": "strategic-merge-patch", "json": "json-patch"}
+PatchKind = Literal["merge", "strategic", "json"]
+_PATCHES: Mapping[PatchKind, str] = {"merge": "merge-patch", "strategic": "strategic-merge-patch", "json": "json-patch"}
 _PAUSE_SECONDS = 0.3
 _PAGE = 500
 
@@ -26,7 +28,7 @@ Query = Mapping[str, str]
 Manifests = list[Manifest]
 
 
-class Applied(NamedTuple):
+class AppliedObject(NamedTuple):
     """An object before (None: it was not there) and after it was applied, or would have been."""
 
     before: Manifest | None
@@ -49,7 +51,7 @@ def open_cluster(nr: Nornir, site: Site, names: Sequence[str] | None = None) -> 
     endpoint = site.settings.kubernetes.endpoint.name
     planes = [machine for machine in site.servers if machine.node == "control_plane" and machine.own]
     chosen = [machine for machine in planes if names is None or machine.name in names]
-    cluster = Cluster([ApiEndpoint(nr.inventory.hosts[each.name], each.own[0], endpoint) for each in chosen])
+    cluster = Cluster([ApiEndpoint(nr.inventory.hosts[machine.name], machine.own[0], endpoint) for machine in chosen])
     try:
         yield cluster
     finally:
@@ -60,18 +62,18 @@ class Cluster:
     """
     A cluster's API. Paths are those of Kubernetes' reference: `/api/v1/nodes/cp-1`.
 
-    Every method may be called from several threads. Where a way fails the next one is tried, and whoever answered is
-    asked first from then on; a request that may have been carried out is only repeated where that does no harm. Raises
-    `KubernetesError` and its kinds.
+    Every method may be called from several threads. Where an endpoint fails the next one is tried, and whoever answered
+    is asked first from then on; a request that may have been carried out is only repeated where that does no harm.
+    Raises `KubernetesError` and its kinds.
     """
 
-    def __init__(self, ways: Sequence[ApiEndpoint], patience: float = PATIENCE_SECONDS) -> None:
-        self._api = ApiFailover(ways, patience)
-        self._kinds: dict[str, dict[str, tuple[str, bool]]] = {}
+    def __init__(self, endpoints: Sequence[ApiEndpoint], timeout: float = RETRY_SECONDS) -> None:
+        self._api = ApiFailover(endpoints, timeout)
+        self._kinds = ApiKinds(self._api)
 
     def get(self, path: str) -> Manifest:
         """Return an object; raises `ObjectMissing`."""
-        return self._said(Request("GET", path))
+        return self._object(ApiRequest("GET", path))
 
     def find(self, path: str) -> Manifest | None:
         """Return an object, None where there is none."""
@@ -82,13 +84,13 @@ class Cluster:
 
     def text(self, path: str, query: Query | None = None) -> str:
         """Return what a path answers, as text (logs, metrics)."""
-        return self._api.ask(Request("GET", path, _pairs(query))).body.decode(errors="replace")
+        return self._api.ask(ApiRequest("GET", path, _pairs(query))).body.decode(errors="replace")
 
     def list(self, path: str, *, labels: str = "", fields: str = "") -> Manifests:
         """Return every object of a collection; `labels` and `fields` are selectors."""
         return self._listed(path, labels, fields)
 
-    def apply(self, manifest: Manifest, *, field_manager: str = MANAGER, dry_run: bool = False) -> Applied:
+    def apply(self, manifest: Manifest, *, field_manager: str = MANAGER, dry_run: bool = False) -> AppliedObject:
         """
         Make an object hold what `manifest` says of it (server-side apply); what others wrote beside that stays.
 
@@ -99,12 +101,12 @@ class Cluster:
         before = self.find(path)
         query = {"fieldManager": field_manager, "force": "true"} | _dry(dry_run)
         try:
-            after = self._said(Request("PATCH", path, _pairs(query), manifest, "application/apply-patch+yaml"))
+            after = self._object(ApiRequest("PATCH", path, _pairs(query), manifest, "application/apply-patch+yaml"))
         except ObjectMissing:
             if not dry_run:
                 raise
             after = manifest
-        return Applied(before, after)
+        return AppliedObject(before, after)
 
     def diff(self, manifest: Manifest) -> tuple[str, ...]:
         """Say what applying a manifest would change, by the server's own dry run."""
@@ -112,12 +114,12 @@ class Cluster:
 
     def create(self, path: str, manifest: Manifest) -> Manifest:
         """Create an object in a collection, or post to a subresource such as `.../eviction`."""
-        return self._said(Request("POST", path, _pairs({"fieldManager": MANAGER}), manifest))
+        return self._object(ApiRequest("POST", path, _pairs({"fieldManager": MANAGER}), manifest))
 
-    def patch(self, path: str, body: Any, *, kind: str = "merge", dry_run: bool = False) -> Manifest:
+    def patch(self, path: str, body: Any, *, kind: PatchKind = "merge", dry_run: bool = False) -> Manifest:
         """Patch an object (`merge`, `strategic` or `json`) and return it as it is then."""
         query = {"fieldManager": MANAGER} | _dry(dry_run)
-        return self._said(Request("PATCH", path, _pairs(query), body, f"application/{_PATCHES[kind]}+json"))
+        return self._object(ApiRequest("PATCH", path, _pairs(query), body, f"application/{_PATCHES[kind]}+json"))
 
     def delete(self, path: str, *, dry_run: bool = False, at_once: bool = False) -> bool:
         """
@@ -126,7 +128,7 @@ class Cluster:
         """
         query = {"propagationPolicy": "Background"} | _dry(dry_run) | ({"gracePeriodSeconds": "0"} if at_once else {})
         try:
-            self._api.ask(Request("DELETE", path, _pairs(query)))
+            self._api.ask(ApiRequest("DELETE", path, _pairs(query)))
         except ObjectMissing:
             return False
         return True
@@ -157,7 +159,7 @@ class Cluster:
 
     def healthy(self) -> tuple[str, ...]:
         """Return the complaints of an API server about itself: none where it is ready."""
-        answer = self._api.answer(Request("GET", "/readyz", (("verbose", ""),)))
+        answer = self._api.answer(ApiRequest("GET", "/readyz", (("verbose", ""),)))
         if answer.status == 200:
             return ()
         lines = [line for line in answer.body.decode(errors="replace").splitlines() if line.startswith("[-]")]
@@ -165,49 +167,26 @@ class Cluster:
 
     def path(self, manifest: Mapping[str, Any]) -> str:
         """Return an object's path; the server is asked once a group what it calls its kinds."""
-        version, kind = manifest["apiVersion"], manifest["kind"]
-        root = f"/apis/{version}" if "/" in version else f"/api/{version}"
-        known = self._kinds.get(root, {}).get(kind)
-        if known is None:
-            said = self.get(root).get("resources", ())
-            self._kinds[root] = {
-                each["kind"]: (each["name"], each["namespaced"]) for each in said if "/" not in each["name"]
-            }
-            known = self._kinds[root].get(kind)
-        if known is None:
-            raise ObjectMissing(self._api.first, name_of(manifest), f"the cluster knows no kind {kind} in {version}")
-        plural, namespaced = known
-        meta = manifest["metadata"]
-        within = f"/namespaces/{meta.get('namespace', 'default')}" if namespaced else ""
-        return f"{root}{within}/{plural}/{meta['name']}"
+        return self._kinds.path(manifest)
 
     def close(self) -> None:
         """Close every connection to the API."""
         self._api.close()
 
-    def _listed(self, path: str, labels: str, fields: str, patience: float | None = None) -> Manifests:
+    def _listed(self, path: str, labels: str, fields: str, timeout: float | None = None) -> Manifests:
         query = {"limit": str(_PAGE), "labelSelector": labels, "fieldSelector": fields}
-        found: Manifests = []
+        items: Manifests = []
         while True:
-            page = self._api.ask(Request("GET", path, _pairs(query)), patience).said
+            page = self._api.ask(ApiRequest("GET", path, _pairs(query)), timeout).document
             kind, version = page.get("kind", "List").removesuffix("List"), page.get("apiVersion", "")
             # Only the list itself says what its items are.
-            found += [{"apiVersion": version, "kind": kind} | item for item in page.get("items") or ()]
+            items += [{"apiVersion": version, "kind": kind} | item for item in page.get("items") or ()]
             query["continue"] = page.get("metadata", {}).get("continue", "")
             if not query["continue"]:
-                return found
+                return items
 
-    def _said(self, request: Request) -> Manifest:
-        return self._api.ask(request).said
-
-
-def is_object(path: str) -> bool:
-    """Tell the path of one object from that of a collection."""
-    words = path.strip("/").split("/")
-    rest = words[3:] if words[0] == "apis" else words[2:]
-    if len(rest) > 2 and rest[0] == "namespaces":
-        rest = rest[2:]
-    return len(rest) == 2
+    def _object(self, request: ApiRequest) -> Manifest:
+        return self._api.ask(request).document
 
 
 def _pairs(query: Query | None) -> tuple[tuple[str, str], ...]:

@@ -1,4 +1,4 @@
-"""What does a kubeconfig file say, as the credentials of a TLS connection?"""
+"""A kubeconfig file as the credentials of a TLS connection."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ def tls_context(host: str, text: bytes) -> ssl.SSLContext:
     raise ProtocolError(host, f"its {ADMIN} cannot be understood ({what})", "did kubeadm write it to the end?")
 
 
-def _context(said: Mapping[str, Any]) -> ssl.SSLContext:
-    chosen = _named(said["contexts"], said["current-context"])["context"]
-    cluster = _named(said["clusters"], chosen["cluster"])["cluster"]
-    user = _named(said["users"], chosen["user"])["user"]
+def _context(config: Mapping[str, Any]) -> ssl.SSLContext:
+    chosen = _named(config["contexts"], config["current-context"])["context"]
+    cluster = _named(config["clusters"], chosen["cluster"])["cluster"]
+    user = _named(config["users"], chosen["user"])["user"]
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     authority = base64.b64decode(cluster["certificate-authority-data"], validate=True)

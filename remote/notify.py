@@ -39,34 +39,34 @@ class Message:
     once: str
 
 
-def tell(way: Tell, message: Message, folder: Path) -> None:
+def tell(notifier: Tell, message: Message, folder: Path) -> None:
     """
     Tell a message one way; paths in the settings are relative to `folder`, the site's.
 
     Raises `NotToldError`, whose text has no secret.
     """
-    if isinstance(way, TellCommand):
-        _command(way, message)
-    elif isinstance(way, TellMail):
-        _mail(way, message)
+    if isinstance(notifier, TellCommand):
+        _command(notifier, message)
+    elif isinstance(notifier, TellMail):
+        _mail(notifier, message)
     else:
-        _matrix(way, message, folder)
+        _matrix(notifier, message, folder)
 
 
-def _command(way: TellCommand, message: Message) -> None:
-    _run(way.command, json.dumps(message.data, indent=1) + "\n", way.seconds)
+def _command(notifier: TellCommand, message: Message) -> None:
+    _run(notifier.command, json.dumps(message.data, indent=1) + "\n", notifier.seconds)
 
 
-def _mail(way: TellMail, message: Message) -> None:
+def _mail(notifier: TellMail, message: Message) -> None:
     mail = EmailMessage()
-    mail["Subject"], mail["To"] = message.subject, ", ".join(way.to)
-    if way.sender:
-        mail["From"] = way.sender
+    mail["Subject"], mail["To"] = message.subject, ", ".join(notifier.to)
+    if notifier.sender:
+        mail["From"] = notifier.sender
     # Holiday notes are not sent to what nobody wrote.
     mail["Auto-Submitted"] = "auto-generated"
     mail.set_content(message.text)
-    sender = ("-f", way.sender) if way.sender else ()
-    _run((way.sendmail, "-i", *sender, "--", *way.to), mail.as_string(), _MAIL_SECONDS)
+    sender = ("-f", notifier.sender) if notifier.sender else ()
+    _run((notifier.sendmail, "-i", *sender, "--", *notifier.to), mail.as_string(), _MAIL_SECONDS)
 
 
 def _run(argv: tuple[str, ...], stdin: str, seconds: float) -> None:
@@ -83,25 +83,25 @@ def _run(argv: tuple[str, ...], stdin: str, seconds: float) -> None:
         raise NotToldError(f"`{argv[0]}` ended with exit code {done.returncode}: {first_lines(done.stderr)}")
 
 
-def _matrix(way: TellMatrix, message: Message, folder: Path) -> None:
+def _matrix(notifier: TellMatrix, message: Message, folder: Path) -> None:
     import urllib3
 
-    token = read_token(folder / way.token_file)
-    path = f"/_matrix/client/v3/rooms/{quote(way.room, safe='')}/send/m.room.message/{message.once}"
+    token = read_token(folder / notifier.token_file)
+    path = f"/_matrix/client/v3/rooms/{quote(notifier.room, safe='')}/send/m.room.message/{message.once}"
     body = {"msgtype": "m.text", "body": _short(message.text)}
-    authority = str(folder / way.authority) if way.authority else None
+    authority = str(folder / notifier.authority) if notifier.authority else None
     headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
     timeout = urllib3.Timeout(total=_MATRIX_SECONDS)
     try:
         with urllib3.PoolManager(retries=False, timeout=timeout, ca_certs=authority) as pool:
             # A homeserver that leads elsewhere would lead the token there, too.
             answer = pool.request(
-                "PUT", way.homeserver.rstrip("/") + path, body=json.dumps(body), headers=headers, redirect=False
+                "PUT", notifier.homeserver.rstrip("/") + path, body=json.dumps(body), headers=headers, redirect=False
             )
     except (urllib3.exceptions.HTTPError, OSError) as error:
-        raise NotToldError(f"{way.homeserver} gives no answer: {type(error).__name__}: {error}") from None
+        raise NotToldError(f"{notifier.homeserver} gives no answer: {type(error).__name__}: {error}") from None
     if answer.status != 200:
-        raise NotToldError(f"{way.homeserver} answered {answer.status}: {_complaint(answer.data)}")
+        raise NotToldError(f"{notifier.homeserver} answered {answer.status}: {_complaint(answer.data)}")
 
 
 def _short(text: str) -> str:
@@ -114,8 +114,8 @@ def _short(text: str) -> str:
 
 def _complaint(answer: bytes) -> str:
     try:
-        said = json.loads(answer)
-        return f"{said['errcode']}: {str(said.get('error', ''))[:200]}"
+        document = json.loads(answer)
+        return f"{document['errcode']}: {str(document.get('error', ''))[:200]}"
     except (ValueError, KeyError, TypeError, AttributeError):
         return answer[:80].decode("utf-8", "replace")
 

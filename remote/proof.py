@@ -1,4 +1,4 @@
-"""Does a new connection to a host work, over the same path as the one in use?"""
+"""The proof that a new connection to a host works, over the same path as the one in use."""
 
 from __future__ import annotations
 
@@ -67,11 +67,13 @@ def _await_greeting(route: Route, stream: ByteStream, deadline: float) -> None:
             stream.socket.settimeout(max(0.001, left))
             more = stream.socket.recv(1024)
         except OSError as error:
-            said = stream.complaint() or error.strerror or str(error)
+            complaint = stream.complaint() or error.strerror or str(error)
             raise Unreachable(
-                route.name, f"no SSH greeting from {route.known_as}: {said}", "is it the host's sshd?"
+                route.name, f"no SSH greeting from {route.known_as}: {complaint}", "is it the host's sshd?"
             ) from None
         heard += more
         if not more or left <= 0 or len(heard) > _LONGEST_GREETING:
-            said = stream.complaint() or f"it said {heard[:60]!r}"
-            raise Unreachable(route.name, f"no SSH greeting from {route.known_as}: {said}", "is it the host's sshd?")
+            complaint = stream.complaint() or f"it said {heard[:60]!r}"
+            raise Unreachable(
+                route.name, f"no SSH greeting from {route.known_as}: {complaint}", "is it the host's sshd?"
+            )

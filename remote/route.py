@@ -1,4 +1,4 @@
-"""By which way is a host reached, once the inventory and the user's ssh_config have both spoken?"""
+"""The route to a host, by the inventory and the user's ssh_config."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from remote.ssh_config import Hop, Settings, command_argv, jump_argv, lookup, parse_hops
+from remote.ssh_config import Hop, SshSettings, command_argv, jump_argv, lookup, parse_hops
 
 if TYPE_CHECKING:
     from nornir.core.inventory import Host
@@ -73,18 +73,18 @@ def resolve(
     name = str(extras.get("name", target))
     known_hosts = Path(extras["alt_key_file"])
     config = Path(extras["ssh_config_file"]) if extras.get("ssh_config_file") else None
-    said = lookup(name, config, Hop(target, port, username)) if config else None
+    settings = lookup(name, config, Hop(target, port, username)) if config else None
     named = (Path(extras["key_file"]).expanduser(),) if extras.get("key_file") else ()
-    configured = said.key_files if said else ()
-    proxy, via = _proxy(name, config, said, named, known_hosts) if said and config else ((), "")
+    configured = settings.key_files if settings else ()
+    proxy, via = _proxy(name, config, settings, named, known_hosts) if settings and config else ((), "")
     return Route(
         name=name,
-        address=said.address if said else target,
-        port=said.port if said else port or 22,
-        username=said.username if said else username or getpass.getuser(),
+        address=settings.address if settings else target,
+        port=settings.port if settings else port or 22,
+        username=settings.username if settings else username or getpass.getuser(),
         known_hosts=known_hosts,
         key_files=named or configured,
-        agent=bool(extras.get("allow_agent", not named and not (said and said.identities_only))),
+        agent=bool(extras.get("allow_agent", not named and not (settings and settings.identities_only))),
         password=password,
         proxy=proxy,
         via=via,
@@ -94,17 +94,17 @@ def resolve(
 
 
 def _proxy(
-    name: str, config: Path, said: Settings, keys: tuple[Path, ...], known_hosts: Path
+    name: str, config: Path, settings: SshSettings, keys: tuple[Path, ...], known_hosts: Path
 ) -> tuple[tuple[str, ...], str]:
-    if said.proxy_command:
-        return command_argv(name, said), said.proxy_command.split()[0]
-    hops = parse_hops(name, said.proxy_jump)
+    if settings.proxy_command:
+        return command_argv(name, settings), settings.proxy_command.split()[0]
+    hops = parse_hops(name, settings.proxy_jump)
     if not hops:
         return (), ""
     nearest = lookup(name, config, hops[-1])
-    if (nearest.address, nearest.port) == (said.address, said.port):
+    if (nearest.address, nearest.port) == (settings.address, settings.port):
         # The jump host is itself one of the fleet: its pattern in ssh_config matches it as well.
         return (), ""
-    return jump_argv(name, config, hops, Hop(said.address, said.port, None), keys, known_hosts), ",".join(
+    return jump_argv(name, config, hops, Hop(settings.address, settings.port, None), keys, known_hosts), ",".join(
         map(str, hops)
     )

@@ -43,7 +43,7 @@ class Completed:
         raise CommandFailed(str(host), self.argv, self.exit_code, first_lines(self.stderr or self.stdout))
 
 
-class Stream(Protocol):
+class CommandStream(Protocol):
     """A command that runs on while bytes are exchanged with it."""
 
     def write(self, data: bytes) -> None:
@@ -71,7 +71,7 @@ class Stream(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Peer:
+class SessionPeer:
     """Both ends of this session's connection as the host sees them: behind NAT and jump hosts."""
 
     client: IPv4Address | IPv6Address
@@ -100,7 +100,7 @@ def run(host: Host, argv: Sequence[str], *, stdin: bytes = b"", root: bool = Fal
     return done
 
 
-def start(host: Host, argv: Sequence[str], *, root: bool = False, timeout: float = 30.0) -> Stream:
+def start(host: Host, argv: Sequence[str], *, root: bool = False, timeout: float = 30.0) -> CommandStream:
     """
     Start a command and exchange bytes with it while it runs; `timeout` bounds its start, sudo's dialogue included.
     """
@@ -109,7 +109,7 @@ def start(host: Host, argv: Sequence[str], *, root: bool = False, timeout: float
     return ChannelStream(host.name, tuple(argv), _begin(host, argv, root=root, deadline=time.monotonic() + timeout))
 
 
-def peer(host: Host) -> Peer:
+def peer(host: Host) -> SessionPeer:
     """
     Return what the host sees of this session (its SSH_CONNECTION).
 
@@ -118,7 +118,7 @@ def peer(host: Host) -> Peer:
     words = run(host, ("printenv", "SSH_CONNECTION")).stdout.decode(errors="replace").split()
     try:
         client, client_port, server, server_port = words
-        return Peer(_address(client), int(client_port), _address(server), int(server_port))
+        return SessionPeer(_address(client), int(client_port), _address(server), int(server_port))
     except ValueError:
         raise ProtocolError(host.name, f"SSH_CONNECTION is {words!r}", "is this a session of OpenSSH's sshd?") from None
 
@@ -190,5 +190,5 @@ def _channel(host: Host, opened: HostSession, deadline: float) -> Channel:
 
 
 def _address(text: str) -> IPv4Address | IPv6Address:
-    found = ip_address(text)
-    return (found.ipv4_mapped or found) if isinstance(found, IPv6Address) else found
+    address = ip_address(text)
+    return (address.ipv4_mapped or address) if isinstance(address, IPv6Address) else address

@@ -1,4 +1,4 @@
-"""What does the user's ssh_config say about a host, and which command carries a connection through its jump hosts?"""
+"""What the user's ssh_config says of a host, and the command that carries a connection through its jump hosts."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
+from model.base import in_url
 from model.errors import Unreachable
 
 LOOKUP_SECONDS = 5.0
@@ -32,7 +33,7 @@ class Hop:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class SshSettings:
     """
     ssh_config's word on one destination, patterns and defaults applied. Key files are those that exist.
 
@@ -50,7 +51,7 @@ class Settings:
     loops: bool = False
 
 
-def lookup(name: str, config: Path, hop: Hop) -> Settings:
+def lookup(name: str, config: Path, hop: Hop) -> SshSettings:
     """
     Ask OpenSSH itself (`ssh -G`), so that Include, Match and tokens mean what they mean to `ssh`.
 
@@ -71,7 +72,7 @@ def lookup(name: str, config: Path, hop: Hop) -> Settings:
 
 
 @lru_cache(maxsize=4096)
-def _lookup(config: Path, _changed: int, hop: Hop) -> Settings:
+def _lookup(config: Path, _changed: int, hop: Hop) -> SshSettings:
     try:
         return parse(_ask(config, hop))
     except subprocess.CalledProcessError as error:
@@ -87,26 +88,26 @@ def _ask(config: Path, hop: Hop, *options: str) -> str:
     return done.stdout.decode(errors="replace")
 
 
-def parse(text: str) -> Settings:
+def parse(text: str) -> SshSettings:
     """Read the lines of `ssh -G`; a keyword may come several times, in order of preference."""
-    said: dict[str, list[str]] = {}
+    values: dict[str, list[str]] = {}
     for line in text.splitlines():
         keyword, _, value = line.partition(" ")
-        said.setdefault(keyword, []).append(value)
+        values.setdefault(keyword, []).append(value)
 
-    def one(keyword: str, default: str = "") -> str:
-        return said.get(keyword, [default])[0]
+    def first(keyword: str, default: str = "") -> str:
+        return values.get(keyword, [default])[0]
 
-    keys = (Path(value).expanduser() for value in said.get("identityfile", []))
-    return Settings(
-        address=one("hostname"),
-        port=int(one("port", "22")),
-        username=one("user"),
+    keys = (Path(value).expanduser() for value in values.get("identityfile", []))
+    return SshSettings(
+        address=first("hostname"),
+        port=int(first("port", "22")),
+        username=first("user"),
         key_files=tuple(key for key in keys if key.is_file()),
-        identities_only=one("identitiesonly") == "yes",
-        known_hosts=tuple(shlex.split(one("userknownhostsfile"))),
-        proxy_jump="" if one("proxyjump") == "none" else one("proxyjump"),
-        proxy_command="" if one("proxycommand") == "none" else one("proxycommand"),
+        identities_only=first("identitiesonly") == "yes",
+        known_hosts=tuple(shlex.split(first("userknownhostsfile"))),
+        proxy_jump="" if first("proxyjump") == "none" else first("proxyjump"),
+        proxy_command="" if first("proxycommand") == "none" else first("proxycommand"),
     )
 
 
@@ -114,13 +115,13 @@ def parse_hops(name: str, text: str) -> tuple[Hop, ...]:
     """Split ProxyJump's `[user@]host[:port],...`, nearest to the controller first."""
     hops = []
     for word in (part.strip().removeprefix("ssh://") for part in text.split(",") if part.strip()):
-        found = re.fullmatch(
+        match = re.fullmatch(
             r"(?:(?P<user>[^@]+)@)?(?:\[(?P<bracketed>[^]]+)\]|(?P<plain>[^:\[\]]+))(?::(?P<port>\d+))?", word
         )
-        if not found:
+        if not match:
             raise Unreachable(name, f"ProxyJump `{word}` is not [user@]host[:port]", "correct the ssh_config")
-        port = int(found["port"]) if found["port"] else None
-        hops.append(Hop(found["bracketed"] or found["plain"], port, found["user"]))
+        port = int(match["port"]) if match["port"] else None
+        hops.append(Hop(match["bracketed"] or match["plain"], port, match["user"]))
     return tuple(hops)
 
 
@@ -133,8 +134,8 @@ def jump_argv(
     A hop's key may stand in the site's known_hosts or in the files that ssh_config names for it.
     """
     *before, last = hops
-    said = lookup(name, config, last)
-    files = " ".join(f'"{path}"' for path in (str(known_hosts), *said.known_hosts))
+    settings = lookup(name, config, last)
+    files = " ".join(f'"{path}"' for path in (str(known_hosts), *settings.known_hosts))
     options = [
         "BatchMode=yes",
         "StrictHostKeyChecking=yes",
@@ -142,12 +143,11 @@ def jump_argv(
         f"ConnectTimeout={HOP_CONNECT_SECONDS}",
         "ClearAllForwardings=yes",
     ]
-    if said.loops:
+    if settings.loops:
         options.append("ProxyJump=none")
     if before:
         inner = jump_argv(name, config, before, last, keys, known_hosts)
         options.append("ProxyCommand=" + shlex.join(inner).replace("%", "%%"))
-    address = f"[{target.address}]" if ":" in target.address else target.address
     return (
         "ssh",
         "-T",
@@ -156,22 +156,28 @@ def jump_argv(
         *(word for option in options for word in ("-o", option)),
         *(word for key in keys for word in ("-i", str(key))),
         "-W",
-        f"{address}:{target.port or 22}",
+        f"{in_url(target.address)}:{target.port or 22}",
         *_destination(last),
     )
 
 
-def command_argv(name: str, said: Settings) -> tuple[str, ...]:
+def command_argv(name: str, settings: SshSettings) -> tuple[str, ...]:
     """
     Return the user's own ProxyCommand with its tokens filled in, run as OpenSSH runs it: by a shell.
 
     Raises `Unreachable` when a value could mean something to that shell.
     """
-    tokens = {"%%": "%", "%h": said.address, "%n": said.address, "%p": str(said.port), "%r": said.username}
-    for value in (said.address, said.username):
+    tokens = {
+        "%%": "%",
+        "%h": settings.address,
+        "%n": settings.address,
+        "%p": str(settings.port),
+        "%r": settings.username,
+    }
+    for value in (settings.address, settings.username):
         if not _HARMLESS.fullmatch(value):
             raise Unreachable(name, f"`{value}` cannot be handed to a ProxyCommand", "use plain host and user names")
-    line = re.sub(r"%[%hnpr]", lambda token: tokens[token[0]], said.proxy_command)
+    line = re.sub(r"%[%hnpr]", lambda token: tokens[token[0]], settings.proxy_command)
     return ("/bin/sh", "-c", line if line.startswith("exec ") else f"exec {line}")
 
 

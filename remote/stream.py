@@ -9,7 +9,7 @@ from remote.channel import Pipe
 
 _KEPT_COMPLAINTS = 1 << 16
 _WRITE_SECONDS = 60.0
-_TURN_SECONDS = 0.05
+_POLL_SECONDS = 0.05
 _PIECE = 1 << 15
 _COMPLAINT_LINES = 5
 
@@ -22,7 +22,7 @@ class ChannelStream:
         self.argv = tuple(argv)
         self._pipe = pipe
         pipe.bound_err(_KEPT_COMPLAINTS)
-        pipe.channel.settimeout(_TURN_SECONDS)
+        pipe.channel.settimeout(_POLL_SECONDS)
         self._seen = 0
 
     def write(self, data: bytes) -> None:

@@ -1,4 +1,4 @@
-"""How does a command become root's, with or without a password, and where is that password kept?"""
+"""How a command becomes root's, with or without a password, and where that password is kept."""
 
 from __future__ import annotations
 

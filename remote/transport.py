@@ -1,4 +1,4 @@
-"""How do bytes get to a host's SSH port: a socket, or a proxy command's streams?"""
+"""The byte stream to a host's SSH port: a socket, or a proxy command's streams."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class ByteStream:
 
 def open_stream(route: Route) -> ByteStream:
     """
-    Open a line to a host's SSH port.
+    Open a stream to a host's SSH port.
 
     Raises `Unreachable` within the route's seconds, with what the operating system said.
     """
@@ -147,7 +147,7 @@ def _watch(connected: socket.socket) -> None:
 def _through(route: Route) -> ByteStream:
     ours, theirs = socket.socketpair()
     # paramiko's own ProxyCommand spins on a proxy that has ended; a socket pair simply reads as closed.
-    complaints = tempfile.TemporaryFile()  # noqa: SIM115 - closed by Line.close
+    complaints = tempfile.TemporaryFile()  # noqa: SIM115 - closed by ByteStream.close
     try:
         proxy = subprocess.Popen(
             route.proxy, stdin=theirs.fileno(), stdout=theirs.fileno(), stderr=complaints, start_new_session=True

@@ -1,4 +1,4 @@
-"""How does HTTPS reach a server through an SSH connection, without a port on this machine?"""
+"""HTTPS to a server through an SSH connection, without a port on this machine."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ def patched(site: Site, upstream: Iterable[Manifest | None]) -> tuple[Manifest, 
 
     Raises `SiteError` where the objects are not those of Calico, or lack the Typha that the site asks for.
     """
-    objects = [copy.deepcopy(one) for one in upstream if one]
+    objects = [copy.deepcopy(item) for item in upstream if item]
     node, config = _find(objects, *_NODE), _find(objects, *_CONFIG)
     if node is None or config is None:
         raise SiteError(f"the manifest of Calico has no {' or no '.join(map(' '.join, (_NODE, _CONFIG)))}; {_HELP}")
@@ -36,7 +36,7 @@ def patched(site: Site, upstream: Iterable[Manifest | None]) -> tuple[Manifest, 
     if typha:
         _find(objects, "Deployment", _TYPHA)["spec"]["replicas"] = _replicas(site)  # type: ignore[index]
         return tuple(objects)
-    return tuple(one for one in objects if one["metadata"]["name"] != _TYPHA)
+    return tuple(item for item in objects if item["metadata"]["name"] != _TYPHA)
 
 
 def environment(site: Site) -> dict[str, str]:
@@ -44,7 +44,7 @@ def environment(site: Site) -> dict[str, str]:
     settings = site.settings
     cidrs = {cidr.version: str(cidr) for cidr in settings.kubernetes.pod_cidrs}
     vxlan = "Always" if settings.cni.mode == "vxlan" else "Never"
-    found = {
+    values = {
         "CLUSTER_TYPE": "k8s" if settings.cni.mode == "vxlan" else "k8s,bgp",
         "IP": "autodetect" if 4 in cidrs else "none",
         # The node's address as kubelet declares it: that of the network its roles live in.
@@ -57,21 +57,21 @@ def environment(site: Site) -> dict[str, str]:
         "FELIX_WIREGUARDENABLEDV6": "true" if settings.cni.wireguard and 6 in cidrs else "false",
     }
     if 4 in cidrs:
-        found |= {
+        values |= {
             "CALICO_IPV4POOL_CIDR": cidrs[4],
             "CALICO_IPV4POOL_IPIP": "Never",
             "CALICO_IPV4POOL_VXLAN": vxlan,
             "CALICO_IPV4POOL_NAT_OUTGOING": "true",
         }
     if 6 in cidrs:
-        found |= {
+        values |= {
             "IP6": "autodetect",
             "IP6_AUTODETECTION_METHOD": "kubernetes-internal-ip",
             "CALICO_IPV6POOL_CIDR": cidrs[6],
             "CALICO_IPV6POOL_VXLAN": vxlan,
             "CALICO_IPV6POOL_NAT_OUTGOING": "true",
         }
-    return found
+    return values
 
 
 def _configure(site: Site, data: dict[str, str]) -> None:
@@ -97,9 +97,13 @@ def _configure(site: Site, data: dict[str, str]) -> None:
 
 
 def _run(site: Site, pod: dict[str, Any]) -> None:
-    container = next(one for one in pod["containers"] if one["name"] == "calico-node")
+    container = next(entry for entry in pod["containers"] if entry["name"] == "calico-node")
     wanted = environment(site)
-    kept = [one for one in container.get("env", ()) if one["name"] not in wanted and not one["name"].startswith(_POOLS)]
+    kept = [
+        entry
+        for entry in container.get("env", ())
+        if entry["name"] not in wanted and not entry["name"].startswith(_POOLS)
+    ]
     container["env"] = [*kept, *({"name": name, "value": value} for name, value in sorted(wanted.items()))]
     if site.settings.cni.mode == "vxlan":
         for probe in ("livenessProbe", "readinessProbe"):
@@ -117,4 +121,4 @@ def _replicas(site: Site) -> int:
 
 
 def _find(objects: Sequence[Manifest], kind: str, name: str) -> Manifest | None:
-    return next((one for one in objects if one["kind"] == kind and one["metadata"]["name"] == name), None)
+    return next((item for item in objects if item["kind"] == kind and item["metadata"]["name"] == name), None)

@@ -66,12 +66,12 @@ def references(site: Site, bundle: Bundle | None, folder: Path | None) -> tuple[
 
 def _publishers(site: Site, bundle: Bundle | None, folder: Path | None) -> str:
     """Return the text of the pod network's own manifest: the site's file, or the bundle's."""
-    name, said = site.settings.cni.name, site.settings.cni.manifest
-    found = next((item for item in bundle.manifests if item.name == name), None) if bundle else None
-    if said is not None:
-        path = site.folder / said
-    elif found is not None and folder is not None:
-        path = folder / found.file
+    name, own_file = site.settings.cni.name, site.settings.cni.manifest
+    bundled = next((item for item in bundle.manifests if item.name == name), None) if bundle else None
+    if own_file is not None:
+        path = site.folder / own_file
+    elif bundled is not None and folder is not None:
+        path = folder / bundled.file
     else:
         raise SiteError(
             f"site.yaml: cni.name is {name}, and there is no manifest of it; a bundle brings it "
@@ -127,13 +127,13 @@ def network_config(site: Site) -> dict[str, Any]:
     """Return Flannel's own configuration."""
     kubernetes = site.settings.kubernetes
     by_version = {cidr.version: str(cidr) for cidr in kubernetes.pod_cidrs}
-    found: dict[str, Any] = {"EnableIPv4": 4 in by_version, "EnableIPv6": 6 in by_version}
-    found |= {
+    config: dict[str, Any] = {"EnableIPv4": 4 in by_version, "EnableIPv6": 6 in by_version}
+    config |= {
         key: by_version[version] for key, version in (("Network", 4), ("IPv6Network", 6)) if version in by_version
     }
-    found["EnableNFTables"] = kubernetes.proxy_mode == "nftables"
-    found["Backend"] = {"Type": "vxlan", "VNI": 1, "Port": _VXLAN_PORT}
-    return found
+    config["EnableNFTables"] = kubernetes.proxy_mode == "nftables"
+    config["Backend"] = {"Type": "vxlan", "VNI": 1, "Port": _VXLAN_PORT}
+    return config
 
 
 def patches(site: Site, nodes: Iterable[Node]) -> tuple[NodePatch, ...]:
@@ -142,15 +142,15 @@ def patches(site: Site, nodes: Iterable[Node]) -> tuple[NodePatch, ...]:
 
     A host may have legs in several networks; the one of its roles is what the matrix opens the overlay for.
     """
-    found = []
+    changes = []
     for node in nodes:
         machine = site.by_name.get(node.name)
         if machine is None:
             continue
         speaks = {version: machine.speaks(version) for version in (4, 6)}
         wanted = {PUBLIC[version]: None if own is None else str(own) for version, own in speaks.items()}
-        found.append(patch(node, labels={CHOSEN: "true"}, annotations=wanted))
-    return tuple(one for one in found if one is not None)
+        changes.append(patch(node, labels={CHOSEN: "true"}, annotations=wanted))
+    return tuple(change for change in changes if change is not None)
 
 
 def conflist(site: Site, machine: Machine, pod_cidrs: Sequence[Network], link_mtu: int = LINK_MTU) -> HostState:
@@ -174,10 +174,10 @@ def conflist(site: Site, machine: Machine, pod_cidrs: Sequence[Network], link_mt
         "ipMasq": False,
         "ipam": {"type": "host-local", "ranges": [[{"subnet": str(cidr)}] for cidr in pod_cidrs]},
     }
-    said = {
+    config = {
         "cniVersion": "1.0.0",
         "name": site.name,
         "plugins": [bridge, {"type": "portmap", "capabilities": {"portMappings": True}}],
     }
     assert machine.node is not None  # noqa: S101 - nothing else has pods
-    return HostState(files=(File(CONFLIST, json.dumps(said, indent=2) + "\n", mode=0o600),))
+    return HostState(files=(File(CONFLIST, json.dumps(config, indent=2) + "\n", mode=0o600),))

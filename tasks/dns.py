@@ -55,10 +55,10 @@ def corefile(site: Site, nodes: Iterable[Node]) -> str:
 
 def _isolated(site: Site, nodes: Iterable[Node]) -> list[str]:
     """Networks of pods on isolated nodes, and those nodes' own addresses, which pods in the host's network have."""
-    found: list[str] = []
-    for node in sorted(nodes, key=lambda each: each.name):
+    networks: list[str] = []
+    for node in sorted(nodes, key=lambda node: node.name):
         machine = site.by_name.get(node.name)
         if machine is not None and site.isolated(machine):
-            found += map(str, node.pod_cidrs)
-            found += [f"{address}/{address.max_prefixlen}" for address in machine.own]
-    return found
+            networks += map(str, node.pod_cidrs)
+            networks += [f"{address}/{address.max_prefixlen}" for address in machine.own]
+    return networks

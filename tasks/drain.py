@@ -25,8 +25,8 @@ _PASSING = frozenset({0, 429, 500, 503, 504})
 def cordon(cluster: Cluster, node: str, closed: bool = True) -> bool:
     """Close a node to new pods, or open it again; False where it was so, or is not there."""
     path = f"/api/v1/nodes/{node}"
-    found = cluster.find(path)
-    if found is None or bool(found.get("spec", {}).get("unschedulable", False)) == closed:
+    current = cluster.find(path)
+    if current is None or bool(current.get("spec", {}).get("unschedulable", False)) == closed:
         return False
     cluster.patch(path, {"spec": {"unschedulable": True if closed else None}})
     return True
@@ -127,14 +127,17 @@ class _Eviction:
 
     def _spared(self, pod: Any) -> bool:
         """Return whether the others that its owner keeps are all ready; who never is holds up nobody for long."""
-        owner = next((said for said in pod["metadata"].get("ownerReferences", ()) if said["kind"] in _KEEPERS), None)
+        owner = next(
+            (reference for reference in pod["metadata"].get("ownerReferences", ()) if reference["kind"] in _KEEPERS),
+            None,
+        )
         if owner is None:
             return True
         namespace = pod["metadata"]["namespace"]
-        found = self._cluster.find(f"/apis/apps/v1/namespaces/{namespace}/{_KEEPERS[owner['kind']]}/{owner['name']}")
-        wanted = (found or {}).get("spec", {}).get("replicas", 1)
+        keeper = self._cluster.find(f"/apis/apps/v1/namespaces/{namespace}/{_KEEPERS[owner['kind']]}/{owner['name']}")
+        wanted = (keeper or {}).get("spec", {}).get("replicas", 1)
         pods = self._cluster.list(f"/api/v1/namespaces/{namespace}/pods") if wanted > 1 else []
-        if wanted < 2 or sum(_serves(one, owner["uid"]) for one in pods) >= wanted:
+        if wanted < 2 or sum(_serves(fellow, owner["uid"]) for fellow in pods) >= wanted:
             self._waited.pop(owner["uid"], None)
             return True
         began = self._waited.setdefault(owner["uid"], time.monotonic())
@@ -146,6 +149,6 @@ class _Eviction:
 
 def _serves(pod: Any, owner: str) -> bool:
     meta = pod["metadata"]
-    if "deletionTimestamp" in meta or all(said["uid"] != owner for said in meta.get("ownerReferences", ())):
+    if "deletionTimestamp" in meta or all(reference["uid"] != owner for reference in meta.get("ownerReferences", ())):
         return False
     return holds(pod, "Ready")

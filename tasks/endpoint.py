@@ -1,10 +1,11 @@
-"""What should a control plane hold so that the Kubernetes API has one address that outlives any of them?"""
+"""What a control plane holds so that the Kubernetes API has one address that outlives any of them."""
 
 from __future__ import annotations
 
 from pydantic import SecretStr
 
-from model.host.hoststate import File, HostState, Unit
+from model.base import in_url
+from model.host.hoststate import File, HostState, SystemdUnit
 from model.site.hosts import Machine
 from model.site.site import Site
 from tasks.render import render
@@ -22,7 +23,7 @@ def desired(site: Site, machine: Machine, interface: str, password: SecretStr) -
     """Return HAProxy and keepalived on one control plane. `interface` carries its own address."""
     planes = [other for other in site.servers if other.node == "control_plane"]
     endpoint = site.settings.kubernetes.endpoint
-    servers = [(other.name, _written(other)) for other in planes]
+    servers = [(other.name, in_url(str(other.speaks(4) or other.speaks(6)))) for other in planes]
     own = machine.speaks(4) or machine.speaks(6)
     keepalived = render(
         "node/keepalived.conf",
@@ -44,15 +45,10 @@ def desired(site: Site, machine: Machine, interface: str, password: SecretStr) -
                 "/etc/keepalived/keepalived.conf", keepalived, mode=0o600, secret=True, reload=("keepalived.service",)
             ),
         ),
-        units=(Unit("haproxy.service"), Unit("keepalived.service")),
+        units=(SystemdUnit("haproxy.service"), SystemdUnit("keepalived.service")),
     )
 
 
 def router_id(site: Site) -> int:
     """Return the VRRP router's number (1 to 255): the last byte of the endpoint's address."""
     return int(site.settings.kubernetes.endpoint.addresses[0]) % 255 + 1
-
-
-def _written(machine: Machine) -> str:
-    address = machine.speaks(4) or machine.speaks(6)
-    return f"[{address}]" if address is not None and address.version == 6 else str(address)

@@ -24,7 +24,8 @@ _PIECE = 1 << 20
 _LIST = f'for file in {FOLDER}/*.db; do [ ! -f "$file" ] || stat -c \'%s %Y %n\' "$file"; done'
 _START = f"""umask 077
 mkdir -p /run/matrix-fleet && cat >/run/matrix-fleet/restore.sh || exit 1
-exec systemd-run --quiet --wait --collect --pipe --unit={UNIT.removesuffix(".service")} --property=RuntimeMaxSec={SECONDS:.0f} \\
+exec systemd-run --quiet --wait --collect --pipe --unit={UNIT.removesuffix(".service")} \\
+    --property=RuntimeMaxSec={SECONDS:.0f} \\
     /bin/sh /run/matrix-fleet/restore.sh "$@"
 """
 Write = Callable[[bytes], object]
@@ -56,8 +57,8 @@ def kept(host: Host) -> tuple[Snapshot, ...]:
 
     lines = run(host, ("sh", "-c", _LIST), root=True).check(host).stdout.decode().splitlines()
     rows = [line.split(" ", 2) for line in lines]
-    found = [Snapshot(path.rpartition("/")[2], int(size), int(taken)) for size, taken, path in rows]
-    return tuple(sorted(found, key=lambda each: (each.taken, each.name)))
+    snapshots = [Snapshot(path.rpartition("/")[2], int(size), int(taken)) for size, taken, path in rows]
+    return tuple(sorted(snapshots, key=lambda snapshot: (snapshot.taken, snapshot.name)))
 
 
 def take(host: Host, name: str) -> Taken:
@@ -72,7 +73,8 @@ def take(host: Host, name: str) -> Taken:
     script = (
         f"umask 077 && mkdir -p {FOLDER} && rm -f {path}.part && trap 'rm -f {path}.part' EXIT && "
         f"{shlex.join(ETCDCTL)} --command-timeout={SECONDS:.0f}s snapshot save {path}.part >/dev/null && "
-        f"etcdutl snapshot status {path}.part -w json && stat -c %s {path}.part && sha256sum <{path}.part && mv -f {path}.part {path}"
+        f"etcdutl snapshot status {path}.part -w json && stat -c %s {path}.part && sha256sum <{path}.part && mv "
+        f"-f {path}.part {path}"
     )
     done = run(host, ("sh", "-c", script), root=True, timeout=SECONDS)
     if done.exit_code:
@@ -85,9 +87,9 @@ def parse_taken(host: str, name: str, answer: str) -> Taken:
     """Read etcdutl's account of a snapshot, the file's size, and its digest."""
     try:
         account, size, digest = answer.strip().splitlines()
-        said = json.loads(account)
+        status = json.loads(account)
         # What etcdutl calls the size leaves out the digest at the file's end.
-        return Taken(name, int(size), digest.split()[0], said["revision"], said["totalKey"])
+        return Taken(name, int(size), digest.split()[0], status["revision"], status["totalKey"])
     except (ValueError, KeyError, IndexError, TypeError) as error:
         raise ProtocolError(host, f"the account of the snapshot cannot be understood: {error}") from error
 

@@ -9,7 +9,8 @@ from model.errors import CommandFailed
 from model.ufw.facts import FirewallFacts
 from model.ufw.kernel import read
 from model.ufw.state import FILES, UfwState
-from remote.facts.firewall import new_mark, observe, sections
+from remote.facts.firewall import observe
+from remote.facts.sections import new_mark, sections
 from remote.shell import run
 from tasks.firewall_session import NOTHING_KEPT, functions
 

@@ -14,11 +14,12 @@ from model.checkout import HOST_SCRIPTS
 from model.errors import CommandFailed, CommandTimeout, HostError, LockHeld, ProtocolError, Unreachable
 from model.ufw.facts import FirewallFacts
 from remote.facts import firewall as facts_of
+from remote.facts.sections import new_mark, sections
 
 if TYPE_CHECKING:
     from nornir.core.inventory import Host
 
-    from remote.shell import Stream
+    from remote.shell import CommandStream
 
 TEMPLATES = HOST_SCRIPTS
 SECONDS = 30.0
@@ -37,7 +38,7 @@ class FirewallSession:
     Commands raise `CommandFailed`, `CommandTimeout`, and `Unreachable` where the session has ended.
     """
 
-    def __init__(self, host: str, stream: Stream, who: str) -> None:
+    def __init__(self, host: str, stream: CommandStream, who: str) -> None:
         """
         Take the lock and finish a rollback that an earlier session left armed.
 
@@ -45,7 +46,7 @@ class FirewallSession:
         """
         self.host = host
         self._stream = stream
-        self._mark = facts_of.new_mark()
+        self._mark = new_mark()
         self._say(f"{functions()}\nmf_begin\n")
         locked = f"mf_lock {shlex.quote(who)} && {{ mf_settle 1>&2 || (exit {_CUT_SHORT}); }}"
         code, answer = self._ask(locked, SECONDS)
@@ -65,16 +66,16 @@ class FirewallSession:
 
     def facts(self) -> FirewallFacts:
         """Look at the host again."""
-        mark = facts_of.new_mark()
+        mark = new_mark()
         return facts_of.parse(self.host, mark, self.call(f"mf_facts {mark}").encode("utf-8", "surrogateescape"))
 
     def last(self) -> Mapping[str, str]:
         """
         Return what was before the last confirmed change, by section; raises `CommandFailed` where nothing is kept.
         """
-        mark = facts_of.new_mark()
+        mark = new_mark()
         answer = self.call(f"mf_last {mark}", NOTHING_KEPT)
-        return facts_of.sections(mark, answer)
+        return sections(mark, answer)
 
     def put(self, texts: Mapping[str, str]) -> None:
         """Lay texts into the session's working folder on the host, by name, byte for byte."""

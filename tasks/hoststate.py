@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 
 from model.checkout import HOST_SCRIPTS
 from model.errors import CommandFailed, HostError
-from model.host.hoststate import Change, File, HostState, plan
+from model.host.hoststate import File, HostState
+from model.host.state_change import StateChange
+from model.host.state_plan import plan
 from remote.command import first_lines
 from remote.facts.hoststate import observe
 
@@ -25,21 +27,22 @@ _OF_APT = "/etc/apt/"
 _REPLACING = ("--allow-change-held-packages", "--allow-downgrades")
 _OF_PACKAGES = ("could not install ", "could not read the package sources")
 _PACKAGES_NEXT = (
-    "look at the host's sources of packages: in site.yaml `servers.mirror`, `kubernetes.repositories` with their keys, and "
+    "look at the host's sources of packages: in site.yaml `servers.mirror`, `kubernetes.repositories` with their "
+    "keys, and "
     "whether they have `kubernetes.version` and `kubernetes.containerd.version`"
 )
 _UNIT_FOLDERS = ("/etc/systemd/system/", "/usr/lib/systemd/system/", "/lib/systemd/system/")
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
+class Enforced:
     """What was changed on a host, or would be."""
 
-    change: Change
+    change: StateChange
     applied: bool
 
 
-def enforce(host: Host, desired: HostState, *, dry_run: bool, timeout: float = SECONDS) -> Done:
+def enforce(host: Host, desired: HostState, *, dry_run: bool, timeout: float = SECONDS) -> Enforced:
     """
     Bring the host to the desired state, and look again: success is what is there afterwards.
 
@@ -47,15 +50,15 @@ def enforce(host: Host, desired: HostState, *, dry_run: bool, timeout: float = S
     """
     change = plan(desired, observe(host, desired))
     if dry_run or not change:
-        return Done(change, False)
+        return Enforced(change, False)
     carry_out(host, change, timeout)
     left = plan(desired, observe(host, desired))
     if left:
         raise HostError(host.name, f"still differs after the change:\n{left.diff}", "look at the host's journal")
-    return Done(change, True)
+    return Enforced(change, True)
 
 
-def carry_out(host: Host, change: Change, timeout: float = SECONDS) -> None:
+def carry_out(host: Host, change: StateChange, timeout: float = SECONDS) -> None:
     """
     Apply a change in one session, in an order in which nothing starts before what it reads is there.
 
@@ -79,12 +82,12 @@ def _functions() -> str:
     return SCRIPT.read_text("utf-8")
 
 
-def script(change: Change) -> str:
+def script(change: StateChange) -> str:
     """Return the shell text that carries a change out; secrets are in it, so it travels by standard input only."""
     return "\n".join((_functions(), *_steps(change), ""))
 
 
-def _steps(change: Change) -> Iterator[str]:
+def _steps(change: StateChange) -> Iterator[str]:
     # What apt is to read lies there before it is asked for packages.
     of_apt = [file for file in change.files if file.path.startswith(_OF_APT)]
     yield from _put(of_apt)
@@ -96,7 +99,7 @@ def _steps(change: Change) -> Iterator[str]:
     # Files and folders may be theirs.
     yield from (_call("mf_user", (user.name, user.home, user.shell, user.comment)) for user in change.users)
     # With a digit more chmod takes from a folder also what it inherited.
-    yield from (_call("mf_folder", (each.path, f"{each.mode:05o}", each.owner)) for each in change.folders)
+    yield from (_call("mf_folder", (folder.path, f"{folder.mode:05o}", folder.owner)) for folder in change.folders)
     yield from _put([file for file in change.files if file not in of_apt])
     yield from _remove([path for path in change.absent if not path.startswith(_OF_APT)])
     if change.modules:
@@ -104,6 +107,12 @@ def _steps(change: Change) -> Iterator[str]:
     yield from (_call("mf_sysctl", pair) for pair in change.sysctl.items())
     if change.held:
         yield f"apt-mark hold {shlex.join(change.held)} >/dev/null || mf_fail 'hold packages'"
+    yield from _unit_steps(change)
+    if change.userless:
+        yield _call("mf_userless", change.userless)
+
+
+def _unit_steps(change: StateChange) -> Iterator[str]:
     changed = (*(file.path for file in change.files), *change.absent)
     if change.packages or any(path.startswith(_UNIT_FOLDERS) for path in changed):
         yield "systemctl daemon-reload || mf_fail 'reload units'"
@@ -117,8 +126,6 @@ def _steps(change: Change) -> Iterator[str]:
     ):
         if units:
             yield _call("mf_systemctl", (verb, *units))
-    if change.userless:
-        yield _call("mf_userless", change.userless)
 
 
 def _put(files: Iterable[File]) -> Iterator[str]:

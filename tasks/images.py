@@ -1,4 +1,4 @@
-"""Which images does a node run, and has it all of them before anything depends on one?"""
+"""The images that a node runs, and how it comes to have all of them before anything depends on one."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ _EVERYWHERE = ("kube-proxy", "coredns", "pause")
 _ETCD = "etcd"
 PROGRAMS = HOST_SCRIPTS / "image-programs.sh"
 _NEXT = (
-    "can the host reach that registry, and has it the image? `kubernetes.registries` in site.yaml names the organisation's mirrors and "
+    "can the host reach that registry, and has it the image? `kubernetes.registries` in site.yaml names the "
+    "organisation's mirrors and "
     "their `ca`, `servers.proxy` its proxy (docs/bootstrap.md)"
 )
 
@@ -37,13 +38,13 @@ def reference(site: Site, bundle: Bundle | None, name: ImageName) -> str:
 
 def of_manifests(manifests: Iterable[Manifest]) -> tuple[str, ...]:
     """Return the references that pods of these objects run."""
-    found: dict[str, None] = {}
+    references: dict[str, None] = {}
     for manifest in manifests:
         template = (manifest.get("spec") or {}).get("template") or {}
         pod = template.get("spec") or {} if isinstance(template, dict) else {}
-        for one in (*pod.get("initContainers", ()), *pod.get("containers", ())):
-            found[str(one["image"])] = None
-    return tuple(found)
+        for container in (*pod.get("initContainers", ()), *pod.get("containers", ())):
+            references[str(container["image"])] = None
+    return tuple(references)
 
 
 def wanted(host: Host, version: str, beside: Sequence[str], *, control_plane: bool) -> tuple[str, ...]:
@@ -85,10 +86,10 @@ def pull(host: Host, references: Sequence[str]) -> None:
         )
 
 
-def _reason(said: bytes) -> str:
+def _reason(stderr: bytes) -> str:
     """Return the last line of what ctr said, without its own name and what everybody knows."""
-    lines = [line.strip() for line in said.decode(errors="replace").splitlines() if line.strip()]
-    return re.sub(r"^ctr: ", "", lines[-1])[-400:] if lines else first_lines(said)
+    lines = [line.strip() for line in stderr.decode(errors="replace").splitlines() if line.strip()]
+    return re.sub(r"^ctr: ", "", lines[-1])[-400:] if lines else first_lines(stderr)
 
 
 def etcd_programs(host: Host, references: Sequence[str]) -> bool:

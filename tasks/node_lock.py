@@ -10,7 +10,7 @@ from model.errors import LockHeld, Unreachable
 if TYPE_CHECKING:
     from nornir.core.inventory import Host
 
-    from remote.shell import Stream
+    from remote.shell import CommandStream
 
 PATH = "/run/matrix-fleet-node.lock"
 _SECONDS = 320.0
@@ -20,7 +20,8 @@ exec 9>>{PATH}
 if ! flock -w 2 9; then printf 'held by %s\\n' "$(cat {PATH})"; exit; fi
 printf '%s\\n' "$1" >{PATH}
 # What a run that was killed left under way there ends by itself.
-flock -w {_ORPHAN_SECONDS} /run/matrix-fleet-state.lock true || {{ echo "held by what an earlier run left under way"; exit; }}
+flock -w {_ORPHAN_SECONDS} /run/matrix-fleet-state.lock true ||
+    {{ echo "held by what an earlier run left under way"; exit; }}
 echo locked
 cat >/dev/null
 """
@@ -33,15 +34,15 @@ class NodeLock:
         """Take it; raises `LockHeld` naming the holder, and what running a command raises."""
         from remote.shell import start
 
-        self._stream: Stream = start(host, ("sh", "-c", _SCRIPT, "sh", who), root=True)
+        self._stream: CommandStream = start(host, ("sh", "-c", _SCRIPT, "sh", who), root=True)
         try:
-            said = self._stream.read_line(_SECONDS).decode(errors="replace")
+            answer = self._stream.read_line(_SECONDS).decode(errors="replace")
         except (EOFError, TimeoutError) as error:
             self._stream.close()
             raise Unreachable(host.name, f"its lock cannot be taken: {error}", "is util-linux installed?") from None
-        if said != "locked":
+        if answer != "locked":
             self._stream.close()
-            raise LockHeld(f"{host.name}: another run works on it: {said}; wait for it or end it")
+            raise LockHeld(f"{host.name}: another run works on it: {answer}; wait for it or end it")
 
     def release(self) -> None:
         """Let it go."""

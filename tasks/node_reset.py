@@ -20,7 +20,8 @@ Kind = Literal["leave", "reset"]
 _START = f"""umask 077
 mkdir -p /run/matrix-fleet && cat >/run/matrix-fleet/reset.sh || exit 1
 systemctl reset-failed --quiet {UNIT} 2>/dev/null
-exec systemd-run --quiet --wait --collect --unit={UNIT.removesuffix(".service")} --property=RuntimeMaxSec={SECONDS:.0f} \\
+exec systemd-run --quiet --wait --collect --unit={UNIT.removesuffix(".service")} \\
+    --property=RuntimeMaxSec={SECONDS:.0f} \\
     /bin/sh /run/matrix-fleet/reset.sh "$1"
 """
 
@@ -30,8 +31,7 @@ def leave(host: Host) -> None:
     End kubelet, the containers and the balancers on a host and keep its files; they do not start again by themselves.
     """
     _carry_out(host, "leave")
-    running = [trace for trace in remains.observe(host) if trace.kind in ("unit", "process")]
-    _check(host, [trace for trace in running if not trace.what.startswith("matrix-fleet-nodeports")])
+    _check(host, remains.running(remains.observe(host)))
 
 
 def reset(host: Host) -> None:

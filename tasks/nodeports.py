@@ -6,7 +6,7 @@ import hashlib
 from typing import TYPE_CHECKING
 
 from model.errors import HostError
-from model.host.hoststate import File, HostState, Unit
+from model.host.hoststate import File, HostState, SystemdUnit
 from model.matrix.nodeports import RANGE, Gate, gates
 from model.site.hosts import Machine
 from model.site.site import Site
@@ -32,7 +32,7 @@ def desired(site: Site, machine: Machine) -> HostState:
             File(FILE, ruleset(site, machine), mode=0o600, reload=(UNIT,)),
             File(f"/etc/systemd/system/{UNIT}", render("node/nodeports.service", file=FILE)),
         ),
-        units=(Unit(UNIT),),
+        units=(SystemdUnit(UNIT),),
     )
 
 

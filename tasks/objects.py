@@ -35,10 +35,12 @@ def enforce(cluster: Cluster, manifests: Iterable[Manifest], *, dry_run: bool) -
     lines: list[str] = []
     for wave in _waves(list(manifests)):
         lines += [
-            line for one in _parallel(lambda each: cluster.apply(each, dry_run=dry_run).lines, wave) for line in one
+            line
+            for changes in _parallel(lambda manifest: cluster.apply(manifest, dry_run=dry_run).lines, wave)
+            for line in changes
         ]
         if not dry_run:
-            for definition in (each for each in wave if each["kind"] == "CustomResourceDefinition"):
+            for definition in (manifest for manifest in wave if manifest["kind"] == "CustomResourceDefinition"):
                 _await_established(cluster, definition)
     return tuple(lines)
 
@@ -54,10 +56,10 @@ def enforce_nodes(
     for attempt in range(_TRIES):
         patches = plan(cluster)
         if dry_run or not patches:
-            return (*lines, *(line for each in patches for line in each.lines))
+            return (*lines, *(line for patch in patches for line in patch.lines))
         try:
-            for each in _parallel(lambda one: _patch(cluster, one), patches):
-                lines += each
+            for changes in _parallel(lambda patch: _patch(cluster, patch), patches):
+                lines += changes
         except KubernetesError as error:
             if error.status != _CONFLICT or attempt == _TRIES - 1:
                 raise
@@ -73,8 +75,8 @@ def _patch(cluster: Cluster, patch: NodePatch) -> tuple[str, ...]:
 
 def _waves(manifests: Sequence[Manifest]) -> list[list[Manifest]]:
     """Definitions before their objects, configuration before the pods that read it."""
-    standing = [0 if each["kind"] in _FIRST else 2 if each["kind"] in _LAST else 1 for each in manifests]
-    waves = [[each for each, at in zip(manifests, standing, strict=True) if at == turn] for turn in (0, 1, 2)]
+    standing = [0 if manifest["kind"] in _FIRST else 2 if manifest["kind"] in _LAST else 1 for manifest in manifests]
+    waves = [[manifest for manifest, at in zip(manifests, standing, strict=True) if at == order] for order in (0, 1, 2)]
     return [wave for wave in waves if wave]
 
 
@@ -83,14 +85,14 @@ def _await_established(cluster: Cluster, definition: Manifest) -> None:
     path = f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{name}"
 
     def established(seen: list[Manifest]) -> bool:
-        return any(holds(each, "Established") for each in seen)
+        return any(holds(candidate, "Established") for candidate in seen)
 
     cluster.wait(path, established, f"the kind of {name} to be served", _ESTABLISHED_SECONDS)
 
 
-def _parallel(work: Callable[[A], B], items: Sequence[A]) -> list[B]:
+def _parallel(function: Callable[[A], B], items: Sequence[A]) -> list[B]:
     with ThreadPoolExecutor(max_workers=_WORKERS, thread_name_prefix="api") as pool:
-        return list(pool.map(work, items))
+        return list(pool.map(function, items))
 
 
 def enforce_labels(cluster: Cluster, site: Site, *, dry_run: bool) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""What should every server's operating system hold before Kubernetes comes: names, time, kernel settings, packages?"""
+"""What every server's operating system should hold before Kubernetes comes: names, time, settings, packages."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from ipaddress import ip_network
 
-from model.host.hoststate import File, HostState, Unit
+from model.host.hoststate import File, HostState, SystemdUnit
 from model.host.server import MODULES, NODE_PACKAGES, PACKAGES, kernel_values
 from model.site.hosts import Machine
 from model.site.site import Site
@@ -59,7 +59,8 @@ def _names(site: Site, machine: Machine) -> str:
 def _apt(site: Site) -> str:
     left_alone = "".join(f'    "{name}";\n' for name in _UPGRADES_LEFT_ALONE)
     lines = [
-        "// Written by matrix-fleet: what runs containers is upgraded by flows.upgrade, node by node, and never by itself.",
+        "// Written by matrix-fleet: what runs containers is upgraded by flows.upgrade, node by node, and never "
+        "by itself.",
         f"Unattended-Upgrade::Package-Blacklist {{\n{left_alone}}};",
     ]
     proxy = site.settings.servers.proxy
@@ -95,14 +96,15 @@ def _time(site: Site) -> HostState:
         text = "[Unit]\nConditionCapability=\n"
         path = "/etc/systemd/system/chrony.service.d/matrix-fleet.conf"
         files.append(File(path, text, restart=("chrony.service",)))
-    return HostState(files=tuple(files), units=(Unit("chrony.service"),))
+    return HostState(files=tuple(files), units=(SystemdUnit("chrony.service"),))
 
 
 def _trust(trusted: Mapping[str, str]) -> HostState:
     if not trusted:
         return HostState()
     unit = (
-        "[Unit]\nDescription=The organisation's certificate authorities\n\n[Service]\nType=oneshot\nRemainAfterExit=yes\n"
+        "[Unit]\nDescription=The organisation's certificate "
+        "authorities\n\n[Service]\nType=oneshot\nRemainAfterExit=yes\n"
         "ExecStart=/usr/sbin/update-ca-certificates\n\n[Install]\nWantedBy=multi-user.target\n"
     )
     files = (
@@ -112,7 +114,7 @@ def _trust(trusted: Mapping[str, str]) -> HostState:
             for name, text in trusted.items()
         ),
     )
-    return HostState(files=files, units=(Unit(CA_UNIT),))
+    return HostState(files=files, units=(SystemdUnit(CA_UNIT),))
 
 
 def _mirror(site: Site, codename: str) -> HostState:
@@ -146,8 +148,8 @@ def _node(site: Site, machine: Machine) -> HostState:
 def exempt(site: Site) -> str:
     """Return what never goes through the proxy, as NO_PROXY has it."""
     settings = site.settings
-    said = settings.servers.proxy.exempt if settings.servers.proxy else ()
+    declared = settings.servers.proxy.exempt if settings.servers.proxy else ()
     networks = [cidr for plan in settings.networks.values() for cidr in plan.cidrs]
     inside = (*networks, *settings.kubernetes.pod_cidrs, *settings.kubernetes.service_cidrs, ip_network("127.0.0.0/8"))
     names = ("localhost", ".svc", ".cluster.local", f".{settings.domain}", settings.kubernetes.endpoint.name)
-    return ",".join((*names, *(str(network) for network in inside), *said))
+    return ",".join((*names, *(str(network) for network in inside), *declared))

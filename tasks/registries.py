@@ -1,4 +1,4 @@
-"""Whom does a node's containerd ask for images, in place of the registry that a reference names?"""
+"""Whom a node's containerd asks for images, in place of the registry that a reference names."""
 
 from __future__ import annotations
 

@@ -24,4 +24,5 @@ def _environment() -> Environment:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     # What is rendered is configuration of servers, not HTML.
-    return Environment(loader=FileSystemLoader(FOLDER), undefined=StrictUndefined, autoescape=False, trim_blocks=False)  # noqa: S701
+    files = FileSystemLoader(FOLDER)
+    return Environment(loader=files, undefined=StrictUndefined, autoescape=False, trim_blocks=False)  # noqa: S701

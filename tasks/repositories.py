@@ -1,7 +1,4 @@
-"""
-What does apt on a node have to know: where packages come from, whose signature they carry, and which versions are
-wanted?
-"""
+"""What apt on a node has to know: where packages come from, whose signature they carry, which versions."""
 
 from __future__ import annotations
 
@@ -37,10 +34,10 @@ def desired(site: Site, codename: str) -> HostState:
     )
 
 
-def _key(site: Site, said: str) -> str:
+def _key(site: Site, path: str) -> str:
     try:
-        return armored((site.folder / said).read_bytes())
+        return armored((site.folder / path).read_bytes())
     except OSError as error:
-        raise SiteError(f"site.yaml: kubernetes.repositories: {said}: {error.strerror}") from None
+        raise SiteError(f"site.yaml: kubernetes.repositories: {path}: {error.strerror}") from None
     except ValueError as error:
-        raise SiteError(f"site.yaml: kubernetes.repositories: {said} {error}") from None
+        raise SiteError(f"site.yaml: kubernetes.repositories: {path} {error}") from None

@@ -1,8 +1,8 @@
-"""What should a node hold so that containers and kubelet can run on it?"""
+"""What a node should hold so that containers and kubelet can run on it."""
 
 from __future__ import annotations
 
-from model.host.hoststate import File, HostState, Unit
+from model.host.hoststate import File, HostState, SystemdUnit
 from model.site.site import Site
 from tasks import registries, repositories
 from tasks.images import CERTS
@@ -28,7 +28,7 @@ def desired(site: Site, pause: str, codename: str) -> HostState:
     config = render("node/containerd.toml", pause=pause, runtime=kubernetes.runtime, certs=certs)
     state = HostState(
         files=(File("/etc/containerd/config.toml", config, restart=(CONTAINERD,)), *_proxy(site)),
-        units=(Unit(CONTAINERD), Unit(KUBELET, active=None)),
+        units=(SystemdUnit(CONTAINERD), SystemdUnit(KUBELET, active=None)),
     )
     return state + registries.desired(site) + (_programs(site) if bundled else repositories.desired(site, codename))
 

@@ -1,4 +1,4 @@
-"""What does the controller's machine hold so that compliance runs there by itself?"""
+"""What the controller's machine holds so that compliance runs there by itself."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from model.host.hoststate import File, Folder, HostState, Unit
+from model.host.hoststate import File, Folder, HostState, SystemdUnit
 from model.site.schedule import Schedule
 from tasks import scheduled
 from tasks.render import render
@@ -100,7 +100,7 @@ def units(setting: Setting) -> HostState:
         for name, text in texts.items()
     )
     gone = () if setting.told else (str(UNITS / setting.notify),)
-    return HostState(files=files, absent=gone, units=(Unit(setting.timer),))
+    return HostState(files=files, absent=gone, units=(SystemdUnit(setting.timer),))
 
 
 def _texts(setting: Setting) -> Mapping[str, str]:
@@ -124,13 +124,13 @@ def _texts(setting: Setting) -> Mapping[str, str]:
 
 def stopped(setting: Setting) -> HostState:
     """Return the timer and a run under way as ended, before their files go."""
-    return HostState(units=tuple(Unit(name, enabled=False, active=False) for name in all_units(setting)))
+    return HostState(units=tuple(SystemdUnit(name, enabled=False, active=False) for name in all_units(setting)))
 
 
 def all_units(setting: Setting) -> tuple[str, ...]:
     """Return every unit that may have run."""
-    told = (setting.notify.replace("@", f"@{how}") for how in ("success", "failure"))
-    return (setting.timer, setting.service, *told)
+    notifying = (setting.notify.replace("@", f"@{how}") for how in ("success", "failure"))
+    return (setting.timer, setting.service, *notifying)
 
 
 def absent(setting: Setting, *, last: bool) -> HostState:

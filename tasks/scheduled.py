@@ -1,6 +1,4 @@
-"""
-What does a host hold of the scheduled identity: an account, its one key, and programs that sudo knows by their digest?
-"""
+"""The scheduled identity on a host: an account, its one key, and programs that sudo knows by their digest."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from model.errors import CommandFailed, CommandTimeout, ProtocolError
 if TYPE_CHECKING:
     from nornir.core.inventory import Host
 
-    from remote.shell import Stream
+    from remote.shell import CommandStream
 
 FOLDER = "/var/lib/matrix-fleet/bundle"
 SCRIPT = HOST_SCRIPTS / "bundle-stage.sh"
@@ -67,13 +67,13 @@ def missing_files(host: Host, pieces: Sequence[Piece]) -> tuple[Piece, ...]:
 
     argv = ("sh", "-c", _LOOK, "sh", FOLDER, *(piece.target for piece in pieces))
     answer = run(host, argv, root=True).check(host).stdout.decode("utf-8", "surrogateescape")
-    stamps, found, now = answer.partition("---\n")
-    if not found:
+    stamps, checked, now = answer.partition("---\n")
+    if not checked:
         raise ProtocolError(host.name, "the answer about its bundle is cut short", "is it out of memory?")
     seen = set(now.splitlines())
     whole = {line.partition(" ")[0::2] for line in stamps.splitlines() if line.partition(" ")[2] in seen}
-    there = {(digest, said.split(" ", 2)[2]) for digest, said in whole}
-    return tuple(piece for piece in pieces if (piece.sha256, piece.target) not in there)
+    present = {(digest, line.split(" ", 2)[2]) for digest, line in whole}
+    return tuple(piece for piece in pieces if (piece.sha256, piece.target) not in present)
 
 
 def missing_images(host: Host, pieces: Sequence[Piece]) -> tuple[Piece, ...]:
@@ -82,8 +82,8 @@ def missing_images(host: Host, pieces: Sequence[Piece]) -> tuple[Piece, ...]:
 
     answer = run(host, ("sh", "-c", _IMAGES), root=True).check(host).stdout.decode("utf-8", "replace")
     rows = [line.split() for line in answer.splitlines()[1:]]
-    there = {(row[2], row[0]) for row in rows if len(row) > 2}
-    return tuple(piece for piece in pieces if (piece.sha256, piece.target) not in there)
+    present = {(row[2], row[0]) for row in rows if len(row) > 2}
+    return tuple(piece for piece in pieces if (piece.sha256, piece.target) not in present)
 
 
 def send(host: Host, folder: Path, pieces: Sequence[Piece], tell: Tell = lambda _count: None) -> None:
@@ -97,17 +97,19 @@ def send(host: Host, folder: Path, pieces: Sequence[Piece], tell: Tell = lambda 
     script = SCRIPT.read_text("utf-8")
     stream = start(host, ("sh", "-c", script, "sh", FOLDER), root=True)
     try:
-        said = _send(stream, folder, pieces, tell)
+        answer = _send(stream, folder, pieces, tell)
         code = stream.exit_code(SECONDS)
         if code is None:
             raise CommandTimeout(host.name, ("stage the bundle",), SECONDS)
-        if code or said:
-            raise CommandFailed(host.name, ("stage the bundle",), code, said or stream.complaint(), "look at its disk")
+        if code or answer:
+            raise CommandFailed(
+                host.name, ("stage the bundle",), code, answer or stream.complaint(), "look at its disk"
+            )
     finally:
         stream.close()
 
 
-def _send(stream: Stream, folder: Path, pieces: Sequence[Piece], tell: Tell) -> str:
+def _send(stream: CommandStream, folder: Path, pieces: Sequence[Piece], tell: Tell) -> str:
     """Write the stream; return the host's complaint where it ended before all was sent."""
     try:
         for part in _archive(folder, pieces):

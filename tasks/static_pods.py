@@ -69,9 +69,9 @@ def hand_over_lead(host: Host, member: int) -> None:
 
 def _container(pod: Any) -> str:
     statuses = pod.get("status", {}).get("containerStatuses") or ()
-    return next((str(said.get("containerID", "")) for said in statuses), "")
+    return next((str(status.get("containerID", "")) for status in statuses), "")
 
 
 def _ready(pod: Any) -> bool:
     statuses = pod.get("status", {}).get("containerStatuses") or ()
-    return bool(statuses) and all(said.get("ready", False) for said in statuses)
+    return bool(statuses) and all(status.get("ready", False) for status in statuses)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from model.errors import HostError
-from model.host.hoststate import File, HostState, Unit
+from model.host.hoststate import File, HostState, SystemdUnit
 from model.kubernetes.cluster import read_storage_class
 from model.kubernetes.storage import PROVISIONER, DiskFacts, Volume, judge, manifests, volumes
 from model.site.hosts import Machine
@@ -28,7 +28,7 @@ _FORMAT_SECONDS = 600.0
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
+class PreparedVolumes:
     """
     What came of a node's volumes: `lines` what changed or would; `refused` says of each disk that may not be touched
     why, `waiting` names empty disks that nobody has yet consented to format.
@@ -39,7 +39,9 @@ class Prepared:
     waiting: tuple[str, ...] = ()
 
 
-def prepare(host: Host, site: Site, machine: Machine, *, dry_run: bool, consent: bool, folder: str = BY_ID) -> Prepared:
+def prepare(
+    host: Host, site: Site, machine: Machine, *, dry_run: bool, consent: bool, folder: str = BY_ID
+) -> PreparedVolumes:
     """
     Format a node's empty declared disks where somebody consents, and mount those that carry our file system.
 
@@ -67,7 +69,7 @@ def prepare(host: Host, site: Site, machine: Machine, *, dry_run: bool, consent:
             continue
         ready.append(volume)
     done = hoststate.enforce(host, mounts(ready, folder), dry_run=dry_run)
-    return Prepared((*lines, *done.change.lines), tuple(refused), tuple(waiting))
+    return PreparedVolumes((*lines, *done.change.lines), tuple(refused), tuple(waiting))
 
 
 def enforce(cluster: Cluster, site: Site, *, dry_run: bool) -> tuple[str, ...]:
@@ -77,10 +79,10 @@ def enforce(cluster: Cluster, site: Site, *, dry_run: bool) -> tuple[str, ...]:
     A class of that name that provisions by itself is the organisation's: then nothing is ours to add.
     """
     name = site.settings.kubernetes.storage_class
-    classes = {one.name: one for one in map(read_storage_class, cluster.list(_CLASSES))}
+    classes = {storage_class.name: storage_class for storage_class in map(read_storage_class, cluster.list(_CLASSES))}
     if name in classes and classes[name].provisioner != PROVISIONER:
         return ()
-    others_default = any(one.preferred for one in classes.values() if one.name != name)
+    others_default = any(storage_class.preferred for storage_class in classes.values() if storage_class.name != name)
     return objects.enforce(cluster, manifests(site, others_default), dry_run=dry_run)
 
 
@@ -91,12 +93,14 @@ def mounts(ready: list[Volume], folder: str = BY_ID) -> HostState:
         if volume.disk is not None:
             unit = f"{escaped(volume.mount)}.mount"
             text = _MOUNT.format(what=f"{folder}/{volume.disk.id}", where=volume.mount, name=volume.name)
-            state += HostState(files=(File(f"/etc/systemd/system/{unit}", text, restart=(unit,)),), units=(Unit(unit),))
+            state += HostState(
+                files=(File(f"/etc/systemd/system/{unit}", text, restart=(unit,)),), units=(SystemdUnit(unit),)
+            )
     folders = [volume.path for volume in ready if volume.disk is None]
     if folders:
         text = _FOLDERS.format(folders=" ".join(folders))
         file = File(f"/etc/systemd/system/{FOLDERS_UNIT}", text, restart=(FOLDERS_UNIT,))
-        state += HostState(files=(file,), units=(Unit(FOLDERS_UNIT),))
+        state += HostState(files=(file,), units=(SystemdUnit(FOLDERS_UNIT),))
     return state
 
 

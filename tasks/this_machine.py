@@ -7,16 +7,18 @@ import subprocess
 from pathlib import Path
 
 from model.errors import CommandFailed, HostError
-from model.host.hoststate import HostState, Seen, plan
+from model.host.hoststate import HostState
+from model.host.observed_state import ObservedState
+from model.host.state_plan import plan
 from remote.command import first_lines
-from remote.facts.firewall import new_mark
 from remote.facts.hoststate import parse, questions
-from tasks.hoststate import SECONDS, Done, script
+from remote.facts.sections import new_mark
+from tasks.hoststate import SECONDS, Enforced, script
 
 NAME = "controller"
 
 
-def enforce(desired: HostState, *, dry_run: bool) -> Done:
+def enforce(desired: HostState, *, dry_run: bool) -> Enforced:
     """
     Bring this machine to the desired state, and look again; it takes root.
 
@@ -24,15 +26,15 @@ def enforce(desired: HostState, *, dry_run: bool) -> Done:
     """
     change = plan(desired, observe(desired))
     if dry_run or not change:
-        return Done(change, False)
+        return Enforced(change, False)
     _shell(script(change))
     left = plan(desired, observe(desired))
     if left:
         raise HostError(NAME, f"this machine still differs after the change:\n{left.diff}", "look at its journal")
-    return Done(change, True)
+    return Enforced(change, True)
 
 
-def observe(desired: HostState) -> Seen:
+def observe(desired: HostState) -> ObservedState:
     """Look at everything `desired` speaks of; nothing is changed."""
     mark = new_mark()
     return parse(NAME, mark, _shell(f"{questions(desired, mark)}\n"), desired)

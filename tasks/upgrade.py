@@ -34,7 +34,8 @@ head -c "$1" >/run/matrix-fleet/upgrade.sh && cat >/run/matrix-fleet/upgrade.yam
 shift
 : >{LOG}
 systemctl reset-failed --quiet {UNIT} 2>/dev/null
-exec systemd-run --quiet --wait --collect --unit={UNIT.removesuffix(".service")} --property=RuntimeMaxSec={SECONDS:.0f} \\
+exec systemd-run --quiet --wait --collect --unit={UNIT.removesuffix(".service")} \\
+    --property=RuntimeMaxSec={SECONDS:.0f} \\
     --property=StandardOutput=append:{LOG} --property=StandardError=append:{LOG} \\
     /bin/sh /run/matrix-fleet/upgrade.sh "$@"
 """

@@ -1,4 +1,4 @@
-"""How does a test get a site that differs from the reference one in exactly one way?"""
+"""Sites that differ from the reference one in exactly one way."""
 
 from __future__ import annotations
 

@@ -21,5 +21,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def wanted(host: Any) -> dict[str, Any]:
     """What must be so on a host."""
     name = host.backend.get_hostname()
-    said: dict[str, Any] = json.loads((Path(os.environ["THEIRS"]) / "host_vars" / f"{name}.json").read_text("utf-8"))
-    return dict(said["wanted"])
+    variables: dict[str, Any] = json.loads(
+        (Path(os.environ["THEIRS"]) / "host_vars" / f"{name}.json").read_text("utf-8")
+    )
+    return dict(variables["wanted"])

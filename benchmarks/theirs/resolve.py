@@ -17,7 +17,7 @@ def main() -> None:
     asking = socket.socket(socket.AF_INET6 if ":" in server else socket.AF_INET, socket.SOCK_DGRAM)
     asking.settimeout(2)
     asking.connect((server, 53))
-    found: dict[str, list[str]] = {name: [] for name in names}
+    addresses: dict[str, list[str]] = {name: [] for name in names}
     numbers: dict[int, str] = {}
     for name in names:
         for kind in (1, 28):
@@ -25,17 +25,17 @@ def main() -> None:
             labels = b"".join(bytes([len(label)]) + label.encode() for label in name.split("."))
             asking.send(struct.pack(">6H", len(numbers), 0x100, 1, 0, 0, 0) + labels + struct.pack(">BHH", 0, kind, 1))
     for _ in tuple(numbers):
-        said = asking.recv(4096)
-        number, _flags, _questions, answers = struct.unpack(">4H", said[:8])
+        answer = asking.recv(4096)
+        number, _flags, _questions, answers = struct.unpack(">4H", answer[:8])
         at = 12 + len(numbers[number]) + 2 + 4
         for _ in range(answers):
-            at += 2 if said[at] >= 0xC0 else len(numbers[number]) + 2
-            kind, _class, _ttl, length = struct.unpack(">HHIH", said[at : at + 10])
+            at += 2 if answer[at] >= 0xC0 else len(numbers[number]) + 2
+            kind, _class, _ttl, length = struct.unpack(">HHIH", answer[at : at + 10])
             at += 10
             if kind in (1, 28):
-                found[numbers[number]].append(str(ipaddress.ip_address(said[at : at + length])))
+                addresses[numbers[number]].append(str(ipaddress.ip_address(answer[at : at + length])))
             at += length
-    sys.stdout.write(json.dumps({name: sorted(addresses) for name, addresses in found.items()}) + "\n")
+    sys.stdout.write(json.dumps({name: sorted(texts) for name, texts in addresses.items()}) + "\n")
 
 
 main()

@@ -17,9 +17,9 @@ def lines(host: Any, command: str) -> list[str]:
 
 
 def test_system(host: Any) -> None:
-    said = host.check_output("cat /etc/os-release")
-    assert "ID=debian" in said
-    assert re.search("VERSION_CODENAME=(bookworm|trixie)", said)
+    release = host.check_output("cat /etc/os-release")
+    assert "ID=debian" in release
+    assert re.search("VERSION_CODENAME=(bookworm|trixie)", release)
 
 
 def test_packages(host: Any) -> None:
@@ -45,8 +45,8 @@ def test_size(host: Any, wanted: dict[str, Any]) -> None:
 
 
 def test_disks(host: Any) -> None:
-    said = host.run("df --output=target,pcent -x proc -x sysfs -x devpts -x squashfs").stdout.splitlines()[1:]
-    full = [line for line in said if line.rstrip("%").split()[-1].isdigit() and int(line.rstrip("%").split()[-1]) > 90]
+    rows = host.run("df --output=target,pcent -x proc -x sysfs -x devpts -x squashfs").stdout.splitlines()[1:]
+    full = [line for line in rows if line.rstrip("%").split()[-1].isdigit() and int(line.rstrip("%").split()[-1]) > 90]
     assert not full
 
 
@@ -66,21 +66,21 @@ def test_links(host: Any, wanted: dict[str, Any]) -> None:
 
 def test_kernel_settings(host: Any, wanted: dict[str, Any]) -> None:
     if wanted["sysctl"]:
-        said = lines(host, f"sysctl -e {' '.join(wanted['sysctl'])}")
-        assert not wanted["prepared"] or len(said) == len(wanted["sysctl"])
+        values = lines(host, f"sysctl -e {' '.join(wanted['sysctl'])}")
+        assert not wanted["prepared"] or len(values) == len(wanted["sysctl"])
 
 
 def test_kernel_modules(host: Any, wanted: dict[str, Any]) -> None:
     if wanted["modules"]:
-        said = host.run("cat /proc/modules /lib/modules/$(uname -r)/modules.builtin").stdout
-        assert not wanted["prepared"] or all(name in said for name in wanted["modules"])
+        modules = host.run("cat /proc/modules /lib/modules/$(uname -r)/modules.builtin").stdout
+        assert not wanted["prepared"] or all(name in modules for name in wanted["modules"])
 
 
 def test_services(host: Any, wanted: dict[str, Any]) -> None:
-    said = host.check_output(
+    shown = host.check_output(
         f"systemctl show --property=Id,LoadState,ActiveState,UnitFileState -- {' '.join(wanted['units'])}"
     )
-    assert "ActiveState=active" in said
+    assert "ActiveState=active" in shown
 
 
 def test_no_failed_unit(host: Any) -> None:
@@ -88,18 +88,18 @@ def test_no_failed_unit(host: Any) -> None:
 
 
 def test_listeners(host: Any, wanted: dict[str, Any]) -> None:
-    found = set()
+    listening = set()
     for line in lines(host, "ss -Hlntup"):
         kind, _state, _in, _out, place = line.split()[:5]
         address, _, port = place.rpartition(":")
         if not address.startswith(("127.", "[::1]")):
-            found.add(f"{port}/{kind}")
-    assert found <= set(wanted["listeners"])
+            listening.add(f"{port}/{kind}")
+    assert listening <= set(wanted["listeners"])
 
 
 def test_time(host: Any, wanted: dict[str, Any]) -> None:
-    said = host.run("chronyc -c tracking")
-    assert said.rc or not wanted["prepared"] or said.stdout.strip().endswith("Normal")
+    tracking = host.run("chronyc -c tracking")
+    assert tracking.rc or not wanted["prepared"] or tracking.stdout.strip().endswith("Normal")
 
 
 def test_sudo(host: Any, wanted: dict[str, Any]) -> None:
@@ -107,48 +107,48 @@ def test_sudo(host: Any, wanted: dict[str, Any]) -> None:
     assert [row[0] for row in rows if len(row) == 7 and row[2] == "0"] == ["root"]
     (sudo,) = [row for row in rows if len(row) == 4 and row[0] == "sudo"]
     assert set(filter(None, sudo[3].split(","))) <= set(wanted["administrators"])
-    said = [row[0].split()[0] for row in rows if re.match(r"^[^#@%\s]\S*\s+ALL=", ":".join(row))]
-    assert set(said) <= {*wanted["administrators"], "root"}
+    administrators = [row[0].split()[0] for row in rows if re.match(r"^[^#@%\s]\S*\s+ALL=", ":".join(row))]
+    assert set(administrators) <= {*wanted["administrators"], "root"}
 
 
 def test_sshd(host: Any) -> None:
     for user in ("root", "nobody"):
-        said = lines(host, f"/usr/sbin/sshd -T -C user={user},{CONTEXT}")
+        options = lines(host, f"/usr/sbin/sshd -T -C user={user},{CONTEXT}")
         for setting in (
             "passwordauthentication no",
             "kbdinteractiveauthentication no",
             "permitemptypasswords no",
             "pubkeyauthentication yes",
         ):
-            assert setting in said
+            assert setting in options
 
 
 def test_ufw(host: Any, wanted: dict[str, Any]) -> None:
     assert host.check_output("cat /etc/ufw/user.rules /etc/ufw/user6.rules") == wanted["ufw"]
-    said = lines(host, "cat /etc/default/ufw /etc/ufw/ufw.conf")
-    assert "ENABLED=yes" in said
-    assert 'DEFAULT_INPUT_POLICY="DROP"' in said
+    options = lines(host, "cat /etc/default/ufw /etc/ufw/ufw.conf")
+    assert "ENABLED=yes" in options
+    assert 'DEFAULT_INPUT_POLICY="DROP"' in options
 
 
 def test_rules(host: Any, wanted: dict[str, Any]) -> None:
     for number, command, chain in ((0, "iptables-save", "ufw-user-input"), (1, "ip6tables-save", "ufw6-user-input")):
-        said = lines(host, command)
-        assert sum(line.startswith(f"-A {chain}") for line in said) == wanted["kernel_rules"][number]
-        assert any(line.startswith(":INPUT DROP") for line in said)
+        rules = lines(host, command)
+        assert sum(line.startswith(f"-A {chain}") for line in rules) == wanted["kernel_rules"][number]
+        assert any(line.startswith(":INPUT DROP") for line in rules)
 
 
 def test_foreign_rules(host: Any) -> None:
-    said = json.loads(host.check_output("nft -j list ruleset"))["nftables"]
-    tables = {part["table"]["name"] for part in said if "table" in part}
+    ruleset = json.loads(host.check_output("nft -j list ruleset"))["nftables"]
+    tables = {part["table"]["name"] for part in ruleset if "table" in part}
     assert tables <= {"filter", "nat", "mangle", "raw", "security"}
 
 
 def test_certificates(host: Any, wanted: dict[str, Any]) -> None:
-    found = host.run("find /etc/kubernetes/pki -name '*.crt'").stdout
-    assert not found or wanted["prepared"]
+    paths = host.run("find /etc/kubernetes/pki -name '*.crt'").stdout
+    assert not paths or wanted["prepared"]
 
 
 def test_names(host: Any, wanted: dict[str, Any]) -> None:
     for server in wanted["resolvers"]:
-        said = host.check_output(f"python3 -c {shlex.quote(RESOLVE)} {server} {' '.join(wanted['names'])}")
-        assert json.loads(said) == wanted["answers"]
+        answers = host.check_output(f"python3 -c {shlex.quote(RESOLVE)} {server} {' '.join(wanted['names'])}")
+        assert json.loads(answers) == wanted["answers"]

@@ -1,1 +1,1 @@
-"""How does a bundle come from its publishers, and is it still what came?"""
+"""How a bundle comes from its publishers, and whether it is still what came."""

@@ -1,4 +1,4 @@
-"""What is in a bundle, and what is it good for?"""
+"""A bundle's content and what it is good for, as people and programs read it."""
 
 from __future__ import annotations
 
@@ -47,10 +47,10 @@ def entry(part: Part, *, here: bool) -> dict[str, object]:
 
 def document(bundle: Bundle, folder: Path) -> str:
     """Return the same for programs: the table of contents, and what follows from it."""
-    said = bundle.model_dump(mode="json", by_alias=True)
-    said |= {"sha256": table_sha256(folder), "total": _total(bundle), "lacks": list(lacking(bundle))}
-    said["good_for"] = {"minor": bundle.minor, "suites": list(bundle.suites), "networks": list(networks(bundle))}
-    return json.dumps(said, indent=1) + "\n"
+    table = bundle.model_dump(mode="json", by_alias=True)
+    table |= {"sha256": table_sha256(folder), "total": _total(bundle), "lacks": list(lacking(bundle))}
+    table["good_for"] = {"minor": bundle.minor, "suites": list(bundle.suites), "networks": list(networks(bundle))}
+    return json.dumps(table, indent=1) + "\n"
 
 
 def wished(parts: Iterable[Part]) -> list[Line]:

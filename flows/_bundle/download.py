@@ -1,4 +1,4 @@
-"""How does a whole bundle come from its publishers, or nothing that is called one?"""
+"""The download of a whole bundle from its publishers, or of nothing that is called one."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from pydantic import ValidationError
 from flows._bundle import judging
 from flows._bundle.part import DownloadContext, Part
 from flows._bundle.place import sweep
-from flows._bundle.pool import run_pool
 from flows._bundle.progress import ProgressBars
 from flows._bundle.resolve import Resolver
+from flows._fleet.pool import run_pool
 from flows._render.words import counted
 from flows._run.publish import CONTROLLER
 from model.bundle.bundle import MANIFEST, Bundle, render
@@ -44,25 +44,25 @@ class Download:
     def look(self) -> bool:
         """Ask every publisher what exactly there is, and see what of it is here; False when an answer is missing."""
         looks = list(self.resolver.all())
-        found: list[Part] = []
+        resolved: list[Part] = []
         with self.bars.bar(len(looks), "asking publishers") as advance:
 
-            def seen(parts: tuple[Part, ...]) -> None:
-                found.extend(parts)
+            def add(parts: tuple[Part, ...]) -> None:
+                resolved.extend(parts)
                 advance(1)
 
-            self._each(looks, seen)
-        once = {part.key: part for part in found}
+            self._do_all(looks, add)
+        once = {part.key: part for part in resolved}
         self.parts = tuple(sorted(once.values(), key=lambda part: part.title))
         with self.bars.bar(len(self.parts), "looking at what is here") as advance:
 
-            def known(answer: tuple[str, tuple[Item, ...] | None]) -> None:
+            def note(answer: tuple[str, tuple[Item, ...] | None]) -> None:
                 key, items = answer
                 if items is not None:
                     self.here[key] = items
                 advance(1)
 
-            self._each([(part.title, partial(_look, self._context, part)) for part in self.parts], known)
+            self._do_all([(part.title, partial(_look, self._context, part)) for part in self.parts], note)
         resolver = self.resolver
         self.outcomes += judging.vouched(resolver.sources, resolver.spec, resolver.pinned)
         return not self.bad
@@ -76,21 +76,21 @@ class Download:
         """Fetch what is missing, and write the table of contents last; None when something is wrong."""
         missing = self.missing
         table = self._context.folder / MANIFEST
-        items = [item for made in self.here.values() for item in made]
+        items = [item for already in self.here.values() for item in already]
         if missing:
             # Until all of it is whole again there is no bundle in this folder.
             table.unlink(missing_ok=True)
         with self.bars.bytes(sum(part.size or 0 for part in missing), "fetching") as tell:
-            self._each([(part.title, partial(_make, self._context, part, tell)) for part in missing], items.extend)
+            self._do_all([(part.title, partial(_make, self._context, part, tell)) for part in missing], items.extend)
         if self.bad:
             return None
         bundle = self._bundle(items)
-        self.outcomes += judging.sufficient(self._context.folder, self._context.work, bundle)
+        self.outcomes += judging.sufficient(self._context.folder, self._context.scratch, bundle)
         if self.bad:
             return None
         self._publish(bundle)
-        told = f"{counted(len(missing), 'thing')} fetched, {len(self.here)} were here"
-        self.outcomes.append(Outcome(CONTROLLER, "download", Status.CHANGED if missing else Status.OK, told))
+        message = f"{counted(len(missing), 'thing')} fetched, {len(self.here)} were here"
+        self.outcomes.append(Outcome(CONTROLLER, "download", Status.CHANGED if missing else Status.OK, message))
         return bundle
 
     @property
@@ -123,17 +123,17 @@ class Download:
             self._context.draft(MANIFEST).write_text(text, "utf-8")
             self._context.keep(MANIFEST)
 
-    def _each(self, jobs: Sequence[tuple[str, Callable[[], T]]], done: Callable[[T], None]) -> None:
+    def _do_all(self, jobs: Sequence[tuple[str, Callable[[], T]]], done: Callable[[T], None]) -> None:
         """Do all jobs, several at once; what FleetError ends is an outcome, and the others go on."""
         try:
-            for one in run_pool(jobs, _AT_ONCE):
+            for job in run_pool(jobs, _AT_ONCE):
                 try:
-                    done(one.result())
+                    done(job.value())
                 except FleetError as error:
                     wrong = not isinstance(error, SourceUnreachable)
-                    self._failed(one.title, str(error), error.next_step, wrong=wrong)
+                    self._failed(job.title, str(error), error.next_step, wrong=wrong)
                 except (OSError, ValidationError) as error:
-                    self._failed(one.title, f"cannot become part of the bundle: {error}", "has the folder room?")
+                    self._failed(job.title, f"cannot become part of the bundle: {error}", "has the folder room?")
         except BaseException:
             self._context.client.stop()
             raise
@@ -143,7 +143,7 @@ class Download:
 
 
 def _look(context: DownloadContext, part: Part) -> tuple[str, tuple[Item, ...] | None]:
-    return part.key, context.made(part)
+    return part.key, context.finished(part)
 
 
 def _make(context: DownloadContext, part: Part, tell: Tell) -> tuple[Item, ...]:

@@ -1,4 +1,4 @@
-"""How does what was fetched become files of the bundle?"""
+"""How what was fetched becomes files of the bundle."""
 
 from __future__ import annotations
 
@@ -11,21 +11,22 @@ from pathlib import Path
 from typing import IO
 
 from flows._bundle.part import DownloadContext, Part
+from model.bundle.checksums import measure
 from model.bundle.items import BinaryItem, ImageItem, IndexItem, Item, ManifestItem, PackageItem
 from model.bundle.programs import pack
 from model.bundle.spec import FileSpec, ImageSpec, ManifestSpec
-from remote.upstream.debian import Package
+from remote.upstream.debian import DebianPackage
 from remote.upstream.downloads import Tell
 from remote.upstream.registry import Remote, bring
 from remote.upstream.unpacking import members
 
 
-def programs(wished: FileSpec, sha256: str, size: int | None, context: DownloadContext, tell: Tell) -> tuple[Item, ...]:
+def programs(spec: FileSpec, sha256: str, size: int | None, context: DownloadContext, tell: Tell) -> tuple[Item, ...]:
     """Fetch a publisher's file and compress each program of it."""
-    source = context.downloads.fetch(wished.address, sha256, size, tell)
+    source = context.downloads.fetch(spec.address, sha256, size, tell)
     items: list[Item] = []
-    with _streams(wished, source) as streams:
-        for program in wished.programs:
+    with _streams(spec, source) as streams:
+        for program in spec.programs:
             name = Path(program.target).name
             file = f"binaries/{name}.gz"
             packed = pack(streams[program.member], context.draft(file))
@@ -33,7 +34,7 @@ def programs(wished: FileSpec, sha256: str, size: int | None, context: DownloadC
             items.append(
                 BinaryItem(
                     name=name,
-                    version=wished.version,
+                    version=spec.version,
                     file=file,
                     size=packed.size,
                     sha256=packed.sha256,
@@ -49,45 +50,43 @@ def programs(wished: FileSpec, sha256: str, size: int | None, context: DownloadC
 
 
 @contextmanager
-def _streams(wished: FileSpec, source: Path) -> Iterator[dict[str, IO[bytes]]]:
-    named = [program.member for program in wished.programs if program.member]
+def _streams(spec: FileSpec, source: Path) -> Iterator[dict[str, IO[bytes]]]:
+    named = [program.member for program in spec.programs if program.member]
     if named:
-        with members(source, wished.address, named) as streams:
+        with members(source, spec.address, named) as streams:
             yield streams
     else:
         with source.open("rb") as stream:
             yield {"": stream}
 
 
-def image(wished: ImageSpec, found: Remote, context: DownloadContext, tell: Tell) -> tuple[Item, ...]:
+def image(spec: ImageSpec, remote: Remote, context: DownloadContext, tell: Tell) -> tuple[Item, ...]:
     """Fetch an image's parts and write them as one archive."""
-    file = f"images/{wished.name.partition('/')[2].replace('/', '-')}.tar"
-    bring(found, context.downloads, context.draft(file), tell)
+    file = f"images/{spec.name.partition('/')[2].replace('/', '-')}.tar"
+    bring(remote, context.downloads, context.draft(file), tell)
     size, sha256 = measure(context.keep(file))
     item = ImageItem(
-        name=wished.name,
-        version=wished.tag,
+        name=spec.name,
+        version=spec.tag,
         file=file,
         size=size,
         sha256=sha256,
-        needed=wished.needed,
-        digest=found.digest,
+        needed=spec.needed,
+        digest=remote.digest,
     )
     return (item,)
 
 
-def manifest(wished: ManifestSpec, data: bytes, context: DownloadContext, tell: Tell) -> tuple[Item, ...]:
+def manifest(spec: ManifestSpec, data: bytes, context: DownloadContext, tell: Tell) -> tuple[Item, ...]:
     """Write a file of Kubernetes objects as its publisher wrote it."""
-    file = f"manifests/{wished.name}.yaml"
+    file = f"manifests/{spec.name}.yaml"
     size, sha256 = _write(context, file, data)
     tell(size)
-    item = ManifestItem(
-        name=wished.name, version=wished.version, file=file, size=size, sha256=sha256, needed=wished.needed
-    )
+    item = ManifestItem(name=spec.name, version=spec.version, file=file, size=size, sha256=sha256, needed=spec.needed)
     return (item,)
 
 
-def package_part(suite: str, package: Package) -> Part:
+def package_part(suite: str, package: DebianPackage) -> Part:
     """Return a Debian package to fetch."""
     title = f"package {package.name} {package.version} ({suite})"
     return Part(
@@ -99,7 +98,7 @@ def package_part(suite: str, package: Package) -> Part:
     )
 
 
-def _package(suite: str, package: Package, context: DownloadContext, tell: Tell) -> tuple[Item, ...]:
+def _package(suite: str, package: DebianPackage, context: DownloadContext, tell: Tell) -> tuple[Item, ...]:
     file = f"packages/{suite}/{package.file}"
     source = context.downloads.fetch(package.address, package.sha256, package.size, tell)
     source.replace(context.draft(file))
@@ -116,7 +115,7 @@ def _package(suite: str, package: Package, context: DownloadContext, tell: Tell)
     return (item,)
 
 
-def lists(suite: str, packages: Sequence[Package], context: DownloadContext, _tell: Tell) -> tuple[Item, ...]:
+def lists(suite: str, packages: Sequence[DebianPackage], context: DownloadContext, _tell: Tell) -> tuple[Item, ...]:
     """Write what apt reads of the packages: the paragraphs of the signed lists, with the files' places here."""
     text = "\n".join(package.paragraph for package in packages).encode()
     items = []
@@ -129,7 +128,7 @@ def lists(suite: str, packages: Sequence[Package], context: DownloadContext, _te
     return tuple(items)
 
 
-def key_of(packages: Sequence[Package]) -> str:
+def key_of(packages: Sequence[DebianPackage]) -> str:
     """Return what tells one set of packages from another."""
     return sha256_of("".join(package.paragraph for package in packages).encode())
 
@@ -137,12 +136,6 @@ def key_of(packages: Sequence[Package]) -> str:
 def sha256_of(data: bytes) -> str:
     """Return the digest in hexadecimal."""
     return hashlib.sha256(data).hexdigest()
-
-
-def measure(path: Path) -> tuple[int, str]:
-    """Return a file's size and sha256."""
-    with path.open("rb") as stream:
-        return path.stat().st_size, hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _write(context: DownloadContext, file: str, data: bytes) -> tuple[int, str]:

@@ -1,4 +1,4 @@
-"""How does a run that knows no site end: what is shown, what is written for programs, with which exit code?"""
+"""The end of a run that knows no site: what is shown, what is written for programs, the exit code."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ def finish_run(
     An outcome that failed counts as wrong (1) unless its evidence says that a server was not reached (3).
     """
     wrong = any(outcome.status is Status.FAILED and _wrong(outcome.evidence) for outcome in outcomes)
-    made = FlowResult(
+    result = FlowResult(
         outcomes=tuple(outcomes), hosts=(CONTROLLER,), forced=REFUSED if wrong else GOOD, extra=extra or {}
     )
-    report = Run("bundle", options, started).report(name, (), made).to_json()
+    report = Run("bundle", options, started).report(name, (), result).to_json()
     failed = GOOD
     try:
         folder.hand_over(options.json, folder.canonical(report), screen.text)

@@ -1,4 +1,4 @@
-"""What is one thing to fetch, and what has been fetched already?"""
+"""One thing to fetch, and the record of what has been fetched already."""
 
 from __future__ import annotations
 
@@ -42,19 +42,19 @@ class DownloadContext:
     """The bundle's folder, the one for what is unfinished, and the ways to publishers."""
 
     folder: Path
-    work: Path
+    scratch: Path
     client: Client
     registries: Registries
     downloads: Downloads = field(init=False)
-    record: Record = field(init=False)
+    record: DownloadRecord = field(init=False)
 
     def __post_init__(self) -> None:
-        self.downloads = Downloads(self.client, self.work)
-        self.record = Record(self.folder / WORK / RECORD)
+        self.downloads = Downloads(self.client, self.scratch)
+        self.record = DownloadRecord(self.folder / WORK / RECORD)
 
     def draft(self, file: str) -> Path:
         """Return where a file is written before it is whole; `keep` gives it its name."""
-        return self.work / f"{file.replace('/', '_')}.draft"
+        return self.scratch / f"{file.replace('/', '_')}.draft"
 
     def keep(self, file: str) -> Path:
         """Give a whole file its place in the bundle."""
@@ -62,7 +62,7 @@ class DownloadContext:
         place.parent.mkdir(parents=True, exist_ok=True)
         return self.draft(file).replace(place)
 
-    def made(self, part: Part) -> tuple[Item, ...] | None:
+    def finished(self, part: Part) -> tuple[Item, ...] | None:
         """Return the items of a part that an earlier run finished, if all their files are whole."""
         items = self.record.read(part.key)
         if not items or any(fault_of(self.folder, item) for item in items):
@@ -70,7 +70,7 @@ class DownloadContext:
         return items
 
 
-class Record:
+class DownloadRecord:
     """A file that remembers which items came of which part, over runs."""
 
     def __init__(self, path: Path) -> None:
@@ -79,10 +79,10 @@ class Record:
         self._known: dict[str, object] = {}
         if path.exists():
             try:
-                said = json.loads(path.read_text("utf-8"))
+                known = json.loads(path.read_text("utf-8"))
             except ValueError:
-                said = {}
-            self._known = said if isinstance(said, dict) else {}
+                known = {}
+            self._known = known if isinstance(known, dict) else {}
 
     def read(self, key: str) -> tuple[Item, ...]:
         """Return what came of a part; nothing if it is not known, or not in words of today."""

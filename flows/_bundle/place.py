@@ -1,4 +1,4 @@
-"""Which folder may become a bundle, and what is cleared away when it is one?"""
+"""The folder that may become a bundle, and what is cleared away when it is one."""
 
 from __future__ import annotations
 

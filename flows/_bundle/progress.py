@@ -1,4 +1,4 @@
-"""What does a person see while bytes come in?"""
+"""Bars that a person sees while bytes come in."""
 
 from __future__ import annotations
 

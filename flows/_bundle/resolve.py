@@ -1,4 +1,4 @@
-"""What exactly is to be fetched: which sha256, which digests, which packages, by the word of their publishers?"""
+"""What exactly is to be fetched, by the word of its publishers: sha256, digests, packages."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import yaml
 from flows._bundle import fetch
 from flows._bundle.part import DownloadContext, Part
 from model.bundle import checksums
-from model.bundle.sources import Debian, Sources
+from model.bundle.sources import DebianSources, Sources
 from model.bundle.spec import BundleSpec, FileSpec, ImageSpec, ManifestSpec
 from model.errors import BundleError
 from model.kubernetes import references
@@ -57,17 +57,17 @@ class Resolver:
 
     def _image(self, image: ImageSpec) -> tuple[Part, ...]:
         pin = self._pin(image.reference)
-        found = self.context.registries.look(image.name, image.tag, self.spec.architecture, pin)
-        key = f"{image.reference} {found.digest} {image.needed}"
-        make = partial(fetch.image, image, found)
-        return (Part(f"image {image.reference}", found.address, key, found.size, make),)
+        remote = self.context.registries.look(image.name, image.tag, self.spec.architecture, pin)
+        key = f"{image.reference} {remote.digest} {image.needed}"
+        make = partial(fetch.image, image, remote)
+        return (Part(f"image {image.reference}", remote.address, key, remote.size, make),)
 
     def _manifest(self, wanted: ManifestSpec) -> tuple[Part, ...]:
         data, _ = self.context.client.text(wanted.address)
         sha256 = fetch.sha256_of(data)
         self._agree(wanted.address, sha256)
         try:
-            objects = [one for one in yaml.safe_load_all(data) if isinstance(one, dict)]
+            objects = [item for item in yaml.safe_load_all(data) if isinstance(item, dict)]
         except (yaml.YAMLError, UnicodeDecodeError) as error:
             raise BundleError(f"{wanted.address}: is no YAML: {error}", "correct the address in the sources") from error
         images = references.named(objects)
@@ -77,23 +77,23 @@ class Resolver:
             )
         key = f"{wanted.address} {sha256} {wanted.needed}"
         part = Part(f"manifest {wanted.name}", wanted.address, key, len(data), partial(fetch.manifest, wanted, data))
-        found = [ImageSpec(*references.split(image), wanted.needed) for image in images]
-        return (part, *(made for image in found for made in self._image(image)))
+        specs = [ImageSpec(*references.split(image), wanted.needed) for image in images]
+        return (part, *(image_part for image in specs for image_part in self._image(image)))
 
-    def _packages(self, debian: Debian, suite: str) -> tuple[Part, ...]:
+    def _packages(self, debian: DebianSources, suite: str) -> tuple[Part, ...]:
         apt = Apt(
             client=self.context.client,
-            folder=(self.context.work / f"apt-{suite}").resolve(),
+            folder=(self.context.scratch / f"apt-{suite}").resolve(),
             suite=suite,
             architecture=self.spec.architecture,
             archives=debian.suites[suite],
             keyring=(self.home / debian.keyring).resolve(),
         )
-        found = apt.packages(self.spec.packages)
+        packages = apt.packages(self.spec.packages)
         index = Part(
-            f"lists of {suite}", "", f"lists {suite} {fetch.key_of(found)}", 0, partial(fetch.lists, suite, found)
+            f"lists of {suite}", "", f"lists {suite} {fetch.key_of(packages)}", 0, partial(fetch.lists, suite, packages)
         )
-        return (index, *(fetch.package_part(suite, package) for package in found))
+        return (index, *(fetch.package_part(suite, package) for package in packages))
 
     def _agree(self, address: str, sha256: str) -> None:
         pin = self._pin(address)

@@ -1,4 +1,4 @@
-"""Is the bundle on this disk the one that was made?"""
+"""The proof that the bundle on this disk is the one that was made."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How long do a cluster's certificates hold, and how are they renewed while the API goes on answering?"""
+"""A cluster's certificates: how long they hold, and their renewal while the API goes on answering."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from flows._cluster.cluster_run import ClusterRun, at_work, would
+from flows._cluster.serving_certificates import decide
 from flows._fleet.hosts import HostFailure, each
 from flows._render.line import Line
 from flows._run.context import Context, FlowResult
@@ -33,21 +34,21 @@ _ROTATED = "/var/lib/kubelet/pki/"
 def status(context: Context) -> FlowResult:
     """Look at every certificate on the selected nodes; one that expires soon is drift."""
     names = tuple(name for name in servers(context) if context.site.by_name[name].node)
-    with at_work(context, "certificates", names, lock=False) as work:
-        seen = each(work.nr, certificates.observe, names=work.hosts, deadline=_LOOK_SECONDS)
-        outcomes = [*work.lost.values()]
-        for name, found in seen.items():
-            if isinstance(found, HostFailure):
-                outcomes.append(found.outcome("certificates"))
+    with at_work(context, "certificates", names, lock=False) as cluster_run:
+        seen = each(cluster_run.nr, certificates.observe, names=cluster_run.hosts, deadline=_LOOK_SECONDS)
+        outcomes = [*cluster_run.lost.values()]
+        for name, held in seen.items():
+            if isinstance(held, HostFailure):
+                outcomes.append(held.outcome("certificates"))
             else:
-                outcomes += _judged(context, name, found)
+                outcomes += _judged(context, name, held)
     return FlowResult(tuple(outcomes), names, extra=roles(context.site))
 
 
-def _judged(context: Context, host: str, found: tuple[Certificate, ...]) -> Iterator[Outcome]:
+def _judged(context: Context, host: str, held: tuple[Certificate, ...]) -> Iterator[Outcome]:
     now = datetime.now(UTC)
-    evidence = [certificate.to_json(now) for certificate in found]
-    if not found:
+    evidence = [certificate.to_json(now) for certificate in held]
+    if not held:
         yield Outcome(host, "certificates", Status.NOT_RUN, "is no member of the cluster")
         return
     if not context.screen.calm:
@@ -56,15 +57,15 @@ def _judged(context: Context, host: str, found: tuple[Certificate, ...]) -> Iter
                 Line(
                     f"{host:<10} {certificate.days(now):>5} days  {certificate.path}  {certificate.subject}", whole=True
                 )
-                for certificate in found
+                for certificate in held
             ]
         )
-    first = min(found, key=lambda certificate: certificate.until)
-    if not any(certificate.finding(now) for certificate in found):
-        message = f"{len(found)}, the first to expire is {first.path} in {first.days(now)} days"
+    first = min(held, key=lambda certificate: certificate.until)
+    if not any(certificate.finding(now) for certificate in held):
+        message = f"{len(held)}, the first to expire is {first.path} in {first.days(now)} days"
         yield Outcome(host, "certificates", Status.OK, message, next="", evidence=evidence)
         return
-    for certificate in found:
+    for certificate in held:
         if words := certificate.finding(now):
             message = f"{certificate.path} ({certificate.subject}) {words}"
             yield Outcome(host, "certificates", Status.DRIFT, message, next=_remedy(certificate), evidence=evidence)
@@ -89,36 +90,36 @@ def renew(context: Context) -> FlowResult:
     from remote.kube import open_cluster
 
     names = planes(context)
-    with at_work(context, "certificates", names, lock=True) as work, ExitStack() as stack:
-        context.keep(*work.lost.values())
-        chosen = work.members
-        cluster = stack.enter_context(open_cluster(work.nr, work.site))
-        _refuse(work, cluster)
-        done = work.journal.unfinished("renew")
-        work.journal.write("renew", "begun")
-        work.journal.write("renew", "ended", done)
+    with at_work(context, "certificates", names, lock=True) as cluster_run, ExitStack() as stack:
+        context.keep(*cluster_run.lost.values())
+        chosen = cluster_run.members
+        cluster = stack.enter_context(open_cluster(cluster_run.nr, cluster_run.site))
+        _refuse(cluster_run, cluster)
+        done = cluster_run.journal.unfinished("renew")
+        cluster_run.journal.write("renew", "begun")
+        cluster_run.journal.write("renew", "ended", done)
         outcomes: list[Outcome] = []
         for name in chosen:
-            outcomes += _one(work, cluster, name, name in done)
+            outcomes += _renewed(cluster_run, cluster, name, name in done)
             if outcomes[-1].status is Status.FAILED:
                 break
-            work.journal.write("renew", "ended", (name,))
+            cluster_run.journal.write("renew", "ended", (name,))
         else:
-            work.journal.write("renew", "ended")
-        outcomes += _requests(work, cluster)
+            cluster_run.journal.write("renew", "ended")
+        outcomes += _requests(cluster_run, cluster)
     return FlowResult(tuple(outcomes), names, extra=roles(context.site))
 
 
-def _refuse(work: ClusterRun, cluster: Cluster) -> None:
+def _refuse(cluster_run: ClusterRun, cluster: Cluster) -> None:
     """Each component is away for a moment: the others must be able to do without it."""
     reasons = []
-    for name in work.members[:1]:
-        states = each(work.nr, etcd_status.observe, names=(name,), deadline=_LOOK_SECONDS)[name]
+    for name in cluster_run.members[:1]:
+        states = each(cluster_run.nr, etcd_status.observe, names=(name,), deadline=_LOOK_SECONDS)[name]
         if isinstance(states, HostFailure):
             reasons.append(f"{name}: etcd does not answer: {states.message}")
         else:
             reasons += [f"etcd's member {state.seat.name} is not healthy" for state in states if not state.healthy]
-    if not work.members:
+    if not cluster_run.members:
         reasons.append("no selected control plane is a member of the cluster")
     else:
         reasons += [f"API: {complaint}" for complaint in cluster.healthy()]
@@ -129,16 +130,18 @@ def _refuse(work: ClusterRun, cluster: Cluster) -> None:
         )
 
 
-def _one(work: ClusterRun, cluster: Cluster, name: str, done: bool) -> tuple[Outcome, ...]:
-    if done:
+def _renewed(cluster_run: ClusterRun, cluster: Cluster, name: str, already: bool) -> tuple[Outcome, ...]:
+    if already:
         return (Outcome(name, "renew", Status.OK, "was done by the run that was cut short"),)
-    if work.dry_run:
+    if cluster_run.dry_run:
         parts = ", ".join(static_pods.COMPONENTS)
         return (would(name, "renew", f"kubeadm certs renew all would be run, then {parts} restarted one by one"),)
-    return work.on_each("renew", f"renewing on {name}", lambda host: _renew(work, cluster, host), (name,), _LONG)
+    return cluster_run.on_each(
+        "renew", f"renewing on {name}", lambda host: _renew(cluster_run, cluster, host), (name,), _LONG
+    )
 
 
-def _renew(work: ClusterRun, cluster: Cluster, host: Host) -> Outcome:
+def _renew(cluster_run: ClusterRun, cluster: Cluster, host: Host) -> Outcome:
     from remote.kube import open_cluster
     from remote.shell import run
 
@@ -150,9 +153,9 @@ def _renew(work: ClusterRun, cluster: Cluster, host: Host) -> Outcome:
         )
     _step_down(host)
     for component in static_pods.COMPONENTS:
-        work.context.say(f"{host.name}: restarting {component}")
+        cluster_run.context.say(f"{host.name}: restarting {component}")
         static_pods.restart(host, cluster, component)
-    with open_cluster(work.nr, work.site, (host.name,)) as own:
+    with open_cluster(cluster_run.nr, cluster_run.site, (host.name,)) as own:
         own.wait("/api/v1/nodes", lambda nodes: bool(nodes), f"the API server of {host.name}", static_pods.SECONDS)
         if complaints := own.healthy():
             raise HostError(host.name, f"its API server is not ready: {'; '.join(complaints)}", "read its log")
@@ -176,15 +179,7 @@ def _step_down(host: Host) -> None:
         static_pods.hand_over_lead(host, other.member.id)
 
 
-def _requests(work: ClusterRun, cluster: Cluster) -> Iterator[Outcome]:
+def _requests(cluster_run: ClusterRun, cluster: Cluster) -> Iterator[Outcome]:
     """Decide about serving certificates that kubelets wait for."""
-    for decision in serving.decide(cluster, work.site):
-        what = f"kubelet's serving certificate ({decision.name})"
-        if decision.objection:
-            step = f"look at it: kubectl describe csr {decision.name}"
-            yield Outcome(decision.node, "serving-certificate", Status.DRIFT, f"{what} {decision.objection}", next=step)
-        elif work.dry_run:
-            yield would(decision.node, "serving-certificate", f"{what} would be approved")
-        else:
-            serving.approve(cluster, decision)
-            yield Outcome(decision.node, "serving-certificate", Status.CHANGED, f"{what} approved")
+    for decision in serving.decide(cluster, cluster_run.site):
+        yield decide(cluster_run, cluster, decision)

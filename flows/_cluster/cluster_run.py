@@ -18,7 +18,7 @@ from model.errors import LockHeld, RootRefused
 from model.host.node import NodeFacts
 from model.report.outcome import Outcome, Status
 from model.site.site import Site
-from tasks.hoststate import Done
+from tasks.hoststate import Enforced
 from tasks.node_lock import NodeLock
 
 if TYPE_CHECKING:
@@ -180,7 +180,7 @@ class ClusterRun:
         return outcome
 
 
-def told(host: str, subject: str, done: Done, what: str) -> Outcome:
+def told(host: str, subject: str, done: Enforced, what: str) -> Outcome:
     """Return what came of bringing a host to a state; `what` names it."""
     if not done.change:
         return Outcome(host, subject, Status.OK, f"{what}: as declared")

@@ -1,4 +1,4 @@
-"""How does one host come into a cluster that stands, no other host being changed?"""
+"""How one host comes into a cluster that stands, no other host being changed."""
 
 from __future__ import annotations
 
@@ -52,15 +52,15 @@ def replace(context: Context, old: str, new: str) -> FlowResult:
     steps: list[Callable[[], FlowResult]] = [lambda: arrive(coming), lambda: depart(going, "remove")]
     if not _answers(context, old):
         steps.reverse()
-    made: list[FlowResult] = []
+    results: list[FlowResult] = []
     for step in steps:
         kept = len(context.kept)
-        made.append(step())
-        outcomes = (*context.kept[kept:], *made[-1].outcomes)
+        results.append(step())
+        outcomes = (*context.kept[kept:], *results[-1].outcomes)
         # Where the first half failed, what is there still does the work.
         if any(outcome.status in (Status.FAILED, Status.MISSING) and outcome.subject != "host" for outcome in outcomes):
             break
-    every = tuple(outcome for one in made for outcome in one.outcomes)
+    every = tuple(outcome for result in results for outcome in result.outcomes)
     return FlowResult(every, context.hosts, extra=roles(context.site))
 
 

@@ -1,7 +1,4 @@
-"""
-Who mends what compliance found? Each finding goes to the flow whose work it undoes, after that flow has shown what it
-would do.
-"""
+"""The flow that remediates each finding of compliance, once it has shown what it would do."""
 
 from __future__ import annotations
 
@@ -22,15 +19,15 @@ from model.site.load import load_site
 
 def owners(checks: Iterable[ComplianceCheck[...]], outcomes: Iterable[Outcome]) -> dict[str, tuple[str, ...]]:
     """
-    Return the hosts that each owner has something to mend on, in the order in which owners work; what nobody owns is
-    left out.
+    Return the hosts that each owner has something to remediate on, in the order in which owners work; what nobody owns
+    is left out.
     """
     owner = {check.id: check.owner for check in checks if check.owner}
-    found: dict[str, dict[str, None]] = {name: {} for name in _RUNS}
+    by_owner: dict[str, dict[str, None]] = {name: {} for name in _RUNS}
     for outcome in outcomes:
         if outcome.status is Status.DRIFT and outcome.subject in owner:
-            found[owner[outcome.subject]][outcome.host] = None
-    return {name: tuple(hosts) for name, hosts in found.items() if hosts}
+            by_owner[owner[outcome.subject]][outcome.host] = None
+    return {name: tuple(hosts) for name, hosts in by_owner.items() if hosts}
 
 
 def fix(options: Options, todo: Mapping[str, tuple[str, ...]]) -> bool:
@@ -46,7 +43,7 @@ def fix(options: Options, todo: Mapping[str, tuple[str, ...]]) -> bool:
         return False
     limits = {name: (*hosts, *_planes(options)) if name in _OF_THE_API else hosts for name, hosts in todo.items()}
     for name, hosts in limits.items():
-        screen.say(f"--- what `{_TOLD[name]} --limit {','.join(hosts)}` would do")
+        screen.say(f"--- what `{_COMMANDS[name]} --limit {','.join(hosts)}` would do")
         _RUNS[name](_for_owner(options, ",".join(hosts), dry_run=True))
     if not _agreed(options):
         return False
@@ -56,7 +53,7 @@ def fix(options: Options, todo: Mapping[str, tuple[str, ...]]) -> bool:
 
 def _planes(options: Options) -> tuple[str, ...]:
     """Return the hosts through which the API is reached."""
-    return tuple(each.name for each in load_site(options.inventory).servers if each.node == "control_plane")
+    return tuple(machine.name for machine in load_site(options.inventory).servers if machine.node == "control_plane")
 
 
 def _agreed(options: Options) -> bool:
@@ -94,7 +91,7 @@ _RUNS: Mapping[str, Callable[[Options], int]] = {
 }
 # What these change lies in the API, not on the hosts.
 _OF_THE_API = {"labels"}
-_TOLD = {
+_COMMANDS = {
     "os": "python -m flows.bootstrap --only os",
     "runtime": "python -m flows.bootstrap --only runtime",
     "labels": "python -m flows.bootstrap --only labels",

@@ -1,16 +1,16 @@
-"""In which order and for how long do tasks run on hosts? A Nornir runner that no single host can hold up."""
+"""A Nornir runner that no single host can hold up."""
 
 from __future__ import annotations
 
-import queue
-import threading
-import time
 from collections.abc import Callable
-from contextlib import suppress
-from typing import Any, Protocol, runtime_checkable
+from contextlib import closing
+from functools import partial
+from typing import Protocol, runtime_checkable
 
 from nornir.core.inventory import Host
 from nornir.core.task import AggregatedResult, MultiResult, Task
+
+from flows._fleet.pool import run_pool
 
 
 @runtime_checkable
@@ -50,46 +50,17 @@ class FleetRunner:
 
     def run(self, task: Task, hosts: list[Host]) -> AggregatedResult:
         """Return what the hosts that answered in time answered."""
-        todo: queue.SimpleQueue[Host] = queue.SimpleQueue()
-        done: queue.SimpleQueue[tuple[str, MultiResult | None]] = queue.SimpleQueue()
-        over = threading.Event()
-        for host in hosts:
-            todo.put(host)
-        for number in range(min(self.num_workers, len(hosts))):
-            threading.Thread(target=_work, args=(task, todo, done, over), name=f"host-{number}", daemon=True).start()
-        try:
-            return self._collect(task, len(hosts), done)
-        finally:
-            over.set()
-
-    def _collect(self, task: Task, count: int, done: queue.SimpleQueue[Any]) -> AggregatedResult:
+        jobs = [(host.name, partial(_start, task, host)) for host in hosts]
         result = AggregatedResult(task.name)
-        end = None if self.deadline is None else time.monotonic() + self.deadline
-        for _ in range(count):
-            try:
-                name, answer = done.get(timeout=None if end is None else max(0.0, end - time.monotonic()))
-            except queue.Empty:
-                break
-            if answer is not None:
-                result[name] = answer
-            if self.on_done is not None:
-                self.on_done(name)
+        with closing(run_pool(jobs, self.num_workers, self.deadline)) as ended:
+            for job in ended:
+                # What only an exception came of is no answer; whoever asked misses the host.
+                if job.failure is None:
+                    result[job.title] = job.value()
+                if self.on_done is not None:
+                    self.on_done(job.title)
         return result
 
 
-def _work(
-    task: Task,
-    todo: queue.SimpleQueue[Host],
-    done: queue.SimpleQueue[tuple[str, MultiResult | None]],
-    over: threading.Event,
-) -> None:
-    while not over.is_set():
-        try:
-            host = todo.get_nowait()
-        except queue.Empty:
-            return
-        answer = None
-        # Whatever ends a task, even SystemExit, must not take the hosts along that this thread has yet to ask.
-        with suppress(BaseException):
-            answer = task.copy().start(host)
-        done.put((host.name, answer))
+def _start(task: Task, host: Host) -> MultiResult:
+    return task.copy().start(host)

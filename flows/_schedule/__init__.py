@@ -1,1 +1,1 @@
-"""How does compliance run by itself, under an identity that can only look?"""
+"""How compliance runs by itself, under an identity that can only look."""

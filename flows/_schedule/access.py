@@ -1,4 +1,4 @@
-"""What must the scheduled account be able to read on the controller's machine, and what is it still kept from?"""
+"""What the scheduled account must be able to read on the controller's machine, and what it is still kept from."""
 
 from __future__ import annotations
 
@@ -95,14 +95,16 @@ def _unread(site: Site, setting: Setting) -> Iterator[Path]:
 
 def _of_site(site: Site, setting: Setting) -> tuple[Path, ...]:
     certificate, authorities = site.settings.tls.certificate, site.settings.servers.trusted_ca
-    ways = (way.authority for way in site.settings.compliance.notify if isinstance(way, TellMatrix))
-    named = (path for path in (certificate, *authorities, *ways) if path)
+    homeservers = (
+        notifier.authority for notifier in site.settings.compliance.notify if isinstance(notifier, TellMatrix)
+    )
+    named = (path for path in (certificate, *authorities, *homeservers) if path)
     return tuple(setting.inventory / name for name in (*_FILES, *named))
 
 
 def _tokens(site: Site, setting: Setting) -> tuple[Path, ...]:
-    ways = (way for way in site.settings.compliance.notify if isinstance(way, TellMatrix))
-    return tuple(dict.fromkeys(setting.inventory / way.token_file for way in ways))
+    notifiers = (notifier for notifier in site.settings.compliance.notify if isinstance(notifier, TellMatrix))
+    return tuple(dict.fromkeys(setting.inventory / notifier.token_file for notifier in notifiers))
 
 
 def _lets(path: Path, user: str, bit: int) -> bool:

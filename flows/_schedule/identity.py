@@ -1,4 +1,4 @@
-"""Which identity looks at hosts on schedule, and how does a run take it on?"""
+"""The identity that looks at hosts on schedule, and how a run takes it on."""
 
 from __future__ import annotations
 

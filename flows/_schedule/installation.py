@@ -1,7 +1,4 @@
-"""
-How does compliance come to run by itself, under an identity that can only look; is it so; and how does all of it go
-again?
-"""
+"""Compliance on schedule: installed, compared with what it should be, and removed again."""
 
 from __future__ import annotations
 
@@ -38,14 +35,14 @@ def install(context: Context) -> FlowResult:
         told(MACHINE, IDENTITY, this_machine.enforce(schedule_units.account(setting), dry_run=dry_run), "account")
     )
     context.keep(*_key(setting, dry_run), *_readable(context, setting, dry_run))
-    found = _hosts(context, setting)
+    identities = _hosts(context, setting)
     done = this_machine.enforce(schedule_units.units(setting), dry_run=dry_run)
-    return _made(context, (*found, told(MACHINE, UNITS, done, "service and timer")))
+    return _result(context, (*identities, told(MACHINE, UNITS, done, "service and timer")))
 
 
 def hosts(context: Context) -> FlowResult:
     """Bring the identity to hosts, or up to date there; this machine stays as it is."""
-    return _made(context, _hosts(context, _setting(context)))
+    return _result(context, _hosts(context, _setting(context)))
 
 
 def status(context: Context) -> FlowResult:
@@ -53,7 +50,7 @@ def status(context: Context) -> FlowResult:
     setting = _setting(context)
     done = this_machine.enforce(schedule_units.units(setting), dry_run=True)
     unit = told(MACHINE, UNITS, done, "service and timer")
-    return _made(context, (unit, timer_told(setting), *_hosts(context, setting, dry_run=True)))
+    return _result(context, (unit, timer_told(setting), *_hosts(context, setting, dry_run=True)))
 
 
 def remove(context: Context) -> FlowResult:
@@ -68,28 +65,28 @@ def remove(context: Context) -> FlowResult:
             next_step="look at --dry-run, then run again with --yes",
         )
     if context.options.limit is not None:
-        return _made(context, _left(context, setting))
+        return _result(context, _left(context, setting))
     _refuse(obstacles(context.site, setting, leaving=True))
     context.keep(told(MACHINE, UNITS, this_machine.enforce(schedule_units.stopped(setting), dry_run=dry_run), "timer"))
-    found = _left(context, setting)
-    last = not any(each != setting.folder for each in schedule_units.STATE.glob("*"))
+    departures = _left(context, setting)
+    last = not any(folder != setting.folder for folder in schedule_units.STATE.glob("*"))
     done = this_machine.enforce(schedule_units.absent(setting, last=last), dry_run=dry_run)
     if done.applied:
         this_machine.forget_failures(*schedule_units.all_units(setting))
-    return _made(context, (*found, told(MACHINE, IDENTITY, done, "units, key and account gone")))
+    return _result(context, (*departures, told(MACHINE, IDENTITY, done, "units, key and account gone")))
 
 
 def _left(context: Context, setting: Setting) -> tuple[Outcome, ...]:
     """Take the identity off the selected hosts."""
     dry_run = context.options.dry_run
-    with at_work(context, "schedule", hosts_of(context), lock=True) as work:
-        context.keep(*work.lost.values())
+    with at_work(context, "schedule", hosts_of(context), lock=True) as cluster_run:
+        context.keep(*cluster_run.lost.values())
         state = scheduled.absent(setting.schedule.user)
-        return work.on_each(
+        return cluster_run.on_each(
             IDENTITY,
             "removing the identity",
             lambda host: told(host.name, IDENTITY, enforce(host, state, dry_run=dry_run), "identity gone"),
-            work.hosts,
+            cluster_run.hosts,
             _HOST_SECONDS,
         )
 
@@ -98,7 +95,7 @@ def _setting(context: Context) -> Setting:
     return setting_of(context.site, context.options.inventory, Path(sys.executable))
 
 
-def _made(context: Context, outcomes: Iterable[Outcome]) -> FlowResult:
+def _result(context: Context, outcomes: Iterable[Outcome]) -> FlowResult:
     return FlowResult(tuple(outcomes), hosts_of(context), extra=roles(context.site))
 
 
@@ -151,19 +148,21 @@ def _hosts(context: Context, setting: Setting, *, dry_run: bool | None = None) -
             f"{setting.key}.pub is not here: run `python -m flows.schedule install` on this machine first"
         )
     state = scheduled.desired(setting.schedule.user, key or PLACEHOLDER)
-    with at_work(context, "schedule", names, lock=not dry_run) as work:
-        context.keep(*work.lost.values())
-        found = work.on_each(
+    with at_work(context, "schedule", names, lock=not dry_run) as cluster_run:
+        context.keep(*cluster_run.lost.values())
+        outcomes = cluster_run.on_each(
             IDENTITY,
             "comparing the identity" if dry_run else "bringing the identity",
             lambda host: told(host.name, IDENTITY, enforce(host, state, dry_run=dry_run), "identity"),
-            work.hosts,
+            cluster_run.hosts,
             _HOST_SECONDS,
         )
-        return (*found, *_proven(context, work, setting, found))
+        return (*outcomes, *_proven(context, cluster_run, setting, outcomes))
 
 
-def _proven(context: Context, work: ClusterRun, setting: Setting, found: tuple[Outcome, ...]) -> tuple[Outcome, ...]:
+def _proven(
+    context: Context, cluster_run: ClusterRun, setting: Setting, outcomes: tuple[Outcome, ...]
+) -> tuple[Outcome, ...]:
     """Log in as the identity where everything is in its place."""
-    ready = tuple(outcome.host for outcome in found if outcome.status in (Status.OK, Status.CHANGED))
-    return prove(context, setting, tuple(name for name in work.hosts if name in ready))
+    ready = tuple(outcome.host for outcome in outcomes if outcome.status in (Status.OK, Status.CHANGED))
+    return prove(context, setting, tuple(name for name in cluster_run.hosts if name in ready))

@@ -1,4 +1,4 @@
-"""Is the controller's machine one on which compliance can run by itself, and does the timer wait?"""
+"""What keeps the controller's machine from running compliance by itself, and whether the timer waits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who is to be told what of the latest run of compliance, and who has been told what?"""
+"""Who is notified of what in the latest run of compliance, and who has been notified of what."""
 
 from __future__ import annotations
 
@@ -47,12 +47,12 @@ def notify(context: Context) -> FlowResult:
 
     Raises `SiteError` where there is nobody to tell, or nothing.
     """
-    ways, folder = _ways(context.site), context.options.inventory
+    notifiers, folder = _notifiers(context.site), context.options.inventory
     report = last(folder)
     if report is None:
         raise SiteError(f"compliance has not run yet in {folder}: there is nothing to tell")
     with _memory(folder, keep=not context.options.dry_run) as memory:
-        outcomes = tuple(_told(context, way, report, memory) for way in ways)
+        outcomes = tuple(_notified(context, notifier, report, memory) for notifier in notifiers)
     prune(folder, context.site.settings.compliance.keep_runs, FLOW)
     return FlowResult(outcomes, hosts=())
 
@@ -60,59 +60,61 @@ def notify(context: Context) -> FlowResult:
 def try_out(context: Context) -> FlowResult:
     """Send every notifier a message that says it is a trial; nothing is remembered."""
     name = context.site.name
-    said = f"{name}: a trial message of matrix-fleet; nothing happened"
-    data = {"schema": "matrix-fleet/news/1", "site": name, "trial": True, "text": said}
+    words = f"{name}: a trial message of matrix-fleet; nothing happened"
+    data = {"schema": "matrix-fleet/news/1", "site": name, "trial": True, "text": words}
     once = hashlib.sha256(f"{name} {context.started.isoformat()}".encode()).hexdigest()
-    message = Message(said, said, data, once)
-    outcomes = tuple(_sent(context, way, message, "told as a trial") for way in _ways(context.site))
+    message = Message(words, words, data, once)
+    outcomes = tuple(_sent(context, notifier, message, "told as a trial") for notifier in _notifiers(context.site))
     return FlowResult(outcomes, hosts=())
 
 
-def _ways(site: Site) -> tuple[Tell, ...]:
-    ways = site.settings.compliance.notify
-    if not ways:
+def _notifiers(site: Site) -> tuple[Tell, ...]:
+    notifiers = site.settings.compliance.notify
+    if not notifiers:
         raise SiteError(
             "site.yaml names nobody to tell",
             next_step="write `compliance: {notify: [{kind: mail, to: [...]}]}`; docs/schedule.md has all kinds",
         )
-    return ways
+    return notifiers
 
 
-def _told(context: Context, way: Tell, report: Mapping[str, Any], memory: dict[str, NotificationState]) -> Outcome:
-    before = memory.get(way.id, NotificationState("", {}))
-    found = news(
+def _notified(
+    context: Context, notifier: Tell, report: Mapping[str, Any], memory: dict[str, NotificationState]
+) -> Outcome:
+    before = memory.get(notifier.id, NotificationState("", {}))
+    fresh = news(
         before.findings, _outcomes(report), whole=report["run"] != before.run and _is_whole(context.site, report)
     )
-    subject = f"notify/{way.kind}"
-    if not found:
-        memory[way.id] = NotificationState(report["run"], found.standing)
+    subject = f"notify/{notifier.kind}"
+    if not fresh:
+        memory[notifier.id] = NotificationState(report["run"], fresh.standing)
         since = f"since {before.run}" if before.run else "and nothing was told before"
-        return Outcome(CONTROLLER, subject, Status.OK, f"{way.id}: nothing new {since}")
-    message = _message(context.site.name, report, found, way, before)
+        return Outcome(CONTROLLER, subject, Status.OK, f"{notifier.id}: nothing new {since}")
+    message = _message(context.site.name, report, fresh, notifier, before)
     if context.options.dry_run:
         return Outcome(
             CONTROLLER,
             subject,
             Status.DRIFT,
-            f"{way.id}: would be told",
+            f"{notifier.id}: would be told",
             next="run without --dry-run",
-            evidence=found.to_json(),
+            evidence=fresh.to_json(),
         )
-    outcome = _sent(context, way, message, f"told: {message.subject}")
+    outcome = _sent(context, notifier, message, f"told: {message.subject}")
     if outcome.status is Status.CHANGED:
-        memory[way.id] = NotificationState(report["run"], found.standing)
-        return replace(outcome, evidence=found.to_json())
+        memory[notifier.id] = NotificationState(report["run"], fresh.standing)
+        return replace(outcome, evidence=fresh.to_json())
     return outcome
 
 
-def _sent(context: Context, way: Tell, message: Message, done: str) -> Outcome:
-    subject = f"notify/{way.kind}"
+def _sent(context: Context, notifier: Tell, message: Message, done: str) -> Outcome:
+    subject = f"notify/{notifier.kind}"
     try:
-        tell(way, message, context.options.inventory)
+        tell(notifier, message, context.options.inventory)
     except NotToldError as error:
         step = "correct it; the same news are told again after the next run, or by `python -m flows.notify`"
-        return Outcome(CONTROLLER, subject, Status.FAILED, f"{way.id}: {error}", next=step)
-    return Outcome(CONTROLLER, subject, Status.CHANGED, f"{way.id}: {done}")
+        return Outcome(CONTROLLER, subject, Status.FAILED, f"{notifier.id}: {error}", next=step)
+    return Outcome(CONTROLLER, subject, Status.CHANGED, f"{notifier.id}: {done}")
 
 
 def _outcomes(report: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -131,19 +133,19 @@ def _is_whole(site: Site, report: Mapping[str, Any]) -> bool:
     return bool(report.get("items")) and everybody <= set(report["hosts"])
 
 
-def _message(site: str, report: Mapping[str, Any], found: News, way: Tell, before: NotificationState) -> Message:
-    run, subject = str(report["run"]), subject_line(site, found)
-    whole = text(site, run, found)
+def _message(site: str, report: Mapping[str, Any], fresh: News, notifier: Tell, before: NotificationState) -> Message:
+    run, subject = str(report["run"]), subject_line(site, fresh)
+    whole = text(site, run, fresh)
     data = {
         "schema": "matrix-fleet/news/1",
         "site": site,
         "run": run,
         "exit": report["exit"],
-        **found.to_json(),
+        **fresh.to_json(),
         "text": whole,
     }
     # The run is no part of it: the next one tells the same news. What was told before is, since news may come twice.
-    same = json.dumps([site, way.id, before.run, found.to_json()], sort_keys=True)
+    same = json.dumps([site, notifier.id, before.run, fresh.to_json()], sort_keys=True)
     return Message(subject, whole, data, hashlib.sha256(same.encode()).hexdigest())
 
 
@@ -177,18 +179,20 @@ def _memory(inventory: Path, *, keep: bool) -> Iterator[dict[str, NotificationSt
 def _read(path: Path) -> dict[str, NotificationState]:
     """A memory that cannot be read is none: everything that is not good is told once more."""
     try:
-        said = json.loads(path.read_text("utf-8"))["told"]
+        entries = json.loads(path.read_text("utf-8"))["told"]
         return {
-            way: NotificationState(str(each["run"]), {key: NewsItem.read(row) for key, row in each["findings"].items()})
-            for way, each in said.items()
+            notifier: NotificationState(
+                str(entry["run"]), {key: NewsItem.read(row) for key, row in entry["findings"].items()}
+            )
+            for notifier, entry in entries.items()
         }
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return {}
 
 
 def _written(memory: Mapping[str, NotificationState]) -> str:
-    told = {
-        way: {"run": each.run, "findings": {key: finding.to_json() for key, finding in each.findings.items()}}
-        for way, each in memory.items()
+    entries = {
+        notifier: {"run": state.run, "findings": {key: finding.to_json() for key, finding in state.findings.items()}}
+        for notifier, state in memory.items()
     }
-    return json.dumps({"schema": _SCHEMA, "told": told}, indent=1) + "\n"
+    return json.dumps({"schema": _SCHEMA, "told": entries}, indent=1) + "\n"

@@ -1,4 +1,4 @@
-"""Can the scheduled identity do on a host what it is there for, and nothing besides?"""
+"""The proof that the scheduled identity can do on a host what it is there for, and nothing besides."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ def prove(context: Context, setting: Setting, names: tuple[str, ...]) -> tuple[O
     nr = inventory(context.options.inventory)
     assume(nr, setting)
     with closing(nr), context.progress(len(names), "trying the identity") as advance:
-        found = each(nr, _tried, names=names, on_done=lambda _name: advance(1), deadline=_SECONDS)
+        answers = each(nr, _tried, names=names, on_done=lambda _name: advance(1), deadline=_SECONDS)
     return tuple(
         answer.outcome(SUBJECT) if isinstance(answer, HostFailure) else _judged(name, answer)
-        for name, answer in found.items()
+        for name, answer in answers.items()
     )
 
 

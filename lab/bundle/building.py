@@ -1,4 +1,4 @@
-"""How does the lab's bundle come to be, and is the one on this machine still the one that is described?"""
+"""The lab's bundle as it is built, and whether the one on this machine is still the one that is described."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from pathlib import Path
 
 from lab import once, prerequisites
 from lab.bundle import compiling, debian, packing, userland
-from lab.bundle.packing import Sources
-from lab.bundle.recipe import DEFAULT, PAUSE, RECIPES, Recipe
+from lab.bundle.packing import Parts
+from lab.bundle.recipe import DEFAULT, PAUSE, RECIPES, BundleRecipe
 from lab.commands import call
 from lab.errors import LabError
 from lab.instance import CACHE
@@ -52,7 +52,7 @@ def ensure(minor: str, say: once.Say) -> Path:
     return folder
 
 
-def _key(recipe: Recipe) -> str:
+def _key(recipe: BundleRecipe) -> str:
     """Digest of everything that decides what the bundle holds, the code that writes it included."""
     parts = [*map(compiling.key, recipe.components), compiling.pause_key()]
     debians = [debian.key(recipe.suite), userland.key(recipe.suite)]
@@ -62,13 +62,13 @@ def _key(recipe: Recipe) -> str:
     return digest.hexdigest()[:16]
 
 
-def _pack(recipe: Recipe, name: str, sources: Sources, say: once.Say) -> None:
+def _pack(recipe: BundleRecipe, name: str, sources: Parts, say: once.Say) -> None:
     say("  compressing programs and writing images")
     for folder in ("binaries", "images", f"packages/{recipe.suite}"):
         (sources.bundle / folder).mkdir(parents=True)
-    work: list[Callable[[], Item]] = [partial(packing.binary, sources, binary) for binary in recipe.binaries]
-    work += [partial(packing.image, sources, image) for image in recipe.images]
-    items = [*_together(work), *packing.packages(sources)]
+    jobs: list[Callable[[], Item]] = [partial(packing.binary, sources, binary) for binary in recipe.binaries]
+    jobs += [partial(packing.image, sources, image) for image in recipe.images]
+    items = [*_together(jobs), *packing.packages(sources)]
     bundle = Bundle(
         name=name,
         kubernetes=sources.versions[recipe.kubernetes],
@@ -80,9 +80,9 @@ def _pack(recipe: Recipe, name: str, sources: Sources, say: once.Say) -> None:
     (sources.bundle / MANIFEST).write_text(render(bundle), "utf-8")
 
 
-def _sources(recipe: Recipe, say: once.Say) -> Sources:
+def _sources(recipe: BundleRecipe, say: once.Say) -> Parts:
     programs = {component.folder: compiling.ensure(component, say) for component in recipe.components}
-    return Sources(
+    return Parts(
         {**programs, PAUSE.component: compiling.pause(say)},
         {component.folder: compiling.version(component) for component in recipe.components},
         userland.ensure(recipe.suite, say),
@@ -91,10 +91,10 @@ def _sources(recipe: Recipe, say: once.Say) -> Sources:
     )
 
 
-def _together(work: Sequence[Callable[[], Item]]) -> list[Item]:
+def _together(jobs: Sequence[Callable[[], Item]]) -> list[Item]:
     # zlib and hashlib let other threads run while they work.
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        return [done.result() for done in [pool.submit(one) for one in work]]
+        return [done.result() for done in [pool.submit(job) for job in jobs]]
 
 
 def _expected(kubeadm: Path, bundle: Bundle) -> None:

@@ -1,4 +1,4 @@
-"""How does a folder of Go modules become static programs, once for the same modules, flags and toolchain?"""
+"""Folders of Go modules compiled to static programs, once for the same modules, flags and toolchain."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ def version(component: Component) -> str:
     Raises LabError when its go.mod does not require the module.
     """
     text = (MODULES / component.folder / "go.mod").read_text("utf-8")
-    found = re.search(rf"^(?:require |\t){re.escape(component.module)} v(\S+)", text, re.MULTILINE)
-    if not found:
+    required = re.search(rf"^(?:require |\t){re.escape(component.module)} v(\S+)", text, re.MULTILINE)
+    if not required:
         raise LabError(f"{MODULES / component.folder}/go.mod does not require {component.module}")
-    return found[1]
+    return required[1]
 
 
 def programs(component: Component) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Which Debian packages does a bare server lack of what the bundle's user may install on it?"""
+"""The Debian packages that a bare server lacks of what the bundle's user may install on it."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ def ensure(suite: str, say: once.Say) -> Path:
 
 def versions(listing: str) -> dict[str, tuple[str, str]]:
     """Return name and version of each package by its file's name, from a list as apt reads it."""
-    found = {}
+    by_file = {}
     for block in listing.strip().split("\n\n"):
         fields = dict(line.split(": ", 1) for line in block.splitlines() if ": " in line and not line.startswith(" "))
-        found[fields["Filename"].removeprefix("./")] = (fields["Package"], fields["Version"])
-    return found
+        by_file[fields["Filename"].removeprefix("./")] = (fields["Package"], fields["Version"])
+    return by_file

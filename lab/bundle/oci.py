@@ -1,4 +1,4 @@
-"""How are files written as a container image, the same bytes for the same files?"""
+"""Files written as a container image, the same bytes for the same files."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/opt/bin"
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class LayerEntry:
     """One name in a layer: a file of this machine, a text, a link (`target`) or, with none of them, a folder."""
 
     path: str
@@ -31,21 +31,21 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Image:
+class LayeredImage:
     """`reference` is name and tag; the later layers lie over the earlier ones."""
 
     reference: str
-    layers: tuple[tuple[Entry, ...], ...]
+    layers: tuple[tuple[LayerEntry, ...], ...]
     entrypoint: tuple[str, ...] = ()
     user: str = ""
 
 
-def write(image: Image, path: Path) -> str:
+def write(image: LayeredImage, path: Path) -> str:
     """Write the image as an OCI archive and return its manifest's digest."""
     with TemporaryDirectory(dir=path.parent, prefix=".layers-") as folder:
-        made = [_layer(entries, Path(folder) / str(number)) for number, entries in enumerate(image.layers)]
-        layers = [blob for blob, _ in made]
-        config = json_blob(_CONFIG, _config(image, [plain for _, plain in made]))
+        written = [_layer(entries, Path(folder) / str(number)) for number, entries in enumerate(image.layers)]
+        layers = [blob for blob, _ in written]
+        config = json_blob(_CONFIG, _config(image, [plain for _, plain in written]))
         manifest = json_blob(
             MANIFEST,
             {
@@ -59,19 +59,19 @@ def write(image: Image, path: Path) -> str:
     return f"sha256:{manifest.digest}"
 
 
-def tree(folder: Path) -> tuple[Entry, ...]:
+def tree(folder: Path) -> tuple[LayerEntry, ...]:
     """Return the entries of everything below a folder."""
     entries = []
     for path in sorted(folder.rglob("*")):
         name = str(path.relative_to(folder))
         if path.is_symlink():
-            entries.append(Entry(name, target=str(path.readlink())))
+            entries.append(LayerEntry(name, target=str(path.readlink())))
         elif path.is_file():
-            entries.append(Entry(name, source=path, mode=path.stat().st_mode & 0o777))
+            entries.append(LayerEntry(name, source=path, mode=path.stat().st_mode & 0o777))
     return tuple(entries)
 
 
-def _layer(entries: Iterable[Entry], path: Path) -> tuple[Blob, str]:
+def _layer(entries: Iterable[LayerEntry], path: Path) -> tuple[Blob, str]:
     """Write a layer; return it and the digest of what it is before compression."""
     with path.open("wb") as raw:
         packed = Counted(raw)
@@ -83,14 +83,14 @@ def _layer(entries: Iterable[Entry], path: Path) -> tuple[Blob, str]:
     return Blob(_LAYER, packed.sha256.hexdigest(), packed.size, path), plain.sha256.hexdigest()
 
 
-def _with_folders(entries: Iterable[Entry]) -> list[Entry]:
+def _with_folders(entries: Iterable[LayerEntry]) -> list[LayerEntry]:
     """Add the folders above the entries, and sort: what a layer holds does not depend on the order it was named in."""
     named = {entry.path: entry for entry in entries}
     above = {str(parent) for path in named for parent in Path(path).parents if str(parent) != "."}
-    return sorted([*named.values(), *(Entry(path) for path in above - set(named))], key=lambda entry: entry.path)
+    return sorted([*named.values(), *(LayerEntry(path) for path in above - set(named))], key=lambda entry: entry.path)
 
 
-def _add(tar: tarfile.TarFile, entry: Entry) -> None:
+def _add(tar: tarfile.TarFile, entry: LayerEntry) -> None:
     info = tarfile.TarInfo(entry.path)
     info.mode = entry.mode
     if entry.source is not None:
@@ -108,7 +108,7 @@ def _add(tar: tarfile.TarFile, entry: Entry) -> None:
     tar.addfile(info)
 
 
-def _config(image: Image, plain: Sequence[str]) -> Mapping[str, object]:
+def _config(image: LayeredImage, plain: Sequence[str]) -> Mapping[str, object]:
     settings: dict[str, object] = {"Env": [f"PATH={_PATH}"]}
     settings |= {"Entrypoint": list(image.entrypoint)} if image.entrypoint else {}
     settings |= {"User": image.user} if image.user else {}

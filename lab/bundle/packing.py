@@ -1,8 +1,7 @@
-"""How do programs, images and packages become files of a bundle, each with its line in the table of contents?"""
+"""Programs, images and packages as files of a bundle, each with its line in the table of contents."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
@@ -11,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lab.bundle import debian, oci, userland
-from lab.bundle.recipe import TOOLS, Binary, Image, Program
+from lab.bundle.recipe import TOOLS, Binary, ImageRecipe, ProgramRecipe
+from model.bundle.checksums import measure
 from model.bundle.items import BinaryItem, ImageItem, IndexItem, Item, PackageItem
 from model.bundle.programs import pack
 
@@ -24,7 +24,7 @@ _LINKS = {"bin": "usr/bin", "sbin": "usr/sbin", "lib": "usr/lib", "lib64": "usr/
 
 
 @dataclass(frozen=True, slots=True)
-class Sources:
+class Parts:
     """Finished parts: a folder of programs and a version for each component, Debian's files, and where to write."""
 
     programs: Mapping[str, Path]
@@ -34,12 +34,12 @@ class Sources:
     suite: str
     bundle: Path = Path()
 
-    def path(self, program: Program) -> Path:
+    def path(self, program: ProgramRecipe) -> Path:
         """Return the compiled program."""
         return self.programs[program.component] / program.built
 
 
-def binary(sources: Sources, wanted: Binary) -> Item:
+def binary(sources: Parts, wanted: Binary) -> Item:
     """Compress a program of the hosts."""
     source = sources.path(wanted.program)
     name = Path(wanted.program.path).name
@@ -60,23 +60,23 @@ def binary(sources: Sources, wanted: Binary) -> Item:
     )
 
 
-def image(sources: Sources, wanted: Image) -> Item:
+def image(sources: Parts, wanted: ImageRecipe) -> Item:
     """Write a container image."""
     tag = wanted.tag.format(version=_version(sources, wanted)) if "{" in wanted.tag else wanted.tag
     file = f"images/{wanted.name.rpartition('/')[2]}.tar"
-    programs = tuple(oci.Entry(program.path, source=sources.path(program)) for program in wanted.programs)
+    programs = tuple(oci.LayerEntry(program.path, source=sources.path(program)) for program in wanted.programs)
     # Nothing but the program itself holds a pod's namespaces.
     below = () if wanted.user else (_base(sources), *_tools(sources, wanted.tools))
     layers = tuple(layer for layer in (*below, programs) if layer)
     reference = f"{wanted.name}:{tag}"
-    digest = oci.write(oci.Image(reference, layers, wanted.entrypoint, wanted.user), sources.bundle / file)
-    size, sha256 = _measure(sources.bundle / file)
+    digest = oci.write(oci.LayeredImage(reference, layers, wanted.entrypoint, wanted.user), sources.bundle / file)
+    size, sha256 = measure(sources.bundle / file)
     return ImageItem(
         name=wanted.name, version=tag, file=file, size=size, sha256=sha256, needed=wanted.needed, digest=digest
     )
 
 
-def packages(sources: Sources) -> list[Item]:
+def packages(sources: Parts) -> list[Item]:
     """Take over a suite's Debian packages and their lists."""
     folder = Path("packages", sources.suite)
     known = debian.versions((sources.packages / "Packages").read_text("utf-8"))
@@ -84,7 +84,7 @@ def packages(sources: Sources) -> list[Item]:
     for source in sorted(sources.packages.iterdir()):
         file = folder / source.name
         os.link(source, sources.bundle / file)
-        size, sha256 = _measure(source)
+        size, sha256 = measure(source)
         if source.name in known:
             name, version = known[source.name]
             kind: type[PackageItem | IndexItem] = PackageItem
@@ -104,7 +104,7 @@ def packages(sources: Sources) -> list[Item]:
     return items
 
 
-def _base(sources: Sources) -> tuple[oci.Entry, ...]:
+def _base(sources: Parts) -> tuple[oci.LayerEntry, ...]:
     texts = {
         "etc/passwd": _ACCOUNTS,
         "etc/group": _GROUPS,
@@ -113,26 +113,21 @@ def _base(sources: Sources) -> tuple[oci.Entry, ...]:
     }
     return (
         *oci.tree(sources.userland / "base"),
-        *(oci.Entry(path, text=text, mode=0o644) for path, text in texts.items()),
-        *(oci.Entry(path, target=target) for path, target in _LINKS.items()),
-        *(oci.Entry(path) for path in (*_LINKS.values(), "run")),
-        oci.Entry("tmp", mode=0o1777),
+        *(oci.LayerEntry(path, text=text, mode=0o644) for path, text in texts.items()),
+        *(oci.LayerEntry(path, target=target) for path, target in _LINKS.items()),
+        *(oci.LayerEntry(path) for path in (*_LINKS.values(), "run")),
+        oci.LayerEntry("tmp", mode=0o1777),
     )
 
 
-def _tools(sources: Sources, name: str) -> tuple[tuple[oci.Entry, ...], ...]:
+def _tools(sources: Parts, name: str) -> tuple[tuple[oci.LayerEntry, ...], ...]:
     return (oci.tree(sources.userland / name),) if name else ()
 
 
-def _version(sources: Sources, wanted: Image) -> str:
+def _version(sources: Parts, wanted: ImageRecipe) -> str:
     if wanted.programs:
         return sources.versions[wanted.programs[0].component]
     package = next(tools for tools in TOOLS if tools.name == wanted.tools).packages[0]
     versions: dict[str, str] = json.loads((sources.userland / userland.VERSIONS).read_text("utf-8"))
     # An epoch and a plus sign have no place in an image's tag.
     return re.sub(r"[^A-Za-z0-9_.-]", "-", versions[package].partition(":")[2] or versions[package])
-
-
-def _measure(path: Path) -> tuple[int, str]:
-    with path.open("rb") as stream:
-        return path.stat().st_size, hashlib.file_digest(stream, "sha256").hexdigest()

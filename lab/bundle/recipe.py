@@ -1,4 +1,4 @@
-"""What is in the lab's bundle? Versions of Go modules stand in their go.mod; everything else is said here."""
+"""What is in the lab's bundle. Versions of Go modules stand in their go.mod; everything else is said here."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ Needed = Literal["control_plane", "nodes", "cluster"]
 
 # What the operating-system phase may install on a server; apt adds what a bare one lacks of their dependencies.
 PACKAGES = (
-    "ufw", "python3", "sudo", "iptables", "nftables", "conntrack", "socat", "ethtool", "ebtables", "kmod", "procps", "runc",
-    "haproxy", "keepalived", "chrony", "unattended-upgrades", "ca-certificates", "iproute2", "e2fsprogs", "xfsprogs",
+    "ufw", "python3", "sudo", "iptables", "nftables", "conntrack", "socat", "ethtool", "ebtables", "kmod", "procps",
+    "runc", "haproxy", "keepalived", "chrony", "unattended-upgrades", "ca-certificates", "iproute2", "e2fsprogs",
+    "xfsprogs",
 )  # fmt: skip
 
 _NETFILTER = ("iptables", "ip6tables")
@@ -36,7 +37,7 @@ class Component:
 
 
 @dataclass(frozen=True, slots=True)
-class Program:
+class ProgramRecipe:
     """What the component's program `built` is called where it runs."""
 
     component: str
@@ -48,7 +49,7 @@ class Program:
 class Binary:
     """A program that runs on hosts."""
 
-    program: Program
+    program: ProgramRecipe
     needed: Needed = "nodes"
 
 
@@ -63,13 +64,13 @@ class Tools:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Image:
+class ImageRecipe:
     """A container image; `tag` may say `{version}`: that of its component, or of its tools' first package."""
 
     name: str
     tag: str
     needed: Needed
-    programs: tuple[Program, ...] = ()
+    programs: tuple[ProgramRecipe, ...] = ()
     tools: str = ""
     entrypoint: tuple[str, ...] = ()
     user: str = ""
@@ -100,7 +101,7 @@ _CONTAINERD = "github.com/containerd/containerd/v2"
 
 
 @dataclass(frozen=True, slots=True)
-class Recipe:
+class BundleRecipe:
     """One bundle; kubeadm expects exactly these versions of etcd, CoreDNS and pause."""
 
     minor: str
@@ -142,20 +143,20 @@ class Recipe:
             *(Binary(_local(self.kubernetes, name)) for name in ("kubeadm", "kubectl", "kubelet")),
             *(Binary(_local("containerd", name)) for name in runtime),
             *(Binary(_local(self.etcd, name), "control_plane") for name in ("etcdctl", "etcdutl")),
-            *(Binary(Program("cni-plugins", name, f"opt/cni/bin/{name}")) for name in plugins),
+            *(Binary(ProgramRecipe("cni-plugins", name, f"opt/cni/bin/{name}")) for name in plugins),
         )
 
     @property
-    def images(self) -> tuple[Image, ...]:
+    def images(self) -> tuple[ImageRecipe, ...]:
         """Every container image."""
         masters = ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
-        server = Program(self.etcd, "server", "usr/local/bin/etcd")
-        flannel = Program("flannel", "flannel", "opt/bin/flanneld")
+        server = ProgramRecipe(self.etcd, "server", "usr/local/bin/etcd")
+        flannel = ProgramRecipe("flannel", "flannel", "opt/bin/flanneld")
         proxy = _local(self.kubernetes, "kube-proxy")
         path = _local("local-path-provisioner", "local-path-provisioner")
         return (
             *(
-                Image(
+                ImageRecipe(
                     name=f"registry.k8s.io/{name}",
                     tag="v{version}",
                     needed="control_plane",
@@ -163,27 +164,27 @@ class Recipe:
                 )
                 for name in masters
             ),
-            Image(
+            ImageRecipe(
                 name="registry.k8s.io/kube-proxy",
                 tag="v{version}",
                 needed="nodes",
                 programs=(proxy,),
                 tools="netfilter",
             ),
-            Image(
+            ImageRecipe(
                 name="registry.k8s.io/etcd",
                 tag="{version}-0",
                 needed="control_plane",
                 programs=(server, _local(self.etcd, "etcdctl"), _local(self.etcd, "etcdutl")),
             ),
-            Image(
+            ImageRecipe(
                 name="registry.k8s.io/coredns/coredns",
                 tag="v{version}",
                 needed="nodes",
-                programs=(Program(self.coredns, "coredns", "coredns"),),
+                programs=(ProgramRecipe(self.coredns, "coredns", "coredns"),),
                 entrypoint=("/coredns",),
             ),
-            Image(
+            ImageRecipe(
                 name="registry.k8s.io/pause",
                 tag=self.pause,
                 needed="nodes",
@@ -191,7 +192,7 @@ class Recipe:
                 entrypoint=("/pause",),
                 user="65535:65535",
             ),
-            Image(
+            ImageRecipe(
                 name="ghcr.io/flannel-io/flannel",
                 tag="v{version}",
                 needed="nodes",
@@ -199,18 +200,20 @@ class Recipe:
                 tools="netfilter",
                 entrypoint=("/opt/bin/flanneld",),
             ),
-            Image(name="docker.io/rancher/local-path-provisioner", tag="v{version}", needed="nodes", programs=(path,)),
-            Image(name="docker.io/library/busybox", tag="{version}", needed="nodes", tools="busybox"),
+            ImageRecipe(
+                name="docker.io/rancher/local-path-provisioner", tag="v{version}", needed="nodes", programs=(path,)
+            ),
+            ImageRecipe(name="docker.io/library/busybox", tag="{version}", needed="nodes", tools="busybox"),
         )
 
 
-def _local(component: str, name: str) -> Program:
-    return Program(component, name, f"usr/local/bin/{name}")
+def _local(component: str, name: str) -> ProgramRecipe:
+    return ProgramRecipe(component, name, f"usr/local/bin/{name}")
 
 
-PAUSE = Program("pause", "pause", "pause")
+PAUSE = ProgramRecipe("pause", "pause", "pause")
 
 RECIPES = {
-    "1.36": Recipe("1.36", etcd="etcd-3.6", coredns="coredns-1.14.2"),
-    "1.37": Recipe("1.37", etcd="etcd-3.7", coredns="coredns-1.14.6"),
+    "1.36": BundleRecipe("1.36", etcd="etcd-3.6", coredns="coredns-1.14.2"),
+    "1.37": BundleRecipe("1.37", etcd="etcd-3.7", coredns="coredns-1.14.6"),
 }

@@ -1,4 +1,4 @@
-"""Which Go compiles the bundle, and where is it?"""
+"""The Go toolchain that compiles the bundle."""
 
 from __future__ import annotations
 

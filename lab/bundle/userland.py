@@ -1,4 +1,4 @@
-"""Which files of Debian packages make a program run in an image that has nothing else?"""
+"""The files of Debian packages that make a program run in an image that has nothing else."""
 
 from __future__ import annotations
 
@@ -74,8 +74,8 @@ def _libraries(root: Path, files: Sequence[str]) -> tuple[str, ...]:
 
 def parse(ldd: str) -> tuple[str, ...]:
     """Read paths of libraries from ldd's output, without the leading slash, each once."""
-    found = re.findall(r"^\t(?:\S+ => )?/(\S+) \(0x[0-9a-f]+\)$", ldd, re.MULTILINE)
-    return tuple(sorted(set(found)))
+    paths = re.findall(r"^\t(?:\S+ => )?/(\S+) \(0x[0-9a-f]+\)$", ldd, re.MULTILINE)
+    return tuple(sorted(set(paths)))
 
 
 def _copy(root: Path, files: Sequence[str], tree: Path) -> None:

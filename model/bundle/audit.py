@@ -1,4 +1,4 @@
-"""Is a bundle exactly what its table of contents says, down to what is inside its files, and enough for bootstrap?"""
+"""What a bundle lacks or has too much of, down to what is inside its files."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ PROGRAMS = (
 )  # fmt: skip
 # kmod and ca-certificates are in every Debian that is more than a container.
 PACKAGES = (
-    "ufw", "python3", "sudo", "iptables", "nftables", "conntrack", "socat", "ethtool", "ebtables", "runc", "haproxy", "keepalived",
-    "chrony",
+    "ufw", "python3", "sudo", "iptables", "nftables", "conntrack", "socat", "ethtool", "ebtables", "runc", "haproxy",
+    "keepalived", "chrony",
 )  # fmt: skip
 _CHUNK = 2**20
 _BROKEN = (OSError, EOFError, zlib.error, tarfile.TarError, ValueError, KeyError, TypeError)
@@ -36,16 +36,16 @@ def fault_in(folder: Path, bundle: Bundle, item: Item) -> str:
     path = folder / item.file
     try:
         if isinstance(item, BinaryItem):
-            said = _program(path, item)
+            fault = _program(path, item)
         elif isinstance(item, ImageItem):
-            said = _image(path, item)
+            fault = _image(path, item)
         elif isinstance(item, IndexItem):
-            said = _index(path, bundle, item)
+            fault = _index(path, bundle, item)
         else:
-            said = ""
+            fault = ""
     except _BROKEN as error:
-        said = f"cannot be read: {error or type(error).__name__}"
-    return f"{item.file} {said}" if said else ""
+        fault = f"cannot be read: {error or type(error).__name__}"
+    return f"{item.file} {fault}" if fault else ""
 
 
 def lacking(bundle: Bundle) -> Iterator[str]:
@@ -69,9 +69,9 @@ def lacking(bundle: Bundle) -> Iterator[str]:
 def networks(bundle: Bundle) -> tuple[str, ...]:
     """Name the pod networks that the bundle is good for."""
     images = {item.name.rpartition("/")[2] for item in bundle.images}
-    found = [("flannel", "flannel" in images)]
-    found.append(("calico", any(item.name == "calico" for item in bundle.manifests) and {"node", "cni"} <= images))
-    return tuple(name for name, present in found if present)
+    offered = [("flannel", "flannel" in images)]
+    offered.append(("calico", any(item.name == "calico" for item in bundle.manifests) and {"node", "cni"} <= images))
+    return tuple(name for name, present in offered if present)
 
 
 def surplus(folder: Path, bundle: Bundle, ignored: str) -> Iterator[str]:

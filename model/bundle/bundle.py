@@ -1,4 +1,4 @@
-"""What does an offline bundle hold, and is it whole?"""
+"""An offline bundle's table of contents, and whether its files are the ones it names."""
 
 from __future__ import annotations
 
@@ -75,8 +75,8 @@ class Bundle(Declared):
 
     def image(self, name: str) -> ImageItem:
         """Return one image by its name, whole or the last word of it; raises BundleError when there is none."""
-        found = (item for item in self.images if name in (item.name, item.name.rpartition("/")[2]))
-        return next(found, None) or self._lacks("image", name)
+        named = (item for item in self.images if name in (item.name, item.name.rpartition("/")[2]))
+        return next(named, None) or self._lacks("image", name)
 
     def _lacks(self, what: str, name: str) -> NoReturn:
         raise BundleError(f"the bundle {self.name} has no {what} `{name}`", _ANEW)

@@ -1,8 +1,10 @@
-"""Which sha256 does a publisher's list give a file?"""
+"""Sums of files: those that a publisher's list gives, and those of files here."""
 
 from __future__ import annotations
 
+import hashlib
 import re
+from pathlib import Path
 
 from model.errors import BundleError
 
@@ -15,7 +17,7 @@ def of(text: str, name: str, address: str) -> str:
 
     Raises BundleError when `address`, where the list is from, has none, or several that differ.
     """
-    lines = [found for line in text.splitlines() if (found := _LINE.match(line.strip()))]
+    lines = [match for line in text.splitlines() if (match := _LINE.match(line.strip()))]
     if len(lines) == 1 and lines[0][2] is None:
         return lines[0][1].lower()
     fitting = {line[1].lower() for line in lines if line[2] and line[2].rpartition("/")[2] == name}
@@ -23,3 +25,9 @@ def of(text: str, name: str, address: str) -> str:
         return fitting.pop()
     what = "has no sha256 of" if not fitting else "has several sha256 of"
     raise BundleError(f"{address}: {what} {name}", "correct `checksum` of this file in the sources")
+
+
+def measure(path: Path) -> tuple[int, str]:
+    """Return a file's size and sha256."""
+    with path.open("rb") as stream:
+        return path.stat().st_size, hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,4 +1,4 @@
-"""What is one entry of an offline bundle's table of contents?"""
+"""Entries of an offline bundle's table of contents."""
 
 from __future__ import annotations
 

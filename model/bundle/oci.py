@@ -1,4 +1,4 @@
-"""How are the parts of a container image written as an OCI archive, the same bytes for the same parts?"""
+"""Parts of a container image written as an OCI archive, the same bytes for the same parts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How does a program become a compressed file, the same bytes for the same program?"""
+"""Programs as compressed files, the same bytes for the same program."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where does what a bundle holds come from, by its publishers' own addresses?"""
+"""Where what a bundle holds comes from, by its publishers' own addresses."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Member = Annotated[
 Network = Literal["flannel", "calico"]
 
 
-class Program(Declared):
+class PublishedProgram(Declared):
     """A program of hosts; `member` is its name in the archive, empty where the file is the program itself."""
 
     target: Target
@@ -32,7 +32,7 @@ class Program(Declared):
     mode: Mode = "0755"
 
 
-class File(Declared):
+class PublishedFile(Declared):
     """
     A publisher's file and the publisher's own list of its sha256.
 
@@ -42,10 +42,10 @@ class File(Declared):
     component: Text
     address: Address
     checksum: Address
-    programs: Annotated[tuple[Program, ...], Field(min_length=1)]
+    programs: Annotated[tuple[PublishedProgram, ...], Field(min_length=1)]
 
 
-class Image(Declared):
+class PublishedImage(Declared):
     """A container image; `network` names the pod network it is for, none where every cluster needs it."""
 
     name: ImageName
@@ -65,7 +65,7 @@ class Manifest(Declared):
     network: Network | None = None
 
 
-class Archive(Declared):
+class AptArchive(Declared):
     """One of a suite's sources, as apt knows it."""
 
     address: Address
@@ -73,7 +73,7 @@ class Archive(Declared):
     components: Annotated[tuple[Text, ...], Field(min_length=1)] = ("main",)
 
 
-class Debian(Declared):
+class DebianSources(Declared):
     """
     Packages and where they come from, by suite; `keyring` holds the keys that may sign, relative to the sources' own
     folder.
@@ -81,7 +81,7 @@ class Debian(Declared):
 
     keyring: Text = "/usr/share/keyrings/debian-archive-keyring.gpg"
     packages: Annotated[tuple[Text, ...], Field(min_length=1)]
-    suites: Annotated[dict[Suite, tuple[Archive, ...]], Field(min_length=1)]
+    suites: Annotated[dict[Suite, tuple[AptArchive, ...]], Field(min_length=1)]
 
 
 class Sources(Declared):
@@ -96,10 +96,10 @@ class Sources(Declared):
     schema_: Literal["matrix-fleet/sources/1"] = Field(alias="schema")
     kubernetes: Minor
     versions: Annotated[dict[Minor, dict[Text, Version]], Field(min_length=1)]
-    files: tuple[File, ...]
-    images: tuple[Image, ...]
+    files: tuple[PublishedFile, ...]
+    images: tuple[PublishedImage, ...]
     manifests: tuple[Manifest, ...] = ()
-    debian: Debian
+    debian: DebianSources
     plain_http: tuple[Text, ...] = ()
     registries: dict[Text, Address] = {}
     pins: dict[Text, Digest] = {}

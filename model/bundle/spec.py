@@ -1,4 +1,4 @@
-"""What must be fetched for one Kubernetes, one architecture, one pod network?"""
+"""What must be fetched for one Kubernetes, one architecture, one pod network."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from model.bundle import sources
 from model.bundle.bundle import Architecture
 from model.bundle.items import Needed
-from model.bundle.sources import Network, Program, Sources
+from model.bundle.sources import Network, PublishedProgram, Sources
 from model.errors import BundleError
 
 
@@ -19,7 +19,7 @@ class FileSpec:
     address: str
     checksum: str
     version: str
-    programs: tuple[Program, ...]
+    programs: tuple[PublishedProgram, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +85,7 @@ def compose(
             if image.network in (None, network)
         ),
         manifests=tuple(
-            ManifestSpec(
-                manifest.name,
-                manifest.address.format(version=versions[manifest.component], architecture=architecture),
-                versions[manifest.component],
-                manifest.needed,
-            )
+            _manifest(manifest, versions[manifest.component], architecture)
             for manifest in known.manifests
             if manifest.network in (None, network)
         ),
@@ -104,11 +99,16 @@ def _versions(known: Sources, version: str | None) -> dict[str, str]:
         minor, _, patch = minor.rpartition(".")
     if minor not in known.versions:
         raise _unknown("Kubernetes", version or minor, known.versions)
-    found = dict(known.versions[minor])
-    return found | ({"kubernetes": f"{minor}.{patch}"} if patch else {})
+    versions = dict(known.versions[minor])
+    return versions | ({"kubernetes": f"{minor}.{patch}"} if patch else {})
 
 
-def _file(file: sources.File, version: str, architecture: str) -> FileSpec:
+def _manifest(manifest: sources.Manifest, version: str, architecture: str) -> ManifestSpec:
+    address = manifest.address.format(version=version, architecture=architecture)
+    return ManifestSpec(manifest.name, address, version, manifest.needed)
+
+
+def _file(file: sources.PublishedFile, version: str, architecture: str) -> FileSpec:
     words = {"version": version, "architecture": architecture}
     programs = tuple(program.model_copy(update={"member": program.member.format(**words)}) for program in file.programs)
     return FileSpec(file.address.format(**words), file.checksum.format(**words), version, programs)

@@ -1,4 +1,4 @@
-"""What does apt read on a node: repositories, and which versions may be installed from them?"""
+"""What apt reads on a node: repositories, and which versions may be installed from them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-from model.host.hoststate import expression
+from model.host.debian_version import expression
 from model.site.installation import CODENAME, Registry, Repository
 from model.site.settings import Kubernetes
 
@@ -55,11 +55,11 @@ def preferences(wanted: Mapping[str, str]) -> str:
     """Return pins that admit the wished versions and forbid all others, newer ones too."""
     stanzas = []
     for version in dict.fromkeys(wanted.values()):
-        names = " ".join(name for name, said in wanted.items() if said == version)
+        names = " ".join(name for name, wished in wanted.items() if wished == version)
         for pin, priority in ((f"/{expression(version)}/", _WANTED), ("*", _NEVER)):
             stanzas.append(f"Package: {names}\nPin: version {pin}\nPin-Priority: {priority}\n")
-    said = "Explanation: Written by matrix-fleet: what runs containers has the version that site.yaml names.\n"
-    return said + "\n".join(stanzas)
+    explanation = "Explanation: Written by matrix-fleet: what runs containers has the version that site.yaml names.\n"
+    return explanation + "\n".join(stanzas)
 
 
 def source(repository: Repository, codename: str) -> str:
@@ -71,14 +71,14 @@ def source(repository: Repository, codename: str) -> str:
         "Components": " ".join(repository.components),
         "Signed-By": f"{KEYRINGS}/{PREFIX}{repository.name}.asc",
     }
-    said = "".join(f"{name}: {value}\n" for name, value in fields.items() if value)
-    return f"# Written by matrix-fleet.\n{said}"
+    lines = "".join(f"{name}: {value}\n" for name, value in fields.items() if value)
+    return f"# Written by matrix-fleet.\n{lines}"
 
 
 def minor_named(uri: str) -> str:
     """Return the minor version of Kubernetes that a repository's address names; empty where it names none."""
-    found = _MINOR.search(urlsplit(uri).path)
-    return found[1] if found else ""
+    match = _MINOR.search(urlsplit(uri).path)
+    return match[1] if match else ""
 
 
 def place(url: str) -> tuple[str, int]:
@@ -94,10 +94,10 @@ def asked(registries: tuple[Registry, ...], references: tuple[str, ...]) -> tupl
     """
     mirrored = {registry.registry: registry for registry in registries}
     names = dict.fromkeys(reference.partition("/")[0] for reference in references)
-    found: list[tuple[str, int]] = []
+    endpoints: list[tuple[str, int]] = []
     for name in names:
         registry = mirrored.get(name)
-        found += [place(url) for url in registry.mirrors] if registry else []
+        endpoints += [place(url) for url in registry.mirrors] if registry else []
         if registry is None or registry.fallback:
-            found.append(place(f"https://{_SERVED_BY.get(name, name)}"))
-    return tuple(dict.fromkeys(found))
+            endpoints.append(place(f"https://{_SERVED_BY.get(name, name)}"))
+    return tuple(dict.fromkeys(endpoints))

@@ -1,4 +1,4 @@
-"""What does a certificate say of itself, and how long does it still hold?"""
+"""A certificate, and how long it still holds."""
 
 from __future__ import annotations
 
@@ -50,18 +50,18 @@ def read(path: str, pem: bytes) -> Certificate:
     """Return the first certificate of a PEM text: the one that is presented. Raises `ValueError`."""
     from cryptography import x509
 
-    found = x509.load_pem_x509_certificates(pem)[0]
+    certificate = x509.load_pem_x509_certificates(pem)[0]
     try:
-        authority = found.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
+        authority = certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
     except x509.ExtensionNotFound:
         authority = False
-    since, until = found.not_valid_before_utc, found.not_valid_after_utc
-    subject, issuer = found.subject.rfc4514_string(), found.issuer.rfc4514_string()
+    since, until = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+    subject, issuer = certificate.subject.rfc4514_string(), certificate.issuer.rfc4514_string()
     return Certificate(
         path=path,
         subject=subject,
         issuer=issuer,
-        serial=found.serial_number,
+        serial=certificate.serial_number,
         since=since,
         until=until,
         authority=authority,

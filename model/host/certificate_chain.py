@@ -1,18 +1,20 @@
-"""Does a chain of certificates hold together, for which names, and until when?"""
+"""Chains of certificates: whether they hold together, for which names, and until when."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import starmap
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cryptography.x509 import Certificate
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
-    """
-    One certificate of a chain; times in UTC, `der` its bytes, `self_signed` and `signed_by_next` by signature, not by
-    name.
-    """
+class ChainLink:
+    """One certificate of a chain; times in UTC, `self_signed` and `signed_by_next` by signature, not by name."""
 
     subject: str
     issuer: str
@@ -36,52 +38,61 @@ class Link:
         }
 
 
-Chain = tuple[Link, ...]
+Chain = tuple[ChainLink, ...]
 
 
 def read_chain(pem: str | Sequence[str]) -> Chain:
     """Read certificates in the order in which they stand. Raises ValueError for what is none."""
     from cryptography import x509
-    from cryptography.exceptions import InvalidSignature
 
     text = pem if isinstance(pem, str) else "\n".join(pem)
-    found = x509.load_pem_x509_certificates(text.encode())
+    certificates = x509.load_pem_x509_certificates(text.encode())
+    followers = [*certificates[1:], None]
+    return tuple(starmap(_link, zip(certificates, followers, strict=True)))
 
-    def issued(child: x509.Certificate, parent: x509.Certificate) -> bool:
-        try:
-            child.verify_directly_issued_by(parent)
-        except (ValueError, TypeError, InvalidSignature):
-            return False
-        return True
 
-    def names(of: x509.Certificate) -> tuple[str, ...]:
-        try:
-            told = of.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-        except x509.ExtensionNotFound:
-            return ()
-        return (*told.get_values_for_type(x509.DNSName), *map(str, told.get_values_for_type(x509.IPAddress)))
-
-    def authority(of: x509.Certificate) -> bool:
-        try:
-            return of.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
-        except x509.ExtensionNotFound:
-            return False
-
-    followers = [*found[1:], None]
-    return tuple(
-        Link(
-            subject=one.subject.rfc4514_string(),
-            issuer=one.issuer.rfc4514_string(),
-            serial=f"{one.serial_number:x}",
-            since=one.not_valid_before_utc,
-            until=one.not_valid_after_utc,
-            names=names(one),
-            authority=authority(one),
-            self_signed=issued(one, one),
-            signed_by_next=follower is not None and issued(one, follower),
-        )
-        for one, follower in zip(found, followers, strict=True)
+def _link(certificate: Certificate, follower: Certificate | None) -> ChainLink:
+    return ChainLink(
+        subject=certificate.subject.rfc4514_string(),
+        issuer=certificate.issuer.rfc4514_string(),
+        serial=f"{certificate.serial_number:x}",
+        since=certificate.not_valid_before_utc,
+        until=certificate.not_valid_after_utc,
+        names=_names(certificate),
+        authority=_is_authority(certificate),
+        self_signed=_issued(certificate, certificate),
+        signed_by_next=follower is not None and _issued(certificate, follower),
     )
+
+
+def _issued(child: Certificate, parent: Certificate) -> bool:
+    from cryptography.exceptions import InvalidSignature
+
+    try:
+        child.verify_directly_issued_by(parent)
+    except (ValueError, TypeError, InvalidSignature):
+        return False
+    return True
+
+
+def _names(certificate: Certificate) -> tuple[str, ...]:
+    from cryptography import x509
+
+    try:
+        alternative = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return ()
+    addresses = alternative.get_values_for_type(x509.IPAddress)
+    return (*alternative.get_values_for_type(x509.DNSName), *map(str, addresses))
+
+
+def _is_authority(certificate: Certificate) -> bool:
+    from cryptography import x509
+
+    try:
+        return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
+    except x509.ExtensionNotFound:
+        return False
 
 
 def wrongs(chain: Chain, now: datetime, days: int, names: Collection[str] = ()) -> Iterator[str]:

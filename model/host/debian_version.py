@@ -1,4 +1,4 @@
-"""Which of two versions of a Debian package is the newer one? As deb-version(7) says."""
+"""Versions of Debian packages: which is the newer one, as deb-version(7) says, and which begin with given numbers."""
 
 from __future__ import annotations
 
@@ -34,3 +34,15 @@ def _rank(letter: str) -> int:
     if letter == "~":
         return -1
     return ord(letter) if letter.isalpha() else ord(letter) + 256
+
+
+def is_version(version: str, wanted: str) -> bool:
+    """Return whether a package's whole version, such as 1.36.3-1.1, is the wanted one or begins with its numbers."""
+    return re.search(expression(wanted), version) is not None
+
+
+def expression(version: str) -> str:
+    """
+    Return what matches a package's whole version where it is `version`, or begins with its numbers; apt reads it, too.
+    """
+    return rf"^([0-9]+:)?{re.escape(version)}([.+~-].*)?$"

@@ -1,4 +1,4 @@
-"""How is a name server asked, and what did it say? Questions and answers as bytes (RFC 1035), without any network."""
+"""Questions to a name server and its answers as bytes (RFC 1035), without any network."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _COMPRESSED = 0xC0
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class DnsAnswer:
     """
     What a server says of a name in one IP version. `code` is DNS's own: 0 no error, 3 no such name, else it could not
     tell.
@@ -45,7 +45,7 @@ def question(number: int, name: str, version: int) -> bytes:
     return _HEADER.pack(number, _RECURSE, 1, 0, 0, 0) + labels + b"\0" + struct.pack("!2H", TYPES[version], _INTERNET)
 
 
-def answers(data: bytes) -> tuple[Answer, ...]:
+def answers(data: bytes) -> tuple[DnsAnswer, ...]:
     """
     Read packets that follow each other without anything in between.
 
@@ -54,7 +54,7 @@ def answers(data: bytes) -> tuple[Answer, ...]:
     return tuple(_messages(data))
 
 
-def _messages(data: bytes) -> Iterator[Answer]:
+def _messages(data: bytes) -> Iterator[DnsAnswer]:
     start = 0
     while start < len(data):
         try:
@@ -64,7 +64,7 @@ def _messages(data: bytes) -> Iterator[Answer]:
         yield answer
 
 
-def _message(data: bytes, start: int) -> tuple[Answer, int]:
+def _message(data: bytes, start: int) -> tuple[DnsAnswer, int]:
     _number, flags, questions, *counts = _HEADER.unpack_from(data, start)
     if questions != 1:
         raise ValueError(f"an answer with {questions} questions")
@@ -73,7 +73,7 @@ def _message(data: bytes, start: int) -> tuple[Answer, int]:
     if kind not in _VERSIONS:
         raise ValueError(f"an answer to a question of type {kind}")
     place += 4
-    found: list[Address] = []
+    addresses: list[Address] = []
     for number in range(sum(counts)):
         _, place = _name(data, start, place)
         record, _class, _ttl, length = _RECORD.unpack_from(data, place)
@@ -82,9 +82,9 @@ def _message(data: bytes, start: int) -> tuple[Answer, int]:
             raise IndexError("a record is cut short")
         # Only the first section answers; the others tell who else might.
         if number < counts[0] and record == kind:
-            found.append(ip_address(data[place : place + length]))
+            addresses.append(ip_address(data[place : place + length]))
         place += length
-    return Answer(name, _VERSIONS[kind], flags & 0x0F, tuple(sorted(found, key=str))), place
+    return DnsAnswer(name, _VERSIONS[kind], flags & 0x0F, tuple(sorted(addresses, key=str))), place
 
 
 def _name(data: bytes, start: int, place: int) -> tuple[str, int]:

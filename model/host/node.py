@@ -1,4 +1,4 @@
-"""How far has a host come on its way into the cluster, by its own account?"""
+"""How far a host has come on its way into the cluster, by its own account."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Is a file an OpenPGP public key that apt can read, and how is it written as text?"""
+"""OpenPGP public keys as apt reads them, written as text."""
 
 from __future__ import annotations
 

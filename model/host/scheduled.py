@@ -1,4 +1,4 @@
-"""Where do the files of the scheduled identity lie on a host, and which of sudo's rules are its own?"""
+"""Where the files of the scheduled identity lie on a host, and which of sudo's rules are its own."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""
-What does every server of a site have that more than one part of the program asks for: packages, modules, kernel
-settings?
-"""
+"""What every server has that several parts of the program ask for: packages, modules, kernel settings."""
 
 from __future__ import annotations
 
@@ -43,8 +40,8 @@ def _reserved(site: Site, machine: Machine) -> Iterator[str]:
     low, high = _EPHEMERAL
     intervals = {rule.interval for rule in host_rules(site, machine) if rule.action == "allow"}
     wanted = [(max(first, low), min(last, high)) for first, last in intervals if first <= high and last >= low]
-    said = [_interval(text) for text in site.settings.servers.reserved_ports]
-    for first, last in _joined((*wanted, *said)):
+    declared = [_interval(text) for text in site.settings.servers.reserved_ports]
+    for first, last in _joined((*wanted, *declared)):
         yield str(first) if first == last else f"{first}-{last}"
 
 
@@ -55,10 +52,10 @@ def _interval(text: str) -> tuple[int, int]:
 
 def _joined(intervals: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
     """Return the intervals in the kernel's own spelling: sorted, without overlaps."""
-    found: list[tuple[int, int]] = []
+    joined: list[tuple[int, int]] = []
     for first, last in sorted(intervals):
-        if found and first <= found[-1][1] + 1:
-            found[-1] = (found[-1][0], max(found[-1][1], last))
+        if joined and first <= joined[-1][1] + 1:
+            joined[-1] = (joined[-1][0], max(joined[-1][1], last))
         else:
-            found.append((first, last))
-    return found
+            joined.append((first, last))
+    return joined

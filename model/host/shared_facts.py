@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from model.base import Address
-from model.host.dns_wire import Answer
+from model.host.dns_wire import DnsAnswer
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,5 +118,5 @@ class Packages:
 class Names:
     """Answers by name server; `why` one gave none, where that is known. A server that is in neither gave none."""
 
-    answers: Mapping[str, tuple[Answer, ...]]
+    answers: Mapping[str, tuple[DnsAnswer, ...]]
     why: Mapping[str, str] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""Who may become root by sudo, and by which rule?"""
+"""Who may become root by sudo, and by which rule."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def grants(texts: Mapping[str, str]) -> tuple[Grant, ...]:
     a rule for `?`.
     """
     aliases: dict[str, list[str]] = {}
-    found: list[Grant] = []
+    rules: list[Grant] = []
     for path, line in _lines(texts):
         alias, include = _ALIAS.match(line), _INCLUDE.match(line)
         if alias:
@@ -38,18 +38,18 @@ def grants(texts: Mapping[str, str]) -> tuple[Grant, ...]:
                 aliases |= _aliases(alias[2])
         elif include:
             if include[2].rstrip("/") != _FOLDER:
-                found.append(Grant("?", line, path))
+                rules.append(Grant("?", line, path))
         elif not line.startswith("Defaults"):
-            found += [Grant(who, line, path) for who in _whom(line)]
+            rules += [Grant(who, line, path) for who in _whom(line)]
     return tuple(
-        Grant(who, grant.line, grant.path) for grant in found for who in _resolved(grant.who, aliases, frozenset())
+        Grant(who, grant.line, grant.path) for grant in rules for who in _resolved(grant.who, aliases, frozenset())
     )
 
 
 def _lines(texts: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     main = texts.get(MAIN, "")
     included = any(
-        (found := _INCLUDE.match(line.strip())) and found[2].rstrip("/") == _FOLDER for line in main.splitlines()
+        (include := _INCLUDE.match(line.strip())) and include[2].rstrip("/") == _FOLDER for line in main.splitlines()
     )
     for path in (MAIN, *(sorted(path for path in texts if path != MAIN) if included else ())):
         for line in texts.get(path, "").replace("\\\n", " ").splitlines():
@@ -89,17 +89,17 @@ def powerful(users: Users, scheduled: str | None = None) -> dict[str, str]:
     Rules by which the `scheduled` account starts the programs of `model.host.scheduled`, and nothing else, count for
     nothing.
     """
-    found: dict[str, str] = {}
+    reasons: dict[str, str] = {}
     for account in users.accounts:
         if account.uid == 0 and account.name != "root":
-            found[account.name] = "has root's number 0"
+            reasons[account.name] = "has root's number 0"
     for grant in grants(users.sudoers):
         if scheduled and grant.path == SUDOERS and is_own_rule(scheduled, grant.line):
             continue
         for name in _people(grant.who, users):
-            found.setdefault(name, f"{grant.path}: {grant.line}")
-    found.pop("root", None)
-    return found
+            reasons.setdefault(name, f"{grant.path}: {grant.line}")
+    reasons.pop("root", None)
+    return reasons
 
 
 def _people(who: str, users: Users) -> Iterable[str]:

@@ -1,4 +1,4 @@
-"""Which values do kernel settings have after the next boot, by the files that are read there?"""
+"""The values of kernel settings after the next boot, by the files that are read there."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Set:
 
 
 @dataclass(slots=True)
-class _Said:
+class _Settings:
     plain: dict[str, Set] = field(default_factory=dict)
     patterns: list[tuple[str, Set]] = field(default_factory=list)
     spared: set[str] = field(default_factory=set)
@@ -38,7 +38,7 @@ class _Said:
     def of(self, name: str) -> Set | None:
         if name in self.plain or name in self.spared:
             return self.plain.get(name)
-        return next((said for pattern, said in reversed(self.patterns) if _matches(name, pattern)), None)
+        return next((setting for pattern, setting in reversed(self.patterns) if _matches(name, pattern)), None)
 
 
 def at_boot(files: Iterable[tuple[str, str]], names: Iterable[str]) -> dict[str, Set | None]:
@@ -49,12 +49,12 @@ def at_boot(files: Iterable[tuple[str, str]], names: Iterable[str]) -> dict[str,
     The last line counts, a setting's own line before any pattern, and `-NAME` without a value spares it from patterns
     (sysctl.d(5)).
     """
-    said = _Said()
+    settings = _Settings()
     for path, text in files:
         for line in text.splitlines():
             if line.strip() and line.strip()[0] not in _COMMENTS:
-                said.read(path, line.strip())
-    return {name: said.of(_path_of(name)) for name in names}
+                settings.read(path, line.strip())
+    return {name: settings.of(_path_of(name)) for name in names}
 
 
 def _path_of(name: str) -> str:

@@ -1,4 +1,4 @@
-"""Which systemd units should run on a server, and from which stage of its life on?"""
+"""The systemd units that should run on a server, and from which stage of its life on."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ def units(site: Site, machine: Machine) -> tuple[Wanted, ...]:
     """Return the units of one server."""
     if machine.kind != "server":
         return ()
-    found = [
+    wanted = [
         Wanted("ufw.service", "firewall", once=True),
         Wanted("ssh.service", "firewall", ("ssh.socket",)),
         Wanted("ssh.socket", "firewall", ("ssh.service",)),
     ]
     if site.settings.ntp:
-        found.append(Wanted("chrony.service", "prepared"))
+        wanted.append(Wanted("chrony.service", "prepared"))
     if machine.node:
-        found += [Wanted("containerd.service", "member"), Wanted("kubelet.service", "member")]
+        wanted += [Wanted("containerd.service", "member"), Wanted("kubelet.service", "member")]
     if machine.node == "control_plane" and site.settings.kubernetes.endpoint.provider == "keepalived":
-        found += [Wanted("haproxy.service", "member"), Wanted("keepalived.service", "member")]
-    return tuple(found)
+        wanted += [Wanted("haproxy.service", "member"), Wanted("keepalived.service", "member")]
+    return tuple(wanted)

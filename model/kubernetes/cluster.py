@@ -1,4 +1,4 @@
-"""What does a cluster say of itself - nodes, workloads, Services, storage - in the words this project asks for?"""
+"""Nodes, workloads, Services and storage classes, read from the cluster's own objects."""
 
 from __future__ import annotations
 
@@ -119,28 +119,30 @@ class ClusterFacts:
         return next((node for node in self.nodes if node.name == name), None)
 
 
-def read_node(said: Manifest) -> Node:
+def read_node(manifest: Manifest) -> Node:
     """Read a Node object."""
-    meta, spec, status = said["metadata"], said.get("spec", {}), said.get("status", {})
+    meta, spec, status = manifest["metadata"], manifest.get("spec", {}), manifest.get("status", {})
     labels = meta.get("labels") or {}
     info = status.get("nodeInfo", {})
     cidrs = spec.get("podCIDRs") or ([spec["podCIDR"]] if spec.get("podCIDR") else [])
-    ready = condition(said, "Ready")
+    ready = condition(manifest, "Ready")
     return Node(
         name=meta["name"],
         ready=ready.get("status") == "True",
-        networked=condition(said, "NetworkUnavailable").get("status", "False") == "False",
+        networked=condition(manifest, "NetworkUnavailable").get("status", "False") == "False",
         why=str(ready.get("message", "it has said nothing yet")),
         roles=frozenset(key.removeprefix(_ROLE) for key in labels if key.startswith(_ROLE)),
         labels=labels,
         annotations=meta.get("annotations") or {},
-        taints=tuple(Taint(one["key"], one.get("value") or "", one["effect"]) for one in spec.get("taints") or ()),
+        taints=tuple(
+            Taint(taint["key"], taint.get("value") or "", taint["effect"]) for taint in spec.get("taints") or ()
+        ),
         kubelet=info.get("kubeletVersion", ""),
         runtime=info.get("containerRuntimeVersion", ""),
         kernel=info.get("kernelVersion", ""),
         system=info.get("osImage", ""),
         addresses=tuple(
-            ip_address(one["address"]) for one in status.get("addresses") or () if one["type"] == "InternalIP"
+            ip_address(entry["address"]) for entry in status.get("addresses") or () if entry["type"] == "InternalIP"
         ),
         pod_cidrs=tuple(ip_network(cidr) for cidr in cidrs),
         schedulable=not spec.get("unschedulable"),
@@ -148,43 +150,48 @@ def read_node(said: Manifest) -> Node:
     )
 
 
-def read_workload(said: Manifest) -> Workload:
+def read_workload(manifest: Manifest) -> Workload:
     """Read a DaemonSet, Deployment or StatefulSet."""
-    meta, status = said["metadata"], said.get("status", {})
-    if said["kind"] == "DaemonSet":
+    meta, status = manifest["metadata"], manifest.get("status", {})
+    if manifest["kind"] == "DaemonSet":
         wanted, ready = status.get("desiredNumberScheduled", 0), status.get("numberReady", 0)
         updated = status.get("updatedNumberScheduled", 0)
     else:
-        wanted, ready = said.get("spec", {}).get("replicas", 1), status.get("readyReplicas", 0)
+        wanted, ready = manifest.get("spec", {}).get("replicas", 1), status.get("readyReplicas", 0)
         updated = status.get("updatedReplicas", 0)
     current = status.get("observedGeneration", 0) >= meta.get("generation", 0) and updated >= wanted
     return Workload(
-        kind=said["kind"], namespace=meta["namespace"], name=meta["name"], wanted=wanted, ready=ready, current=current
+        kind=manifest["kind"],
+        namespace=meta["namespace"],
+        name=meta["name"],
+        wanted=wanted,
+        ready=ready,
+        current=current,
     )
 
 
-def read_service(said: Manifest) -> Service:
+def read_service(manifest: Manifest) -> Service:
     """Read a Service."""
-    meta, spec = said["metadata"], said["spec"]
-    balancers = said.get("status", {}).get("loadBalancer", {}).get("ingress") or ()
-    external = (*(spec.get("externalIPs") or ()), *(one["ip"] for one in balancers if one.get("ip")))
+    meta, spec = manifest["metadata"], manifest["spec"]
+    balancers = manifest.get("status", {}).get("loadBalancer", {}).get("ingress") or ()
+    external = (*(spec.get("externalIPs") or ()), *(balancer["ip"] for balancer in balancers if balancer.get("ip")))
     return Service(
         namespace=meta["namespace"],
         name=meta["name"],
         kind=spec.get("type", "ClusterIP"),
-        addresses=tuple(ip_address(one) for one in spec.get("clusterIPs") or () if one and one != "None"),
-        external=tuple(dict.fromkeys(ip_address(one) for one in external)),
+        addresses=tuple(ip_address(text) for text in spec.get("clusterIPs") or () if text and text != "None"),
+        external=tuple(dict.fromkeys(ip_address(text) for text in external)),
         ports=tuple(
-            ServicePort(one.get("protocol", "TCP").lower(), one["port"], one.get("nodePort", 0))
-            for one in spec.get("ports") or ()
+            ServicePort(port.get("protocol", "TCP").lower(), port["port"], port.get("nodePort", 0))
+            for port in spec.get("ports") or ()
         ),
     )
 
 
-def read_storage_class(said: Manifest) -> StorageClass:
+def read_storage_class(manifest: Manifest) -> StorageClass:
     """Read a StorageClass."""
-    mark = (said["metadata"].get("annotations") or {}).get("storageclass.kubernetes.io/is-default-class")
-    return StorageClass(said["metadata"]["name"], said["provisioner"], mark == "true")
+    mark = (manifest["metadata"].get("annotations") or {}).get("storageclass.kubernetes.io/is-default-class")
+    return StorageClass(manifest["metadata"]["name"], manifest["provisioner"], mark == "true")
 
 
 def system_pods(pods: Iterable[Manifest]) -> dict[tuple[str, str], bool]:

@@ -1,4 +1,4 @@
-"""What does one control plane say of the cluster and of etcd, as compliance asks it?"""
+"""What one control plane says of the cluster and of etcd, as compliance asks it."""
 
 from __future__ import annotations
 

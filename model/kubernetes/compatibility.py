@@ -1,5 +1,4 @@
-"""Which versions of Debian, kernel, containerd, Kubernetes and pod network go together, and until when does anybody
-patch them?
+"""Versions of Debian, kernel, containerd, Kubernetes and pod network that go together, and until when they are patched.
 
 Looked up in November 2026: kubernetes.io/releases, kubernetes.io "Linux Kernel Version Requirements", containerd's
 RELEASES.md, wiki.debian.org/LTS, the pod networks' own requirements.
@@ -37,7 +36,7 @@ CONTAINERD = {
 
 
 @dataclass(frozen=True, slots=True)
-class Debian:
+class DebianRelease:
     """A release: the last day of long-term support, and the versions it carries itself."""
 
     suite: str
@@ -47,9 +46,9 @@ class Debian:
 
 
 DEBIAN = {
-    "bullseye": Debian("bullseye", 11, date(2026, 8, 31), "1.4"),
-    "bookworm": Debian("bookworm", 12, date(2028, 6, 30), "1.6"),
-    "trixie": Debian("trixie", 13, date(2030, 6, 30), "1.7"),
+    "bullseye": DebianRelease("bullseye", 11, date(2026, 8, 31), "1.4"),
+    "bookworm": DebianRelease("bookworm", 12, date(2028, 6, 30), "1.6"),
+    "trixie": DebianRelease("trixie", 13, date(2030, 6, 30), "1.7"),
 }
 ARCHITECTURES = ("amd64", "arm64")
 
@@ -101,8 +100,8 @@ def minor_of(version: str) -> str:
 
 def number_of(version: str) -> tuple[int, int]:
     """Return the first two numbers of a version, for comparing: (2, 0) of `2`; (0, 0) where it has none."""
-    found = re.match(r"v?(\d+)(?:\.(\d+))?", version)
-    return (int(found[1]), int(found[2] or 0)) if found else (0, 0)
+    match = re.match(r"v?(\d+)(?:\.(\d+))?", version)
+    return (int(match[1]), int(match[2] or 0)) if match else (0, 0)
 
 
 def of_site(settings: Settings, bundle: Bundle | None, today: date) -> Iterator[Problem]:
@@ -146,7 +145,10 @@ def containerd(version: str, kubernetes_version: str, today: date) -> Iterator[P
     if number_of(version) < (1, 6):
         yield Problem("error", f"containerd {version} does not speak the runtime interface v1", "containerd 2")
     elif number_of(version) < (2, 0) and number_of(kubernetes_version) >= (1, 37):
-        what = f"containerd {version} cannot tell its cgroup driver (RuntimeConfig), which Kubernetes {kubernetes_version} asks for"
+        what = (
+            f"containerd {version} cannot tell its cgroup driver (RuntimeConfig), which Kubernetes "
+            f"{kubernetes_version} asks for"
+        )
         yield Problem("error", what, "containerd 2 (as a bundle carries), or Kubernetes 1.36")
     elif (until := CONTAINERD.get(minor)) and until < today:
         yield Problem("warning", f"containerd {minor} has had no patches since {until}", "containerd 2.3 or newer")

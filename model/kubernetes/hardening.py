@@ -1,7 +1,4 @@
-"""
-Which settings of kubelet and of the control plane's programs do we promise? What kubeadm is given, and what compliance
-asks for.
-"""
+"""Settings of kubelet and the control plane's programs: what kubeadm is given, and compliance asks for."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which labels and taints should a node carry for its roles, and which that it carries are no longer its own?"""
+"""Labels and taints of a node: those its roles give it, and those that are no longer its own."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ def plan(site: Site, nodes: Iterable[Node]) -> tuple[NodePatch, ...]:
     """
     known = ((node, site.by_name.get(node.name)) for node in nodes)
     patches = (_plan(site, node, machine) for node, machine in known if machine is not None)
-    return tuple(one for one in patches if one is not None)
+    return tuple(change for change in patches if change is not None)
 
 
 def labels(site: Site, machine: Machine) -> dict[str, str]:
     """Return the labels of a machine's roles."""
-    found = {f"{ROLE}{role}": "true" for role in machine.roles}
+    wanted = {f"{ROLE}{role}": "true" for role in machine.roles}
     for role in machine.roles:
-        found |= site.roles[role].labels
-    return found
+        wanted |= site.roles[role].labels
+    return wanted
 
 
 def taints(site: Site, machine: Machine) -> tuple[Taint, ...]:

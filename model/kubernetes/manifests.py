@@ -1,4 +1,4 @@
-"""What is a Kubernetes object apart from what the cluster writes into it, and how do two of them differ?"""
+"""Kubernetes objects apart from what the cluster writes into them, and how two of them differ."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ def difference(before: Manifest | None, after: Manifest | None) -> tuple[str, ..
     """
     Say how an object changes, as lines of a unified diff; none where nothing does. What a Secret holds is not shown.
     """
-    old, new = (None if one is None else wanted_part(one) for one in (before, after))
+    old, new = (None if manifest is None else wanted_part(manifest) for manifest in (before, after))
     if old == new:
         return ()
     name = name_of(new or old or {})
     _veil(old, new)
-    (was, said), (then, says) = (_shown(old, name), _shown(new, name))
-    return tuple(unified_diff(said, says, was, then, lineterm="", n=2))
+    (old_name, old_lines), (new_name, new_lines) = (_shown(old, name), _shown(new, name))
+    return tuple(unified_diff(old_lines, new_lines, old_name, new_name, lineterm="", n=2))
 
 
 def _shown(manifest: Manifest | None, name: str) -> tuple[str, list[str]]:
@@ -52,7 +52,7 @@ def _shown(manifest: Manifest | None, name: str) -> tuple[str, list[str]]:
 
 def _veil(old: Manifest | None, new: Manifest | None) -> None:
     """Put a word in the place of every secret value, another one where it changes."""
-    if "Secret" not in {one.get("kind") for one in (old, new) if one}:
+    if "Secret" not in {manifest.get("kind") for manifest in (old, new) if manifest}:
         return
     for part in _VEILED:
         before = (old or {}).get(part) or {}
@@ -71,17 +71,17 @@ def _put(manifest: Manifest | None, part: str, words: dict[str, str]) -> None:
         manifest[part] = words
 
 
-def condition(thing: Mapping[str, Any], kind: str) -> Mapping[str, Any]:
+def condition(manifest: Mapping[str, Any], kind: str) -> Mapping[str, Any]:
     """
     Return an object's condition of a kind; empty where its controller has not said one yet.
 
     The API writes a list that nobody filled as null where its type does not leave it out (CustomResourceDefinition is
     one).
     """
-    said = (thing.get("status") or {}).get("conditions") or ()
-    return next((one for one in said if one["type"] == kind), {})
+    conditions = (manifest.get("status") or {}).get("conditions") or ()
+    return next((entry for entry in conditions if entry["type"] == kind), {})
 
 
-def holds(thing: Mapping[str, Any], kind: str) -> bool:
+def holds(manifest: Mapping[str, Any], kind: str) -> bool:
     """Return whether an object's condition of a kind is said to be True."""
-    return bool(condition(thing, kind).get("status") == "True")
+    return bool(condition(manifest, kind).get("status") == "True")

@@ -1,4 +1,4 @@
-"""Does etcd keep its quorum when members leave?"""
+"""Whether etcd keeps its quorum when members leave."""
 
 from __future__ import annotations
 
@@ -31,17 +31,20 @@ def objection(seats: Sequence[Seat], leaving: Collection[str]) -> str:
     if not going:
         return ""
     for seat in going:
-        if sum(each.healthy for each in voters) < needed(len(voters)):
+        if sum(voter.healthy for voter in voters) < needed(len(voters)):
             return _short(voters, f"before {seat.name} leaves")
         voters.remove(seat)
         if not voters:
             return f"{seat.name} is etcd's last member: the cluster would end with it"
-        if sum(each.healthy for each in voters) < needed(len(voters)):
+        if sum(voter.healthy for voter in voters) < needed(len(voters)):
             return _short(voters, f"without {seat.name}")
     return ""
 
 
 def _short(voters: Sequence[Seat], when: str) -> str:
-    healthy = sum(each.healthy for each in voters)
-    silent = ", ".join(each.name or "(unnamed)" for each in voters if not each.healthy)
-    return f"etcd would have no quorum {when}: {healthy} of {len(voters)} members answer, {needed(len(voters))} must (silent: {silent})"
+    healthy = sum(voter.healthy for voter in voters)
+    silent = ", ".join(voter.name or "(unnamed)" for voter in voters if not voter.healthy)
+    return (
+        f"etcd would have no quorum {when}: {healthy} of {len(voters)} members answer, {needed(len(voters))} must "
+        f"(silent: {silent})"
+    )

@@ -1,4 +1,4 @@
-"""What is an image's full name: registry, repository, tag?"""
+"""An image's full name: registry, repository, tag."""
 
 from __future__ import annotations
 
@@ -29,15 +29,19 @@ def split(reference: str) -> tuple[str, str]:
 
 def named(objects: Iterable[Manifest | None]) -> tuple[str, ...]:
     """Return every image that containers of the objects run, each once, as it is written there."""
-    found = [image for one in objects if one for image in _images(one)]
-    return tuple(dict.fromkeys(found))
+    images = [image for item in objects if item for image in _images(item)]
+    return tuple(dict.fromkeys(images))
 
 
 def _images(value: Any) -> Iterator[str]:
     if isinstance(value, dict):
         for key, item in value.items():
             if key in ("containers", "initContainers") and isinstance(item, list):
-                yield from (one["image"] for one in item if isinstance(one, dict) and isinstance(one.get("image"), str))
+                yield from (
+                    container["image"]
+                    for container in item
+                    if isinstance(container, dict) and isinstance(container.get("image"), str)
+                )
             yield from _images(item)
     elif isinstance(value, list):
         for item in value:

@@ -1,4 +1,4 @@
-"""May this request for a kubelet's serving certificate be signed, going by what the site says of the node?"""
+"""Whether a request for a kubelet's serving certificate may be signed, going by what the site says of the node."""
 
 from __future__ import annotations
 

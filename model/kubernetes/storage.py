@@ -1,4 +1,4 @@
-"""Which volumes does a node hold for pods, where do they lie, and may a disk be given a file system?"""
+"""A node's volumes for pods, where they lie, and whether a disk may be given a file system."""
 
 from __future__ import annotations
 
@@ -101,8 +101,8 @@ def manifests(site: Site, others_default: bool = False) -> tuple[Manifest, ...]:
     Return the storage class and a PersistentVolume a volume. `others_default`: another class is the cluster's default
     already.
     """
-    found = [volume for machine in site.servers for volume in volumes(site, machine)]
-    if not found:
+    declared = [volume for machine in site.servers for volume in volumes(site, machine)]
+    if not declared:
         return ()
     name = site.settings.kubernetes.storage_class
     storage_class = {
@@ -114,7 +114,7 @@ def manifests(site: Site, others_default: bool = False) -> tuple[Manifest, ...]:
         # A pod's place decides: a volume bound before could be on a node where the pod may not run.
         "volumeBindingMode": "WaitForFirstConsumer",
     }
-    return (storage_class, *(_persistent_volume(volume, name) for volume in found))
+    return (storage_class, *(_persistent_volume(volume, name) for volume in declared))
 
 
 def _persistent_volume(volume: Volume, storage_class: str) -> Manifest:

@@ -1,4 +1,4 @@
-"""May a cluster go from the versions it has to another one, and who is left to change?"""
+"""Whether a cluster may go from the versions it has to another one, and who is left to change."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ class Running:
 
 def numbers(version: str) -> tuple[int, int, int]:
     """Return a version's three numbers. Raises `ValueError` for what is none."""
-    found = _VERSION.match(version)
-    if found is None:
+    match = _VERSION.match(version)
+    if match is None:
         raise ValueError(f"{version!r} is no version")
-    return int(found[1]), int(found[2]), int(found[3])
+    return int(match[1]), int(match[2]), int(match[3])
 
 
 def objection(running: Iterable[Running], target: str) -> str:
@@ -48,11 +48,11 @@ def objection(running: Iterable[Running], target: str) -> str:
 def behind(node: Running, target: str, runtime: str) -> tuple[str, ...]:
     """Say what of a node is not yet at the wanted versions; `runtime` is the container runtime's."""
     wanted = numbers(target)
-    found = [
+    steps = [
         f"{what} {version} -> {target}"
         for what, version in (("control plane", node.plane), ("kubelet", node.kubelet))
         if version and numbers(version) != wanted
     ]
     if runtime and node.runtime.rpartition("://")[2] != runtime:
-        found.append(f"containerd {node.runtime.rpartition('://')[2]} -> {runtime}")
-    return tuple(found)
+        steps.append(f"containerd {node.runtime.rpartition('://')[2]} -> {runtime}")
+    return tuple(steps)

@@ -1,4 +1,4 @@
-"""What has somebody not been told yet: findings that are new, that are told otherwise now, that are gone?"""
+"""What somebody has not been told yet: findings that are new, that read otherwise now, that are gone."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ class NewsItem:
     message: str
 
     @classmethod
-    def read(cls, said: Mapping[str, Any]) -> NewsItem:
+    def read(cls, row: Mapping[str, Any]) -> NewsItem:
         """Read what `to_json` made; raises KeyError, TypeError or ValueError."""
-        return cls(str(Status(said["status"])), str(said["message"]))
+        return cls(str(Status(row["status"])), str(row["message"]))
 
     def to_json(self) -> dict[str, str]:
         """Return it as it is remembered."""
@@ -62,13 +62,13 @@ class News:
         """
         Return what a program is told: lists of host, subject, status and message, and how many findings there are.
         """
-        told = {"new": self.new, "changed": self.changed, "gone": self.gone}
-        return {word: [_row(key, finding) for key, finding in each.items()] for word, each in told.items()} | {
-            "standing": len(self.standing)
-        }
+        groups = {"new": self.new, "changed": self.changed, "gone": self.gone}
+        return {
+            word: [_row(key, finding) for key, finding in findings.items()] for word, findings in groups.items()
+        } | {"standing": len(self.standing)}
 
 
-def news(told: Findings, outcomes: Outcomes, *, whole: bool) -> News:
+def news(before: Findings, outcomes: Outcomes, *, whole: bool) -> News:
     """
     Compare what was told with a report's outcomes; `whole`: the report is of everything, so that what it does not speak
     of is gone.
@@ -80,27 +80,27 @@ def news(told: Findings, outcomes: Outcomes, *, whole: bool) -> News:
             NewsItem(outcome["status"], outcome["message"]) if bad else None
         )
     now = {key: finding for key, finding in looked.items() if finding is not None}
-    unseen = {} if whole else {key: finding for key, finding in told.items() if key not in looked}
+    unseen = {} if whole else {key: finding for key, finding in before.items() if key not in looked}
     return News(
-        {key: finding for key, finding in now.items() if key not in told},
-        {key: finding for key, finding in now.items() if key in told and not finding.like(told[key])},
-        {key: finding for key, finding in told.items() if key not in now and key not in unseen},
+        {key: finding for key, finding in now.items() if key not in before},
+        {key: finding for key, finding in now.items() if key in before and not finding.like(before[key])},
+        {key: finding for key, finding in before.items() if key not in now and key not in unseen},
         unseen | now,
     )
 
 
-def subject_line(site: str, found: News) -> str:
+def subject_line(site: str, changes: News) -> str:
     """Return one line: `site: 2 new, 1 gone, 3 findings`."""
-    counts = ((len(found.new), "new"), (len(found.changed), "changed"), (len(found.gone), "gone"))
+    counts = ((len(changes.new), "new"), (len(changes.changed), "changed"), (len(changes.gone), "gone"))
     parts = ", ".join(f"{count} {word}" for count, word in counts if count)
-    return f"{site}: {parts or 'nothing new'}; {len(found.standing)} not good in all"
+    return f"{site}: {parts or 'nothing new'}; {len(changes.standing)} not good in all"
 
 
-def text(site: str, run: str, found: News) -> str:
+def text(site: str, run: str, changes: News) -> str:
     """Return the news as a person reads them."""
-    lines = [subject_line(site, found), ""]
-    for word, each in (("NEW", found.new), ("CHANGED", found.changed), ("GONE", found.gone)):
-        lines += [f"{word}  {line}" for line in _lines(each, _REMINDS if word == "GONE" else None)]
+    lines = [subject_line(site, changes), ""]
+    for word, findings in (("NEW", changes.new), ("CHANGED", changes.changed), ("GONE", changes.gone)):
+        lines += [f"{word}  {line}" for line in _lines(findings, _REMINDS if word == "GONE" else None)]
     return "\n".join((*lines, "", f"run {run}"))
 
 

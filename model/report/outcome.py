@@ -72,8 +72,8 @@ def warns(status: str, evidence: object) -> bool:
 
 def worst(codes: Iterable[int]) -> int:
     """Return the exit code that stands for several: interrupted, then 1 before 2 before 3 before 0."""
-    found = set(codes)
+    seen = set(codes)
     for code in (INTERRUPTED, REFUSED, DRIFTED, UNKNOWN):
-        if code in found:
+        if code in seen:
             return code
     return GOOD

@@ -1,4 +1,4 @@
-"""Which findings does the site answer for, by whom and until when?"""
+"""The findings that the site answers for, by whom and until when."""
 
 from __future__ import annotations
 

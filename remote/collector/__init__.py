@@ -1,3 +1,1 @@
-"""
-How is everything that compliance looks at on a host learned in one round trip, by a program that can change nothing?
-"""
+"""Everything compliance looks at on a host, learned in one round trip by a program that can change nothing."""

@@ -1,4 +1,4 @@
-"""Which modules are the collector, and how does it get onto a host?"""
+"""The modules that are the collector, and how it gets onto a host."""
 
 from __future__ import annotations
 

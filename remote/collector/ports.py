@@ -1,4 +1,4 @@
-"""What does a host that is looked at on schedule say of everything its ports depend on?"""
+"""What a host that is looked at on schedule says of everything its ports depend on."""
 
 from __future__ import annotations
 

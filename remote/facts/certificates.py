@@ -1,4 +1,4 @@
-"""Which certificates does Kubernetes use on a host? Keys are never read."""
+"""The certificates that Kubernetes uses on a host; keys are never read."""
 
 from __future__ import annotations
 
@@ -42,13 +42,13 @@ def parse(host: str, answer: str) -> tuple[Certificate, ...]:
     """Read the answer."""
     if not answer.endswith("end\n"):
         raise ProtocolError(host, "the answer about its certificates is cut short", "is it out of memory?")
-    found = []
+    certificates = []
     for part in answer.removesuffix("end\n").split("file ")[1:]:
         path, _, pem = part.partition("\n")
         try:
-            found.append(read(path, pem.encode()))
+            certificates.append(read(path, pem.encode()))
         except (ValueError, IndexError) as error:
             raise ProtocolError(
                 host, f"{path} holds no certificate that can be read: {error}", "look at the file"
             ) from error
-    return tuple(found)
+    return tuple(certificates)

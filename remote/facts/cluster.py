@@ -1,4 +1,4 @@
-"""What does the cluster say of itself, in one look?"""
+"""What the cluster says of itself, in one look."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def observe(cluster: Cluster) -> ClusterFacts:
         return ClusterFacts(
             version=version.result()["gitVersion"],
             nodes=nodes.result(),
-            workloads=tuple(read_workload(one) for found in workloads for one in found.result()),
+            workloads=tuple(read_workload(workload) for listed in workloads for workload in listed.result()),
             services=tuple(map(read_service, services.result())),
             storage_classes=tuple(map(read_storage_class, classes.result())),
             system=system_pods(pods.result()),

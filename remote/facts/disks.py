@@ -1,4 +1,4 @@
-"""What is on the disks that a host is declared to have?"""
+"""What is on the disks that a host is declared to have."""
 
 from __future__ import annotations
 
@@ -48,21 +48,21 @@ def parse(host: str, answer: str, count: int) -> tuple[DiskFacts, ...]:
     lines = answer.splitlines()
     if not lines or lines[-1] != "end":
         raise ProtocolError(host, "the answer about its disks is cut short", "is it out of memory?")
-    found: list[dict[str, list[str]]] = []
+    blocks: list[dict[str, list[str]]] = []
     for line in lines[:-1]:
         word, _, value = line.partition(" ")
         if word == "disk":
-            found.append({})
-        elif word in ("device", "size", "label", "reason") and found:
-            found[-1].setdefault(word, []).append(value)
+            blocks.append({})
+        elif word in ("device", "size", "label", "reason") and blocks:
+            blocks[-1].setdefault(word, []).append(value)
         else:
             raise ProtocolError(host, f"the answer about its disks has a line nobody knows: {line}")
-    if len(found) != count:
-        raise ProtocolError(host, f"{count} disks were asked for, {len(found)} were told of")
-    return tuple(_facts(one) for one in found)
+    if len(blocks) != count:
+        raise ProtocolError(host, f"{count} disks were asked for, {len(blocks)} were told of")
+    return tuple(_facts(block) for block in blocks)
 
 
-def _facts(said: dict[str, list[str]]) -> DiskFacts:
-    first = {word: values[0] for word, values in said.items()}
-    reasons = tuple(said.get("reason", ()))
+def _facts(block: dict[str, list[str]]) -> DiskFacts:
+    first = {word: values[0] for word, values in block.items()}
+    reasons = tuple(block.get("reason", ()))
     return DiskFacts(first.get("device", ""), int(first.get("size") or 0), first.get("label", ""), reasons)

@@ -1,4 +1,4 @@
-"""Who belongs to etcd, by the account of one of its members?"""
+"""The members of etcd, by the account of one of them."""
 
 from __future__ import annotations
 
@@ -49,12 +49,12 @@ def parse(host: str, text: str) -> tuple[Member, ...]:
     try:
         return tuple(
             Member(
-                said["ID"],
-                said.get("name", ""),
-                urlsplit(said["peerURLs"][0]).hostname or "",
-                said.get("isLearner", False),
+                entry["ID"],
+                entry.get("name", ""),
+                urlsplit(entry["peerURLs"][0]).hostname or "",
+                entry.get("isLearner", False),
             )
-            for said in json.loads(text)["members"]
+            for entry in json.loads(text)["members"]
         )
     except (ValueError, KeyError, IndexError, TypeError) as error:
         raise ProtocolError(host, f"etcd's list of members cannot be understood: {error}") from error

@@ -1,4 +1,4 @@
-"""How is each member of etcd, by the account of one of them?"""
+"""The state of each member of etcd, by the account of one of them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from model.base import in_url
 from model.errors import ProtocolError
 from model.kubernetes.quorum import Seat
 from remote.facts.etcd import ETCDCTL, Member
@@ -16,12 +17,12 @@ from remote.facts.etcd import parse as parse_members
 if TYPE_CHECKING:
     from nornir.core.inventory import Host
 
-_PATIENCE = ("--dial-timeout=2s", "--command-timeout=4s")
+_TIMEOUTS = ("--dial-timeout=2s", "--command-timeout=4s")
 _SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class State:
+class MemberState:
     """
     One member. `healthy`: it answered a read that needs quorum; `error` says why not. Sizes are in bytes; `revision`
     and what follows are 0 or empty where it did not answer at all.
@@ -44,7 +45,7 @@ class State:
         return Seat(self.member.name or self.member.address, not self.member.learner, self.healthy)
 
 
-def observe(host: Host) -> tuple[State, ...]:
+def observe(host: Host) -> tuple[MemberState, ...]:
     """
     Ask the member on a control plane about all; also where there is no quorum.
 
@@ -53,25 +54,28 @@ def observe(host: Host) -> tuple[State, ...]:
     from remote.shell import run
 
     def ask(*words: str) -> str:
-        return run(host, (*ETCDCTL, *_PATIENCE, *words), root=True, timeout=_SECONDS).stdout.decode("utf-8", "replace")
+        return run(host, (*ETCDCTL, *_TIMEOUTS, *words), root=True, timeout=_SECONDS).stdout.decode("utf-8", "replace")
 
-    listed = run(host, (*ETCDCTL, *_PATIENCE, "member", "list", "--consistency=s", "-w", "json"), root=True).check(host)
+    listed = run(host, (*ETCDCTL, *_TIMEOUTS, "member", "list", "--consistency=s", "-w", "json"), root=True).check(host)
     members = parse_members(host.name, listed.stdout.decode("utf-8", "replace"))
     # One that is silent makes the whole command fail; what the others said is printed all the same.
-    addresses = ",".join(f"https://{_written(member.address)}:2379" for member in members)
-    there = (f"--endpoints={addresses}",)
-    health, status = ask(*there, "endpoint", "health", "-w", "json"), ask(*there, "endpoint", "status", "-w", "json")
+    addresses = ",".join(f"https://{in_url(member.address)}:2379" for member in members)
+    endpoints = (f"--endpoints={addresses}",)
+    health, status = (
+        ask(*endpoints, "endpoint", "health", "-w", "json"),
+        ask(*endpoints, "endpoint", "status", "-w", "json"),
+    )
     return parse(host.name, members, health, status, ask("alarm", "list", "-w", "json"))
 
 
-def parse(host: str, members: Iterable[Member], health: str, status: str, alarms: str) -> tuple[State, ...]:
+def parse(host: str, members: Iterable[Member], health: str, status: str, alarms: str) -> tuple[MemberState, ...]:
     """Read what etcdctl printed, all in JSON."""
     try:
-        healths = {_address(said["endpoint"]): said for said in _last(health, [])}
-        states = {_address(said["Endpoint"]): said["Status"] for said in _last(status, [])}
+        healths = {_address(entry["endpoint"]): entry for entry in _last(health, [])}
+        states = {_address(entry["Endpoint"]): entry["Status"] for entry in _last(status, [])}
         raised: dict[int, list[str]] = {}
-        for said in _last(alarms, {}).get("alarms", ()):
-            raised.setdefault(said["memberID"], []).append(_ALARMS.get(said.get("alarm", 0), str(said.get("alarm"))))
+        for entry in _last(alarms, {}).get("alarms", ()):
+            raised.setdefault(entry["memberID"], []).append(_ALARMS.get(entry.get("alarm", 0), str(entry.get("alarm"))))
         return tuple(
             _state(
                 member,
@@ -88,9 +92,9 @@ def parse(host: str, members: Iterable[Member], health: str, status: str, alarms
 _ALARMS = {1: "NOSPACE", 2: "CORRUPT"}
 
 
-def _state(member: Member, health: Any, status: Any, alarms: tuple[str, ...]) -> State:
+def _state(member: Member, health: Any, status: Any, alarms: tuple[str, ...]) -> MemberState:
     header = status.get("header", {})
-    return State(
+    return MemberState(
         member=member,
         healthy=bool(health.get("health", False)),
         error=str(health.get("error", "")),
@@ -112,7 +116,3 @@ def _last(text: str, nothing: Any) -> Any:
 
 def _address(url: str) -> str:
     return urlsplit(url).hostname or ""
-
-
-def _written(address: str) -> str:
-    return f"[{address}]" if ":" in address else address

@@ -1,17 +1,17 @@
-"""What does a host hold of the packages, files, units and kernel settings that it should?"""
+"""What a host holds of the packages, files, units and kernel settings that it should."""
 
 from __future__ import annotations
 
 import base64
 import shlex
 from collections.abc import Iterable
-from functools import cache
 from typing import TYPE_CHECKING
 
 from model.checkout import HOST_SCRIPTS
 from model.errors import ProtocolError
-from model.host.hoststate import HostState, Seen, SeenFile, SeenUnit, SeenUser
-from remote.facts.firewall import new_mark, sections
+from model.host.hoststate import HostState
+from model.host.observed_state import ObservedFile, ObservedState, ObservedUnit, ObservedUser
+from remote.facts.sections import new_mark, read_answer, shell_text
 
 if TYPE_CHECKING:
     from nornir.core.inventory import Host
@@ -20,7 +20,7 @@ SCRIPT = HOST_SCRIPTS / "state-facts.sh"
 _SECONDS = 60.0
 
 
-def observe(host: Host, desired: HostState) -> Seen:
+def observe(host: Host, desired: HostState) -> ObservedState:
     """
     Look at everything `desired` speaks of in one round trip, as root; nothing is changed.
 
@@ -32,11 +32,6 @@ def observe(host: Host, desired: HostState) -> Seen:
     script = f"{questions(desired, mark)}\n"
     done = run(host, ("sh", "-s"), stdin=script.encode(), root=True, timeout=_SECONDS).check(host)
     return parse(host.name, mark, done.stdout, desired)
-
-
-@cache
-def _functions() -> str:
-    return SCRIPT.read_text("utf-8")
 
 
 def questions(desired: HostState, mark: str) -> str:
@@ -56,24 +51,22 @@ def questions(desired: HostState, mark: str) -> str:
         _call("mf_folders", (folder.path for folder in desired.folders)),
         "mf_section end",
     ]
-    return "\n".join((_functions(), *asked))
+    return "\n".join((shell_text(SCRIPT), *asked))
 
 
 def _call(function: str, words: Iterable[str]) -> str:
     return shlex.join((function, *words))
 
 
-def parse(host: str, mark: str, answer: bytes, desired: HostState) -> Seen:
+def parse(host: str, mark: str, answer: bytes, desired: HostState) -> ObservedState:
     """
     Read what the script of `questions` printed.
 
     Raises `ProtocolError` where it is cut short or cannot be understood.
     """
-    parts = sections(mark, answer.decode("utf-8", "surrogateescape"))
-    if "end" not in parts:
-        raise ProtocolError(host, "the answer about its state is cut short", "is it out of memory or disk?")
+    parts = read_answer(host, "its state", mark, answer)
     try:
-        return Seen(
+        return ObservedState(
             packages=_packages(parts["packages"]),
             held=frozenset(parts["held"].split()),
             files={
@@ -97,31 +90,31 @@ def _packages(text: str) -> dict[str, str]:
     return {row[1]: row[2] for row in rows if len(row) == 3 and row[0][1:2] == "i"}
 
 
-def _file(body: str) -> SeenFile:
+def _file(body: str) -> ObservedFile:
     lines = body.splitlines()
     mode, owner, _ = lines[0].split()
     text = base64.b64decode(lines[2]).decode("utf-8", "replace") if len(lines) > 2 and lines[2] else None
     digest = lines[1].split()[0]
-    return SeenFile(digest, int(mode, 8), owner, text)
+    return ObservedFile(digest, int(mode, 8), owner, text)
 
 
-def _units(text: str, names: list[str]) -> dict[str, SeenUnit]:
+def _units(text: str, names: list[str]) -> dict[str, ObservedUnit]:
     """Read `systemctl show`: one paragraph a unit, in the order asked; one nobody knows has no file state."""
     paragraphs = [part for part in text.strip().split("\n\n") if part.strip()]
     if len(paragraphs) != len(names):
         raise ValueError(f"{len(names)} units were asked for, {len(paragraphs)} were told of")
-    told = [dict(line.split("=", 1) for line in part.splitlines() if "=" in line) for part in paragraphs]
+    properties = [dict(line.split("=", 1) for line in part.splitlines() if "=" in line) for part in paragraphs]
     return {
-        name: SeenUnit(said["UnitFileState"], said["ActiveState"], said["NeedDaemonReload"] == "yes")
-        for name, said in zip(names, told, strict=True)
+        name: ObservedUnit(shown["UnitFileState"], shown["ActiveState"], shown["NeedDaemonReload"] == "yes")
+        for name, shown in zip(names, properties, strict=True)
     }
 
 
-def _user(line: str) -> tuple[str, SeenUser]:
+def _user(line: str) -> tuple[str, ObservedUser]:
     """Read passwd's line, then the password's state, then the groups; number 0 is nobody's but root's."""
-    told, state, groups = line.split("|")
-    name, _, number, _, _, home, shell = told.split(":")
-    return name, SeenUser(home, shell, frozenset(groups.split()), state == "L" and number != "0")
+    entry, state, groups = line.split("|")
+    name, _, number, _, _, home, shell = entry.split(":")
+    return name, ObservedUser(home, shell, frozenset(groups.split()), state == "L" and number != "0")
 
 
 def _folder(line: str) -> tuple[str, tuple[int, str]]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 import time
-from functools import cache
 from typing import TYPE_CHECKING
 
 from model.base import Address
@@ -12,10 +11,10 @@ from model.checkout import HOST_SCRIPTS
 from model.errors import ProtocolError
 from model.host.dns_wire import TYPES, question
 from model.host.machine_facts import Asked, Clock, MachineFacts, Questions
-from remote.facts.firewall import new_mark, sections
 from remote.facts.machine_answers import asked, synchronised
 from remote.facts.machine_host import hardware, identity, software, system
 from remote.facts.machine_network import networking
+from remote.facts.sections import check_programs, new_mark, read_answer, shell_text
 
 if TYPE_CHECKING:
     from nornir.core.inventory import Host
@@ -24,14 +23,13 @@ SCRIPT = HOST_SCRIPTS / "host-facts.sh"
 NOTHING = Questions()
 _SECONDS = 30.0
 # What fills sections whose silence would mean something; a bare host may have none of them installed.
-_ASKED = {
+_PROGRAMS = {
     "addresses": "ip -j addr",
     "listeners": "ss -Hlntup",
     "iptables-save": "iptables-save",
     "ip6tables-save": "ip6tables-save",
     "nft": "nft -j list ruleset",
 }
-_MISSING = "missing"
 
 
 def observe(host: Host, questions: Questions = NOTHING) -> MachineFacts:
@@ -55,12 +53,7 @@ def observe(host: Host, questions: Questions = NOTHING) -> MachineFacts:
 def script(mark: str, questions: Questions) -> str:
     """Return the shell script that answers the questions and tells the facts at the same time."""
     lines = [*_lines(questions), "mf_time &", "wait"]
-    return f"{_text()}\n{{\n{chr(10).join(lines)}\n}} </dev/null 2>/dev/null | mf_facts {mark}\n"
-
-
-@cache
-def _text() -> str:
-    return SCRIPT.read_text("utf-8")
+    return f"{shell_text(SCRIPT)}\n{{\n{chr(10).join(lines)}\n}} </dev/null 2>/dev/null | mf_facts {mark}\n"
 
 
 def _lines(questions: Questions) -> list[str]:
@@ -97,14 +90,8 @@ def parse(host: str, mark: str, answer: bytes, between: tuple[float, float]) -> 
     Raises `ProtocolError` where a section is missing or cannot be understood, or where a program failed that should
     fill one: then nobody knows, which is not the same as a host without any.
     """
-    parts = sections(mark, answer.decode("utf-8", "surrogateescape"))
-    if "end" not in parts:
-        raise ProtocolError(host, "the answer about it is cut short", "is it out of memory or disk?")
-    for name, program in _ASKED.items():
-        code = parts.get(f"end of {name}", "cut short").strip()
-        nothing_to_ask = name == "ip6tables-save" and "yes" not in parts.get("ipv6", "yes")
-        if code not in ("0", _MISSING) and not nothing_to_ask:
-            raise ProtocolError(host, f"`{program}` failed there (exit code {code})", f"run `{program}` on it as root")
+    parts = read_answer(host, "it", mark, answer)
+    check_programs(host, parts, _PROGRAMS)
     try:
         return MachineFacts(
             system=system(parts),

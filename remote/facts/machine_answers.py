@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from ipaddress import ip_address
 
-from model.host.dns_wire import Answer, answers
+from model.host.dns_wire import DnsAnswer, answers
 from model.host.machine_facts import Asked, Connect, Path
 from model.host.shared_facts import Names
 
@@ -18,7 +18,7 @@ _KINDS = ("dns", "connect", "path", "time")
 def asked(text: str) -> Asked:
     """Read the lines that the questions left; raises ValueError for one that none of them prints."""
     lines = tuple(_lines(text))
-    names: dict[str, tuple[Answer, ...]] = {}
+    names: dict[str, tuple[DnsAnswer, ...]] = {}
     for server, heard in (_dns(words[1:]) for words in lines if words[0] == "dns"):
         names[server] = names.get(server, ()) + heard
     return Asked(
@@ -45,7 +45,7 @@ def _lines(text: str) -> Iterator[list[str]]:
             yield words
 
 
-def _dns(words: list[str]) -> tuple[str, tuple[Answer, ...]]:
+def _dns(words: list[str]) -> tuple[str, tuple[DnsAnswer, ...]]:
     """A question that was asked twice counts by its last answer."""
     heard = answers(bytes.fromhex(words[1])) if len(words) > 1 else ()
     return words[0] if words else "", tuple({(answer.name, answer.version): answer for answer in heard}.values())

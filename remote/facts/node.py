@@ -1,4 +1,4 @@
-"""How far has a host come on its way into the cluster?"""
+"""How far a host has come on its way into the cluster, asked of the host."""
 
 from __future__ import annotations
 
@@ -34,15 +34,15 @@ def observe(host: Host) -> NodeFacts:
 def parse(host: str, answer: str) -> NodeFacts:
     """Read the answer."""
     pairs = [line.partition(" ")[0::2] for line in answer.splitlines() if line]
-    said = dict(pairs)
+    answers = dict(pairs)
     interfaces = dict(value.split() for word, value in pairs if word == "address")
     try:
         return NodeFacts(
-            mark=said["mark"],
-            running=said["running"] == "yes",
-            kubelet=said["kubelet"] == "yes",
-            plane=said["plane"] == "yes",
-            suite=said["suite"],
+            mark=answers["mark"],
+            running=answers["running"] == "yes",
+            kubelet=answers["kubelet"] == "yes",
+            plane=answers["plane"] == "yes",
+            suite=answers["suite"],
             interfaces=interfaces,
         )
     except KeyError as error:

@@ -1,4 +1,4 @@
-"""Where on a node is the network of the pod that looks out for us, and what answers it there?"""
+"""The network of the probe pod on a node, and what answers it there."""
 
 from __future__ import annotations
 
@@ -56,18 +56,18 @@ def process(host: Host) -> int:
     """Return the id of a process in the probe pod's network; raises `HostError` where no such pod runs on the node."""
     from remote.shell import run
 
-    found = run(host, ("sh", "-s"), stdin=_FIND.encode(), root=True, timeout=_SECONDS).check(host).stdout.split()
-    if not found:
+    pids = run(host, ("sh", "-s"), stdin=_FIND.encode(), root=True, timeout=_SECONDS).check(host).stdout.split()
+    if not pids:
         raise HostError(host.name, "no probe pod runs on it", f"look at the pods of the namespace {NAMESPACE}")
-    return int(found[0])
+    return int(pids[0])
 
 
 def ask(host: Host, questions: Sequence[Question]) -> tuple[str, ...]:
     """Ask names from inside the probe pod; an answer is `answered`, or what came instead."""
     from remote.shell import run
 
-    asked = json.dumps([[question.server, question.name] for question in questions])
-    argv = ("nsenter", f"--net=/proc/{process(host)}/ns/net", "python3", "-", asked)
+    pairs = json.dumps([[question.server, question.name] for question in questions])
+    argv = ("nsenter", f"--net=/proc/{process(host)}/ns/net", "python3", "-", pairs)
     done = run(host, argv, stdin=_ASK.encode(), root=True, timeout=_SECONDS + 3 * len(questions)).check(host)
     try:
         return tuple(json.loads(done.stdout))

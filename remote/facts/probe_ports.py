@@ -1,4 +1,4 @@
-"""What does the cluster say of the ports that its Services take, and of the pods that look out for us?"""
+"""The ports that Services take and the probe pods, by the cluster's own account."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What of Kubernetes is on a host: units, processes, mounts, links, rules, files?"""
+"""What of Kubernetes is on a host: units, processes, mounts, links, rules, files."""
 
 from __future__ import annotations
 
@@ -52,9 +52,18 @@ def parse(host: str, answer: str) -> tuple[Trace, ...]:
     return tuple(Trace(*line.split(" ", 1)) for line in lines[:-1])
 
 
-def strangers(traces: Iterable[Trace]) -> tuple[str, ...]:
+def foreign_namespaces(traces: Iterable[Trace]) -> tuple[str, ...]:
     """Return the namespaces of containerd's that somebody else uses."""
     return tuple(trace.what for trace in traces if trace.kind == "stranger")
+
+
+def running(traces: Iterable[Trace]) -> list[Trace]:
+    """Return what of Kubernetes runs; the gate of node ports is the firewall's."""
+    return [
+        trace
+        for trace in traces
+        if trace.kind in ("unit", "process") and not trace.what.startswith("matrix-fleet-nodeports")
+    ]
 
 
 def counted(traces: Iterable[Trace]) -> str:

@@ -1,4 +1,4 @@
-"""How is a publisher's server asked, over TLS, through the organisation's proxy, and not for ever?"""
+"""Requests to publishers' servers: over TLS, through the organisation's proxy, and not for ever."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 from urllib.parse import urljoin, urlsplit
 
 from urllib3 import BaseHTTPResponse, HTTPHeaderDict, Timeout
@@ -19,12 +19,13 @@ from remote.upstream.proxy import ProxyRoutes
 MAX_TEXT = 8 * 2**20
 CHUNK = 2**18
 _REDIRECTS = 6
+Method = Literal["GET", "HEAD"]
 _BUSY = (408, 425, 429, 500, 502, 503, 504)
 _AGAIN = "is the way there open (proxy: HTTPS_PROXY, NO_PROXY)? Run again: what is finished is kept"
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class RetryPolicy:
     """
     How often a server is tried, and in seconds: the first pause between tries (each next one is twice as long), silence
     borne.
@@ -56,8 +57,8 @@ class Client:
     `NO_PROXY`).
     """
 
-    def __init__(self, plain_http: frozenset[str] = frozenset(), patience: Patience | None = None) -> None:
-        self.patience = patience or Patience()
+    def __init__(self, plain_http: frozenset[str] = frozenset(), retry: RetryPolicy | None = None) -> None:
+        self.retry = retry or RetryPolicy()
         self._plain_http = plain_http
         self._over = threading.Event()
         self._routes = ProxyRoutes()
@@ -73,7 +74,7 @@ class Client:
 
     def wait(self, tried: int) -> None:
         """Pause before the next try."""
-        if self._over.wait(self.patience.pause * 2 ** min(tried, 6)):
+        if self._over.wait(self.retry.pause * 2 ** min(tried, 6)):
             raise Stopped
 
     def text(
@@ -84,7 +85,7 @@ class Client:
 
         Raises SourceUnreachable, and BundleError for an answer that will not get better.
         """
-        for tried in range(self.patience.tries):
+        for tried in range(self.retry.tries):
             try:
                 with self.open(address, headers, door) as response:
                     return self._small(address, response), response.headers
@@ -104,7 +105,7 @@ class Client:
 
     @contextmanager
     def open(
-        self, address: str, headers: Mapping[str, str] | None = None, door: Door | None = None, method: str = "GET"
+        self, address: str, headers: Mapping[str, str] | None = None, door: Door | None = None, method: Method = "GET"
     ) -> Iterator[BaseHTTPResponse]:
         """
         Yield an answer (2xx) whose body is yet to be read, redirections followed, busy servers asked again.
@@ -118,7 +119,7 @@ class Client:
             # Half-read answers must not go back to the pool.
             response.close()
 
-    def _answer(self, address: str, headers: dict[str, str], door: Door | None, method: str) -> BaseHTTPResponse:
+    def _answer(self, address: str, headers: dict[str, str], door: Door | None, method: Method) -> BaseHTTPResponse:
         tried = 0
         while True:
             failure: object
@@ -134,11 +135,11 @@ class Client:
                 if response.status not in _BUSY:
                     raise BundleError(f"{address}: {failure}", _step(response.status))
             tried += 1
-            if tried >= self.patience.tries:
+            if tried >= self.retry.tries:
                 raise unreachable(address, failure)
             self.wait(tried - 1)
 
-    def _followed(self, address: str, headers: dict[str, str], door: Door | None, method: str) -> BaseHTTPResponse:
+    def _followed(self, address: str, headers: dict[str, str], door: Door | None, method: Method) -> BaseHTTPResponse:
         place, shown, answered = address, dict(door.shown()) if door else {}, False
         for _ in range(_REDIRECTS):
             self.check()
@@ -151,7 +152,7 @@ class Client:
                 retries=False,
                 preload_content=False,
                 decode_content=False,
-                timeout=Timeout(connect=self.patience.connect, read=self.patience.silence),
+                timeout=Timeout(connect=self.retry.connect, read=self.retry.silence),
             )
             challenge = response.headers.get("WWW-Authenticate")
             if response.status == 401 and door and challenge and not answered:
@@ -191,10 +192,10 @@ class Client:
 
 def unreachable(address: str, failure: object) -> SourceUnreachable:
     """Say that a server gave no answer."""
-    return SourceUnreachable(f"{address}: {_said(failure)}", _AGAIN)
+    return SourceUnreachable(f"{address}: {_reason(failure)}", _AGAIN)
 
 
-def _said(failure: object) -> str:
+def _reason(failure: object) -> str:
     """Return the failure's own words, without the pools and objects that urllib3 names."""
     return str(failure).rpartition(">: ")[2] or type(failure).__name__
 

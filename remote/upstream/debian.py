@@ -1,7 +1,4 @@
-"""
-Which Debian packages does a server need that has nothing, by lists that Debian signed? apt itself says so, in a root of
-its own.
-"""
+"""The Debian packages that a server needs, by signed lists, as apt itself resolves them in a root of its own."""
 
 from __future__ import annotations
 
@@ -14,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.request import getproxies_environment
 
-from model.bundle.sources import Archive
+from model.bundle.sources import AptArchive
 from model.errors import BundleError, SourceUnreachable
 from remote.upstream.client import Client
 
@@ -24,11 +21,14 @@ _LINE = re.compile(r"^'(?P<address>[^']+)' (?P<file>\S+) (?P<size>\d+) SHA256:(?
 _AWAY = re.compile(
     r"Could not (connect|resolve)|Temporary failure|Connection (failed|refused|reset|timed out)|no longer has|timed out"
 )
-_SIGNED = "every list must be signed by a key of the keyring that the sources name, and be of today; is this machine's clock right?"
+_SIGNED = (
+    "every list must be signed by a key of the keyring that the sources name, and be of today; is this machine's "
+    "clock right?"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Package:
+class DebianPackage:
     """A package as the signed lists have it; `paragraph` is its description for apt."""
 
     name: str
@@ -52,10 +52,10 @@ class Apt:
     folder: Path
     suite: str
     architecture: str
-    archives: tuple[Archive, ...]
+    archives: tuple[AptArchive, ...]
     keyring: Path
 
-    def packages(self, wanted: Sequence[str]) -> tuple[Package, ...]:
+    def packages(self, wanted: Sequence[str]) -> tuple[DebianPackage, ...]:
         """
         Return the packages and all that they depend on, without anything taken for present.
 
@@ -66,14 +66,14 @@ class Apt:
             # Before apt: it tells neither who is away nor who is refused in a form to rely on.
             self.client.text(f"{archive.address.rstrip('/')}/dists/{archive.suite}/InRelease")
         self._run("apt-get", "update")
-        found = [
+        chosen = [
             known
             for line in self._run("apt-get", "install", "--print-uris", *wanted).splitlines()
             if (known := _LINE.match(line.strip()))
         ]
-        paragraphs = self._paragraphs([known["file"] for known in found], wanted)
+        paragraphs = self._paragraphs([known["file"] for known in chosen], wanted)
         return tuple(
-            Package(
+            DebianPackage(
                 name=name,
                 version=version,
                 file=known["file"],
@@ -82,7 +82,7 @@ class Apt:
                 sha256=known["sha256"],
                 paragraph=paragraph,
             )
-            for known in sorted(found, key=lambda known: known["file"])
+            for known in sorted(chosen, key=lambda known: known["file"])
             for name, version, paragraph in (paragraphs[known["file"]],)
         )
 
@@ -97,7 +97,7 @@ class Apt:
                 f"{self.suite}: apt chose no package for {', '.join(wanted)}", "correct `packages` in the sources"
             )
         text = self._run("apt-cache", "show", *words)
-        made: dict[str, tuple[str, str, str]] = {}
+        paragraphs: dict[str, tuple[str, str, str]] = {}
         for block in text.strip().split("\n\n"):
             fields = dict(
                 line.split(": ", 1) for line in block.splitlines() if ": " in line and not line.startswith(" ")
@@ -105,10 +105,10 @@ class Apt:
             name, version = fields["Package"], fields["Version"]
             file = f"{name}_{version.replace(':', '%3a')}_{fields['Architecture']}.deb"
             lines = [f"Filename: ./{file}" if line.startswith("Filename: ") else line for line in block.splitlines()]
-            made.setdefault(file, (name, version, "\n".join(lines) + "\n"))
-        if missing := sorted(set(files) - set(made)):
+            paragraphs.setdefault(file, (name, version, "\n".join(lines) + "\n"))
+        if missing := sorted(set(files) - set(paragraphs)):
             raise BundleError(f"{self.suite}: apt does not describe {', '.join(missing)}", "report this as a bug")
-        return made
+        return paragraphs
 
     def _prepare(self) -> None:
         if not self.keyring.is_file():
@@ -135,7 +135,7 @@ class Apt:
             "".join(f'{key} "{value}";\n' for key, value in self._settings()), "utf-8"
         )
 
-    def _source(self, archive: Archive) -> str:
+    def _source(self, archive: AptArchive) -> str:
         keyring = self.folder / f"keyring{self.keyring.suffix}"
         return f"deb [signed-by={keyring}] {archive.address} {archive.suite} {' '.join(archive.components)}\n"
 
@@ -188,11 +188,13 @@ class Apt:
                 f"{self.suite}: {' '.join(argv[:2])} did not end within {SECONDS} s", "run again"
             ) from error
         if done.returncode:
-            told = [
-                line for line in done.stderr.splitlines() if line.startswith(("E: ", "W: "))
-            ] or done.stderr.splitlines()[-3:]
-            message = f"{self.suite}: {' '.join(argv[:2])}: " + "; ".join(dict.fromkeys(line[3:] for line in told))
-            if _AWAY.search(message):
-                raise SourceUnreachable(message, "is the way there open? Run again")
-            raise BundleError(message, _SIGNED if argv[1] == "update" else "correct `packages` in the sources")
+            raise self._failure(argv, done.stderr)
         return done.stdout
+
+    def _failure(self, argv: tuple[str, ...], stderr: str) -> BundleError | SourceUnreachable:
+        lines = stderr.splitlines()
+        complaints = [line for line in lines if line.startswith(("E: ", "W: "))] or lines[-3:]
+        message = f"{self.suite}: {' '.join(argv[:2])}: " + "; ".join(dict.fromkeys(line[3:] for line in complaints))
+        if _AWAY.search(message):
+            return SourceUnreachable(message, "is the way there open? Run again")
+        return BundleError(message, _SIGNED if argv[1] == "update" else "correct `packages` in the sources")

@@ -1,4 +1,4 @@
-"""How does a file of a known sha256 get here, also when the way breaks off midway?"""
+"""Downloads of files of a known sha256, resumed where a connection breaks off midway."""
 
 from __future__ import annotations
 
@@ -93,14 +93,14 @@ class Downloads:
                 return digest.hexdigest(), have
             except HTTPError as error:
                 idle = 0 if have > before else idle + 1
-                if idle >= self.client.patience.tries:
+                if idle >= self.client.retry.tries:
                     raise unreachable(address, error) from error
                 self.client.wait(idle)
 
 
 def _continues(response: BaseHTTPResponse, have: int) -> bool:
-    said = response.headers.get("Content-Range", "")
-    return response.status == 206 and said.startswith(f"bytes {have}-")
+    content_range = response.headers.get("Content-Range", "")
+    return response.status == 206 and content_range.startswith(f"bytes {have}-")
 
 
 def _hash(path: Path) -> _Hash:

@@ -1,4 +1,4 @@
-"""Which images does a kubeadm want? It says so itself, on a machine that can run it."""
+"""The images that a kubeadm wants, by its own word, on a machine that can run it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Through which proxy does the way to a server lead, and whom does this machine trust?"""
+"""The proxy that leads to a server, and the authorities that this machine trusts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is an image in its registry, for one platform, and where are its parts?"""
+"""Images in their registries, for one platform, and where their parts are."""
 
 from __future__ import annotations
 
@@ -67,11 +67,11 @@ class Registries:
         reference = f"{name}:{tag}"
         with self._guard:
             door = self._doors.setdefault(f"{host}/{repository}", _Tokens(self.client))
-        found, seen = self._manifest(address, tag, door), set()
-        seen.add(f"sha256:{found.digest}")
-        if found.media in _LISTS:
-            found = self._of_platform(reference, address, found, architecture, door)
-            seen.add(f"sha256:{found.digest}")
+        manifest, seen = self._manifest(address, tag, door), set()
+        seen.add(f"sha256:{manifest.digest}")
+        if manifest.media in _LISTS:
+            manifest = self._of_platform(reference, address, manifest, architecture, door)
+            seen.add(f"sha256:{manifest.digest}")
         if pin is not None and pin not in seen:
             raise BundleError(
                 f"{reference}: digest pinned {pin}, seen {', '.join(sorted(seen))}",
@@ -81,8 +81,8 @@ class Registries:
             reference=reference,
             architecture=architecture,
             address=address,
-            manifest=found,
-            parts=_parts(reference, found),
+            manifest=manifest,
+            parts=_parts(reference, manifest),
             door=door,
         )
 
@@ -93,8 +93,8 @@ class Registries:
         expected = name if _DIGEST.match(name) else headers.get("Docker-Content-Digest", f"sha256:{digest}")
         if expected != f"sha256:{digest}":
             raise BundleError(f"{place}: digest expected {expected}, seen sha256:{digest}", _LIES)
-        said = _document(place, data)
-        media = said.get("mediaType") or headers.get("Content-Type", "").partition(";")[0].strip()
+        document = _document(place, data)
+        media = document.get("mediaType") or headers.get("Content-Type", "").partition(";")[0].strip()
         if media not in (*_LISTS, *_MANIFESTS):
             raise BundleError(
                 f"{place}: {media or 'no media type'} is no image that containerd takes", "choose another tag"
@@ -102,19 +102,19 @@ class Registries:
         return oci.Blob(media, digest, len(data), data)
 
     def _of_platform(self, reference: str, address: str, listed: oci.Blob, architecture: str, door: Door) -> oci.Blob:
-        said = _document(reference, listed.content)
-        found, others = "", []
-        for one in said.get("manifests", ()):
-            platform = one.get("platform", {})
-            if (platform.get("os"), platform.get("architecture")) == ("linux", architecture) and not found:
-                found = str(one.get("digest", ""))
+        index = _document(reference, listed.content)
+        digest, others = "", []
+        for entry in index.get("manifests", ()):
+            platform = entry.get("platform", {})
+            if (platform.get("os"), platform.get("architecture")) == ("linux", architecture) and not digest:
+                digest = str(entry.get("digest", ""))
             others.append(f"{platform.get('os')}/{platform.get('architecture')}")
-        if not _DIGEST.match(found):
+        if not _DIGEST.match(digest):
             raise BundleError(
                 f"{reference}: not for linux/{architecture}; the registry has {', '.join(others) or 'nothing'}",
                 "choose another tag or architecture",
             )
-        return self._manifest(address, found, door)
+        return self._manifest(address, digest, door)
 
 
 def bring(image: Remote, downloads: Downloads, path: Path, tell: Tell) -> None:
@@ -134,8 +134,8 @@ def bring(image: Remote, downloads: Downloads, path: Path, tell: Tell) -> None:
 
 def _right_platform(image: Remote, config: oci.Blob) -> None:
     """A tag without a list of platforms says only here which one it is for."""
-    said = _document(image.reference, config.content)
-    platform = f"{said.get('os')}/{said.get('architecture')}"
+    configuration = _document(image.reference, config.content)
+    platform = f"{configuration.get('os')}/{configuration.get('architecture')}"
     if platform != f"linux/{image.architecture}":
         raise BundleError(
             f"{image.reference}: is for {platform}, not for linux/{image.architecture}",
@@ -144,10 +144,11 @@ def _right_platform(image: Remote, config: oci.Blob) -> None:
 
 
 def _parts(reference: str, manifest: oci.Blob) -> tuple[tuple[str, str, int], ...]:
-    said = _document(reference, manifest.content)
+    document = _document(reference, manifest.content)
     try:
         parts = tuple(
-            (str(one["mediaType"]), str(one["digest"]), int(one["size"])) for one in (said["config"], *said["layers"])
+            (str(descriptor["mediaType"]), str(descriptor["digest"]), int(descriptor["size"]))
+            for descriptor in (document["config"], *document["layers"])
         )
     except (KeyError, TypeError, ValueError) as error:
         raise BundleError(f"{reference}: the manifest names no parts ({error!r})", _LIES) from error
@@ -158,12 +159,12 @@ def _parts(reference: str, manifest: oci.Blob) -> tuple[tuple[str, str, int], ..
 
 def _document(place: str, content: Path | bytes) -> dict[str, Any]:
     try:
-        said = json.loads(content if isinstance(content, bytes) else content.read_bytes())
+        document = json.loads(content if isinstance(content, bytes) else content.read_bytes())
     except ValueError as error:
         raise BundleError(f"{place}: no JSON: {error}", _LIES) from error
-    if not isinstance(said, dict):
+    if not isinstance(document, dict):
         raise BundleError(f"{place}: no JSON object", _LIES)
-    return said
+    return document
 
 
 class _Tokens:
@@ -185,8 +186,8 @@ class _Tokens:
                 f"the registry wants {scheme} credentials, and we have none", "name a public registry or a mirror"
             )
         place = f"{realm}?{urlencode({key: asked[key] for key in ('service', 'scope') if key in asked})}"
-        said = _document(realm, self._client.text(place)[0])
-        token = said.get("token") or said.get("access_token")
+        document = _document(realm, self._client.text(place)[0])
+        token = document.get("token") or document.get("access_token")
         if not isinstance(token, str) or not token.isprintable():
             raise BundleError(f"{realm}: gave no token", _LIES)
         self._token = token

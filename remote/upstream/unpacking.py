@@ -1,4 +1,4 @@
-"""Which bytes are a program, in a publisher's archive that is trusted to hold nothing else?"""
+"""Programs in a publisher's archive that is trusted to hold nothing else."""
 
 from __future__ import annotations
 

@@ -1,24 +1,5 @@
 # Prints what a host is, one section after the other, and changes nothing. Needs no more than Debian's essential packages.
 
-mf_section() {
-    printf '\n%s %s\n' "$mf_mark" "$1"
-}
-
-# $1: the section's name, $2...: the program that fills it. A second section says how that ended: its exit code, or `missing`.
-mf_asked() {
-    mf_name=$1
-    shift
-    mf_section "$mf_name"
-    if command -v "$1" >/dev/null 2>&1; then
-        "$@" 2>/dev/null
-        mf_code=$?
-    else
-        mf_code=missing
-    fi
-    mf_section "end of $mf_name"
-    echo "$mf_code"
-}
-
 # --- Questions. Each runs beside the others and answers with a single line, written at once.
 
 # $1: name server, $2: how many questions follow, each an octal-escaped packet. What got lost is asked once more.

@@ -1,9 +1,5 @@
 # Prints what a host holds of what was asked for, one section after the other, and changes nothing.
 # $mf_mark begins each section; lists come as arguments, one item each.
-mf_section() {
-    printf '\n%s %s\n' "$mf_mark" "$1"
-}
-
 mf_packages() {
     mf_section packages
     [ $# -eq 0 ] || dpkg-query -W -f='${db:Status-Abbrev} ${Package} ${Version}\n' "$@" 2>/dev/null

@@ -21,8 +21,8 @@ from model.host.machine_facts import MachineFacts
 from model.site.hosts import Disk
 from model.site.load import load_site
 from model.site.site import Site
-from remote.facts.firewall import sections
 from remote.facts.machine import parse
+from remote.facts.sections import sections
 from tests.checks.golden import NOW, said, site, verdicts, view
 from tests.checks.test_judges import answered, both, put, slow_links, text, unheard, wire_answer
 from tests.model.check.preflight.preflight_data import MARK, answer

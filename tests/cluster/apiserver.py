@@ -20,7 +20,7 @@ ENDPOINT = "api.example.test"
 
 
 @dataclass(frozen=True)
-class Api:
+class RealApi:
     """A running API: the ports of its servers, and the administrator's kubeconfig."""
 
     ports: tuple[int, ...]
@@ -29,7 +29,7 @@ class Api:
 
 
 @contextmanager
-def real_api(folder: Path, binaries: Path, servers: int = 1) -> Iterator[Api]:
+def real_api(folder: Path, binaries: Path, servers: int = 1) -> Iterator[RealApi]:
     """Run etcd and API servers until the block ends; `binaries` holds `etcd` and `kube-apiserver`."""
     authority = Authority(folder)
     certificate, key = authority.issue("apiserver", "kube-apiserver", ENDPOINT, "127.0.0.1")
@@ -70,7 +70,7 @@ def real_api(folder: Path, binaries: Path, servers: int = 1) -> Iterator[Api]:
         )
         for port, process in zip(ports, processes, strict=True):
             _await_ready(folder, port, process, authority.path)
-        yield Api(ports, admin, processes)
+        yield RealApi(ports, admin, processes)
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from lab.bundle import compiling
 from lab.bundle.recipe import DEFAULT, RECIPES
 from remote.api_endpoint import ApiEndpoint
 from remote.kube import Cluster
-from tests.cluster.apiserver import ENDPOINT, Api, real_api
+from tests.cluster.apiserver import ENDPOINT, RealApi, real_api
 from tests.cluster.lab_cluster import LONG, LabCluster, wrong
 from tests.lab.driver import Lab, booted
 from tests.remote.conftest import keygen, serve
@@ -37,22 +37,22 @@ def binaries(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder that holds etcd, kube-apiserver, coredns and the bundle's other programs."""
     folder = tmp_path_factory.mktemp("programs")
     for component in RECIPES[DEFAULT].components:
-        made = compiling.ensure(component, print)
+        compiled = compiling.ensure(component, print)
         for name in compiling.programs(component):
             # The package of etcd's server is called so.
-            (folder / {"server": "etcd"}.get(name, name)).symlink_to(made / name)
+            (folder / {"server": "etcd"}.get(name, name)).symlink_to(compiled / name)
     return folder
 
 
 @pytest.fixture(scope="session")
-def api(binaries: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
+def api(binaries: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealApi]:
     """Two API servers on one etcd."""
     with real_api(tmp_path_factory.mktemp("api"), binaries, 2) as running:
         yield running
 
 
 @pytest.fixture(scope="session")
-def cluster(api: Api, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+def cluster(api: RealApi, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """The API through SSH, by a control plane a server."""
     folder = tmp_path_factory.mktemp("way")
     keygen(folder / "key")

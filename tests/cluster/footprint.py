@@ -37,7 +37,7 @@ _UNITS_MAY_STAY = re.compile(
 
 def footprint(lab: Lab, host: str) -> Footprint:
     """Look at one host."""
-    leader = next(str(said["leader"]) for said in lab.status["hosts"] if said["name"] == host)
+    leader = next(str(entry["leader"]) for entry in lab.status["hosts"] if entry["name"] == host)
 
     def inside(*argv: str, spaces: str = "-a") -> str:
         done = subprocess.run(
@@ -69,16 +69,18 @@ def footprint(lab: Lab, host: str) -> Footprint:
 def _below(inside: object) -> frozenset[str]:
     """Folders that the lab keeps on disks of their own: find stays on one."""
     assert callable(inside)
-    found: list[str] = []
+    paths: list[str] = []
     for folder in ("/var/lib/containerd", "/var/lib/kubelet", "/var/lib/etcd", "/run"):
-        said = inside("find", folder, "-xdev", "-mindepth", "1", "-maxdepth", "2")
-        found += [path for path in said.splitlines() if not path.startswith(("/run/systemd", "/run/user", "/run/udev"))]
-    return frozenset(found)
+        listed = inside("find", folder, "-xdev", "-mindepth", "1", "-maxdepth", "2")
+        paths += [
+            path for path in listed.splitlines() if not path.startswith(("/run/systemd", "/run/user", "/run/udev"))
+        ]
+    return frozenset(paths)
 
 
-def _rules(said: Mapping[str, list[Mapping[str, Mapping[str, object]]]]) -> Iterator[str]:
+def _rules(ruleset: Mapping[str, list[Mapping[str, Mapping[str, object]]]]) -> Iterator[str]:
     """Tables, chains, and rules in built-in chains that have nothing to do with ufw."""
-    for item in said["nftables"]:
+    for item in ruleset["nftables"]:
         for kind, what in item.items():
             if kind == "table" and what["name"] != "filter":
                 yield f"table {what['family']} {what['name']}"
@@ -90,7 +92,7 @@ def _rules(said: Mapping[str, list[Mapping[str, Mapping[str, object]]]]) -> Iter
 
 def left_over(before: Footprint, after: Footprint) -> dict[str, list[str]]:
     """Say what is there now that was not there on the fresh host and has no reason to be."""
-    found: dict[str, list[str]] = {}
+    traces: dict[str, list[str]] = {}
     for kind, now in after.items():
         new = sorted(now - before[kind])
         if kind == "paths":
@@ -110,5 +112,5 @@ def left_over(before: Footprint, after: Footprint) -> dict[str, list[str]]:
         elif kind == "routes":
             new = [route for route in new if not route.startswith("anycast")]
         if new:
-            found[kind] = new
-    return found
+            traces[kind] = new
+    return traces

@@ -68,8 +68,8 @@ class LabCluster:
 
     def objects(self, *words: str, at: str = "cp-1") -> list[dict[str, Any]]:
         """Return the objects that `kubectl get WORDS` finds."""
-        found: list[dict[str, Any]] = json.loads(self.kubectl("get", *words, "-o", "json", at=at))["items"]
-        return found
+        items: list[dict[str, Any]] = json.loads(self.kubectl("get", *words, "-o", "json", at=at))["items"]
+        return items
 
     def without(self, host: str, watch_from: str) -> tuple[float, float]:
         """
@@ -85,8 +85,8 @@ class LabCluster:
             assert watch.stdout.readline() == "up\n"
             self.lab.do("poweroff", host)
             eventually(f"{host} is not ready", lambda: host not in self.ready(other), 120)
-            said, _ = watch.communicate("", timeout=60)
-        gap = float(said.split()[-1])
+            output, _ = watch.communicate("", timeout=60)
+        gap = float(output.split()[-1])
         self.lab.do("poweron", host)
         return gap, eventually(f"{host} is ready again", lambda: host in self.ready(other), 180)
 
@@ -112,4 +112,6 @@ def eventually(what: str, met: Callable[[], bool], seconds: float) -> float:
 
 def wrong(report: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the outcomes that are not good."""
-    return [each for each in report["outcomes"] if each["status"] in ("drift", "failed", "unproven", "missing")]
+    return [
+        outcome for outcome in report["outcomes"] if outcome["status"] in ("drift", "failed", "unproven", "missing")
+    ]

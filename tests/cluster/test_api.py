@@ -10,7 +10,7 @@ import pytest
 
 from model.errors import KubernetesError, ObjectMissing
 from remote.kube import Cluster
-from tests.cluster.apiserver import Api
+from tests.cluster.apiserver import RealApi
 
 MAP = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "x", "namespace": "default"}}
 PATH = "/api/v1/namespaces/default/configmaps/x"
@@ -51,10 +51,10 @@ def test_a_diff_in_a_namespace_to_come_is_all_new(cluster: Cluster) -> None:
 
 def test_a_secrets_values_are_in_no_diff(cluster: Cluster) -> None:
     secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s", "namespace": "default"}}
-    one = cluster.apply(secret | {"stringData": {"key": "hunter2", "same": "x"}})
+    applied = cluster.apply(secret | {"stringData": {"key": "hunter2", "same": "x"}})
     other = cluster.apply(secret | {"stringData": {"key": "hunter3", "same": "x"}})
-    assert "hunter" not in "".join((*one.lines, *other.lines))
-    assert "aHVudGVy" not in "".join((*one.lines, *other.lines))
+    assert "hunter" not in "".join((*applied.lines, *other.lines))
+    assert "aHVudGVy" not in "".join((*applied.lines, *other.lines))
     assert "+  key: (new secret)" in other.lines
     assert "   same: (secret)" in other.lines
 
@@ -79,7 +79,7 @@ def test_patch_delete_and_wait(cluster: Cluster) -> None:
     assert cluster.delete(PATH) is False
 
 
-def test_the_other_server_answers_while_one_hangs(api: Api, cluster: Cluster) -> None:
+def test_the_other_server_answers_while_one_hangs(api: RealApi, cluster: Cluster) -> None:
     cluster.get("/version")
     for process in api.servers[:1]:
         process.send_signal(signal.SIGSTOP)

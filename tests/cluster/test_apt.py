@@ -81,7 +81,7 @@ def otherwise(organisation: Organisation, tmp_path: Path) -> Callable[..., tuple
         change(settings["kubernetes"])
         (site / "site.yaml").write_text(yaml.safe_dump(settings, sort_keys=False), "utf-8")
         code, report = organisation.bootstrap("--inventory", str(site), *_ONE)
-        (failed,) = (each for each in report["outcomes"] if each["status"] == "failed")
+        (failed,) = (outcome for outcome in report["outcomes"] if outcome["status"] == "failed")
         assert (code, failed["host"]) == (3, "w-1")
         return failed["message"], failed["next"]
 
@@ -91,7 +91,9 @@ def otherwise(organisation: Organisation, tmp_path: Path) -> Callable[..., tuple
 def test_a_dry_run_shows_keys_sources_pins_and_packages_and_asks_nobody_for_them(organisation: Organisation) -> None:
     code, report = organisation.bootstrap("--dry-run", *_ONE)
     assert code == 2
-    (told,) = (each for each in report["outcomes"] if (each["subject"], each["status"]) == ("runtime", "drift"))
+    (shown,) = (
+        outcome for outcome in report["outcomes"] if (outcome["subject"], outcome["status"]) == ("runtime", "drift")
+    )
     for line in (
         f"+ package kubelet ({organisation.inside.version})",
         "+ package containerd.io (2)",
@@ -101,7 +103,7 @@ def test_a_dry_run_shows_keys_sources_pins_and_packages_and_asks_nobody_for_them
         '+server = "https://10.20.2.1:80"',
         "+ hold kubelet",
     ):
-        assert line in told["evidence"].splitlines()
+        assert line in shown["evidence"].splitlines()
     assert organisation.inside.requests("packages") == []
     assert organisation.inside.requests("images") == []
 
@@ -173,7 +175,7 @@ def test_a_second_run_changes_nothing_and_asks_nobody(small: Organisation) -> No
     before = {host: small.shell(host, _LOOK) for host in NODES}
     code, report = small.bootstrap()
     assert (code, wrong(report)) == (0, [])
-    assert [each for each in report["outcomes"] if each["status"] == "changed"] == []
+    assert [outcome for outcome in report["outcomes"] if outcome["status"] == "changed"] == []
     assert {host: small.shell(host, _LOOK) for host in NODES} == before
     assert [small.inside.requests(which) for which in ("packages", "images")] == asked
 
@@ -186,7 +188,7 @@ def test_a_source_and_a_mirror_that_the_site_no_longer_names_go(small: Organisat
         small.shell("db-1", f"mkdir -p {Path(path).parent}; echo '{first}' >{path}")
     try:
         code, report = small.bootstrap("--limit", "db-1", "--only", "runtime")
-        (done,) = (each for each in report["outcomes"] if each["subject"] == "runtime")
+        (done,) = (outcome for outcome in report["outcomes"] if outcome["subject"] == "runtime")
         assert (code, done["status"]) == (0, "changed")
         assert {line for line in done["evidence"].splitlines() if line.startswith("- ")} == {
             f"- {path}" for path in files

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from model.kubernetes.manifests import holds
+from tests.cluster.echo import node_port
 from tests.cluster.lab_cluster import LabCluster, eventually, wrong
 
 NODES = ("cp-1", "cp-2", "cp-3", "w-1", "db-1", "li-1")
@@ -17,29 +18,6 @@ find /etc /usr/local /opt/cni /var/lib/matrix-fleet -xdev -printf '%p %T@ %m %s\
 systemctl show --property=Id,ActiveEnterTimestamp containerd kubelet haproxy keepalived chrony ufw matrix-fleet-nodeports
 iptables-save | grep -v '^[#:]'
 """
-_ECHO = """
-apiVersion: apps/v1
-kind: Deployment
-metadata: {name: echo}
-spec:
-  selector: {matchLabels: {app: echo}}
-  template:
-    metadata: {labels: {app: echo}}
-    spec:
-      nodeName: db-1
-      containers:
-        - name: echo
-          image: IMAGE
-          command: [httpd, -f, -p, "8080", -h, /etc]
----
-apiVersion: v1
-kind: Service
-metadata: {name: echo}
-spec:
-  type: NodePort
-  selector: {app: echo}
-  ports: [{port: 80, targetPort: 8080, nodePort: 30080}]
-"""
 
 
 def test_bare_hosts_become_a_cluster(bootstrapped: tuple[LabCluster, int, dict[str, Any]]) -> None:
@@ -47,7 +25,9 @@ def test_bare_hosts_become_a_cluster(bootstrapped: tuple[LabCluster, int, dict[s
     assert (code, wrong(report)) == (0, [])
     assert report["good"] is True
     assert cluster.ready() == set(NODES)
-    asked = {each["host"]: each["status"] for each in report["outcomes"] if each["subject"] == "pod-network"}
+    asked = {
+        outcome["host"]: outcome["status"] for outcome in report["outcomes"] if outcome["subject"] == "pod-network"
+    }
     assert asked == dict.fromkeys(NODES, "ok")
     for host in NODES:
         assert "Status: active" in cluster.lab.shell(host, ("ufw", "status")).stdout
@@ -66,7 +46,8 @@ def test_secrets_lie_encrypted_in_etcd(small: LabCluster) -> None:
     small.kubectl("create", "secret", "generic", "plain", "--from-literal=word=chrysanthemum")
     try:
         command = (
-            "etcdctl --endpoints=https://127.0.0.1:2379 --cacert=/etc/kubernetes/pki/etcd/ca.crt --cert=/etc/kubernetes/pki/etcd/server.crt"
+            "etcdctl --endpoints=https://127.0.0.1:2379 --cacert=/etc/kubernetes/pki/etcd/ca.crt "
+            "--cert=/etc/kubernetes/pki/etcd/server.crt"
             " --key=/etc/kubernetes/pki/etcd/server.key get /registry/secrets/default/plain --print-value-only"
         )
         stored = small.lab.shell("cp-2", ("sh", "-c", f"{command} | head -c 27"))
@@ -76,18 +57,11 @@ def test_secrets_lie_encrypted_in_etcd(small: LabCluster) -> None:
 
 
 def test_a_node_port_answers_from_where_it_may_and_from_nowhere_else(small: LabCluster) -> None:
-    images = {name for node in small.objects("nodes") for image in node["status"]["images"] for name in image["names"]}
-    image = next(name for name in images if "busybox" in name and "@" not in name)
-    small.kubectl("apply", "-f", "-", stdin=_ECHO.replace("IMAGE", image))
-    try:
-        # From a node, through another node, to a pod on a third.
-        eventually("the node port answers", lambda: small.lab.tcp("w-1", "10.20.1.11", 30080) == "open", 60)
+    with node_port(small):
         assert small.lab.tcp("cp-2", "10.20.1.31", 30080) == "open"
         assert small.lab.tcp("li-1", "10.20.1.11", 30080) == "silent"
         assert small.lab.tcp("vantage-1", "10.20.1.21", 30080) == "silent"
         assert small.lab.tcp("", "10.20.1.31", 30080) == "silent"
-    finally:
-        small.kubectl("delete", "deployment,service", "echo", "--wait=true")
 
 
 def test_a_second_run_changes_nothing(small: LabCluster) -> None:
@@ -95,17 +69,22 @@ def test_a_second_run_changes_nothing(small: LabCluster) -> None:
     generations = _generations(small)
     code, report = small.flow("bootstrap")
     assert (code, wrong(report)) == (0, [])
-    assert [each for each in report["outcomes"] if each["status"] == "changed"] == []
+    assert [outcome for outcome in report["outcomes"] if outcome["status"] == "changed"] == []
     assert {host: small.lab.shell(host, ("sh", "-c", _LOOK)).stdout for host in NODES} == before
     assert _generations(small) == generations
 
 
 def test_a_kubelet_that_asks_late_for_its_certificate_is_waited_for(small: LabCluster) -> None:
-    late = "systemctl stop kubelet; rm /var/lib/kubelet/pki/kubelet-server-*; systemd-run --quiet --on-active=10 systemctl start kubelet"
+    late = (
+        "systemctl stop kubelet; rm /var/lib/kubelet/pki/kubelet-server-*; systemd-run --quiet --on-active=10 "
+        "systemctl start kubelet"
+    )
     assert small.lab.shell("w-1", ("sh", "-ec", late)).returncode == 0
     code, report = small.flow("bootstrap", "--only", "verify")
     assert (code, wrong(report)) == (0, [])
-    changed = [(each["host"], each["subject"]) for each in report["outcomes"] if each["status"] == "changed"]
+    changed = [
+        (outcome["host"], outcome["subject"]) for outcome in report["outcomes"] if outcome["status"] == "changed"
+    ]
     assert changed == [("w-1", "serving-certificate")]
 
 
@@ -113,12 +92,14 @@ def test_a_dry_run_finds_what_a_person_changed_and_a_run_mends_it(small: LabClus
     small.lab.shell("w-1", ("sh", "-c", "echo 0 >/proc/sys/net/ipv4/ip_forward; systemctl stop chrony"))
     small.kubectl("label", "node", "db-1", "matrix-fleet.io/role-database-")
     code, report = small.flow("bootstrap", "--dry-run")
-    found = {(each["host"], each["subject"]) for each in report["outcomes"] if each["status"] == "drift"}
-    assert (code, found) == (2, {("w-1", "os"), ("controller", "labels")})
+    drifted = {(outcome["host"], outcome["subject"]) for outcome in report["outcomes"] if outcome["status"] == "drift"}
+    assert (code, drifted) == (2, {("w-1", "os"), ("controller", "labels")})
     assert "net.ipv4.ip_forward: 0" in json.dumps(report)
     code, report = small.flow("bootstrap")
     assert code == 0, wrong(report)
-    changed = {(each["host"], each["subject"]) for each in report["outcomes"] if each["status"] == "changed"}
+    changed = {
+        (outcome["host"], outcome["subject"]) for outcome in report["outcomes"] if outcome["status"] == "changed"
+    }
     assert changed == {("w-1", "os"), ("controller", "labels")}
 
 
@@ -156,10 +137,10 @@ def test_the_api_outlives_a_control_plane(small: LabCluster, host: str) -> None:
 def _generations(small: LabCluster) -> dict[str, Any]:
     kinds = "nodes,namespaces,daemonsets,deployments,services,configmaps,storageclasses,persistentvolumes,clusterroles,serviceaccounts"
     return {
-        f"{each['kind']}/{each['metadata'].get('namespace', '')}/{each['metadata']['name']}": (
-            each["metadata"].get("generation"),
-            each["metadata"]["creationTimestamp"],
-            each["metadata"].get("labels"),
+        f"{item['kind']}/{item['metadata'].get('namespace', '')}/{item['metadata']['name']}": (
+            item["metadata"].get("generation"),
+            item["metadata"]["creationTimestamp"],
+            item["metadata"].get("labels"),
         )
-        for each in small.objects(kinds, "-A")
+        for item in small.objects(kinds, "-A")
     }

@@ -132,7 +132,8 @@ SEEDS = {
     ),
     "storage-class": Seed(
         "controller",
-        f"{_KUBECTL} get storageclass local-storage -o yaml >/root/class.yaml; {_KUBECTL} delete storageclass local-storage",
+        f"{_KUBECTL} get storageclass local-storage -o yaml >/root/class.yaml; {_KUBECTL} delete storageclass "
+        "local-storage",
         f"{_KUBECTL} create -f /root/class.yaml; rm /root/class.yaml",
         ("cluster/storage-class",),
         "there is no storage class local-storage",
@@ -193,12 +194,14 @@ def test_a_healthy_cluster_is_green_five_times_in_a_row(lab: Lab) -> None:
     for _ in range(5):
         run = comply(lab)
         assert (run.exit, run.bad) == (0, set()), {pair: run.outcome(*pair)["message"] for pair in run.bad}
-    told = {
-        each["subject"]: each["status"] for each in run.report["outcomes"] if each["subject"].startswith("cluster/")
+    statuses = {
+        outcome["subject"]: outcome["status"]
+        for outcome in run.report["outcomes"]
+        if outcome["subject"].startswith("cluster/")
     }
-    assert told.pop("cluster/policies") == "waived"
-    assert set(told.values()) == {"ok"}
-    assert len(told) == 15
+    assert statuses.pop("cluster/policies") == "waived"
+    assert set(statuses.values()) == {"ok"}
+    assert len(statuses) == 15
 
 
 @pytest.mark.parametrize(
@@ -217,19 +220,19 @@ def test_a_deviation_is_found_by_exactly_its_check(lab: Lab, seed: Seed) -> None
     ],
 )
 def test_a_dead_host_is_missed_and_hides_nobody(small: LabCluster, lab: Lab, host: str, parts: set[str]) -> None:
-    whole = {(each["host"], each["subject"]) for each in comply(lab).report["outcomes"]}
+    whole = {(outcome["host"], outcome["subject"]) for outcome in comply(lab).report["outcomes"]}
     lab.do("poweroff", host)
     try:
         run = comply(lab)
         assert run.exit == 3
-        assert {(each["host"], each["subject"]) for each in run.report["outcomes"]} == whole
-        for each in run.report["outcomes"]:
-            if each["host"] == host:
-                assert each["status"] == ("missing" if each["subject"] in parts else "failed"), each
-            elif each["status"] in BAD:
+        assert {(outcome["host"], outcome["subject"]) for outcome in run.report["outcomes"]} == whole
+        for outcome in run.report["outcomes"]:
+            if outcome["host"] == host:
+                assert outcome["status"] == ("missing" if outcome["subject"] in parts else "failed"), outcome
+            elif outcome["status"] in BAD:
                 # Names are asked for of a server that ran there, until the cluster has taken it out.
-                assert each["subject"] == "cluster/dns", each
-                assert host in each["message"], each
+                assert outcome["subject"] == "cluster/dns", outcome
+                assert host in outcome["message"], outcome
     finally:
         lab.do("poweron", host)
         other = "cp-2" if host == "cp-1" else "cp-1"
@@ -241,7 +244,7 @@ def test_one_limited_to_a_worker_is_told_of_it_by_the_control_planes(lab: Lab) -
     run = comply(lab, "--limit", "w-1", "--check", "cluster")
     assert run.exit == 0
     assert run.outcome("w-1", "cluster/nodes")["status"] == "ok"
-    assert {each["host"] for each in run.report["outcomes"]} == {"w-1", "controller"}
+    assert {outcome["host"] for outcome in run.report["outcomes"]} == {"w-1", "controller"}
 
 
 def test_drift_of_labels_is_mended_by_bootstrap(lab: Lab) -> None:

@@ -45,7 +45,8 @@ SEEDS = {
     ),
     "dead-time-source": Seed(
         "db-1",
-        "cd /etc/chrony; cp -p chrony.conf /root/; sed -i '/^server/d; $aserver 10.20.1.99 iburst' chrony.conf; systemctl restart chrony",
+        "cd /etc/chrony; cp -p chrony.conf /root/; sed -i '/^server/d; $aserver 10.20.1.99 iburst' chrony.conf; "
+        "systemctl restart chrony",
         "mv /root/chrony.conf /etc/chrony/; systemctl restart chrony",
         ("time/synchronised",),
         "follows none of 10.20.1.99",

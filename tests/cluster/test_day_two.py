@@ -82,10 +82,10 @@ def _serials(report: dict[str, object]) -> dict[tuple[str, str], str]:
     outcomes = report["outcomes"]
     assert isinstance(outcomes, list)
     return {
-        (each["host"], said["path"]): said["serial"]
-        for each in outcomes
-        if each["subject"] == "certificates"
-        for said in each["evidence"]
+        (outcome["host"], certificate["path"]): certificate["serial"]
+        for outcome in outcomes
+        if outcome["subject"] == "certificates"
+        for certificate in outcome["evidence"]
     }
 
 
@@ -106,7 +106,7 @@ def test_nothing_of_kubernetes_is_left_after_a_reset(
     assert "Status: active" in worn.lab.shell(host, ("ufw", "status")).stdout
     assert host not in {node["metadata"]["name"] for node in worn.objects("nodes")}
     code, report = worn.flow("nodes", "reset", host, "--yes")
-    assert (code, [each["status"] for each in report["outcomes"]]) == (0, ["ok"])
+    assert (code, [outcome["status"] for outcome in report["outcomes"]]) == (0, ["ok"])
     code, report = worn.flow("nodes", "add", host)
     assert code == 0, wrong(report)
     assert worn.ready() == NODES
@@ -136,7 +136,7 @@ def test_objects_are_back_after_two_control_planes_were_lost(worn: LabCluster, t
     code, report = worn.flow("etcd", "snapshot", "--output", str(output))
     assert code == 0, wrong(report)
     assert output.stat().st_mode & 0o777 == 0o600
-    name = next(each["evidence"]["name"] for each in report["outcomes"] if each["subject"] == "snapshot")
+    name = next(outcome["evidence"]["name"] for outcome in report["outcomes"] if outcome["subject"] == "snapshot")
     worn.kubectl("create", "configmap", "later", "--from-literal=a=1")
     code, report = worn.flow("etcd", "restore", name, "--yes")
     assert (code, "has its quorum" in str(report["outcomes"])) == (1, True)
@@ -146,7 +146,7 @@ def test_objects_are_back_after_two_control_planes_were_lost(worn: LabCluster, t
     assert code == 1
     code, report = worn.flow("etcd", "restore", name, "--yes")
     assert code == 2, wrong(report)
-    assert {each["host"] for each in wrong(report)} == {"cp-2", "cp-3"}
+    assert {outcome["host"] for outcome in wrong(report)} == {"cp-2", "cp-3"}
     assert worn.kubectl("get", "configmap", "kept", "-o", "jsonpath={.data.a}") == "1"
     assert worn.kubectl("get", "secret", "hidden", "-o", "jsonpath={.data.b}") == "Mg=="
     assert "later" not in worn.kubectl("get", "configmaps")
@@ -170,7 +170,7 @@ def test_a_service_answers_throughout_an_upgrade(worn: LabCluster) -> None:
     address = worn.kubectl("get", "service", "web", "-o", "jsonpath={.spec.clusterIP}")
     code, report = worn.flow("upgrade", "--to-bundle", str(folder), "--dry-run")
     assert code == 2
-    assert {each["host"] for each in wrong(report)} == NODES
+    assert {outcome["host"] for outcome in wrong(report)} == NODES
     with watch.service(worn.lab, "cp-1", address) as asked, watch.api(worn.lab, "cp-2") as api:
         code, report = worn.flow("upgrade", "--to-bundle", str(folder), seconds=2 * LONG)
     print(f"service: longest gap {asked.gap:.2f} s, {asked.lost} of {asked.asked} lost; API {api.gap:.2f} s")
@@ -181,7 +181,7 @@ def test_a_service_answers_throughout_an_upgrade(worn: LabCluster) -> None:
     assert not [node for node in nodes if node["spec"].get("unschedulable")]
     code, report = worn.flow("upgrade", "--to-bundle", str(folder))
     assert code == 0
-    assert not [each for each in report["outcomes"] if each["status"] == "changed"]
+    assert not [outcome for outcome in report["outcomes"] if outcome["status"] == "changed"]
     code, report = worn.flow("upgrade")
     assert (code, "never goes back" in json.dumps(report["outcomes"])) == (1, True)
     eventually("every node is ready", lambda: worn.ready() == NODES, 60)

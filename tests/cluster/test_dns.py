@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from model.host.dns_wire import Answer, answers, question
+from model.host.dns_wire import DnsAnswer, answers, question
 from model.kubernetes.cluster import read_node
 from model.site.load import load_site
 from remote.kube import Cluster
@@ -28,11 +28,11 @@ from tasks.dns import corefile
 SITE = load_site(Path(__file__).parents[2] / "inventory")
 ISOLATED, MAIN = "127.0.5.9", "127.0.6.9"
 LI = read_node({"metadata": {"name": "li-1"}, "spec": {"podCIDRs": ["127.0.5.0/24"]}})
-Ask = Callable[[str, str, int], Answer]
+Ask = Callable[[str, str, int], DnsAnswer]
 
 
 def upstream(server: socket.socket) -> None:
-    """Answer every address question with the organisation's own address."""
+    """DnsAnswer every address question with the organisation's own address."""
     while True:
         try:
             data, who = server.recvfrom(512)
@@ -71,7 +71,7 @@ def _at(server: socket.socket) -> str:
     return f"127.0.0.1:{server.getsockname()[1]}"
 
 
-def _ask(source: str, port: int, name: str, version: int, seconds: float = 20.0) -> Answer:
+def _ask(source: str, port: int, name: str, version: int, seconds: float = 20.0) -> DnsAnswer:
     deadline = time.monotonic() + seconds
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
         client.bind((source, 0))
@@ -85,23 +85,23 @@ def _ask(source: str, port: int, name: str, version: int, seconds: float = 20.0)
                     raise
 
 
-def said(answer: Answer) -> list[str]:
+def addresses_of(answer: DnsAnswer) -> list[str]:
     return sorted(map(str, answer.addresses))
 
 
 def test_the_same_name_leads_isolated_pods_to_their_own_server(ask: Ask) -> None:
-    assert said(ask(ISOLATED, "matrix.example.test", 4)) == ["10.20.2.11"]
-    assert said(ask(MAIN, "matrix.example.test", 4)) == ["198.51.100.101"]
+    assert addresses_of(ask(ISOLATED, "matrix.example.test", 4)) == ["10.20.2.11"]
+    assert addresses_of(ask(MAIN, "matrix.example.test", 4)) == ["198.51.100.101"]
 
 
 def test_isolated_pods_are_not_led_out_over_the_other_ip_version(ask: Ask) -> None:
-    assert "2001:db8:100::101" not in said(ask(ISOLATED, "matrix.example.test", 6))
-    assert said(ask(MAIN, "matrix.example.test", 6)) == ["2001:db8:100::101"]
+    assert "2001:db8:100::101" not in addresses_of(ask(ISOLATED, "matrix.example.test", 6))
+    assert addresses_of(ask(MAIN, "matrix.example.test", 6)) == ["2001:db8:100::101"]
 
 
 def test_other_names_go_to_the_sites_servers_from_everywhere(ask: Ask) -> None:
     for source in (ISOLATED, MAIN):
-        assert said(ask(source, "deb.example.test", 4)) == ["198.51.100.101"]
+        assert addresses_of(ask(source, "deb.example.test", 4)) == ["198.51.100.101"]
 
 
 def test_kubeadms_objects_are_completed_once(cluster: Cluster) -> None:

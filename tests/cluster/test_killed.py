@@ -60,6 +60,6 @@ def _kill_in(own: LabCluster, phase: str) -> None:
 
 def _holder(own: LabCluster) -> int:
     """Return the process that holds the site: the lab's controller has this machine's process ids."""
-    found = re.search(r"process (\d+)", (own.lab.inventory / "state" / "lock").read_text("utf-8"))
-    assert found is not None, "bootstrap ended before it could be killed"
-    return int(found[1])
+    match = re.search(r"process (\d+)", (own.lab.inventory / "state" / "lock").read_text("utf-8"))
+    assert match is not None, "bootstrap ended before it could be killed"
+    return int(match[1])

@@ -13,36 +13,14 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.cluster.echo import node_port
 from tests.cluster.lab_cluster import LabCluster, eventually
 
 CellOf = dict[str, Any]
 MAIN = ("cp-1", "cp-2", "cp-3", "w-1", "db-1")
 NODES = (*MAIN, "li-1")
 VIP = "10.20.1.10"
-_ECHO = """
-apiVersion: apps/v1
-kind: Deployment
-metadata: {name: echo}
-spec:
-  selector: {matchLabels: {app: echo}}
-  template:
-    metadata: {labels: {app: echo}}
-    spec:
-      nodeName: db-1
-      terminationGracePeriodSeconds: 0
-      containers:
-        - name: echo
-          image: IMAGE
-          command: [httpd, -f, -p, "8080"]
----
-apiVersion: v1
-kind: Service
-metadata: {name: echo}
-spec:
-  type: NodePort
-  selector: {app: echo}
-  ports: [{port: 80, targetPort: 8080, nodePort: 30080}]
----
+_NAMES = """
 apiVersion: v1
 kind: Service
 metadata: {name: names, namespace: kube-system}
@@ -104,15 +82,12 @@ def healthy(small: LabCluster) -> dict[str, Any]:
 @pytest.fixture
 def echo(small: LabCluster) -> Iterator[LabCluster]:
     """Node ports over TCP, of a pod on db-1, and over UDP, of the cluster's DNS."""
-    images = {name for node in small.objects("nodes") for image in node["status"]["images"] for name in image["names"]}
-    image = next(name for name in images if "busybox" in name and "@" not in name)
-    small.kubectl("apply", "-f", "-", stdin=_ECHO.replace("IMAGE", image))
-    try:
-        eventually("the node port answers", lambda: small.lab.tcp("w-1", "10.20.1.11", 30080) == "open", 60)
-        yield small
-    finally:
-        small.kubectl("delete", "deployment,service", "echo", "--wait=true")
-        small.kubectl("-n", "kube-system", "delete", "service", "names")
+    with node_port(small):
+        small.kubectl("apply", "-f", "-", stdin=_NAMES)
+        try:
+            yield small
+        finally:
+            small.kubectl("-n", "kube-system", "delete", "service", "names")
 
 
 @contextmanager
@@ -151,25 +126,27 @@ def test_on_a_healthy_cluster_all_is_proven_save_what_is_waived_by_name_or_has_n
     ],
 )
 def test_clusters_own_services_answer(healthy: dict[str, Any], row: str, port: int, hosts: tuple[str, ...]) -> None:
-    found = [cell for cell in holding(healthy, port, plane="host") if row in cell["rows"]]
-    assert {cell["to"] for cell in found} == set(hosts)
-    answered = {cell["to"] for cell in found if (cell["evidence"] or {}).get("R") == "syn-ack"}
+    proven = [cell for cell in holding(healthy, port, plane="host") if row in cell["rows"]]
+    assert {cell["to"] for cell in proven} == set(hosts)
+    answered = {cell["to"] for cell in proven if (cell["evidence"] or {}).get("R") == "syn-ack"}
     assert answered == set(hosts)
 
 
 def test_the_apis_own_address_is_proven_at_whoever_holds_it(healthy: dict[str, Any]) -> None:
-    found = holding(healthy, 8443, address=VIP, plane="host")
-    assert {cell["from"] for cell in found} | {found[0]["to"]} == set(NODES)
-    assert {(cell["verdict"], cell["evidence"]["R"]) for cell in found} == {("ok", "syn-ack")}
+    proven = holding(healthy, 8443, address=VIP, plane="host")
+    assert {cell["from"] for cell in proven} | {proven[0]["to"]} == set(NODES)
+    assert {(cell["verdict"], cell["evidence"]["R"]) for cell in proven} == {("ok", "syn-ack")}
 
 
 def test_pods_of_every_node_are_proven_at_their_own_and_every_other_node(healthy: dict[str, Any]) -> None:
     for port, row, hosts in ((10250, "pods-kubelet", MAIN), (6443, "pods-kubernetes-api", MAIN[:3])):
-        found = [cell for cell in holding(healthy, port, plane="pod") if row in cell["rows"] and cell["address"] != VIP]
-        assert {(cell["from"], cell["to"]) for cell in found} == {
+        proven = [
+            cell for cell in holding(healthy, port, plane="pod") if row in cell["rows"] and cell["address"] != VIP
+        ]
+        assert {(cell["from"], cell["to"]) for cell in proven} == {
             (f"pods@{node}", host) for node in MAIN for host in hosts
         }
-        assert {(cell["verdict"], cell["evidence"]["R"]) for cell in found} == {("ok", "syn-ack")}
+        assert {(cell["verdict"], cell["evidence"]["R"]) for cell in proven} == {("ok", "syn-ack")}
     closed = [cell for cell in healthy["cells"] if cell["plane"] == "pod" and cell["expected"] == "closed"]
     assert {(cell["from"], cell["to"]) for cell in closed} == {
         (f"pods@{node}", end)
@@ -179,7 +156,7 @@ def test_pods_of_every_node_are_proven_at_their_own_and_every_other_node(healthy
 
 
 def test_a_scrape_that_one_nodes_firewall_refuses_its_pods_is_found_there_alone(small: LabCluster) -> None:
-    (pods,) = {each["spec"]["podCIDR"] for each in small.objects("nodes") if each["metadata"]["name"] == "db-1"}
+    (pods,) = {node["spec"]["podCIDR"] for node in small.objects("nodes") if node["metadata"]["name"] == "db-1"}
     with rule(small, "db-1", "-s", pods, "-p", "tcp", "--dport", "10250", "-j", "DROP"):
         code, report = small.flow("verify_ports")
     (cell,) = wrong(report)
@@ -198,12 +175,12 @@ def test_node_ports_are_judged_by_who_answers_whom(echo: LabCluster) -> None:
         # DNS may answer what is no question, and need not.
         (30053, "udp", "kube-system/names", ("answered", "judged by the Service list")),
     )
-    for port, protocol, service, told in services:
+    for port, protocol, service, evidence in services:
         told_of = [cell for cell in holding(report, port, protocol) if f"Service {service}" in cell.get("note", "")]
         opened = [cell for cell in told_of if cell["expected"] == "open" and cell["plane"] == "host"]
         assert {(cell["from"], cell["to"]) for cell in opened} == {(a, b) for a in MAIN for b in MAIN if a != b}
         assert all((cell["evidence"]["A"], cell["evidence"]["P"]) == (1, 0) for cell in opened)
-        assert all(any(words in cell["note"] for words in told) for cell in opened)
+        assert all(any(words in cell["note"] for words in evidence) for cell in opened)
         # Its own pods come to a node under their own addresses, which no row names.
         kept = {(cell["from"], cell["to"]) for cell in told_of if cell["expected"] == "closed"}
         assert {(f"pods@{node}", node) for node in MAIN} <= kept
@@ -223,8 +200,8 @@ def test_a_node_port_that_nothing_guards_is_found_by_its_answer(echo: LabCluster
     finally:
         echo.lab.shell("w-1", ("systemctl", "reload-or-restart", "matrix-fleet-nodeports.service"))
     assert code == 2
-    found = {(cell["from"], cell["port_lo"], cell["protocol"], cell["culprit"]) for cell in wrong(report)}
-    assert found == {
+    violations = {(cell["from"], cell["port_lo"], cell["protocol"], cell["culprit"]) for cell in wrong(report)}
+    assert violations == {
         ("pods@w-1", 30080, "tcp", "destination-firewall"),
         ("pods@w-1", 30053, "udp", "destination-firewall"),
     }
@@ -237,7 +214,7 @@ def test_a_service_that_no_row_declares_is_a_finding_by_its_name(echo: LabCluste
         code, report = echo.flow("verify_ports")
     finally:
         echo.kubectl("delete", "service", "outside")
-    (outcome,) = [each for each in report["outcomes"] if each["subject"].startswith("service/")]
+    (outcome,) = [outcome for outcome in report["outcomes"] if outcome["subject"].startswith("service/")]
     assert (code, outcome["subject"], outcome["status"]) == (2, "service/default/outside", "drift")
     assert "9999/tcp at 10.20.1.21" in outcome["message"]
     # Kept from everybody, save from the nodes' own processes: these their own nodes lead to it, and nothing at w-1 can
@@ -253,12 +230,12 @@ def test_a_strangers_accept_before_ufws_is_found(small: LabCluster) -> None:
     with rule(small, "w-1", "-p", "tcp", "--dport", "7777", "-j", "ACCEPT"):
         code, report = small.flow("verify_ports")
     assert code == 2
-    found = wrong(report)
-    assert {(cell["to"], cell["expected"], cell["culprit"]) for cell in found} == {
+    violations = wrong(report)
+    assert {(cell["to"], cell["expected"], cell["culprit"]) for cell in violations} == {
         ("w-1", "closed", "destination-firewall")
     }
-    assert all(cell["port_lo"] <= 7777 <= cell["port_hi"] for cell in found)
-    assert {"cp-1", "pods@cp-1", "pods@w-1"} <= {cell["from"] for cell in found}
+    assert all(cell["port_lo"] <= 7777 <= cell["port_hi"] for cell in violations)
+    assert {"cp-1", "pods@cp-1", "pods@w-1"} <= {cell["from"] for cell in violations}
 
 
 def test_another_program_in_kubelets_place_is_named(small: LabCluster) -> None:
@@ -273,10 +250,10 @@ def test_another_program_in_kubelets_place_is_named(small: LabCluster) -> None:
         small.lab.shell("w-1", ("systemctl", "start", "kubelet"))
         eventually("w-1 is ready", lambda: "w-1" in small.ready(), 120)
     assert code == 2
-    found = wrong(report)
-    assert {(cell["to"], cell["culprit"]) for cell in found} == {("w-1", "wrong-process")}
-    assert {"cp-1", "db-1", "pods@cp-1", "pods@w-1"} <= {cell["from"] for cell in found}
-    assert all("python3 listens; the matrix names kubelet" in cell["note"] for cell in found)
+    violations = wrong(report)
+    assert {(cell["to"], cell["culprit"]) for cell in violations} == {("w-1", "wrong-process")}
+    assert {"cp-1", "db-1", "pods@cp-1", "pods@w-1"} <= {cell["from"] for cell in violations}
+    assert all("python3 listens; the matrix names kubelet" in cell["note"] for cell in violations)
 
 
 def test_without_the_waiver_a_pod_of_li_that_reaches_a_main_pod_is_a_violation(
@@ -290,11 +267,11 @@ def test_without_the_waiver_a_pod_of_li_that_reaches_a_main_pod_is_a_violation(
     done = small.lab.run(argv)
     report = json.loads(done.stdout)
     assert done.returncode == 2
-    found = wrong(report)
-    assert {(cell["from"], cell["to"]) for cell in found} == {
+    violations = wrong(report)
+    assert {(cell["from"], cell["to"]) for cell in violations} == {
         (f"pods@{node}", f"pods@{other}") for node in NODES for other in NODES if node != other
     }
-    across = [cell for cell in found if "pods@li-1" in (cell["from"], cell["to"])]
+    across = [cell for cell in violations if "pods@li-1" in (cell["from"], cell["to"])]
     assert {(cell["expected"], cell["seen"], cell["verdict"], cell["culprit"]) for cell in across} == {
         ("closed", "open", "violation", "path")
     }

@@ -47,8 +47,8 @@ def test_the_identity_sees_what_the_deployer_sees_of_the_cluster(machine: Contro
     ordinary, scheduled = _both(machine, "compliance")
     assert scheduled["exit"] == 0
     assert outcomes(scheduled) == outcomes(ordinary)
-    told = {each["subject"] for each in scheduled["outcomes"] if each["status"] == "ok"}
-    assert len({subject for subject in told if subject.startswith("cluster/")}) == 15
+    subjects = {outcome["subject"] for outcome in scheduled["outcomes"] if outcome["status"] == "ok"}
+    assert len({subject for subject in subjects if subject.startswith("cluster/")}) == 15
 
 
 def test_the_service_finds_a_label_that_is_gone_and_says_so_once(machine: Controller, small: LabCluster) -> None:

@@ -46,7 +46,7 @@ def test_a_stale_label_and_taint_go_and_anothers_stay(nodes: Cluster) -> None:
         "- w-1: label matrix-fleet.io/role-li",
         "- w-1: taint matrix-fleet.io/role-li=true:NoSchedule",
     )
-    seen = next(one for one in observe_nodes(nodes) if one.name == "w-1")
+    seen = next(node for node in observe_nodes(nodes) if node.name == "w-1")
     assert seen.labels["rack"] == "7"
     assert [taint.key for taint in seen.taints if not taint.key.startswith("node.kubernetes.io/")] == ["gpu"]
 
@@ -64,7 +64,7 @@ def test_flannel_is_applied_once_and_its_removal_is_seen(nodes: Cluster) -> None
 
 def test_nodes_declare_their_overlay_address(nodes: Cluster) -> None:
     cni.enforce(nodes, SITE, dry_run=False)
-    seen = next(one for one in observe_nodes(nodes) if one.name == "db-1")
+    seen = next(node for node in observe_nodes(nodes) if node.name == "db-1")
     assert seen.annotations["flannel.alpha.coreos.com/node-public-ip"] == "10.20.1.31"
     assert seen.annotations["flannel.alpha.coreos.com/node-public-ipv6"] == "fd20:1::31"
     assert seen.labels[cni.CHOSEN] == "true"
@@ -91,15 +91,17 @@ def test_objects_of_a_kind_that_is_defined_beside_them_are_applied(cluster: Clus
 def test_one_look_tells_of_everything(nodes: Cluster) -> None:
     facts = observe(nodes)
     assert facts.version == "v1.36.3"
-    assert {one.name for one in facts.nodes} == {machine.name for machine in SITE.servers}
-    service = next(one for one in facts.services if one.name == "kubernetes")
+    assert {item.name for item in facts.nodes} == {machine.name for machine in SITE.servers}
+    service = next(item for item in facts.services if item.name == "kubernetes")
     assert [(port.protocol, port.port, port.node_port) for port in service.ports] == [("tcp", 443, 0)]
 
 
 def test_the_storage_class_and_its_volumes_are_applied_once(cluster: Cluster) -> None:
     assert storage.enforce(cluster, SITE, dry_run=False)
     assert storage.enforce(cluster, SITE, dry_run=False) == ()
-    assert [one.name for one in observe(cluster).storage_classes if one.preferred] == ["local-storage"]
+    assert [storage_class.name for storage_class in observe(cluster).storage_classes if storage_class.preferred] == [
+        "local-storage"
+    ]
 
 
 def test_an_organisations_class_of_that_name_is_left_alone(cluster: Cluster) -> None:
@@ -112,4 +114,4 @@ def test_an_organisations_class_of_that_name_is_left_alone(cluster: Cluster) -> 
     }
     cluster.create("/apis/storage.k8s.io/v1/storageclasses", theirs)
     assert storage.enforce(cluster, SITE, dry_run=False) == ()
-    assert [one.provisioner for one in observe(cluster).storage_classes] == ["csi.example.test"]
+    assert [storage_class.provisioner for storage_class in observe(cluster).storage_classes] == ["csi.example.test"]

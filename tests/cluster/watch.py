@@ -72,8 +72,8 @@ class Watch:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        said, _ = self._process.communicate("\n", timeout=60)
-        _, gap, asked, lost, self.since = said.split()[-5:]
+        output, _ = self._process.communicate("\n", timeout=60)
+        _, gap, asked, lost, self.since = output.split()[-5:]
         self.gap, self.asked, self.lost = float(gap), int(asked), int(lost)
 
 

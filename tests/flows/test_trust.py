@@ -16,14 +16,14 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.remote.conftest import Sshd, free_port, keygen, serve
+from tests.remote.conftest import SshServer, free_port, keygen, serve
 
 ROOT = Path(__file__).parent.parent.parent
 HOSTS = "db-1,db-2"
 
 
 @pytest.fixture(scope="module")
-def servers(tmp_path_factory: pytest.TempPathFactory, real_machine: None) -> Iterator[tuple[Sshd, Sshd]]:
+def servers(tmp_path_factory: pytest.TempPathFactory, real_machine: None) -> Iterator[tuple[SshServer, SshServer]]:
     folder = tmp_path_factory.mktemp("servers")
     keygen(folder / "login")
     both = serve(folder / "one", folder / "login"), serve(folder / "two", folder / "login")
@@ -34,7 +34,7 @@ def servers(tmp_path_factory: pytest.TempPathFactory, real_machine: None) -> Ite
 
 
 @pytest.fixture
-def site(tmp_path: Path, servers: tuple[Sshd, Sshd]) -> Path:
+def site(tmp_path: Path, servers: tuple[SshServer, SshServer]) -> Path:
     """The reference site, with two of its hosts reached on loopback."""
     folder = tmp_path / "site"
     folder.mkdir()
@@ -56,7 +56,7 @@ def trust(site: Path, *words: str) -> tuple[int, dict[str, Any], dict[str, Any]]
     return done.returncode, report, {outcome["host"]: outcome for outcome in report["outcomes"]}
 
 
-def test_without_yes_and_terminal_unknown_keys_are_only_shown(site: Path, servers: tuple[Sshd, Sshd]) -> None:
+def test_without_yes_and_terminal_unknown_keys_are_only_shown(site: Path, servers: tuple[SshServer, SshServer]) -> None:
     code, _, outcomes = trust(site)
     assert code == 2
     assert outcomes["db-1"]["status"] == "drift"
@@ -66,7 +66,7 @@ def test_without_yes_and_terminal_unknown_keys_are_only_shown(site: Path, server
     assert not (site / "known_hosts").exists()
 
 
-def test_with_yes_keys_are_recorded_and_then_known(site: Path, servers: tuple[Sshd, Sshd]) -> None:
+def test_with_yes_keys_are_recorded_and_then_known(site: Path, servers: tuple[SshServer, SshServer]) -> None:
     code, report, outcomes = trust(site, "--yes")
     assert (code, report["good"]) == (0, True)
     assert {outcome["status"] for outcome in outcomes.values()} == {"changed"}
@@ -95,7 +95,7 @@ def test_a_dry_run_records_nothing(site: Path) -> None:
 
 
 def test_a_changed_key_is_refused_until_replaced_by_name(
-    site: Path, servers: tuple[Sshd, Sshd], tmp_path: Path
+    site: Path, servers: tuple[SshServer, SshServer], tmp_path: Path
 ) -> None:
     other = keygen(tmp_path / "other")
     known = site / "known_hosts"

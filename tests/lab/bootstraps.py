@@ -18,7 +18,7 @@ PROGRAM = (sys.executable, "-m", "flows.bootstrap")
 
 
 @dataclass(frozen=True)
-class Run:
+class BootstrapRun:
     """One run: its exit code, what it told, and the subjects of each host that are not simply ok."""
 
     exit: int
@@ -27,12 +27,14 @@ class Run:
 
     def subjects(self, host: str, status: str) -> set[str]:
         """Return the subjects that have this status on a host."""
-        return {each["subject"] for each in self.outcomes if (each["host"], each["status"]) == (host, status)}
+        return {
+            outcome["subject"] for outcome in self.outcomes if (outcome["host"], outcome["status"]) == (host, status)
+        }
 
     def told(self, host: str, subject: str) -> str:
         """Return the messages of a subject on a host, and what to do next."""
-        mine = [each for each in self.outcomes if (each["host"], each["subject"]) == (host, subject)]
-        return "\n".join(f"{each['message']}; next: {each['next']}" for each in mine)
+        mine = [outcome for outcome in self.outcomes if (outcome["host"], outcome["subject"]) == (host, subject)]
+        return "\n".join(f"{outcome['message']}; next: {outcome['next']}" for outcome in mine)
 
 
 def site_of(lab: Lab, folder: Path, **kubernetes: object) -> Path:
@@ -47,8 +49,8 @@ def site_of(lab: Lab, folder: Path, **kubernetes: object) -> Path:
     return folder
 
 
-def preflight(lab: Lab, site: Path, *flags: str) -> Run:
+def preflight(lab: Lab, site: Path, *flags: str) -> BootstrapRun:
     """Run the first phase alone, as the controller."""
     done = lab.run((*PROGRAM, "--only", "preflight", "--inventory", str(site), "--json", "-", *flags))
     report = json.loads(done.stdout) if done.stdout.startswith("{") else {}
-    return Run(done.returncode, report.get("outcomes", []), done.stderr)
+    return BootstrapRun(done.returncode, report.get("outcomes", []), done.stderr)

@@ -26,7 +26,7 @@ _SETTLE_SECONDS = 150
 
 
 @dataclass(frozen=True)
-class Run:
+class ComplianceRun:
     """One run: its exit code and its report."""
 
     exit: int
@@ -36,18 +36,22 @@ class Run:
     @property
     def bad(self) -> set[tuple[str, str]]:
         """Host and check of everything that is not good."""
-        return {(each["host"], each["subject"]) for each in self.report["outcomes"] if each["status"] in BAD}
+        return {
+            (outcome["host"], outcome["subject"]) for outcome in self.report["outcomes"] if outcome["status"] in BAD
+        }
 
     def outcome(self, host: str, subject: str) -> dict[str, Any]:
         """Return one outcome."""
-        (found,) = [each for each in self.report["outcomes"] if (each["host"], each["subject"]) == (host, subject)]
-        return dict(found)
+        (only,) = [
+            outcome for outcome in self.report["outcomes"] if (outcome["host"], outcome["subject"]) == (host, subject)
+        ]
+        return dict(only)
 
 
-def comply(lab: Lab, *flags: str) -> Run:
+def comply(lab: Lab, *flags: str) -> ComplianceRun:
     """Run the flow as the controller."""
     done = lab.run((*PROGRAM, "--json", "-", *flags))
-    return Run(done.returncode, json.loads(done.stdout) if done.stdout.startswith("{") else {}, done.stderr)
+    return ComplianceRun(done.returncode, json.loads(done.stdout) if done.stdout.startswith("{") else {}, done.stderr)
 
 
 @contextmanager
@@ -92,17 +96,17 @@ class Seed:
 def found_and_mended(lab: Lab, seed: Seed) -> None:
     """Make the deviation, see it found by exactly its checks, mend it, and see everything good again."""
     at = seed.at or seed.host
-    made = lab.shell(at, ("sh", "-ec", seed.make))
+    seeded = lab.shell(at, ("sh", "-ec", seed.make))
     try:
-        assert made.returncode == 0, made.stderr
+        assert seeded.returncode == 0, seeded.stderr
         if seed.begun:
             until(lambda: lab.shell(at, ("sh", "-c", seed.begun)).returncode == 0, _SETTLE_SECONDS)
         run = comply(lab)
-        told = {pair: run.outcome(*pair)["message"] for pair in run.bad}
+        messages = {pair: run.outcome(*pair)["message"] for pair in run.bad}
         allowed = {(seed.host, check) for check in seed.consequence}
-        assert run.bad - allowed == seed.expected, told
+        assert run.bad - allowed == seed.expected, messages
         assert run.exit == 2, run.complaint
-        assert any(seed.says in told[pair] for pair in seed.expected), told
+        assert any(seed.says in messages[pair] for pair in seed.expected), messages
     finally:
         mended = lab.shell(at, ("sh", "-ec", seed.mend))
         if seed.settled:

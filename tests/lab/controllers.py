@@ -22,8 +22,9 @@ from lab import cgroups, containers, disks, identity, node, processes, readiness
 from lab import plan as plans
 from lab.commands import call
 from lab.controller import entrance
-from lab.instance import CHECKOUT, Instance
+from lab.instance import Instance
 from lab.topology import CONTROLLER_NUMBER, LabHost, Leg
+from model.checkout import ROOT
 from tests.lab.driver import Lab
 
 NAME = "ctl"
@@ -85,8 +86,8 @@ class Controller:
     def settings(self, **compliance: Any) -> None:
         """Let site.yaml's `compliance` be this."""
         path = self.site / "site.yaml"
-        said = yaml.safe_load(path.read_text("utf-8"))
-        path.write_text(yaml.safe_dump({**said, "compliance": compliance}, sort_keys=False), "utf-8")
+        settings = yaml.safe_load(path.read_text("utf-8"))
+        path.write_text(yaml.safe_dump({**settings, "compliance": compliance}, sort_keys=False), "utf-8")
 
     def boot(self) -> None:
         """Boot it, its disk as it was."""
@@ -150,7 +151,7 @@ def _packages(root: Path) -> None:
 
 
 def _equip(here: Controller, lab: Lab) -> None:
-    shutil.copytree(CHECKOUT, here.root / HOME.relative_to("/"), ignore=_LEFT_OUT)
+    shutil.copytree(ROOT, here.root / HOME.relative_to("/"), ignore=_LEFT_OUT)
     own = f"{sys.version_info.major}.{sys.version_info.minor}"
     there = here.sh("python3 -c 'import sys; print(\"%d.%d\" % sys.version_info[:2])'").strip()
     assert there == own, f"the packages of Python {own} cannot be used by the lab's {there}"

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-_CHECKOUT = Path(__file__).resolve().parents[2]
+from model.checkout import ROOT
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Lab:
         """Run `python -m lab ARGV`, whatever its exit code."""
         program = (sys.executable, "-m", "lab", *argv)
         return subprocess.run(
-            program, cwd=_CHECKOUT, env=self.environment, capture_output=True, text=True, timeout=seconds, check=False
+            program, cwd=ROOT, env=self.environment, capture_output=True, text=True, timeout=seconds, check=False
         )
 
     @property

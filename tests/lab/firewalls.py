@@ -10,13 +10,12 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
 
+from model.checkout import ROOT
 from tests.lab.driver import Lab
 
-CHECKOUT = Path(__file__).resolve().parents[2]
 PROGRAM = (sys.executable, "-m", "flows.firewall")
 _STATE = """
 for command in iptables-save ip6tables-save; do $command | grep -v '^#' | sed 's/ \\[[0-9]*:[0-9]*\\]$//'; done
@@ -27,7 +26,7 @@ _FILES = "find /etc /usr /opt /root /home -xdev -printf '%p %T@ %s %m %U\\n' | s
 
 
 @dataclass(frozen=True)
-class Run:
+class FirewallRun:
     """One run of the flow: its exit code, and its report."""
 
     exit: int
@@ -40,14 +39,16 @@ class Run:
 
     def outcome(self, host: str, subject: str = "firewall") -> dict[str, Any]:
         """Return a host's outcome."""
-        found = [each for each in self.report["outcomes"] if (each["host"], each["subject"]) == (host, subject)]
-        return found[0] if found else {}
+        matching = [
+            outcome for outcome in self.report["outcomes"] if (outcome["host"], outcome["subject"]) == (host, subject)
+        ]
+        return matching[0] if matching else {}
 
 
-def run(lab: Lab, *flags: str) -> Run:
+def run(lab: Lab, *flags: str) -> FirewallRun:
     """Run `python -m flows.firewall` as the controller."""
     done = lab.run((*PROGRAM, "--json", "-", *flags))
-    return Run(done.returncode, json.loads(done.stdout) if done.stdout else {}, done.stderr)
+    return FirewallRun(done.returncode, json.loads(done.stdout) if done.stdout else {}, done.stderr)
 
 
 def apply(lab: Lab) -> None:
@@ -89,7 +90,7 @@ def holding(lab: Lab, *flags: str) -> Iterator[subprocess.Popen[bytes]]:
     """Run the flow with --hold while the block runs; killed afterwards if it still is there."""
     program = (sys.executable, "-m", "lab", "run", "--", *PROGRAM, "--quiet", *flags)
     environment = {**os.environ, "MATRIX_FLEET_LAB": lab.name}
-    process = subprocess.Popen(program, cwd=CHECKOUT, env=environment, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(program, cwd=ROOT, env=environment, stderr=subprocess.DEVNULL)
     try:
         yield process
     finally:

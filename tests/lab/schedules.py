@@ -36,7 +36,7 @@ def installed(machine: Controller, **compliance: Any) -> dict[str, Any]:
 
 def statuses(report: dict[str, Any], subject: str) -> dict[str, str]:
     """Return a subject's status by host."""
-    return {each["host"]: each["status"] for each in report["outcomes"] if each["subject"] == subject}
+    return {outcome["host"]: outcome["status"] for outcome in report["outcomes"] if outcome["subject"] == subject}
 
 
 def runs(machine: Controller, flow: str = "compliance") -> list[str]:
@@ -75,8 +75,8 @@ def paged(machine: Controller) -> dict[str, Any]:
 
 def outcomes(report: dict[str, Any]) -> dict[tuple[str, str], tuple[str, str]]:
     """Return status and message, without numbers, by host and subject."""
-    timeless = ((each, re.sub(r"\d+(\.\d+)?", "#", each["message"])) for each in report["outcomes"])
-    return {(each["host"], each["subject"]): (each["status"], message) for each, message in timeless}
+    timeless = ((outcome, re.sub(r"\d+(\.\d+)?", "#", outcome["message"])) for outcome in report["outcomes"])
+    return {(outcome["host"], outcome["subject"]): (outcome["status"], message) for outcome, message in timeless}
 
 
 def cells(report: dict[str, Any]) -> set[tuple[Any, ...]]:

@@ -13,7 +13,7 @@ import pytest
 
 from lab import once
 from lab.bundle import compiling, debian, oci, userland
-from lab.bundle.recipe import DEFAULT, PAUSE, RECIPES, TOOLS, Component, Recipe
+from lab.bundle.recipe import DEFAULT, PAUSE, RECIPES, TOOLS, BundleRecipe, Component
 from lab.errors import LabError
 
 _LDD = """\
@@ -40,12 +40,12 @@ Filename: ./ufw_0.36.2-1_all.deb
 """
 
 
-def _image(folder: Path) -> oci.Image:
+def _image(folder: Path) -> oci.LayeredImage:
     program = folder / "program"
     program.write_bytes(b"\x7fELF" + bytes(100_000))
-    base = (oci.Entry("lib", target="usr/lib"), oci.Entry("etc/passwd", text="root:x:0:0\n", mode=0o644))
-    layers = (base, (oci.Entry("usr/local/bin/program", source=program),))
-    return oci.Image("registry.example/group/program:v1", layers, ("/usr/local/bin/program",), "65535:65535")
+    base = (oci.LayerEntry("lib", target="usr/lib"), oci.LayerEntry("etc/passwd", text="root:x:0:0\n", mode=0o644))
+    layers = (base, (oci.LayerEntry("usr/local/bin/program", source=program),))
+    return oci.LayeredImage("registry.example/group/program:v1", layers, ("/usr/local/bin/program",), "65535:65535")
 
 
 def _members(path: Path) -> dict[str, bytes]:
@@ -101,7 +101,7 @@ def test_packages_are_known_by_their_files() -> None:
 
 
 @pytest.mark.parametrize("recipe", RECIPES.values(), ids=RECIPES)
-def test_a_recipe_packs_only_what_is_compiled(recipe: Recipe) -> None:
+def test_a_recipe_packs_only_what_is_compiled(recipe: BundleRecipe) -> None:
     built = {("pause", PAUSE.built)}
     for component in recipe.components:
         assert compiling.version(component)[0].isdigit()

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.checks.certificates import issued
-from tests.lab.compliances import MAIN, SERVERS, Run, Seed, comply, found_and_mended, running, site_with
+from tests.lab.compliances import MAIN, SERVERS, ComplianceRun, Seed, comply, found_and_mended, running, site_with
 from tests.lab.driver import Lab
 from tests.lab.firewalls import sh, until
 
@@ -53,14 +53,16 @@ SEEDS = {
     ),
     "listener": Seed(
         "cp-3",
-        "systemd-run --quiet --unit=seed systemd-socket-activate -l 9999 /bin/cat; until ss -Hlnt | grep -q :9999; do sleep 0.1; done",
+        "systemd-run --quiet --unit=seed systemd-socket-activate -l 9999 /bin/cat; until ss -Hlnt | grep -q "
+        ":9999; do sleep 0.1; done",
         "systemctl stop seed",
         ("services/listeners",),
         "listens on 9999/tcp",
     ),
     "wrong-program": Seed(
         "cp-3",
-        "systemd-run --quiet --unit=seed systemd-socket-activate -l 10250 /bin/cat; until ss -Hlnt | grep -q :10250; do sleep 0.1; done",
+        "systemd-run --quiet --unit=seed systemd-socket-activate -l 10250 /bin/cat; until ss -Hlnt | grep -q "
+        ":10250; do sleep 0.1; done",
         "systemctl stop seed || :",
         ("services/listeners",),
         "which is for kubelet",
@@ -103,7 +105,8 @@ SEEDS = {
     ),
     "swap": Seed(
         "cp-1",
-        "{ head -n1 /proc/swaps; echo '/dev/seed partition 1048576 0 -2'; } >/run/seed; mount --bind /run/seed /proc/swaps",
+        "{ head -n1 /proc/swaps; echo '/dev/seed partition 1048576 0 -2'; } >/run/seed; mount --bind /run/seed "
+        "/proc/swaps",
         "umount /proc/swaps; rm /run/seed",
         ("swap/off",),
         "/dev/seed",
@@ -299,7 +302,7 @@ def test_a_dead_host_is_failed_and_the_others_are_complete(lab: Lab) -> None:
     until(lambda: comply(lab).exit == 0, 60)
     for host in (*(name for name in SERVERS if name != "w-1"), "vantage-1"):
         mine = [
-            {each["subject"] for each in each_run.report["outcomes"] if each["host"] == host}
+            {outcome["subject"] for outcome in each_run.report["outcomes"] if outcome["host"] == host}
             for each_run in (run, healthy)
         ]
         assert mine[0] == mine[1]
@@ -308,20 +311,21 @@ def test_a_dead_host_is_failed_and_the_others_are_complete(lab: Lab) -> None:
 def test_worker_processes_bring_what_threads_bring(lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     threads = comply(lab)
     (tmp_path / "config.yaml").write_text(
-        "inventory: {plugin: SimpleInventory}\nlogging: {enabled: false}\nrunner: {plugin: dask, options: {workers: 2}}\n"
+        "inventory: {plugin: SimpleInventory}\nlogging: {enabled: false}\nrunner: {plugin: dask, options: "
+        "{workers: 2}}\n"
     )
     monkeypatch.setenv("MATRIX_FLEET_CONFIG", str(tmp_path / "config.yaml"))
     spread = comply(lab)
     assert (spread.exit, spread.complaint) == (threads.exit, threads.complaint) == (0, "")
-    assert _told(spread) == _told(threads)
+    assert _rows(spread) == _rows(threads)
     assert spread.report["items"] == threads.report["items"]
 
 
-def _told(run: Run) -> list[tuple[str, str, str, str]]:
+def _rows(run: ComplianceRun) -> list[tuple[str, str, str, str]]:
     """Return every outcome without how long a look took."""
     return [
-        (each["host"], each["subject"], each["status"], re.sub(r"[\d.]+ (s|ms|days)", "", each["message"]))
-        for each in run.report["outcomes"]
+        (outcome["host"], outcome["subject"], outcome["status"], re.sub(r"[\d.]+ (s|ms|days)", "", outcome["message"]))
+        for outcome in run.report["outcomes"]
     ]
 
 

@@ -22,8 +22,8 @@ def fleet(real_machine: None) -> Iterator[Lab]:
 def test_a_second_run_finds_everything_as_declared_and_touches_no_file(fleet: Lab) -> None:
     before = {host: files(fleet, host) for host in HOSTS}
     done = run(fleet)
-    assert (done.exit, {each["status"] for each in done.report["outcomes"]}) == (0, {"ok"})
-    assert sorted(each["host"] for each in done.report["outcomes"]) == sorted(HOSTS)
+    assert (done.exit, {outcome["status"] for outcome in done.report["outcomes"]}) == (0, {"ok"})
+    assert sorted(outcome["host"] for outcome in done.report["outcomes"]) == sorted(HOSTS)
     assert {host: files(fleet, host) for host in HOSTS} == before
 
 
@@ -67,13 +67,14 @@ def test_rules_of_others_are_kept(fleet: Lab) -> None:
     sh(
         fleet,
         "w-1",
-        "iptables -N KUBE-FORWARD; iptables -A FORWARD -j KUBE-FORWARD; iptables -t nat -A PREROUTING -p tcp --dport 1 -j ACCEPT;"
+        "iptables -N KUBE-FORWARD; iptables -A FORWARD -j KUBE-FORWARD; iptables -t nat -A PREROUTING -p tcp "
+        "--dport 1 -j ACCEPT;"
         "nft add table inet own; nft add chain inet own c; ufw allow 9999/tcp",
     )
     others = "iptables-save | grep -E 'KUBE-|dport 1 '; nft list table inet own"
     before = sh(fleet, "w-1", others)
     done = run(fleet, "--limit", "w-1")
-    assert [each["status"] for each in done.report["outcomes"]] == ["changed"]
+    assert [outcome["status"] for outcome in done.report["outcomes"]] == ["changed"]
     assert sh(fleet, "w-1", others) == before
     sh(
         fleet,

@@ -16,7 +16,7 @@ def test_a_bare_host_gets_ufw_from_its_own_sources_and_then_its_rules(bare_lab: 
     done = run(bare_lab, *chosen)
     assert (done.exit, done.status("w-1"), done.status("li-1")) == (0, "changed", "changed")
     assert "Status: active" in sh(bare_lab, "li-1", "ufw status")
-    assert {each["status"] for each in run(bare_lab, *chosen).report["outcomes"]} == {"ok"}
+    assert {outcome["status"] for outcome in run(bare_lab, *chosen).report["outcomes"]} == {"ok"}
 
 
 def test_a_host_whose_sources_have_no_ufw_is_its_own_failure(bare_lab: Lab) -> None:

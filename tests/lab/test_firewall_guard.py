@@ -14,7 +14,10 @@ import pytest
 from tests.lab.driver import Lab, booted
 from tests.lab.firewalls import apply, armed, holding, run, sh, state, until
 
-_TRACES = "ls -d /var/lib/matrix-fleet/armed /var/lib/matrix-fleet/fired /run/matrix-fleet-armed /run/matrix-fleet.?* 2>/dev/null"
+_TRACES = (
+    "ls -d /var/lib/matrix-fleet/armed /var/lib/matrix-fleet/fired /run/matrix-fleet-armed /run/matrix-fleet.?* "
+    "2>/dev/null"
+)
 _UNITS = "find /etc/systemd/system -name 'matrix-fleet*'; systemctl list-units --no-legend 'matrix-fleet*'"
 
 

@@ -75,8 +75,8 @@ def test_a_server_makes_control_groups_of_its_own(lab: Lab) -> None:
     if cgroups.version_2():
         pytest.skip("this machine has one hierarchy, which hosts may always write")
     for controller in ("cpu", "cpuset", "memory", "pids", "devices", "systemd"):
-        made = _in("cp-2", lab, f"mkdir /sys/fs/cgroup/{controller}/mine && rmdir /sys/fs/cgroup/{controller}/mine")
-        assert made.returncode == 0, made.stderr
+        created = _in("cp-2", lab, f"mkdir /sys/fs/cgroup/{controller}/mine && rmdir /sys/fs/cgroup/{controller}/mine")
+        assert created.returncode == 0, created.stderr
 
 
 def test_containers_overlays_can_lie_on_a_servers_disk(lab: Lab) -> None:
@@ -146,7 +146,10 @@ def test_what_the_kernel_has_built_in_can_be_asked_for_and_the_rest_not(lab: Lab
         pytest.skip("this machine's kernel does not tell how it was built")
     assert lab.shell("cp-2", ("modprobe", "--all", *built_in)).returncode == 0
     assert lab.shell("cp-2", ("modprobe", "no_such_module")).returncode != 0
-    wish = "mkdir -p /run/modules-load.d; echo overlay > /run/modules-load.d/x.conf; systemctl restart systemd-modules-load"
+    wish = (
+        "mkdir -p /run/modules-load.d; echo overlay > /run/modules-load.d/x.conf; systemctl restart "
+        "systemd-modules-load"
+    )
     assert _in("cp-2", lab, wish).returncode == 0
 
 

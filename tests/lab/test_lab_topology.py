@@ -7,18 +7,18 @@ import yaml
 
 from lab.emission import fitted, host_entry
 from lab.errors import LabError
-from lab.instance import CHECKOUT
 from lab.network import peer
 from lab.topology import NETWORKS, added_host, hosts_of
+from model.checkout import ROOT
 
 
 def test_the_reference_profile_is_the_committed_reference_site() -> None:
-    committed = yaml.safe_load((CHECKOUT / "inventory/hosts.yaml").read_text("utf-8"))
+    committed = yaml.safe_load((ROOT / "inventory/hosts.yaml").read_text("utf-8"))
     assert {host.name: host_entry(host) for host in hosts_of("reference")} == committed
 
 
 def test_the_labs_networks_are_those_of_the_committed_site() -> None:
-    committed = yaml.safe_load((CHECKOUT / "inventory/site.yaml").read_text("utf-8"))["networks"]
+    committed = yaml.safe_load((ROOT / "inventory/site.yaml").read_text("utf-8"))["networks"]
     assert {name: [str(network.ipv4), str(network.ipv6)] for name, network in NETWORKS.items()} == {
         name: plan["cidrs"] for name, plan in committed.items()
     }
@@ -62,7 +62,7 @@ def test_an_added_host_needs_a_free_and_short_name(name: str) -> None:
 
 
 def test_the_small_site_has_no_external_address_without_a_host_behind_it() -> None:
-    committed = yaml.safe_load((CHECKOUT / "inventory/site.yaml").read_text("utf-8"))
+    committed = yaml.safe_load((ROOT / "inventory/site.yaml").read_text("utf-8"))
     settings = fitted(committed, "lab-small", hosts_of("small"))
     assert set(settings["external"]) == {"ingress"}
     assert settings["features"]["turn"] is False

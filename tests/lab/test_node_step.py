@@ -21,7 +21,10 @@ until [ -e /run/go-on ]; do sleep 0.1; done
 mkdir -p /var/lib/kubelet && : >/var/lib/kubelet/config.yaml
 """
 _PUT = 'cat >/usr/local/bin/kubeadm && chmod 755 /usr/local/bin/kubeadm && rm -f /run/go-on "$1" "$1.1"'
-_UNDO = f"rm -rf /usr/local/bin/kubeadm /run/go-on /run/matrix-fleet /var/lib/kubelet /var/lib/matrix-fleet/node {LOG} {LOG}.1"
+_UNDO = (
+    "rm -rf /usr/local/bin/kubeadm /run/go-on /run/matrix-fleet /var/lib/kubelet /var/lib/matrix-fleet/node "
+    f"{LOG} {LOG}.1"
+)
 
 
 def _at(lab: Lab, script: str, stdin: str = "", seconds: float = 60) -> subprocess.CompletedProcess[str]:

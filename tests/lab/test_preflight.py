@@ -26,7 +26,8 @@ SEEDS = {
         "rm -r /etc/kubernetes /var/lib/etcd/member",
     ),
     "cp-2": (
-        "systemd-run --unit=squatter systemd-socket-activate -l 10250 /bin/cat; until ss -Hlnt | grep -q :10250; do sleep 0.1; done",
+        "systemd-run --unit=squatter systemd-socket-activate -l 10250 /bin/cat; until ss -Hlnt | grep -q :10250; "
+        "do sleep 0.1; done",
         "systemctl stop squatter",
     ),
     "cp-3": (
@@ -72,8 +73,8 @@ def test_everything_wrong_on_every_host_is_told_at_once(bare_lab: Lab, site: Pat
     assert "kubeadm reset" in done.told("cp-1", "preflight/cluster-remains")
     assert "systemd-socket- listens on 10250/tcp" in done.told("cp-2", "preflight/port-taken")
     # Its largest packets are larger than those of the next in its network.
-    found = {"preflight/machine-id", "preflight/address-undeclared", "preflight/path-mtu"}
-    assert done.subjects("cp-3", "drift") == found
+    expected = {"preflight/machine-id", "preflight/address-undeclared", "preflight/path-mtu"}
+    assert done.subjects("cp-3", "drift") == expected
     assert done.subjects("w-1", "drift") == {"preflight/machine-id", "preflight/hostname"}
     assert "another host of the site" in done.told("w-1", "preflight/hostname")
     assert "preflight/mtu-differs" in done.subjects("w-1", "ok")
@@ -107,9 +108,9 @@ def test_an_endpoint_address_somebody_else_holds_is_refused(
         done = preflight(bare_lab, site)
     assert done.exit == 2, done.complaint
     for host in ("cp-1", "cp-2", "cp-3"):
-        told = done.told(host, "preflight/endpoint-taken")
-        assert "10.20.1.10 is taken" in told
-        assert evidence in told
+        message = done.told(host, "preflight/endpoint-taken")
+        assert "10.20.1.10 is taken" in message
+        assert evidence in message
         assert "preflight/endpoint-taken" in done.subjects(host, "drift")
 
 
@@ -164,7 +165,7 @@ def test_waivers_let_a_finding_pass(bare_lab: Lab, site: Path) -> None:
 def test_a_minor_too_new_is_refused_before_any_host_is_looked_at(bare_lab: Lab, tmp_path: Path) -> None:
     done = preflight(bare_lab, site_of(bare_lab, tmp_path / "site", version="1.38"))
     assert done.exit == 1
-    assert not {each["host"] for each in done.outcomes} & set(HOSTS)
+    assert not {outcome["host"] for outcome in done.outcomes} & set(HOSTS)
 
 
 def test_packages_from_a_mirror_are_gone_for(bare_lab: Lab, site: Path) -> None:

@@ -84,7 +84,7 @@ def test_a_dry_run_changes_nothing_and_a_second_run_finds_nothing_to_do(machine:
     assert statuses(first, "schedule/proof") == dict.fromkeys(HOSTS, "ok")
     before = [sh(lab, host, _OURS) for host in HOSTS]
     second = installed(machine, schedule=daily())
-    assert {each["status"] for each in second["outcomes"]} == {"ok"}
+    assert {outcome["status"] for outcome in second["outcomes"]} == {"ok"}
     assert [sh(lab, host, _OURS) for host in HOSTS] == before
     assert machine.flow("schedule", "status").returncode == 0
 
@@ -139,7 +139,8 @@ def test_the_key_opens_no_way_through_the_host(machine: Controller, flags: str) 
         flags = "-N -L 9009:127.0.0.1:22"
         script = (
             f"{_SSH} {flags} matrix-fleet@{_ADDRESS} 2>/tmp/said & pid=$!;"
-            "until ss -Hlnt | grep -q :9009; do :; done; timeout 5 sh -c 'exec 3<>/dev/tcp/127.0.0.1/9009; head -c 3 <&3';"
+            "until ss -Hlnt | grep -q :9009; do :; done; timeout 5 sh -c 'exec 3<>/dev/tcp/127.0.0.1/9009; head "
+            "-c 3 <&3';"
             "kill $pid; cat /tmp/said"
         )
         done = machine.run("bash", "-c", script.replace("sh -c", "bash -c"))
@@ -223,12 +224,16 @@ def test_each_run_of_the_service_proves_the_ports_anew_and_a_closed_one_is_told_
 def test_a_program_that_was_changed_is_not_run_and_is_found(machine: Controller, lab: Lab) -> None:
     lab.shell("w-1", ("sh", "-c", f"echo '# seed' >>{FOLDER}/collector"))
     blind = json.loads(machine.flow("compliance", "--scheduled", "--json", "-").stdout)
-    mine = [each for each in blind["outcomes"] if each["host"] == "w-1" and each["status"] not in ("not_run", "waived")]
-    assert {each["status"] for each in mine} == {"failed"}
+    mine = [
+        outcome
+        for outcome in blind["outcomes"]
+        if outcome["host"] == "w-1" and outcome["status"] not in ("not_run", "waived")
+    ]
+    assert {outcome["status"] for outcome in mine} == {"failed"}
     assert "sudo" in mine[0]["message"]
     assert "flows.schedule hosts" in mine[0]["next"]
     seen = json.loads(machine.flow("compliance", "--json", "-").stdout)
-    bad = {(each["host"], each["subject"]) for each in seen["outcomes"] if each["status"] == "drift"}
+    bad = {(outcome["host"], outcome["subject"]) for outcome in seen["outcomes"] if outcome["status"] == "drift"}
     assert bad == {("w-1", "schedule/files")}
     assert machine.flow("schedule", "status").returncode == 2
     assert machine.flow("schedule", "hosts").returncode == 0
@@ -260,11 +265,11 @@ def test_the_timers_run_finds_a_drift_tells_it_once_and_says_when_it_is_gone(
     lab.shell("w-1", ("sh", "-ec", _EVE))
     try:
         until(lambda: len(synapse.messages()) == 1, 60)
-        (said,) = synapse.messages()
-        assert "NEW  w-1 users/sudo: drift: eve may become root" in said
+        (message,) = synapse.messages()
+        assert "NEW  w-1 users/sudo: drift: eve may become root" in message
         began = len(runs(machine))
         until(lambda: len(runs(machine)) >= began + 3, 60)
-        assert synapse.messages() == [said]
+        assert synapse.messages() == [message]
     finally:
         lab.shell("w-1", ("sh", "-ec", _NO_EVE))
     until(lambda: len(synapse.messages()) == 2, 60)
@@ -389,8 +394,8 @@ def test_a_mail_servers_setgid_sendmail_gets_its_group_and_its_queue(machine: Co
     lab.shell("w-1", ("sh", "-ec", _EVE))
     try:
         assert run_now(machine) == 2
-        said = json.loads(machine.sh("cat /var/spool/news/mail"))
-        assert told([said], "new") == [("w-1", "users/sudo")]
+        record = json.loads(machine.sh("cat /var/spool/news/mail"))
+        assert told([record], "new") == [("w-1", "users/sudo")]
         assert machine.sh("stat -c %U:%G /var/spool/news/mail").strip() == "matrix-fleet:mail"
     finally:
         lab.shell("w-1", ("sh", "-ec", _NO_EVE))
@@ -421,7 +426,7 @@ def test_one_host_can_be_left_out(machine: Controller, lab: Lab) -> None:
     assert lab.shell("w-1", ("id", "matrix-fleet")).returncode
     assert machine.flow("schedule", "status", "--limit", "!w-1").returncode == 0
     seen = json.loads(machine.flow("compliance", "--scheduled", "--json", "-").stdout)
-    assert {each["host"] for each in seen["outcomes"] if each["status"] == "failed"} == {"w-1"}
+    assert {outcome["host"] for outcome in seen["outcomes"] if outcome["status"] == "failed"} == {"w-1"}
     assert machine.flow("schedule", "hosts", "--limit", "w-1").returncode == 0
 
 

@@ -53,12 +53,12 @@ def assert_exactly(
     The wrong cells are those of the green run that the fault breaks, no more and no fewer, and each tells the story
     asked for.
     """
-    found = wrong(report)
-    ends = {(cell["from"], cell["to"], cell["address"], cell["protocol"]) for cell in found}
+    violations = wrong(report)
+    ends = {(cell["from"], cell["to"], cell["address"], cell["protocol"]) for cell in violations}
     should = [cell for cell in baseline["cells"] if cell["verdict"] == "ok" and broken(cell)]
     assert should, "the fault breaks nothing: the test is wrong"
     assert ends == {(cell["from"], cell["to"], cell["address"], cell["protocol"]) for cell in should}
-    assert {(cell["verdict"], cell["culprit"]) for cell in found} == {(verdict, culprit)}
+    assert {(cell["verdict"], cell["culprit"]) for cell in violations} == {(verdict, culprit)}
 
 
 @pytest.fixture(scope="module")
@@ -190,13 +190,13 @@ def test_a_dead_host_costs_its_own_cells_and_no_others(managed: Lab, baseline: d
     finally:
         managed.do("poweron", "db-1")
     assert code == 3
-    found = wrong(report)
-    assert {cell["verdict"] for cell in found} == {"unproven"}
-    assert {cell["culprit"] for cell in found if cell["to"] == "db-1"} == {"witness"}
-    assert {cell["culprit"] for cell in found if cell["from"] == "db-1"} == {"source"}
-    assert all("db-1" in (cell["from"], cell["to"]) for cell in found)
+    violations = wrong(report)
+    assert {cell["verdict"] for cell in violations} == {"unproven"}
+    assert {cell["culprit"] for cell in violations if cell["to"] == "db-1"} == {"witness"}
+    assert {cell["culprit"] for cell in violations if cell["from"] == "db-1"} == {"source"}
+    assert all("db-1" in (cell["from"], cell["to"]) for cell in violations)
     assert {outcome["status"] for outcome in report["outcomes"] if outcome["host"] == "db-1"} == {"failed"}
-    count = len({(cell["from"], cell["to"], cell["address"], cell["protocol"]) for cell in found})
+    count = len({(cell["from"], cell["to"], cell["address"], cell["protocol"]) for cell in violations})
     assert count == len(
         {
             (cell["from"], cell["to"], cell["address"], cell["protocol"])

@@ -15,8 +15,9 @@ from typing import Any
 
 import yaml
 
-from lab.instance import CHECKOUT, Instance
+from lab.instance import Instance
 from model.bundle.bundle import load_bundle
+from model.checkout import ROOT
 from tests.lab.driver import Lab
 from tests.mirror.debs import debs
 from tests.mirror.repository import index
@@ -109,7 +110,7 @@ def _serving(namespace: Path, folder: Path, name: str, address: str, words: Sequ
     server = (sys.executable, "-m", "tests.mirror.server", address, str(_PORT), *words)
     with (folder / f"{name}.log").open("wb") as log:
         argv = ("nsenter", f"--net={namespace}", "--", *server)
-        with subprocess.Popen(argv, cwd=CHECKOUT, stdout=subprocess.PIPE, stderr=log) as process:
+        with subprocess.Popen(argv, cwd=ROOT, stdout=subprocess.PIPE, stderr=log) as process:
             assert process.stdout is not None
             try:
                 assert process.stdout.readline() == b"ready\n", (folder / f"{name}.log").read_text("utf-8")

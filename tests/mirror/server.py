@@ -34,13 +34,13 @@ class Images:
                         self.blobs[f"sha256:{member.name.rpartition('/')[2]}"] = place
                 stream = tar.extractfile("index.json")
                 assert stream is not None
-                said = json.load(stream)["manifests"][0]
+                manifest = json.load(stream)["manifests"][0]
             name = item.name.partition("/")[2]
-            for what in (item.version, said["digest"]):
-                self.manifests[name, what] = (said["digest"], said["mediaType"])
+            for what in (item.version, manifest["digest"]):
+                self.manifests[name, what] = (manifest["digest"], manifest["mediaType"])
 
 
-class Handler(SimpleHTTPRequestHandler):
+class MirrorHandler(SimpleHTTPRequestHandler):
     """Files, and images where there are any."""
 
     protocol_version = "HTTP/1.1"
@@ -104,13 +104,15 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--bundle", type=Path)
     parser.add_argument("--certificate", type=Path)
     parser.add_argument("--key", type=Path)
-    said = parser.parse_args(argv)
-    images = Images(said.bundle) if said.bundle else None
-    server = ThreadingHTTPServer((said.address, said.port), partial(Handler, images=images, directory=str(said.files)))
+    arguments = parser.parse_args(argv)
+    images = Images(arguments.bundle) if arguments.bundle else None
+    server = ThreadingHTTPServer(
+        (arguments.address, arguments.port), partial(MirrorHandler, images=images, directory=str(arguments.files))
+    )
     server.daemon_threads = True
-    if said.certificate:
+    if arguments.certificate:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(said.certificate, said.key)
+        context.load_cert_chain(arguments.certificate, arguments.key)
         server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
     print("ready", flush=True)
     server.serve_forever()

@@ -35,7 +35,7 @@ def fake_api(folder: Path, authority: Authority, name: str, reply: Reply) -> Ite
     context.load_cert_chain(certificate, key)
     context.load_verify_locations(authority.path)
     context.verify_mode = ssl.CERT_REQUIRED
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _ApiHandler)
     server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
     api = FakeApi(server.server_address[1], reply)
     server.api = api  # type: ignore[attr-defined]
@@ -47,18 +47,18 @@ def fake_api(folder: Path, authority: Authority, name: str, reply: Reply) -> Ite
     thread.join()
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _ApiHandler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def _do(self) -> None:
         api: FakeApi = self.server.api  # type: ignore[attr-defined]
         api.asked.append(f"{self.command} {self.path}")
         api.bodies.append(self.rfile.read(int(self.headers.get("Content-Length", 0))))
-        status, said = api.reply(self.command, self.path)
+        status, document = api.reply(self.command, self.path)
         if status == 0:
             self.close_connection = True
             return
-        body = json.dumps(said).encode()
+        body = json.dumps(document).encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))

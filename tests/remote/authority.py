@@ -48,7 +48,7 @@ class Authority:
     def kubeconfig(self, path: Path, server: str) -> Path:
         """Write an administrator's kubeconfig as kubeadm writes it."""
         certificate, key = self.issue("admin", "kubernetes-admin", organisation="system:masters")
-        said = {
+        config = {
             "apiVersion": "v1",
             "kind": "Config",
             "clusters": [{"name": "k", "cluster": {"server": server, "certificate-authority-data": _b64(self.path)}}],
@@ -58,7 +58,7 @@ class Authority:
                 {"name": "admin", "user": {"client-certificate-data": _b64(certificate), "client-key-data": _b64(key)}}
             ],
         }
-        path.write_text(yaml.safe_dump(said))
+        path.write_text(yaml.safe_dump(config))
         return path
 
 
@@ -88,7 +88,7 @@ def _sign(
         .add_extension(x509.BasicConstraints(is_authority, None), True)
     )
     if names:
-        builder = builder.add_extension(x509.SubjectAlternativeName([_general(one) for one in names]), False)
+        builder = builder.add_extension(x509.SubjectAlternativeName([_general(name) for name in names]), False)
     return builder.sign(authority, hashes.SHA256())
 
 

@@ -19,7 +19,7 @@ USER = pwd.getpwuid(os.getuid()).pw_name
 
 
 @dataclass(frozen=True)
-class Sshd:
+class SshServer:
     """A running server: where it listens, its public key, and the private key it lets in."""
 
     port: int
@@ -41,7 +41,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def serve(folder: Path, login_key: Path, kind: str = "ed25519", options: str = "") -> Sshd:
+def serve(folder: Path, login_key: Path, kind: str = "ed25519", options: str = "") -> SshServer:
     """
     Start an sshd on a port of its own and wait until it answers; `options` are further lines of its configuration.
     """
@@ -52,12 +52,13 @@ def serve(folder: Path, login_key: Path, kind: str = "ed25519", options: str = "
     port = free_port()
     (folder / "config").write_text(
         f"ListenAddress 127.0.0.1:{port}\nHostKey {folder}/host_key\nAuthorizedKeysFile {folder}/authorized_keys\n"
-        f"PidFile none\nStrictModes no\nUsePAM no\nPermitRootLogin yes\nPasswordAuthentication no\nMaxStartups 200\nMaxSessions 50\n"
+        "PidFile none\nStrictModes no\nUsePAM no\nPermitRootLogin yes\nPasswordAuthentication no\nMaxStartups "
+        "200\nMaxSessions 50\n"
         f"{options}"
     )
     process = subprocess.Popen(("/usr/sbin/sshd", "-D", "-f", str(folder / "config")), stderr=subprocess.DEVNULL)
     await_port(port)
-    return Sshd(port, host_key, login_key, process)
+    return SshServer(port, host_key, login_key, process)
 
 
 def await_port(port: int, seconds: float = 10.0) -> None:
@@ -81,7 +82,7 @@ def login_key(tmp_path_factory: pytest.TempPathFactory, real_machine: None) -> P
 
 
 @pytest.fixture(scope="session")
-def sshd(tmp_path_factory: pytest.TempPathFactory, login_key: Path) -> Iterator[Sshd]:
+def sshd(tmp_path_factory: pytest.TempPathFactory, login_key: Path) -> Iterator[SshServer]:
     """A server that lasts as long as the tests."""
     server = serve(tmp_path_factory.mktemp("sshd"), login_key)
     yield server
@@ -90,7 +91,7 @@ def sshd(tmp_path_factory: pytest.TempPathFactory, login_key: Path) -> Iterator[
 
 
 @pytest.fixture
-def second_sshd(tmp_path_factory: pytest.TempPathFactory, login_key: Path) -> Iterator[Sshd]:
+def second_sshd(tmp_path_factory: pytest.TempPathFactory, login_key: Path) -> Iterator[SshServer]:
     """A server that a test may stop."""
     server = serve(tmp_path_factory.mktemp("sshd"), login_key)
     yield server

@@ -48,10 +48,10 @@ class Homeserver:
 
     def call(self, method: str, path: str, body: Any = None, token: str = "") -> Any:
         """Call the client-server API from where the server is."""
-        said = json.dumps({"url": self.url + path, "method": method, "body": body, "token": token})
+        request = json.dumps({"url": self.url + path, "method": method, "body": body, "token": token})
         done = subprocess.run(
             (*self.prefix, sys.executable, "-c", _CALL),
-            input=said,
+            input=request,
             capture_output=True,
             text=True,
             timeout=60,

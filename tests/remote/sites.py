@@ -17,8 +17,9 @@ def write_site(
     """
     folder.mkdir(exist_ok=True)
     entries = {
-        name: {"hostname": "127.0.0.1", "groups": []} | (said if isinstance(said, dict) else {"port": said})
-        for name, said in hosts.items()
+        name: {"hostname": "127.0.0.1", "groups": []}
+        | (port_or_entry if isinstance(port_or_entry, dict) else {"port": port_or_entry})
+        for name, port_or_entry in hosts.items()
     }
     options = {"netmiko": {"extras": {"key_file": str(key)} | extras}}
     (folder / "hosts.yaml").write_text(yaml.safe_dump(entries))

@@ -106,31 +106,35 @@ def test_sections_are_had_alone_and_those_of_ports_on_request(installed: Path) -
 def test_the_clusters_name_server_is_asked_by_nodes_alone(installed: Path) -> None:
     servers = [{"server": "127.0.0.1", "names": ["kubernetes.default"]}]
     wishes = {"sections": ["names", "cluster_names"], "dns": servers, "cluster_dns": servers}
-    said = json.loads(_run(wishes, sys.executable, "-I", "-S", str(installed)).stdout)["sections"]
-    assert said["names"]["answers"] == {"127.0.0.1": []}
-    assert said["cluster_names"] == {"answers": {}, "why": {}}
+    sections = json.loads(_run(wishes, sys.executable, "-I", "-S", str(installed)).stdout)["sections"]
+    assert sections["names"]["answers"] == {"127.0.0.1": []}
+    assert sections["cluster_names"] == {"answers": {}, "why": {}}
 
 
 def _ports(**sections: Any) -> bytes:
     rules = "*filter\n:INPUT DROP [0:0]\nCOMMIT\n"
     address = {"ifname": "eth0", "addr_info": [{"local": "10.20.1.21"}]}
-    said = {
+    sections = {
         "rules": {"saved": {"4": rules, "6": ""}, "legacy": {"4": "", "6": ""}, "nft": "{}"},
         "listeners": 'tcp LISTEN 0 128 0.0.0.0:2222 0.0.0.0:* users:(("sshd",pid=7,fd=3))\n',
         "hardware": {"addresses": json.dumps([address])},
         "conntrack": [262144, 12],
         "services": None,
     } | sections
-    errors = {name: "no way" for name, value in said.items() if value is ...}
-    return json.dumps({"sections": {k: v for k, v in said.items() if v is not ...}, "errors": errors}).encode()
+    errors = {name: "no way" for name, value in sections.items() if value is ...}
+    return json.dumps({"sections": {k: v for k, v in sections.items() if v is not ...}, "errors": errors}).encode()
 
 
 def test_what_ports_depend_on_is_read_into_a_view() -> None:
-    found = ports.read("w-1", _ports(), 22)
-    assert found.view.interfaces == {"10.20.1.21": "eth0"}
-    assert (found.view.sshd_port, found.view.conntrack, found.view.open_ports("tcp")) == (2222, (262144, 12), 1 << 2222)
-    assert set(found.view.chains) == {4, 6}
-    assert (found.cluster, found.why) == (None, "")
+    account = ports.read("w-1", _ports(), 22)
+    assert account.view.interfaces == {"10.20.1.21": "eth0"}
+    assert (account.view.sshd_port, account.view.conntrack, account.view.open_ports("tcp")) == (
+        2222,
+        (262144, 12),
+        1 << 2222,
+    )
+    assert set(account.view.chains) == {4, 6}
+    assert (account.cluster, account.why) == (None, "")
 
 
 def test_a_control_plane_tells_of_services_or_why_not() -> None:
@@ -138,10 +142,10 @@ def test_a_control_plane_tells_of_services_or_why_not() -> None:
         "metadata": {"name": "echo", "namespace": "default"},
         "spec": {"ports": [{"port": 80, "protocol": "TCP", "nodePort": 30080}]},
     }
-    said = {"services": [service], "slices": [], "pods": [], "nodes": ["w-1"]}
-    found = ports.read("cp-1", _ports(services=said), 22)
-    assert found.cluster is not None
-    assert [each.port for each in found.cluster.exposed] == [30080]
+    services = {"services": [service], "slices": [], "pods": [], "nodes": ["w-1"]}
+    account = ports.read("cp-1", _ports(services=services), 22)
+    assert account.cluster is not None
+    assert [port.port for port in account.cluster.exposed] == [30080]
     assert ports.read("cp-1", _ports(services=...), 22).why == "no way"
 
 

@@ -32,8 +32,8 @@ ALARMS = '{"header":{},"alarms":[{"memberID":12,"alarm":1}]}'
 
 
 def test_each_member_has_its_own_state() -> None:
-    one, two, three = etcd_status.parse("cp-1", MEMBERS, HEALTH, STATUS, ALARMS)
-    assert (one.healthy, one.leads, one.revision, one.size) == (True, True, 7, 20)
+    first, two, three = etcd_status.parse("cp-1", MEMBERS, HEALTH, STATUS, ALARMS)
+    assert (first.healthy, first.leads, first.revision, first.size) == (True, True, 7, 20)
     assert (two.healthy, two.error, two.alarms) == (False, "deadline", ("NOSPACE",))
     assert (three.healthy, three.seat.voter, three.seat.name) == (False, False, "10.0.0.3")
 
@@ -48,10 +48,10 @@ def test_an_account_that_cannot_be_understood_is_an_error() -> None:
 
 
 def test_remains_are_read_by_kind() -> None:
-    found = remains.parse("w-1", "unit kubelet.service (enabled active)\npath /etc/kubernetes\nstranger moby\nend\n")
-    assert [trace.kind for trace in found] == ["unit", "path", "stranger"]
-    assert remains.strangers(found) == ("moby",)
-    assert remains.counted(found) == "1 unit, 1 path, 1 stranger"
+    traces = remains.parse("w-1", "unit kubelet.service (enabled active)\npath /etc/kubernetes\nstranger moby\nend\n")
+    assert [trace.kind for trace in traces] == ["unit", "path", "stranger"]
+    assert remains.foreign_namespaces(traces) == ("moby",)
+    assert remains.counted(traces) == "1 unit, 1 path, 1 stranger"
 
 
 def test_an_answer_cut_short_is_an_error() -> None:

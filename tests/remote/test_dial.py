@@ -20,13 +20,13 @@ from remote.dial import connect, server_key
 from remote.proof import banner, prove
 from remote.route import Route
 from remote.transport import connection_slot
-from tests.remote.conftest import Sshd, free_port, keygen
+from tests.remote.conftest import SshServer, free_port, keygen
 
 Fake = Callable[[Callable[[socket.socket], None]], int]
 SECONDS = 1.5
 
 
-def way(port: int, key: Path, known: Path, **extras: Any) -> Route:
+def route_to(port: int, key: Path, known: Path, **extras: Any) -> Route:
     return Route(
         name="h-1",
         address="127.0.0.1",
@@ -84,19 +84,19 @@ def hangs_up(connection: socket.socket) -> None:
 def test_what_does_not_speak_ssh_is_unreachable_in_bounded_time(
     behaviour: Callable[[socket.socket], None], fake_server: Fake, login_key: Path, tmp_path: Path
 ) -> None:
-    error = failure(way(fake_server(behaviour), login_key, tmp_path / "none"))
+    error = failure(route_to(fake_server(behaviour), login_key, tmp_path / "none"))
     assert isinstance(error, Unreachable)
     assert error.host == "h-1"
     assert error.message
 
 
 def test_a_silent_server_is_named_so(fake_server: Fake, login_key: Path, tmp_path: Path) -> None:
-    error = failure(way(fake_server(silent), login_key, tmp_path / "none"))
+    error = failure(route_to(fake_server(silent), login_key, tmp_path / "none"))
     assert "does not speak SSH within 1.5 s" in error.message
 
 
 def test_nobody_at_the_port(login_key: Path, tmp_path: Path) -> None:
-    assert "Connection refused" in failure(way(free_port(), login_key, tmp_path / "none")).message
+    assert "Connection refused" in failure(route_to(free_port(), login_key, tmp_path / "none")).message
 
 
 def test_a_name_without_an_address(login_key: Path, tmp_path: Path) -> None:
@@ -112,52 +112,52 @@ def test_a_name_without_an_address(login_key: Path, tmp_path: Path) -> None:
     assert "no.such.host.invalid" in failure(route).message
 
 
-def test_a_recorded_key_lets_in(sshd: Sshd, tmp_path: Path) -> None:
-    client, line = connect(way(sshd.port, sshd.login_key, known_hosts(tmp_path, sshd.port, sshd.host_key)))
+def test_a_recorded_key_lets_in(sshd: SshServer, tmp_path: Path) -> None:
+    client, line = connect(route_to(sshd.port, sshd.login_key, known_hosts(tmp_path, sshd.port, sshd.host_key)))
     client.close()
     line.close()
     assert line.socket.fileno() == -1
 
 
-def test_an_unknown_key_is_refused_and_shown(sshd: Sshd, tmp_path: Path) -> None:
-    error = failure(way(sshd.port, sshd.login_key, tmp_path / "none"))
+def test_an_unknown_key_is_refused_and_shown(sshd: SshServer, tmp_path: Path) -> None:
+    error = failure(route_to(sshd.port, sshd.login_key, tmp_path / "none"))
     assert isinstance(error, HostKeyUnknown)
     assert "SHA256:" in error.message
     assert "flows.trust" in error.next_step
 
 
-def test_a_changed_key_is_refused_and_both_are_shown(sshd: Sshd, tmp_path: Path) -> None:
+def test_a_changed_key_is_refused_and_both_are_shown(sshd: SshServer, tmp_path: Path) -> None:
     other = keygen(tmp_path / "other")
-    error = failure(way(sshd.port, sshd.login_key, known_hosts(tmp_path, sshd.port, other)))
+    error = failure(route_to(sshd.port, sshd.login_key, known_hosts(tmp_path, sshd.port, other)))
     assert isinstance(error, HostKeyChanged)
     assert error.message.count("SHA256:") == 2
 
 
-def test_a_key_recorded_for_another_port_admits_nobody(sshd: Sshd, tmp_path: Path) -> None:
-    error = failure(way(sshd.port, sshd.login_key, known_hosts(tmp_path, sshd.port + 1, sshd.host_key)))
+def test_a_key_recorded_for_another_port_admits_nobody(sshd: SshServer, tmp_path: Path) -> None:
+    error = failure(route_to(sshd.port, sshd.login_key, known_hosts(tmp_path, sshd.port + 1, sshd.host_key)))
     assert isinstance(error, HostKeyUnknown)
 
 
-def test_another_kind_of_key_does_not_pass_for_the_recorded_one(sshd: Sshd, tmp_path: Path) -> None:
+def test_another_kind_of_key_does_not_pass_for_the_recorded_one(sshd: SshServer, tmp_path: Path) -> None:
     other = keygen(tmp_path / "other", "ecdsa")
-    error = failure(way(sshd.port, sshd.login_key, known_hosts(tmp_path, sshd.port, other)))
+    error = failure(route_to(sshd.port, sshd.login_key, known_hosts(tmp_path, sshd.port, other)))
     assert isinstance(error, HostKeyChanged)
 
 
-def test_a_wrong_login_key_is_said_with_its_name(sshd: Sshd, tmp_path: Path) -> None:
+def test_a_wrong_login_key_is_said_with_its_name(sshd: SshServer, tmp_path: Path) -> None:
     keygen(tmp_path / "mine")
-    error = failure(way(sshd.port, tmp_path / "mine", known_hosts(tmp_path, sshd.port, sshd.host_key)))
+    error = failure(route_to(sshd.port, tmp_path / "mine", known_hosts(tmp_path, sshd.port, sshd.host_key)))
     assert isinstance(error, Unreachable)
     assert f"refuses user `root` with {tmp_path / 'mine'}" in error.message
 
 
-def test_a_login_key_that_is_missing(sshd: Sshd, tmp_path: Path) -> None:
-    error = failure(way(sshd.port, tmp_path / "gone", known_hosts(tmp_path, sshd.port, sshd.host_key)))
+def test_a_login_key_that_is_missing(sshd: SshServer, tmp_path: Path) -> None:
+    error = failure(route_to(sshd.port, tmp_path / "gone", known_hosts(tmp_path, sshd.port, sshd.host_key)))
     assert "gone does not exist" in error.message
 
 
 def test_a_locked_login_key_is_used_through_the_agent(
-    sshd: Sshd, agent: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    sshd: SshServer, agent: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     locked = tmp_path / "locked"
     locked.write_bytes(sshd.login_key.read_bytes())
@@ -165,11 +165,11 @@ def test_a_locked_login_key_is_used_through_the_agent(
     subprocess.run(("ssh-add", "-q", str(locked)), check=True)
     subprocess.run(("ssh-keygen", "-q", "-p", "-N", "secret", "-f", str(locked)), check=True)
     known = known_hosts(tmp_path, sshd.port, sshd.host_key)
-    client, line = connect(way(sshd.port, locked, known))
+    client, line = connect(route_to(sshd.port, locked, known))
     client.close()
     line.close()
     subprocess.run(("ssh-add", "-q", "-D"), check=True)
-    assert isinstance(failure(way(sshd.port, locked, known)), Unreachable)
+    assert isinstance(failure(route_to(sshd.port, locked, known)), Unreachable)
 
 
 @pytest.fixture
@@ -185,17 +185,17 @@ def agent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         process.kill()
 
 
-def test_the_servers_key_is_fetched_without_logging_in(sshd: Sshd, tmp_path: Path) -> None:
-    key = server_key(way(sshd.port, tmp_path / "no-key-needed", tmp_path / "none"))
+def test_the_servers_key_is_fetched_without_logging_in(sshd: SshServer, tmp_path: Path) -> None:
+    key = server_key(route_to(sshd.port, tmp_path / "no-key-needed", tmp_path / "none"))
     assert f"{key.get_name()} {key.get_base64()}" == sshd.host_key
 
 
-def test_a_greeting_is_proof_and_garbage_is_none(sshd: Sshd, fake_server: Fake, tmp_path: Path) -> None:
-    assert banner(way(sshd.port, tmp_path, tmp_path), 2) is not None
+def test_a_greeting_is_proof_and_garbage_is_none(sshd: SshServer, fake_server: Fake, tmp_path: Path) -> None:
+    assert banner(route_to(sshd.port, tmp_path, tmp_path), 2) is not None
     for behaviour in (silent, garbage, hangs_up, dripping):
         began = time.monotonic()
         with pytest.raises(Unreachable, match="no SSH greeting"):
-            banner(way(fake_server(behaviour), tmp_path, tmp_path), 0.5)
+            banner(route_to(fake_server(behaviour), tmp_path, tmp_path), 0.5)
         assert time.monotonic() - began < 1.5
 
 
@@ -227,26 +227,26 @@ def test_a_host_that_lets_in_and_runs_nothing_is_no_proof(fake_server: Fake, log
     known = known_hosts(tmp_path, port, f"{key.get_name()} {key.get_base64()}")
     began = time.monotonic()
     with pytest.raises(Unreachable, match="runs no command"):
-        prove(way(port, login_key, known), SECONDS)
+        prove(route_to(port, login_key, known), SECONDS)
     assert time.monotonic() - began < SECONDS + 1
 
 
 def test_nothing_of_a_failure_reaches_the_terminal(
     fake_server: Fake, login_key: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    failure(way(fake_server(garbage), login_key, tmp_path / "none"))
-    failure(way(fake_server(hangs_up), login_key, tmp_path / "none"))
+    failure(route_to(fake_server(garbage), login_key, tmp_path / "none"))
+    failure(route_to(fake_server(hangs_up), login_key, tmp_path / "none"))
     assert capfd.readouterr() == ("", "")
 
 
-def test_no_file_descriptor_stays_open(sshd: Sshd, fake_server: Fake, tmp_path: Path) -> None:
+def test_no_file_descriptor_stays_open(sshd: SshServer, fake_server: Fake, tmp_path: Path) -> None:
     port = fake_server(hangs_up)
     known = known_hosts(tmp_path, sshd.port, sshd.host_key)
-    failure(way(port, sshd.login_key, tmp_path / "none"))
+    failure(route_to(port, sshd.login_key, tmp_path / "none"))
     before = len(list(Path("/proc/self/fd").iterdir()))
     for _ in range(5):
-        failure(way(port, sshd.login_key, tmp_path / "none"))
-        client, line = connect(way(sshd.port, sshd.login_key, known))
+        failure(route_to(port, sshd.login_key, tmp_path / "none"))
+        client, line = connect(route_to(sshd.port, sshd.login_key, known))
         client.close()
         line.close()
     assert len(list(Path("/proc/self/fd").iterdir())) <= before + 1
@@ -258,7 +258,7 @@ def test_a_proof_waits_for_its_turn_no_longer_than_it_may_take(
     proof: Callable[[Route, float], object], freed: float | None, tmp_path: Path
 ) -> None:
     silence = ("sleep", "60")
-    route = way(22, tmp_path / "key", tmp_path / "known", proxy=silence, via=f"crowded-{proof.__name__}-{freed}")
+    route = route_to(22, tmp_path / "key", tmp_path / "known", proxy=silence, via=f"crowded-{proof.__name__}-{freed}")
     with ExitStack() as crowd:
         for _ in range(8):
             crowd.enter_context(connection_slot(route))

@@ -11,7 +11,8 @@ import pytest
 
 from model.errors import ProtocolError
 from model.packets.sockets import parse_addresses, parse_listeners, parse_peer
-from remote.facts.firewall import new_mark, parse, text
+from remote.facts.firewall import parse, text
+from remote.facts.sections import new_mark
 from tests.model.ufw.ufw_data import file, saved
 from tests.tasks.scripted import LISTENERS
 
@@ -41,8 +42,8 @@ _SECTIONS = {
 
 
 def _answer(mark: str, **changes: str | None) -> bytes:
-    said = {**_SECTIONS, **changes}
-    return "".join(f"\n{mark} {name}\n{body}" for name, body in said.items() if body is not None).encode()
+    sections = {**_SECTIONS, **changes}
+    return "".join(f"\n{mark} {name}\n{body}" for name, body in sections.items() if body is not None).encode()
 
 
 def test_every_section_arrives_byte_for_byte() -> None:
@@ -73,8 +74,8 @@ def test_a_program_that_failed_is_not_a_host_without_rules(name: str, code: str 
 
 
 def test_a_kernel_without_ipv6_has_no_ipv6_rules_to_fail_at() -> None:
-    said = {"ip6tables-save": "", "end of ip6tables-save": "1\n", "ipv6": ""}
-    assert parse("db-1", "mark", _answer("mark", **said)).ip6tables_save == ""
+    changes = {"ip6tables-save": "", "end of ip6tables-save": "1\n", "ipv6": ""}
+    assert parse("db-1", "mark", _answer("mark", **changes)).ip6tables_save == ""
 
 
 def _run_with(programs: Path, **scripts: str) -> bytes:

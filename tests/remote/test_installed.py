@@ -13,7 +13,7 @@ from remote.collector.session import collect
 from remote.installed import assume, program
 from remote.route import route
 from remote.shell import run
-from tests.remote.conftest import USER, Sshd, keygen
+from tests.remote.conftest import USER, SshServer, keygen
 from tests.remote.sites import write_site
 
 
@@ -32,7 +32,7 @@ def test_it_takes_its_key_and_leaves_everybody_elses(tmp_path: Path) -> None:
     assert program(host, "collector") == ("/usr/local/lib/matrix-fleet/collector",)
 
 
-def test_another_key_does_not_help_it(tmp_path: Path, sshd: Sshd, login_key: Path) -> None:
+def test_another_key_does_not_help_it(tmp_path: Path, sshd: SshServer, login_key: Path) -> None:
     site = write_site(tmp_path / "site", {"a": sshd.port}, {sshd.port: sshd.host_key}, login_key)
     host = inventory(site).inventory.hosts["a"]
     assert run(host, ("true",)).exit_code == 0
@@ -43,7 +43,7 @@ def test_another_key_does_not_help_it(tmp_path: Path, sshd: Sshd, login_key: Pat
         run(host, ("true",))
 
 
-def test_where_nothing_was_installed_it_says_by_which_flow(tmp_path: Path, sshd: Sshd, login_key: Path) -> None:
+def test_where_nothing_was_installed_it_says_by_which_flow(tmp_path: Path, sshd: SshServer, login_key: Path) -> None:
     site = write_site(tmp_path / "site", {"a": sshd.port}, {sshd.port: sshd.host_key}, login_key)
     host = inventory(site).inventory.hosts["a"]
     assume(host, USER, login_key)

@@ -17,11 +17,12 @@ from nornir.core.inventory import Host
 from flows._fleet.hosts import close, inventory
 from model.errors import ApiUnreachable, KubernetesError, ObjectMissing, PlanRefused, ProtocolError, WaitExpired
 from remote.api_endpoint import API_PORT, ApiEndpoint
-from remote.kube import Cluster, is_object
+from remote.api_paths import is_object
+from remote.kube import Cluster
 from remote.kubeconfig import tls_context
 from tests.remote.api_server import FakeApi, fake_api
 from tests.remote.authority import Authority
-from tests.remote.conftest import Sshd, free_port, serve
+from tests.remote.conftest import SshServer, free_port, serve
 from tests.remote.sites import write_site
 
 NAME = "api.example.test"
@@ -34,33 +35,33 @@ class Place:
     hosts: Mapping[str, Host]
     authority: Authority
     admin: Path
-    made: ExitStack
+    opened: ExitStack
 
     def serve(self, reply: Callable[[str, str], tuple[int, dict[str, Any]]], **other: Any) -> FakeApi:
         """Start one more API server."""
         authority = other.get("authority", self.authority)
-        return self.made.enter_context(fake_api(self.admin.parent, authority, other.get("name", NAME), reply))
+        return self.opened.enter_context(fake_api(self.admin.parent, authority, other.get("name", NAME), reply))
 
-    def cluster(self, *ports: int, patience: float = 0.0, admins: Mapping[int, Path] | None = None) -> Cluster:
+    def cluster(self, *ports: int, timeout: float = 0.0, admins: Mapping[int, Path] | None = None) -> Cluster:
         """A cluster of control planes whose API servers listen on these ports."""
         files = admins or {}
-        ways = [
+        endpoints = [
             ApiEndpoint(host, ip_address("127.0.0.1"), NAME, port, str(files.get(at, self.admin)))
             for at, (host, port) in enumerate(zip(self.hosts.values(), ports, strict=False))
         ]
-        cluster = Cluster(ways, patience)
-        self.made.callback(cluster.close)
+        cluster = Cluster(endpoints, timeout)
+        self.opened.callback(cluster.close)
         return cluster
 
 
 @pytest.fixture
-def place(tmp_path: Path, sshd: Sshd) -> Iterator[Place]:
+def place(tmp_path: Path, sshd: SshServer) -> Iterator[Place]:
     hosts = {f"cp-{number}": sshd.port for number in (1, 2, 3)}
     nr = inventory(write_site(tmp_path / "site", hosts, {sshd.port: sshd.host_key}, sshd.login_key))
     authority = Authority(tmp_path)
     admin = authority.kubeconfig(tmp_path / "admin.conf", f"https://{NAME}:{API_PORT}")
-    with ExitStack() as made:
-        yield Place(nr.inventory.hosts, authority, admin, made)
+    with ExitStack() as opened:
+        yield Place(nr.inventory.hosts, authority, admin, opened)
     close(nr)
 
 
@@ -115,10 +116,10 @@ def test_when_nobody_answers_each_host_is_named_with_its_reason(place: Place) ->
     assert "cp-2: has no" in str(caught.value)
 
 
-def test_patience_outlasts_a_server_that_starts(place: Place) -> None:
+def test_waiting_outlasts_a_server_that_starts(place: Place) -> None:
     answers = iter([503, 503, 200])
     server = place.serve(lambda *_: (next(answers), thing("a")))
-    place.cluster(server.port, patience=10).get("/version")
+    place.cluster(server.port, timeout=10).get("/version")
     assert len(server.asked) == 3
 
 
@@ -135,7 +136,7 @@ def test_a_server_that_has_not_read_the_roles_yet_refuses_nobody_for_good(place:
 
 def test_a_leader_election_of_etcd_passes(place: Place) -> None:
     answers = iter([(500, {"message": "etcdserver: leader changed"}), (200, thing("a"))])
-    cluster = place.cluster(place.serve(lambda *_: next(answers)).port, patience=10)
+    cluster = place.cluster(place.serve(lambda *_: next(answers)).port, timeout=10)
     assert cluster.patch("/api/v1/nodes/a", {})["kind"] == "ConfigMap"
 
 
@@ -199,9 +200,9 @@ def test_a_connection_that_ended_between_requests_is_opened_anew(place: Place) -
 
 
 def test_a_refusal_says_host_verb_object_and_reason(place: Place) -> None:
-    said = {"kind": "Status", "reason": "Forbidden", "message": 'nodes "a" is forbidden', "code": 403}
+    status = {"kind": "Status", "reason": "Forbidden", "message": 'nodes "a" is forbidden', "code": 403}
     with pytest.raises(KubernetesError) as caught:
-        place.cluster(place.serve(lambda _, path: (200 if path == "/readyz" else 403, said)).port).delete(
+        place.cluster(place.serve(lambda _, path: (200 if path == "/readyz" else 403, status)).port).delete(
             "/api/v1/nodes/a"
         )
     error = caught.value
@@ -229,8 +230,8 @@ def test_long_lists_come_page_by_page(place: Place) -> None:
         return 200, {"kind": "NodeList", "apiVersion": "v1", "items": items, "metadata": meta}
 
     server = place.serve(reply)
-    found = place.cluster(server.port).list("/api/v1/nodes", labels="a=b,c in (d,e)")
-    assert [(one["kind"], one["metadata"]["name"]) for one in found] == [("Node", "a"), ("Node", "b")]
+    nodes = place.cluster(server.port).list("/api/v1/nodes", labels="a=b,c in (d,e)")
+    assert [(node["kind"], node["metadata"]["name"]) for node in nodes] == [("Node", "a"), ("Node", "b")]
     assert server.asked[1].endswith("labelSelector=a%3Db%2Cc%20in%20%28d%2Ce%29&continue=next/one")
 
 
@@ -238,7 +239,7 @@ def test_waiting_ends_when_the_condition_is_met(place: Place) -> None:
     looks = iter([[], [], [{"metadata": {"name": "a"}}]])
     server = place.serve(lambda *_: (200, {"kind": "NodeList", "items": next(looks)}))
     seen = place.cluster(server.port).wait("/api/v1/nodes/a", bool, "node a to join", 10)
-    assert [one["metadata"]["name"] for one in seen] == ["a"]
+    assert [node["metadata"]["name"] for node in seen] == ["a"]
     assert server.asked[0] == "GET /api/v1/nodes?limit=500&fieldSelector=metadata.name%3Da"
 
 
@@ -261,7 +262,7 @@ def test_an_unready_server_complains_by_check(place: Place) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "one"),
+    ("path", "single"),
     [
         ("/api/v1/nodes", False),
         ("/api/v1/nodes/a", True),
@@ -273,8 +274,8 @@ def test_an_unready_server_complains_by_check(place: Place) -> None:
         ("/apis/apps/v1/namespaces/a/daemonsets/b", True),
     ],
 )
-def test_the_path_of_an_object_is_told_from_a_collections(path: str, one: bool) -> None:
-    assert is_object(path) is one
+def test_the_path_of_an_object_is_told_from_a_collections(path: str, single: bool) -> None:
+    assert is_object(path) is single
 
 
 def test_a_site_without_control_planes_is_refused() -> None:

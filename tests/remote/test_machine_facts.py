@@ -10,7 +10,7 @@ from shutil import which
 import pytest
 
 from model.errors import ProtocolError
-from model.host.dns_wire import Answer
+from model.host.dns_wire import DnsAnswer
 from model.host.machine_facts import Connect, Questions
 from model.host.machine_facts import Path as Way
 from remote.facts.machine import parse, script
@@ -38,13 +38,13 @@ def test_a_bare_control_plane() -> None:
     assert not {"nft", "python3", "sudo", "iptables-save"} & facts.system.programs
     assert facts.system.systemd == 252
     assert facts.hardware.filesystems["/var/lib/etcd"].kind == "ext4"
-    assert {(each.port, each.process) for each in facts.network.listeners} == {(22, "sshd")}
+    assert {(listener.port, listener.process) for listener in facts.network.listeners} == {(22, "sshd")}
     assert facts.network.addresses[ip_address("fd20:1::11")].name == "eth0"
     assert facts.network.default_routes == {4, 6}
     assert facts.network.resolvers == ("10.20.1.1", "fd20:1::1")
     assert facts.asked.connects == {("10.20.1.10", 8443): Connect("silent")}
     assert facts.asked.paths[ip_address("10.20.1.12")] == Way(1500, small=True, large=True)
-    assert Answer("api.example.test", 4, 0, (ip_address("10.20.1.10"),)) in facts.asked.names.answers["10.20.1.1"]
+    assert DnsAnswer("api.example.test", 4, 0, (ip_address("10.20.1.10"),)) in facts.asked.names.answers["10.20.1.1"]
     assert not facts.ours
 
 
@@ -95,16 +95,16 @@ def test_rules_that_cannot_be_read_are_an_error() -> None:
 
 
 def test_a_neighbour_counts_only_while_it_answers() -> None:
-    found = asked(
+    answers = asked(
         "connect 10.0.0.1 8443 silent eth0 02:00:00:00:00:01 REACHABLE\n"
         "connect 10.0.0.2 8443 silent eth0 02:00:00:00:00:02 STALE\n"
         "connect 10.0.0.3 8443 Connection_refused none\n"
         "connect 10.0.0.4 8443 No_route_to_host none\n"
     ).connects
-    assert found["10.0.0.1", 8443] == Connect("silent", "02:00:00:00:00:01")
-    assert found["10.0.0.2", 8443] == Connect("silent")
-    assert found["10.0.0.3", 8443] == Connect("refused")
-    assert found["10.0.0.4", 8443] == Connect("no route to host")
+    assert answers["10.0.0.1", 8443] == Connect("silent", "02:00:00:00:00:01")
+    assert answers["10.0.0.2", 8443] == Connect("silent")
+    assert answers["10.0.0.3", 8443] == Connect("refused")
+    assert answers["10.0.0.4", 8443] == Connect("no route to host")
 
 
 def test_nobody_may_be_able_to_tell_whether_the_clock_follows_another() -> None:
@@ -139,7 +139,10 @@ def test_a_program_that_fails_is_not_a_host_without_anything_to_tell(failing: st
 
 
 def test_a_host_with_essential_packages_alone_is_understood(tmp_path: Path) -> None:
-    essential = "cat grep sed awk date uname dpkg dpkg-query stat nproc df dirname basename readlink head tail sleep tr dd od bash timeout"
+    essential = (
+        "cat grep sed awk date uname dpkg dpkg-query stat nproc df dirname basename readlink head tail sleep tr "
+        "dd od bash timeout"
+    )
     for name in essential.split():
         (tmp_path / name).symlink_to(which(name) or pytest.fail(f"no {name}"))
     facts = parse("here", MARK, _run(str(tmp_path), Questions()), (0.0, 0.0))

@@ -18,7 +18,7 @@ from model.errors import CommandFailed, HostError, HostKeyChanged, HostKeyUnknow
 from model.verify.perimeter import parse
 from remote.perimeter import read
 from tests import namespaces
-from tests.remote.conftest import Sshd, keygen, serve
+from tests.remote.conftest import SshServer, keygen, serve
 from tests.remote.sites import write_site
 
 # What a ruleset may hold that looks like a prompt, an end of line or a colour to whoever scrapes a terminal.
@@ -35,7 +35,7 @@ def space(real_machine: None) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def device(tmp_path_factory: pytest.TempPathFactory, login_key: Path, space: str) -> Iterator[Sshd]:
+def device(tmp_path_factory: pytest.TempPathFactory, login_key: Path, space: str) -> Iterator[SshServer]:
     folder = tmp_path_factory.mktemp("device")
     sshd = serve(folder, login_key)
     public = (folder / "authorized_keys").read_text()
@@ -55,7 +55,7 @@ def load(space: str, text: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def host(tmp_path_factory: pytest.TempPathFactory, device: Sshd) -> Iterator[Host]:
+def host(tmp_path_factory: pytest.TempPathFactory, device: SshServer) -> Iterator[Host]:
     folder = tmp_path_factory.mktemp("site")
     nr = inventory(write_site(folder, {"r-1": device.port}, {device.port: device.host_key}, device.login_key))
     yield nr.inventory.hosts["r-1"]
@@ -68,7 +68,8 @@ def test_a_ruleset_of_half_a_megabyte_that_looks_like_prompts_arrives_whole(host
     hook = "type filter hook forward priority filter; policy drop;"
     load(
         space,
-        f"table inet big {{\nset many {{ type ipv4_addr; elements = {{ {elements} }} }}\nchain forward {{\n{hook}\n{rules}}}\n}}\n",
+        f"table inet big {{\nset many {{ type ipv4_addr; elements = {{ {elements} }} }}\nchain forward "
+        f"{{\n{hook}\n{rules}}}\n}}\n",
     )
     text = read(host, "nftables")
     assert len(text) > 300_000
@@ -107,7 +108,7 @@ def hosts(folder: Path, port: int, key: str | None, login: Path, **extras: objec
     return nr.inventory.hosts["r-1"]
 
 
-def test_a_key_that_was_never_recorded_or_has_changed_is_refused(tmp_path: Path, device: Sshd) -> None:
+def test_a_key_that_was_never_recorded_or_has_changed_is_refused(tmp_path: Path, device: SshServer) -> None:
     with pytest.raises(HostKeyUnknown):
         read(hosts(tmp_path / "unknown", device.port, None, device.login_key), "nftables")
     other = keygen(tmp_path / "other")
@@ -116,7 +117,7 @@ def test_a_key_that_was_never_recorded_or_has_changed_is_refused(tmp_path: Path,
 
 
 def test_nobody_there_and_a_silent_port_are_that_devices_failure_in_bounded_time(
-    tmp_path: Path, device: Sshd, fake_server: Callable[[Callable[[socket.socket], object]], int]
+    tmp_path: Path, device: SshServer, fake_server: Callable[[Callable[[socket.socket], object]], int]
 ) -> None:
     silent = fake_server(lambda connection: connection.recv(1) and connection.recv(1))
     began = time.monotonic()
@@ -172,13 +173,13 @@ def test_a_device_that_never_answers_is_given_up(
     sshd = serve(folder, login_key)
     public = (folder / "authorized_keys").read_text()
     (folder / "authorized_keys").write_text(f'command="sleep 60" {public}')
-    told: list[HostError] = []
+    errors: list[HostError] = []
 
     def attempt() -> None:
         try:
             read(hosts(tmp_path / "site", sshd.port, sshd.host_key, login_key), "nftables")
         except HostError as error:
-            told.append(error)
+            errors.append(error)
 
     began = time.monotonic()
     try:
@@ -191,7 +192,7 @@ def test_a_device_that_never_answers_is_given_up(
     finally:
         sshd.process.terminate()
         sshd.process.wait(10)
-    assert [error.host for error in told] == ["r-1"]
+    assert [error.host for error in errors] == ["r-1"]
     assert time.monotonic() - began < 10
 
 

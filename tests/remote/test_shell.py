@@ -12,14 +12,14 @@ from nornir.core.inventory import Host
 from flows._fleet.hosts import close, inventory
 from model.errors import CommandFailed, CommandTimeout, Unreachable
 from remote.shell import peer, reconnect_proof, run, session, start, tcp_banner
-from tests.remote.conftest import Sshd
+from tests.remote.conftest import SshServer
 from tests.remote.sites import write_site
 
 FIVE_MB = bytes(range(256)) * 20_000
 
 
 @pytest.fixture(scope="module")
-def host(tmp_path_factory: pytest.TempPathFactory, sshd: Sshd) -> Iterator[Host]:
+def host(tmp_path_factory: pytest.TempPathFactory, sshd: SshServer) -> Iterator[Host]:
     site = write_site(tmp_path_factory.mktemp("site"), {"h-1": sshd.port}, {sshd.port: sshd.host_key}, sshd.login_key)
     nr = inventory(site)
     yield nr.inventory.hosts["h-1"]
@@ -37,9 +37,9 @@ def test_words_reach_the_command_unchanged(host: Host) -> None:
 
 
 def test_a_command_speaks_english_and_finds_what_root_finds(host: Host) -> None:
-    said = run(host, ("sh", "-c", 'echo "$LC_ALL $PATH"')).stdout.decode()
-    assert said.startswith("C.UTF-8 ")
-    assert "/usr/sbin" in said
+    output = run(host, ("sh", "-c", 'echo "$LC_ALL $PATH"')).stdout.decode()
+    assert output.startswith("C.UTF-8 ")
+    assert "/usr/sbin" in output
 
 
 def test_five_megabytes_pass_both_ways_at_once(host: Host) -> None:
@@ -133,12 +133,12 @@ def test_closing_a_stream_ends_a_command_that_reads(host: Host) -> None:
     assert run(host, gone).exit_code == 0
 
 
-def test_the_host_tells_both_ends_of_the_session(host: Host, sshd: Sshd) -> None:
+def test_the_host_tells_both_ends_of_the_session(host: Host, sshd: SshServer) -> None:
     ends = peer(host)
     assert (str(ends.client), str(ends.server), ends.server_port) == ("127.0.0.1", "127.0.0.1", sshd.port)
-    line = session(host).line
-    assert line is not None
-    assert line.socket.getsockname() == ("127.0.0.1", ends.client_port)
+    stream = session(host).stream
+    assert stream is not None
+    assert stream.socket.getsockname() == ("127.0.0.1", ends.client_port)
 
 
 def test_proofs_use_connections_of_their_own(host: Host) -> None:
@@ -153,14 +153,14 @@ def test_proofs_use_connections_of_their_own(host: Host) -> None:
 
 def test_a_broken_connection_is_opened_again(host: Host) -> None:
     before = peer(host)
-    line = session(host).line
-    assert line is not None
-    line.cut()
+    stream = session(host).stream
+    assert stream is not None
+    stream.cut()
     again = peer(host)
     assert again.client_port != before.client_port
 
 
-def test_a_connection_lost_midway_is_no_exit_code(tmp_path: Path, second_sshd: Sshd) -> None:
+def test_a_connection_lost_midway_is_no_exit_code(tmp_path: Path, second_sshd: SshServer) -> None:
     site = write_site(
         tmp_path / "site", {"h-9": second_sshd.port}, {second_sshd.port: second_sshd.host_key}, second_sshd.login_key
     )

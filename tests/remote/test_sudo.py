@@ -165,14 +165,14 @@ def test_the_holder_prefers_what_it_was_given(monkeypatch: pytest.MonkeyPatch) -
     holder = Holder()
     assert holder.get() is None
     monkeypatch.setenv(ENVIRONMENT, "from the environment")
-    found = holder.get()
-    assert found is not None
-    assert found.get_secret_value() == "from the environment"
+    password = holder.get()
+    assert password is not None
+    assert password.get_secret_value() == "from the environment"
     holder.put("given")
-    found = holder.get()
-    assert found is not None
-    assert found.get_secret_value() == "given"
-    assert "given" not in repr(found) + str(found)
+    password = holder.get()
+    assert password is not None
+    assert password.get_secret_value() == "given"
+    assert "given" not in repr(password) + str(password)
 
 
 @pytest.fixture
@@ -186,9 +186,9 @@ def test_a_descriptor_gives_its_first_line(empty_holder: None) -> None:
     os.write(writing, "pässword\nmore\n".encode())
     os.close(writing)
     take_password(False, reading)
-    found = PASSWORD.get()
-    assert found is not None
-    assert found.get_secret_value() == "pässword"
+    password = PASSWORD.get()
+    assert password is not None
+    assert password.get_secret_value() == "pässword"
 
 
 @pytest.mark.parametrize(("ask", "descriptor"), [(True, 3), (False, 987), (True, None)])

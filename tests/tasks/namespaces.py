@@ -58,14 +58,14 @@ else:
 """
 
 
-class Node:
+class NodeNamespace:
     """The namespaces, from `with` to the end of its block."""
 
     def __init__(self) -> None:
         self._spaces = {name: f"mfn{os.getpid()}{name}" for name in ("node", "outside", "pod")}
         self._servers: list[subprocess.Popen[str]] = []
 
-    def __enter__(self) -> Node:
+    def __enter__(self) -> NodeNamespace:
         for space in self._spaces.values():
             _do("ip", "netns", "add", space)
             _do("ip", "-n", space, "link", "set", "lo", "up")
@@ -116,9 +116,9 @@ class Node:
     def reaches(self, source: str, target: str, port: int, kind: str = "tcp", where: str = "outside") -> bool:
         """Return whether an echo comes back; anything but it or silence is an error."""
         process = self._python(where, _ASK, source, target, str(port), kind)
-        said, complaint = process.communicate("")
-        assert said in ("reached\n", "silence\n"), f"{said} {complaint}"
-        return said == "reached\n"
+        output, complaint = process.communicate("")
+        assert output in ("reached\n", "silence\n"), f"{output} {complaint}"
+        return output == "reached\n"
 
     @contextmanager
     def connection(self, source: str, target: str, port: int) -> Iterator[Callable[[str], str]]:

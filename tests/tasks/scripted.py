@@ -36,14 +36,14 @@ class Script:
 
     def write(self, data: bytes) -> None:
         self.written += data
-        for found in _ASKED.finditer(data):
-            command = found["command"].decode()
+        for match in _ASKED.finditer(data):
+            command = match["command"].decode()
             self.asked.append(command)
             if self.dies_at and self.dies_at in command:
                 self._lines = [b"died"]
             elif not (self.hangs_at and self.hangs_at in command):
                 code, text = next((answer for word, answer in self.answers.items() if word in command), (0, ""))
-                self._lines += [*text.encode().split(b"\n"), b"%s %d" % (found["mark"], code)]
+                self._lines += [*text.encode().split(b"\n"), b"%s %d" % (match["mark"], code)]
 
     def read_line(self, timeout: float) -> bytes:
         if not self._lines:

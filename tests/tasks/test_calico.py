@@ -87,25 +87,27 @@ def site(**cni: Any) -> Site:
     return replace(SITE, settings=SITE.settings.model_copy(update={"cni": wanted}))
 
 
-def made(where: Site, text: str = SAMPLE) -> dict[str, Manifest]:
-    return {f"{one['kind']} {one['metadata']['name']}": one for one in manifests(where, upstream=text)}
+def by_title(where: Site, text: str = SAMPLE) -> dict[str, Manifest]:
+    return {
+        f"{manifest['kind']} {manifest['metadata']['name']}": manifest for manifest in manifests(where, upstream=text)
+    }
 
 
 def container(objects: dict[str, Manifest]) -> dict[str, Any]:
-    found: dict[str, Any] = objects["DaemonSet calico-node"]["spec"]["template"]["spec"]["containers"][0]
-    return found
+    first: dict[str, Any] = objects["DaemonSet calico-node"]["spec"]["template"]["spec"]["containers"][0]
+    return first
 
 
-def said(objects: dict[str, Manifest]) -> dict[str, Any]:
+def environment_of(objects: dict[str, Manifest]) -> dict[str, Any]:
     listed = container(objects)["env"]
-    names = [one["name"] for one in listed]
+    names = [entry["name"] for entry in listed]
     assert len(names) == len(set(names))
-    return {one["name"]: one.get("value") for one in listed}
+    return {entry["name"]: entry.get("value") for entry in listed}
 
 
 def test_pods_get_addresses_of_the_sites_networks_in_both_families() -> None:
-    objects = made(site())
-    values = said(objects)
+    objects = by_title(site())
+    values = environment_of(objects)
     assert (values["CALICO_IPV4POOL_CIDR"], values["CALICO_IPV6POOL_CIDR"]) == ("10.244.0.0/16", "fd44::/56")
     config = objects["ConfigMap calico-config"]["data"]["cni_network_config"]
     assert '"mtu": __CNI_MTU__,' in config
@@ -115,14 +117,14 @@ def test_pods_get_addresses_of_the_sites_networks_in_both_families() -> None:
 
 
 def test_what_the_site_does_not_speak_of_stays_the_publishers() -> None:
-    values = said(made(site()))
+    values = environment_of(by_title(site()))
     assert (values["DATASTORE_TYPE"], values["NODENAME"]) == ("kubernetes", None)
-    assert made(site())["Deployment calico-kube-controllers"]["spec"] == {"replicas": 1}
+    assert by_title(site())["Deployment calico-kube-controllers"]["spec"] == {"replicas": 1}
 
 
 def test_an_overlay_needs_no_bgp() -> None:
-    objects = made(site(mode="vxlan"))
-    values = said(objects)
+    objects = by_title(site(mode="vxlan"))
+    values = environment_of(objects)
     assert (values["CALICO_IPV4POOL_VXLAN"], values["CALICO_IPV6POOL_VXLAN"]) == ("Always", "Always")
     assert (values["CALICO_IPV4POOL_IPIP"], values["CLUSTER_TYPE"]) == ("Never", "k8s")
     assert objects["ConfigMap calico-config"]["data"]["calico_backend"] == "vxlan"
@@ -131,21 +133,21 @@ def test_an_overlay_needs_no_bgp() -> None:
 
 
 def test_bgp_needs_no_overlay() -> None:
-    objects = made(site(mode="bgp"))
-    values = said(objects)
+    objects = by_title(site(mode="bgp"))
+    values = environment_of(objects)
     assert (values["CALICO_IPV4POOL_VXLAN"], values["CALICO_IPV4POOL_IPIP"]) == ("Never", "Never")
     assert objects["ConfigMap calico-config"]["data"]["calico_backend"] == "bird"
     assert "-bird-ready" in container(objects)["readinessProbe"]["exec"]["command"]
 
 
 def test_encryption_is_as_declared() -> None:
-    assert said(made(site(wireguard=True)))["FELIX_WIREGUARDENABLED"] == "true"
-    assert said(made(site(wireguard=True)))["FELIX_WIREGUARDENABLEDV6"] == "true"
-    assert said(made(site()))["FELIX_WIREGUARDENABLED"] == "false"
+    assert environment_of(by_title(site(wireguard=True)))["FELIX_WIREGUARDENABLED"] == "true"
+    assert environment_of(by_title(site(wireguard=True)))["FELIX_WIREGUARDENABLEDV6"] == "true"
+    assert environment_of(by_title(site()))["FELIX_WIREGUARDENABLED"] == "false"
 
 
 def test_the_host_firewall_keeps_its_say_over_pods() -> None:
-    assert said(made(site()))["FELIX_DEFAULTENDPOINTTOHOSTACTION"] == "RETURN"
+    assert environment_of(by_title(site()))["FELIX_DEFAULTENDPOINTTOHOSTACTION"] == "RETURN"
 
 
 def test_one_family_alone() -> None:
@@ -153,21 +155,21 @@ def test_one_family_alone() -> None:
     only = replace(site(), settings=site().settings.model_copy(update={"kubernetes": kubernetes}))
     values = environment(only)
     assert values["FELIX_IPV6SUPPORT"] == "false"
-    assert not any(name.startswith("CALICO_IPV6POOL") for name in said(made(only)))
+    assert not any(name.startswith("CALICO_IPV6POOL") for name in environment_of(by_title(only)))
 
 
 def test_typha_is_there_exactly_where_the_site_wants_it() -> None:
-    objects = made(site(typha=True), SAMPLE + TYPHA)
+    objects = by_title(site(typha=True), SAMPLE + TYPHA)
     assert objects["ConfigMap calico-config"]["data"]["typha_service_name"] == "calico-typha"
     assert objects["Deployment calico-typha"]["spec"]["replicas"] == 3
-    without = made(site(), SAMPLE + TYPHA)
+    without = by_title(site(), SAMPLE + TYPHA)
     assert not any("typha" in name for name in without)
     assert without["ConfigMap calico-config"]["data"]["typha_service_name"] == "none"
 
 
 def test_a_typha_that_is_wanted_and_missing_is_refused() -> None:
     with pytest.raises(SiteError, match="has no calico-typha"):
-        made(site(typha=True))
+        by_title(site(typha=True))
 
 
 @pytest.mark.parametrize(
@@ -177,7 +179,7 @@ def test_a_typha_that_is_wanted_and_missing_is_refused() -> None:
 )
 def test_what_is_not_calicos_is_refused(text: str) -> None:
     with pytest.raises(SiteError, match="the manifest of Calico"):
-        made(site(), text)
+        by_title(site(), text)
 
 
 def test_the_publishers_objects_are_left_as_they_were() -> None:

@@ -53,15 +53,18 @@ def test_another_configuration_replaces_the_pods() -> None:
 
 def test_flannel_reaches_the_api_without_services_and_runs_everywhere() -> None:
     pod = manifests(SITE)[-1]["spec"]["template"]["spec"]
-    said = {one["name"]: one.get("value") for one in pod["containers"][0]["env"]}
-    assert (said["KUBERNETES_SERVICE_HOST"], said["KUBERNETES_SERVICE_PORT"]) == ("api.example.test", "8443")
+    environment = {entry["name"]: entry.get("value") for entry in pod["containers"][0]["env"]}
+    assert (environment["KUBERNETES_SERVICE_HOST"], environment["KUBERNETES_SERVICE_PORT"]) == (
+        "api.example.test",
+        "8443",
+    )
     assert pod["tolerations"] == [{"operator": "Exists"}]
     assert pod["nodeSelector"][CHOSEN] == "true"
     assert pod["containers"][0]["securityContext"]["privileged"] is False
 
 
 def test_it_may_do_no_more_than_read_nodes_and_say_where_it_is() -> None:
-    (role,) = (one for one in manifests(SITE) if one["kind"] == "ClusterRole")
+    (role,) = (manifest for manifest in manifests(SITE) if manifest["kind"] == "ClusterRole")
     assert [(rule["resources"], rule["verbs"]) for rule in role["rules"]] == [
         (["nodes"], ["get", "list", "watch"]),
         (["nodes/status"], ["patch"]),
@@ -70,12 +73,12 @@ def test_it_may_do_no_more_than_read_nodes_and_say_where_it_is() -> None:
 
 def test_a_node_declares_the_address_its_roles_live_at() -> None:
     (todo,) = patches(SITE, [read_node({"metadata": {"name": "db-1"}})])
-    said = todo.body["metadata"]["annotations"]
-    assert said == {
+    annotations = todo.body["metadata"]["annotations"]
+    assert annotations == {
         "flannel.alpha.coreos.com/node-public-ip": "10.20.1.31",
         "flannel.alpha.coreos.com/node-public-ipv6": "fd20:1::31",
     }
-    seen = read_node({"metadata": {"name": "db-1", "annotations": said, "labels": {CHOSEN: "true"}}})
+    seen = read_node({"metadata": {"name": "db-1", "annotations": annotations, "labels": {CHOSEN: "true"}}})
     assert patches(SITE, [seen]) == ()
 
 

@@ -25,7 +25,7 @@ from tests.tasks.scripted import Script, facts
 DB = REFERENCE.by_name["db-1"]
 
 
-class Watched(FirewallSession):
+class WatchedSession(FirewallSession):
     """A session whose look at the host is a given one."""
 
     seen: FirewallFacts
@@ -45,8 +45,8 @@ def _plan() -> tuple[UfwPlan, FirewallFacts]:
     return between("db-1", observed_state(now), observed_state(after)), after
 
 
-def _session(script: Script, seen: FirewallFacts) -> Watched:
-    session = Watched("db-1", script, "me")
+def _session(script: Script, seen: FirewallFacts) -> WatchedSession:
+    session = WatchedSession("db-1", script, "me")
     session.seen = seen
     script.asked.clear()
     return session

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from model.errors import CommandFailed
-from model.host.hoststate import Change, File, Folder, HostState
+from model.host.hoststate import File, Folder, HostState
+from model.host.state_change import StateChange
 from remote.facts.hoststate import observe
 from tasks import hoststate
 from tests.tasks.local import here
@@ -21,7 +22,7 @@ from tests.tasks.local import here
 HOST: Any = SimpleNamespace(name="w-1")
 
 
-def _order(change: Change) -> list[str]:
+def _order(change: StateChange) -> list[str]:
     """Return which steps a change has, in their order."""
     words = ("mf_put", "mf_remove", "mf_install", "apt-mark hold")
     body = hoststate.script(change).rpartition("systemctl --quiet")[2]
@@ -31,7 +32,7 @@ def _order(change: Change) -> list[str]:
 def test_apt_reads_its_sources_before_it_is_asked_and_services_their_files_afterwards() -> None:
     files = (File("/etc/containerd/config.toml", "a"), File("/etc/apt/sources.list.d/a.sources", "b"))
     gone = ("/etc/apt/keyrings/matrix-fleet-old.asc", "/etc/containerd/certs.d/a/hosts.toml")
-    order = _order(Change(packages=("kubelet",), files=files, absent=gone, held=("kubelet",), lines=("x",)))
+    order = _order(StateChange(packages=("kubelet",), files=files, absent=gone, held=("kubelet",), lines=("x",)))
     assert [line.split()[0] for line in order] == [
         "mf_put",
         "mf_remove",
@@ -46,8 +47,8 @@ def test_apt_reads_its_sources_before_it_is_asked_and_services_their_files_after
 
 
 def test_only_what_is_there_in_another_version_may_go_back_or_be_held() -> None:
-    (fresh,) = _order(Change(packages=("kubelet",), lines=("x",)))
-    (other,) = _order(Change(packages=("kubelet",), replaced=("kubelet",), lines=("x",)))
+    (fresh,) = _order(StateChange(packages=("kubelet",), lines=("x",)))
+    (other,) = _order(StateChange(packages=("kubelet",), replaced=("kubelet",), lines=("x",)))
     assert fresh == "mf_install kubelet"
     assert other == "mf_install --allow-change-held-packages --allow-downgrades kubelet"
 
@@ -122,7 +123,7 @@ def test_what_apt_says_comes_with_where_to_look(monkeypatch: pytest.MonkeyPatch)
         ),
     )
     with pytest.raises(CommandFailed, match=r"could not install kubelet.*E: no kubelet") as raised:
-        hoststate.carry_out(HOST, Change(packages=("kubelet",), lines=("x",)))
+        hoststate.carry_out(HOST, StateChange(packages=("kubelet",), lines=("x",)))
     assert "noise" not in str(raised.value)
     assert "kubernetes.repositories" in raised.value.next_step
 

@@ -12,7 +12,7 @@ import pytest
 from model.matrix.nodeports import RANGE, gates
 from model.site.load import load_site
 from tasks.nodeports import FILE, UNIT, desired, ruleset
-from tests.tasks.namespaces import Node
+from tests.tasks.namespaces import NodeNamespace
 
 SITE = load_site(Path(__file__).parents[2] / "inventory")
 WORKER = SITE.by_name["w-1"]
@@ -48,7 +48,7 @@ def test_only_nodes_of_the_matrix_are_admitted_to_node_ports() -> None:
     assert f"{OTHER_NODE}/32" in admitted
     assert f"{LI}/32" not in admitted
     assert f"{NODE}/32" not in admitted
-    assert all(ip_network(one).prefixlen in (32, 128) for one in admitted)
+    assert all(ip_network(network).prefixlen in (32, 128) for network in admitted)
 
 
 def test_nobody_is_admitted_to_node_ports_of_an_isolated_node() -> None:
@@ -82,70 +82,70 @@ def test_another_matrix_has_another_digest() -> None:
 
 
 @pytest.fixture(scope="module")
-def node(real_machine: None) -> Iterator[Node]:
-    with Node() as node:
+def node(real_machine: None) -> Iterator[NodeNamespace]:
+    with NodeNamespace() as node:
         node.nft(KUBE_PROXY)
         yield node
 
 
 @pytest.fixture
-def guarded(node: Node) -> Node:
+def guarded(node: NodeNamespace) -> NodeNamespace:
     node.nft(ruleset(SITE, WORKER))
     return node
 
 
-def test_without_the_table_everybody_reaches_a_node_port(node: Node) -> None:
+def test_without_the_table_everybody_reaches_a_node_port(node: NodeNamespace) -> None:
     node.run("nft", "flush", "ruleset")
     node.nft(KUBE_PROXY)
     assert node.reaches(STRANGER, NODE, 30080)
     assert node.reaches(LI, NODE, 30080)
 
 
-def test_the_matrixs_sources_reach_a_node_port_and_others_do_not(guarded: Node) -> None:
+def test_the_matrixs_sources_reach_a_node_port_and_others_do_not(guarded: NodeNamespace) -> None:
     assert guarded.reaches(OTHER_NODE, NODE, 30080)
     assert not guarded.reaches(STRANGER, NODE, 30080)
     assert not guarded.reaches(LI, NODE, 30080)
 
 
-def test_so_it_is_over_udp_and_ipv6(guarded: Node) -> None:
+def test_so_it_is_over_udp_and_ipv6(guarded: NodeNamespace) -> None:
     assert guarded.reaches(OTHER_NODE, NODE, 30080, "udp")
     assert not guarded.reaches(STRANGER, NODE, 30080, "udp")
     assert guarded.reaches("fd20:1::11", NODE6, 30080)
     assert not guarded.reaches("fd20:1::250", NODE6, 30080)
 
 
-def test_a_port_given_to_a_pod_is_the_matrixs_too(guarded: Node) -> None:
+def test_a_port_given_to_a_pod_is_the_matrixs_too(guarded: NodeNamespace) -> None:
     assert guarded.reaches(STRANGER, NODE, 443)
     assert not guarded.reaches(LI, NODE, 443)
     assert not guarded.reaches(OTHER_NODE, NODE, 8446)
 
 
-def test_an_external_address_of_a_service_is_the_matrixs_too(guarded: Node) -> None:
+def test_an_external_address_of_a_service_is_the_matrixs_too(guarded: NodeNamespace) -> None:
     assert guarded.reaches(STRANGER, "203.0.113.7", 443)
     assert not guarded.reaches(STRANGER, "203.0.113.7", 8446)
 
 
-def test_a_services_own_address_and_pods_are_left_alone(guarded: Node) -> None:
+def test_a_services_own_address_and_pods_are_left_alone(guarded: NodeNamespace) -> None:
     assert guarded.reaches(STRANGER, "10.96.0.10", 80)
     assert guarded.reaches(STRANGER, POD, 8080)
 
 
-def test_a_pod_is_nobody_to_its_own_nodes_node_ports(guarded: Node) -> None:
+def test_a_pod_is_nobody_to_its_own_nodes_node_ports(guarded: NodeNamespace) -> None:
     assert not guarded.reaches(POD, NODE, 30080, where="pod")
 
 
-def test_other_ports_of_the_host_are_left_to_its_firewall(guarded: Node) -> None:
+def test_other_ports_of_the_host_are_left_to_its_firewall(guarded: NodeNamespace) -> None:
     assert guarded.reaches(STRANGER, NODE, 8080)
     assert not guarded.reaches(STRANGER, NODE, 30900)
 
 
-def test_an_open_connection_outlives_a_reload(guarded: Node) -> None:
+def test_an_open_connection_outlives_a_reload(guarded: NodeNamespace) -> None:
     with guarded.connection(OTHER_NODE, NODE, 30080) as talk:
         guarded.nft(ruleset(SITE, WORKER))
         assert talk("still there") == "still there"
 
 
-def test_it_stands_while_kube_proxy_and_the_firewall_rewrite_their_tables(guarded: Node) -> None:
+def test_it_stands_while_kube_proxy_and_the_firewall_rewrite_their_tables(guarded: NodeNamespace) -> None:
     guarded.nft(KUBE_PROXY)
     for program in ("iptables", "ip6tables"):
         guarded.run(program, "-F")
@@ -155,18 +155,18 @@ def test_it_stands_while_kube_proxy_and_the_firewall_rewrite_their_tables(guarde
     assert not guarded.reaches(STRANGER, NODE, 30080)
 
 
-def test_reading_the_file_again_changes_nothing(guarded: Node) -> None:
+def test_reading_the_file_again_changes_nothing(guarded: NodeNamespace) -> None:
     before = guarded.run("nft", "-s", "list", "table", "inet", "matrix_fleet")
     guarded.nft(ruleset(SITE, WORKER))
     assert guarded.run("nft", "-s", "list", "table", "inet", "matrix_fleet") == before
 
 
-def test_a_broken_file_leaves_the_table_as_it_was(guarded: Node) -> None:
+def test_a_broken_file_leaves_the_table_as_it_was(guarded: NodeNamespace) -> None:
     with pytest.raises(subprocess.CalledProcessError):
         guarded.nft(ruleset(SITE, WORKER) + "nonsense\n")
     assert not guarded.reaches(STRANGER, NODE, 30080)
 
 
 @pytest.mark.parametrize("name", [machine.name for machine in SITE.servers])
-def test_the_kernel_takes_every_servers_table(node: Node, name: str) -> None:
+def test_the_kernel_takes_every_servers_table(node: NodeNamespace, name: str) -> None:
     node.nft(ruleset(SITE, SITE.by_name[name]))

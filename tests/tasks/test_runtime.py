@@ -32,10 +32,10 @@ def by_apt(tmp_path: Path) -> Site:
     return _with(site(tmp_path), packages="apt", repositories=(REPOSITORY,))
 
 
-def _with(said: Site, **kubernetes: object) -> Site:
-    settings = said.settings
+def _with(site: Site, **kubernetes: object) -> Site:
+    settings = site.settings
     changed = settings.kubernetes.model_copy(update=kubernetes)
-    return replace(said, settings=settings.model_copy(update={"kubernetes": changed}))
+    return replace(site, settings=settings.model_copy(update={"kubernetes": changed}))
 
 
 def _files(state: HostState) -> dict[str, str]:
@@ -87,8 +87,8 @@ def test_mirrors_are_named_to_containerd_whatever_nodes_come_from(by_apt: Site, 
 
 
 def test_the_last_mirror_stands_in_for_the_registry_so_that_nobody_else_is_asked() -> None:
-    told = tomllib.loads(hosts(MIRROR, "/ca"))
-    assert told == {
+    document = tomllib.loads(hosts(MIRROR, "/ca"))
+    assert document == {
         "server": "http://b.example.test:5000/v2/k8s",
         "capabilities": ["pull", "resolve"],
         "override_path": True,
@@ -98,8 +98,8 @@ def test_the_last_mirror_stands_in_for_the_registry_so_that_nobody_else_is_asked
 
 def test_the_registry_itself_is_asked_last_where_it_may_be() -> None:
     docker = Registry(registry="docker.io", mirrors=("https://a.example.test/",), fallback=True)
-    told = tomllib.loads(hosts(docker))
-    assert told == {
+    document = tomllib.loads(hosts(docker))
+    assert document == {
         "server": "https://registry-1.docker.io",
         "host": {"https://a.example.test/": {"capabilities": ["pull", "resolve"]}},
     }

@@ -26,9 +26,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_a_secret_is_made_by_the_host_kept_and_read_again(folder: Path) -> None:
-    made = secret.make(FIRST, "key", 32)
-    assert len(base64.b64decode(made.get_secret_value())) == 32
-    assert secret.read(FIRST, "key") == made
+    created = secret.make(FIRST, "key", 32)
+    assert len(base64.b64decode(created.get_secret_value())) == 32
+    assert secret.read(FIRST, "key") == created
     assert (folder / "key").stat().st_mode & 0o777 == 0o600
     assert folder.stat().st_mode & 0o777 == 0o700
 

@@ -19,7 +19,7 @@ from model.site.hosts import Disk, Machine
 from model.site.load import load_site
 from remote.facts.disks import observe, parse
 from tasks.storage import FOLDERS_UNIT, _format, escaped, mounts
-from tests.remote.conftest import Sshd, login_key, sshd  # noqa: F401 - fixtures
+from tests.remote.conftest import SshServer, login_key, sshd  # noqa: F401 - fixtures
 from tests.remote.sites import write_site
 
 SITE = load_site(Path(__file__).parents[2] / "inventory")
@@ -36,17 +36,17 @@ def disk(name: str, purpose: str = "database", gib: int = 1) -> Disk:
 
 
 def test_declared_disks_become_volumes_and_the_systems_own_does_not() -> None:
-    found = volumes(SITE, with_disks(disk("a"), disk("b", "system"), disk("c", "objects"), disk("d", "unused")))
-    assert [(volume.purpose, volume.disk.id) for volume in found if volume.disk] == [
+    declared = volumes(SITE, with_disks(disk("a"), disk("b", "system"), disk("c", "objects"), disk("d", "unused")))
+    assert [(volume.purpose, volume.disk.id) for volume in declared if volume.disk] == [
         ("database", "a"),
         ("objects", "c"),
     ]
 
 
 def test_a_volume_keeps_its_name_when_lines_are_moved() -> None:
-    one, other = disk("a"), disk("b")
-    names = {volume.disk.id: volume.name for volume in volumes(SITE, with_disks(one, other)) if volume.disk}
-    moved = {volume.disk.id: volume.name for volume in volumes(SITE, with_disks(other, one)) if volume.disk}
+    first, other = disk("a"), disk("b")
+    names = {volume.disk.id: volume.name for volume in volumes(SITE, with_disks(first, other)) if volume.disk}
+    moved = {volume.disk.id: volume.name for volume in volumes(SITE, with_disks(other, first)) if volume.disk}
     assert names == moved
 
 
@@ -66,12 +66,12 @@ def test_a_lab_without_disks_has_folders_and_another_site_has_none() -> None:
 def test_every_volume_is_bound_to_its_node_and_waits_for_its_pod() -> None:
     first, *others = manifests(SITE)
     assert (first["metadata"]["name"], first["volumeBindingMode"]) == ("local-storage", "WaitForFirstConsumer")
-    assert len({one["metadata"]["name"] for one in others}) == len(others)
-    for one in others:
-        (term,) = one["spec"]["nodeAffinity"]["required"]["nodeSelectorTerms"]
-        assert one["metadata"]["name"].startswith(f"{term['matchExpressions'][0]['values'][0]}-")
-        assert one["spec"]["persistentVolumeReclaimPolicy"] == "Retain"
-        assert one["spec"]["local"]["path"].endswith("/data")
+    assert len({volume["metadata"]["name"] for volume in others}) == len(others)
+    for volume in others:
+        (term,) = volume["spec"]["nodeAffinity"]["required"]["nodeSelectorTerms"]
+        assert volume["metadata"]["name"].startswith(f"{term['matchExpressions'][0]['values'][0]}-")
+        assert volume["spec"]["persistentVolumeReclaimPolicy"] == "Retain"
+        assert volume["spec"]["local"]["path"].endswith("/data")
 
 
 VOLUME = Volume("db-1", "database-1", "database", 1, disk("a"))
@@ -95,8 +95,10 @@ def test_only_an_empty_disk_of_the_declared_size_may_be_formatted(seen: DiskFact
 
 def test_mounts_are_named_as_systemd_names_them() -> None:
     path = f"{VOLUME.mount}/x_y.z"
-    said = subprocess.run(("systemd-escape", "--path", path), capture_output=True, text=True, check=True).stdout.strip()
-    assert escaped(path) == said
+    expected = subprocess.run(
+        ("systemd-escape", "--path", path), capture_output=True, text=True, check=True
+    ).stdout.strip()
+    assert escaped(path) == expected
 
 
 def test_a_mount_is_by_stable_name_and_folders_are_made() -> None:
@@ -115,7 +117,7 @@ def test_an_answer_that_is_cut_short_or_unknown_is_an_error(answer: str) -> None
 
 
 @pytest.fixture
-def host(tmp_path: Path, sshd: Sshd) -> Iterator[Host]:  # noqa: F811
+def host(tmp_path: Path, sshd: SshServer) -> Iterator[Host]:  # noqa: F811
     nr = inventory(write_site(tmp_path / "site", {"db-1": sshd.port}, {sshd.port: sshd.host_key}, sshd.login_key))
     yield nr.inventory.hosts["db-1"]
     close(nr)
@@ -198,7 +200,7 @@ def test_a_disk_with_anything_on_it_is_refused(
 ) -> None:
     spoil(device)
     (seen,) = observe(host, ["a"], str(tmp_path))
-    assert any(reason in one for one in seen.reasons), seen
+    assert any(reason in text for text in seen.reasons), seen
     assert judge(VOLUME, seen) == "in-use"
     with pytest.raises(CommandFailed, match="is not empty"):
         _format(host, VOLUME, str(tmp_path))

@@ -53,10 +53,10 @@ def signer() -> Iterator[Signer]:
     """Yield a new key; its agent ends with the block."""
     # An agent's socket must have a short name.
     home = Path(tempfile.mkdtemp(prefix="gpg-"))
-    made = Signer(home)
+    signing = Signer(home)
     try:
-        made.make()
-        yield made
+        signing.make()
+        yield signing
     finally:
         subprocess.run(("gpgconf", "--homedir", str(home), "--kill", "all"), check=False, timeout=60)
         shutil.rmtree(home, ignore_errors=True)
@@ -69,9 +69,11 @@ def packages(folder: Path, wanted: Mapping[str, str]) -> Path:
     for name, depends in wanted.items():
         tree = folder / "tree" / name
         (tree / "DEBIAN").mkdir(parents=True)
-        told = f"Package: {name}\nVersion: 1:2.0~rc1-1+b1\nArchitecture: all\nMaintainer: Nobody <nobody@example.org>\n"
-        told += f"Depends: {depends}\n" if depends else ""
-        (tree / "DEBIAN" / "control").write_text(f"{told}Description: for tests\n of downloads\n")
+        paragraph = (
+            f"Package: {name}\nVersion: 1:2.0~rc1-1+b1\nArchitecture: all\nMaintainer: Nobody <nobody@example.org>\n"
+        )
+        paragraph += f"Depends: {depends}\n" if depends else ""
+        (tree / "DEBIAN" / "control").write_text(f"{paragraph}Description: for tests\n of downloads\n")
         argv = ("dpkg-deb", "--root-owner-group", "-Znone", "--build", str(tree), str(pool / f"{name}_2.0_all.deb"))
         subprocess.run(argv, check=True, capture_output=True, timeout=60)
     listed = subprocess.run(
@@ -91,10 +93,10 @@ def release(listing: bytes, suite: str, valid: timedelta = timedelta(days=7)) ->
     """Return a suite's Release, good until `valid` from now."""
     now = datetime.now(UTC)
     dates = {"Date": now - timedelta(days=30), "Valid-Until": now + valid}
-    told = f"Origin: tests\nSuite: {suite}\nCodename: {suite}\nArchitectures: amd64 arm64\nComponents: main\n"
-    told += "".join(f"{name}: {format_datetime(when, usegmt=True)}\n" for name, when in dates.items())
+    text = f"Origin: tests\nSuite: {suite}\nCodename: {suite}\nArchitectures: amd64 arm64\nComponents: main\n"
+    text += "".join(f"{name}: {format_datetime(when, usegmt=True)}\n" for name, when in dates.items())
     lines = [f" {sha256(listing)} {len(listing)} main/binary-{name}/Packages" for name in ("amd64", "arm64")]
-    return told + "SHA256:\n" + "\n".join(lines) + "\n"
+    return text + "SHA256:\n" + "\n".join(lines) + "\n"
 
 
 def publish(web: Web, folder: Path, suite: str, signed: bytes | None, *, listing: bytes | None = None) -> None:

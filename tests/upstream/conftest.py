@@ -15,8 +15,8 @@ from tests.upstream.web import Web, serving
 
 @pytest.fixture(scope="session")
 def signer(debian_tools: None) -> Iterator[archive.Signer]:
-    with archive.signer() as made:
-        yield made
+    with archive.signer() as signing:
+        yield signing
 
 
 @pytest.fixture(scope="session")
@@ -36,11 +36,11 @@ def debian(tmp_path_factory: pytest.TempPathFactory, debian_tools: None) -> Path
 def publishers(tmp_path: Path, debian: Path, signer: archive.Signer) -> Iterator[Publishers]:
     folder = tmp_path / "sources"
     folder.mkdir()
-    with publishing(folder, debian, signer) as made:
-        yield made
+    with publishing(folder, debian, signer) as published:
+        yield published
 
 
 @pytest.fixture
 def web() -> Iterator[Web]:
-    with serving() as made:
-        yield made
+    with serving() as server:
+        yield server

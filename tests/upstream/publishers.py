@@ -58,8 +58,8 @@ class Publishers:
 
     def change(self, **fields: Any) -> None:
         """Write the sources anew with other values."""
-        said = yaml.safe_load(self.sources.read_text())
-        self.sources.write_text(yaml.safe_dump(said | fields))
+        sources = yaml.safe_load(self.sources.read_text())
+        self.sources.write_text(yaml.safe_dump(sources | fields))
 
     def sign(self, suite: str = "bookworm", **release: Any) -> None:
         """Sign the suite's list as it is served."""
@@ -70,13 +70,13 @@ class Publishers:
 
 def tarball(members: dict[str, bytes]) -> bytes:
     """Return a compressed archive."""
-    made = io.BytesIO()
-    with tarfile.open(fileobj=made, mode="w:gz") as tar:
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz") as tar:
         for name, data in members.items():
             info = tarfile.TarInfo(name)
             info.size, info.mode = len(data), 0o755
             tar.addfile(info, io.BytesIO(data))
-    return made.getvalue()
+    return packed.getvalue()
 
 
 @contextmanager
@@ -91,9 +91,9 @@ def publishing(folder: Path, debian: Path, signer: archive.Signer) -> Iterator[P
         web.put("/calico-v3.31.7.yaml", CALICO.encode())
         archive.publish(web, debian, "bookworm", b"")
         (folder / "sources.yaml").write_text(yaml.safe_dump(_sources(web, signer)))
-        made = Publishers(web, folder, signer)
-        made.sign()
-        yield made
+        publishers = Publishers(web, folder, signer)
+        publishers.sign()
+        yield publishers
 
 
 def _programs(web: Web) -> None:

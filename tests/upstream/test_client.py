@@ -13,12 +13,12 @@ from pathlib import Path
 import pytest
 
 from model.errors import BundleError, SourceUnreachable
-from remote.upstream.client import MAX_TEXT, Client, Patience
+from remote.upstream.client import MAX_TEXT, Client, RetryPolicy
 from remote.upstream.registry import Registries
 from tests.remote.authority import Authority
 from tests.upstream.web import Web, serving
 
-QUICK = Patience(tries=3, pause=0.0, connect=2.0, silence=2.0)
+QUICK = RetryPolicy(tries=3, pause=0.0, connect=2.0, silence=2.0)
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ def test_what_is_not_there_is_wrong_at_once(web: Web, client: Client) -> None:
 def test_without_tls_only_where_the_sources_say_so(web: Web) -> None:
     address = web.put("/file", b"content")
     with pytest.raises(BundleError, match="http is no way") as raised:
-        Client(patience=QUICK).text(address)
+        Client(retry=QUICK).text(address)
     assert "plain_http" in raised.value.next_step
     assert web.asked == []
 
@@ -81,10 +81,10 @@ def test_redirections_end_somewhere(web: Web, client: Client) -> None:
 def test_a_token_is_not_shown_to_whom_a_registry_redirects_to(web: Web, client: Client) -> None:
     with serving() as store:
         web.image("pause", "3")
-        found = Registries(client, {"registry.test": web.address}).look("registry.test/pause", "3", "amd64")
-        digest = found.parts[0][1]
+        remote = Registries(client, {"registry.test": web.address}).look("registry.test/pause", "3", "amd64")
+        digest = remote.parts[0][1]
         web.moved[f"/v2/pause/blobs/{digest}"] = store.put("/stored", b"{}")
-        client.text(f"{found.address}/blobs/{digest}", door=found.door)
+        client.text(f"{remote.address}/blobs/{digest}", door=remote.door)
         assert ("/stored", "") in store.authorizations
 
 
@@ -121,11 +121,11 @@ def secure(tmp_path: Path) -> Iterator[tuple[str, Path]]:
     context.load_cert_chain(certificate, key)
     (tmp_path / "file").write_text("content")
 
-    class Handler(SimpleHTTPRequestHandler):
+    class RedirectingHandler(SimpleHTTPRequestHandler):
         def log_message(self, *_: object) -> None:
             pass
 
-    server = HTTPServer(("127.0.0.1", 0), lambda *given: Handler(*given, directory=str(tmp_path)))
+    server = HTTPServer(("127.0.0.1", 0), lambda *given: RedirectingHandler(*given, directory=str(tmp_path)))
     server.handle_error = lambda *_: None  # type: ignore[method-assign]
     server.socket = context.wrap_socket(server.socket, server_side=True)
     threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -136,9 +136,9 @@ def secure(tmp_path: Path) -> Iterator[tuple[str, Path]]:
 
 def test_an_authority_that_nobody_trusts_is_refused(secure: tuple[str, Path]) -> None:
     with pytest.raises(SourceUnreachable, match="certificate verify failed"):
-        Client(patience=QUICK).text(secure[0])
+        Client(retry=QUICK).text(secure[0])
 
 
 def test_the_machine_says_which_authorities_count(secure: tuple[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(secure[1]))
-    assert Client(patience=QUICK).text(secure[0])[0] == b"content"
+    assert Client(retry=QUICK).text(secure[0])[0] == b"content"

@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from model.bundle.sources import Archive
+from model.bundle.sources import AptArchive
 from model.errors import BundleError, SourceUnreachable
 from remote.upstream.client import Client
-from remote.upstream.debian import Apt, Package
+from remote.upstream.debian import Apt, DebianPackage
 from tests.upstream import archive
 from tests.upstream.test_client import QUICK
 from tests.upstream.web import Web, serving
 
-Look = Callable[..., tuple[Package, ...]]
+Look = Callable[..., tuple[DebianPackage, ...]]
 
 
 @pytest.fixture
@@ -29,11 +29,11 @@ def look(web: Web, debian: Path, signer: archive.Signer, tmp_path: Path) -> Look
         sign: Callable[[str], bytes] | None = signer.clearsign,
         days: float = 7,
         added: bytes = b"",
-    ) -> tuple[Package, ...]:
+    ) -> tuple[DebianPackage, ...]:
         listing = (debian / "Packages").read_bytes()
         text = archive.release(listing, "bookworm", timedelta(days=days))
         archive.publish(web, debian, "bookworm", sign(text) if sign else None, listing=listing + added)
-        archives = (Archive(address=f"{web.address}/debian", suite="bookworm"),)
+        archives = (AptArchive(address=f"{web.address}/debian", suite="bookworm"),)
         client = Client(frozenset({"127.0.0.1"}), QUICK)
         return Apt(
             client=client,
@@ -48,12 +48,12 @@ def look(web: Web, debian: Path, signer: archive.Signer, tmp_path: Path) -> Look
 
 
 def test_a_package_comes_with_all_that_it_depends_on_and_nothing_else(look: Look) -> None:
-    found = look()
-    assert [package.name for package in found] == ["conntrack", "libnetfilter", "libnfnetlink"]
-    assert found[0].version == "1:2.0~rc1-1+b1"
-    assert found[0].file == "conntrack_1%3a2.0~rc1-1+b1_all.deb"
-    assert f"Filename: ./{found[0].file}\n" in found[0].paragraph
-    assert f"SHA256: {found[0].sha256}\n" in found[0].paragraph
+    chosen = look()
+    assert [package.name for package in chosen] == ["conntrack", "libnetfilter", "libnfnetlink"]
+    assert chosen[0].version == "1:2.0~rc1-1+b1"
+    assert chosen[0].file == "conntrack_1%3a2.0~rc1-1+b1_all.deb"
+    assert f"Filename: ./{chosen[0].file}\n" in chosen[0].paragraph
+    assert f"SHA256: {chosen[0].sha256}\n" in chosen[0].paragraph
 
 
 def test_an_archive_without_a_signature_is_refused(look: Look) -> None:
@@ -101,7 +101,7 @@ def test_an_unknown_package_is_named(look: Look) -> None:
 
 def test_a_dead_archive_is_unreachable(tmp_path: Path, signer: archive.Signer) -> None:
     with serving() as gone:
-        archives = (Archive(address=f"{gone.address}/debian", suite="bookworm"),)
+        archives = (AptArchive(address=f"{gone.address}/debian", suite="bookworm"),)
     client = Client(frozenset({"127.0.0.1"}), QUICK)
     with pytest.raises(SourceUnreachable, match="InRelease"):
         Apt(
@@ -120,9 +120,9 @@ def test_apt_goes_by_the_proxy_of_the_environment(
     look()
     web.files |= {f"http://archive.test{path}": data for path, data in web.files.items()}
     monkeypatch.setenv("HTTP_PROXY", web.address)
-    archives = (Archive(address="http://archive.test/debian", suite="bookworm"),)
+    archives = (AptArchive(address="http://archive.test/debian", suite="bookworm"),)
     client = Client(frozenset({"archive.test"}), QUICK)
-    found = Apt(
+    chosen = Apt(
         client=client,
         folder=tmp_path / "apt",
         suite="bookworm",
@@ -130,4 +130,4 @@ def test_apt_goes_by_the_proxy_of_the_environment(
         archives=archives,
         keyring=signer.keyring,
     ).packages(("socat",))
-    assert [package.address for package in found] == ["http://archive.test/debian/pool/socat_2.0_all.deb"]
+    assert [package.address for package in chosen] == ["http://archive.test/debian/pool/socat_2.0_all.deb"]

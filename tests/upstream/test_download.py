@@ -45,7 +45,7 @@ def download(
 
 
 def failures(report: dict[str, Any]) -> dict[str, str]:
-    return {one["subject"]: one["message"] for one in report["outcomes"] if one["status"] == "failed"}
+    return {outcome["subject"]: outcome["message"] for outcome in report["outcomes"] if outcome["status"] == "failed"}
 
 
 def test_a_download_is_a_bundle_that_bootstrap_takes(download: Run, folder: Path) -> None:
@@ -67,7 +67,7 @@ def test_a_second_run_fetches_nothing_and_changes_nothing(download: Run, folder:
     publishers.web.asked.clear()
     code, report = download()
     assert code == 0
-    assert [one["status"] for one in report["outcomes"]] == ["ok"]
+    assert [outcome["status"] for outcome in report["outcomes"]] == ["ok"]
     assert {path: path.stat().st_mtime_ns for path in before} == before
     assert not [
         path for path in publishers.web.paths() if path.endswith((".tar.gz", ".deb", "kubelet")) or "/blobs/" in path
@@ -233,11 +233,11 @@ def test_calico_brings_the_images_that_its_manifest_names(download: Run, folder:
         image.reference for image in bundle.images
     }
     assert "registry.test/flannel" not in {image.name for image in bundle.images}
-    (warning,) = [one for one in report["outcomes"] if one["evidence"] == {"severity": "warning"}]
+    (warning,) = [outcome for outcome in report["outcomes"] if outcome["evidence"] == {"severity": "warning"}]
     assert "only TLS vouches for it" in warning["message"]
     address = f"{publishers.web.address}/calico-v3.31.7.yaml"
     publishers.change(pins={address: f"sha256:{sha256(publishers.web.files['/calico-v3.31.7.yaml'])}"})
-    assert [one["status"] for one in download("--cni", "calico")[1]["outcomes"]] == ["ok"]
+    assert [outcome["status"] for outcome in download("--cni", "calico")[1]["outcomes"]] == ["ok"]
 
 
 def test_what_another_version_left_is_removed(download: Run, folder: Path) -> None:
@@ -252,7 +252,7 @@ def test_a_pin_that_was_compared_with_nothing_is_told(download: Run, publishers:
     publishers.change(pins={"registry.test/puase:3.10.2": f"sha256:{'0' * 64}"})
     code, report = download()
     assert code == 0
-    assert any(one["message"].startswith("registry.test/puase:3.10.2: is pinned") for one in report["outcomes"])
+    assert any(outcome["message"].startswith("registry.test/puase:3.10.2: is pinned") for outcome in report["outcomes"])
 
 
 def test_a_folder_of_somebody_else_is_left_alone(download: Run, folder: Path) -> None:

@@ -21,9 +21,9 @@ def downloads(tmp_path: Path) -> Downloads:
 
 
 def fetch(downloads: Downloads, web: Web, *, expected: str = sha256(DATA), size: int | None = len(DATA)) -> Path:
-    told: list[int] = []
-    path = downloads.fetch(web.put("/file", web.files.get("/file", DATA)), expected, size, told.append)
-    assert sum(told) == len(DATA)
+    counts: list[int] = []
+    path = downloads.fetch(web.put("/file", web.files.get("/file", DATA)), expected, size, counts.append)
+    assert sum(counts) == len(DATA)
     return path
 
 

@@ -23,22 +23,22 @@ def registries(web: Web) -> Registries:
     return Registries(Client(frozenset({"127.0.0.1"}), QUICK), {"registry.test": web.address})
 
 
-def brought(registries: Registries, found: Remote, folder: Path) -> Path:
-    work = folder / "work"
-    work.mkdir(exist_ok=True)
-    bring(found, Downloads(registries.client, work), folder / "image.tar", lambda _: None)
+def brought(registries: Registries, remote: Remote, folder: Path) -> Path:
+    scratch = folder / "work"
+    scratch.mkdir(exist_ok=True)
+    bring(remote, Downloads(registries.client, scratch), folder / "image.tar", lambda _: None)
     return folder / "image.tar"
 
 
 def test_an_image_is_written_as_the_lab_writes_it(web: Web, registries: Registries, tmp_path: Path) -> None:
     web.image("pause", "3.10")
-    found = registries.look(NAME, "3.10", "arm64")
-    with tarfile.open(brought(registries, found, tmp_path)) as tar:
+    remote = registries.look(NAME, "3.10", "arm64")
+    with tarfile.open(brought(registries, remote, tmp_path)) as tar:
         names = tar.getnames()
         (listed,) = json.load(tar.extractfile("index.json"))["manifests"]  # type: ignore[arg-type]
     assert names[:3] == ["oci-layout", "blobs", "blobs/sha256"]
-    assert {f"blobs/sha256/{digest.removeprefix('sha256:')}" for _, digest, _ in found.parts} < set(names)
-    assert listed["digest"] == found.digest
+    assert {f"blobs/sha256/{digest.removeprefix('sha256:')}" for _, digest, _ in remote.parts} < set(names)
+    assert listed["digest"] == remote.digest
     assert listed["platform"] == {"architecture": "arm64", "os": "linux"}
     assert listed["annotations"] == {
         "io.containerd.image.name": "registry.test/pause:3.10",
@@ -50,10 +50,10 @@ def test_the_token_is_asked_for_once_and_again_when_it_expires(
     web: Web, registries: Registries, tmp_path: Path
 ) -> None:
     web.image("pause", "3.10")
-    found = registries.look(NAME, "3.10", "amd64")
+    remote = registries.look(NAME, "3.10", "amd64")
     assert [path for path, _ in web.authorizations].count("/token") == 1
     registries._doors[NAME]._token = "expired"
-    brought(registries, found, tmp_path)
+    brought(registries, remote, tmp_path)
     assert web.authorizations[-1][1] == f"Bearer {TOKEN}"
 
 
@@ -79,26 +79,26 @@ def test_a_missing_image_is_named(web: Web, registries: Registries) -> None:
 @pytest.mark.parametrize("part", [0, 1])
 def test_a_tampered_part_is_refused(web: Web, registries: Registries, tmp_path: Path, part: int) -> None:
     web.image("pause", "3.10")
-    found = registries.look(NAME, "3.10", "amd64")
-    place = f"/v2/pause/blobs/{found.parts[part][1]}"
+    remote = registries.look(NAME, "3.10", "amd64")
+    place = f"/v2/pause/blobs/{remote.parts[part][1]}"
     web.files[place] = web.files[place][:-1] + b"!"
     with pytest.raises(BundleError, match="sha256 expected"):
-        brought(registries, found, tmp_path)
+        brought(registries, remote, tmp_path)
     assert not (tmp_path / "image.tar").exists()
 
 
 def test_a_tampered_manifest_of_a_platform_is_refused(web: Web, registries: Registries) -> None:
     web.image("pause", "3.10")
-    found = registries.look(NAME, "3.10", "amd64")
-    web.files[f"/v2/pause/manifests/{found.digest}"] += b" "
-    with pytest.raises(BundleError, match=f"digest expected {found.digest}, seen"):
+    remote = registries.look(NAME, "3.10", "amd64")
+    web.files[f"/v2/pause/manifests/{remote.digest}"] += b" "
+    with pytest.raises(BundleError, match=f"digest expected {remote.digest}, seen"):
         registries.look(NAME, "3.10", "amd64")
 
 
 def test_pins_of_the_list_and_of_the_manifest_count_and_others_are_refused(web: Web, registries: Registries) -> None:
     listed = web.image("pause", "3.10")
-    found = registries.look(NAME, "3.10", "amd64", listed)
-    assert registries.look(NAME, "3.10", "amd64", found.digest).digest == found.digest
+    remote = registries.look(NAME, "3.10", "amd64", listed)
+    assert registries.look(NAME, "3.10", "amd64", remote.digest).digest == remote.digest
     web.image("pause", "3.10", layer=b"moved")
     with pytest.raises(BundleError, match=f"digest pinned {listed}, seen"):
         registries.look(NAME, "3.10", "amd64", listed)

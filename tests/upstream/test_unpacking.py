@@ -22,7 +22,7 @@ def test_only_named_members_are_read(tmp_path: Path) -> None:
     path = tmp_path / "a"
     path.write_bytes(tarball({"./bin/ctr": b"ctr", "README": b"text"}))
     assert read(path, "bin/ctr") == {"bin/ctr": b"ctr"}
-    assert sorted(found.name for found in tmp_path.iterdir()) == ["a"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a"]
 
 
 @pytest.mark.parametrize("name", ["../evil", "bin/../../evil", "/etc/passwd", "./../evil"])

@@ -26,8 +26,8 @@ Table = dict[str, Any]
 def whole(tmp_path_factory: pytest.TempPathFactory, debian: Path, signer: archive.Signer) -> Path:
     """A bundle as it was downloaded."""
     folder = tmp_path_factory.mktemp("downloaded")
-    with publishing(folder, debian, signer) as made:
-        argv = ["download", "--output", str(folder / "bundle"), "--sources", str(made.sources), "--quiet"]
+    with publishing(folder, debian, signer) as sources:
+        argv = ["download", "--output", str(folder / "bundle"), "--sources", str(sources.sources), "--quiet"]
         assert execute(app, "flows.bundle", argv) == 0
     return folder / "bundle"
 
@@ -45,7 +45,7 @@ def verified(bundle: Path, capsys: pytest.CaptureFixture[str]) -> Callable[[], t
         capsys.readouterr()
         code = execute(app, "flows.bundle", ["verify", str(bundle), "--json", "-"])
         report = json.loads(capsys.readouterr().out)
-        return code, [one["message"] for one in report["outcomes"] if one["status"] != "ok"]
+        return code, [outcome["message"] for outcome in report["outcomes"] if outcome["status"] != "ok"]
 
     return ran
 
@@ -222,14 +222,14 @@ def test_what_bootstrap_would_miss_is_named(
     _without(bundle, name)
     code, wrong = verified()
     assert code == 1
-    assert [one.startswith(told) for one in wrong] == [True]
+    assert [message.startswith(told) for message in wrong] == [True]
 
 
 def test_a_package_that_is_missing_is_missed_by_both_lists_and_bootstrap(
     bundle: Path, verified: Callable[[], tuple[int, list[str]]]
 ) -> None:
     _without(bundle, "socat")
-    assert any(one.startswith("package socat is missing for bookworm") for one in verified()[1])
+    assert any(message.startswith("package socat is missing for bookworm") for message in verified()[1])
 
 
 def test_all_damage_is_told_at_once(bundle: Path, verified: Callable[[], tuple[int, list[str]]]) -> None:

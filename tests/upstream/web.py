@@ -65,9 +65,11 @@ class Web:
         parts = [(CONFIG, shown), (LAYER, layer), (LAYER, f"{name} {architecture}".encode() * 1000)]
         for _, data in parts:
             self.put(f"/v2/{name}/blobs/sha256:{sha256(data)}", data)
-        told = [{"mediaType": media, "digest": f"sha256:{sha256(data)}", "size": len(data)} for media, data in parts]
-        said = {"schemaVersion": 2, "mediaType": MANIFEST, "config": told[0], "layers": told[1:]}
-        data = json.dumps(said).encode()
+        descriptors = [
+            {"mediaType": media, "digest": f"sha256:{sha256(data)}", "size": len(data)} for media, data in parts
+        ]
+        manifest = {"schemaVersion": 2, "mediaType": MANIFEST, "config": descriptors[0], "layers": descriptors[1:]}
+        data = json.dumps(manifest).encode()
         return self.manifest(name, "", data, MANIFEST), len(data)
 
     def manifest(self, name: str, tag: str, data: bytes, media: str) -> str:
@@ -81,7 +83,7 @@ class Web:
 def serving() -> Iterator[Web]:
     """Serve on a port of loopback until the block ends."""
     web = Web()
-    handler = type("Handler", (_Handler,), {"web": web})
+    handler = type("Handler", (_WebHandler,), {"web": web})
     server = _Server(("127.0.0.1", 0), handler)
     web.address = f"http://127.0.0.1:{server.server_address[1]}"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
@@ -99,7 +101,7 @@ class _Server(ThreadingHTTPServer):
         """Clients that hang up are part of the tests."""
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _WebHandler(BaseHTTPRequestHandler):
     web: Web
     protocol_version = "HTTP/1.1"
 

@@ -1,1 +1,1 @@
-"""How do hosts leave the cluster?"""
+"""How hosts leave the cluster."""

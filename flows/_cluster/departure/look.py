@@ -1,8 +1,7 @@
-"""What is there of hosts that are to leave the cluster, and does anything speak against it?"""
+"""What there is of hosts that are to leave the cluster, and what speaks against it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
@@ -14,7 +13,7 @@ from remote.facts import etcd_status, remains
 from remote.facts.cluster import observe_nodes
 
 if TYPE_CHECKING:
-    from remote.facts.etcd_status import State
+    from remote.facts.etcd_status import MemberState
     from remote.facts.remains import Trace
     from remote.kube import Cluster
 
@@ -30,51 +29,57 @@ class Departure:
     that stays (None: there is none).
     """
 
-    work: ClusterRun
+    cluster_run: ClusterRun
     kind: Kind
     cluster: Cluster
     traces: dict[str, tuple[Trace, ...]] = field(default_factory=dict)
     nodes: dict[str, bool] | None = None
     source: str | None = None
-    states: tuple[State, ...] = ()
+    states: tuple[MemberState, ...] = ()
     everybody: bool = False
 
 
 def observed(leaving: Departure) -> Departure:
-    work = leaving.work
-    work.context.say(f"looking at {', '.join(work.names)}")
-    for name, answer in each(work.nr, remains.observe, names=work.hosts, deadline=_LOOK_SECONDS).items():
+    cluster_run = leaving.cluster_run
+    cluster_run.context.say(f"looking at {', '.join(cluster_run.names)}")
+    for name, answer in each(cluster_run.nr, remains.observe, names=cluster_run.hosts, deadline=_LOOK_SECONDS).items():
         if isinstance(answer, HostFailure):
-            work.lost[name] = answer.outcome(leaving.kind)
+            cluster_run.lost[name] = answer.outcome(leaving.kind)
         else:
             leaving.traces[name] = answer
-    members = work.members
-    leaving.everybody = bool(members) and not remaining(work) and all(name in work.names for name in work.helper_hosts)
-    for name in (*remaining(work), *(name for name in members if name in work.names)):
-        states = each(work.nr, etcd_status.observe, names=(name,), deadline=_LOOK_SECONDS)[name]
+    members = cluster_run.members
+    leaving.everybody = (
+        bool(members)
+        and not remaining(cluster_run)
+        and all(name in cluster_run.names for name in cluster_run.helper_hosts)
+    )
+    for name in (*remaining(cluster_run), *(name for name in members if name in cluster_run.names)):
+        states = each(cluster_run.nr, etcd_status.observe, names=(name,), deadline=_LOOK_SECONDS)[name]
         if not isinstance(states, HostFailure):
             leaving.states = states
-            leaving.source = name if name in remaining(work) else None
-            leaving.everybody = {state.seat.name for state in states} <= set(work.names)
+            leaving.source = name if name in remaining(cluster_run) else None
+            leaving.everybody = {state.seat.name for state in states} <= set(cluster_run.names)
             break
     try:
         if members:
             known = observe_nodes(leaving.cluster)
-            leaving.nodes = {node.name: node.ready for node in known if node.name in work.names}
+            leaving.nodes = {node.name: node.ready for node in known if node.name in cluster_run.names}
     except KubernetesError:
         leaving.nodes = None
     return leaving
 
 
-def remaining(work: ClusterRun) -> tuple[str, ...]:
+def remaining(cluster_run: ClusterRun) -> tuple[str, ...]:
     """Control planes that stay."""
-    return tuple(name for name in work.members if name not in work.names)
+    return tuple(name for name in cluster_run.members if name not in cluster_run.names)
 
 
 def order(leaving: Departure) -> list[str]:
     """Workers first; a dead control plane before a living one."""
-    site, work = leaving.work.site, leaving.work
-    return sorted(work.names, key=lambda name: (site.by_name[name].node == "control_plane", name not in work.lost))
+    site, cluster_run = leaving.cluster_run.site, leaving.cluster_run
+    return sorted(
+        cluster_run.names, key=lambda name: (site.by_name[name].node == "control_plane", name not in cluster_run.lost)
+    )
 
 
 def refuse(leaving: Departure) -> None:
@@ -84,7 +89,7 @@ def refuse(leaving: Departure) -> None:
             "\n".join(["refused, nothing was changed on any host:", *reasons]),
             next_step="bring silent control planes back, or name every node to end the whole cluster",
         )
-    if not leaving.work.context.options.yes and not leaving.work.dry_run:
+    if not leaving.cluster_run.context.options.yes and not leaving.cluster_run.dry_run:
         raise PlanRefused(
             "\n".join([f"{leaving.kind} destroys; it would", *map(_plan, _lines(leaving))]),
             next_step="look at --dry-run, then run again with --yes",
@@ -96,26 +101,28 @@ def _plan(line: tuple[str, str]) -> str:
 
 
 def _reasons(leaving: Departure) -> list[str]:
-    work = leaving.work
-    found = []
+    cluster_run = leaving.cluster_run
+    reasons = []
     for name, traces in leaving.traces.items():
-        if others := remains.strangers(traces):
-            found.append(f"{name}: containers of somebody else run on its containerd ({', '.join(others)})")
+        if others := remains.foreign_namespaces(traces):
+            reasons.append(f"{name}: containers of somebody else run on its containerd ({', '.join(others)})")
     if leaving.everybody and leaving.kind == "reset":
-        return found
-    words = objection([state.seat for state in leaving.states], work.names)
+        return reasons
+    words = objection([state.seat for state in leaving.states], cluster_run.names)
     if words:
-        found.append(words)
-    elif not leaving.states and any(work.site.by_name[name].node == "control_plane" for name in _members(leaving)):
-        found.append("no member of etcd answers: whether quorum would be kept cannot be told")
+        reasons.append(words)
+    elif not leaving.states and any(
+        cluster_run.site.by_name[name].node == "control_plane" for name in _members(leaving)
+    ):
+        reasons.append("no member of etcd answers: whether quorum would be kept cannot be told")
     if leaving.kind == "remove" and leaving.nodes is None:
-        found.append("no control plane gives access to the Kubernetes API: a node can only be removed from it there")
-    return found
+        reasons.append("no control plane gives access to the Kubernetes API: a node can only be removed from it there")
+    return reasons
 
 
 def _members(leaving: Departure) -> list[str]:
-    facts = leaving.work.facts
-    return [name for name in leaving.work.names if name in facts and facts[name].progress != "fresh"]
+    facts = leaving.cluster_run.facts
+    return [name for name in leaving.cluster_run.names if name in facts and facts[name].progress != "fresh"]
 
 
 def _lines(leaving: Departure) -> list[tuple[str, str]]:
@@ -124,33 +131,25 @@ def _lines(leaving: Departure) -> list[tuple[str, str]]:
 
 def steps(leaving: Departure, name: str) -> list[str]:
     """Say what is left to do with one host."""
-    todo = []
+    left = []
     if not leaving.everybody:
         if name in (leaving.nodes or ()):
-            todo.append("drain it and delete its Node object" if drained(leaving, name) else "delete its Node object")
+            left.append("drain it and delete its Node object" if drained(leaving, name) else "delete its Node object")
         if seats(leaving, name):
-            todo.insert(0, "remove its member from etcd")
+            left.insert(0, "remove its member from etcd")
     traces = leaving.traces.get(name, ())
     if leaving.kind == "reset" and traces:
-        todo.append(f"remove everything of Kubernetes from the host ({remains.counted(traces)})")
-    elif leaving.kind == "remove" and running(traces):
-        todo.append("stop kubelet and every container on the host")
-    return todo
-
-
-def running(traces: Sequence[Trace]) -> list[Trace]:
-    return [
-        trace
-        for trace in traces
-        if trace.kind in ("unit", "process") and not trace.what.startswith("matrix-fleet-nodeports")
-    ]
+        left.append(f"remove everything of Kubernetes from the host ({remains.counted(traces)})")
+    elif leaving.kind == "remove" and remains.running(traces):
+        left.append("stop kubelet and every container on the host")
+    return left
 
 
 def drained(leaving: Departure, name: str) -> bool:
     """Return whether pods can be moved from a host: where no kubelet listens to this cluster, none would ever end."""
-    return (leaving.nodes or {}).get(name, False) and bool(running(leaving.traces.get(name, ())))
+    return (leaving.nodes or {}).get(name, False) and bool(remains.running(leaving.traces.get(name, ())))
 
 
-def seats(leaving: Departure, name: str) -> list[State]:
-    own = {str(address) for address in leaving.work.site.by_name[name].own}
+def seats(leaving: Departure, name: str) -> list[MemberState]:
+    own = {str(address) for address in leaving.cluster_run.site.by_name[name].own}
     return [state for state in leaving.states if state.member.name == name or state.member.address in own]

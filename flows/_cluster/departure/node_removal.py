@@ -1,4 +1,4 @@
-"""How do hosts leave the cluster: judged together before any is touched, then one at a time, quorum kept?"""
+"""Hosts leave the cluster: judged together before any is touched, then one at a time, quorum kept."""
 
 from __future__ import annotations
 
@@ -35,53 +35,53 @@ def depart(context: Context, kind: Kind) -> FlowResult:
     planes = [machine.name for machine in context.site.servers if machine.node == "control_plane"]
     helper_hosts = tuple(name for name in planes if name not in names)
     journal = Journal(context.options.inventory, "nodes", dry_run=context.options.dry_run)
-    work = ClusterRun(nr, context, journal, names, helper_hosts=helper_hosts)
+    cluster_run = ClusterRun(nr, context, journal, names, helper_hosts=helper_hosts)
     with closing(nr), ExitStack() as stack:
-        work.look()
-        stack.callback(work.release)
-        if not work.dry_run:
-            work.lock(who())
-        cluster = stack.enter_context(open_cluster(nr, context.site, remaining(work) or planes))
-        leaving = observed(Departure(work, kind, cluster))
+        cluster_run.look()
+        stack.callback(cluster_run.release)
+        if not cluster_run.dry_run:
+            cluster_run.lock(who())
+        cluster = stack.enter_context(open_cluster(nr, context.site, remaining(cluster_run) or planes))
+        leaving = observed(Departure(cluster_run, kind, cluster))
         refuse(leaving)
         journal.write(kind, "begun")
-        outcomes = [outcome for name in order(leaving) for outcome in _one(leaving, name)]
-        journal.write(kind, "ended", [each.host for each in outcomes if each.status is Status.CHANGED])
+        outcomes = [outcome for name in order(leaving) for outcome in _depart_one(leaving, name)]
+        journal.write(kind, "ended", [outcome.host for outcome in outcomes if outcome.status is Status.CHANGED])
         journal.write(kind, "ended")
     return FlowResult(tuple(outcomes), names, extra=roles(context.site))
 
 
-def _one(leaving: Departure, name: str) -> tuple[Outcome, ...]:
+def _depart_one(leaving: Departure, name: str) -> tuple[Outcome, ...]:
     """Take one host out; what fails is its outcome, and the next run goes on from there."""
-    work, kind = leaving.work, leaving.kind
+    cluster_run, kind = leaving.cluster_run, leaving.kind
     todo = steps(leaving, name)
-    lost = work.lost.get(name)
+    lost = cluster_run.lost.get(name)
     unseen = (_unseen(leaving, name, lost),) if lost is not None else ()
     if not todo:
         return unseen or (Outcome(name, kind, Status.OK, "nothing of it is left in the cluster or on the host"),)
-    if work.dry_run:
+    if cluster_run.dry_run:
         traces = "\n".join(f"- {trace}" for trace in leaving.traces.get(name, ()))
         message = f"would {'; '.join(todo)}"
         return (Outcome(name, kind, Status.DRIFT, message, next="run with --yes", evidence=traces or None), *unseen)
-    work.context.say(f"{name}: {'; '.join(todo)}")
+    cluster_run.context.say(f"{name}: {'; '.join(todo)}")
     try:
-        said = _from_cluster(leaving, name)
+        gone = _from_cluster(leaving, name)
     except HostError as error:
         return (Outcome(name, kind, Status.FAILED, error.message, next=error.next_step or "run again"), *unseen)
     if lost is not None:
-        return (Outcome(name, kind, Status.CHANGED, "; ".join(said)), *unseen)
+        return (Outcome(name, kind, Status.CHANGED, "; ".join(gone)), *unseen)
     task = node_reset.reset if kind == "reset" else node_reset.leave
 
     def off_host(host: Host) -> Outcome:
-        if work.facts[name].running:
+        if cluster_run.facts[name].running:
             kubeadm.await_step(host)
         task(host)
         ending = (
             "nothing of Kubernetes is left on the host" if kind == "reset" else "its containers ended, its data stays"
         )
-        return Outcome(name, kind, Status.CHANGED, "; ".join((*said, ending)), evidence=todo)
+        return Outcome(name, kind, Status.CHANGED, "; ".join((*gone, ending)), evidence=todo)
 
-    return work.on_each(kind, f"{kind} {name}", off_host, (name,), _LONG)
+    return cluster_run.on_each(kind, f"{kind} {name}", off_host, (name,), _LONG)
 
 
 def _unseen(leaving: Departure, name: str, lost: Outcome) -> Outcome:
@@ -96,17 +96,17 @@ def _unseen(leaving: Departure, name: str, lost: Outcome) -> Outcome:
 
 def _from_cluster(leaving: Departure, name: str) -> list[str]:
     """Let the cluster forget a host; return what was done."""
-    said: list[str] = []
+    gone: list[str] = []
     if leaving.everybody:
-        return said
-    work, cluster = leaving.work, leaving.cluster
+        return gone
+    cluster_run, cluster = leaving.cluster_run, leaving.cluster
     known = name in (leaving.nodes or ())
     if drained(leaving, name):
-        said.append(f"{drain.drain(cluster, name)} pods evicted")
+        gone.append(f"{drain.drain(cluster, name)} pods evicted")
     if leaving.source and seats(leaving, name):
-        addresses = [str(address) for address in work.site.by_name[name].own]
-        gone = etcd.forget(work.host(leaving.source), name, addresses)
-        said += [f"member {member.id:x} removed from etcd" for member in gone]
+        addresses = [str(address) for address in cluster_run.site.by_name[name].own]
+        members = etcd.forget(cluster_run.host(leaving.source), name, addresses)
+        gone += [f"member {member.id:x} removed from etcd" for member in members]
     if known and drain.delete_node(cluster, name):
-        said.append("Node object deleted")
-    return said
+        gone.append("Node object deleted")
+    return gone

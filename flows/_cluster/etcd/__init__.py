@@ -1,1 +1,1 @@
-"""What is done with etcd: its state told, a snapshot taken, a cluster brought back from one?"""
+"""What is done with etcd: its state shown, a snapshot taken, a cluster brought back from one."""

@@ -1,4 +1,4 @@
-"""How does a cluster come back that lost most of its control planes?"""
+"""How a cluster comes back that lost most of its control planes."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from flows._cluster.cluster_run import ClusterRun, at_work, would
 from flows._fleet.hosts import HostFailure, each
 from flows._run.context import Context, FlowResult
 from flows._run.selection import planes, roles
+from model.base import in_url
 from model.errors import HostError, KubernetesError, PlanRefused, SelectionError, WaitExpired
 from model.kubernetes.quorum import needed
 from model.report.outcome import Outcome, Status
@@ -31,52 +32,56 @@ _PIECE = 1 << 20
 _PAUSE_SECONDS = 0.5
 
 
-def restore(context: Context, said: str) -> FlowResult:
+def restore(context: Context, wanted: str) -> FlowResult:
     """
     Restore a snapshot on the one control plane that is left, as a cluster of one member; the others join anew
     afterwards.
 
-    `said` names a snapshot that a control plane keeps, or is a file on the controller. Raises `PlanRefused` while etcd
-    has its quorum, without --yes, and where several control planes are left and none was chosen.
+    `wanted` names a snapshot that a control plane keeps, or is a file on the controller. Raises `PlanRefused` while
+    etcd has its quorum, without --yes, and where several control planes are left and none was chosen.
     """
     names = planes(context)
     every = tuple(machine.name for machine in context.site.servers if machine.node == "control_plane")
-    local = Path(said) if "/" in said else None
+    local = Path(wanted) if "/" in wanted else None
     if local is not None and not local.is_file():
-        raise SelectionError(f"{said}: no such file; `python -m flows.etcd status` lists what control planes keep")
-    with at_work(context, "etcd", every, lock=True) as work:
-        survivor = _survivor(work, names, said, local)
-        work.journal.write("restore", "begun")
-        outcomes = _restored(work, survivor, said, local)
-        work.journal.write("restore", "ended", [one.host for one in outcomes if one.status is Status.CHANGED])
-        work.journal.write("restore", "ended")
+        raise SelectionError(f"{wanted}: no such file; `python -m flows.etcd status` lists what control planes keep")
+    with at_work(context, "etcd", every, lock=True) as cluster_run:
+        survivor = _survivor(cluster_run, names, wanted, local)
+        cluster_run.journal.write("restore", "begun")
+        outcomes = _restored(cluster_run, survivor, wanted, local)
+        cluster_run.journal.write(
+            "restore", "ended", [outcome.host for outcome in outcomes if outcome.status is Status.CHANGED]
+        )
+        cluster_run.journal.write("restore", "ended")
     return FlowResult(outcomes, (survivor,), extra=roles(context.site))
 
 
-def _survivor(work: ClusterRun, chosen: tuple[str, ...], said: str, local: Path | None) -> str:
+def _survivor(cluster_run: ClusterRun, chosen: tuple[str, ...], wanted: str, local: Path | None) -> str:
     """Choose the control plane that the cluster comes back on, or refuse."""
-    states = each(work.nr, etcd_status.observe, names=work.members, deadline=_LOOK_SECONDS)
+    states = each(cluster_run.nr, etcd_status.observe, names=cluster_run.members, deadline=_LOOK_SECONDS)
     for name, account in states.items():
         if isinstance(account, HostFailure):
             continue
         voters = [state for state in account if state.seat.voter]
         if sum(state.healthy for state in voters) >= needed(len(voters)):
             raise _refusal(
-                f"etcd has its quorum ({name} answers with {len(voters)} members): a restore would throw away what was written since",
-                "nothing is lost; if it must go back in time, reset the other control planes first, then stop etcd on the last",
+                f"etcd has its quorum ({name} answers with {len(voters)} members): a restore would throw away "
+                "what was written since",
+                "nothing is lost; if it must go back in time, reset the other control planes first, then stop "
+                "etcd on the last",
             )
-    candidates = [name for name in work.members if name in chosen]
+    candidates = [name for name in cluster_run.members if name in chosen]
     if local is None:
-        candidates = [name for name in candidates if said in {kept.name for kept in _kept(work, name)}]
+        candidates = [name for name in candidates if wanted in {kept.name for kept in _kept(cluster_run, name)}]
     if not candidates:
         raise _refusal(
-            f"no control plane of the cluster that answers keeps {said}", "`python -m flows.etcd status` lists them"
+            f"no control plane of the cluster that answers keeps {wanted}", "`python -m flows.etcd status` lists them"
         )
-    others = [name for name in work.members if name != candidates[0]]
-    if not work.context.options.yes and not work.dry_run:
+    others = [name for name in cluster_run.members if name != candidates[0]]
+    if not cluster_run.context.options.yes and not cluster_run.dry_run:
         also = f", and reset {', '.join(others)}, which would join anew" if others else ""
         raise _refusal(
-            f"restore destroys; it would replace etcd's data on {candidates[0]} by {said}{also}",
+            f"restore destroys; it would replace etcd's data on {candidates[0]} by {wanted}{also}",
             "look at --dry-run, then run again with --yes",
         )
     return candidates[0]
@@ -86,24 +91,26 @@ def _refusal(message: str, step: str) -> PlanRefused:
     return PlanRefused(f"{message}; nothing was changed", next_step=step)
 
 
-def _kept(work: ClusterRun, name: str) -> tuple[etcd_snapshot.Snapshot, ...]:
-    answer = each(work.nr, etcd_snapshot.kept, names=(name,), deadline=_LOOK_SECONDS)[name]
+def _kept(cluster_run: ClusterRun, name: str) -> tuple[etcd_snapshot.Snapshot, ...]:
+    answer = each(cluster_run.nr, etcd_snapshot.kept, names=(name,), deadline=_LOOK_SECONDS)[name]
     return () if isinstance(answer, HostFailure) else answer
 
 
-def _restored(work: ClusterRun, survivor: str, said: str, local: Path | None) -> tuple[Outcome, ...]:
-    others = [name for name in work.members if name != survivor]
-    silent = [name for name in work.names if name in work.lost]
-    if work.dry_run:
+def _restored(cluster_run: ClusterRun, survivor: str, wanted: str, local: Path | None) -> tuple[Outcome, ...]:
+    others = [name for name in cluster_run.members if name != survivor]
+    silent = [name for name in cluster_run.names if name in cluster_run.lost]
+    if cluster_run.dry_run:
         resets = (would(name, "reset", "would be reset, to join anew") for name in others)
-        return (would(survivor, "restore", f"etcd would come back from {said} with this member alone"), *resets)
+        return (would(survivor, "restore", f"etcd would come back from {wanted} with this member alone"), *resets)
     # What they hold belongs to the cluster that was: beside the new one it would be a second truth.
-    outcomes = list(work.on_each("reset", "other control planes", _reset, others, _LONG))
+    outcomes = list(cluster_run.on_each("reset", "other control planes", _reset, others, _LONG))
     if any(outcome.status is Status.FAILED for outcome in outcomes):
         return tuple(outcomes)
-    outcomes += work.on_each("restore", "etcd", lambda host: _restore(work, host, said, local), (survivor,), _LONG)
+    outcomes += cluster_run.on_each(
+        "restore", "etcd", lambda host: _restore(cluster_run, host, wanted, local), (survivor,), _LONG
+    )
     if outcomes[-1].status is Status.CHANGED:
-        outcomes.append(_forget(work, survivor))
+        outcomes.append(_forget(cluster_run, survivor))
     outcomes += [_warning(name, silent) for name in silent]
     return tuple(outcomes)
 
@@ -116,21 +123,23 @@ def _reset(host: Host) -> Outcome:
 
 
 def _warning(name: str, silent: list[str]) -> Outcome:
-    step = f"when they are back, before anything else: python -m flows.nodes reset {' '.join(silent)} --yes; then flows.bootstrap"
+    step = (
+        f"when they are back, before anything else: python -m flows.nodes reset {' '.join(silent)} --yes; then "
+        "flows.bootstrap"
+    )
     return Outcome(
         name, "former-cluster", Status.DRIFT, "does not answer: what it holds is of the former cluster", next=step
     )
 
 
-def _restore(work: ClusterRun, host: Host, said: str, local: Path | None) -> Outcome:
-    name = said if local is None else local.name
+def _restore(cluster_run: ClusterRun, host: Host, wanted: str, local: Path | None) -> Outcome:
+    name = wanted if local is None else local.name
     if local is not None:
         _bring(host, local)
-    machine = work.site.by_name[host.name]
-    own = machine.own[0]
-    url = f"https://[{own}]:2380" if own.version == 6 else f"https://{own}:2380"
-    token = f"matrix-fleet-{work.context.started:%Y%m%dT%H%M%SZ}"
-    work.context.say(f"{host.name}: restoring {name}")
+    machine = cluster_run.site.by_name[host.name]
+    url = f"https://{in_url(machine.own[0])}:2380"
+    token = f"matrix-fleet-{cluster_run.context.started:%Y%m%dT%H%M%SZ}"
+    cluster_run.context.say(f"{host.name}: restoring {name}")
     etcd_snapshot.stand_alone(host)
     etcd_snapshot.restore(host, name, host.name, url, token)
     message = f"etcd came back from {name} with this member alone; its former data is in /var/lib/etcd/before/{token}"
@@ -149,15 +158,17 @@ def _bring(host: Host, local: Path) -> None:
     etcd_snapshot.lay_down(host, local.name, digest, feed)
 
 
-def _forget(work: ClusterRun, survivor: str) -> Outcome:
+def _forget(cluster_run: ClusterRun, survivor: str) -> Outcome:
     """Wait for the API and let it forget the other control planes: they come anew or not at all."""
     from remote.kube import open_cluster
 
     own = [
-        machine.name for machine in work.site.servers if machine.node == "control_plane" and machine.name != survivor
+        machine.name
+        for machine in cluster_run.site.servers
+        if machine.node == "control_plane" and machine.name != survivor
     ]
     try:
-        with open_cluster(work.nr, work.site, (survivor,)) as cluster:
+        with open_cluster(cluster_run.nr, cluster_run.site, (survivor,)) as cluster:
             _await_api(cluster)
             gone = [name for name in own if drain.delete_node(cluster, name)]
     except (KubernetesError, HostError) as error:

@@ -1,4 +1,4 @@
-"""Is etcd whole: every member answers, one leads, nothing is full, and every control plane means the same cluster?"""
+"""The state of etcd: its members, its leader, its size, and that every control plane means the same cluster."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from flows._run.selection import planes, roles
 from model.errors import HostError
 from model.report.outcome import Outcome, Status
 from remote.facts import etcd_status
-from remote.facts.etcd_status import State
+from remote.facts.etcd_status import MemberState
 from tasks import etcd_snapshot
 
 _LOOK_SECONDS = 90.0
@@ -24,18 +24,18 @@ _MIB = 1 << 20
 def status(context: Context) -> FlowResult:
     """Ask every control plane about etcd and return an outcome a member, with the snapshots that are kept."""
     names = planes(context)
-    with at_work(context, "etcd", names, lock=False) as work:
-        outcomes = (*work.lost.values(), *_outcomes(work))
+    with at_work(context, "etcd", names, lock=False) as cluster_run:
+        outcomes = (*cluster_run.lost.values(), *_outcomes(cluster_run))
     return FlowResult(outcomes, names, extra=roles(context.site))
 
 
-def _outcomes(work: ClusterRun) -> Iterator[Outcome]:
-    members = work.members
-    for name in work.planes:
+def _outcomes(cluster_run: ClusterRun) -> Iterator[Outcome]:
+    members = cluster_run.members
+    for name in cluster_run.planes:
         if name not in members:
             message = "is no member of the cluster"
             yield Outcome(name, "etcd", Status.DRIFT, message, next="python -m flows.bootstrap brings it in")
-    answers = each(work.nr, etcd_status.observe, names=members, deadline=_LOOK_SECONDS)
+    answers = each(cluster_run.nr, etcd_status.observe, names=members, deadline=_LOOK_SECONDS)
     accounts = {name: answer for name, answer in answers.items() if not isinstance(answer, HostFailure)}
     yield from (answer.outcome("etcd") for answer in answers.values() if isinstance(answer, HostFailure))
     if not accounts:
@@ -44,12 +44,12 @@ def _outcomes(work: ClusterRun) -> Iterator[Outcome]:
         return
     yield from _split(accounts)
     states = next(iter(accounts.values()))
-    yield from (_state(work, state) for state in states)
+    yield from (_state(cluster_run, state) for state in states)
     yield _leader(states)
-    yield from _snapshots(work, tuple(accounts))
+    yield from _snapshots(cluster_run, tuple(accounts))
 
 
-def _split(accounts: Mapping[str, tuple[State, ...]]) -> Iterator[Outcome]:
+def _split(accounts: Mapping[str, tuple[MemberState, ...]]) -> Iterator[Outcome]:
     """Two control planes that tell of different members belong to different clusters."""
     first, mine = next((name, frozenset(s.member.id for s in states)) for name, states in accounts.items())
     for name, states in accounts.items():
@@ -59,9 +59,9 @@ def _split(accounts: Mapping[str, tuple[State, ...]]) -> Iterator[Outcome]:
             yield Outcome(name, "etcd-members", Status.FAILED, message, next=step)
 
 
-def _state(work: ClusterRun, state: State) -> Outcome:
+def _state(cluster_run: ClusterRun, state: MemberState) -> Outcome:
     seat, evidence = state.seat, asdict(state)
-    name = seat.name if seat.name in work.site.by_name else "controller"
+    name = seat.name if seat.name in cluster_run.site.by_name else "controller"
     if name == "controller":
         message = f"{seat.name} ({state.member.address}) is a member and no host of the site"
         return Outcome(
@@ -94,7 +94,7 @@ def _state(work: ClusterRun, state: State) -> Outcome:
     return Outcome(name, "etcd", Status.OK, f"{'leads, ' if state.leads else ''}{words}", next="", evidence=evidence)
 
 
-def _leader(states: tuple[State, ...]) -> Outcome:
+def _leader(states: tuple[MemberState, ...]) -> Outcome:
     leaders = [state.seat.name for state in states if state.leads]
     healthy = sum(state.healthy for state in states)
     if len(leaders) == 1 and healthy:
@@ -105,10 +105,10 @@ def _leader(states: tuple[State, ...]) -> Outcome:
     )
 
 
-def _snapshots(work: ClusterRun, names: tuple[str, ...]) -> Iterator[Outcome]:
+def _snapshots(cluster_run: ClusterRun, names: tuple[str, ...]) -> Iterator[Outcome]:
     for name in names:
         try:
-            kept = etcd_snapshot.kept(work.host(name))
+            kept = etcd_snapshot.kept(cluster_run.host(name))
         except HostError as error:
             yield Outcome(name, "etcd-snapshots", Status.FAILED, error.message, next=error.next_step)
             continue
@@ -118,4 +118,6 @@ def _snapshots(work: ClusterRun, names: tuple[str, ...]) -> Iterator[Outcome]:
         newest = kept[-1]
         when = datetime.fromtimestamp(newest.taken, UTC)
         message = f"{len(kept)} snapshots, the newest {newest.name} of {when:%Y-%m-%d %H:%M} UTC"
-        yield Outcome(name, "etcd-snapshots", Status.OK, message, next="", evidence=[asdict(each_) for each_ in kept])
+        yield Outcome(
+            name, "etcd-snapshots", Status.OK, message, next="", evidence=[asdict(snapshot) for snapshot in kept]
+        )

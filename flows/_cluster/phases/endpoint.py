@@ -20,28 +20,28 @@ _PASSWORD_BYTES = 6
 _UNKNOWN = SecretStr("........")
 
 
-def run(work: ClusterRun) -> tuple[Outcome, ...]:
+def run(cluster_run: ClusterRun) -> tuple[Outcome, ...]:
     """Put HAProxy and keepalived on every control plane, with one password that is made on the first."""
-    if not endpoint.wanted(work.site):
-        return skipped(work.planes, "endpoint", "the organisation's balancer holds the endpoint")
-    hosts = [work.host(name) for name in work.planes]
+    if not endpoint.wanted(cluster_run.site):
+        return skipped(cluster_run.planes, "endpoint", "the organisation's balancer holds the endpoint")
+    hosts = [cluster_run.host(name) for name in cluster_run.planes]
     if not hosts:
         return ()
-    helper_hosts = [work.host(name) for name in work.members if name not in work.planes]
-    password = _password([*helper_hosts, *hosts], work.dry_run)
+    helper_hosts = [cluster_run.host(name) for name in cluster_run.members if name not in cluster_run.planes]
+    password = _password([*helper_hosts, *hosts], cluster_run.dry_run)
 
     def task(host: Host) -> Outcome:
-        machine = work.site.by_name[host.name]
+        machine = cluster_run.site.by_name[host.name]
         own = str(machine.speaks(4) or machine.speaks(6))
-        interface = work.facts[host.name].interfaces.get(own)
+        interface = cluster_run.facts[host.name].interfaces.get(own)
         if interface is None:
             raise HostError(host.name, f"no interface has {own}", "correct hosts.yaml or the host's network")
-        desired = endpoint.desired(work.site, machine, interface, password)
+        desired = endpoint.desired(cluster_run.site, machine, interface, password)
         return told(
-            host.name, "endpoint", enforce(host, desired, dry_run=work.dry_run, timeout=SECONDS), "API endpoint"
+            host.name, "endpoint", enforce(host, desired, dry_run=cluster_run.dry_run, timeout=SECONDS), "API endpoint"
         )
 
-    return work.on_each("endpoint", "API endpoint", task, work.planes, SECONDS * 2)
+    return cluster_run.on_each("endpoint", "API endpoint", task, cluster_run.planes, SECONDS * 2)
 
 
 def _password(hosts: list[Host], dry_run: bool) -> SecretStr:

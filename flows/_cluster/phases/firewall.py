@@ -19,31 +19,38 @@ if TYPE_CHECKING:
     from nornir.core.inventory import Host
 
 
-def run(work: ClusterRun) -> tuple[Outcome, ...]:
+def run(cluster_run: ClusterRun) -> tuple[Outcome, ...]:
     """Apply the host firewall on every host that is in, then the gate; a host where that failed goes no further."""
-    outcomes = apply(work.nr, work.context, work.hosts, purge=work.purge, hold=0.0)
+    outcomes = apply(cluster_run.nr, cluster_run.context, cluster_run.hosts, purge=cluster_run.purge, hold=0.0)
     for outcome in outcomes:
-        if outcome.status is Status.FAILED and outcome.host in work.names:
-            work.lost[outcome.host] = outcome
-    return (*outcomes, *work.on_each("node-ports", "gate of node ports", _gate(work), work.nodes, 2 * SECONDS))
+        if outcome.status is Status.FAILED and outcome.host in cluster_run.names:
+            cluster_run.lost[outcome.host] = outcome
+    return (
+        *outcomes,
+        *cluster_run.on_each("node-ports", "gate of node ports", _gate(cluster_run), cluster_run.nodes, 2 * SECONDS),
+    )
 
 
-def _gate(work: ClusterRun) -> Callable[[Host], Outcome]:
+def _gate(cluster_run: ClusterRun) -> Callable[[Host], Outcome]:
     """
     Ports of Services are translated before ufw sees them: they are kept to the matrix's sources before kube-proxy
     comes.
     """
 
     def task(host: Host) -> Outcome:
-        lines = nodeports.enforce(host, work.site, work.site.by_name[host.name], dry_run=work.dry_run)
-        told = Outcome(host.name, "node-ports", Status.OK, "gate of node ports: as declared")
+        lines = nodeports.enforce(
+            host, cluster_run.site, cluster_run.site.by_name[host.name], dry_run=cluster_run.dry_run
+        )
+        unchanged = Outcome(host.name, "node-ports", Status.OK, "gate of node ports: as declared")
         if not lines:
-            return told
-        found = replace(told, message="gate of node ports: changed", status=Status.CHANGED, evidence="\n".join(lines))
-        if not work.dry_run:
-            return found
+            return unchanged
+        changed = replace(
+            unchanged, message="gate of node ports: changed", status=Status.CHANGED, evidence="\n".join(lines)
+        )
+        if not cluster_run.dry_run:
+            return changed
         return replace(
-            found, status=Status.DRIFT, message="gate of node ports: would be changed", next="run without --dry-run"
+            changed, status=Status.DRIFT, message="gate of node ports: would be changed", next="run without --dry-run"
         )
 
     return task

@@ -24,63 +24,63 @@ _GIVEN_SECONDS = 60.0
 NO_CLUSTER = "there is no cluster yet"
 
 
-def foresee(work: ClusterRun) -> None:
+def foresee(cluster_run: ClusterRun) -> None:
     """Raise where the pod network's objects are not to be had."""
-    cni.source(work.site, work.bundle, work.folder)
+    cni.source(cluster_run.site, cluster_run.bundle, cluster_run.folder)
 
 
-def pods(work: ClusterRun) -> tuple[Outcome, ...]:
+def pods(cluster_run: ClusterRun) -> tuple[Outcome, ...]:
     """Give pods their network and its DNS: the cluster's part, and each node's part."""
-    if not work.members:
+    if not cluster_run.members:
         return skipped(("controller",), "cni", NO_CLUSTER)
     from remote.kube import open_cluster
 
-    source = cni.source(work.site, work.bundle, work.folder)
-    with open_cluster(work.nr, work.site, work.members) as cluster:
-        lines = cni.enforce(cluster, work.site, *source, dry_run=work.dry_run)
-        nodes = {node.name: node for node in _nodes(work, cluster)}
-        lines = (*lines, *dns.enforce(cluster, work.site, dry_run=work.dry_run))
+    source = cni.source(cluster_run.site, cluster_run.bundle, cluster_run.folder)
+    with open_cluster(cluster_run.nr, cluster_run.site, cluster_run.members) as cluster:
+        lines = cni.enforce(cluster, cluster_run.site, *source, dry_run=cluster_run.dry_run)
+        nodes = {node.name: node for node in _nodes(cluster_run, cluster)}
+        lines = (*lines, *dns.enforce(cluster, cluster_run.site, dry_run=cluster_run.dry_run))
 
     def task(host: Host) -> Outcome:
-        return _on_host(work, host, nodes)
+        return _on_host(cluster_run, host, nodes)
 
-    everywhere = objects("cni", "pod network and its DNS", lines, work.dry_run)
-    return (everywhere, *work.on_each("cni", "pod network", task, work.nodes, 2 * SECONDS))
+    everywhere = objects("cni", "pod network and its DNS", lines, cluster_run.dry_run)
+    return (everywhere, *cluster_run.on_each("cni", "pod network", task, cluster_run.nodes, 2 * SECONDS))
 
 
-def _nodes(work: ClusterRun, cluster: Cluster) -> tuple[Node, ...]:
+def _nodes(cluster_run: ClusterRun, cluster: Cluster) -> tuple[Node, ...]:
     """Return the nodes, waiting a moment for those that have just joined to be given addresses for pods."""
-    wanted = {name for name in work.nodes if work.facts[name].progress == "member"}
+    wanted = {name for name in cluster_run.nodes if cluster_run.facts[name].progress == "member"}
 
     def given(nodes: Sequence[Manifest]) -> bool:
         return wanted <= {node["metadata"]["name"] for node in nodes if node["spec"].get("podCIDRs")}
 
-    if not work.dry_run:
+    if not cluster_run.dry_run:
         cluster.wait(NODES, given, "every node to be given addresses for pods", _GIVEN_SECONDS)
     return observe_nodes(cluster)
 
 
-def _on_host(work: ClusterRun, host: Host, nodes: Mapping[str, Node]) -> Outcome:
-    machine, node = work.site.by_name[host.name], nodes.get(host.name)
+def _on_host(cluster_run: ClusterRun, host: Host, nodes: Mapping[str, Node]) -> Outcome:
+    machine, node = cluster_run.site.by_name[host.name], nodes.get(host.name)
     if node is None or not node.pod_cidrs:
-        if work.dry_run:
+        if cluster_run.dry_run:
             return Outcome(host.name, "cni", Status.DRIFT, "would join the pod network", next="run without --dry-run")
         raise HostError(
             host.name, "the cluster has given it no addresses for pods", "is it a node? run bootstrap again"
         )
-    done = enforce(host, cni.conflist(work.site, machine, node.pod_cidrs), dry_run=work.dry_run)
+    done = enforce(host, cni.conflist(cluster_run.site, machine, node.pod_cidrs), dry_run=cluster_run.dry_run)
     return told(host.name, "cni", done, "pod network")
 
 
-def names(work: ClusterRun) -> tuple[Outcome, ...]:
+def names(cluster_run: ClusterRun) -> tuple[Outcome, ...]:
     """Give every node the labels and taints of its roles."""
-    if not work.members:
+    if not cluster_run.members:
         return skipped(("controller",), "labels", NO_CLUSTER)
     from remote.kube import open_cluster
 
-    with open_cluster(work.nr, work.site, work.members) as cluster:
-        lines = enforce_labels(cluster, work.site, dry_run=work.dry_run)
-    return (objects("labels", "labels and taints", lines, work.dry_run),)
+    with open_cluster(cluster_run.nr, cluster_run.site, cluster_run.members) as cluster:
+        lines = enforce_labels(cluster, cluster_run.site, dry_run=cluster_run.dry_run)
+    return (objects("labels", "labels and taints", lines, cluster_run.dry_run),)
 
 
 def objects(subject: str, what: str, lines: tuple[str, ...], dry_run: bool) -> Outcome:

@@ -16,28 +16,28 @@ if TYPE_CHECKING:
 _SUBJECT = "storage"
 
 
-def run(work: ClusterRun) -> tuple[Outcome, ...]:
+def run(cluster_run: ClusterRun) -> tuple[Outcome, ...]:
     """
     Mount declared disks on their hosts, formatting none without --yes, and declare class and volumes in the cluster.
     """
-    consent = work.context.options.yes
+    consent = cluster_run.context.options.yes
 
     def task(host: Host) -> Outcome:
-        machine = work.site.by_name[host.name]
-        prepared = storage.prepare(host, work.site, machine, dry_run=work.dry_run, consent=consent)
-        return _told(host.name, prepared, work.dry_run)
+        machine = cluster_run.site.by_name[host.name]
+        prepared = storage.prepare(host, cluster_run.site, machine, dry_run=cluster_run.dry_run, consent=consent)
+        return _outcome(host.name, prepared, cluster_run.dry_run)
 
-    hosts = work.on_each(_SUBJECT, "volumes", task, work.nodes, 2 * SECONDS)
-    if not work.members:
+    hosts = cluster_run.on_each(_SUBJECT, "volumes", task, cluster_run.nodes, 2 * SECONDS)
+    if not cluster_run.members:
         return (*hosts, *skipped(("controller",), _SUBJECT, NO_CLUSTER))
     from remote.kube import open_cluster
 
-    with open_cluster(work.nr, work.site, work.members) as cluster:
-        lines = storage.enforce(cluster, work.site, dry_run=work.dry_run)
-    return (*hosts, objects(_SUBJECT, "storage class and volumes", lines, work.dry_run))
+    with open_cluster(cluster_run.nr, cluster_run.site, cluster_run.members) as cluster:
+        lines = storage.enforce(cluster, cluster_run.site, dry_run=cluster_run.dry_run)
+    return (*hosts, objects(_SUBJECT, "storage class and volumes", lines, cluster_run.dry_run))
 
 
-def _told(host: str, prepared: storage.Prepared, dry_run: bool) -> Outcome:
+def _outcome(host: str, prepared: storage.PreparedVolumes, dry_run: bool) -> Outcome:
     evidence = "\n".join((*prepared.lines, *prepared.refused, *prepared.waiting))
     if prepared.refused:
         message = f"volumes: {'; '.join(prepared.refused)}"

@@ -1,116 +1,61 @@
-"""The last phase: is what stands now a cluster that works, seen from its API, from its pods and by packets?"""
+"""The last phase: what stands now is a cluster that works, seen from its API, from its pods and by packets."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from threading import Event
-from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from flows._cluster.cluster_run import ClusterRun, skipped, would
-from flows._cluster.phases import ports
-from flows._fleet.hosts import HostFailure, each
+from flows._cluster.cluster_run import ClusterRun, skipped
+from flows._cluster.phases import pod_dns, ports
+from flows._cluster.serving_certificates import certificates
 from model.kubernetes.manifests import condition, holds
 from model.report.outcome import Outcome, Status
 from remote.facts import probe_pod
-from remote.facts.probe_pod import Question
-from tasks import images, serving
+from tasks import images
 from tasks.render import render
 
 if TYPE_CHECKING:
-    from nornir.core.inventory import Host
-
     from remote.kube import Cluster
 
 READY_SECONDS = 180.0
-_ASK_SECONDS = 150.0
-_LEARN_SECONDS = 90.0
-_SERVE_SECONDS = 60.0
-_PAUSE_SECONDS = 0.5
-_NAME = "kubernetes.default.svc.cluster.local"
 
 
-def run(work: ClusterRun) -> tuple[Outcome, ...]:
+def run(cluster_run: ClusterRun) -> tuple[Outcome, ...]:
     """
     Approve what kubelets asked for, wait until nodes and system pods are ready, ask DNS from every node's pod, prove
     the ports.
     """
-    if not work.members:
+    if not cluster_run.members:
         return skipped(("controller",), "verify", "there is no cluster yet")
     from remote.kube import open_cluster
 
-    with open_cluster(work.nr, work.site, work.members) as cluster:
-        found = [*_certificates(work, cluster), *_probe(work, cluster)]
-        if not work.dry_run:
-            found += _nodes(work, cluster)
-            found += _workloads(cluster)
-            _await_probe_pods(work, cluster)
-            found += _names(work, cluster)
-    if work.dry_run:
+    with open_cluster(cluster_run.nr, cluster_run.site, cluster_run.members) as cluster:
+        outcomes = [*certificates(cluster_run, cluster), *_probe(cluster_run, cluster)]
+        if not cluster_run.dry_run:
+            outcomes += _nodes(cluster_run, cluster)
+            outcomes += _workloads(cluster)
+            _await_probe_pods(cluster_run, cluster)
+            outcomes += pod_dns.answers(cluster_run, cluster)
+    if cluster_run.dry_run:
         return (
-            *found,
+            *outcomes,
             *skipped(("controller",), "ports", "a dry run sends no packets; `python -m flows.verify_ports` does"),
         )
-    return (*found, *ports.proof(work, "auto"))
+    return (*outcomes, *ports.proof(cluster_run, "auto"))
 
 
-def _certificates(work: ClusterRun, cluster: Cluster) -> Iterable[Outcome]:
-    """
-    Decide about what kubelets ask for until each has its certificate: one that has just joined may not have asked yet.
-    """
-    decided: dict[str, Outcome] = {}
-    deadline = monotonic() + _SERVE_SECONDS
-    without: dict[str, Outcome] = {}
-    while True:
-        for decision in serving.decide(cluster, work.site):
-            if decision.name not in decided:
-                decided[decision.name] = _decided(work, cluster, decision)
-        if work.dry_run:
-            break
-        refused = {outcome.host for outcome in decided.values() if outcome.status is Status.DRIFT}
-        without = _without_certificate(work, [name for name in work.nodes if name not in refused])
-        if not without or monotonic() > deadline:
-            break
-        Event().wait(_PAUSE_SECONDS)
-    return (*decided.values(), *without.values())
-
-
-def _decided(work: ClusterRun, cluster: Cluster, decision: serving.Decision) -> Outcome:
-    what = f"kubelet's serving certificate ({decision.name})"
-    if decision.objection:
-        step = f"look at it: kubectl describe csr {decision.name}"
-        return Outcome(decision.node, "serving-certificate", Status.DRIFT, f"{what} {decision.objection}", next=step)
-    if work.dry_run:
-        return would(decision.node, "serving-certificate", f"{what} would be approved")
-    serving.approve(cluster, decision)
-    return Outcome(decision.node, "serving-certificate", Status.CHANGED, f"{what} approved")
-
-
-def _without_certificate(work: ClusterRun, names: Sequence[str]) -> dict[str, Outcome]:
-    """Return an outcome for each kubelet that has no serving certificate."""
-    answers = each(work.nr, serving.has_certificate, names=names, deadline=_ASK_SECONDS)
-    told = "kubelet has no serving certificate and has not asked for one that could be approved"
-    lacking = {name: answer for name, answer in answers.items() if answer is not True}
-    return {
-        name: answer.outcome("serving-certificate")
-        if isinstance(answer, HostFailure)
-        else Outcome(
-            name, "serving-certificate", Status.FAILED, told, next="read kubelet's journal there, and kubectl get csr"
-        )
-        for name, answer in lacking.items()
-    }
-
-
-def _probe(work: ClusterRun, cluster: Cluster) -> Iterable[Outcome]:
-    image = images.reference(work.site, work.bundle, "pause")
+def _probe(cluster_run: ClusterRun, cluster: Cluster) -> Iterable[Outcome]:
+    image = images.reference(cluster_run.site, cluster_run.bundle, "pause")
     text = render("manifests/probe/daemonset.yaml", namespace=probe_pod.NAMESPACE, image=image)
     lines = [
-        line for manifest in yaml.safe_load_all(text) for line in cluster.apply(manifest, dry_run=work.dry_run).lines
+        line
+        for manifest in yaml.safe_load_all(text)
+        for line in cluster.apply(manifest, dry_run=cluster_run.dry_run).lines
     ]
-    if lines and work.dry_run:
+    if lines and cluster_run.dry_run:
         yield Outcome(
             "controller",
             "probe-pods",
@@ -125,10 +70,10 @@ def _probe(work: ClusterRun, cluster: Cluster) -> Iterable[Outcome]:
         )
 
 
-def _nodes(work: ClusterRun, cluster: Cluster) -> Iterable[Outcome]:
+def _nodes(cluster_run: ClusterRun, cluster: Cluster) -> Iterable[Outcome]:
     from model.errors import WaitExpired
 
-    wanted = set(work.nodes)
+    wanted = set(cluster_run.nodes)
 
     def ready(nodes: Sequence[Any]) -> bool:
         return wanted <= {node["metadata"]["name"] for node in nodes if holds(node, "Ready")}
@@ -139,7 +84,7 @@ def _nodes(work: ClusterRun, cluster: Cluster) -> Iterable[Outcome]:
     except WaitExpired:
         nodes = cluster.list(path)
     seen = {node["metadata"]["name"]: node for node in nodes}
-    for name in work.nodes:
+    for name in cluster_run.nodes:
         node = seen.get(name)
         if node is None:
             yield Outcome(name, "node", Status.MISSING, "the cluster has no such node", next="run bootstrap again")
@@ -161,12 +106,12 @@ def _workloads(cluster: Cluster) -> Iterable[Outcome]:
     for kind in ("daemonsets", "deployments"):
         path = f"/apis/apps/v1/{kind}"
         try:
-            found = cluster.wait(
+            workloads = cluster.wait(
                 path, lambda objects: all(map(_complete, objects)), f"{kind} to be ready", READY_SECONDS
             )
         except WaitExpired:
-            found = cluster.list(path)
-        for thing in found:
+            workloads = cluster.list(path)
+        for thing in workloads:
             meta, status = thing["metadata"], thing["status"]
             name = f"{meta['namespace']}/{meta['name']}"
             if _complete(thing):
@@ -184,7 +129,7 @@ def _workloads(cluster: Cluster) -> Iterable[Outcome]:
                 )
 
 
-def _await_probe_pods(work: ClusterRun, cluster: Cluster) -> None:
+def _await_probe_pods(cluster_run: ClusterRun, cluster: Cluster) -> None:
     """
     Wait for the pod of each node: of one that has just come the DaemonSet may not know yet. Who asks it tells of one
     that is missing.
@@ -193,7 +138,7 @@ def _await_probe_pods(work: ClusterRun, cluster: Cluster) -> None:
 
     def there(pods: Sequence[Any]) -> bool:
         serving = [pod for pod in pods if holds(pod, "Ready") and "deletionTimestamp" not in pod["metadata"]]
-        return set(work.nodes) <= {pod["spec"].get("nodeName") for pod in serving}
+        return set(cluster_run.nodes) <= {pod["spec"].get("nodeName") for pod in serving}
 
     with suppress(WaitExpired):
         cluster.wait(f"/api/v1/namespaces/{probe_pod.NAMESPACE}/pods", there, "probe pods on every node", READY_SECONDS)
@@ -207,55 +152,3 @@ def _complete(thing: Any) -> bool:
         return bool(status.get("readyReplicas", 0) == thing["spec"]["replicas"] == status.get("updatedReplicas", 0))
     wanted = status.get("desiredNumberScheduled", 0)
     return bool(wanted == status.get("numberReady", 0) == status.get("updatedNumberScheduled", 0) and wanted)
-
-
-def _names(work: ClusterRun, cluster: Cluster) -> Iterable[Outcome]:
-    """
-    Ask DNS from a pod on every node: at the Service's addresses, and at every server behind it, which may be on another
-    node.
-    """
-
-    def ask(host: Host) -> Outcome:
-        wrong, count = _unanswered(host, cluster)
-        if wrong:
-            message = f"DNS asked from a pod on it: {'; '.join(wrong)}"
-            return Outcome(
-                host.name, "pod-network", Status.FAILED, message, next="look at the CNI's pods and the overlay's port"
-            )
-        return Outcome(host.name, "pod-network", Status.OK, f"a pod on it is answered by all {count} addresses of DNS")
-
-    answers = each(work.nr, ask, names=work.nodes, deadline=_ASK_SECONDS)
-    for answer in answers.values():
-        yield answer.outcome("pod-network") if isinstance(answer, HostFailure) else answer
-
-
-def _unanswered(host: Host, cluster: Cluster) -> tuple[list[str], int]:
-    """
-    Ask until all of DNS answers or the time is up; return what came instead of an answer, and how many addresses there
-    are.
-
-    Nodes learn of each other's part of the overlay one after the other, and DNS's pods may just be making way for new
-    ones.
-    """
-    deadline = monotonic() + _LEARN_SECONDS
-    answered: set[Question] = set()
-    while True:
-        questions = _questions(cluster)
-        open_ones = [question for question in questions if question not in answered]
-        said = dict(zip(open_ones, probe_pod.ask(host, open_ones), strict=True)) if open_ones else {}
-        answered |= {question for question, answer in said.items() if answer == "answered"}
-        wrong = [f"{question.server}: {answer}" for question, answer in said.items() if answer != "answered"]
-        if not wrong or monotonic() > deadline:
-            return wrong, len(questions)
-
-
-def _questions(cluster: Cluster) -> tuple[Question, ...]:
-    """
-    Return one question for each address of DNS: the Service's, and those of its pods that are ready and not on their
-    way out.
-    """
-    service = cluster.get("/api/v1/namespaces/kube-system/services/kube-dns")
-    pods = cluster.list("/api/v1/namespaces/kube-system/pods", labels="k8s-app=kube-dns")
-    serving = [pod for pod in pods if holds(pod, "Ready") and "deletionTimestamp" not in pod["metadata"]]
-    own = (said["ip"] for pod in serving for said in pod["status"].get("podIPs", ()))
-    return tuple(Question(server, _NAME) for server in dict.fromkeys((*service["spec"]["clusterIPs"], *own)))

@@ -1,1 +1,1 @@
-"""How does a cluster get to another version, node by node?"""
+"""How a cluster gets to another version, node by node."""

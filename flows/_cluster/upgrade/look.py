@@ -1,4 +1,4 @@
-"""What runs in the cluster now, and does anything speak against changing it?"""
+"""What runs in the cluster now, and what speaks against changing it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ CLOSED = "matrix-fleet.io/closed-by-upgrade"
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class ClusterVersions:
     """
     The cluster before anything is changed. `configured` is the version that kubeadm keeps of the cluster as a whole.
     """
@@ -41,24 +41,24 @@ class Seen:
 
     def behind(self, name: str, bundle: Bundle) -> tuple[str, ...]:
         """Say what of a node is not at the bundle's versions yet, or was left half done."""
-        found = upgrade.behind(self.running[name], bundle.kubernetes, bundle.binary("containerd").version)
+        steps = upgrade.behind(self.running[name], bundle.kubernetes, bundle.binary("containerd").version)
         node = self.facts.node(name)
         if node is not None and CLOSED in node.annotations:
-            found = (*found, "open it to pods again")
-        return found
+            steps = (*steps, "open it to pods again")
+        return steps
 
 
-def look(work: ClusterRun, cluster: Cluster) -> Seen:
+def look(cluster_run: ClusterRun, cluster: Cluster) -> ClusterVersions:
     """Ask the API once; raises `KubernetesError`."""
     facts = cluster_facts.observe(cluster)
     planes = {pod["spec"].get("nodeName", ""): _version(pod) for pod in _api_servers(cluster)}
     running = {
         node.name: Running(node.name, node.kubelet, planes.get(node.name, ""), node.runtime) for node in facts.nodes
     }
-    said = cluster.get(f"{_SYSTEM}/configmaps/kubeadm-config")["data"]["ClusterConfiguration"]
-    configured = str(yaml.safe_load(said)["kubernetesVersion"])
-    pods = [pod for name in work.names if name in running for pod in drain.pods_on(cluster, name)]
-    return Seen(facts, running, configured, tuple(drain.orphans(pods)))
+    configuration = cluster.get(f"{_SYSTEM}/configmaps/kubeadm-config")["data"]["ClusterConfiguration"]
+    configured = str(yaml.safe_load(configuration)["kubernetesVersion"])
+    pods = [pod for name in cluster_run.names if name in running for pod in drain.pods_on(cluster, name)]
+    return ClusterVersions(facts, running, configured, tuple(drain.orphans(pods)))
 
 
 def _api_servers(cluster: Cluster) -> list[Any]:
@@ -69,9 +69,9 @@ def _version(pod: Any) -> str:
     return str(pod["spec"]["containers"][0]["image"]).rpartition(":")[2]
 
 
-def refuse(work: ClusterRun, seen: Seen, bundle: Bundle) -> None:
+def refuse(cluster_run: ClusterRun, seen: ClusterVersions, bundle: Bundle) -> None:
     """Raise `PlanRefused` with every reason there is, before anything is changed."""
-    reasons = list(_reasons(work, seen, bundle))
+    reasons = list(_reasons(cluster_run, seen, bundle))
     if reasons:
         raise PlanRefused(
             "\n".join(["refused, nothing was changed on any host:", *reasons]),
@@ -79,24 +79,24 @@ def refuse(work: ClusterRun, seen: Seen, bundle: Bundle) -> None:
         )
 
 
-def _reasons(work: ClusterRun, seen: Seen, bundle: Bundle) -> Iterator[str]:
+def _reasons(cluster_run: ClusterRun, seen: ClusterVersions, bundle: Bundle) -> Iterator[str]:
     if words := upgrade.objection(seen.running.values(), bundle.kubernetes):
         yield words
-    today = work.context.started.date()
+    today = cluster_run.context.started.date()
     for problem in (
         *compatibility.kubernetes(bundle.kubernetes, today),
         *compatibility.containerd(bundle.binary("containerd").version, bundle.kubernetes, today),
     ):
         if problem.severity == "error":
             yield problem.what
-    for name, lost in work.lost.items():
-        if work.site.by_name[name].node and name in seen.running:
+    for name, lost in cluster_run.lost.items():
+        if cluster_run.site.by_name[name].node and name in seen.running:
             yield f"{name}: {lost.message}"
     for node in seen.facts.nodes:
         if not node.ready:
             yield f"{node.name}: is not ready: {node.why}"
-    for name in work.members[:1]:
-        states = each(work.nr, etcd_status.observe, names=(name,), deadline=_LOOK_SECONDS)[name]
+    for name in cluster_run.members[:1]:
+        states = each(cluster_run.nr, etcd_status.observe, names=(name,), deadline=_LOOK_SECONDS)[name]
         if isinstance(states, HostFailure):
             yield f"{name}: etcd does not answer: {states.message}"
         else:
@@ -104,9 +104,9 @@ def _reasons(work: ClusterRun, seen: Seen, bundle: Bundle) -> Iterator[str]:
                 f"{state.seat.name}: its member of etcd is not healthy" for state in states if not state.healthy
             )
     planes = [name for name, running in seen.running.items() if running.plane]
-    waiting = [name for name in planes if name not in work.names and seen.behind(name, bundle)]
-    if waiting and any(name not in planes for name in work.names):
+    waiting = [name for name in planes if name not in cluster_run.names and seen.behind(name, bundle)]
+    if waiting and any(name not in planes for name in cluster_run.names):
         yield f"control planes come first: {', '.join(waiting)} are not selected and not at {bundle.kubernetes}"
-    if seen.orphans and not work.context.options.yes:
+    if seen.orphans and not cluster_run.context.options.yes:
         shown = ", ".join(seen.orphans[:6])
         yield f"pods that nobody would start again elsewhere: {shown}; --yes lets them go"

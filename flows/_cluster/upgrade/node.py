@@ -1,4 +1,4 @@
-"""How is one node brought to another version, its pods moved before and everything well afterwards?"""
+"""How one node is brought to another version, its pods moved before and everything well afterwards."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from flows._cluster.cluster_run import ClusterRun
-from flows._cluster.upgrade.look import CLOSED, Seen
+from flows._cluster.upgrade.look import CLOSED, ClusterVersions
 from flows._fleet.hosts import HostFailure, each
 from model.bundle.bundle import Bundle
 from model.errors import HostError
@@ -27,16 +27,20 @@ _READY_SECONDS = 300.0
 _WORKLOADS_SECONDS = 180.0
 
 
-def change(work: ClusterRun, cluster: Cluster, seen: Seen, host: Host, kind: upgrade.Kind) -> Outcome:
+def change(cluster_run: ClusterRun, cluster: Cluster, seen: ClusterVersions, host: Host, kind: upgrade.Kind) -> Outcome:
     """Drain a node, let it upgrade itself, wait for it and for what ran on it, and open it again."""
-    bundle, name = work.bundle, host.name
+    bundle, name = cluster_run.bundle, host.name
     assert bundle is not None  # noqa: S101 - was just set
     versions = "; ".join(seen.behind(name, bundle))
-    moved = _close(work, cluster, name)
-    work.context.say(f"{name}: {moved} pods moved; {versions}")
-    upgrade.carry_out(host, work.site, bundle, kind)
-    enforce(host, runtime.desired(work.site, bundle.image("pause").reference, work.facts[name].suite), dry_run=False)
-    _await_node(work, cluster, name, bundle)
+    moved = _close(cluster_run, cluster, name)
+    cluster_run.context.say(f"{name}: {moved} pods moved; {versions}")
+    upgrade.carry_out(host, cluster_run.site, bundle, kind)
+    enforce(
+        host,
+        runtime.desired(cluster_run.site, bundle.image("pause").reference, cluster_run.facts[name].suite),
+        dry_run=False,
+    )
+    _await_node(cluster_run, cluster, name, bundle)
     _open(cluster, name)
     _await_workloads(cluster, seen)
     return Outcome(
@@ -49,11 +53,11 @@ def change(work: ClusterRun, cluster: Cluster, seen: Seen, host: Host, kind: upg
     )
 
 
-def _close(work: ClusterRun, cluster: Cluster, name: str) -> int:
+def _close(cluster_run: ClusterRun, cluster: Cluster, name: str) -> int:
     """Close a node and move its pods, where there is another node that could take them."""
     nodes = cluster_facts.observe_nodes(cluster)
     if not any(node.ready and node.schedulable and node.name != name for node in nodes):
-        work.context.say(f"{name}: no other node could take its pods: they stay")
+        cluster_run.context.say(f"{name}: no other node could take its pods: they stay")
         return 0
     node = next(node for node in nodes if node.name == name)
     if node.schedulable:
@@ -70,7 +74,7 @@ def _open(cluster: Cluster, name: str) -> None:
         cluster.patch(path, {"metadata": {"annotations": {CLOSED: None}}, "spec": {"unschedulable": None}})
 
 
-def _await_node(work: ClusterRun, cluster: Cluster, name: str, bundle: Bundle) -> None:
+def _await_node(cluster_run: ClusterRun, cluster: Cluster, name: str, bundle: Bundle) -> None:
     from remote.kube import open_cluster
 
     def there(nodes: Sequence[object]) -> bool:
@@ -79,20 +83,20 @@ def _await_node(work: ClusterRun, cluster: Cluster, name: str, bundle: Bundle) -
 
     awaited = f"{name} to be ready at {bundle.kubernetes}"
     cluster.wait(f"{cluster_facts.NODES}/{name}", there, awaited, _READY_SECONDS)
-    if work.site.by_name[name].node != "control_plane":
+    if cluster_run.site.by_name[name].node != "control_plane":
         return
-    with open_cluster(work.nr, work.site, (name,)) as own:
+    with open_cluster(cluster_run.nr, cluster_run.site, (name,)) as own:
         own.wait(cluster_facts.NODES, bool, f"the API server of {name}", _READY_SECONDS)
         if complaints := own.healthy():
             raise HostError(name, f"its API server is not ready: {'; '.join(complaints)}", "read its log there")
-    states = each(work.nr, etcd_status.observe, names=(name,), deadline=_LOOK_SECONDS)[name]
+    states = each(cluster_run.nr, etcd_status.observe, names=(name,), deadline=_LOOK_SECONDS)[name]
     if isinstance(states, HostFailure):
         raise HostError(name, f"etcd does not answer: {states.message}", states.next)
     if silent := [state.seat.name for state in states if not state.healthy]:
         raise HostError(name, f"members of etcd are not healthy: {', '.join(silent)}", "python -m flows.etcd status")
 
 
-def _await_workloads(cluster: Cluster, seen: Seen) -> None:
+def _await_workloads(cluster: Cluster, seen: ClusterVersions) -> None:
     """What was whole before must be whole again, before the next node goes."""
     whole = {str(workload) for workload in seen.facts.workloads if workload.complete and workload.kind != "DaemonSet"}
 

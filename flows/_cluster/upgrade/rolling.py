@@ -1,4 +1,4 @@
-"""How does a cluster get to another version while its services go on answering?"""
+"""How a cluster gets to another version while its services go on answering."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from flows._cluster.cluster_run import ClusterRun, at_work, would
 from flows._cluster.phases import network
-from flows._cluster.upgrade.look import Seen, look, refuse
+from flows._cluster.upgrade.look import ClusterVersions, look, refuse
 from flows._cluster.upgrade.node import change
 from flows._fleet.hosts import each
 from flows._run.context import Context, FlowResult
@@ -41,17 +41,19 @@ def bring_up(context: Context, to_bundle: Path | None, parallel: int) -> FlowRes
     names = tuple(name for name in servers(context) if context.site.by_name[name].node)
     planes = [machine.name for machine in context.site.servers if machine.node == "control_plane"]
     helper_hosts = tuple(name for name in planes if name not in names)
-    with at_work(context, "upgrade", names, lock=True, helper_hosts=helper_hosts) as work, ExitStack() as stack:
-        work.folder, work.bundle = folder, bundle
-        cluster = stack.enter_context(open_cluster(work.nr, work.site, work.members or planes))
-        _await_steps(work)
-        seen = look(work, cluster)
-        refuse(work, seen, bundle)
-        work.journal.write("upgrade", "begun")
-        left = [name for name in _order(work, seen) if seen.behind(name, bundle)]
-        outcomes = [*_settled(work, seen, left, bundle), *_changed(work, cluster, seen, left, parallel)]
-        work.journal.write("upgrade", "ended", [one.host for one in outcomes if one.status is Status.CHANGED])
-        work.journal.write("upgrade", "ended")
+    with at_work(context, "upgrade", names, lock=True, helper_hosts=helper_hosts) as cluster_run, ExitStack() as stack:
+        cluster_run.folder, cluster_run.bundle = folder, bundle
+        cluster = stack.enter_context(open_cluster(cluster_run.nr, cluster_run.site, cluster_run.members or planes))
+        _await_steps(cluster_run)
+        seen = look(cluster_run, cluster)
+        refuse(cluster_run, seen, bundle)
+        cluster_run.journal.write("upgrade", "begun")
+        left = [name for name in _order(cluster_run, seen) if seen.behind(name, bundle)]
+        outcomes = [*_settled(cluster_run, seen, left, bundle), *_changed(cluster_run, cluster, seen, left, parallel)]
+        cluster_run.journal.write(
+            "upgrade", "ended", [outcome.host for outcome in outcomes if outcome.status is Status.CHANGED]
+        )
+        cluster_run.journal.write("upgrade", "ended")
         outcomes += _site(context, bundle)
     return FlowResult(tuple(outcomes), names, extra=roles(context.site))
 
@@ -60,7 +62,8 @@ def _bundle(context: Context, to_bundle: Path | None) -> tuple[Path, Bundle]:
     kubernetes = context.site.settings.kubernetes
     if kubernetes.packages == "apt":
         raise SiteError(
-            "site.yaml: kubernetes.packages is apt, and flows.upgrade brings nodes to the versions of a bundle alone; upgrade node "
+            "site.yaml: kubernetes.packages is apt, and flows.upgrade brings nodes to the versions of a bundle "
+            "alone; upgrade node "
             "by node as docs/bootstrap.md says under `From repositories`, then name the new version in site.yaml"
         )
     if to_bundle is None and kubernetes.bundle is None:
@@ -74,41 +77,43 @@ def _bundle(context: Context, to_bundle: Path | None) -> tuple[Path, Bundle]:
     return folder, bundle
 
 
-def _await_steps(work: ClusterRun) -> None:
+def _await_steps(cluster_run: ClusterRun) -> None:
     """Let steps end that an earlier run left under way: they end by themselves."""
-    running = tuple(name for name in work.hosts if work.facts[name].running)
-    if running and not work.dry_run:
-        work.context.say(f"waiting for what an earlier run left under way on {', '.join(running)}")
-        each(work.nr, kubeadm.await_step, names=running, deadline=_LONG)
+    running = tuple(name for name in cluster_run.hosts if cluster_run.facts[name].running)
+    if running and not cluster_run.dry_run:
+        cluster_run.context.say(f"waiting for what an earlier run left under way on {', '.join(running)}")
+        each(cluster_run.nr, kubeadm.await_step, names=running, deadline=_LONG)
 
 
-def _order(work: ClusterRun, seen: Seen) -> list[str]:
+def _order(cluster_run: ClusterRun, seen: ClusterVersions) -> list[str]:
     """
     Control planes first; among them the one that a cut-short run was at, since the cluster's own record follows the
     first.
     """
-    nodes = [name for name in work.hosts if name in seen.running]
+    nodes = [name for name in cluster_run.hosts if name in seen.running]
     planes = [name for name in nodes if seen.running[name].plane]
     planes.sort(key=lambda name: numbers(seen.running[name].plane), reverse=True)
     return [*planes, *(name for name in nodes if name not in planes)]
 
 
-def _settled(work: ClusterRun, seen: Seen, left: Sequence[str], bundle: Bundle) -> Iterator[Outcome]:
-    for name in work.hosts:
+def _settled(cluster_run: ClusterRun, seen: ClusterVersions, left: Sequence[str], bundle: Bundle) -> Iterator[Outcome]:
+    for name in cluster_run.hosts:
         if name in seen.running and name not in left:
             yield Outcome(name, "upgrade", Status.OK, f"is at {bundle.kubernetes}")
         elif name not in seen.running:
             yield Outcome(name, "upgrade", Status.NOT_RUN, "is no node of the cluster yet; bootstrap lets it join")
 
 
-def _changed(work: ClusterRun, cluster: Cluster, seen: Seen, left: Sequence[str], parallel: int) -> list[Outcome]:
-    bundle = work.bundle
-    assert bundle is not None and work.folder is not None  # noqa: S101, PT018 - both were just set
-    if work.dry_run:
+def _changed(
+    cluster_run: ClusterRun, cluster: Cluster, seen: ClusterVersions, left: Sequence[str], parallel: int
+) -> list[Outcome]:
+    bundle = cluster_run.bundle
+    assert bundle is not None and cluster_run.folder is not None  # noqa: S101, PT018 - both were just set
+    if cluster_run.dry_run:
         return [would(name, "upgrade", "; ".join(seen.behind(name, bundle))) for name in left]
     if not left:
         return []
-    staged = work.on_each("stage", "staging the bundle", lambda host: _stage(work, host), left, _LONG)
+    staged = cluster_run.on_each("stage", "staging the bundle", lambda host: _stage(cluster_run, host), left, _LONG)
     if any(outcome.status in _BAD for outcome in staged):
         return list(staged)
     outcomes = list(staged)
@@ -118,25 +123,33 @@ def _changed(work: ClusterRun, cluster: Cluster, seen: Seen, left: Sequence[str]
     batches = [*((name,) for name in planes), *(workers[at : at + parallel] for at in range(0, len(workers), parallel))]
     for batch in batches:
         kind: upgrade.Kind = "apply" if apply and batch[0] in planes else "node"
-        done = work.on_each("upgrade", ", ".join(batch), _each(work, cluster, seen, kind), batch, _LONG)
+        done = cluster_run.on_each(
+            "upgrade", ", ".join(batch), _upgrade_one(cluster_run, cluster, seen, kind), batch, _LONG
+        )
         outcomes += done
         if any(outcome.status in _BAD for outcome in done):
-            waiting = [name for name in left if name not in {one.host for one in outcomes if one.subject == "upgrade"}]
+            waiting = [
+                name
+                for name in left
+                if name not in {outcome.host for outcome in outcomes if outcome.subject == "upgrade"}
+            ]
             outcomes += [Outcome(name, "upgrade", Status.NOT_RUN, f"waits for {batch[0]}") for name in waiting]
             return outcomes
         apply = False
-    return [*outcomes, *network.pods(work)]
+    return [*outcomes, *network.pods(cluster_run)]
 
 
-def _each(work: ClusterRun, cluster: Cluster, seen: Seen, kind: upgrade.Kind) -> Callable[[Host], Outcome]:
-    return lambda host: change(work, cluster, seen, host, kind)
+def _upgrade_one(
+    cluster_run: ClusterRun, cluster: Cluster, seen: ClusterVersions, kind: upgrade.Kind
+) -> Callable[[Host], Outcome]:
+    return lambda host: change(cluster_run, cluster, seen, host, kind)
 
 
-def _stage(work: ClusterRun, host: Host) -> Outcome:
-    bundle, folder = work.bundle, work.folder
+def _stage(cluster_run: ClusterRun, host: Host) -> Outcome:
+    bundle, folder = cluster_run.bundle, cluster_run.folder
     assert bundle is not None and folder is not None  # noqa: S101, PT018 - both were just set
-    control_plane = work.site.by_name[host.name].node == "control_plane"
-    count = upgrade.stage(host, folder, bundle, work.facts[host.name].suite, control_plane=control_plane)
+    control_plane = cluster_run.site.by_name[host.name].node == "control_plane"
+    count = upgrade.stage(host, folder, bundle, cluster_run.facts[host.name].suite, control_plane=control_plane)
     status = Status.CHANGED if count else Status.OK
     return Outcome(host.name, "stage", status, f"{count} files of {bundle.name} staged")
 
@@ -145,5 +158,8 @@ def _site(context: Context, bundle: Bundle) -> list[Outcome]:
     version = context.site.settings.kubernetes.version
     if version in (bundle.kubernetes, bundle.minor):
         return []
-    message = f"site.yaml still says kubernetes.version {version}: until it says {bundle.minor}, bootstrap refuses to work on these nodes"
+    message = (
+        f"site.yaml still says kubernetes.version {version}: until it says {bundle.minor}, bootstrap refuses to "
+        "work on these nodes"
+    )
     return [Outcome("controller", "site", Status.NOT_RUN, message)]

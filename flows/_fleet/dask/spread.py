@@ -79,7 +79,7 @@ class Spread:
             self._ask(host, shared, (), self.live)
         while (self.pending or self.suspects) and (self.end is None or time.monotonic() < self.end):
             try:
-                name, future = self.done.get(timeout=self._patience())
+                name, future = self.done.get(timeout=self._timeout())
             except queue.Empty:
                 self._orphans()
             else:
@@ -153,5 +153,5 @@ class Spread:
         with suppress(OSError):
             self.live = sorted(self.client.sync(self.client.scheduler.identity, n_workers=-1)["workers"])
 
-    def _patience(self) -> float:
+    def _timeout(self) -> float:
         return _LOOK_SECONDS if self.end is None else max(0.0, min(_LOOK_SECONDS, self.end - time.monotonic()))

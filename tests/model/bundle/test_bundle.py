@@ -20,8 +20,8 @@ def _item(folder: Path, kind: str, name: str, file: str, **more: str | int) -> d
     (folder / file).parent.mkdir(parents=True, exist_ok=True)
     (folder / file).write_bytes(data)
     digest = hashlib.sha256(data).hexdigest()
-    told = {"kind": kind, "name": name, "version": "1", "file": file, "needed": "nodes", **more}
-    return {**told, "size": len(data), "sha256": digest}
+    entry = {"kind": kind, "name": name, "version": "1", "file": file, "needed": "nodes", **more}
+    return {**entry, "size": len(data), "sha256": digest}
 
 
 def _bundle(folder: Path) -> dict[str, Any]:

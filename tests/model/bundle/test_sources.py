@@ -40,7 +40,9 @@ def test_nothing_that_bootstrap_needs_is_left_out(minor: str, architecture: str)
     assert {*PACKAGES, *server.PACKAGES, *server.NODE_PACKAGES} <= set(spec.packages)
     assert {*IMAGES, "flannel"} <= {image.name.rpartition("/")[2] for image in spec.images}
     texts = [
-        text for file in spec.files for text in (file.address, file.checksum, *(one.member for one in file.programs))
+        text
+        for file in spec.files
+        for text in (file.address, file.checksum, *(program.member for program in file.programs))
     ]
     assert not [text for text in texts if "{" in text]
     assert all(architecture in file.address for file in spec.files)
@@ -73,18 +75,18 @@ def test_a_patch_version_replaces_the_sources_own_and_a_network_takes_its_own_pa
     ],
 )
 def test_wrong_sources_are_told_by_field(tmp_path: Path, field: str, value: object, told: str) -> None:
-    said = yaml.safe_load(SOURCES.read_text("utf-8")) | {field: value}
+    document = yaml.safe_load(SOURCES.read_text("utf-8")) | {field: value}
     path = tmp_path / "sources.yaml"
-    path.write_text(yaml.safe_dump(said))
+    path.write_text(yaml.safe_dump(document))
     with pytest.raises(SchemaErrors, match=told):
         load_sources(path)
 
 
 def test_checksums_are_read_as_publishers_write_them() -> None:
-    one, two = "a" * 64, "b" * 64
-    assert of(f"{one}\n", "kubeadm", "") == one
-    assert of(f"{one}  x.tgz\n{two.upper()} *./y.tgz\n", "y.tgz", "") == two
-    for text in ("", "no checksum", f"{one}  x.tgz", f"{one} y.tgz\n{two} y.tgz", f"{one}\n{two}", "a" * 63):
+    first, two = "a" * 64, "b" * 64
+    assert of(f"{first}\n", "kubeadm", "") == first
+    assert of(f"{first}  x.tgz\n{two.upper()} *./y.tgz\n", "y.tgz", "") == two
+    for text in ("", "no checksum", f"{first}  x.tgz", f"{first} y.tgz\n{two} y.tgz", f"{first}\n{two}", "a" * 63):
         with pytest.raises(BundleError, match=r"https://list: has .* sha256 of y\.tgz"):
             of(text, "y.tgz", "https://list")
 

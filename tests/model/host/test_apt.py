@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from model.host.apt import asked, minor_named, packages, place, preferences, source, versions
-from model.host.hoststate import is_version
+from model.host.debian_version import is_version
 from model.site.installation import Containerd, Registry, Repository
 from model.site.settings import Endpoint, Kubernetes
 
@@ -40,11 +40,11 @@ def _candidate(folder: Path, name: str, there: tuple[str, ...], pins: str) -> st
         "Dir::Etc::PreferencesParts": "none",
         "Dir::Cache": "",
     }
-    said = [word for key, value in options.items() for word in ("-o", f"{key}={folder / value}")]
-    said += ["-o", "APT::Sandbox::User=root"]
-    subprocess.run(("apt-get", *said, "update"), capture_output=True, check=True)
-    told = subprocess.run(("apt-cache", *said, "policy", name), capture_output=True, text=True, check=True).stdout
-    return next(line.split()[1] for line in told.splitlines() if "Candidate:" in line)
+    flags = [word for key, value in options.items() for word in ("-o", f"{key}={folder / value}")]
+    flags += ["-o", "APT::Sandbox::User=root"]
+    subprocess.run(("apt-get", *flags, "update"), capture_output=True, check=True)
+    policy = subprocess.run(("apt-cache", *flags, "policy", name), capture_output=True, text=True, check=True).stdout
+    return next(line.split()[1] for line in policy.splitlines() if "Candidate:" in line)
 
 
 @pytest.mark.parametrize(

@@ -35,5 +35,5 @@ def test_one_that_has_expired_is() -> None:
 
 
 def test_as_evidence_it_has_everything_a_person_asks_for() -> None:
-    said = certificate(10).to_json(NOW)
-    assert (said["days"], said["serial"], said["authority"]) == (10, "ff", False)
+    evidence = certificate(10).to_json(NOW)
+    assert (evidence["days"], evidence["serial"], evidence["authority"]) == (10, "ff", False)

@@ -6,7 +6,7 @@ from ipaddress import ip_address
 
 import pytest
 
-from model.host.dns_wire import Answer, answers, question
+from model.host.dns_wire import DnsAnswer, answers, question
 
 HEADER = bytes.fromhex("00018180000100000000 0000".replace(" ", ""))
 
@@ -30,8 +30,8 @@ def test_several_answers_follow_each_other_without_anything_between() -> None:
     data = _reply(first, records=_record(1, bytes((10, 0, 0, 1))) + _record(1, bytes((10, 0, 0, 2))), count=2)
     data += _reply(second, code=3, records=_record(6, b"\0" * 22), authority=1)
     assert answers(data) == (
-        Answer("a.example.test", 4, 0, (ip_address("10.0.0.1"), ip_address("10.0.0.2"))),
-        Answer("b.example.test", 6, 3, ()),
+        DnsAnswer("a.example.test", 4, 0, (ip_address("10.0.0.1"), ip_address("10.0.0.2"))),
+        DnsAnswer("b.example.test", 6, 3, ()),
     )
 
 

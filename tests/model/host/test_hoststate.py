@@ -8,41 +8,32 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model.host.hoststate import (
-    BEGIN,
-    END,
-    File,
-    Folder,
-    HostState,
-    Seen,
-    SeenFile,
-    SeenUnit,
-    SeenUser,
-    Unit,
-    User,
-    plan,
-)
+from model.host.hoststate import File, Folder, HostState, SystemdUnit, User
+from model.host.observed_state import ObservedFile, ObservedState, ObservedUnit, ObservedUser
+from model.host.state_plan import BEGIN, END, plan
 
-NOTHING = Seen(packages={}, held=frozenset(), files={}, present=frozenset(), units={}, sysctl={}, modules=frozenset())
+NOTHING = ObservedState(
+    packages={}, held=frozenset(), files={}, present=frozenset(), units={}, sysctl={}, modules=frozenset()
+)
 SECRET = "correct horse battery staple"
 
 
-def _seen(file: File, text: str | None = None) -> SeenFile:
+def _seen(file: File, text: str | None = None) -> ObservedFile:
     content = file.text if text is None else text
-    return SeenFile(hashlib.sha256(content.encode()).hexdigest(), file.mode, file.owner, content)
+    return ObservedFile(hashlib.sha256(content.encode()).hexdigest(), file.mode, file.owner, content)
 
 
-def _obey(desired: HostState, seen: Seen) -> Seen:
+def _obey(desired: HostState, seen: ObservedState) -> ObservedState:
     """Do to a host in memory what a plan says, as the script does it to a real one."""
     todo = plan(desired, seen)
     files = {**seen.files, **{file.path: _seen(file) for file in todo.files}}
     units = dict(seen.units)
     for name in {*todo.enable, *todo.disable, *todo.start, *todo.stop, *todo.restart}:
-        old = units.get(name, SeenUnit("disabled", "inactive"))
+        old = units.get(name, ObservedUnit("disabled", "inactive"))
         enabled = "enabled" if name in todo.enable else ("disabled" if name in todo.disable else old.enabled)
         started = name in todo.start or name in todo.restart
-        units[name] = SeenUnit(enabled, "active" if started else ("inactive" if name in todo.stop else old.active))
-    return Seen(
+        units[name] = ObservedUnit(enabled, "active" if started else ("inactive" if name in todo.stop else old.active))
+    return ObservedState(
         packages={**seen.packages, **{name: f"{desired.versions.get(name, 1)}.7-1" for name in todo.packages}},
         held=seen.held | set(todo.held),
         files={path: file for path, file in files.items() if path not in todo.absent},
@@ -58,8 +49,8 @@ def _obey(desired: HostState, seen: Seen) -> Seen:
     )
 
 
-def _accounts(users: tuple[User, ...]) -> dict[str, SeenUser]:
-    return {user.name: SeenUser(user.home, user.shell, frozenset({user.name}), True) for user in users}
+def _accounts(users: tuple[User, ...]) -> dict[str, ObservedUser]:
+    return {user.name: ObservedUser(user.home, user.shell, frozenset({user.name}), True) for user in users}
 
 
 _names = st.sampled_from(["alpha", "beta", "gamma"])
@@ -82,7 +73,10 @@ _states = st.builds(
     absent=st.sets(st.sampled_from(["/etc/c", "/etc/d"])).map(tuple),
     units=st.lists(
         st.builds(
-            Unit, st.sampled_from(["a.service", "b.service"]), st.sampled_from([True, False, None]), st.booleans()
+            SystemdUnit,
+            st.sampled_from(["a.service", "b.service"]),
+            st.sampled_from([True, False, None]),
+            st.booleans(),
         ),
         max_size=2,
         unique_by=lambda unit: unit.name,
@@ -90,14 +84,14 @@ _states = st.builds(
     sysctl=st.dictionaries(st.sampled_from(["net.a", "vm.b"]), st.sampled_from(["0", "1"])),
     modules=st.sets(_names).map(tuple),
     swapless=st.booleans(),
-    users=st.sets(st.builds(User, st.sampled_from(["ann", "bob"]), _names, _names)).map(lambda found: tuple(found)[:1]),
+    users=st.sets(st.builds(User, st.sampled_from(["ann", "bob"]), _names, _names)).map(lambda drawn: tuple(drawn)[:1]),
     userless=st.sets(st.just("carl")).map(tuple),
     folders=st.sets(st.builds(Folder, st.just("/srv/a"), st.sampled_from([0o755, 0o2775]))).map(
-        lambda found: tuple(found)[:1]
+        lambda drawn: tuple(drawn)[:1]
     ),
 )
 _hosts = st.builds(
-    Seen,
+    ObservedState,
     packages=st.dictionaries(_names, st.sampled_from(["1", "1.36.3-1.1", "2.0"])),
     held=st.just(frozenset()),
     files=st.dictionaries(
@@ -107,7 +101,9 @@ _hosts = st.builds(
     units=st.dictionaries(
         st.sampled_from(["a.service", "b.service"]),
         st.builds(
-            SeenUnit, st.sampled_from(["enabled", "disabled", ""]), st.sampled_from(["active", "inactive", "failed"])
+            ObservedUnit,
+            st.sampled_from(["enabled", "disabled", ""]),
+            st.sampled_from(["active", "inactive", "failed"]),
         ),
     ),
     sysctl=st.dictionaries(st.sampled_from(["net.a", "vm.b"]), st.sampled_from(["0", "1"])),
@@ -115,14 +111,16 @@ _hosts = st.builds(
     swaps=st.sampled_from([(), ("/dev/zram0",)]),
     users=st.dictionaries(
         st.sampled_from(["ann", "carl"]),
-        st.builds(SeenUser, _names, _names, st.sets(st.sampled_from(["ann", "sudo"])).map(frozenset), st.booleans()),
+        st.builds(
+            ObservedUser, _names, _names, st.sets(st.sampled_from(["ann", "sudo"])).map(frozenset), st.booleans()
+        ),
     ),
     folders=st.dictionaries(st.just("/srv/a"), st.tuples(st.sampled_from([0o755, 0o700]), st.just("root:root"))),
 )
 
 
 @given(_states, _hosts)
-def test_after_a_plan_nothing_is_left_to_do(desired: HostState, host: Seen) -> None:
+def test_after_a_plan_nothing_is_left_to_do(desired: HostState, host: ObservedState) -> None:
     after = _obey(desired, host)
     assert plan(desired, after).lines == ()
     assert not plan(desired, after)
@@ -131,11 +129,11 @@ def test_after_a_plan_nothing_is_left_to_do(desired: HostState, host: Seen) -> N
 @given(_states)
 def test_every_wish_that_a_bare_host_lacks_is_named(desired: HostState) -> None:
     todo = plan(desired, NOTHING)
-    told = todo.diff
+    diff = todo.diff
     for name in desired.packages:
-        assert f"+ package {name}" in told
+        assert f"+ package {name}" in diff
     for file in desired.files:
-        assert file.path in told
+        assert file.path in diff
 
 
 def test_a_package_of_another_version_is_replaced_and_says_from_which_to_which() -> None:
@@ -155,7 +153,7 @@ def test_of_what_is_ours_only_what_is_declared_stays() -> None:
 
 def test_a_secret_is_compared_and_never_shown() -> None:
     file = File("/etc/key", f"{SECRET}\n", mode=0o600, secret=True)
-    for host in (NOTHING, replace(NOTHING, files={"/etc/key": SeenFile("0" * 64, 0o600, "root:root")})):
+    for host in (NOTHING, replace(NOTHING, files={"/etc/key": ObservedFile("0" * 64, 0o600, "root:root")})):
         todo = plan(HostState(files=(file,)), host)
         assert todo.files == (file,)
         assert SECRET not in todo.diff
@@ -181,20 +179,20 @@ def test_a_block_leaves_what_others_wrote_around_it() -> None:
 
 def test_a_changed_file_restarts_what_reads_it_and_starts_it_only_once() -> None:
     file = File("/etc/a", "new\n", restart=("a.service",))
-    desired = HostState(files=(file,), units=(Unit("a.service"),))
-    todo = plan(desired, replace(NOTHING, units={"a.service": SeenUnit("enabled", "inactive")}))
+    desired = HostState(files=(file,), units=(SystemdUnit("a.service"),))
+    todo = plan(desired, replace(NOTHING, units={"a.service": ObservedUnit("enabled", "inactive")}))
     assert todo.restart == ("a.service",)
     assert todo.start == ()
 
 
 def test_a_service_that_is_just_reading_its_configuration_runs() -> None:
-    desired = HostState(units=(Unit("a.service"),))
-    assert not plan(desired, replace(NOTHING, units={"a.service": SeenUnit("enabled", "reloading")}))
+    desired = HostState(units=(SystemdUnit("a.service"),))
+    assert not plan(desired, replace(NOTHING, units={"a.service": ObservedUnit("enabled", "reloading")}))
 
 
 def test_a_stopped_unit_is_found() -> None:
-    desired = HostState(units=(Unit("a.service"),))
-    todo = plan(desired, replace(NOTHING, units={"a.service": SeenUnit("enabled", "failed")}))
+    desired = HostState(units=(SystemdUnit("a.service"),))
+    todo = plan(desired, replace(NOTHING, units={"a.service": ObservedUnit("enabled", "failed")}))
     assert todo.start == ("a.service",)
 
 
@@ -207,22 +205,22 @@ def test_values_of_the_kernel_are_compared_by_word() -> None:
 
 def test_an_account_in_another_group_or_with_a_password_is_corrected_and_says_what_it_was() -> None:
     wanted = HostState(users=(User("fleet", "/home/fleet", "/bin/sh"),))
-    good = SeenUser("/home/fleet", "/bin/sh", frozenset({"fleet"}), True)
+    good = ObservedUser("/home/fleet", "/bin/sh", frozenset({"fleet"}), True)
     assert not plan(wanted, replace(NOTHING, users={"fleet": good}))
     for other in (
         replace(good, groups=frozenset({"fleet", "sudo"})),
         replace(good, locked=False),
-        SeenUser("/home/fleet", "/bin/bash", frozenset({"fleet"}), True),
+        ObservedUser("/home/fleet", "/bin/bash", frozenset({"fleet"}), True),
     ):
         assert plan(wanted, replace(NOTHING, users={"fleet": other})).users == wanted.users
-    told = plan(
+    diff = plan(
         wanted, replace(NOTHING, users={"fleet": replace(good, groups=frozenset({"fleet", "sudo"}), locked=False)})
     )
-    assert "a password, groups fleet, sudo ->" in told.diff
+    assert "a password, groups fleet, sudo ->" in diff.diff
 
 
 def test_an_opaque_file_is_shown_by_its_digest() -> None:
     file = File("/opt/program", "x\n" * 1000, mode=0o755, opaque=True)
     assert plan(HostState(files=(file,)), NOTHING).lines == (f"+ /opt/program (mode 0755) sha256 {file.sha256}",)
-    other = replace(NOTHING, files={file.path: SeenFile("0" * 64, 0o755, "root:root")})
+    other = replace(NOTHING, files={file.path: ObservedFile("0" * 64, 0o755, "root:root")})
     assert plan(HostState(files=(file,)), other).lines == (f"~ /opt/program: sha256 {'0' * 64} -> {file.sha256}",)

@@ -16,9 +16,9 @@ PUBLIC = b"\x98\x33\x04" + bytes(range(48))
 @pytest.fixture(scope="module")
 def keyring(tmp_path_factory: pytest.TempPathFactory, debian_tools: None) -> Iterator[Keyring]:
     """A new key."""
-    made = Keyring(tmp_path_factory.mktemp("key") / "gpg")
-    yield made
-    made.close()
+    keys = Keyring(tmp_path_factory.mktemp("key") / "gpg")
+    yield keys
+    keys.close()
 
 
 def test_a_real_key_is_the_same_text_in_either_form_and_gnupg_reads_it(keyring: Keyring) -> None:

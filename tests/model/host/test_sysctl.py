@@ -30,8 +30,8 @@ FILTER = "net.ipv4.conf.eth0.rp_filter"
 )
 def test_the_last_word_counts_as_the_manual_says(name: str, texts: list[str], value: str | None) -> None:
     files = [(f"/etc/sysctl.d/{number}.conf", text) for number, text in enumerate(texts)]
-    said = at_boot(files, [name])[name]
-    assert (said and said.value) == value
+    setting = at_boot(files, [name])[name]
+    assert (setting and setting.value) == value
 
 
 def test_the_file_that_decides_is_named() -> None:

@@ -50,9 +50,9 @@ def test_a_node_that_has_said_nothing_is_not_ready() -> None:
 def test_a_workload_is_complete_when_all_its_newest_pods_are_ready(
     kind: str, spec: dict[str, Any], status: dict[str, Any], complete: bool
 ) -> None:
-    said = {"kind": kind, "metadata": {"namespace": "n", "name": "x", "generation": 4}, "spec": spec}
-    assert read_workload(said | {"status": status | {"observedGeneration": 4}}).complete is complete
-    assert read_workload(said | {"status": status | {"observedGeneration": 3}}).complete is False
+    manifest = {"kind": kind, "metadata": {"namespace": "n", "name": "x", "generation": 4}, "spec": spec}
+    assert read_workload(manifest | {"status": status | {"observedGeneration": 4}}).complete is complete
+    assert read_workload(manifest | {"status": status | {"observedGeneration": 3}}).complete is False
 
 
 def test_a_service_is_read_with_every_way_to_it() -> None:
@@ -69,7 +69,10 @@ def test_a_service_is_read_with_every_way_to_it() -> None:
         }
     )
     assert service.external == (ip_address("203.0.113.7"), ip_address("203.0.113.8"))
-    assert [(one.protocol, one.port, one.node_port) for one in service.ports] == [("tcp", 443, 30443), ("udp", 53, 0)]
+    assert [(port.protocol, port.port, port.node_port) for port in service.ports] == [
+        ("tcp", 443, 30443),
+        ("udp", 53, 0),
+    ]
     headless = read_service({"metadata": {"namespace": "n", "name": "x"}, "spec": {"clusterIPs": ["None"]}})
     assert (headless.addresses, headless.ports) == ((), ())
 

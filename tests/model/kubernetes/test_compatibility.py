@@ -49,8 +49,8 @@ def test_support_ends_after_its_last_day() -> None:
     ],
 )
 def test_containerd_under_kubernetes(version: str, kubernetes: str, severity: str) -> None:
-    found = [problem.severity for problem in compatibility.containerd(version, kubernetes, TODAY)]
-    assert found == ([severity] if severity else [])
+    severities = [problem.severity for problem in compatibility.containerd(version, kubernetes, TODAY)]
+    assert severities == ([severity] if severity else [])
 
 
 @pytest.mark.parametrize(

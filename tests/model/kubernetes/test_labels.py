@@ -37,9 +37,9 @@ def obey(seen: Node, patch: NodePatch) -> Node:
 
 def test_the_requirements_own_labels_and_taints_are_there() -> None:
     assert labels(SITE, SITE.by_name["mon-1"]) == {"matrix-fleet.io/role-monitoring": "true", "monitoring": "true"}
-    assert [str(one) for one in taints(SITE, SITE.by_name["mon-1"])] == ["monitoring=true:NoSchedule"]
+    assert [str(taint) for taint in taints(SITE, SITE.by_name["mon-1"])] == ["monitoring=true:NoSchedule"]
     assert labels(SITE, SITE.by_name["call-1"])["livekit"] == "true"
-    assert [str(one) for one in taints(SITE, SITE.by_name["li-1"])] == ["matrix-fleet.io/role-li=true:NoSchedule"]
+    assert [str(taint) for taint in taints(SITE, SITE.by_name["li-1"])] == ["matrix-fleet.io/role-li=true:NoSchedule"]
 
 
 def test_a_host_with_two_roles_carries_both() -> None:
@@ -99,7 +99,7 @@ TAINTS = st.fixed_dictionaries(
 
 @given(
     st.dictionaries(KEYS, st.sampled_from(["true", "x"])),
-    st.lists(TAINTS, unique_by=lambda one: (one["key"], one["effect"])),
+    st.lists(TAINTS, unique_by=lambda taint: (taint["key"], taint["effect"])),
     st.sampled_from([machine.name for machine in SITE.servers]),
 )
 def test_planning_twice_never_finds_more(seen: dict[str, str], tainted: list[dict[str, str]], name: str) -> None:

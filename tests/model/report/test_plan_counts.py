@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from model.host.hoststate import File, HostState, Seen
-from model.host.hoststate import plan as host_plan
+from model.host.hoststate import File, HostState
+from model.host.observed_state import ObservedState
+from model.host.state_plan import plan as host_plan
 from model.kubernetes.manifests import difference
 from model.report.evidence import diff_lines
 from model.report.outcome import Outcome, Status
@@ -13,7 +14,7 @@ from model.report.plan_counts import PlanCounts, plan_counts
 from model.ufw.diff import difference as ufw_difference
 from model.ufw.kernel import EMPTY
 from model.ufw.rule import UfwRule
-from model.ufw.state import FILES, State
+from model.ufw.state import FILES, UfwState
 from model.ufw.text import render
 from tests.model.ufw.ufw_data import loaded
 
@@ -61,11 +62,11 @@ def _rule(source: str, port: str, comment: str = "matrix-fleet x") -> UfwRule:
     )
 
 
-def _state(*rules: UfwRule, kernel: tuple[UfwRule, ...] | None = None) -> State:
+def _state(*rules: UfwRule, kernel: tuple[UfwRule, ...] | None = None) -> UfwState:
     """Return a running ufw with these rules in its file, and others in the kernel where they are named."""
     text = render(rules, 4, "low")
     held = loaded(4, text if kernel is None else render(kernel, 4, "low"))
-    return State({4: held, 6: EMPTY}, {FILES[0]: text}, unit_enabled=True)
+    return UfwState({4: held, 6: EMPTY}, {FILES[0]: text}, unit_enabled=True)
 
 
 def test_a_rule_in_ufws_file_and_in_the_kernel_is_one_thing() -> None:
@@ -83,7 +84,9 @@ def test_a_kernel_that_lost_a_rule_of_the_file_is_counted_by_itself() -> None:
 
 def test_a_file_is_one_thing_however_many_lines_differ() -> None:
     desired = HostState(files=(File("/etc/new", "a\nb\n"),), packages=("chrony",), modules=("overlay",))
-    bare = Seen(packages={}, held=frozenset(), files={}, present=frozenset(), units={}, sysctl={}, modules=frozenset())
+    bare = ObservedState(
+        packages={}, held=frozenset(), files={}, present=frozenset(), units={}, sysctl={}, modules=frozenset()
+    )
     lines = host_plan(desired, bare).lines
     assert sum(line.startswith("+") for line in lines) > 3
     assert counted(lines) == (3, 0, 0)

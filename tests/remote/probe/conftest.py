@@ -9,8 +9,8 @@ from tests.remote.probe.network import Network, network
 
 @pytest.fixture(scope="package")
 def wires(real_machine: None) -> Iterator[Network]:
-    with network() as made:
-        yield made
+    with network() as joined:
+        yield joined
 
 
 @pytest.fixture

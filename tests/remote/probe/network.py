@@ -169,12 +169,12 @@ def run(*command: str) -> None:
 
 @contextmanager
 def network() -> Iterator[Network]:
-    made = Network()
+    built = Network()
     try:
-        made.up()
-        yield made
+        built.up()
+        yield built
     finally:
-        made.down()
+        built.down()
 
 
 def assignment(source: str, *targets: ProbeTarget) -> Assignment:

@@ -16,24 +16,26 @@ from remote.probe.bundle import MODULES, argv, script
 
 
 def imports(path: Path) -> set[str]:
-    found: set[str] = set()
+    names: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
+            names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             package = node.module == "remote.probe.agent"
-            found |= {f"{node.module}.{alias.name}" for alias in node.names} if package else {str(node.module)}
-    return found
+            names |= {f"{node.module}.{alias.name}" for alias in node.names} if package else {str(node.module)}
+    return names
 
 
 @pytest.mark.parametrize("role", MODULES)
 def test_an_agents_modules_import_the_standard_library_and_earlier_modules_alone(role: str) -> None:
     known = {"model.bits"}
     for name in MODULES[role]:
-        foreign = {each for each in imports(ROOT / "remote/probe/agent" / f"{name}.py") if each not in known}
-        assert all(each.split(".")[0] in sys.stdlib_module_names for each in foreign), (name, foreign)
+        foreign = {
+            imported for imported in imports(ROOT / "remote/probe/agent" / f"{name}.py") if imported not in known
+        }
+        assert all(imported.split(".")[0] in sys.stdlib_module_names for imported in foreign), (name, foreign)
         known.add(f"remote.probe.agent.{name}")
-    assert all(each.split(".")[0] in sys.stdlib_module_names for each in imports(ROOT / "model/bits.py"))
+    assert all(imported.split(".")[0] in sys.stdlib_module_names for imported in imports(ROOT / "model/bits.py"))
 
 
 def test_every_module_of_the_agent_is_sent_to_somebody() -> None:

@@ -54,5 +54,5 @@ def _addresses(agent: Path, container: str) -> list[str]:
     done = subprocess.run(
         (sys.executable, "-I", "-S", str(agent)), input=asked, capture_output=True, text=True, timeout=30, check=True
     )
-    found: list[str] = json.loads(done.stdout)["ready"]["addresses"]
-    return found
+    addresses: list[str] = json.loads(done.stdout)["ready"]["addresses"]
+    return addresses

@@ -79,6 +79,6 @@ def test_tags_differ_by_run_source_address_protocol_and_port() -> None:
 
 
 def test_a_tag_of_one_stream_is_a_port_of_no_other() -> None:
-    one, other = Tags(b"key", "a", "192.0.2.1", "tcp"), Tags(b"key", "b", "192.0.2.1", "tcp")
-    mistaken = sum(other.port(one.tag(port)) < 65536 for port in range(1, 65536))
+    first, other = Tags(b"key", "a", "192.0.2.1", "tcp"), Tags(b"key", "b", "192.0.2.1", "tcp")
+    mistaken = sum(other.port(first.tag(port)) < 65536 for port in range(1, 65536))
     assert mistaken < 20

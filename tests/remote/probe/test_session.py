@@ -27,7 +27,10 @@ def agent(net: Network, name: str, role: str) -> Process:
 
 def impostor(text: str) -> Process:
     """A process that reads the script and then says `text`."""
-    program = "import sys; sys.stdin.buffer.read(int(sys.stdin.buffer.readline())); print(sys.argv[1], flush=True); sys.stdin.read()"
+    program = (
+        "import sys; sys.stdin.buffer.read(int(sys.stdin.buffer.readline())); print(sys.argv[1], flush=True); "
+        "sys.stdin.read()"
+    )
     return Process((sys.executable, "-c", program, text))
 
 

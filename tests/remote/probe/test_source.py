@@ -88,8 +88,8 @@ def test_a_listener_answers_syn_ack_and_no_connection_ever_completes(net: Networ
         assert answers[address, "tcp"].synack == from_ports([5010])
         assert answers[address, "tcp"].rst == PORTS & ~from_ports([5010])
         assert answers[address, "udp"].data == from_ports([5010])
-    said = {server.read_line(5) for _ in range(6)}
-    assert b"accepted" not in said
+    greetings = {server.read_line(5) for _ in range(6)}
+    assert b"accepted" not in greetings
     with pytest.raises(TimeoutError):
         server.read_line(0.1)
 

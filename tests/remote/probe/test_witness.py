@@ -166,7 +166,7 @@ def test_a_plain_connection_to_a_watched_port_is_told_apart_from_probes(net: Net
             connect(net, "A", address, port)
     witnessed = witness.collect(quiet_ms=80)
     assert witnessed.overrun == 0
-    assert {(each.source, each.port, each.arrived, each.passed) for each in witnessed.connects} == {
+    assert {(connect.source, connect.port, connect.arrived, connect.passed) for connect in witnessed.connects} == {
         (source, port, True, port == 22) for source in (A4, A6) for port in (22, 23)
     }
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from ipaddress import ip_address
 from typing import Any
 
-from model.host.dns_wire import Answer
+from model.host.dns_wire import DnsAnswer
 from model.host.machine_facts import Clock, Connect, Filesystem, Unit
 from model.host.machine_facts import Path as Way
 from model.host.shared_facts import BlockDevice, Link, Package, Swap
@@ -46,7 +46,7 @@ def rules(saved: str = "", nft: str = "", legacy: str = "") -> Rulesets:
     return Rulesets({4: saved, 6: ""}, {4: legacy, 6: ""}, nft)
 
 
-def told(*answers: Answer) -> dict[str, tuple[Answer, ...]]:
+def told(*answers: DnsAnswer) -> dict[str, tuple[DnsAnswer, ...]]:
     """Return the same answers of both name servers."""
     return dict.fromkeys(SERVERS, answers)
 
@@ -203,7 +203,7 @@ CASES = (
     Case("dns-silent", {"asked.names.answers": {}}, says="10.20.1.1 does not answer"),
     Case(
         "dns-silent",
-        {"asked.names.answers": told(Answer("matrix.example.test", 4, 5, ()))},
+        {"asked.names.answers": told(DnsAnswer("matrix.example.test", 4, 5, ()))},
         says="refuses to answer: matrix.example.test",
     ),
     Case(
@@ -214,18 +214,18 @@ CASES = (
     ),
     Case(
         "dns-wrong",
-        {"asked.names.answers": told(Answer("chat.example.test", 4, 0, (ip_address("203.0.113.9"),)))},
+        {"asked.names.answers": told(DnsAnswer("chat.example.test", 4, 0, (ip_address("203.0.113.9"),)))},
         says="leads to 203.0.113.9, not to 198.51.100.101, 2001:db8:100::101, by 10.20.1.1 and fd20:1::1",
     ),
     Case(
         "dns-pending",
-        {"asked.names.answers": told(Answer("chat.example.test", 4, 3, ()))},
+        {"asked.names.answers": told(DnsAnswer("chat.example.test", 4, 3, ()))},
         severity="pending",
         says="pending: chat.example.test",
     ),
     Case(
         "dns-li-leak",
-        {"asked.names.answers": told(Answer("keyvault.example.test", 4, 0, (ip_address("10.20.2.11"),)))},
+        {"asked.names.answers": told(DnsAnswer("keyvault.example.test", 4, 0, (ip_address("10.20.2.11"),)))},
         says="keyvault.example.test can be resolved outside LI",
     ),
     Case("address-missing", {"network.links": links(addresses=(ip_address("10.20.1.21"),))}, says="fd20:1::21"),

@@ -12,7 +12,7 @@ from typing import Any
 from model.bundle.bundle import Bundle
 from model.bundle.bundle import parse as parse_bundle
 from model.check.preflight.questions import name_servers, questions
-from model.host.dns_wire import Answer
+from model.host.dns_wire import DnsAnswer
 from model.host.machine_facts import Asked, Connect, Filesystem, MachineFacts
 from model.host.machine_facts import Path as Way
 from model.host.shared_facts import Link, Names
@@ -87,14 +87,14 @@ def _asked(site: Site, machine: Machine) -> Asked:
     )
 
 
-def _names(site: Site, machine: Machine) -> tuple[Answer, ...]:
+def _names(site: Site, machine: Machine) -> tuple[DnsAnswer, ...]:
     view = "li" if site.isolated(machine) else "main"
     own = {record.name: record.addresses for record in records(site) if record.view == view}
     found = []
     for name in sorted({record.name for record in records(site)}):
         for version in (4, 6):
             addresses = tuple(a for a in own.get(name, ()) if a.version == version)
-            found.append(Answer(name, version, 0 if name in own else 3, addresses))
+            found.append(DnsAnswer(name, version, 0 if name in own else 3, addresses))
     return tuple(found)
 
 

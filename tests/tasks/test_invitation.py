@@ -10,38 +10,38 @@ from nornir.core.inventory import Host
 
 from remote import shell
 from remote.shell import Completed
-from tasks import kubeadm
+from tasks import invitation
 from tests.checks.certificates import issued
 
 _UNSIGNED = (b"", b'{"data": {"kubeconfig": "...", "jws-kubeconfig-zzzzzz": "..."}}')
 _SIGNED = b'{"data": {"jws-kubeconfig-abcdef": "..."}}'
 
 
-def _plane(monkeypatch: pytest.MonkeyPatch, told: Iterator[bytes]) -> list[str]:
+def _plane(monkeypatch: pytest.MonkeyPatch, tokens: Iterator[bytes]) -> list[str]:
     """Let a control plane tell its cluster's information anew each time; return the commands it is given."""
     asked: list[str] = []
 
     def run(_host: Host, argv: Sequence[str], **_more: Any) -> Completed:
         asked.append(argv[0])
-        said = {"kubeadm": b"abcdef.0123456789abcdef\n", "cat": issued(["kubernetes"], 30)[0].encode()}
-        out = said[argv[0]] if argv[0] in said else next(told)
+        outputs = {"kubeadm": b"abcdef.0123456789abcdef\n", "cat": issued(["kubernetes"], 30)[0].encode()}
+        out = outputs[argv[0]] if argv[0] in outputs else next(tokens)
         return Completed(tuple(argv), 0 if out else 1, out, b"", 0.0)
 
     monkeypatch.setattr(shell, "run", run)
-    monkeypatch.setattr(kubeadm, "_PAUSE_SECONDS", 0.0)
+    monkeypatch.setattr(invitation, "_PAUSE_SECONDS", 0.0)
     return asked
 
 
 def test_an_invitation_waits_for_its_signature(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = _plane(monkeypatch, iter((*_UNSIGNED, _SIGNED)))
-    invitation = kubeadm.invite(Host("cp-1"))
+    invited = invitation.invite(Host("cp-1"))
     assert asked == ["kubeadm", "cat", "kubectl", "kubectl", "kubectl"]
-    assert invitation.token.get_secret_value() == "abcdef.0123456789abcdef"
-    assert invitation.ca_hash.startswith("sha256:")
+    assert invited.token.get_secret_value() == "abcdef.0123456789abcdef"
+    assert invited.ca_hash.startswith("sha256:")
 
 
 def test_what_nobody_signs_is_left_to_kubeadm_to_say(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = _plane(monkeypatch, iter(lambda: b"{}", None))
-    monkeypatch.setattr(kubeadm, "_TOKEN_SECONDS", 0.05)
-    assert kubeadm.invite(Host("cp-1")).token.get_secret_value()
+    monkeypatch.setattr(invitation, "_TOKEN_SECONDS", 0.05)
+    assert invitation.invite(Host("cp-1")).token.get_secret_value()
     assert asked.count("kubectl") > 1
