@@ -7,9 +7,10 @@ from typing import Annotated, Literal
 import typer
 
 from flows._cluster.certificates import renew, status
-from flows._run import cli, sudo
-from flows._run import options as flags
+from flows._run import cli
 from flows._run.lifecycle import run_flow
+from flows._run.options import Options
+from flows._run.shared import shared_flags
 
 HELP = """Look at the certificates of the cluster, or renew them.
 
@@ -28,30 +29,12 @@ Example: python -m flows.certificates status --json -
 Action = Annotated[Literal["status", "renew"], typer.Argument(help="status (the default) or renew.")]
 
 
+@shared_flags()
 def main(
     action: Action = "status",
-    inventory: flags.Inventory = flags.DEFAULT_INVENTORY,
-    limit: flags.Limit = None,
-    ask_sudo_password: sudo.AskPassword = False,
-    sudo_password_fd: sudo.PasswordDescriptor = None,
-    dry_run: flags.DryRun = False,
-    json: flags.Json = None,
-    yes: flags.Yes = False,
-    verbose: flags.Verbose = False,
-    quiet: flags.Quiet = False,
-    no_color: flags.NoColor = False,
+    *,
+    options: Options,
 ) -> int:
-    sudo.take_password(ask_sudo_password, sudo_password_fd)
-    options = flags.Options(
-        inventory=inventory,
-        limit=limit,
-        dry_run=dry_run,
-        json=json,
-        yes=yes,
-        verbose=verbose,
-        quiet=quiet,
-        no_color=no_color,
-    )
     return run_flow("certificates", options, status if action == "status" else renew, changes=action == "renew")
 
 

@@ -10,9 +10,10 @@ import typer
 from flows._cluster.etcd.restore import restore
 from flows._cluster.etcd.snapshot import snapshot
 from flows._cluster.etcd.status import status
-from flows._run import cli, sudo
-from flows._run import options as flags
+from flows._run import cli
 from flows._run.lifecycle import Context, FlowResult, run_flow
+from flows._run.options import Options
+from flows._run.shared import shared_flags
 from model.errors import SelectionError
 
 HELP = """Look at etcd, take a snapshot of it, or bring the cluster back from one.
@@ -37,36 +38,18 @@ Name = Annotated[str | None, typer.Argument(metavar="[SNAPSHOT]", help="What to 
 Output = Annotated[Path | None, typer.Option(metavar="FILE", help="Bring the snapshot to the controller, too (0600).")]
 
 
+@shared_flags()
 def main(
     action: Action = "status",
     name: Name = None,
     output: Output = None,
-    inventory: flags.Inventory = flags.DEFAULT_INVENTORY,
-    limit: flags.Limit = None,
-    ask_sudo_password: sudo.AskPassword = False,
-    sudo_password_fd: sudo.PasswordDescriptor = None,
-    dry_run: flags.DryRun = False,
-    json: flags.Json = None,
-    yes: flags.Yes = False,
-    verbose: flags.Verbose = False,
-    quiet: flags.Quiet = False,
-    no_color: flags.NoColor = False,
+    *,
+    options: Options,
 ) -> int:
-    sudo.take_password(ask_sudo_password, sudo_password_fd)
     if (action == "restore") != (name is not None):
         raise SelectionError("`restore` needs a snapshot" if name is None else f"`{action}` takes no snapshot")
     if output is not None and action != "snapshot":
         raise SelectionError("--output goes with `snapshot`")
-    options = flags.Options(
-        inventory=inventory,
-        limit=limit,
-        dry_run=dry_run,
-        json=json,
-        yes=yes,
-        verbose=verbose,
-        quiet=quiet,
-        no_color=no_color,
-    )
 
     def body(context: Context) -> FlowResult:
         if action == "status":

@@ -8,10 +8,11 @@ import typer
 
 from flows._render.summary import Line
 from flows._run import cli
-from flows._run import options as flags
 from flows._run.lifecycle import Context, FlowResult, run_flow
+from flows._run.options import Options
 from flows._run.publish import CONTROLLER
 from flows._run.screen import Screen
+from flows._run.shared import SUDO, shared_flags
 from model import lint
 from model.report.outcome import GOOD, REFUSED, Outcome, Status
 
@@ -29,27 +30,12 @@ SUBJECT = "site files"
 Rules = Annotated[bool, typer.Option("--rules", help="List every rule with what goes wrong without it, and stop.")]
 
 
+@shared_flags(without=SUDO)
 def main(
-    inventory: flags.Inventory = flags.DEFAULT_INVENTORY,
-    limit: flags.Limit = None,
+    *,
+    options: Options,
     rules: Rules = False,
-    dry_run: flags.DryRun = False,
-    json: flags.Json = None,
-    yes: flags.Yes = False,
-    verbose: flags.Verbose = False,
-    quiet: flags.Quiet = False,
-    no_color: flags.NoColor = False,
 ) -> int:
-    options = flags.Options(
-        inventory=inventory,
-        limit=limit,
-        dry_run=dry_run,
-        json=json,
-        yes=yes,
-        verbose=verbose,
-        quiet=quiet,
-        no_color=no_color,
-    )
     if rules:
         Screen(options).lines([Line(f"{rule.name:<24}{rule.severity:<9}{rule.why}") for rule in lint.RULES])
         return GOOD

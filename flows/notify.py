@@ -7,8 +7,9 @@ from typing import Annotated
 import typer
 
 from flows._run import cli
-from flows._run import options as flags
 from flows._run.lifecycle import run_flow
+from flows._run.options import Options
+from flows._run.shared import SUDO, shared_flags
 from flows._schedule.notify import notify, try_out
 
 HELP = """Tell everybody under `compliance.notify` in site.yaml what the latest run of flows.compliance found that they do not know yet.
@@ -28,25 +29,12 @@ Example: python -m flows.notify --trial
 Trial = Annotated[bool, typer.Option("--trial", help="Send a message that says it is a trial, and remember nothing.")]
 
 
+@shared_flags(without=(*SUDO, "limit", "yes"))
 def main(
     trial: Trial = False,
-    inventory: flags.Inventory = flags.DEFAULT_INVENTORY,
-    dry_run: flags.DryRun = False,
-    json: flags.Json = None,
-    verbose: flags.Verbose = False,
-    quiet: flags.Quiet = False,
-    no_color: flags.NoColor = False,
+    *,
+    options: Options,
 ) -> int:
-    options = flags.Options(
-        inventory=inventory,
-        limit=None,
-        dry_run=dry_run,
-        json=json,
-        yes=False,
-        verbose=verbose,
-        quiet=quiet,
-        no_color=no_color,
-    )
     return run_flow("notify", options, try_out if trial else notify)
 
 

@@ -15,6 +15,7 @@ from flows._render.words import counted
 from flows._run import cli
 from flows._run import options as flags
 from flows._run.screen import Screen
+from flows._run.shared import shared_flags
 from flows._site import request as _request
 from flows._site.documents import texts
 from flows._site.questions import ask, checked
@@ -111,12 +112,13 @@ def _write(folder: Path, texts: Mapping[str, str]) -> None:
 
 
 @app.command()
-def show(inventory: flags.Inventory = flags.DEFAULT_INVENTORY, json: flags.Json = None) -> int:
+@shared_flags("inventory", "json")
+def show(*, options: flags.Options) -> int:
     """Show hosts with roles and addresses, what is on, and how many rules each host gets.
 
     Example: python -m flows.site show
     """
-    site = load_site(inventory)
+    site, json = load_site(options.inventory), options.json
     seen = _seen(site)
     if json is not None:
         text = jsonlib.dumps(seen, indent=1) + "\n"
@@ -176,13 +178,14 @@ def schema(file: Which = None) -> int:
 
 
 @app.command()
-def request(inventory: flags.Inventory = flags.DEFAULT_INVENTORY, output: Into = None) -> int:
+@shared_flags("inventory")
+def request(*, options: flags.Options, output: Into = None) -> int:
     """Write the request to the organisation's firewall team: only what crosses the perimeter or from one network into
     another.
 
     Example: python -m flows.site request --inventory site --output site
     """
-    site = load_site(inventory)
+    site = load_site(options.inventory)
     if output is None:
         sys.stdout.write(_request.as_markdown(site))
         return GOOD

@@ -12,8 +12,9 @@ import typer
 
 from flows._fleet.hosts import HostFailure, each, inventory
 from flows._run import cli
-from flows._run import options as flags
 from flows._run.lifecycle import Context, FlowResult, run_flow
+from flows._run.options import Options
+from flows._run.shared import SUDO, shared_flags
 from model.errors import SelectionError
 from model.report.outcome import Outcome, Status
 from remote.dial import changed, server_key
@@ -84,27 +85,12 @@ class Presented:
         }
 
 
+@shared_flags(without=SUDO)
 def main(
-    inventory: flags.Inventory = flags.DEFAULT_INVENTORY,
-    limit: flags.Limit = None,
+    *,
+    options: Options,
     replace: Replace = None,
-    dry_run: flags.DryRun = False,
-    json: flags.Json = None,
-    yes: flags.Yes = False,
-    verbose: flags.Verbose = False,
-    quiet: flags.Quiet = False,
-    no_color: flags.NoColor = False,
 ) -> int:
-    options = flags.Options(
-        inventory=inventory,
-        limit=limit,
-        dry_run=dry_run,
-        json=json,
-        yes=yes,
-        verbose=verbose,
-        quiet=quiet,
-        no_color=no_color,
-    )
     replaced = frozenset(replace or ())
     return run_flow("trust", options, lambda context: _trust(context, replaced), changes=True)
 

@@ -9,10 +9,10 @@ from typing import Annotated, Literal
 
 import typer
 
-from flows._run import options as flags
-from flows._run import sudo
 from flows._run.cli import run
 from flows._run.lifecycle import Context, FlowResult, run_flow
+from flows._run.options import Options
+from flows._run.shared import shared_flags
 from model import bits
 from model.errors import SelectionError
 
@@ -49,9 +49,10 @@ Scheduled = Annotated[
 ]
 
 
+@shared_flags()
 def main(
-    inventory: flags.Inventory = flags.DEFAULT_INVENTORY,
-    limit: flags.Limit = None,
+    *,
+    options: Options,
     depth: Depth = "boundaries",
     stage: Stage = "auto",
     plane: Plane = None,
@@ -60,14 +61,6 @@ def main(
     destination: Destination = None,
     ports: Ports = None,
     scheduled: Scheduled = False,
-    ask_sudo_password: sudo.AskPassword = False,
-    sudo_password_fd: sudo.PasswordDescriptor = None,
-    dry_run: flags.DryRun = False,
-    json: flags.Json = None,
-    yes: flags.Yes = False,
-    verbose: flags.Verbose = False,
-    quiet: flags.Quiet = False,
-    no_color: flags.NoColor = False,
 ) -> int:
     """
     Prove with witnessed packets that every port is open or closed as the port matrix declares.
@@ -77,17 +70,6 @@ def main(
 
     Example: python -m flows.verify_ports --destination db-1 --ports 5432/tcp
     """
-    sudo.take_password(ask_sudo_password, sudo_password_fd)
-    options = flags.Options(
-        inventory=inventory,
-        limit=limit,
-        dry_run=dry_run,
-        json=json,
-        yes=yes,
-        verbose=verbose,
-        quiet=quiet,
-        no_color=no_color,
-    )
 
     def body(context: Context) -> FlowResult:
         from flows._compliance.kept import prune
