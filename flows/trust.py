@@ -17,6 +17,7 @@ from flows._run.options import Options
 from flows._run.shared import SUDO, shared_flags
 from model.errors import SelectionError
 from model.report.outcome import Outcome, Status
+from model.suggest import did_you_mean
 from remote.dial import changed, server_key
 from remote.known_hosts import fingerprint, record, recorded
 from remote.route import CONNECT_SECONDS, Route, route
@@ -99,21 +100,22 @@ main.__doc__ = f"\b\n{HELP}"
 
 
 def _trust(context: Context, replaced: frozenset[str]) -> FlowResult:
-    if strangers := replaced - set(context.hosts):
-        raise SelectionError(f"--replace {', '.join(sorted(strangers))}: not among the selected hosts")
+    if unknown := sorted(replaced - set(context.hosts)):
+        near = did_you_mean(unknown[0], context.hosts)
+        raise SelectionError(f"--replace {', '.join(unknown)}: not among the selected hosts{near}")
     nr = inventory(context.options.inventory)
-    with context.progress(len(context.hosts), "fetching host keys") as advance:
-        found = each(nr, _fetch, names=context.hosts, deadline=_ALL_SECONDS, on_done=lambda _name: advance(1))
+    with context.awaiting(context.hosts, "fetching host keys") as watch:
+        answers = each(nr, _fetch, names=context.hosts, deadline=_ALL_SECONDS, watch=watch)
     wanted = {
         name: answer
-        for name, answer in found.items()
+        for name, answer in answers.items()
         if isinstance(answer, Presented) and not answer.known and (not answer.recorded or name in replaced)
     }
     consent = _consent(context, wanted, replaced) if wanted else Consent.ABSENT
     if consent is Consent.GIVEN:
         keys = {answer.way.known_as: answer.key for answer in wanted.values()}
         record(context.options.inventory / "known_hosts", keys)
-    return FlowResult(tuple(_outcome(name, answer, name in wanted, consent) for name, answer in found.items()))
+    return FlowResult(tuple(_outcome(name, answer, name in wanted, consent) for name, answer in answers.items()))
 
 
 def _fetch(host: Host) -> Presented:

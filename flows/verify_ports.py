@@ -15,6 +15,7 @@ from flows._run.options import Options
 from flows._run.shared import shared_flags
 from model import bits
 from model.errors import SelectionError
+from model.suggest import did_you_mean
 
 Depth = Annotated[
     Literal["boundaries", "sweep", "full"],
@@ -106,7 +107,8 @@ def _planes(given: list[str] | None) -> tuple[str, ...]:
     words = [word.strip() for text in given or [] for word in text.split(",") if word.strip()]
     for word in words:
         if word not in known:
-            raise SelectionError(f"--plane {word}: no such plane; one of {', '.join(known)}")
+            near = did_you_mean(word, known)
+            raise SelectionError(f"--plane {word}: no such plane{near}; one of {', '.join(known)}")
     return tuple(dict.fromkeys(words)) or known
 
 
@@ -116,13 +118,13 @@ def _ports(text: str | None) -> dict[str, int] | None:
         return None
     chosen = {"tcp": 0, "udp": 0}
     for word in text.split(","):
-        found = re.fullmatch(r"\s*(\d{1,5})(?:-(\d{1,5}))?(?:/(tcp|udp))?\s*", word)
-        low, high = (int(found[1]), int(found[2] or found[1])) if found else (0, 0)
-        if not found or not 1 <= low <= high <= 65535:
+        match = re.fullmatch(r"\s*(\d{1,5})(?:-(\d{1,5}))?(?:/(tcp|udp))?\s*", word)
+        low, high = (int(match[1]), int(match[2] or match[1])) if match else (0, 0)
+        if not match or not 1 <= low <= high <= 65535:
             raise SelectionError(
                 f"--ports {word!r}: write a port or lo-hi within 1-65535, with /tcp or /udp or neither"
             )
-        for protocol in (found[3],) if found[3] else chosen:
+        for protocol in (match[3],) if match[3] else chosen:
             chosen[protocol] |= bits.from_intervals([(low, high)])
     return chosen
 

@@ -93,13 +93,13 @@ def look(nr: Nornir, context: Context, names: Sequence[str]) -> Looked:
     def task(host: Host) -> HostFacts:
         return collect(host, asked[host.name])
 
-    with context.progress(len(asked), "looking at every host") as advance:
+    with context.awaiting(tuple(asked), "looking at every host") as watch:
         answers = each(
             nr,
             task,
             names=tuple(asked),
             workers=_WORKERS,
-            on_done=lambda _name: advance(1),
+            watch=watch,
             deadline=_SECONDS,
             apart=True,
         )

@@ -1,4 +1,4 @@
-"""How does what a flow found become a report in its folder, on the screen, and an exit code?"""
+"""What a flow found becomes a report in its folder, on the screen, and an exit code."""
 
 from __future__ import annotations
 
@@ -56,9 +56,10 @@ class Run:
         )
 
 
-def publish(run: Run, report: Report, screen: Screen) -> int:
+def publish(run: Run, report: Report, screen: Screen, place: _folder.RunFolder | None = None) -> int:
     """
-    Write the run's folder and what `--json` asks for, show the summary, return the exit code.
+    Write the run's folder (`place`, if it was made already) and what `--json` asks for, show the summary, return the
+    exit code.
 
     A report that cannot be written is told and costs exit 1: what happened is still shown.
     """
@@ -74,7 +75,8 @@ def publish(run: Run, report: Report, screen: Screen) -> int:
         return texts
 
     try:
-        _, folder = _folder.write_run(run.options.inventory, run.flow, run.started, files)
+        place = place or _folder.claim(run.options.inventory, run.flow, run.started)
+        folder = place.publish(files)
         _folder.hand_over(run.options.json, texts["report.json"], screen.text)
     except OSError as error:
         screen.error(f"the report cannot be written: {error}", "make room or give the right to write, then run again")
