@@ -7,15 +7,17 @@ from typing import Annotated
 import typer
 
 from flows._cluster.bootstrap import bootstrap
-from flows._cluster.plan import choose, table
+from flows._cluster.plan import choose, names, table
 from flows._run.cli import run
 from flows._run.lifecycle import Context, FlowResult, run_flow
 from flows._run.options import Options
 from flows._run.shared import shared_flags
 
-First = Annotated[str | None, typer.Option("--from", metavar="PHASE", help="Begin with this phase.")]
-Last = Annotated[str | None, typer.Option("--to", metavar="PHASE", help="End with this phase.")]
-Only = Annotated[str | None, typer.Option(metavar="PHASE", help="Run this phase alone.")]
+First = Annotated[
+    str | None, typer.Option("--from", metavar="PHASE", help="Begin with this phase.", autocompletion=names)
+]
+Last = Annotated[str | None, typer.Option("--to", metavar="PHASE", help="End with this phase.", autocompletion=names)]
+Only = Annotated[str | None, typer.Option(metavar="PHASE", help="Run this phase alone.", autocompletion=names)]
 Purge = Annotated[bool, typer.Option("--purge", help="Remove firewall rules of hosts that were never managed before.")]
 
 

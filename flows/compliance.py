@@ -27,8 +27,17 @@ from model.errors import SelectionError
 from model.report.outcome import REFUSED, Outcome, worst
 from model.suggest import did_you_mean
 
+
+def _ids() -> list[str]:
+    """Return what may stand behind --check."""
+    return list(dict.fromkeys(word for check in every() for word in (check.id.partition("/")[0], check.id)))
+
+
 Only = Annotated[
-    list[str] | None, typer.Option("--check", metavar="ID", help="Only these checks; a subject stands for all of it.")
+    list[str] | None,
+    typer.Option(
+        "--check", metavar="ID", help="Only these checks; a subject stands for all of it.", autocompletion=_ids
+    ),
 ]
 Phase = Annotated[
     Literal["prerequisites", "host", "cluster", "rollout"] | None, typer.Option(help="Only checks of this phase.")
@@ -126,8 +135,7 @@ def _selected(words: list[str], phase: str | None, severity: str | None) -> tupl
         checks = chosen(every(), ids)
     except KeyError as error:
         word = error.args[0]
-        known = [name for check in every() for name in (check.id, check.id.partition("/")[0])]
-        raise SelectionError(f"--check {word}: no such check{did_you_mean(word, known)}; `--list` shows all") from None
+        raise SelectionError(f"--check {word}: no such check{did_you_mean(word, _ids())}; `--list` shows all") from None
     selected = tuple(
         check for check in checks if phase in (None, check.phase) and (severity != "error" or check.severity == "error")
     )

@@ -27,6 +27,11 @@ PHASES = (
 NAMES = tuple(phase.name for phase in PHASES)
 
 
+def names() -> tuple[str, ...]:
+    """Return the names of the phases, in order."""
+    return NAMES
+
+
 def choose(first: str | None, last: str | None, only: str | None) -> tuple[Phase, ...]:
     """
     Return the phases that `--from`, `--to` and `--only` name; None says nothing.
