@@ -41,8 +41,9 @@ def main(
 main.__doc__ = f"""\b
 Make bare Debian servers a highly available Kubernetes cluster.
 
-Every phase looks first and changes only what is left to change, so a run that was cut short is simply repeated, and a host that was
-dead is brought in by a later run. A run begins with everything that is wrong on any host, before one of them is touched.
+Every phase looks first and changes only what is left to change, so a run that was cut short is simply repeated, and a
+host that was dead is brought in by a later run. A run begins with everything that is wrong on any host, before one of
+them is touched.
 
 \b
 {table()}

@@ -1,4 +1,4 @@
-"""What does a site without internet install, where does it come from, and is it still whole?"""
+"""What a site without internet installs: fetch it, list it, see that it is whole."""
 
 from __future__ import annotations
 
@@ -135,8 +135,8 @@ def _wished(run: Download) -> Outcome:
     if not missing:
         return Outcome(CONTROLLER, "download", Status.OK, "everything is here")
     size = display.readable(sum(part.size or 0 for part in missing))
-    told = f"would fetch {counted(len(missing), 'thing')}, {size} as far as their publishers say"
-    return Outcome(CONTROLLER, "download", Status.DRIFT, told, next="run it without --dry-run")
+    message = f"would fetch {counted(len(missing), 'thing')}, {size} as far as their publishers say"
+    return Outcome(CONTROLLER, "download", Status.DRIFT, message, next="run it without --dry-run")
 
 
 def _network(name: str) -> Literal["flannel", "calico"]:

@@ -1,4 +1,4 @@
-"""How long do the cluster's certificates hold? Renew them without anybody noticing."""
+"""The cluster's certificates: how long they hold, and their renewal without anybody noticing."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ python -m flows.certificates status    each certificate of every node: subject a
 python -m flows.certificates renew     what kubeadm made: one control plane at a time, etcd, API server, controller
                                        manager and scheduler restarted one by one, each waited for
 
-`renew` is refused while a member of etcd is not healthy. The API goes on answering through the endpoint. kubelets renew their own
-certificates; what they ask for is approved where the site declares the names and addresses in it. The authorities themselves hold for
-ten years and are not renewed. A run that was cut short is repeated: control planes that were done are skipped.
+`renew` is refused while a member of etcd is not healthy. The API goes on answering through the endpoint. kubelets renew
+their own certificates; what they ask for is approved where the site declares the names and addresses in it. The
+authorities themselves hold for ten years and are not renewed. A run that was cut short is repeated: control planes that
+were done are skipped.
 
 Example: python -m flows.certificates status --json -
 """

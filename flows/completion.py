@@ -14,11 +14,11 @@ from model.report.outcome import GOOD
 
 HELP = """Print a script that makes bash, zsh or fish complete commands, their flags and the words behind them.
 
-It completes `python -m flows NAME` and `python -m flows.NAME`, for python3 and .venv/bin/python, too. The script holds the flags of this
-checkout: print it anew after an upgrade.
+It completes `python -m flows NAME` and `python -m flows.NAME`, for python3 and .venv/bin/python, too. The script holds
+the flags of this checkout: print it anew after an upgrade.
 
 \b
-python -m flows completion bash >~/.local/share/matrix-fleet.bash    and in ~/.bashrc: source ~/.local/share/matrix-fleet.bash
+python -m flows completion bash >~/.local/share/matrix-fleet.bash    and in ~/.bashrc: source that file
 python -m flows completion zsh >~/.local/share/matrix-fleet.zsh      and in ~/.zshrc, behind compinit: source that file
 python -m flows completion fish >~/.config/fish/conf.d/matrix-fleet.fish
 

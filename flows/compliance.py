@@ -1,4 +1,4 @@
-"""Is everything that the checklist asks for so, item by item, with evidence?"""
+"""Judge everything that the checklist asks for, item by item, with evidence."""
 
 from __future__ import annotations
 
@@ -105,9 +105,9 @@ def _run(options: Options, checks: tuple[Check, ...], *, scheduled: bool = False
         if scheduled:
             assume(nr, setting_of(context.site, options.inventory, Path(sys.executable)))
         with closing(nr):
-            made = comply(nr, context, checks, whole=len(checks) == len(every()))
-        outcomes.extend(made.outcomes)
-        return made
+            result = comply(nr, context, checks, whole=len(checks) == len(every()))
+        outcomes.extend(result.outcomes)
+        return result
 
     code = run_flow("compliance", options, body)
     return worst((code, *(_kept(context) for context in contexts))), tuple(outcomes)

@@ -1,4 +1,4 @@
-"""Is etcd whole, is there a snapshot of it, and how does the cluster come back from one?"""
+"""etcd: its state, snapshots of it, and the way back from one."""
 
 from __future__ import annotations
 
@@ -26,9 +26,10 @@ python -m flows.etcd snapshot --output FILE a copy for the controller, too: keep
 python -m flows.etcd restore NAME --yes     when most control planes are lost: the one that is left becomes a cluster of
                                             one member with the snapshot's content (NAME as in status, or a FILE here)
 
-A snapshot holds every object. Secrets in it are encrypted with a key that only the control planes have: with the last of them the
-content of Secrets is lost. A restore is refused while etcd has its quorum. Control planes that answer are reset by it; those that were
-dead must be reset when they are back, all in one command, before `python -m flows.bootstrap` lets them join.
+A snapshot holds every object. Secrets in it are encrypted with a key that only the control planes have: with the last
+of them the content of Secrets is lost. A restore is refused while etcd has its quorum. Control planes that answer are
+reset by it; those that were dead must be reset when they are back, all in one command, before `python -m
+flows.bootstrap` lets them join.
 
 Example: python -m flows.etcd snapshot --output /backup/etcd.db
 """

@@ -1,4 +1,4 @@
-"""Does every host's firewall hold exactly what the port matrix says? Make it so."""
+"""Make every host's firewall hold exactly what the port matrix says."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ from model.errors import SelectionError
 
 HELP = """Make every host's ufw hold exactly what the port matrix says: both families, kernel and files.
 
-All hosts are looked at before any is touched. Where the matrix would lock out the address that a host sees this session come
-from, nothing is changed anywhere. Each change is watched by a rollback on the host that survives this process and a reboot.
-A host that was never managed and has ufw rules of its own is left alone until `adopt` or --purge says what to do with them.
+All hosts are looked at before any is touched. Where the matrix would lock out the address that a host sees this session
+come from, nothing is changed anywhere. Each change is watched by a rollback on the host that survives this process and
+a reboot. A host that was never managed and has ufw rules of its own is left alone until `adopt` or --purge says what to
+do with them.
 
 \b
 python -m flows.firewall                      apply

@@ -1,4 +1,4 @@
-"""Do the site's files hold together before anything connects anywhere?"""
+"""Check that the site's files hold together, before anything connects anywhere."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ from flows._run.shared import SUDO, shared_flags
 from model import lint
 from model.report.outcome import GOOD, REFUSED, Outcome, Status
 
-HELP = """Check the site's files: every wrong field of every file at once, and named rules for traps that well-formed files still hold.
+HELP = """Check the site's files: every wrong field of every file at once, and named rules for traps that well-formed \
+files still hold.
 
-Connects to nothing. Every other flow does this first and stops on errors. A waiver in site.yaml whose `id` is a rule's name turns
-what the rule finds into `waived` until its day; after that it is drift.
+Connects to nothing. Every other flow does this first and stops on errors. A waiver in site.yaml whose `id` is a rule's
+name turns what the rule finds into `waived` until its day; after that it is drift.
 
 Exit codes: 0 nothing or warnings only, 1 errors, 2 a waiver has lapsed.
 
@@ -47,9 +48,9 @@ main.__doc__ = f"\b\n{HELP}"
 
 def _examine(context: Context) -> FlowResult:
     """Report what the rules find, of the selected hosts where it is about a host."""
-    found = [finding for finding in lint.findings(context.site) if not finding.host or finding.host in context.hosts]
-    errors = sum(finding.severity == "error" for finding in found)
-    lapsed = sum(finding.rule == "waiver-expired" for finding in found)
+    findings = [finding for finding in lint.findings(context.site) if not finding.host or finding.host in context.hosts]
+    errors = sum(finding.severity == "error" for finding in findings)
+    lapsed = sum(finding.rule == "waiver-expired" for finding in findings)
     outcomes = []
     if lapsed:
         step = "repair what they cover and remove them, or have their owners renew them"
@@ -61,7 +62,7 @@ def _examine(context: Context) -> FlowResult:
     else:
         message = f"{len(lint.RULES)} rules find no error"
         outcomes.append(Outcome(CONTROLLER, SUBJECT, Status.OK, message))
-    extra = {"findings": [finding.to_json() for finding in found]}
+    extra = {"findings": [finding.to_json() for finding in findings]}
     return FlowResult(tuple(outcomes), hosts=(), forced=REFUSED if errors else GOOD, extra=extra)
 
 

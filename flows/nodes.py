@@ -17,8 +17,8 @@ from model.errors import SelectionError
 
 HELP = """Bring hosts into the cluster, or take them out; only what is named is touched.
 
-Everything is judged before anything is changed: a host goes only where etcd keeps its quorum without it. A run that was cut short is
-repeated. `remove` and `reset` destroy and need --yes; look at --dry-run first.
+Everything is judged before anything is changed: a host goes only where etcd keeps its quorum without it. A run that was
+cut short is repeated. `remove` and `reset` destroy and need --yes; look at --dry-run first.
 
 \b
 python -m flows.nodes add w-2            make it a node: the phases of bootstrap for this host alone
@@ -29,9 +29,9 @@ python -m flows.nodes reset w-2 --yes    the same, then everything of Kubernetes
                                          logs of pods and the audit log
 python -m flows.nodes replace w-2 w-3 --yes   add w-3, then remove w-2; a dead w-2 is removed first
 
-What stays after `reset`: ufw and its rules, Debian packages, the programs in /usr/local/bin and /opt/cni/bin, the staged bundle, the
-operating system's settings, snapshots of etcd in /var/lib/matrix-fleet/etcd-snapshots, data of volumes, and a person's ~/.kube. Naming
-every node of the cluster ends the cluster.
+What stays after `reset`: ufw and its rules, Debian packages, the programs in /usr/local/bin and /opt/cni/bin, the
+staged bundle, the operating system's settings, snapshots of etcd in /var/lib/matrix-fleet/etcd-snapshots, data of
+volumes, and a person's ~/.kube. Naming every node of the cluster ends the cluster.
 
 Example: python -m flows.nodes reset w-2 --dry-run
 """

@@ -123,7 +123,8 @@ def _diff(options: Options, before: str, after: str, screen: Screen) -> int:
         head = counted(len(changes), "difference") if changes else "no difference"
         lines = [Line(f"{head} from {first['run']} to {second['run']}", "bold")]
         if first["flow"] != second["flow"]:
-            unlike = f"warning: these are runs of two flows, {first['flow']} and {second['flow']}, which look at different things"
+            flows = f"{first['flow']} and {second['flow']}"
+            unlike = f"warning: these are runs of two flows, {flows}, which look at different things"
             lines.append(Line(unlike, "yellow", 2))
         screen.lines([*lines, *(Line(line, "", 2) for line in folded(changes))])
     return DRIFTED if changes else GOOD
@@ -144,8 +145,8 @@ def _history(options: Options, check: str, screen: Screen) -> int:
     if not screen.calm:
         lines = [Line(f"{check} in {counted(len(runs), 'run')}", "bold")]
         for run, outcomes in runs:
-            told = Counter(outcome["status"] for outcome in outcomes)
-            lines.append(Line(f"{run}  {', '.join(f'{number} {status}' for status, number in told.items())}", "", 2))
+            counts = Counter(outcome["status"] for outcome in outcomes)
+            lines.append(Line(f"{run}  {', '.join(f'{number} {status}' for status, number in counts.items())}", "", 2))
             bad = [outcome for outcome in outcomes if outcome["status"] not in ("ok", "not_run", "waived")]
             lines += [Line(f"{outcome['host']}: {outcome['message']}", "red", 4) for outcome in bad]
         screen.lines(lines)

@@ -12,7 +12,8 @@ from flows._run.options import Options
 from flows._run.shared import shared_flags
 from flows._schedule.installation import hosts, install, remove, status
 
-HELP = """Run `flows.compliance` by a timer of systemd on this machine, as an account that can change nothing on any host.
+HELP = """Run `flows.compliance` by a timer of systemd on this machine, as an account that can change nothing on any \
+host.
 
 \b
 python -m flows.schedule install   as root, on the machine that is to run it: an account with a key of its own, which
@@ -23,8 +24,9 @@ python -m flows.schedule status    when it runs next, how it ended last, and whe
 python -m flows.schedule remove    takes everything away again, here and on hosts, and needs --yes; reports stay.
                                    With --limit: the identity off those hosts, and nothing off this machine
 
-site.yaml says when and who is told: `compliance: {schedule: {calendar: "*-*-* 05:00"}, notify: [...]}`. Install it again after a change
-there. What differs is shown by --dry-run; a second run changes nothing. docs/schedule.md tells what a machine needs.
+site.yaml says when and who is told: `compliance: {schedule: {calendar: "*-*-* 05:00"}, notify: [...]}`. Install it
+again after a change there. What differs is shown by --dry-run; a second run changes nothing. docs/schedule.md tells
+what a machine needs.
 
 Example: sudo .venv/bin/python -m flows.schedule install --inventory /srv/matrix/site --dry-run
 """

@@ -1,4 +1,4 @@
-"""How is a site made, and what does it say?"""
+"""Make a site, show it, and write what others must do for it."""
 
 from __future__ import annotations
 
@@ -85,10 +85,10 @@ def init(answers: Answers = None, output: Output = Path("site")) -> int:
     texts = compose(given, *((REFERENCE / name).read_text("utf-8") for name in ("groups.yaml", "ports.yaml")))
     _write(output, texts)
     screen = Screen(flags.Options())
-    _, found = lint.examine(output)
-    screen.lines([Line(f"{finding.severity}: {finding}", indent=2) for finding in found])
+    _, findings = lint.examine(output)
+    screen.lines([Line(f"{finding.severity}: {finding}", indent=2) for finding in findings])
     screen.lines([Line(f"{output} is written; next: python -m flows.lint --inventory {output}")])
-    return lint.exit_code(found)
+    return lint.exit_code(findings)
 
 
 def _read(path: Path) -> object:
@@ -145,7 +145,8 @@ def _seen(site: Site) -> dict[str, Any]:
 
 def _lines(site: Site, seen: Mapping[str, Any]) -> list[Line]:
     rows = seen["rows"]
-    head = f"{site.name} ({site.settings.domain}): {counted(len(site.servers), 'server')}, {site.settings.concurrent_users:,} users"
+    size = f"{counted(len(site.servers), 'server')}, {site.settings.concurrent_users:,} users"
+    head = f"{site.name} ({site.settings.domain}): {size}"
     lines = [Line(head, "bold"), Line(f"on      {', '.join(seen['features'])}", indent=2)]
     lines.append(Line(f"matrix  {rows['active']} of {rows['declared']} rows are open, the rest closed", indent=2))
     table = [("host", "roles", "reached at", "addresses", "rules")]
@@ -167,8 +168,8 @@ def schema(file: Which = None) -> int:
     """
     known = {name.removesuffix(".yaml"): name for name in (*adapters(), "answers.yaml")}
     if file is None:
-        made = {name: jsonlib.loads(texts.schema(name)) for name in known.values()}
-        sys.stdout.write(jsonlib.dumps(made, indent=1) + "\n")
+        schemas = {name: jsonlib.loads(texts.schema(name)) for name in known.values()}
+        sys.stdout.write(jsonlib.dumps(schemas, indent=1) + "\n")
         return GOOD
     name = known.get(file.removesuffix(".yaml"))
     if name is None:

@@ -1,4 +1,4 @@
-"""Whose keys do hosts present, and which of them are recorded as theirs?"""
+"""Record the SSH keys that hosts present, once each."""
 
 from __future__ import annotations
 
@@ -26,12 +26,13 @@ if TYPE_CHECKING:
     from nornir.core.inventory import Host
     from paramiko import PKey
 
-HELP = """Record the SSH keys of the site's hosts in its known_hosts, once each; every other flow connects to recorded keys only.
+HELP = """Record the SSH keys of the site's hosts in its known_hosts, once each; every other flow connects to recorded \
+keys only.
 
-Shows the fingerprint of every key that is not recorded yet: compare them with those on the hosts' consoles
-(`ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub`) before you agree. Asks on a terminal; without one, only --yes records.
-A key that differs from the recorded one is refused until --replace names the host. To name a host there is itself consent: its new
-key is recorded without a question and without --yes, so compare the fingerprint first.
+Shows the fingerprint of every key that is not recorded yet: compare them with those on the hosts' consoles (`ssh-keygen
+-lf /etc/ssh/ssh_host_ed25519_key.pub`) before you agree. Asks on a terminal; without one, only --yes records. A key
+that differs from the recorded one is refused until --replace names the host. To name a host there is itself consent:
+its new key is recorded without a question and without --yes, so compare the fingerprint first.
 
 Example: python -m flows.trust --inventory inventory --limit db-1
 """

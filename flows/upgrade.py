@@ -15,11 +15,11 @@ from flows._run.shared import shared_flags
 
 HELP = """Bring the cluster to the versions of another offline bundle: one minor version at a time, never back.
 
-First everything is looked at: every node ready, every member of etcd healthy, versions that fit. Then the bundle is staged on all nodes
-at once, beside what runs. Then each node in turn is closed, its pods moved (one of a service at a time, disruption budgets respected),
-upgraded by kubeadm, and opened again once it is ready at the new version and every workload has its pods: control planes first, then
-workers. kubeadm runs as a unit on the node that ends what it began even when this process does not. A run that was cut short is
-repeated: nodes that are there are skipped.
+First everything is looked at: every node ready, every member of etcd healthy, versions that fit. Then the bundle is
+staged on all nodes at once, beside what runs. Then each node in turn is closed, its pods moved (one of a service at a
+time, disruption budgets respected), upgraded by kubeadm, and opened again once it is ready at the new version and every
+workload has its pods: control planes first, then workers. kubeadm runs as a unit on the node that ends what it began
+even when this process does not. A run that was cut short is repeated: nodes that are there are skipped.
 
 \b
 python -m flows.upgrade --to-bundle bundles/1.37 --dry-run   who would go from which version to which

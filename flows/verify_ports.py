@@ -20,7 +20,8 @@ from model.suggest import did_you_mean
 Depth = Annotated[
     Literal["boundaries", "sweep", "full"],
     typer.Option(
-        help="boundaries: the edges and middle of every row's ports, and every listener, on every pair; sweep: every port once; full: all."
+        help="boundaries: the edges and middle of every row's ports, and every listener, on every pair; "
+        "sweep: every port once; full: all."
     ),
 ]
 Stage = Annotated[

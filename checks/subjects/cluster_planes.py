@@ -101,7 +101,7 @@ def members(view: View, machine: Machine, facts: HostFacts) -> Verdict:
 
 
 def _strange(view: View, machine: Machine, own: CollectedEtcd) -> Iterator[str]:
-    names = {each.name for each in view.site.servers if each.node == "control_plane"}
+    names = {machine.name for machine in view.site.control_planes}
     yield from (
         f"its member knows {peer.name or peer.address}, which is no control plane of the site"
         for peer in own.peers

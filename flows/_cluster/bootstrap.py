@@ -27,8 +27,7 @@ def bootstrap(context: Context, phases: Sequence[Phase], *, purge: bool) -> Flow
     names = servers(context)
     nr = inventory(context.options.inventory)
     journal = Journal(context.options.inventory, "bootstrap", dry_run=context.options.dry_run)
-    planes = (machine.name for machine in context.site.servers if machine.node == "control_plane")
-    helper_hosts = tuple(name for name in planes if name not in names)
+    helper_hosts = tuple(machine.name for machine in context.site.control_planes if machine.name not in names)
     work = ClusterRun(nr, context, journal, names, purge=purge, helper_hosts=helper_hosts)
     _take_bundle(work, whole=any(phase.stages for phase in phases))
     for phase in phases:
@@ -52,7 +51,8 @@ def _take_bundle(work: ClusterRun, *, whole: bool) -> None:
         return
     if kubernetes.bundle is None:
         raise SiteError(
-            "site.yaml: kubernetes.packages is `bundle` and kubernetes.bundle names none; make one with `python -m flows.bundle download`"
+            "site.yaml: kubernetes.packages is `bundle` and kubernetes.bundle names none; "
+            "make one with `python -m flows.bundle download`"
         )
     work.folder = work.context.options.inventory / kubernetes.bundle
     bundle = _fitting(load_bundle(work.folder), kubernetes.version)

@@ -183,7 +183,7 @@ class ClusterRun:
         return outcome
 
 
-def told(host: str, subject: str, done: Done, what: str) -> Outcome:
+def state_outcome(host: str, subject: str, done: Done, what: str) -> Outcome:
     """Return what came of bringing a host to a state; `what` names it."""
     if not done.change:
         return Outcome(host, subject, Status.OK, f"{what}: as declared")

@@ -1,4 +1,4 @@
-"""In which order and for how long do tasks run on hosts? A Nornir runner that no single host can hold up."""
+"""A Nornir runner that no single host can hold up."""
 
 from __future__ import annotations
 

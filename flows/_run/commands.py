@@ -60,7 +60,7 @@ def _command(command: Any, subcommands: tuple[str, ...] = ()) -> Command:
 
 
 def _values(described: Any) -> tuple[str, ...]:
-    """Return the words that a parameter may have: what it completes, or its type's; nothing for what may be anything."""
+    """Return the words a parameter may have: what it completes, or its type's; nothing for what may be anything."""
     complete = described.parameter_info.autocompletion
     return tuple(complete()) if complete else _words(described.annotation)
 

@@ -42,7 +42,7 @@ _matrix_fleet() {{
     esac
     for ((index = start + 1; index < COMP_CWORD; index++)); do
         key="$name ${{COMP_WORDS[index]}}"
-        if [[ ${{COMP_WORDS[index]}} != -* && -n ${{_matrix_fleet_words[$key]-}} ]]; then sub=" ${{COMP_WORDS[index]}}"; fi
+        [[ ${{COMP_WORDS[index]}} != -* && -n ${{_matrix_fleet_words[$key]-}} ]] && sub=" ${{COMP_WORDS[index]}}"
     done
     if [[ $previous == = ]]; then previous=${{COMP_WORDS[COMP_CWORD-2]}}; fi
     if [[ $current == = ]]; then previous=${{COMP_WORDS[COMP_CWORD-1]}} current=; fi

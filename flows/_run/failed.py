@@ -40,9 +40,9 @@ def _failed(flow: str, site: Site, directory: Path) -> tuple[str, ...]:
         raise SelectionError(f"--limit {TERM}: {path} lacks what every report has: {error}") from error
     names = tuple(machine.name for machine in site.machines if machine.name in bad)
     if not names:
+        last = f"{report.get('run')} with exit code {report.get('exit')}"
         raise SelectionError(
-            f"--limit {TERM}: the last run, {report.get('run')} with exit code {report.get('exit')}, failed for no host",
-            f"name hosts, or run without {TERM}",
+            f"--limit {TERM}: the last run, {last}, failed for no host", f"name hosts, or run without {TERM}"
         )
     return names
 

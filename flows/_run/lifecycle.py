@@ -125,7 +125,7 @@ def _reported(work: _Work, site: Site, screen: Screen, place: folder.RunFolder |
             events=work.events,
         )
         result = _result(work, context)
-    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the one place where the controller's own failures end
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the controller's own failures end here
         result = _failure(work.run, error, screen)
     result = replace(result, outcomes=(*kept, *result.outcomes))
     return publish(work.run, work.run.report(site.name, hosts, result), screen, place)

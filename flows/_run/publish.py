@@ -30,10 +30,10 @@ class Run:
     options: Options
     started: datetime
 
-    def report(self, site: str, hosts: tuple[str, ...], made: FlowResult) -> Report:
+    def report(self, site: str, hosts: tuple[str, ...], result: FlowResult) -> Report:
         """Put the report together; a host that must be heard of and was not becomes `missing`."""
-        expected = hosts if made.hosts is None else made.hosts
-        quiet = silent(expected, made.outcomes) if made.forced == GOOD else []
+        expected = hosts if result.hosts is None else result.hosts
+        quiet = silent(expected, result.outcomes) if result.forced == GOOD else []
         lost = tuple(
             Outcome(
                 host, self.flow, Status.MISSING, "nothing was heard of it", next="run again with -v; report it as a bug"
@@ -47,12 +47,12 @@ class Run:
             started=self.started,
             ended=datetime.now(UTC),
             hosts=expected,
-            outcomes=made.outcomes + lost,
-            cells=made.cells,
-            probes=made.probes,
-            loss=made.loss,
-            forced=made.forced,
-            extra=made.extra,
+            outcomes=result.outcomes + lost,
+            cells=result.cells,
+            probes=result.probes,
+            loss=result.loss,
+            forced=result.forced,
+            extra=result.extra,
         )
 
 
@@ -104,11 +104,11 @@ def refuse_site(run: Run, error: SchemaErrors, screen: Screen) -> int:
     if run.options.json:
         findings = [finding.to_json() for finding in from_schema(error.errors)]
         count = f"{len(findings)} wrong values in the site's files"
-        told = Outcome(CONTROLLER, run.flow, Status.FAILED, count, next="correct what `findings` lists")
-        made = FlowResult(outcomes=(told,), hosts=(), forced=REFUSED, extra={"findings": findings})
+        outcome = Outcome(CONTROLLER, run.flow, Status.FAILED, count, next="correct what `findings` lists")
+        result = FlowResult(outcomes=(outcome,), hosts=(), forced=REFUSED, extra={"findings": findings})
         name = run.options.inventory.resolve().name
         try:
-            text = _folder.canonical(run.report(name, (), made).to_json())
+            text = _folder.canonical(run.report(name, (), result).to_json())
             _folder.hand_over(run.options.json, text, screen.text)
         except OSError as failure:
             screen.error(f"the report cannot be written: {failure}")

@@ -1,4 +1,4 @@
-"""The decorator that adds the shared flags to a command: it declares its own flags alone and is handed one `Options`."""
+"""The decorator that adds the shared flags to a command, which declares its own alone and is handed one `Options`."""
 
 from __future__ import annotations
 

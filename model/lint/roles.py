@@ -33,7 +33,7 @@ def role_minimum(view: View) -> Iterator[Flaw]:
 
 def control_plane_count(view: View) -> Iterator[Flaw]:
     """Find numbers of control planes with which etcd cannot vote, or votes no better than with one fewer."""
-    count = sum(machine.node == "control_plane" for machine in view.site.servers)
+    count = len(view.site.control_planes)
     if count == 0:
         yield Flaw(
             "hosts.yaml",

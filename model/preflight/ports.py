@@ -110,7 +110,7 @@ def _answered(view: View, address: Address, evidence: str) -> Iterator[Seen]:
     if holders:
         # Told of that host already, or all is well.
         return
-    unseen = [each.name for each in view.site.servers if each.node == "control_plane" and each.name not in view.facts]
+    unseen = [plane.name for plane in view.site.control_planes if plane.name not in view.facts]
     what = f"the endpoint's address {address} is taken: {evidence}"
     if unseen and any(each.ours for each in view.facts.values()):
         yield Seen(f"{what}; maybe by {' or '.join(unseen)}, not looked at", severity="pending")

@@ -40,7 +40,7 @@ def restore(context: Context, said: str) -> FlowResult:
     has its quorum, without --yes, and where several control planes are left and none was chosen.
     """
     names = planes(context)
-    every = tuple(machine.name for machine in context.site.servers if machine.node == "control_plane")
+    every = tuple(machine.name for machine in context.site.control_planes)
     local = Path(said) if "/" in said else None
     if local is not None and not local.is_file():
         raise SelectionError(f"{said}: no such file; `python -m flows.etcd status` lists what control planes keep")
@@ -153,9 +153,7 @@ def _forget(work: ClusterRun, survivor: str) -> Outcome:
     """Wait for the API and let it forget the other control planes: they come anew or not at all."""
     from remote.kube import open_cluster
 
-    own = [
-        machine.name for machine in work.site.servers if machine.node == "control_plane" and machine.name != survivor
-    ]
+    own = [machine.name for machine in work.site.control_planes if machine.name != survivor]
     try:
         with open_cluster(work.nr, work.site, (survivor,)) as cluster:
             _await_api(cluster)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from flows._cluster.cluster_run import ClusterRun, told
+from flows._cluster.cluster_run import ClusterRun, state_outcome
 from model.errors import HostError, SiteError
 from model.host.hoststate import is_version
 from model.report.outcome import Outcome, Status
@@ -30,7 +30,7 @@ def system(work: ClusterRun) -> tuple[Outcome, ...]:
         machine, codename = work.site.by_name[host.name], work.facts[host.name].suite
         desired = operating_system.desired(work.site, machine, trusted, codename)
         done = enforce(host, desired, dry_run=work.dry_run, timeout=SECONDS)
-        return _with_brought(told(host.name, "os", done, "operating system"), staged, _OF_BUNDLE, work.dry_run)
+        return _with_brought(state_outcome(host.name, "os", done, "operating system"), staged, _OF_BUNDLE, work.dry_run)
 
     return work.on_each("os", "operating system", task, work.hosts, _LONG)
 
@@ -45,7 +45,7 @@ def container_runtime(work: ClusterRun) -> tuple[Outcome, ...]:
             _by_apt(work, host)
         desired = runtime.desired(work.site, pause, work.facts[host.name].suite)
         done = enforce(host, desired, dry_run=work.dry_run, timeout=_LONG if work.bundle is None else SECONDS)
-        outcome = told(host.name, "runtime", done, "container runtime")
+        outcome = state_outcome(host.name, "runtime", done, "container runtime")
         brought = bring(work, host) if done.applied or not done.change else 0
         what = _OF_BUNDLE if work.bundle else "images and programs from registries"
         return _with_brought(outcome, brought, what, work.dry_run)
