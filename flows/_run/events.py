@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 import threading
 from collections.abc import Mapping
@@ -73,9 +72,9 @@ class Events:
     def close(self) -> None:
         """Let go of the file."""
         with self._lock:
-            if self._stream is not None and self._stream is not sys.stdout.buffer:
-                self._stream.close()
-            self._stream = None
+            stream, self._stream = self._stream, None
+            if stream is not None and stream is not sys.stdout.buffer:
+                stream.close()
 
     def _line(self, event: Kind, fields: Mapping[str, object]) -> None:
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
@@ -86,5 +85,5 @@ class Events:
                 self._stream.write(json.dumps(line, default=str).encode() + b"\n")
                 self._stream.flush()
         except OSError as error:
-            self.broken = os.strerror(error.errno) if error.errno else str(error)
-            self._stream = None
+            self.broken = error.strerror or str(error)
+            self.close()

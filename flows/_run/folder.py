@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import count
@@ -63,9 +64,11 @@ def claim(directory: Path, flow: str, started: datetime) -> RunFolder:
     """
     reports = directory / "reports"
     reports.mkdir(exist_ok=True)
-    for left in reports.glob(f".*-{flow}*.draft"):
-        if started.timestamp() - left.stat().st_mtime > _LEFT_SECONDS:
-            shutil.rmtree(left, ignore_errors=True)
+    for pattern in (f".*-{flow}.draft", f".*-{flow}-*.draft"):
+        for left in reports.glob(pattern):
+            with suppress(FileNotFoundError):
+                if started.timestamp() - left.stat().st_mtime > _LEFT_SECONDS:
+                    shutil.rmtree(left, ignore_errors=True)
     run, draft = _claim(reports, run_name(flow, started))
     return RunFolder(run, flow, draft)
 

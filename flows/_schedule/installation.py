@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from flows._cluster.cluster_run import ClusterRun, at_work, told
+from flows._cluster.cluster_run import ClusterRun, at_work, state_outcome
 from flows._compliance.judging import hosts_of
 from flows._run.context import Context, FlowResult
 from flows._run.selection import roles
@@ -35,12 +35,14 @@ def install(context: Context) -> FlowResult:
     setting, dry_run = _setting(context), context.options.dry_run
     _refuse(obstacles(context.site, setting))
     context.keep(
-        told(MACHINE, IDENTITY, this_machine.enforce(schedule_units.account(setting), dry_run=dry_run), "account")
+        state_outcome(
+            MACHINE, IDENTITY, this_machine.enforce(schedule_units.account(setting), dry_run=dry_run), "account"
+        )
     )
     context.keep(*_key(setting, dry_run), *_readable(context, setting, dry_run))
     found = _hosts(context, setting)
     done = this_machine.enforce(schedule_units.units(setting), dry_run=dry_run)
-    return _made(context, (*found, told(MACHINE, UNITS, done, "service and timer")))
+    return _made(context, (*found, state_outcome(MACHINE, UNITS, done, "service and timer")))
 
 
 def hosts(context: Context) -> FlowResult:
@@ -52,7 +54,7 @@ def status(context: Context) -> FlowResult:
     """Compare everything with what install would make; nothing is changed."""
     setting = _setting(context)
     done = this_machine.enforce(schedule_units.units(setting), dry_run=True)
-    unit = told(MACHINE, UNITS, done, "service and timer")
+    unit = state_outcome(MACHINE, UNITS, done, "service and timer")
     return _made(context, (unit, timer_told(setting), *_hosts(context, setting, dry_run=True)))
 
 
@@ -70,13 +72,15 @@ def remove(context: Context) -> FlowResult:
     if context.options.limit is not None:
         return _made(context, _left(context, setting))
     _refuse(obstacles(context.site, setting, leaving=True))
-    context.keep(told(MACHINE, UNITS, this_machine.enforce(schedule_units.stopped(setting), dry_run=dry_run), "timer"))
+    context.keep(
+        state_outcome(MACHINE, UNITS, this_machine.enforce(schedule_units.stopped(setting), dry_run=dry_run), "timer")
+    )
     found = _left(context, setting)
     last = not any(each != setting.folder for each in schedule_units.STATE.glob("*"))
     done = this_machine.enforce(schedule_units.absent(setting, last=last), dry_run=dry_run)
     if done.applied:
         this_machine.forget_failures(*schedule_units.all_units(setting))
-    return _made(context, (*found, told(MACHINE, IDENTITY, done, "units, key and account gone")))
+    return _made(context, (*found, state_outcome(MACHINE, IDENTITY, done, "units, key and account gone")))
 
 
 def _left(context: Context, setting: Setting) -> tuple[Outcome, ...]:
@@ -88,7 +92,7 @@ def _left(context: Context, setting: Setting) -> tuple[Outcome, ...]:
         return work.on_each(
             IDENTITY,
             "removing the identity",
-            lambda host: told(host.name, IDENTITY, enforce(host, state, dry_run=dry_run), "identity gone"),
+            lambda host: state_outcome(host.name, IDENTITY, enforce(host, state, dry_run=dry_run), "identity gone"),
             work.hosts,
             _HOST_SECONDS,
         )
@@ -156,7 +160,7 @@ def _hosts(context: Context, setting: Setting, *, dry_run: bool | None = None) -
         found = work.on_each(
             IDENTITY,
             "comparing the identity" if dry_run else "bringing the identity",
-            lambda host: told(host.name, IDENTITY, enforce(host, state, dry_run=dry_run), "identity"),
+            lambda host: state_outcome(host.name, IDENTITY, enforce(host, state, dry_run=dry_run), "identity"),
             work.hosts,
             _HOST_SECONDS,
         )
