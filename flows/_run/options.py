@@ -16,7 +16,11 @@ Inventory = Annotated[
 ]
 Limit = Annotated[
     str | None,
-    typer.Option(metavar="EXPR", help="Only these: a comma list of hosts, roles and globs; `!x` takes away."),
+    typer.Option(
+        metavar="EXPR",
+        help="Only these: a comma list of hosts, roles and globs; `!x` takes away; "
+        "`@failed`: those of the last run that were not good.",
+    ),
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would change; change nothing anywhere.")]
 Json = Annotated[

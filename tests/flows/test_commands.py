@@ -16,7 +16,7 @@ from model.checkout import version
 from tests.flows.plumbing import ROOT
 
 # Lines as a person types them, up to the cursor, and some of the words offered there.
-TYPED = [
+TYPED: list[tuple[tuple[str, ...], set[str]]] = [
     (("-m", "flows.fire"), {"flows.firewall"}),
     (("-m", "flows", "ver"), {"verify_ports"}),
     (("-m", "flows.bootstrap", "--from", "wor"), {"workers"}),
@@ -76,7 +76,7 @@ def test_an_unknown_command_is_exit_1() -> None:
     assert "did you mean firewall?" in wrong.stderr
 
 
-@pytest.mark.parametrize(("words", "expected"), TYPED, ids=lambda words: " ".join(words))
+@pytest.mark.parametrize(("words", "expected"), TYPED, ids=[" ".join(words) for words, _ in TYPED])
 def test_bash_completes_what_the_commands_declare(words: tuple[str, ...], expected: set[str]) -> None:
     script = f"""{completion.bash()}
 COMP_WORDS=(.venv/bin/python "$@"); COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1))
