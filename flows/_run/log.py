@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,6 +23,7 @@ class RunLog:
 
     def __init__(self, folder: Path) -> None:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
+        self._lock = threading.Lock()
         self._handle: int | None = None
         # Without room for it the run goes on: its report tells when it cannot be written either.
         with suppress(OSError):
@@ -31,15 +33,13 @@ class RunLog:
         """Append a text, each of its lines with the time (UTC) and the level."""
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
         lines = "".join(f"{now} {level:<7} {line}\n" for line in printable(text).splitlines() or [""])
-        if self._handle is None:
-            return
-        try:
-            os.write(self._handle, lines.encode(errors="backslashreplace"))
-        except OSError:
-            self.close()
+        with self._lock, suppress(OSError):
+            if self._handle is not None:
+                os.write(self._handle, lines.encode(errors="backslashreplace"))
 
     def close(self) -> None:
         """Let go of the file."""
-        handle, self._handle = self._handle, None
-        if handle is not None:
-            os.close(handle)
+        with self._lock:
+            handle, self._handle = self._handle, None
+            if handle is not None:
+                os.close(handle)
