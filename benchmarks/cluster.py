@@ -43,7 +43,7 @@ def measure(rounds: int) -> list[Figure]:
     site = load_site(selected().inventory)
     # Whoever holds the endpoint's address is among them.
     running = LabCluster(Lab(selected().name))
-    silent = [running.without(machine.name, "w-1")[0] for machine in site.servers if machine.node == "control_plane"]
+    silent = [running.without(machine.name, "w-1")[0] for machine in site.control_planes]
     ours, theirs = [], []
     with _folder(site) as folder:
         for _ in range(rounds):
@@ -79,7 +79,7 @@ def _reset(site: Site) -> None:
 
 
 def _await_ready(site: Site) -> float:
-    first = next(machine.name for machine in site.servers if machine.node == "control_plane")
+    first = next(machine.name for machine in site.control_planes)
     words = ("wait", "--for=condition=Ready", "nodes", "--all", "--timeout=300s")
     return wall((*LAB, "shell", first, "--", "kubectl", "--kubeconfig", "/etc/kubernetes/admin.conf", *words))
 

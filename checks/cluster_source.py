@@ -14,7 +14,7 @@ def cluster_of(view: ComplianceView) -> CollectedCluster:
 
     Raises `NotYet` where no control plane runs an API server yet, and `Unseen` where those that could tell do not.
     """
-    planes = [machine.name for machine in view.site.servers if machine.node == "control_plane"]
+    planes = [machine.name for machine in view.site.control_planes]
     reasons: list[str] = []
     for name in planes:
         if name not in view.facts:

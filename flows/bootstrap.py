@@ -7,46 +7,30 @@ from typing import Annotated
 import typer
 
 from flows._cluster.bootstrap import bootstrap
-from flows._cluster.plan import choose, table
-from flows._run import options as flags
-from flows._run import sudo
+from flows._cluster.plan import choose, names, table
 from flows._run.cli import run
 from flows._run.lifecycle import Context, FlowResult, run_flow
+from flows._run.options import Options
+from flows._run.shared import shared_flags
 
-First = Annotated[str | None, typer.Option("--from", metavar="PHASE", help="Begin with this phase.")]
-Last = Annotated[str | None, typer.Option("--to", metavar="PHASE", help="End with this phase.")]
-Only = Annotated[str | None, typer.Option(metavar="PHASE", help="Run this phase alone.")]
+First = Annotated[
+    str | None, typer.Option("--from", metavar="PHASE", help="Begin with this phase.", autocompletion=names)
+]
+Last = Annotated[str | None, typer.Option("--to", metavar="PHASE", help="End with this phase.", autocompletion=names)]
+Only = Annotated[str | None, typer.Option(metavar="PHASE", help="Run this phase alone.", autocompletion=names)]
 Purge = Annotated[bool, typer.Option("--purge", help="Remove firewall rules of hosts that were never managed before.")]
 
 
+@shared_flags()
 def main(
     first: First = None,
     last: Last = None,
     only: Only = None,
     purge: Purge = False,
-    inventory: flags.Inventory = flags.DEFAULT_INVENTORY,
-    limit: flags.Limit = None,
-    ask_sudo_password: sudo.AskPassword = False,
-    sudo_password_fd: sudo.PasswordDescriptor = None,
-    dry_run: flags.DryRun = False,
-    json: flags.Json = None,
-    yes: flags.Yes = False,
-    verbose: flags.Verbose = False,
-    quiet: flags.Quiet = False,
-    no_color: flags.NoColor = False,
+    *,
+    options: Options,
 ) -> int:
-    sudo.take_password(ask_sudo_password, sudo_password_fd)
     chosen = choose(first, last, only)
-    options = flags.Options(
-        inventory=inventory,
-        limit=limit,
-        dry_run=dry_run,
-        json=json,
-        yes=yes,
-        verbose=verbose,
-        quiet=quiet,
-        no_color=no_color,
-    )
 
     def body(context: Context) -> FlowResult:
         return bootstrap(context, chosen, purge=purge)
@@ -57,8 +41,9 @@ def main(
 main.__doc__ = f"""\b
 Make bare Debian servers a highly available Kubernetes cluster.
 
-Every phase looks first and changes only what is left to change, so a run that was cut short is simply repeated, and a host that was
-dead is brought in by a later run. A run begins with everything that is wrong on any host, before one of them is touched.
+Every phase looks first and changes only what is left to change, so a run that was cut short is simply repeated, and a
+host that was dead is brought in by a later run. A run begins with everything that is wrong on any host, before one of
+them is touched.
 
 \b
 {table()}

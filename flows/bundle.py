@@ -1,4 +1,4 @@
-"""What does a site without internet install, where does it come from, and is it still whole?"""
+"""What a site without internet installs: fetch it, list it, see that it is whole."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ from flows._run import options as flags
 from flows._run.lifecycle import terminable
 from flows._run.publish import CONTROLLER
 from flows._run.screen import Screen
+from flows._run.shared import shared_flags
 from model.bundle.bundle import Bundle
 from model.bundle.sources import load_sources
 from model.bundle.spec import BundleSpec, compose
@@ -71,6 +72,7 @@ Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The bundle.")]
 
 
 @app.command()
+@shared_flags("dry_run", "json", "quiet", "no_color")
 def download(
     output: Output = Path("bundle"),
     sources: SourcesFile = SOURCES,
@@ -79,10 +81,8 @@ def download(
     architecture: Architecture = "amd64",
     cni: Network = None,
     inventory: Site = None,
-    dry_run: flags.DryRun = False,
-    json: flags.Json = None,
-    quiet: flags.Quiet = False,
-    no_color: flags.NoColor = False,
+    *,
+    options: flags.Options,
 ) -> int:
     """Fetch programs, images, packages and manifests from their publishers; each is compared with what its publisher
     says of it.
@@ -93,9 +93,8 @@ def download(
 
     Example: python -m flows.bundle download --output bundle --kubernetes 1.36 --suite bookworm --cni calico
     """
-    options = flags.Options(dry_run=dry_run, json=json, quiet=quiet, no_color=no_color)
-    started, screen = datetime.now(UTC), Screen(options)
-    folders.check_writable(json)
+    started, screen, dry_run = datetime.now(UTC), Screen(options), options.dry_run
+    folders.check_writable(options.json)
     known = load_sources(sources)
     if inventory is not None and (kubernetes is None or cni is None):
         settings = load_site(inventory).settings
@@ -136,8 +135,8 @@ def _wished(run: Download) -> Outcome:
     if not missing:
         return Outcome(CONTROLLER, "download", Status.OK, "everything is here")
     size = display.readable(sum(part.size or 0 for part in missing))
-    told = f"would fetch {counted(len(missing), 'thing')}, {size} as far as their publishers say"
-    return Outcome(CONTROLLER, "download", Status.DRIFT, told, next="run it without --dry-run")
+    message = f"would fetch {counted(len(missing), 'thing')}, {size} as far as their publishers say"
+    return Outcome(CONTROLLER, "download", Status.DRIFT, message, next="run it without --dry-run")
 
 
 def _network(name: str) -> Literal["flannel", "calico"]:
@@ -149,20 +148,19 @@ def _network(name: str) -> Literal["flannel", "calico"]:
 
 
 @app.command()
+@shared_flags("json", "quiet", "no_color")
 def verify(
     folder: Folder = Path("bundle"),
-    json: flags.Json = None,
-    quiet: flags.Quiet = False,
-    no_color: flags.NoColor = False,
+    *,
+    options: flags.Options,
 ) -> int:
     """Read every byte of a bundle again: sizes, sha256, what is inside programs and images, nothing extra, nothing
     missing.
 
     Example: python -m flows.bundle verify bundle
     """
-    options = flags.Options(json=json, quiet=quiet, no_color=no_color)
     started, screen = datetime.now(UTC), Screen(options)
-    folders.check_writable(json)
+    folders.check_writable(options.json)
     bundle = verification.read(folder)
     with terminable():
         outcomes = list(verification.verify(folder, bundle, ProgressBars(screen)))
@@ -172,17 +170,18 @@ def verify(
 
 
 @app.command()
-def show(folder: Folder = Path("bundle"), json: flags.Json = None, no_color: flags.NoColor = False) -> int:
+@shared_flags("json", "no_color")
+def show(folder: Folder = Path("bundle"), *, options: flags.Options) -> int:
     """List what is in a bundle and what it is good for; `verify` sees whether it is whole.
 
     Example: python -m flows.bundle show bundle --json -
     """
     bundle = verification.read(folder)
-    if json is not None:
-        folders.check_writable(json)
-        folders.hand_over(json, display.document(bundle, folder), Screen(flags.Options()).text)
-    if json != "-":
-        Screen(flags.Options(no_color=no_color)).lines(display.lines(bundle, folder))
+    if options.json is not None:
+        folders.check_writable(options.json)
+        folders.hand_over(options.json, display.document(bundle, folder), Screen(options).text)
+    if not options.json_on_stdout:
+        Screen(options).lines(display.lines(bundle, folder))
     return GOOD
 
 

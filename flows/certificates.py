@@ -1,4 +1,4 @@
-"""How long do the cluster's certificates hold? Renew them without anybody noticing."""
+"""The cluster's certificates: how long they hold, and their renewal without anybody noticing."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from typing import Annotated, Literal
 import typer
 
 from flows._cluster.certificates import renew, status
-from flows._run import cli, sudo
-from flows._run import options as flags
+from flows._run import cli
 from flows._run.lifecycle import run_flow
+from flows._run.options import Options
+from flows._run.shared import shared_flags
 
 HELP = """Look at the certificates of the cluster, or renew them.
 
@@ -18,9 +19,10 @@ python -m flows.certificates status    each certificate of every node: subject a
 python -m flows.certificates renew     what kubeadm made: one control plane at a time, etcd, API server, controller
                                        manager and scheduler restarted one by one, each waited for
 
-`renew` is refused while a member of etcd is not healthy. The API goes on answering through the endpoint. kubelets renew their own
-certificates; what they ask for is approved where the site declares the names and addresses in it. The authorities themselves hold for
-ten years and are not renewed. A run that was cut short is repeated: control planes that were done are skipped.
+`renew` is refused while a member of etcd is not healthy. The API goes on answering through the endpoint. kubelets renew
+their own certificates; what they ask for is approved where the site declares the names and addresses in it. The
+authorities themselves hold for ten years and are not renewed. A run that was cut short is repeated: control planes that
+were done are skipped.
 
 Example: python -m flows.certificates status --json -
 """
@@ -28,30 +30,12 @@ Example: python -m flows.certificates status --json -
 Action = Annotated[Literal["status", "renew"], typer.Argument(help="status (the default) or renew.")]
 
 
+@shared_flags()
 def main(
     action: Action = "status",
-    inventory: flags.Inventory = flags.DEFAULT_INVENTORY,
-    limit: flags.Limit = None,
-    ask_sudo_password: sudo.AskPassword = False,
-    sudo_password_fd: sudo.PasswordDescriptor = None,
-    dry_run: flags.DryRun = False,
-    json: flags.Json = None,
-    yes: flags.Yes = False,
-    verbose: flags.Verbose = False,
-    quiet: flags.Quiet = False,
-    no_color: flags.NoColor = False,
+    *,
+    options: Options,
 ) -> int:
-    sudo.take_password(ask_sudo_password, sudo_password_fd)
-    options = flags.Options(
-        inventory=inventory,
-        limit=limit,
-        dry_run=dry_run,
-        json=json,
-        yes=yes,
-        verbose=verbose,
-        quiet=quiet,
-        no_color=no_color,
-    )
     return run_flow("certificates", options, status if action == "status" else renew, changes=action == "renew")
 
 

@@ -1,4 +1,4 @@
-"""Is everything that the checklist asks for so, item by item, with evidence?"""
+"""Judge everything that the checklist asks for, item by item, with evidence."""
 
 from __future__ import annotations
 
@@ -17,17 +17,26 @@ from flows._compliance.remediation import fix, owners
 from flows._compliance.shown import explain, list_all
 from flows._fleet.hosts import closing
 from flows._fleet.hosts import inventory as open_inventory
-from flows._run import options as flags
-from flows._run import sudo
 from flows._run.cli import run
 from flows._run.lifecycle import Context, FlowResult, run_flow
+from flows._run.options import Options
 from flows._run.screen import Screen
+from flows._run.shared import shared_flags
 from flows._schedule.identity import assume, setting_of
-from model.errors import SelectionError
+from model.errors import SelectionError, did_you_mean
 from model.report.outcome import REFUSED, Outcome, worst
 
+
+def _ids() -> list[str]:
+    """Return what may stand behind --check."""
+    return list(dict.fromkeys(word for check in every() for word in (check.id.partition("/")[0], check.id)))
+
+
 Only = Annotated[
-    list[str] | None, typer.Option("--check", metavar="ID", help="Only these checks; a subject stands for all of it.")
+    list[str] | None,
+    typer.Option(
+        "--check", metavar="ID", help="Only these checks; a subject stands for all of it.", autocompletion=_ids
+    ),
 ]
 Phase = Annotated[
     Literal["prerequisites", "host", "cluster", "rollout"] | None, typer.Option(help="Only checks of this phase.")
@@ -50,23 +59,17 @@ List = Annotated[
 ]
 
 
+@shared_flags(without=("dry_run",))
 def main(
     check: Only = None,
     phase: Phase = None,
     severity: Severity = None,
     listed: List = False,
     explained: Explain = None,
-    inventory: flags.Inventory = flags.DEFAULT_INVENTORY,
-    limit: flags.Limit = None,
+    *,
+    options: Options,
     fixed: Fix = False,
     scheduled: Scheduled = False,
-    ask_sudo_password: sudo.AskPassword = False,
-    sudo_password_fd: sudo.PasswordDescriptor = None,
-    json: flags.Json = None,
-    yes: flags.Yes = False,
-    verbose: flags.Verbose = False,
-    quiet: flags.Quiet = False,
-    no_color: flags.NoColor = False,
 ) -> int:
     """
     Look at every host once, judge every check of the checklist, and tell of each item what answers for it.
@@ -76,9 +79,6 @@ def main(
 
     Example: python -m flows.compliance --check firewall --limit db-1
     """
-    options = flags.Options(
-        inventory=inventory, limit=limit, json=json, yes=yes, verbose=verbose, quiet=quiet, no_color=no_color
-    )
     checks = _selected(check or [], phase, severity)
     if explained is not None:
         return explain(options, explained)
@@ -86,7 +86,6 @@ def main(
         return list_all(options, checks)
     if scheduled and fixed:
         raise SelectionError("--scheduled looks as somebody who can change nothing: --fix is for another run")
-    sudo.take_password(ask_sudo_password, sudo_password_fd)
     first = replace(options, json=None, quiet=options.quiet or options.json_on_stdout) if fixed else options
     code, outcomes = _run(first, checks, scheduled=scheduled)
     if not fixed or not fix(options, owners(checks, outcomes)):
@@ -95,7 +94,7 @@ def main(
 
 
 def _run(
-    options: flags.Options, checks: tuple[ComplianceCheck[...], ...], *, scheduled: bool = False
+    options: Options, checks: tuple[ComplianceCheck[...], ...], *, scheduled: bool = False
 ) -> tuple[int, tuple[Outcome, ...]]:
     """Look, judge, report, and let go of old runs; return the exit code and the outcomes."""
     contexts: list[Context] = []
@@ -107,9 +106,9 @@ def _run(
         if scheduled:
             assume(nr, setting_of(context.site, options.inventory, Path(sys.executable)))
         with closing(nr):
-            made = comply(nr, context, checks, whole=len(checks) == len(every()))
-        outcomes.extend(made.outcomes)
-        return made
+            result = comply(nr, context, checks, whole=len(checks) == len(every()))
+        outcomes.extend(result.outcomes)
+        return result
 
     code = run_flow("compliance", options, body)
     return worst((code, *(_kept(context) for context in contexts))), tuple(outcomes)
@@ -136,13 +135,14 @@ def _selected(words: list[str], phase: str | None, severity: str | None) -> tupl
     try:
         checks = chosen(every(), ids)
     except KeyError as error:
-        raise SelectionError(f"--check {error.args[0]}: no such check; `--list` shows all") from None
-    found = tuple(
-        each for each in checks if phase in (None, each.phase) and (severity != "error" or each.severity == "error")
+        word = error.args[0]
+        raise SelectionError(f"--check {word}: no such check{did_you_mean(word, _ids())}; `--list` shows all") from None
+    selected = tuple(
+        check for check in checks if phase in (None, check.phase) and (severity != "error" or check.severity == "error")
     )
-    if not found:
+    if not selected:
         raise SelectionError("no check is left; widen --check, --phase or --severity")
-    return found
+    return selected
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Do the generated documents still say what the code and the reference site say?"""
+"""Write the documents that are generated from the code and the reference site, or say which are stale."""
 
 from __future__ import annotations
 
@@ -15,9 +15,11 @@ from model.checkout import ROOT
 from model.report.outcome import DRIFTED, GOOD
 from model.site.load import load_site
 
-HELP = """Write the generated documents anew: the port matrix, the firewall request, sizing, lint rules, the checklist, JSON Schemas.
+HELP = """Write the generated documents anew: the port matrix, the firewall request, sizing, lint rules, the \
+checklist, JSON Schemas.
 
-They are made from the reference site in `inventory` and from the code. --check writes nothing and exits 2 when one is stale.
+They are made from the reference site in `inventory` and from the code. --check writes nothing and exits 2 when one is
+stale.
 
 Example: python -m flows.docs --check
 """
@@ -27,18 +29,20 @@ Check = Annotated[bool, typer.Option("--check", help="Only say which documents a
 
 def main(check: Check = False) -> int:
     screen = Screen(Options())
-    made = documents(load_site(ROOT / "inventory"), ROOT / "docs")
-    stale = [path for path, text in made.items() if not path.exists() or path.read_text("utf-8") != text]
+    generated = documents(load_site(ROOT / "inventory"), ROOT / "docs")
+    stale = [path for path, text in generated.items() if not path.exists() or path.read_text("utf-8") != text]
     for path in stale:
         if not check:
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(made[path], "utf-8")
+            path.write_text(generated[path], "utf-8")
         screen.lines([Line(f"{'stale' if check else 'written'}: {path.relative_to(ROOT)}")])
     if check and stale:
-        screen.error(f"{len(stale)} of {len(made)} documents are stale", "run `python -m flows.docs` and commit them")
+        screen.error(
+            f"{len(stale)} of {len(generated)} documents are stale", "run `python -m flows.docs` and commit them"
+        )
         return DRIFTED
     if not stale:
-        screen.lines([Line(f"{len(made)} documents are up to date")])
+        screen.lines([Line(f"{len(generated)} documents are up to date")])
     return GOOD
 
 

@@ -1,4 +1,4 @@
-"""Is etcd whole, is there a snapshot of it, and how does the cluster come back from one?"""
+"""etcd: its state, snapshots of it, and the way back from one."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ import typer
 from flows._cluster.etcd.restore import restore
 from flows._cluster.etcd.snapshot import snapshot
 from flows._cluster.etcd.status import status
-from flows._run import cli, sudo
-from flows._run import options as flags
+from flows._run import cli
 from flows._run.lifecycle import Context, FlowResult, run_flow
+from flows._run.options import Options
+from flows._run.shared import shared_flags
 from model.errors import SelectionError
 
 HELP = """Look at etcd, take a snapshot of it, or bring the cluster back from one.
@@ -25,9 +26,10 @@ python -m flows.etcd snapshot --output FILE a copy for the controller, too: keep
 python -m flows.etcd restore NAME --yes     when most control planes are lost: the one that is left becomes a cluster of
                                             one member with the snapshot's content (NAME as in status, or a FILE here)
 
-A snapshot holds every object. Secrets in it are encrypted with a key that only the control planes have: with the last of them the
-content of Secrets is lost. A restore is refused while etcd has its quorum. Control planes that answer are reset by it; those that were
-dead must be reset when they are back, all in one command, before `python -m flows.bootstrap` lets them join.
+A snapshot holds every object. Secrets in it are encrypted with a key that only the control planes have: with the last
+of them the content of Secrets is lost. A restore is refused while etcd has its quorum. Control planes that answer are
+reset by it; those that were dead must be reset when they are back, all in one command, before `python -m
+flows.bootstrap` lets them join.
 
 Example: python -m flows.etcd snapshot --output /backup/etcd.db
 """
@@ -37,36 +39,18 @@ Name = Annotated[str | None, typer.Argument(metavar="[SNAPSHOT]", help="What to 
 Output = Annotated[Path | None, typer.Option(metavar="FILE", help="Bring the snapshot to the controller, too (0600).")]
 
 
+@shared_flags()
 def main(
     action: Action = "status",
     name: Name = None,
     output: Output = None,
-    inventory: flags.Inventory = flags.DEFAULT_INVENTORY,
-    limit: flags.Limit = None,
-    ask_sudo_password: sudo.AskPassword = False,
-    sudo_password_fd: sudo.PasswordDescriptor = None,
-    dry_run: flags.DryRun = False,
-    json: flags.Json = None,
-    yes: flags.Yes = False,
-    verbose: flags.Verbose = False,
-    quiet: flags.Quiet = False,
-    no_color: flags.NoColor = False,
+    *,
+    options: Options,
 ) -> int:
-    sudo.take_password(ask_sudo_password, sudo_password_fd)
     if (action == "restore") != (name is not None):
         raise SelectionError("`restore` needs a snapshot" if name is None else f"`{action}` takes no snapshot")
     if output is not None and action != "snapshot":
         raise SelectionError("--output goes with `snapshot`")
-    options = flags.Options(
-        inventory=inventory,
-        limit=limit,
-        dry_run=dry_run,
-        json=json,
-        yes=yes,
-        verbose=verbose,
-        quiet=quiet,
-        no_color=no_color,
-    )
 
     def body(context: Context) -> FlowResult:
         if action == "status":

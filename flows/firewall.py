@@ -1,7 +1,8 @@
-"""Does every host's firewall hold exactly what the port matrix says? Make it so."""
+"""Make every host's firewall hold exactly what the port matrix says."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Literal
 
 import typer
@@ -9,16 +10,18 @@ import typer
 from flows._firewall.adopt import take_over
 from flows._firewall.apply import apply_firewall
 from flows._firewall.restore import restore
-from flows._run import cli, sudo
-from flows._run import options as flags
+from flows._run import cli
 from flows._run.lifecycle import run_flow
+from flows._run.options import Options
+from flows._run.shared import shared_flags
 from model.errors import SelectionError
 
 HELP = """Make every host's ufw hold exactly what the port matrix says: both families, kernel and files.
 
-All hosts are looked at before any is touched. Where the matrix would lock out the address that a host sees this session come
-from, nothing is changed anywhere. Each change is watched by a rollback on the host that survives this process and a reboot.
-A host that was never managed and has ufw rules of its own is left alone until `adopt` or --purge says what to do with them.
+All hosts are looked at before any is touched. Where the matrix would lock out the address that a host sees this session
+come from, nothing is changed anywhere. Each change is watched by a rollback on the host that survives this process and
+a reboot. A host that was never managed and has ufw rules of its own is left alone until `adopt` or --purge says what to
+do with them.
 
 \b
 python -m flows.firewall                      apply
@@ -37,39 +40,22 @@ Hold = Annotated[float, typer.Option(min=0, max=3600, metavar="SECONDS", help="W
 Purge = Annotated[bool, typer.Option("--purge", help="Remove the rules of hosts that were never managed before.")]
 
 
+@shared_flags()
 def main(
     action: Action = "apply",
     hosts: Hosts = None,
-    inventory: flags.Inventory = flags.DEFAULT_INVENTORY,
-    limit: flags.Limit = None,
+    *,
+    options: Options,
     hold: Hold = 0.0,
     purge: Purge = False,
-    ask_sudo_password: sudo.AskPassword = False,
-    sudo_password_fd: sudo.PasswordDescriptor = None,
-    dry_run: flags.DryRun = False,
-    json: flags.Json = None,
-    yes: flags.Yes = False,
-    verbose: flags.Verbose = False,
-    quiet: flags.Quiet = False,
-    no_color: flags.NoColor = False,
 ) -> int:
-    sudo.take_password(ask_sudo_password, sudo_password_fd)
     named = tuple(hosts or ())
     if (action == "restore") != bool(named):
         raise SelectionError(
             "`restore` needs the names of hosts" if not named else f"`{action}` takes hosts by --limit"
         )
-    expression = ",".join(named) if named else limit
-    options = flags.Options(
-        inventory=inventory,
-        limit=expression,
-        dry_run=dry_run,
-        json=json,
-        yes=yes,
-        verbose=verbose,
-        quiet=quiet,
-        no_color=no_color,
-    )
+    if named:
+        options = replace(options, limit=",".join(named))
     work = {"apply": lambda context: apply_firewall(context, purge=purge, hold=hold), "adopt": take_over}
     body = work.get(action, lambda context: restore(context, hold))
     return run_flow("firewall", options, body, changes=True)

@@ -1,4 +1,4 @@
-"""Do the site's files hold together before anything connects anywhere?"""
+"""Check that the site's files hold together, before anything connects anywhere."""
 
 from __future__ import annotations
 
@@ -8,18 +8,20 @@ import typer
 
 from flows._render.summary import Line
 from flows._run import cli
-from flows._run import options as flags
 from flows._run.lifecycle import Context, FlowResult, run_flow
+from flows._run.options import Options
 from flows._run.publish import CONTROLLER
 from flows._run.screen import Screen
+from flows._run.shared import SUDO, shared_flags
 from model.check import lint
 from model.check.finding import Severity
 from model.report.outcome import GOOD, REFUSED, Outcome, Status
 
-HELP = """Check the site's files: every wrong field of every file at once, and named rules for traps that well-formed files still hold.
+HELP = """Check the site's files: every wrong field of every file at once, and named rules for traps that well-formed \
+files still hold.
 
-Connects to nothing. Every other flow does this first and stops on errors. A waiver in site.yaml whose `id` is a rule's name turns
-what the rule finds into `waived` until its day; after that it is drift.
+Connects to nothing. Every other flow does this first and stops on errors. A waiver in site.yaml whose `id` is a rule's
+name turns what the rule finds into `waived` until its day; after that it is drift.
 
 Exit codes: 0 nothing or warnings only, 1 errors, 2 a waiver has lapsed.
 
@@ -30,27 +32,12 @@ SUBJECT = "site files"
 Rules = Annotated[bool, typer.Option("--rules", help="List every rule with what goes wrong without it, and stop.")]
 
 
+@shared_flags(without=SUDO)
 def main(
-    inventory: flags.Inventory = flags.DEFAULT_INVENTORY,
-    limit: flags.Limit = None,
+    *,
+    options: Options,
     rules: Rules = False,
-    dry_run: flags.DryRun = False,
-    json: flags.Json = None,
-    yes: flags.Yes = False,
-    verbose: flags.Verbose = False,
-    quiet: flags.Quiet = False,
-    no_color: flags.NoColor = False,
 ) -> int:
-    options = flags.Options(
-        inventory=inventory,
-        limit=limit,
-        dry_run=dry_run,
-        json=json,
-        yes=yes,
-        verbose=verbose,
-        quiet=quiet,
-        no_color=no_color,
-    )
     if rules:
         Screen(options).lines([Line(f"{rule.id:<24}{rule.severity:<9}{rule.why}") for rule in lint.RULES])
         return GOOD

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Annotated, Literal
 
 import typer
 
 from flows._cluster.departure.node_removal import depart
 from flows._cluster.node_join import arrive, replace
-from flows._run import cli, sudo
-from flows._run import options as flags
+from flows._run import cli
 from flows._run.lifecycle import Context, FlowResult, run_flow
+from flows._run.options import Options
+from flows._run.shared import shared_flags
 from model.errors import SelectionError
 
 HELP = """Bring hosts into the cluster, or take them out; only what is named is touched.
 
-Everything is judged before anything is changed: a host goes only where etcd keeps its quorum without it. A run that was cut short is
-repeated. `remove` and `reset` destroy and need --yes; look at --dry-run first.
+Everything is judged before anything is changed: a host goes only where etcd keeps its quorum without it. A run that was
+cut short is repeated. `remove` and `reset` destroy and need --yes; look at --dry-run first.
 
 \b
 python -m flows.nodes add w-2            make it a node: the phases of bootstrap for this host alone
@@ -27,9 +29,9 @@ python -m flows.nodes reset w-2 --yes    the same, then everything of Kubernetes
                                          logs of pods and the audit log
 python -m flows.nodes replace w-2 w-3 --yes   add w-3, then remove w-2; a dead w-2 is removed first
 
-What stays after `reset`: ufw and its rules, Debian packages, the programs in /usr/local/bin and /opt/cni/bin, the staged bundle, the
-operating system's settings, snapshots of etcd in /var/lib/matrix-fleet/etcd-snapshots, data of volumes, and a person's ~/.kube. Naming
-every node of the cluster ends the cluster.
+What stays after `reset`: ufw and its rules, Debian packages, the programs in /usr/local/bin and /opt/cni/bin, the
+staged bundle, the operating system's settings, snapshots of etcd in /var/lib/matrix-fleet/etcd-snapshots, data of
+volumes, and a person's ~/.kube. Naming every node of the cluster ends the cluster.
 
 Example: python -m flows.nodes reset w-2 --dry-run
 """
@@ -38,36 +40,20 @@ Action = Annotated[Literal["add", "remove", "reset", "replace"], typer.Argument(
 Hosts = Annotated[list[str], typer.Argument(metavar="HOST...", help="The hosts; for replace the old and the new one.")]
 
 
+@shared_flags(without=("limit",))
 def main(
     action: Action,
     hosts: Hosts,
-    inventory: flags.Inventory = flags.DEFAULT_INVENTORY,
-    ask_sudo_password: sudo.AskPassword = False,
-    sudo_password_fd: sudo.PasswordDescriptor = None,
-    dry_run: flags.DryRun = False,
-    json: flags.Json = None,
-    yes: flags.Yes = False,
-    verbose: flags.Verbose = False,
-    quiet: flags.Quiet = False,
-    no_color: flags.NoColor = False,
+    *,
+    options: Options,
 ) -> int:
-    sudo.take_password(ask_sudo_password, sudo_password_fd)
-    if any(character in name for name in hosts for character in "*?[!,"):
+    if any(character in name for name in hosts for character in "*?[!,@"):
         raise SelectionError("hosts are named one by one here: no globs, no roles, no commas")
     if len(set(hosts)) != len(hosts):
         raise SelectionError("a host is named twice")
     if action == "replace" and len(hosts) != 2:
         raise SelectionError("`replace` takes two hosts: the old one and the new one")
-    options = flags.Options(
-        inventory=inventory,
-        limit=",".join(hosts),
-        dry_run=dry_run,
-        json=json,
-        yes=yes,
-        verbose=verbose,
-        quiet=quiet,
-        no_color=no_color,
-    )
+    options = dataclasses.replace(options, limit=",".join(hosts))
 
     def body(context: Context) -> FlowResult:
         if set(context.hosts) != set(hosts):

@@ -15,9 +15,10 @@ from flows._render.summary import Line
 from flows._render.words import counted
 from flows._run import folder
 from flows._run.cli import application, run
-from flows._run.options import DEFAULT_INVENTORY, Inventory, Json, NoColor, Options, Quiet, Verbose
+from flows._run.options import Options
 from flows._run.publish import renderings
 from flows._run.screen import Screen
+from flows._run.shared import shared_flags
 from model.errors import FleetError, SiteError
 from model.report.outcome import DRIFTED, GOOD, REFUSED
 
@@ -45,44 +46,37 @@ Render = Annotated[
 
 
 @app.command()
+@shared_flags("inventory", "json", "verbose", "quiet", "no_color")
 def show(
     which: Which = "",
-    inventory: Inventory = DEFAULT_INVENTORY,
-    json: Json = None,
+    *,
+    options: Options,
     render: Render = None,
-    verbose: Verbose = False,
-    quiet: Quiet = False,
-    no_color: NoColor = False,
 ) -> int:
     """Show a report; the exit code is 0, whatever the report's own was."""
-    options = Options(inventory=inventory, json=json, verbose=verbose, quiet=quiet, no_color=no_color)
     return _guarded(options, lambda screen: _show(options, which, render, screen))
 
 
 @app.command()
+@shared_flags("inventory", "json", "quiet", "no_color")
 def diff(
     before: Annotated[str, typer.Argument(metavar="A", help="The earlier run, named as for `show`.")],
     after: Annotated[str, typer.Argument(metavar="B", help="The later run.")],
-    inventory: Inventory = DEFAULT_INVENTORY,
-    json: Json = None,
-    quiet: Quiet = False,
-    no_color: NoColor = False,
+    *,
+    options: Options,
 ) -> int:
     """Say what is new, gone or changed from A to B; exit code 0 when nothing is, 2 otherwise."""
-    options = Options(inventory=inventory, json=json, quiet=quiet, no_color=no_color)
     return _guarded(options, lambda screen: _diff(options, before, after, screen))
 
 
 @app.command()
+@shared_flags("inventory", "json", "quiet", "no_color")
 def history(
     check: Annotated[str, typer.Argument(metavar="CHECK", help="A check of the checklist, such as firewall/rules.")],
-    inventory: Inventory = DEFAULT_INVENTORY,
-    json: Json = None,
-    quiet: Quiet = False,
-    no_color: NoColor = False,
+    *,
+    options: Options,
 ) -> int:
     """Say what every kept run of `flows.compliance` found of one check, oldest first."""
-    options = Options(inventory=inventory, json=json, quiet=quiet, no_color=no_color)
     return _guarded(options, lambda screen: _history(options, check, screen))
 
 
@@ -129,7 +123,8 @@ def _diff(options: Options, before: str, after: str, screen: Screen) -> int:
         head = counted(len(changes), "difference") if changes else "no difference"
         lines = [Line(f"{head} from {first['run']} to {second['run']}", "bold")]
         if first["flow"] != second["flow"]:
-            unlike = f"warning: these are runs of two flows, {first['flow']} and {second['flow']}, which look at different things"
+            flows = f"{first['flow']} and {second['flow']}"
+            unlike = f"warning: these are runs of two flows, {flows}, which look at different things"
             lines.append(Line(unlike, "yellow", 2))
         screen.lines([*lines, *(Line(line, "", 2) for line in folded(changes))])
     return DRIFTED if changes else GOOD
@@ -150,8 +145,8 @@ def _history(options: Options, check: str, screen: Screen) -> int:
     if not screen.calm:
         lines = [Line(f"{check} in {counted(len(runs), 'run')}", "bold")]
         for run, outcomes in runs:
-            told = Counter(outcome["status"] for outcome in outcomes)
-            lines.append(Line(f"{run}  {', '.join(f'{number} {status}' for status, number in told.items())}", "", 2))
+            counts = Counter(outcome["status"] for outcome in outcomes)
+            lines.append(Line(f"{run}  {', '.join(f'{number} {status}' for status, number in counts.items())}", "", 2))
             bad = [outcome for outcome in outcomes if outcome["status"] not in ("ok", "not_run", "waived")]
             lines += [Line(f"{outcome['host']}: {outcome['message']}", "red", 4) for outcome in bad]
         screen.lines(lines)

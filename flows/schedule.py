@@ -6,12 +6,14 @@ from typing import Annotated, Literal
 
 import typer
 
-from flows._run import cli, sudo
-from flows._run import options as flags
+from flows._run import cli
 from flows._run.lifecycle import run_flow
+from flows._run.options import Options
+from flows._run.shared import shared_flags
 from flows._schedule.installation import hosts, install, remove, status
 
-HELP = """Run `flows.compliance` by a timer of systemd on this machine, as an account that can change nothing on any host.
+HELP = """Run `flows.compliance` by a timer of systemd on this machine, as an account that can change nothing on any \
+host.
 
 \b
 python -m flows.schedule install   as root, on the machine that is to run it: an account with a key of its own, which
@@ -22,8 +24,9 @@ python -m flows.schedule status    when it runs next, how it ended last, and whe
 python -m flows.schedule remove    takes everything away again, here and on hosts, and needs --yes; reports stay.
                                    With --limit: the identity off those hosts, and nothing off this machine
 
-site.yaml says when and who is told: `compliance: {schedule: {calendar: "*-*-* 05:00"}, notify: [...]}`. Install it again after a change
-there. What differs is shown by --dry-run; a second run changes nothing. docs/schedule.md tells what a machine needs.
+site.yaml says when and who is told: `compliance: {schedule: {calendar: "*-*-* 05:00"}, notify: [...]}`. Install it
+again after a change there. What differs is shown by --dry-run; a second run changes nothing. docs/schedule.md tells
+what a machine needs.
 
 Example: sudo .venv/bin/python -m flows.schedule install --inventory /srv/matrix/site --dry-run
 """
@@ -34,30 +37,12 @@ Action = Annotated[
 _ACTIONS = {"install": install, "hosts": hosts, "status": status, "remove": remove}
 
 
+@shared_flags()
 def main(
     action: Action,
-    inventory: flags.Inventory = flags.DEFAULT_INVENTORY,
-    limit: flags.Limit = None,
-    ask_sudo_password: sudo.AskPassword = False,
-    sudo_password_fd: sudo.PasswordDescriptor = None,
-    dry_run: flags.DryRun = False,
-    json: flags.Json = None,
-    yes: flags.Yes = False,
-    verbose: flags.Verbose = False,
-    quiet: flags.Quiet = False,
-    no_color: flags.NoColor = False,
+    *,
+    options: Options,
 ) -> int:
-    sudo.take_password(ask_sudo_password, sudo_password_fd)
-    options = flags.Options(
-        inventory=inventory,
-        limit=limit,
-        dry_run=dry_run,
-        json=json,
-        yes=yes,
-        verbose=verbose,
-        quiet=quiet,
-        no_color=no_color,
-    )
     return run_flow("schedule", options, _ACTIONS[action], changes=action != "status")
 
 

@@ -1,4 +1,4 @@
-"""How is a site made, and what does it say?"""
+"""Make a site, show it, and write what others must do for it."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from flows._render.words import counted
 from flows._run import cli
 from flows._run import options as flags
 from flows._run.screen import Screen
+from flows._run.shared import shared_flags
 from flows._site import request as _request
 from flows._site.documents import texts
 from flows._site.questions import ask, checked
@@ -85,10 +86,10 @@ def init(answers: Answers = None, output: Output = Path("site")) -> int:
     texts = compose(given, *((REFERENCE / name).read_text("utf-8") for name in ("groups.yaml", "ports.yaml")))
     _write(output, texts)
     screen = Screen(flags.Options())
-    _, found = lint.examine(output)
-    screen.lines([Line(f"{finding.severity}: {lint.as_line(finding)}", indent=2) for finding in found])
+    _, findings = lint.examine(output)
+    screen.lines([Line(f"{finding.severity}: {lint.as_line(finding)}", indent=2) for finding in findings])
     screen.lines([Line(f"{output} is written; next: python -m flows.lint --inventory {output}")])
-    return lint.exit_code(found)
+    return lint.exit_code(findings)
 
 
 def _read(path: Path) -> object:
@@ -112,12 +113,13 @@ def _write(folder: Path, texts: Mapping[str, str]) -> None:
 
 
 @app.command()
-def show(inventory: flags.Inventory = flags.DEFAULT_INVENTORY, json: flags.Json = None) -> int:
+@shared_flags("inventory", "json")
+def show(*, options: flags.Options) -> int:
     """Show hosts with roles and addresses, what is on, and how many rules each host gets.
 
     Example: python -m flows.site show
     """
-    site = load_site(inventory)
+    site, json = load_site(options.inventory), options.json
     seen = _seen(site)
     if json is not None:
         text = jsonlib.dumps(seen, indent=1) + "\n"
@@ -144,7 +146,8 @@ def _seen(site: Site) -> dict[str, Any]:
 
 def _lines(site: Site, seen: Mapping[str, Any]) -> list[Line]:
     rows = seen["rows"]
-    head = f"{site.name} ({site.settings.domain}): {counted(len(site.servers), 'server')}, {site.settings.concurrent_users:,} users"
+    size = f"{counted(len(site.servers), 'server')}, {site.settings.concurrent_users:,} users"
+    head = f"{site.name} ({site.settings.domain}): {size}"
     lines = [Line(head, "bold"), Line(f"on      {', '.join(seen['features'])}", indent=2)]
     lines.append(Line(f"matrix  {rows['active']} of {rows['declared']} rows are open, the rest closed", indent=2))
     table = [("host", "roles", "reached at", "addresses", "rules")]
@@ -166,8 +169,8 @@ def schema(file: Which = None) -> int:
     """
     known = {name.removesuffix(".yaml"): name for name in (*adapters(), "answers.yaml")}
     if file is None:
-        made = {name: jsonlib.loads(texts.schema(name)) for name in known.values()}
-        sys.stdout.write(jsonlib.dumps(made, indent=1) + "\n")
+        schemas = {name: jsonlib.loads(texts.schema(name)) for name in known.values()}
+        sys.stdout.write(jsonlib.dumps(schemas, indent=1) + "\n")
         return GOOD
     name = known.get(file.removesuffix(".yaml"))
     if name is None:
@@ -177,13 +180,14 @@ def schema(file: Which = None) -> int:
 
 
 @app.command()
-def request(inventory: flags.Inventory = flags.DEFAULT_INVENTORY, output: Into = None) -> int:
+@shared_flags("inventory")
+def request(*, options: flags.Options, output: Into = None) -> int:
     """Write the request to the organisation's firewall team: only what crosses the perimeter or from one network into
     another.
 
     Example: python -m flows.site request --inventory site --output site
     """
-    site = load_site(inventory)
+    site = load_site(options.inventory)
     if output is None:
         sys.stdout.write(_request.as_markdown(site))
         return GOOD

@@ -1,4 +1,4 @@
-"""Whose keys do hosts present, and which of them are recorded as theirs?"""
+"""Record the SSH keys that hosts present, once each."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ import typer
 
 from flows._fleet.hosts import HostFailure, each, inventory
 from flows._run import cli
-from flows._run import options as flags
 from flows._run.lifecycle import Context, FlowResult, run_flow
-from model.errors import SelectionError
+from flows._run.options import Options
+from flows._run.shared import SUDO, shared_flags
+from model.errors import SelectionError, did_you_mean
 from model.report.outcome import Outcome, Status
 from remote.dial import server_key
 from remote.host_keys import changed
@@ -25,12 +26,13 @@ if TYPE_CHECKING:
     from nornir.core.inventory import Host
     from paramiko import PKey
 
-HELP = """Record the SSH keys of the site's hosts in its known_hosts, once each; every other flow connects to recorded keys only.
+HELP = """Record the SSH keys of the site's hosts in its known_hosts, once each; every other flow connects to recorded \
+keys only.
 
-Shows the fingerprint of every key that is not recorded yet: compare them with those on the hosts' consoles
-(`ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub`) before you agree. Asks on a terminal; without one, only --yes records.
-A key that differs from the recorded one is refused until --replace names the host. To name a host there is itself consent: its new
-key is recorded without a question and without --yes, so compare the fingerprint first.
+Shows the fingerprint of every key that is not recorded yet: compare them with those on the hosts' consoles (`ssh-keygen
+-lf /etc/ssh/ssh_host_ed25519_key.pub`) before you agree. Asks on a terminal; without one, only --yes records. A key
+that differs from the recorded one is refused until --replace names the host. To name a host there is itself consent:
+its new key is recorded without a question and without --yes, so compare the fingerprint first.
 
 Example: python -m flows.trust --inventory inventory --limit db-1
 """
@@ -85,27 +87,12 @@ class Presented:
         }
 
 
+@shared_flags(without=SUDO)
 def main(
-    inventory: flags.Inventory = flags.DEFAULT_INVENTORY,
-    limit: flags.Limit = None,
+    *,
+    options: Options,
     replace: Replace = None,
-    dry_run: flags.DryRun = False,
-    json: flags.Json = None,
-    yes: flags.Yes = False,
-    verbose: flags.Verbose = False,
-    quiet: flags.Quiet = False,
-    no_color: flags.NoColor = False,
 ) -> int:
-    options = flags.Options(
-        inventory=inventory,
-        limit=limit,
-        dry_run=dry_run,
-        json=json,
-        yes=yes,
-        verbose=verbose,
-        quiet=quiet,
-        no_color=no_color,
-    )
     replaced = frozenset(replace or ())
     return run_flow("trust", options, lambda context: _trust(context, replaced), changes=True)
 
@@ -114,21 +101,22 @@ main.__doc__ = f"\b\n{HELP}"
 
 
 def _trust(context: Context, replaced: frozenset[str]) -> FlowResult:
-    if strangers := replaced - set(context.hosts):
-        raise SelectionError(f"--replace {', '.join(sorted(strangers))}: not among the selected hosts")
+    if unknown := sorted(replaced - set(context.hosts)):
+        near = did_you_mean(unknown[0], context.hosts)
+        raise SelectionError(f"--replace {', '.join(unknown)}: not among the selected hosts{near}")
     nr = inventory(context.options.inventory)
-    with context.progress(len(context.hosts), "fetching host keys") as advance:
-        found = each(nr, _fetch, names=context.hosts, deadline=_ALL_SECONDS, on_done=lambda _name: advance(1))
+    with context.awaiting(context.hosts, "fetching host keys") as watch:
+        answers = each(nr, _fetch, names=context.hosts, deadline=_ALL_SECONDS, watch=watch)
     wanted = {
         name: answer
-        for name, answer in found.items()
+        for name, answer in answers.items()
         if isinstance(answer, Presented) and not answer.known and (not answer.recorded or name in replaced)
     }
     consent = _consent(context, wanted, replaced) if wanted else Consent.ABSENT
     if consent is Consent.GIVEN:
         keys = {answer.way.known_as: answer.key for answer in wanted.values()}
         record(context.options.inventory / "known_hosts", keys)
-    return FlowResult(tuple(_outcome(name, answer, name in wanted, consent) for name, answer in found.items()))
+    return FlowResult(tuple(_outcome(name, answer, name in wanted, consent) for name, answer in answers.items()))
 
 
 def _fetch(host: Host) -> Presented:

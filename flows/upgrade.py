@@ -8,17 +8,18 @@ from typing import Annotated
 import typer
 
 from flows._cluster.upgrade.rolling import bring_up
-from flows._run import cli, sudo
-from flows._run import options as flags
+from flows._run import cli
 from flows._run.lifecycle import run_flow
+from flows._run.options import Options
+from flows._run.shared import shared_flags
 
 HELP = """Bring the cluster to the versions of another offline bundle: one minor version at a time, never back.
 
-First everything is looked at: every node ready, every member of etcd healthy, versions that fit. Then the bundle is staged on all nodes
-at once, beside what runs. Then each node in turn is closed, its pods moved (one of a service at a time, disruption budgets respected),
-upgraded by kubeadm, and opened again once it is ready at the new version and every workload has its pods: control planes first, then
-workers. kubeadm runs as a unit on the node that ends what it began even when this process does not. A run that was cut short is
-repeated: nodes that are there are skipped.
+First everything is looked at: every node ready, every member of etcd healthy, versions that fit. Then the bundle is
+staged on all nodes at once, beside what runs. Then each node in turn is closed, its pods moved (one of a service at a
+time, disruption budgets respected), upgraded by kubeadm, and opened again once it is ready at the new version and every
+workload has its pods: control planes first, then workers. kubeadm runs as a unit on the node that ends what it began
+even when this process does not. A run that was cut short is repeated: nodes that are there are skipped.
 
 \b
 python -m flows.upgrade --to-bundle bundles/1.37 --dry-run   who would go from which version to which
@@ -36,31 +37,13 @@ ToBundle = Annotated[
 Parallel = Annotated[int, typer.Option(min=1, max=50, metavar="N", help="Workers that are upgraded at once.")]
 
 
+@shared_flags()
 def main(
     to_bundle: ToBundle = None,
     parallel: Parallel = 1,
-    inventory: flags.Inventory = flags.DEFAULT_INVENTORY,
-    limit: flags.Limit = None,
-    ask_sudo_password: sudo.AskPassword = False,
-    sudo_password_fd: sudo.PasswordDescriptor = None,
-    dry_run: flags.DryRun = False,
-    json: flags.Json = None,
-    yes: flags.Yes = False,
-    verbose: flags.Verbose = False,
-    quiet: flags.Quiet = False,
-    no_color: flags.NoColor = False,
+    *,
+    options: Options,
 ) -> int:
-    sudo.take_password(ask_sudo_password, sudo_password_fd)
-    options = flags.Options(
-        inventory=inventory,
-        limit=limit,
-        dry_run=dry_run,
-        json=json,
-        yes=yes,
-        verbose=verbose,
-        quiet=quiet,
-        no_color=no_color,
-    )
     return run_flow("upgrade", options, lambda context: bring_up(context, to_bundle, parallel), changes=True)
 
 

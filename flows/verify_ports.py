@@ -9,18 +9,19 @@ from typing import Annotated, Literal
 
 import typer
 
-from flows._run import options as flags
-from flows._run import sudo
 from flows._run.cli import run
 from flows._run.lifecycle import Context, FlowResult, run_flow
+from flows._run.options import Options
+from flows._run.shared import shared_flags
 from model import bits
-from model.errors import SelectionError
+from model.errors import SelectionError, did_you_mean
 from model.report import words
 
 Depth = Annotated[
     Literal["boundaries", "sweep", "full"],
     typer.Option(
-        help="boundaries: the edges and middle of every row's ports, and every listener, on every pair; sweep: every port once; full: all."
+        help="boundaries: the edges and middle of every row's ports, and every listener, on every pair; "
+        "sweep: every port once; full: all."
     ),
 ]
 Stage = Annotated[
@@ -50,9 +51,10 @@ Scheduled = Annotated[
 ]
 
 
+@shared_flags()
 def main(
-    inventory: flags.Inventory = flags.DEFAULT_INVENTORY,
-    limit: flags.Limit = None,
+    *,
+    options: Options,
     depth: Depth = "boundaries",
     stage: Stage = "auto",
     plane: Plane = None,
@@ -61,14 +63,6 @@ def main(
     destination: Destination = None,
     ports: Ports = None,
     scheduled: Scheduled = False,
-    ask_sudo_password: sudo.AskPassword = False,
-    sudo_password_fd: sudo.PasswordDescriptor = None,
-    dry_run: flags.DryRun = False,
-    json: flags.Json = None,
-    yes: flags.Yes = False,
-    verbose: flags.Verbose = False,
-    quiet: flags.Quiet = False,
-    no_color: flags.NoColor = False,
 ) -> int:
     """
     Prove with witnessed packets that every port is open or closed as the port matrix declares.
@@ -78,17 +72,6 @@ def main(
 
     Example: python -m flows.verify_ports --destination db-1 --ports 5432/tcp
     """
-    sudo.take_password(ask_sudo_password, sudo_password_fd)
-    options = flags.Options(
-        inventory=inventory,
-        limit=limit,
-        dry_run=dry_run,
-        json=json,
-        yes=yes,
-        verbose=verbose,
-        quiet=quiet,
-        no_color=no_color,
-    )
 
     def body(context: Context) -> FlowResult:
         from flows._compliance.kept import prune
@@ -125,7 +108,8 @@ def _planes(given: list[str] | None) -> tuple[words.Plane, ...]:
     chosen = [word.strip() for text in given or [] for word in text.split(",") if word.strip()]
     for word in chosen:
         if word not in known:
-            raise SelectionError(f"--plane {word}: no such plane; one of {', '.join(known)}")
+            near = did_you_mean(word, known)
+            raise SelectionError(f"--plane {word}: no such plane{near}; one of {', '.join(known)}")
     return tuple(dict.fromkeys(map(words.Plane, chosen))) or known
 
 
@@ -135,13 +119,13 @@ def _ports(text: str | None) -> dict[str, int] | None:
         return None
     chosen = {"tcp": 0, "udp": 0}
     for word in text.split(","):
-        found = re.fullmatch(r"\s*(\d{1,5})(?:-(\d{1,5}))?(?:/(tcp|udp))?\s*", word)
-        low, high = (int(found[1]), int(found[2] or found[1])) if found else (0, 0)
-        if not found or not 1 <= low <= high <= 65535:
+        match = re.fullmatch(r"\s*(\d{1,5})(?:-(\d{1,5}))?(?:/(tcp|udp))?\s*", word)
+        low, high = (int(match[1]), int(match[2] or match[1])) if match else (0, 0)
+        if not match or not 1 <= low <= high <= 65535:
             raise SelectionError(
                 f"--ports {word!r}: write a port or lo-hi within 1-65535, with /tcp or /udp or neither"
             )
-        for protocol in (found[3],) if found[3] else chosen:
+        for protocol in (match[3],) if match[3] else chosen:
             chosen[protocol] |= bits.from_intervals([(low, high)])
     return chosen
 

@@ -25,8 +25,9 @@ FleetError
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 
 
 class FleetError(Exception):
@@ -171,3 +172,9 @@ class ObjectMissing(KubernetesError):
 
 class WaitExpired(KubernetesError):
     """An object in the cluster did not come to the awaited state in time."""
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return `; did you mean db-1?` where a known word is near, and nothing otherwise."""
+    near = get_close_matches(word.lower(), dict.fromkeys(known), n=1)
+    return f"; did you mean {near[0]}?" if near else ""

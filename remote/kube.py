@@ -49,7 +49,7 @@ def open_cluster(nr: Nornir, site: Site, names: Sequence[str] | None = None) -> 
     Connections to hosts stay Nornir's; those to the API end with the block.
     """
     endpoint = site.settings.kubernetes.endpoint.name
-    planes = [machine for machine in site.servers if machine.node == "control_plane" and machine.own]
+    planes = [machine for machine in site.control_planes if machine.own]
     chosen = [machine for machine in planes if names is None or machine.name in names]
     cluster = Cluster([ApiEndpoint(nr.inventory.hosts[machine.name], machine.own[0], endpoint) for machine in chosen])
     try:

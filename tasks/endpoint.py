@@ -21,7 +21,7 @@ def wanted(site: Site) -> bool:
 
 def desired(site: Site, machine: Machine, interface: str, password: SecretStr) -> HostState:
     """Return HAProxy and keepalived on one control plane. `interface` carries its own address."""
-    planes = [other for other in site.servers if other.node == "control_plane"]
+    planes = site.control_planes
     endpoint = site.settings.kubernetes.endpoint
     servers = [(other.name, in_url(str(other.speaks(4) or other.speaks(6)))) for other in planes]
     own = machine.speaks(4) or machine.speaks(6)

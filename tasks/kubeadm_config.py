@@ -87,7 +87,7 @@ def _common(site: Site, machine: Machine) -> dict[str, object]:
 def _names(site: Site) -> list[str]:
     """Every name and address by which somebody may reach an API server."""
     endpoint = site.settings.kubernetes.endpoint
-    planes = [machine for machine in site.servers if machine.node == "control_plane"]
+    planes = site.control_planes
     addresses = [str(address) for machine in planes for _, address in machine.every]
     names = (endpoint.name, *map(str, endpoint.addresses), *(machine.name for machine in planes), *addresses)
     return list(dict.fromkeys((*names, "127.0.0.1", "localhost")))

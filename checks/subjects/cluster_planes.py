@@ -103,7 +103,7 @@ def members(view: ComplianceView, machine: Machine, facts: HostFacts) -> Verdict
 
 
 def _strange(view: ComplianceView, machine: Machine, own: CollectedEtcd) -> Iterator[str]:
-    names = {each.name for each in view.site.servers if each.node == "control_plane"}
+    names = {each.name for each in view.site.control_planes}
     yield from (
         f"its member knows {peer.name or peer.address}, which is no control plane of the site"
         for peer in own.peers

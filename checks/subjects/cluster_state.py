@@ -30,7 +30,7 @@ def version(view: ComplianceView) -> Verdict:
     wanted = view.site.settings.kubernetes.version
     if not f"{short}.".startswith(f"{'.'.join(wanted.split('.')[:2])}."):
         wrong.append(f"runs {seen.version}, and site.yaml says {wanted}")
-    planes = {machine.name for machine in view.site.servers if machine.node == "control_plane"}
+    planes = {machine.name for machine in view.site.control_planes}
     for node in (each for each in seen.nodes if each.kubelet):
         theirs = numbers(node.kubelet)
         if theirs[:2] > (major, minor):

@@ -1,15 +1,15 @@
-"""The way through the phases: what stops it, what is told, and what is kept of a run that is cut short."""
+"""The way through the phases: what stops it, what a person sees, and what is kept of a run that is cut short."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from time import monotonic
 
 from flows._cluster.cluster_run import ClusterRun, Phase
 from flows._cluster.preflight import gate
 from flows._fleet.hosts import closing, inventory
 from flows._run.context import Context, FlowResult
 from flows._run.journal import Journal
+from flows._run.phases import PhaseClock
 from flows._run.selection import roles, servers, who
 from model.bundle.bundle import Bundle, load_bundle, verify
 from model.errors import SiteError
@@ -27,8 +27,7 @@ def bootstrap(context: Context, phases: Sequence[Phase], *, purge: bool) -> Flow
     names = servers(context)
     nr = inventory(context.options.inventory)
     journal = Journal(context.options.inventory, "bootstrap", dry_run=context.options.dry_run)
-    planes = (machine.name for machine in context.site.servers if machine.node == "control_plane")
-    helper_hosts = tuple(name for name in planes if name not in names)
+    helper_hosts = tuple(machine.name for machine in context.site.control_planes if machine.name not in names)
     work = ClusterRun(nr, context, journal, names, purge=purge, helper_hosts=helper_hosts)
     _take_bundle(work, whole=any(phase.stages for phase in phases))
     for phase in phases:
@@ -52,7 +51,8 @@ def _take_bundle(work: ClusterRun, *, whole: bool) -> None:
         return
     if kubernetes.bundle is None:
         raise SiteError(
-            "site.yaml: kubernetes.packages is `bundle` and kubernetes.bundle names none; make one with `python -m flows.bundle download`"
+            "site.yaml: kubernetes.packages is `bundle` and kubernetes.bundle names none; "
+            "make one with `python -m flows.bundle download`"
         )
     work.folder = work.context.options.inventory / kubernetes.bundle
     bundle = _fitting(load_bundle(work.folder), kubernetes.version)
@@ -81,15 +81,16 @@ def _run(work: ClusterRun, phases: Sequence[Phase]) -> list[dict[str, object]]:
     if not context.options.dry_run:
         work.lock(who())
     seconds: list[dict[str, object]] = []
+    clock = PhaseClock(context, len(phases))
     for phase in phases:
-        context.say(f"{phase.name}: {phase.title}")
-        started = monotonic()
         work.journal.write(phase.name, "begun")
+        clock.begin(phase.name, phase.title)
         outcomes = phase.run(work)
         context.keep(*outcomes)
-        work.journal.write(phase.name, "ended", [each.host for each in outcomes if each.status is Status.CHANGED])
+        changed = [outcome.host for outcome in outcomes if outcome.status is Status.CHANGED]
+        work.journal.write(phase.name, "ended", changed)
         work.journal.write(phase.name, "ended")
-        seconds.append({"phase": phase.name, "seconds": round(monotonic() - started, 2)})
+        seconds.append({"phase": phase.name, "seconds": clock.end(outcomes)})
         if _stops(work, phase, outcomes):
             context.say(f"stopped after {phase.name}: what it found comes first")
             break

@@ -1,4 +1,4 @@
-"""What do the phases of a bootstrap share: hosts that are still in, what was seen of them, and what came of each?"""
+"""What the phases of a bootstrap share: hosts that are still in, what was seen of them, and what came of each."""
 
 from __future__ import annotations
 
@@ -112,7 +112,8 @@ class ClusterRun:
         from remote.facts import node
 
         asked = (*self.names, *self.helper_hosts)
-        answers = each(self.nr, node.observe, names=asked, deadline=_LOOK_SECONDS)
+        with self.context.awaiting(asked, "looking at every host") as watch:
+            answers = each(self.nr, node.observe, names=asked, deadline=_LOOK_SECONDS, watch=watch)
         for name, answer in answers.items():
             if not isinstance(answer, HostFailure):
                 self.facts[name] = answer
@@ -137,8 +138,10 @@ class ClusterRun:
             return NodeLock(host, who)
 
         held = []
-        helper_hosts = tuple(name for name in self.helper_hosts if name in self.facts)
-        for name, answer in each(self.nr, take, names=(*self.hosts, *helper_hosts), deadline=_LOCK_SECONDS).items():
+        asked = (*self.hosts, *(name for name in self.helper_hosts if name in self.facts))
+        with self.context.awaiting(asked, "locking every host") as watch:
+            answers = each(self.nr, take, names=asked, deadline=_LOCK_SECONDS, watch=watch)
+        for name, answer in answers.items():
             if isinstance(answer, NodeLock):
                 self.locks[name] = answer
             elif isinstance(answer.exception, LockHeld):
@@ -169,18 +172,18 @@ class ClusterRun:
             started = monotonic()
             return replace(task(host), seconds=round(monotonic() - started, 3))
 
-        with self.context.progress(len(names), label) as advance:
-            answers = each(self.nr, timed, names=names, on_done=lambda _name: advance(1), deadline=seconds)
-        return tuple(self._told(subject, name, answer) for name, answer in answers.items())
+        with self.context.awaiting(names, label) as watch:
+            answers = each(self.nr, timed, names=names, watch=watch, deadline=seconds)
+        return tuple(self._outcome(subject, name, answer) for name, answer in answers.items())
 
-    def _told(self, subject: str, name: str, answer: Outcome | HostFailure) -> Outcome:
+    def _outcome(self, subject: str, name: str, answer: Outcome | HostFailure) -> Outcome:
         outcome = answer.outcome(subject) if isinstance(answer, HostFailure) else answer
         if outcome.status in (Status.FAILED, Status.MISSING):
             self.lost[name] = outcome
         return outcome
 
 
-def told(host: str, subject: str, done: Enforced, what: str) -> Outcome:
+def state_outcome(host: str, subject: str, done: Enforced, what: str) -> Outcome:
     """Return what came of bringing a host to a state; `what` names it."""
     if not done.change:
         return Outcome(host, subject, Status.OK, f"{what}: as declared")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from flows._cluster import preflight
 from flows._cluster.cluster_run import Phase
 from flows._cluster.phases import endpoint, firewall, members, network, ports, storage, system, verify
-from model.errors import SelectionError
+from model.errors import SelectionError, did_you_mean
 
 PHASES = (
     Phase("preflight", "Look at every host before touching any", preflight.run, gate=True),
@@ -26,6 +26,11 @@ PHASES = (
 NAMES = tuple(phase.name for phase in PHASES)
 
 
+def names() -> tuple[str, ...]:
+    """Return the names of the phases, in order."""
+    return NAMES
+
+
 def choose(first: str | None, last: str | None, only: str | None) -> tuple[Phase, ...]:
     """
     Return the phases that `--from`, `--to` and `--only` name; None says nothing.
@@ -34,7 +39,8 @@ def choose(first: str | None, last: str | None, only: str | None) -> tuple[Phase
     """
     for flag, name in (("--from", first), ("--to", last), ("--only", only)):
         if name is not None and name not in NAMES:
-            raise SelectionError(f"{flag} {name}: no such phase; one of {', '.join(NAMES)}")
+            near = did_you_mean(name, NAMES)
+            raise SelectionError(f"{flag} {name}: no such phase{near}; one of {', '.join(NAMES)}")
     if only and (first or last):
         raise SelectionError("--only excludes --from and --to")
     begin = NAMES.index(only or first or NAMES[0])

@@ -65,8 +65,8 @@ def preflight(
         return machine.observe(host, questions(site, site.by_name[host.name]))
 
     asked = (*names, *helper_hosts)
-    with context.progress(len(asked), "looking at every host") as advance:
-        answers = each(nr, look, names=asked, workers=_WORKERS, on_done=lambda _name: advance(1), deadline=_SECONDS)
+    with context.awaiting(asked, "looking at every host") as watch:
+        answers = each(nr, look, names=asked, workers=_WORKERS, watch=watch, deadline=_SECONDS)
     facts = {name: answer for name, answer in answers.items() if not isinstance(answer, HostFailure)}
     findings = examine(site, facts, today, bundle)
     outcomes = [

@@ -97,13 +97,13 @@ def look(nr: Nornir, context: Context, names: Sequence[str]) -> Looked:
     def task(host: Host) -> HostFacts:
         return collect(host, asked[host.name])
 
-    with context.progress(len(asked), "looking at every host") as advance:
+    with context.awaiting(tuple(asked), "looking at every host") as watch:
         answers = each(
             nr,
             task,
             names=tuple(asked),
             workers=_WORKERS,
-            on_done=lambda _name: advance(1),
+            watch=watch,
             deadline=_SECONDS,
             apart=True,
         )
@@ -129,7 +129,7 @@ def look(nr: Nornir, context: Context, names: Sequence[str]) -> Looked:
 def witnesses(site: Site, names: Iterable[str]) -> tuple[str, ...]:
     """Return the hosts that tell of the cluster: its control planes, where any of the named hosts is to be a node."""
     nodes = any(site.by_name[name].node for name in names)
-    return tuple(machine.name for machine in site.servers if machine.node == "control_plane") if nodes else ()
+    return tuple(machine.name for machine in site.control_planes) if nodes else ()
 
 
 def hosts_of(context: Context) -> tuple[str, ...]:

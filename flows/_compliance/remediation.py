@@ -53,7 +53,7 @@ def fix(options: Options, todo: Mapping[str, tuple[str, ...]]) -> bool:
 
 def _planes(options: Options) -> tuple[str, ...]:
     """Return the hosts through which the API is reached."""
-    return tuple(machine.name for machine in load_site(options.inventory).servers if machine.node == "control_plane")
+    return tuple(machine.name for machine in load_site(options.inventory).control_planes)
 
 
 def _agreed(options: Options) -> bool:

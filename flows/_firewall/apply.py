@@ -48,13 +48,13 @@ def apply(nr: Nornir, context: Context, names: Sequence[str], *, purge: bool, ho
     site = context.site
     with sessions() as open_ones:
         kept = None if context.options.dry_run else open_ones
-        with context.progress(len(names), "looking at every host") as advance:
+        with context.awaiting(names, "looking at every host") as watch:
             looked = each(
                 nr,
                 lambda host: prepare(site, host, kept),
                 names=names,
                 workers=WORKERS,
-                on_done=lambda _name: advance(1),
+                watch=watch,
                 deadline=to_look(len(names)),
             )
         refuse(looked)
@@ -62,13 +62,13 @@ def apply(nr: Nornir, context: Context, names: Sequence[str], *, purge: bool, ho
         failed = [answer.outcome(SUBJECT) for answer in looked.values() if isinstance(answer, HostFailure)]
         context.keep(*failed)
         installs = any(answer.review.plan.install for answer in ready.values())
-        with context.progress(len(ready), "applying") as advance:
+        with context.awaiting(tuple(ready), "applying", outcomes_of) as watch:
             done = each(
                 nr,
                 lambda host: carry_out(site, host, ready[host.name], purge=purge, hold=hold),
                 names=tuple(ready),
                 workers=WORKERS,
-                on_done=lambda _name: advance(1),
+                watch=watch,
                 deadline=to_change(len(ready), hold, installs=installs),
             )
     return tuple(outcome for answer in done.values() for outcome in outcomes_of(answer))

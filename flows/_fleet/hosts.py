@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from flows._fleet.watch import Watch
 from model.checkout import ROOT
 from model.errors import FleetError, HostError, SiteError
 from model.report.outcome import Outcome, Status
@@ -47,8 +48,8 @@ class HostFailure:
         Between processes only errors of this project travel: others may not know how, and the message holds their text.
         """
         error = self.exception if isinstance(self.exception, FleetError) else None
-        said = {each.name: getattr(self, each.name) for each in fields(self)}
-        return partial(HostFailure, **{**said, "exception": error}), ()
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return partial(HostFailure, **{**values, "exception": error}), ()
 
     def outcome(self, subject: str = "connection") -> Outcome:
         """Return it as an outcome of the report."""
@@ -71,6 +72,7 @@ def each(
     on_done: Callable[[str], None] | None = None,
     deadline: float | None = None,
     apart: bool = False,
+    watch: Watch | None = None,
 ) -> dict[str, T | HostFailure]:
     """
     Run a function on every named host, `workers` at a time; the result has every name, in the order of `names`.
@@ -79,7 +81,8 @@ def each(
     behind, by the runner that config.yaml names.
 
     An exception becomes that host's failure. Hosts that have not answered after `deadline` seconds are failures too and
-    are not waited for. `on_done` is called in this thread. Only KeyboardInterrupt and its like pass through.
+    are not waited for. `on_done` is called in this thread; `watch` is told more. Only KeyboardInterrupt and its like
+    pass through.
     """
     from flows._fleet.runner import Bounded, FleetRunner
 
@@ -88,25 +91,46 @@ def each(
     nr.data.reset_failed_hosts()
     chosen = nr.filter(filter_func=lambda host: host.name in wanted)
     kind = nr.runner if apart and isinstance(nr.runner, Bounded) else FleetRunner()
-    runner = kind.bounded(min(workers, max(1, len(wanted))), deadline, on_done)
+    runner = kind.bounded(min(workers, max(1, len(wanted))), deadline, watch.answered if watch else on_done)
+    # What goes to other processes takes nothing along that is only here.
+    function = _watched(task, watch) if watch and isinstance(kind, FleetRunner) else task
     started = time.monotonic()
     heard = chosen.with_runner(runner).run(
-        task=_guarded, name="each", on_failed=True, raise_on_error=False, function=task
+        task=_guarded, name="each", on_failed=True, raise_on_error=False, function=function
     )
     seconds = time.monotonic() - started
-    found: dict[str, T | HostFailure] = {}
+    answers: dict[str, T | HostFailure] = {}
     for name in names:
         first = heard[name][0] if name in heard else None
         answer = first.result if first else None
         if isinstance(answer, _Answer):
-            found[name] = answer.value
+            answers[name] = answer.value
         elif isinstance(answer, HostFailure):
-            found[name] = answer
+            answers[name] = answer
         elif first is not None and isinstance(first.exception, Exception):
-            found[name] = _failure(name, first.exception, seconds)
+            answers[name] = _failure(name, first.exception, seconds)
         else:
-            found[name] = _silent(name, name in chosen.inventory.hosts, deadline, seconds)
-    return found
+            answers[name] = _silent(name, name in chosen.inventory.hosts, deadline, seconds)
+        if watch:
+            watch.ended(name, answers[name])
+    return answers
+
+
+def _watched(task: Callable[[Host], T], watch: Watch) -> Callable[[Host], T]:
+    """Return the task that also says when it begins and, with its answer, when it ends; failures are told by `each`."""
+
+    def watched(host: Host) -> T:
+        watch.begun(host.name)
+        started = time.monotonic()
+        try:
+            answer = task(host)
+        except Exception as error:
+            watch.ended(host.name, _failure(host.name, error, time.monotonic() - started))
+            raise
+        watch.ended(host.name, answer)
+        return answer
+
+    return watched
 
 
 def _guarded(task: Task, function: Callable[[Host], T]) -> Result:
@@ -214,8 +238,8 @@ def _describe_connections(nr: Nornir, directory: Path) -> None:
 
     config = _ssh_config(nr, directory)
     for name, host in nr.inventory.hosts.items():
-        said = host.get_connection_parameters(CONNECTION)
-        extras: dict[str, Any] = dict(said.extras or {})
+        declared = host.get_connection_parameters(CONNECTION)
+        extras: dict[str, Any] = dict(declared.extras or {})
         if extras.get("key_file"):
             extras["key_file"] = str(directory / Path(extras["key_file"]).expanduser())
         extras |= {
@@ -226,15 +250,15 @@ def _describe_connections(nr: Nornir, directory: Path) -> None:
             "ssh_config_file": str(config) if config else None,
         }
         host.connection_options[CONNECTION] = ConnectionOptions(
-            said.hostname, said.port, said.username, said.password, said.platform, extras
+            declared.hostname, declared.port, declared.username, declared.password, declared.platform, extras
         )
 
 
 def _ssh_config(nr: Nornir, directory: Path) -> Path | None:
     """Choose the environment's file, else the site's, else the user's own if there is one."""
-    said = os.environ.get(SSH_CONFIG) or (nr.inventory.defaults.data or {}).get("ssh_config")
-    if said:
-        return directory / Path(said).expanduser()
+    named = os.environ.get(SSH_CONFIG) or (nr.inventory.defaults.data or {}).get("ssh_config")
+    if named:
+        return directory / Path(named).expanduser()
     own = Path(nr.config.ssh.config_file).expanduser()
     return own if own.is_file() else None
 

@@ -1,4 +1,4 @@
-"""How does `python -m flows.<name>` become a call, and its result an exit code?"""
+"""How `python -m flows.<name>` becomes a call, and its result an exit code."""
 
 from __future__ import annotations
 
@@ -23,7 +23,9 @@ from model.site.load import load_site
 
 def application(text: str = "") -> typer.Typer:
     """
-    Return an empty application for a flow with several commands. `text` is its help, kept as written after a `\\b` line.
+    Return an empty application for a flow with several commands.
+
+    `text` is its help, kept as written after a `\\b` line.
     """
     return typer.Typer(
         help=text or None,
@@ -70,11 +72,10 @@ def _usage(name: str, program: str, arguments: Sequence[str], message: str) -> i
     """
     Tell what is wrong with the arguments; if they ask for a report and name a site that loads, write one that says so.
     """
-    target = _said(arguments, "--json")
+    target = _value(arguments, "--json")
     step = f"`{program} --help` shows what there is, with an example"
-    options = Options(
-        inventory=Path(_said(arguments, "--inventory") or os.environ.get(ENVIRONMENT) or DEFAULT_INVENTORY), json=target
-    )
+    inventory = _value(arguments, "--inventory") or os.environ.get(ENVIRONMENT) or DEFAULT_INVENTORY
+    options = Options(inventory=Path(inventory), json=target)
     screen = Screen(options)
     screen.error(message, step)
     if target is None:
@@ -84,11 +85,11 @@ def _usage(name: str, program: str, arguments: Sequence[str], message: str) -> i
     except FleetError:
         return REFUSED
     job = Run(name.rpartition(".")[2], options, datetime.now(UTC))
-    told = Outcome(CONTROLLER, "arguments", Status.FAILED, message, next=step)
-    return publish(job, job.report(site.name, (), FlowResult((told,), hosts=(), forced=REFUSED)), screen)
+    outcome = Outcome(CONTROLLER, "arguments", Status.FAILED, message, next=step)
+    return publish(job, job.report(site.name, (), FlowResult((outcome,), hosts=(), forced=REFUSED)), screen)
 
 
-def _said(arguments: Sequence[str], flag: str) -> str | None:
+def _value(arguments: Sequence[str], flag: str) -> str | None:
     """Find a flag's value in arguments that could not be parsed."""
     for index, argument in enumerate(arguments):
         if argument.startswith(f"{flag}="):

@@ -1,13 +1,15 @@
-"""What passes between the plumbing of a flow and its own work?"""
+"""What passes between the lifecycle of a flow and its own work."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from flows._run.events import Events
 from flows._run.options import Options
+from flows._run.progress import HostsAwaited, Judge
 from flows._run.screen import Advance, Screen
 from model.report.outcome import GOOD, Outcome
 from model.report.report import Cell
@@ -42,6 +44,7 @@ class Context:
     started: datetime
     screen: Screen
     kept: list[Outcome]
+    events: Events = field(default_factory=Events.nowhere)
 
     def say(self, line: str) -> None:
         """Tell a person what is going on, on standard error; silent with --quiet and `--json -`."""
@@ -50,6 +53,18 @@ class Context:
     def progress(self, total: float | None, label: str) -> AbstractContextManager[Advance]:
         """Show a bar on a terminal while a block runs; call what it yields with the number of steps just done."""
         return self.screen.progress(total, label)
+
+    @contextmanager
+    def awaiting(self, hosts: Sequence[str], step: str, judge: Judge | None = None) -> Iterator[HostsAwaited]:
+        """
+        Show how far a step over hosts is while the block runs; what it yields is the `watch` of
+        `flows._fleet.hosts.each`.
+
+        `judge` returns the outcomes of an answer that is none itself, for the events.
+        """
+        watch = HostsAwaited(hosts, step, self.events, judge)
+        with watch.shown(self.screen):
+            yield watch
 
     def keep(self, *outcomes: Outcome) -> None:
         """Put outcomes into the report even if the body ends by an exception or an interrupt."""

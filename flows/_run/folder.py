@@ -1,4 +1,4 @@
-"""Where do a run's reports lie, and how do they get there whole or not at all?"""
+"""Where a run's reports lie, and how they get there whole or not at all."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime
 from itertools import count
 from pathlib import Path
@@ -14,6 +16,7 @@ from typing import Any
 from model.errors import SiteError
 
 Document = Mapping[str, Any]
+_LEFT_SECONDS = 30 * 24 * 3600.0
 # Beside a report of the ports: what compliance reads of it.
 PROOF = "proof.json"
 
@@ -25,21 +28,54 @@ def write_run(
     Write a run's files into a new folder under `directory`/reports and point `latest-<flow>` to it; return run and
     folder.
 
-    `files` is given the run's name, `<UTC time>-<flow>` (with a number when two runs share a second), and returns texts
-    by file name. The folder appears under its name only when all of them are written.
+    `files` is given the run's name and returns texts by file name.
+    """
+    place = claim(directory, flow, started)
+    return place.run, place.publish(files)
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """The folder of a run that is still at work: `draft`, which gets the name `run` when all its files are written."""
+
+    run: str
+    flow: str
+    draft: Path
+
+    def publish(self, files: Callable[[str], Mapping[str, str]]) -> Path:
+        """Write the files, give the folder its name, point `latest-<flow>` to it, and return it."""
+        folder = self.draft.with_name(self.run)
+        try:
+            for name, text in files(self.run).items():
+                (self.draft / name).write_text(text, "utf-8", errors="backslashreplace")
+            self.draft.rename(folder)
+        except BaseException:
+            shutil.rmtree(self.draft, ignore_errors=True)
+            raise
+        _point(folder.with_name(f"latest-{self.flow}"), self.run)
+        return folder
+
+
+def claim(directory: Path, flow: str, started: datetime) -> RunFolder:
+    """
+    Make the folder of a run that begins now, `<UTC time>-<flow>` (with a number when two runs share a second).
+
+    What runs that were killed left behind goes after a month.
     """
     reports = directory / "reports"
     reports.mkdir(exist_ok=True)
-    run, draft = _claim(reports, f"{started:%Y%m%dT%H%M%SZ}-{flow}")
-    try:
-        for name, text in files(run).items():
-            (draft / name).write_text(text, "utf-8", errors="backslashreplace")
-        draft.rename(reports / run)
-    except BaseException:
-        shutil.rmtree(draft, ignore_errors=True)
-        raise
-    _point(reports / f"latest-{flow}", run)
-    return run, reports / run
+    for pattern in (f".*-{flow}.draft", f".*-{flow}-*.draft"):
+        for left in reports.glob(pattern):
+            with suppress(FileNotFoundError):
+                if started.timestamp() - left.stat().st_mtime > _LEFT_SECONDS:
+                    shutil.rmtree(left, ignore_errors=True)
+    run, draft = _claim(reports, run_name(flow, started))
+    return RunFolder(run, flow, draft)
+
+
+def run_name(flow: str, started: datetime) -> str:
+    """Return the name a run has if no other one of its flow began in the same second."""
+    return f"{started:%Y%m%dT%H%M%SZ}-{flow}"
 
 
 def _claim(reports: Path, name: str) -> tuple[str, Path]:
@@ -109,8 +145,8 @@ def read_report(path: Path) -> Document:
 
 
 def _available(directory: Path) -> str:
-    found = sorted(place.name for place in (directory / "reports").glob("latest-*"))
-    return ", ".join(found) or f"none yet in {directory / 'reports'}"
+    links = sorted(place.name for place in (directory / "reports").glob("latest-*"))
+    return ", ".join(links) or f"none yet in {directory / 'reports'}"
 
 
 def check_writable(target: str | None) -> None:

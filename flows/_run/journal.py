@@ -1,4 +1,4 @@
-"""What have runs on this site begun and ended, so that the next one can say where it goes on?"""
+"""What runs on this site have begun and ended, so that the next one can say where it goes on."""
 
 from __future__ import annotations
 
@@ -56,15 +56,15 @@ class Journal:
         if not self._path.is_file():
             return ()
         lines = self._path.read_text("utf-8", errors="replace").splitlines()
-        found = []
+        entries = []
         for number, line in enumerate(lines, 1):
             try:
-                found.append(Entry(**json.loads(line)))
+                entries.append(Entry(**json.loads(line)))
             except (ValueError, TypeError) as error:
                 if number == len(lines):
                     break
                 raise SiteError(f"{self._path}: line {number} cannot be read: {error}; remove that line") from None
-        return tuple(found)
+        return tuple(entries)
 
     def cut_short(self) -> str:
         """Return the phase that this flow's last run began and never ended; empty when there is none."""

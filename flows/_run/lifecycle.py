@@ -1,7 +1,8 @@
-"""What does every flow do around its own work: load, lint, lock, time, catch, report, exit?"""
+"""What every flow does around its own work: load, lint, lock, time, catch, report, exit."""
 
 from __future__ import annotations
 
+import os
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -14,17 +15,21 @@ from typing import NoReturn
 
 from flows._run import folder
 from flows._run.context import Context, FlowResult
+from flows._run.events import Events
+from flows._run.failed import expand_failed
 from flows._run.lock import site_lock
+from flows._run.log import RunLog
 from flows._run.options import Options
 from flows._run.publish import CONTROLLER, Run, publish, refuse_site
 from flows._run.screen import Screen
 from model.check import lint
 from model.check.finding import Finding
 from model.errors import FleetError, HostError, SchemaErrors
-from model.report.outcome import INTERRUPTED, REFUSED, Outcome, Status
+from model.report.outcome import INTERRUPTED, REFUSED, Outcome, Status, worst
 from model.report.waivers import expired, waive_outcomes
 from model.site.load import load_site
 from model.site.select import select
+from model.site.site import Site
 
 __all__ = ["Context", "FlowResult", "run_flow", "terminable"]
 
@@ -37,6 +42,7 @@ class _Work:
     body: Body
     changes: bool
     lint_first: bool
+    events: Events
 
 
 def run_flow(flow: str, options: Options, body: Body, *, changes: bool = False, lint_first: bool = True) -> int:
@@ -48,38 +54,85 @@ def run_flow(flow: str, options: Options, body: Body, *, changes: bool = False, 
     """
     run = Run(flow, options, datetime.now(UTC), changes)
     screen = Screen(options)
+    about = {"inventory": options.inventory, "limit": options.limit, "dry_run": options.dry_run, "pid": os.getpid()}
+    events = Events(flow, folder.run_name(flow, run.started), about)
+    screen.listeners.append(events.message)
+    code = REFUSED
     try:
         with terminable():
-            return _conducted(_Work(run, body, changes, lint_first), screen)
+            code = _conducted(_Work(run, body, changes, lint_first, events), screen)
     except KeyboardInterrupt:
         screen.error("interrupted")
-        return INTERRUPTED
+        code = INTERRUPTED
+    finally:
+        seconds = round((datetime.now(UTC) - run.started).total_seconds(), 3)
+        events.write("run-ended", exit=code, seconds=seconds)
+        events.close()
+    if events.broken:
+        screen.error(f"--events {options.events}: broke off: {events.broken}", "the report has all that happened")
+        code = worst((code, REFUSED))
+    return code
 
 
 def _conducted(work: _Work, screen: Screen) -> int:
     options = work.run.options
     try:
         folder.check_writable(options.json)
+        work.events.open(options)
         site = load_site(options.inventory)
     except SchemaErrors as error:
         return refuse_site(work.run, error, screen)
     except FleetError as error:
         screen.error(str(error), error.next_step)
         return REFUSED
+    with _logged(work, screen) as place:
+        return _reported(work, site, screen, place)
+
+
+@contextmanager
+def _logged(work: _Work, screen: Screen) -> Iterator[folder.RunFolder | None]:
+    """Make the run's folder and log into it; where it cannot be made, the run goes on and its report will tell."""
+    run = work.run
+    try:
+        place = folder.claim(run.options.inventory, run.flow, run.started)
+    except OSError:
+        yield None
+        return
+    log = RunLog(place.draft)
+    work.events.run = place.run
+    work.events.write("run-started")
+    screen.listeners.append(log.write)
+    try:
+        yield place
+    finally:
+        screen.listeners.remove(log.write)
+        log.close()
+
+
+def _reported(work: _Work, site: Site, screen: Screen, place: folder.RunFolder | None) -> int:
+    options = work.run.options
     kept: list[Outcome] = []
     hosts: tuple[str, ...] = ()
     try:
-        hosts = select(site, options.limit)
-        made = _made(
-            work, Context(site=site, options=options, hosts=hosts, started=work.run.started, screen=screen, kept=kept)
+        limit = expand_failed(options.limit, work.run.flow, site, options.inventory)
+        hosts = select(site, limit)
+        context = Context(
+            site=site,
+            options=replace(options, limit=limit),
+            hosts=hosts,
+            started=work.run.started,
+            screen=screen,
+            kept=kept,
+            events=work.events,
         )
-    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the one place where the controller's own failures end
-        made = _failure(work.run, error, screen)
-    made = replace(made, outcomes=(*kept, *made.outcomes))
-    return publish(work.run, work.run.report(site.name, hosts, made), screen)
+        result = _result(work, context)
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the controller's own failures end here
+        result = _failure(work.run, error, screen)
+    result = replace(result, outcomes=(*kept, *result.outcomes))
+    return publish(work.run, work.run.report(site.name, hosts, result), screen, place)
 
 
-def _made(work: _Work, context: Context) -> FlowResult:
+def _result(work: _Work, context: Context) -> FlowResult:
     if work.lint_first:
         errors = [finding for finding in lint.findings(context.site) if finding.severity == "error"]
         if errors:
@@ -87,34 +140,33 @@ def _made(work: _Work, context: Context) -> FlowResult:
     with ExitStack() as held:
         if work.changes and not context.options.dry_run:
             held.enter_context(site_lock(context.options.inventory, work.run.flow))
-        made = work.body(context)
-    return _waived(made, context) if work.lint_first else made
+        result = work.body(context)
+    return _waived(result, context) if work.lint_first else result
 
 
-def _waived(made: FlowResult, context: Context) -> FlowResult:
+def _waived(result: FlowResult, context: Context) -> FlowResult:
     """Mark what the site answers for; a waiver whose date has passed is a finding of its own."""
     today = context.started.date()
     waivers = context.site.settings.waivers
-    return replace(made, outcomes=(*waive_outcomes(made.outcomes, waivers, today), *expired(waivers, today)))
+    return replace(result, outcomes=(*waive_outcomes(result.outcomes, waivers, today), *expired(waivers, today)))
 
 
 def _unsound(run: Run, errors: list[Finding]) -> FlowResult:
     message = f"lint finds {len(errors)} errors in the site's files"
-    told = Outcome(
-        CONTROLLER, run.flow, Status.FAILED, message, next="correct them; `python -m flows.lint` checks again"
-    )
+    step = "correct them; `python -m flows.lint` checks again"
+    outcome = Outcome(CONTROLLER, run.flow, Status.FAILED, message, next=step)
     findings = [lint.as_json(finding) for finding in errors]
-    return FlowResult((told,), hosts=(), forced=REFUSED, extra={"findings": findings})
+    return FlowResult((outcome,), hosts=(), forced=REFUSED, extra={"findings": findings})
 
 
 def _failure(run: Run, error: BaseException, screen: Screen) -> FlowResult:
     """Tell of an exception and turn it into an outcome; the exit code is the one its kind stands for."""
     if isinstance(error, HostError):
-        told = Outcome(error.host, run.flow, Status.FAILED, error.message, next=error.next_step)
-        return FlowResult((told,), hosts=())
+        outcome = Outcome(error.host, run.flow, Status.FAILED, error.message, next=error.next_step)
+        return FlowResult((outcome,), hosts=())
     if isinstance(error, KeyboardInterrupt):
-        told = Outcome(CONTROLLER, run.flow, Status.FAILED, "interrupted", next="run again: what was done is kept")
-        return FlowResult((told,), hosts=(), forced=INTERRUPTED)
+        outcome = Outcome(CONTROLLER, run.flow, Status.FAILED, "interrupted", next="run again: what was done is kept")
+        return FlowResult((outcome,), hosts=(), forced=INTERRUPTED)
     if isinstance(error, FleetError):
         message, step = str(error), error.next_step
     else:

@@ -1,4 +1,4 @@
-"""Is another run at work on this site from this folder?"""
+"""The lock of a site: whether another run is at work on it from this folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How does what a flow found become a report in its folder, on the screen, and an exit code?"""
+"""What a flow found becomes a report in its folder, on the screen, and an exit code."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ class Run:
     started: datetime
     changes: bool = False
 
-    def report(self, site: str, hosts: tuple[str, ...], made: FlowResult) -> Report:
+    def report(self, site: str, hosts: tuple[str, ...], result: FlowResult) -> Report:
         """Put the report together; a host that must be heard of and was not becomes `missing`."""
-        expected = hosts if made.hosts is None else made.hosts
-        quiet = silent(expected, made.outcomes) if made.forced == GOOD else []
+        expected = hosts if result.hosts is None else result.hosts
+        quiet = silent(expected, result.outcomes) if result.forced == GOOD else []
         lost = tuple(
             Outcome(
                 host, self.flow, Status.MISSING, "nothing was heard of it", next="run again with -v; report it as a bug"
@@ -49,12 +49,12 @@ class Run:
             started=self.started,
             ended=datetime.now(UTC),
             hosts=expected,
-            outcomes=made.outcomes + lost,
-            cells=made.cells,
-            probes=made.probes,
-            loss=made.loss,
-            forced=made.forced,
-            extra={**made.extra, **self._plan(made)},
+            outcomes=result.outcomes + lost,
+            cells=result.cells,
+            probes=result.probes,
+            loss=result.loss,
+            forced=result.forced,
+            extra={**result.extra, **self._plan(result)},
         )
 
     def _plan(self, made: FlowResult) -> dict[str, object]:
@@ -65,9 +65,10 @@ class Run:
         return {"dry_run": dry_run, "plan": plan_counts(made.outcomes, dry_run=dry_run).to_json()}
 
 
-def publish(run: Run, report: Report, screen: Screen) -> int:
+def publish(run: Run, report: Report, screen: Screen, place: _folder.RunFolder | None = None) -> int:
     """
-    Write the run's folder and what `--json` asks for, show the summary, return the exit code.
+    Write the run's folder (`place`, if it was made already) and what `--json` asks for, show the summary, return the
+    exit code.
 
     A report that cannot be written is told and costs exit 1: what happened is still shown.
     """
@@ -83,7 +84,8 @@ def publish(run: Run, report: Report, screen: Screen) -> int:
         return texts
 
     try:
-        _, folder = _folder.write_run(run.options.inventory, run.flow, run.started, files)
+        place = place or _folder.claim(run.options.inventory, run.flow, run.started)
+        folder = place.publish(files)
         _folder.hand_over(run.options.json, texts["report.json"], screen.text)
     except OSError as error:
         screen.error(f"the report cannot be written: {error}", "make room or give the right to write, then run again")
@@ -111,11 +113,11 @@ def refuse_site(run: Run, error: SchemaErrors, screen: Screen) -> int:
     if run.options.json:
         findings = [as_json(finding) for finding in from_schema(error.errors)]
         count = f"{len(findings)} wrong values in the site's files"
-        told = Outcome(CONTROLLER, run.flow, Status.FAILED, count, next="correct what `findings` lists")
-        made = FlowResult(outcomes=(told,), hosts=(), forced=REFUSED, extra={"findings": findings})
+        outcome = Outcome(CONTROLLER, run.flow, Status.FAILED, count, next="correct what `findings` lists")
+        result = FlowResult(outcomes=(outcome,), hosts=(), forced=REFUSED, extra={"findings": findings})
         name = run.options.inventory.resolve().name
         try:
-            text = _folder.canonical(run.report(name, (), made).to_json())
+            text = _folder.canonical(run.report(name, (), result).to_json())
             _folder.hand_over(run.options.json, text, screen.text)
         except OSError as failure:
             screen.error(f"the report cannot be written: {failure}")

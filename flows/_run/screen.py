@@ -1,4 +1,4 @@
-"""What does a person see? The only module that prints."""
+"""What a person sees. The only module that prints."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeElapsedColumn
+from rich.text import Text
 
 from flows._render.document import Document
 from flows._render.summary import Line, summary
@@ -16,6 +18,8 @@ from flows._render.words import printable
 from flows._run.options import Options
 
 Advance = Callable[[int], None]
+Level = Literal["info", "error"]
+Listener = Callable[[Level, str], None]
 
 
 class Screen:
@@ -29,21 +33,29 @@ class Screen:
         self.options = options
         self.out = _console(sys.stdout, options)
         self.err = _console(sys.stderr, options)
-        self.told: set[str] = set()
+        self.shown: set[str] = set()
+        self.listeners: list[Listener] = []
 
     @property
     def calm(self) -> bool:
         """True when only errors are wanted."""
         return self.options.quiet or self.options.json_on_stdout
 
+    @property
+    def draws(self) -> bool:
+        """True where progress is a bar on a terminal."""
+        return not self.calm and self.err.is_terminal
+
     def say(self, line: str) -> None:
-        """Tell what is going on, on standard error; nothing when calm."""
+        """Tell what is going on, on standard error; nothing when calm. Whoever listens hears it in any case."""
+        self._hear("info", line)
         if not self.calm:
             _print(self.err, Line(line))
 
     def error(self, message: str, step: str = "") -> None:
         """Tell why the run cannot go on; the summary will not say it again."""
-        self.told.add(message)
+        self.shown.add(message)
+        self._hear("error", f"{message}\n  next: {step}" if step else message)
         for number, line in enumerate(message.splitlines() or [""]):
             _print(self.err, Line(line, "red") if number else Line(f"error: {line}", "bold red"))
         if step:
@@ -51,7 +63,8 @@ class Screen:
 
     def summary(self, report: Document, folder: Path | None) -> None:
         """Show what came of the run; when calm only its verdict, on standard error, and only if it is not good."""
-        lines = summary(report, folder, self.options.verbose, self.told)
+        lines = summary(report, folder, self.options.verbose, self.shown)
+        self._hear("info", "\n".join(f"{' ' * line.indent}{line.text}" for line in lines))
         if not self.calm:
             for line in lines:
                 _print(self.out, line)
@@ -69,15 +82,31 @@ class Screen:
             _print(self.out, line)
 
     @contextmanager
-    def progress(self, total: float | None, label: str) -> Iterator[Advance]:
-        """Show a bar on a terminal while the block runs; `total` None is of unknown length."""
-        if self.calm or not self.err.is_terminal:
+    def progress(self, total: float | None, label: str | Callable[[], str]) -> Iterator[Advance]:
+        """Show a bar on a terminal while the block runs; `total` None is of unknown length; a label may change."""
+        if not self.draws:
             yield lambda _steps: None
             return
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        text = _Label(label) if callable(label) else TextColumn("{task.description}")
+        columns = (text, BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
         with Progress(*columns, console=self.err, transient=True) as bar:
-            task = bar.add_task(label, total=total)
+            task = bar.add_task("" if callable(label) else label, total=total)
             yield lambda steps: bar.advance(task, steps)
+
+    def _hear(self, level: Level, text: str) -> None:
+        for listener in self.listeners:
+            listener(level, text)
+
+
+class _Label(ProgressColumn):
+    """A label that is asked for its text each time it is drawn."""
+
+    def __init__(self, text: Callable[[], str]) -> None:
+        super().__init__()
+        self._text = text
+
+    def render(self, _task: Task) -> Text:
+        return Text(self._text())
 
 
 def _console(stream: object, options: Options) -> Console:

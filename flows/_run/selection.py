@@ -14,7 +14,8 @@ from model.site.site import Site
 
 def who() -> str:
     """Return what another run reads that finds a host locked by this one."""
-    return f"{getpass.getuser()}@{socket.gethostname()}, process {os.getpid()}, since {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"
+    now = datetime.now(UTC)
+    return f"{getpass.getuser()}@{socket.gethostname()}, process {os.getpid()}, since {now:%Y-%m-%d %H:%M:%S} UTC"
 
 
 def servers(context: Context) -> tuple[str, ...]:
@@ -33,7 +34,8 @@ def roles(site: Site) -> dict[str, object]:
 
 def planes(context: Context) -> tuple[str, ...]:
     """Return the selected control planes; raises `SelectionError` where none is."""
-    names = tuple(name for name in context.hosts if context.site.by_name[name].node == "control_plane")
+    every = {machine.name for machine in context.site.control_planes}
+    names = tuple(name for name in context.hosts if name in every)
     if not names:
         raise SelectionError(f"--limit {context.options.limit}: none of these is a control plane")
     return names

@@ -1,4 +1,4 @@
-"""Where does sudo's password come from, if hosts ask for one? Declared once for every flow that becomes root."""
+"""Where sudo's password comes from, if hosts ask for one: the flags of every flow that becomes root."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from flows._cluster.cluster_run import ClusterRun, at_work, told
+from flows._cluster.cluster_run import ClusterRun, at_work, state_outcome
 from flows._compliance.judging import hosts_of
 from flows._run.context import Context, FlowResult
 from flows._run.selection import roles
@@ -32,12 +32,14 @@ def install(context: Context) -> FlowResult:
     setting, dry_run = _setting(context), context.options.dry_run
     _refuse(obstacles(context.site, setting))
     context.keep(
-        told(MACHINE, IDENTITY, this_machine.enforce(schedule_units.account(setting), dry_run=dry_run), "account")
+        state_outcome(
+            MACHINE, IDENTITY, this_machine.enforce(schedule_units.account(setting), dry_run=dry_run), "account"
+        )
     )
     context.keep(*_key(setting, dry_run), *_readable(context, setting, dry_run))
     identities = _hosts(context, setting)
     done = this_machine.enforce(schedule_units.units(setting), dry_run=dry_run)
-    return _result(context, (*identities, told(MACHINE, UNITS, done, "service and timer")))
+    return _result(context, (*identities, state_outcome(MACHINE, UNITS, done, "service and timer")))
 
 
 def hosts(context: Context) -> FlowResult:
@@ -49,7 +51,7 @@ def status(context: Context) -> FlowResult:
     """Compare everything with what install would make; nothing is changed."""
     setting = _setting(context)
     done = this_machine.enforce(schedule_units.units(setting), dry_run=True)
-    unit = told(MACHINE, UNITS, done, "service and timer")
+    unit = state_outcome(MACHINE, UNITS, done, "service and timer")
     return _result(context, (unit, timer_told(setting), *_hosts(context, setting, dry_run=True)))
 
 
@@ -67,13 +69,15 @@ def remove(context: Context) -> FlowResult:
     if context.options.limit is not None:
         return _result(context, _left(context, setting))
     _refuse(obstacles(context.site, setting, leaving=True))
-    context.keep(told(MACHINE, UNITS, this_machine.enforce(schedule_units.stopped(setting), dry_run=dry_run), "timer"))
+    context.keep(
+        state_outcome(MACHINE, UNITS, this_machine.enforce(schedule_units.stopped(setting), dry_run=dry_run), "timer")
+    )
     departures = _left(context, setting)
     last = not any(folder != setting.folder for folder in schedule_units.STATE.glob("*"))
     done = this_machine.enforce(schedule_units.absent(setting, last=last), dry_run=dry_run)
     if done.applied:
         this_machine.forget_failures(*schedule_units.all_units(setting))
-    return _result(context, (*departures, told(MACHINE, IDENTITY, done, "units, key and account gone")))
+    return _result(context, (*departures, state_outcome(MACHINE, IDENTITY, done, "units, key and account gone")))
 
 
 def _left(context: Context, setting: Setting) -> tuple[Outcome, ...]:
@@ -85,7 +89,7 @@ def _left(context: Context, setting: Setting) -> tuple[Outcome, ...]:
         return cluster_run.on_each(
             IDENTITY,
             "removing the identity",
-            lambda host: told(host.name, IDENTITY, enforce(host, state, dry_run=dry_run), "identity gone"),
+            lambda host: state_outcome(host.name, IDENTITY, enforce(host, state, dry_run=dry_run), "identity gone"),
             cluster_run.hosts,
             _HOST_SECONDS,
         )
@@ -153,7 +157,7 @@ def _hosts(context: Context, setting: Setting, *, dry_run: bool | None = None) -
         outcomes = cluster_run.on_each(
             IDENTITY,
             "comparing the identity" if dry_run else "bringing the identity",
-            lambda host: told(host.name, IDENTITY, enforce(host, state, dry_run=dry_run), "identity"),
+            lambda host: state_outcome(host.name, IDENTITY, enforce(host, state, dry_run=dry_run), "identity"),
             cluster_run.hosts,
             _HOST_SECONDS,
         )

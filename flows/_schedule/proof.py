@@ -35,8 +35,8 @@ def prove(context: Context, setting: Setting, names: tuple[str, ...]) -> tuple[O
         return tuple(Outcome(name, SUBJECT, Status.NOT_RUN, why) for name in names)
     nr = inventory(context.options.inventory)
     assume(nr, setting)
-    with closing(nr), context.progress(len(names), "trying the identity") as advance:
-        answers = each(nr, _tried, names=names, on_done=lambda _name: advance(1), deadline=_SECONDS)
+    with closing(nr), context.awaiting(names, "trying the identity") as watch:
+        answers = each(nr, _tried, names=names, watch=watch, deadline=_SECONDS)
     return tuple(
         answer.outcome(SUBJECT) if isinstance(answer, HostFailure) else _judged(name, answer)
         for name, answer in answers.items()

@@ -1,10 +1,10 @@
-"""Which hosts does a selection such as `database,!db-3,w-*` name?"""
+"""The hosts that a selection such as `database,!db-3,w-*` names."""
 
 from __future__ import annotations
 
 from fnmatch import fnmatchcase
 
-from model.errors import SelectionError
+from model.errors import SelectionError, did_you_mean
 from model.site.hosts import Machine
 from model.site.site import Site
 
@@ -33,12 +33,12 @@ def select(site: Site, expression: str | None) -> tuple[str, ...]:
 
 
 def _matches(site: Site, word: str) -> set[str]:
-    found = {machine.name for machine in site.machines if _is(machine, word)}
-    if not found:
-        raise SelectionError(
-            f"`{word}` names no host and no role; hosts: {', '.join(site.by_name)}; roles: {', '.join(site.roles)}"
-        )
-    return found
+    names = {machine.name for machine in site.machines if _is(machine, word)}
+    if not names:
+        near = did_you_mean(word, (*site.by_name, *site.roles))
+        known = f"hosts: {', '.join(site.by_name)}; roles: {', '.join(site.roles)}"
+        raise SelectionError(f"`{word}` names no host and no role{near}; {known}")
+    return names
 
 
 def _is(machine: Machine, word: str) -> bool:

@@ -54,6 +54,11 @@ class Site:
         return tuple(machine for machine in self.servers if machine.node and not self.isolated(machine))
 
     @cached_property
+    def control_planes(self) -> tuple[Machine, ...]:
+        """Nodes that run the API and etcd, in the order of the inventory."""
+        return tuple(machine for machine in self.servers if machine.node == "control_plane")
+
+    @cached_property
     def active_rows(self) -> tuple[Row, ...]:
         """Rows whose conditions hold for this site."""
         settings = self.settings

@@ -133,7 +133,7 @@ def _own_network(site: Site, node: Machine) -> frozenset[Address]:
 
 
 def _endpoint_network(site: Site) -> str:
-    return next((machine.network for machine in site.servers if machine.node == "control_plane"), "")
+    return next((machine.network for machine in site.control_planes), "")
 
 
 def controls(pods: Iterable[ProbePod], site: Site) -> Iterator[Pair]:

@@ -49,7 +49,7 @@ def _kill_in(own: LabCluster, phase: str) -> None:
         lines: list[str] = []
         for line in run.stderr:
             lines.append(line)
-            if line.startswith(f"{phase}: "):
+            if line.startswith("phase ") and f": {phase}: " in line:
                 time.sleep(_INTO.get(phase, 0.4))
                 os.kill(_holder(own), signal.SIGKILL)
                 break

@@ -32,7 +32,7 @@ def depart(context: Context, kind: Kind) -> FlowResult:
 
     names = servers(context)
     nr = inventory(context.options.inventory)
-    planes = [machine.name for machine in context.site.servers if machine.node == "control_plane"]
+    planes = [machine.name for machine in context.site.control_planes]
     helper_hosts = tuple(name for name in planes if name not in names)
     journal = Journal(context.options.inventory, "nodes", dry_run=context.options.dry_run)
     cluster_run = ClusterRun(nr, context, journal, names, helper_hosts=helper_hosts)

@@ -41,7 +41,7 @@ def restore(context: Context, wanted: str) -> FlowResult:
     etcd has its quorum, without --yes, and where several control planes are left and none was chosen.
     """
     names = planes(context)
-    every = tuple(machine.name for machine in context.site.servers if machine.node == "control_plane")
+    every = tuple(machine.name for machine in context.site.control_planes)
     local = Path(wanted) if "/" in wanted else None
     if local is not None and not local.is_file():
         raise SelectionError(f"{wanted}: no such file; `python -m flows.etcd status` lists what control planes keep")
@@ -162,11 +162,7 @@ def _forget(cluster_run: ClusterRun, survivor: str) -> Outcome:
     """Wait for the API and let it forget the other control planes: they come anew or not at all."""
     from remote.kube import open_cluster
 
-    own = [
-        machine.name
-        for machine in cluster_run.site.servers
-        if machine.node == "control_plane" and machine.name != survivor
-    ]
+    own = [machine.name for machine in cluster_run.site.control_planes if machine.name != survivor]
     try:
         with open_cluster(cluster_run.nr, cluster_run.site, (survivor,)) as cluster:
             _await_api(cluster)

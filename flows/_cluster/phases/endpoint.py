@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 
-from flows._cluster.cluster_run import ClusterRun, skipped, told
+from flows._cluster.cluster_run import ClusterRun, skipped, state_outcome
 from model.errors import HostError
 from model.report.outcome import Outcome
 from tasks import endpoint, secret
@@ -37,7 +37,7 @@ def run(cluster_run: ClusterRun) -> tuple[Outcome, ...]:
         if interface is None:
             raise HostError(host.name, f"no interface has {own}", "correct hosts.yaml or the host's network")
         desired = endpoint.desired(cluster_run.site, machine, interface, password)
-        return told(
+        return state_outcome(
             host.name, "endpoint", enforce(host, desired, dry_run=cluster_run.dry_run, timeout=SECONDS), "API endpoint"
         )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from flows._cluster.cluster_run import ClusterRun, skipped, told
+from flows._cluster.cluster_run import ClusterRun, skipped, state_outcome
 from model.errors import HostError
 from model.report.outcome import Outcome, Status
 from remote.facts.cluster import NODES, observe_nodes
@@ -69,7 +69,7 @@ def _on_host(cluster_run: ClusterRun, host: Host, nodes: Mapping[str, Node]) -> 
             host.name, "the cluster has given it no addresses for pods", "is it a node? run bootstrap again"
         )
     done = enforce(host, cni.conflist(cluster_run.site, machine, node.pod_cidrs), dry_run=cluster_run.dry_run)
-    return told(host.name, "cni", done, "pod network")
+    return state_outcome(host.name, "cni", done, "pod network")
 
 
 def names(cluster_run: ClusterRun) -> tuple[Outcome, ...]:

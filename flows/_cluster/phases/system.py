@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
-from flows._cluster.cluster_run import ClusterRun, told
+from flows._cluster.cluster_run import ClusterRun, state_outcome
 from model.errors import HostError, SiteError
 from model.host.debian_version import is_version
 from model.report.outcome import Outcome, Status
@@ -30,7 +30,9 @@ def system(cluster_run: ClusterRun) -> tuple[Outcome, ...]:
         machine, codename = cluster_run.site.by_name[host.name], cluster_run.facts[host.name].suite
         desired = operating_system.desired(cluster_run.site, machine, trusted, codename)
         done = enforce(host, desired, dry_run=cluster_run.dry_run, timeout=SECONDS)
-        return _with_brought(told(host.name, "os", done, "operating system"), staged, _OF_BUNDLE, cluster_run.dry_run)
+        return _with_brought(
+            state_outcome(host.name, "os", done, "operating system"), staged, _OF_BUNDLE, cluster_run.dry_run
+        )
 
     return cluster_run.on_each("os", "operating system", task, cluster_run.hosts, _LONG)
 
@@ -47,7 +49,7 @@ def container_runtime(cluster_run: ClusterRun) -> tuple[Outcome, ...]:
         done = enforce(
             host, desired, dry_run=cluster_run.dry_run, timeout=_LONG if cluster_run.bundle is None else SECONDS
         )
-        outcome = told(host.name, "runtime", done, "container runtime")
+        outcome = state_outcome(host.name, "runtime", done, "container runtime")
         brought = bring(cluster_run, host) if done.applied or not done.change else 0
         what = _OF_BUNDLE if cluster_run.bundle else "images and programs from registries"
         return _with_brought(outcome, brought, what, cluster_run.dry_run)

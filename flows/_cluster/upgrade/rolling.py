@@ -39,7 +39,7 @@ def bring_up(context: Context, to_bundle: Path | None, parallel: int) -> FlowRes
 
     folder, bundle = _bundle(context, to_bundle)
     names = tuple(name for name in servers(context) if context.site.by_name[name].node)
-    planes = [machine.name for machine in context.site.servers if machine.node == "control_plane"]
+    planes = [machine.name for machine in context.site.control_planes]
     helper_hosts = tuple(name for name in planes if name not in names)
     with at_work(context, "upgrade", names, lock=True, helper_hosts=helper_hosts) as cluster_run, ExitStack() as stack:
         cluster_run.folder, cluster_run.bundle = folder, bundle

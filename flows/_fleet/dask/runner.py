@@ -1,4 +1,4 @@
-"""How are hosts spread over processes of this and other machines? A Nornir runner over Dask's workers."""
+"""A Nornir runner over Dask's workers: hosts spread over processes of this and other machines."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which worker asks which host, and what happens to the hosts of a worker that ends?"""
+"""Which worker asks which host, and what happens to the hosts of a worker that ends."""
 
 from __future__ import annotations
 
@@ -144,8 +144,8 @@ class Spread:
 
     def _lost(self, asked: _Asked) -> MultiResult:
         times = "ended, and so did the next one" if len(asked.workers) > 1 else "ended, and there is no other"
-        told = f"the worker process that asked it {times} ({', '.join(asked.workers)})"
-        return lost(asked.host, self.task.name, told)
+        cause = f"the worker process that asked it {times} ({', '.join(asked.workers)})"
+        return lost(asked.host, self.task.name, cause)
 
     def _look(self) -> None:
         # Not `scheduler_info`: now and then that is the answer to a question of the client itself, which asks for no

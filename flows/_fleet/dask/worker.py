@@ -1,4 +1,4 @@
-"""What does a Dask worker do with a host, and how do task, host and answer travel?"""
+"""What a Dask worker does with a host, and how task, host and answer travel."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ def pack_task(task: Task) -> Parcel:
     from remote.sudo import PASSWORD
 
     password = PASSWORD.get()
-    said = password.get_secret_value() if password else ""
-    return Parcel(cloudpickle.dumps(_Order(task.task, task.params, task.name, task.severity_level, said)))
+    revealed = password.get_secret_value() if password else ""
+    return Parcel(cloudpickle.dumps(_Order(task.task, task.params, task.name, task.severity_level, revealed)))
 
 
 def pack_host(host: Host) -> Parcel:
@@ -58,12 +58,12 @@ def perform(order: Parcel, traveller: Parcel) -> Parcel:
     """Run a task on a host in this process and close its connections; return what `unpack` reads, and never raise."""
     name = ""
     try:
-        said: _Order = pickle.loads(order.content)  # noqa: S301 - from the process that may run what it likes here
+        received: _Order = pickle.loads(order.content)  # noqa: S301 - from the process that may run what it likes here
         host: Host = pickle.loads(traveller.content)  # noqa: S301
         name = host.name
-        _settle(said.password)
+        _settle(received.password)
         try:
-            return _packed(name, _task(said).start(host))
+            return _packed(name, _task(received).start(host))
         finally:
             host.close_connections()
     except BaseException as error:  # noqa: BLE001 - whatever ends a task ends it for this host alone
@@ -72,10 +72,10 @@ def perform(order: Parcel, traveller: Parcel) -> Parcel:
 
 def unpack(answer: Parcel, host: Host) -> MultiResult:
     """Return a worker's answer as if it had been given here."""
-    found: MultiResult = pickle.loads(answer.content)  # noqa: S301 - workers are as trusted as this process
-    for result in found:
+    results: MultiResult = pickle.loads(answer.content)  # noqa: S301 - workers are as trusted as this process
+    for result in results:
         result.host = host
-    return found
+    return results
 
 
 def lost(host: Host, name: str, message: str) -> MultiResult:
@@ -101,21 +101,23 @@ def _settle(password: str) -> None:
     PASSWORD.put(password)
 
 
-def _task(said: _Order) -> Task:
+def _task(received: _Order) -> Task:
     from nornir.core import Nornir
     from nornir.core.inventory import Hosts, Inventory
     from nornir.core.processor import Processors
     from nornir.core.task import Task
 
     alone = Nornir(Inventory(Hosts()))
-    return Task(said.function, alone, False, Processors(), said.name, said.severity, None, **said.parameters)
+    return Task(
+        received.function, alone, False, Processors(), received.name, received.severity, None, **received.parameters
+    )
 
 
-def _packed(name: str, found: MultiResult) -> Parcel:
-    for result in found:
+def _packed(name: str, results: MultiResult) -> Parcel:
+    for result in results:
         result.host = None
     try:
-        content = pickle.dumps(found)
+        content = pickle.dumps(results)
         pickle.loads(content)  # noqa: S301 - what cannot be read again would be found out in the controller
     except Exception as error:  # noqa: BLE001 - an answer may hold anything
         content = pickle.dumps(_failed(name, error))
@@ -123,13 +125,13 @@ def _packed(name: str, found: MultiResult) -> Parcel:
 
 
 def _failed(name: str, error: BaseException) -> MultiResult:
-    told = f"{type(error).__name__}: {error}"
-    return _of("", HostError(name, f"its answer was lost in the worker process: {told}", "report this as a bug"))
+    cause = f"{type(error).__name__}: {error}"
+    return _of("", HostError(name, f"its answer was lost in the worker process: {cause}", "report this as a bug"))
 
 
 def _of(name: str, error: HostError) -> MultiResult:
     from nornir.core.task import MultiResult, Result
 
-    made = MultiResult(name)
-    made.append(Result(None, failed=True, exception=error))
-    return made
+    results = MultiResult(name)
+    results.append(Result(None, failed=True, exception=error))
+    return results

@@ -1,4 +1,4 @@
-"""Which worker processes are there to spread hosts over: of this machine, or of a scheduler's?"""
+"""The worker processes that hosts are spread over: of this machine, or of a scheduler's."""
 
 from __future__ import annotations
 
@@ -64,8 +64,8 @@ def _local(wanted: WorkerConfig, threads: int) -> Iterator[Client]:
 def _remote(wanted: WorkerConfig) -> Iterator[Client]:
     if not wanted.scheduler.startswith("tls://"):
         raise SiteError(
-            f"config.yaml: runner.options.scheduler {wanted.scheduler}: hosts' data and passwords travel over TLS alone; "
-            "write tls://HOST:PORT, with authority, certificate and key"
+            f"config.yaml: runner.options.scheduler {wanted.scheduler}: hosts' data and passwords travel over TLS "
+            "alone; write tls://HOST:PORT, with authority, certificate and key"
         )
     security = Security(
         tls_ca_file=wanted.authority,
@@ -77,7 +77,8 @@ def _remote(wanted: WorkerConfig) -> Iterator[Client]:
         client = Client(wanted.scheduler, security=security, timeout=_CONNECT_SECONDS)
     except (OSError, ValueError) as error:
         raise SiteError(
-            f"config.yaml: runner.options.scheduler {wanted.scheduler} cannot be reached: {error}; is it running, with this authority?"
+            f"config.yaml: runner.options.scheduler {wanted.scheduler} cannot be reached: {error}; "
+            "is it running, with this authority?"
         ) from error
     with client:
         yield client

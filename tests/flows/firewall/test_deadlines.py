@@ -56,6 +56,7 @@ def test_every_round_has_a_deadline(
         site=SimpleNamespace(rows=()),
         options=SimpleNamespace(inventory=None, dry_run=False),
         progress=lambda *_: nullcontext(lambda _: None),
+        awaiting=lambda *_: nullcontext(),
         keep=lambda *_: None,
     )
     begin(context)

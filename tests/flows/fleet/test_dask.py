@@ -260,3 +260,28 @@ def test_a_scheduler_of_another_authority_is_refused(
     opened = site(_named(scheduler[0], _papers(tmp_path / "others")))
     with pytest.raises(SiteError, match="cannot be reached"):
         each(opened, lambda _: 1, names=NAMES, apart=True)
+
+
+class Notes:
+    """A watch that keeps what it is told; it could not travel to another process."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.heard: dict[str, list[str]] = {"begun": [], "ended": [], "answered": []}
+
+    def begun(self, host: str) -> None:
+        self.heard["begun"].append(host)
+
+    def ended(self, host: str, answer: object) -> None:
+        self.heard["ended"].append(f"{host}: {answer}")
+
+    def answered(self, host: str) -> None:
+        self.heard["answered"].append(host)
+
+
+def test_a_watch_stays_in_this_process_and_hears_of_everybody(site: Site) -> None:
+    notes = Notes()
+    each(site(DASK), lambda _: "fine", names=NAMES, apart=True, watch=notes)
+    assert notes.heard["begun"] == []
+    assert sorted(notes.heard["answered"]) == sorted(NAMES)
+    assert notes.heard["ended"] == [f"{name}: fine" for name in NAMES]

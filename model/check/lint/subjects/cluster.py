@@ -44,7 +44,7 @@ def endpoint(view: LintView) -> Iterator[Finding]:
             message=message,
             fix="a free address of the control planes' network",
         )
-    planes = [machine for machine in site.servers if machine.node == "control_plane"]
+    planes = site.control_planes
     cidrs = [cidr for machine in planes for cidr in site.settings.networks[machine.network].cidrs]
     holders = {address: machine.name for machine in site.machines for _, address in machine.every}
     gateways = {address for plan in site.settings.networks.values() for address in plan.gateway}
@@ -73,7 +73,7 @@ def endpoint_port(view: LintView) -> Iterator[Finding]:
         message = "the API servers hold 6443 on the same hosts"
         yield flaw("site.yaml", path, value=wanted.port, message=message, fix="8443, or another free port")
         return
-    planes = {machine.name for machine in site.servers if machine.node == "control_plane"}
+    planes = {machine.name for machine in site.control_planes}
     for row in site.active_rows:
         landing = {machine.name for end in row.destination_ends for machine in site.machines_at(end)}
         covers = any(low <= wanted.port <= high for low, high in row.intervals)

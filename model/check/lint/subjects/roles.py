@@ -37,7 +37,7 @@ def role_minimum(view: LintView) -> Iterator[Finding]:
 
 def control_plane_count(view: LintView) -> Iterator[Finding]:
     """Find numbers of control planes with which etcd cannot vote, or votes no better than with one fewer."""
-    count = sum(machine.node == "control_plane" for machine in view.site.servers)
+    count = len(view.site.control_planes)
     if count == 0:
         yield flaw(
             "hosts.yaml",

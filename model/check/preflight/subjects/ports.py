@@ -110,11 +110,7 @@ def _answered(view: PreflightView, address: Address, evidence: str) -> Iterator[
     if holders:
         # Told of that host already, or all is well.
         return
-    unseen = [
-        machine.name
-        for machine in view.site.servers
-        if machine.node == "control_plane" and machine.name not in view.facts
-    ]
+    unseen = [machine.name for machine in view.site.control_planes if machine.name not in view.facts]
     what = f"the endpoint's address {address} is taken: {evidence}"
     if unseen and any(machine.ours for machine in view.facts.values()):
         yield Finding(f"{what}; maybe by {' or '.join(unseen)}, not looked at", severity=Severity.PENDING)
