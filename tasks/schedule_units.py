@@ -21,8 +21,8 @@ class Setting:
     Which site runs from where: the folders of the site and of this program, its interpreter, who owns the folder of
     reports.
 
-    `told`: somebody is told of news; `local`: by a program of this machine (mail, a command). `textfile`: the folder of
-    the figures for Prometheus, None where there are none.
+    `notifies`: somebody is told of news; `local`: by a program of this machine (mail, a command). `textfile`: the
+    folder of the figures for Prometheus, None where there are none.
     """
 
     site: str
@@ -31,7 +31,7 @@ class Setting:
     checkout: Path
     python: Path
     owner: str
-    told: bool
+    notifies: bool
     local: bool
     textfile: Path | None
 
@@ -99,14 +99,14 @@ def units(setting: Setting) -> HostState:
         File(str(UNITS / name), text, restart=(setting.timer,) if name == setting.timer else ())
         for name, text in texts.items()
     )
-    gone = () if setting.told else (str(UNITS / setting.notify),)
+    gone = () if setting.notifies else (str(UNITS / setting.notify),)
     return HostState(files=files, absent=gone, units=(SystemdUnit(setting.timer),))
 
 
 def _texts(setting: Setting) -> Mapping[str, str]:
     schedule = setting.schedule
     paths = {"inventory": setting.inventory, "checkout": setting.checkout, "python": setting.python}
-    values = {**paths, "site": setting.site, "user": schedule.user, "notify": setting.notify, "told": setting.told}
+    values = {**paths, "site": setting.site, "user": schedule.user, "notify": setting.notify, "told": setting.notifies}
     common = render("schedule/common", **values).rstrip("\n")
     hardened = render("schedule/hardened", reports=setting.inventory / "reports", textfile=setting.textfile).rstrip(
         "\n"
@@ -117,7 +117,7 @@ def _texts(setting: Setting) -> Mapping[str, str]:
         "schedule/compliance.timer", **values, calendar=schedule.calendar, delay=schedule.random_delay_minutes
     )
     texts = {setting.service: render("schedule/compliance.service", **values, **parts), setting.timer: timer}
-    if setting.told:
+    if setting.notifies:
         texts[setting.notify] = render("schedule/notify.service", **values, **parts)
     return texts
 

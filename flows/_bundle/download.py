@@ -147,6 +147,6 @@ def _look(context: DownloadContext, part: Part) -> tuple[str, tuple[Item, ...] |
 
 
 def _make(context: DownloadContext, part: Part, tell: Tell) -> tuple[Item, ...]:
-    made = part.make(context, tell)
-    context.record.write(part.key, made)
-    return made
+    items = part.make(context, tell)
+    context.record.write(part.key, items)
+    return items

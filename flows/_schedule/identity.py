@@ -40,7 +40,7 @@ def setting_of(site: Site, inventory: Path, python: Path) -> Setting:
         checkout=ROOT,
         python=python,
         owner=folder.owner(),
-        told=bool(compliance.notify),
+        notifies=bool(compliance.notify),
         local=any(tell.kind in ("mail", "command") for tell in compliance.notify),
         textfile=(folder / compliance.textfile).parent if compliance.textfile else None,
     )

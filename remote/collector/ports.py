@@ -61,23 +61,27 @@ def read(name: str, answer: bytes, port: int) -> Collected:
         ) from error
 
 
-def _view(said: Mapping[str, Any], port: int) -> HostView:
-    saved = said["rules"]["saved"]
-    sockets = parse_listeners(said["listeners"])
-    servers = {each.port for each in sockets if each.protocol == "tcp" and "sshd" in each.processes}
+def _view(sections: Mapping[str, Any], port: int) -> HostView:
+    saved = sections["rules"]["saved"]
+    sockets = parse_listeners(sections["listeners"])
+    servers = {entry.port for entry in sockets if entry.protocol == "tcp" and "sshd" in entry.processes}
     # Behind an address translation the port that SSH is told of is none of the host's.
     own = min(servers) if servers and port not in servers else port
     return HostView(
         chains={4: netfilter.parse(saved["4"]), 6: netfilter.parse(saved["6"])},
-        interfaces={str(address): interface for interface, address in parse_addresses(said["hardware"]["addresses"])},
+        interfaces={
+            str(address): interface for interface, address in parse_addresses(sections["hardware"]["addresses"])
+        },
         listeners=sockets,
         sshd_port=own,
-        nft=said["rules"]["nft"],
-        conntrack=(int(said["conntrack"][0]), int(said["conntrack"][1])),
+        nft=sections["rules"]["nft"],
+        conntrack=(int(sections["conntrack"][0]), int(sections["conntrack"][1])),
     )
 
 
-def _cluster(said: Mapping[str, Any] | None) -> ClusterPorts | None:
-    if said is None:
+def _cluster(section: Mapping[str, Any] | None) -> ClusterPorts | None:
+    if section is None:
         return None
-    return ClusterPorts(exposed(said["services"], said["slices"]), read_pods(said["pods"]), frozenset(said["nodes"]))
+    return ClusterPorts(
+        exposed(section["services"], section["slices"]), read_pods(section["pods"]), frozenset(section["nodes"])
+    )
