@@ -94,7 +94,7 @@ while read -r name value; do
 done < /{_SETTINGS}
 """
 
-# systemd-nspawn's own filter of system calls is too narrow for containers; `forbidden` is put in its place.
+# systemd-nspawn's own filter of system calls is too narrow for containers; `lab.seccomp` is put in its place.
 ENVIRONMENT = {"SYSTEMD_SECCOMP": "0"}
 
 

@@ -210,8 +210,8 @@ def test_down_leaves_nothing_of_pods_even_after_the_hosts_were_lost(own_lab: Lab
 _ATTEMPTS = """
 import ctypes, os, sys
 sys.path.insert(0, sys.argv[1])
-from lab import forbidden
-forbidden.forbid()
+from lab import seccomp
+seccomp.forbid()
 libc = ctypes.CDLL(None, use_errno=True)
 for name in ("swapon", "swapoff"):
     libc[name](b"/nowhere", 0)
