@@ -26,7 +26,7 @@ def _emit(home: Instance, profile: str) -> Site:
     return load_site(home.inventory)
 
 
-@pytest.mark.parametrize("profile", ["small", "reference", "20"])
+@pytest.mark.parametrize("profile", ["small", "matrix", "reference", "20"])
 def test_the_emitted_folder_is_a_whole_site(home: Instance, profile: str) -> None:
     site = _emit(home, profile)
     assert [machine.name for machine in site.machines] == [host.name for host in hosts_of(profile)]
