@@ -5,8 +5,8 @@ from __future__ import annotations
 from checks.check import NODES, SERVERS, ChecklistRef, HostCheck, Verdict, View, settled
 from model.host.host_facts import Disks, HostFacts, Machinery, Swaps
 from model.preflight.hardware import GIB as KIB_IN_GIB
-from model.preflight.hardware import needs
 from model.site.hosts import Machine
+from model.site.sizing import needs
 
 # The kernel keeps some of the memory that a server is sold with for itself; vendors count disks in powers of ten.
 _TOLD, _DISK_TOLD = 0.9, 0.95

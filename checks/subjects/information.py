@@ -1,4 +1,4 @@
-"""Did the organisation tell what the deployer must know, and does it fit together?"""
+"""Checks of what the organisation told the deployer: it is all there, and it fits together."""
 
 from __future__ import annotations
 
@@ -7,25 +7,34 @@ from collections.abc import Callable, Iterator
 from checks.check import ChecklistRef, SiteCheck, Verdict, View, settled
 from model.lint.certificates import opens
 from model.site import sizing
+from model.site.hosts import Purpose
 from model.site.names import records
 from model.site.site import Site
 
 Wrong = Iterator[str]
 
 
-def counts(site: Site) -> Wrong:
-    """Roles that have fewer servers than the number of users needs."""
-    for role, size in sizing.sizes(site.settings).items():
-        has, traits = len(site.with_role(role)), site.roles.get(role)
-        off = traits is not None and traits.feature is not None and traits.feature not in site.settings.active
-        if has < size.servers and not off:
-            yield f"{role}: {has} servers, and {size.servers} are needed for {site.settings.concurrent_users:,} users"
+def _short(site: Site, role: str) -> Wrong:
+    """Say when a role has fewer servers than the number of users needs."""
+    traits, size = site.roles[role], sizing.sizes(site).get(role)
+    off = traits.feature is not None and traits.feature not in site.settings.active
+    if traits.purpose is None or size is None or off:
+        return
+    has = len(site.with_purpose(traits.purpose))
+    if has < size.servers:
+        yield f"{role}: {has} servers, and {size.servers} are needed for {site.settings.concurrent_users:,} users"
 
 
-def _role(role: str) -> Callable[[Site], Wrong]:
+def _purpose(purpose: Purpose) -> Callable[[Site], Wrong]:
+    """Return the judge of the servers of a purpose: there are enough, and each has an address."""
+
     def judge(site: Site) -> Wrong:
-        yield from (wrong for wrong in counts(site) if wrong.startswith(f"{role}:"))
-        yield from (f"{machine.name} has no address" for machine in site.with_role(role) if not machine.own)
+        roles = [role for role, traits in site.roles.items() if traits.purpose == purpose]
+        if not roles and sizing.by_purpose(site.settings)[purpose].servers:
+            yield f"groups.yaml has no role of the purpose {purpose}"
+        for role in roles:
+            yield from _short(site, role)
+        yield from (f"{machine.name} has no address" for machine in site.with_purpose(purpose) if not machine.own)
 
     return judge
 
@@ -37,9 +46,10 @@ def domain(site: Site) -> Wrong:
 
 
 def users(site: Site) -> Wrong:
-    """More users than the sizing table knows."""
-    if site.settings.concurrent_users > sizing.STEPS[-1]:
-        yield f"{site.settings.concurrent_users:,} users are more than the sizing table's {sizing.STEPS[-1]:,}"
+    """More users than the site's sizing was worked out for."""
+    most = sizing.most_users(site.settings) or sizing.STEPS[-1]
+    if site.settings.concurrent_users > most:
+        yield f"{site.settings.concurrent_users:,} users are more than the sizing table's {most:,}"
 
 
 def federation(site: Site) -> Wrong:
@@ -84,18 +94,18 @@ def cluster_networks(site: Site) -> Wrong:
     kubernetes = site.settings.kubernetes
     inside = [*kubernetes.pod_cidrs, *kubernetes.service_cidrs]
     declared = [cidr for plan in site.settings.networks.values() for cidr in plan.cidrs]
-    for number, one in enumerate(inside):
+    for number, network in enumerate(inside):
         for other in (*inside[number + 1 :], *declared):
-            if one.version == other.version and one.overlaps(other):
-                yield f"{one} overlaps {other}"
+            if network.version == other.version and network.overlaps(other):
+                yield f"{network} overlaps {other}"
 
 
 def tls(site: Site) -> Wrong:
     """A method without what it needs."""
-    said = site.settings.tls
-    if "organisation" in (said.method, said.li_method) and not (said.certificate and said.private_key):
+    settings = site.settings.tls
+    if "organisation" in (settings.method, settings.li_method) and not (settings.certificate and settings.private_key):
         yield "the organisation provides certificates, and site.yaml names no certificate and private key"
-    if said.method.startswith("letsencrypt") and said.email is None:
+    if settings.method.startswith("letsencrypt") and settings.email is None:
         yield "Let's Encrypt needs a contact address (`tls.email`)"
 
 
@@ -121,9 +131,11 @@ def li_network(site: Site) -> Wrong:
     if not site.isolated_networks:
         yield "no network of the site is isolated"
     others = [cidr for plan in site.settings.networks.values() if not plan.isolated for cidr in plan.cidrs]
-    for one in site.isolated_networks:
+    for network in site.isolated_networks:
         yield from (
-            f"{one} overlaps {other}" for other in others if one.version == other.version and one.overlaps(other)
+            f"{network} overlaps {other}"
+            for other in others
+            if network.version == other.version and network.overlaps(other)
         )
 
 
@@ -152,15 +164,17 @@ def installation(site: Site) -> Wrong:
     settings = site.settings
     mirrored = settings.servers.mirror or (settings.servers.proxy and settings.servers.proxy.https)
     if settings.kubernetes.packages == "apt" and settings.egress == "closed" and not mirrored:
-        yield "packages and images come from the internet, and the way there is closed: no mirror, proxy or bundle is named"
+        yield (
+            "packages and images come from the internet, and the way there is closed: no mirror, proxy or bundle is named"
+        )
 
 
 def _site_check(
-    name: str, title: str, section: str, line: int, wrong: Callable[[Site], Wrong], told: Callable[[Site], object]
+    name: str, title: str, section: str, line: int, wrong: Callable[[Site], Wrong], shown: Callable[[Site], object]
 ) -> SiteCheck:
     def judge(view: View) -> Verdict:
-        said = told(view.site)
-        return settled(list(wrong(view.site)), f"{_begun(title)}: {said}", {"said": str(said)})
+        declared = shown(view.site)
+        return settled(list(wrong(view.site)), f"{_begun(title)}: {declared}", {"said": str(declared)})
 
     return SiteCheck(
         id=f"site/{name}",
@@ -179,8 +193,10 @@ def _begun(title: str) -> str:
     return title if title[1:2].isupper() else f"{title[0].lower()}{title[1:]}"
 
 
-def _servers(role: str) -> Callable[[Site], object]:
-    return lambda site: ", ".join(f"{machine.name} {machine.own[0]}" for machine in site.with_role(role)) or "none"
+def _servers(purpose: Purpose) -> Callable[[Site], object]:
+    return lambda site: (
+        ", ".join(f"{machine.name} {machine.own[0]}" for machine in site.with_purpose(purpose)) or "none"
+    )
 
 
 def _at(name: str) -> Callable[[Site], object]:
@@ -217,18 +233,20 @@ CHECKS = (
         "Control planes are named, three or more",
         _INFORMATION,
         396,
-        _role("control_plane"),
-        _servers("control_plane"),
+        _purpose("control-plane"),
+        _servers("control-plane"),
     ),
     _site_check(
         "workers",
         "Workers are named, as many as the users need",
         _INFORMATION,
         400,
-        _role("worker"),
-        _servers("worker"),
+        _purpose("application"),
+        _servers("application"),
     ),
-    _site_check("li-servers", "LI's servers are named", _INFORMATION, 404, _role("li"), _servers("li")),
+    _site_check(
+        "li-servers", "LI's servers are named", _INFORMATION, 404, _purpose("interception"), _servers("interception")
+    ),
     _site_check(
         "ingress", "The ingress has an external address", _INFORMATION, 408, _external("ingress", ""), _at("ingress")
     ),
@@ -306,11 +324,16 @@ CHECKS = (
         "Servers for databases and objects are named",
         _SERVER_TYPES,
         28,
-        lambda site: iter((*_role("database")(site), *_role("storage")(site))),
-        lambda site: f"{_servers('database')(site)}; {_servers('storage')(site)}",
+        lambda site: iter((*_purpose("postgresql")(site), *_purpose("objects")(site))),
+        lambda site: f"{_servers('postgresql')(site)}; {_servers('objects')(site)}",
     ),
     _site_check(
-        "monitoring", "A server for monitoring is named", _SERVER_TYPES, 30, _role("monitoring"), _servers("monitoring")
+        "monitoring",
+        "A server for monitoring is named",
+        _SERVER_TYPES,
+        30,
+        _purpose("observation"),
+        _servers("observation"),
     ),
     _site_check(
         "egress",

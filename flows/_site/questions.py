@@ -12,8 +12,9 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
 from model.errors import FieldError, SchemaErrors
-from model.site.answers import PREFIXES, Answers, lacking
+from model.site.answers import Answers, lacking
 from model.site.mistakes import wrong_fields
+from model.site.roles import WANTED_BY, known
 
 # Asked only where the answer before makes sense of it.
 _ONLY_IF = {
@@ -47,7 +48,6 @@ SUCH_AS = {
     "li_ingress": "10.0.2.11",
     "li_clients": "10.0.2.0/24",
 }
-_ROLE_IF = {"call": ("turn", "livekit"), "li": ("li",), "monitoring": ("monitoring",)}
 
 
 def ask() -> Answers:
@@ -145,8 +145,8 @@ def _servers(given: dict[str, Any]) -> dict[str, list[str]]:
     typer.echo("A server may stand under several roles.", err=True)
     adapter = _adapter(Answers.model_fields["servers"])
     found: dict[str, list[str]] = {}
-    for role in PREFIXES:
-        if not any(given.get(feature, True) for feature in _ROLE_IF.get(role, (role,))):
+    for role, kind in known().items():
+        if not any(given.get(feature, True) for feature in WANTED_BY.get(kind.purpose, (role,))):
             continue
         while role not in found:
             value = str(typer.prompt(f"{role} servers", default="", err=True, show_default=False)).split()

@@ -19,12 +19,10 @@ def wanted(site: Site, role: str) -> bool:
 
 def role_minimum(view: View) -> Iterator[Flaw]:
     """Find roles with fewer hosts than their own minimum or the sizing asks for."""
-    sizes = sizing.sizes(view.site.settings)
     for role, traits in view.site.roles.items():
         if traits.kind != "server" or not wanted(view.site, role):
             continue
-        size = sizes.get(role)
-        needed, have = max(traits.minimum, size.servers if size else 0), len(view.site.with_role(role))
+        needed, have = sizing.servers_needed(view.site, role), len(view.site.with_role(role))
         if have < needed:
             message = f"{have} of at least {needed} hosts have the role"
             fix = f"add {needed - have} to hosts.yaml; a server may have several roles"
@@ -152,10 +150,8 @@ def role_feature(view: View) -> Iterator[Flaw]:
 
 def hardware(view: View) -> Iterator[Flaw]:
     """Find servers that say they have less CPU, memory or disk than their roles need together."""
-    sizes = sizing.sizes(view.site.settings)
     for machine in view.site.servers:
-        needs = [sizes[role] for role in machine.roles if role in sizes]
-        for word, have, need in _hardware(machine, needs):
+        for word, have, need in _hardware(machine, sizing.needs(view.site, machine)):
             if 0 < have < need:
                 message = f"its roles ({', '.join(machine.roles)}) need {need} together"
                 path = f"{machine.name}.data.{word}"
@@ -169,7 +165,7 @@ def hardware(view: View) -> Iterator[Flaw]:
                 )
 
 
-def _hardware(machine: Machine, needs: list[sizing.Size]) -> tuple[tuple[str, int, int], ...]:
+def _hardware(machine: Machine, needs: tuple[sizing.Size, ...]) -> tuple[tuple[str, int, int], ...]:
     disks = sum(disk.gib for disk in machine.data.disks if disk.purpose not in ("system", "unused"))
     return (
         ("cpus", machine.data.cpus, sum(size.cpus for size in needs)),
@@ -180,12 +176,13 @@ def _hardware(machine: Machine, needs: list[sizing.Size]) -> tuple[tuple[str, in
 
 def beyond_sizing(view: View) -> Iterator[Flaw]:
     """Find more users than the sizing was worked out for."""
-    users = view.site.settings.concurrent_users
-    if view.site.settings.size != "lab" and users > sizing.STEPS[-1]:
-        message = f"the sizing ends at {sizing.STEPS[-1]}"
-        yield Flaw(
-            "site.yaml", "concurrent_users", value=users, message=message, fix="measure, and size the servers by hand"
-        )
+    settings, most = view.site.settings, sizing.most_users(view.site.settings)
+    users = settings.concurrent_users
+    if most is not None and users > most:
+        small = settings.size == "small"
+        message = f"the sizing {'of `size: small` ' if small else ''}ends at {most}"
+        fix = "`size: auto`, and the servers it asks for" if small else "measure, and size the servers by hand"
+        yield Flaw("site.yaml", "concurrent_users", value=users, message=message, fix=fix)
 
 
 RULES = (

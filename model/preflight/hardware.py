@@ -6,21 +6,14 @@ from collections.abc import Iterator
 
 from model.host.machine_facts import MachineFacts
 from model.preflight.finding import Check, Seen, View
-from model.site import sizing
 from model.site.hosts import Machine
-from model.site.site import Site
+from model.site.sizing import needs
 
 MIB, GIB = 2**10, 2**20
 # kubeadm refuses a control plane with less, whatever the site's size.
 _PLANE_CPUS, _PLANE_MEMORY = 2, 1700 * MIB
 # The kernel keeps some of the memory that a server is sold with for itself.
 _TOLD = 0.9
-
-
-def needs(site: Site, machine: Machine) -> tuple[sizing.Size, ...]:
-    """Return the size of each role the machine has."""
-    sizes = sizing.sizes(site.settings)
-    return tuple(sizes[role] for role in machine.roles if role in sizes)
 
 
 def processors(view: View, machine: Machine, facts: MachineFacts) -> Iterator[Seen]:

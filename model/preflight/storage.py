@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 from model.host.machine_facts import Filesystem, MachineFacts
 from model.preflight.finding import Check, Seen, View
-from model.preflight.hardware import GIB, needs
+from model.preflight.hardware import GIB
 from model.site.hosts import Machine
+from model.site.sizing import needs
 
 # What the node itself takes: images, logs and what pods write, and in a lab a few images.
 _NODE_GIB, _LAB_GIB = 20, 5

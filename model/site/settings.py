@@ -238,7 +238,7 @@ class Settings(Declared):
     name: Name
     domain: Domain
     concurrent_users: int = Field(ge=1, le=1_000_000)
-    size: Literal["auto", "lab"] = "auto"
+    size: Literal["auto", "small", "lab"] = "auto"
     federation: bool = False
     egress: Literal["open", "closed"] = "open"
     organisation_contact: str = ""
