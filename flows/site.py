@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json as jsonlib
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
 import typer
@@ -16,13 +18,15 @@ from flows._run import cli
 from flows._run import options as flags
 from flows._run.screen import Screen
 from flows._site import request as _request
+from flows._site.checking import checked
+from flows._site.dialogue import ask
 from flows._site.documents import texts
-from flows._site.questions import ask, checked
 from model import document, lint
 from model.checkout import REFERENCE
 from model.errors import SiteError
 from model.matrix.matrix import host_rules
 from model.report.outcome import GOOD
+from model.site.answers import Answers as Answered
 from model.site.inventory import compose
 from model.site.load import FILES, adapters, load_site
 from model.site.site import Site
@@ -80,14 +84,25 @@ def init(answers: Answers = None, output: Output = Path("site")) -> int:
         raise SiteError(
             "no terminal to ask on; pass --answers FILE (`python -m flows.site schema answers` says what is in it)"
         )
-    given = ask() if answers is None else checked(_read(answers), answers.name)
-    texts = compose(given, *((REFERENCE / name).read_text("utf-8") for name in ("groups.yaml", "ports.yaml")))
-    _write(output, texts)
+    given = ask(_foreseen, str(output)) if answers is None else checked(_read(answers), answers.name)
+    _write(output, _texts(given))
     screen = Screen(flags.Options())
-    _, found = lint.examine(output)
-    screen.lines([Line(f"{finding.severity}: {finding}", indent=2) for finding in found])
+    _, findings = lint.examine(output)
+    screen.lines([Line(f"{finding.severity}: {finding}", indent=2) for finding in findings])
     screen.lines([Line(f"{output} is written; next: python -m flows.lint --inventory {output}")])
-    return lint.exit_code(found)
+    return lint.exit_code(findings)
+
+
+def _texts(answers: Answered) -> Mapping[str, str]:
+    return compose(answers, *((REFERENCE / name).read_text("utf-8") for name in ("groups.yaml", "ports.yaml")))
+
+
+def _foreseen(answers: Answered) -> list[str]:
+    """Return what lint would say of the site, before it is written."""
+    with TemporaryDirectory() as folder:
+        _write(Path(folder), _texts(answers))
+        _, findings = lint.examine(Path(folder))
+    return [f"{finding.severity}: {finding}" for finding in findings]
 
 
 def _read(path: Path) -> object:
@@ -100,14 +115,28 @@ def _read(path: Path) -> object:
 
 
 def _write(folder: Path, texts: Mapping[str, str]) -> None:
-    """Write each file as a new one, so that two runs at once cannot mix."""
+    """Write each file as a new one, so that two runs at once cannot mix; whoever is cut short leaves nothing behind."""
+    made: list[Path] = []
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        missing = [place for place in (folder, *folder.parents) if not place.exists()]
+        for place in reversed(missing):
+            place.mkdir(exist_ok=True)
+            made.append(place)
         for name, text in texts.items():
             with (folder / name).open("x", encoding="utf-8") as file:
+                made.append(folder / name)
                 file.write(text)
-    except OSError as error:
-        raise SiteError(f"{folder} cannot be written: {error.strerror}") from error
+    except BaseException as error:
+        _forget(made)
+        if isinstance(error, OSError):
+            raise SiteError(f"{folder} cannot be written: {error.strerror}") from error
+        raise
+
+
+def _forget(made: Sequence[Path]) -> None:
+    for path in reversed(made):
+        with suppress(OSError):
+            path.rmdir() if path.is_dir() else path.unlink()
 
 
 @app.command()

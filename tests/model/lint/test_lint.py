@@ -16,6 +16,7 @@ from tests.mutation import REFERENCE, cases, site
 
 TODAY = date(2026, 11, 23)
 CASES = cases("rules.yaml")
+FIVE = REFERENCE.parent / "tests" / "data" / "five-servers"
 
 
 def _title(case: dict[str, Any]) -> str:
@@ -47,6 +48,21 @@ def test_reference_site_has_no_error_and_lists_its_waiver() -> None:
     assert exit_code(found) == 0
     assert [finding.rule for finding in found if finding.severity == "waived"] == ["cni-enforces-nothing"]
     assert "until 2030-12-31" in next(finding.message for finding in found if finding.severity == "waived")
+
+
+@pytest.mark.parametrize("size", ["auto", "small", "lab"])
+def test_five_servers_are_a_site_without_errors_of_every_size(size: str, tmp_path: Path) -> None:
+    found = findings(site(tmp_path, FIVE, set={"site:size": size}), TODAY)
+    assert exit_code(found) == 0
+    assert not [finding for finding in found if finding.rule in ("role-minimum", "hardware-minimum", "sizing-beyond")]
+
+
+def test_a_small_site_that_lacks_a_server_is_wrong_and_a_lab_is_warned(tmp_path: Path) -> None:
+    for size, code in (("small", 1), ("lab", 0)):
+        short = site(tmp_path / size, FIVE, set={"site:size": size, "hosts:n-3.groups": ["control_plane", "storage"]})
+        found = findings(short, TODAY)
+        assert exit_code(found) == code
+        assert {f.path for f in found if f.rule == "role-minimum"} == {"(role database)"}
 
 
 def test_lapsed_waiver_is_drift_and_so_is_what_it_covered(tmp_path: Path) -> None:
