@@ -1,35 +1,27 @@
-"""How is a site made, and what does it say?"""
+"""`python -m flows.site`: make a site, show it, and write what others must do for it."""
 
 from __future__ import annotations
 
 import json as jsonlib
 import sys
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from flows._render.summary import Line
-from flows._render.words import counted
 from flows._run import cli
 from flows._run import options as flags
 from flows._run.screen import Screen
 from flows._site import request as _request
+from flows._site import summary, writing
 from flows._site.checking import checked
 from flows._site.dialogue import ask
 from flows._site.documents import texts
-from model import document, lint
-from model.checkout import REFERENCE
+from model import lint
 from model.errors import SiteError
-from model.matrix.matrix import host_rules
 from model.report.outcome import GOOD
-from model.site.answers import Answers as Answered
-from model.site.inventory import compose
 from model.site.load import FILES, adapters, load_site
-from model.site.site import Site
 
 HELP = """\b
 Make a site, look at it, and write what others must do for it.
@@ -53,6 +45,7 @@ Which = Annotated[str | None, typer.Argument(metavar="[FILE]", help="site, hosts
 def init(answers: Answers = None, output: Output = Path("site")) -> int:
     """Ask for everything a site needs and write its five files, ready to lint.
 
+    Servers come first; `back` goes to the question before, and nothing is written before you have seen everything.
     Without a terminal, --answers FILE gives the same answers. Files that exist are never overwritten.
 
     \b
@@ -84,59 +77,13 @@ def init(answers: Answers = None, output: Output = Path("site")) -> int:
         raise SiteError(
             "no terminal to ask on; pass --answers FILE (`python -m flows.site schema answers` says what is in it)"
         )
-    given = ask(_foreseen, str(output)) if answers is None else checked(_read(answers), answers.name)
-    _write(output, _texts(given))
+    given = ask(writing.foreseen, str(output)) if answers is None else checked(writing.read(answers), answers.name)
+    writing.write(output, writing.texts(given))
     screen = Screen(flags.Options())
     _, findings = lint.examine(output)
     screen.lines([Line(f"{finding.severity}: {finding}", indent=2) for finding in findings])
     screen.lines([Line(f"{output} is written; next: python -m flows.lint --inventory {output}")])
     return lint.exit_code(findings)
-
-
-def _texts(answers: Answered) -> Mapping[str, str]:
-    return compose(answers, *((REFERENCE / name).read_text("utf-8") for name in ("groups.yaml", "ports.yaml")))
-
-
-def _foreseen(answers: Answered) -> list[str]:
-    """Return what lint would say of the site, before it is written."""
-    with TemporaryDirectory() as folder:
-        _write(Path(folder), _texts(answers))
-        _, findings = lint.examine(Path(folder))
-    return [f"{finding.severity}: {finding}" for finding in findings]
-
-
-def _read(path: Path) -> object:
-    try:
-        return document.read(path)
-    except FileNotFoundError:
-        raise SiteError(f"{path} is missing") from None
-    except document.DocumentError as error:
-        raise SiteError(f"{path.name}: {error.place}: {error.message}; {error.fix}") from error
-
-
-def _write(folder: Path, texts: Mapping[str, str]) -> None:
-    """Write each file as a new one, so that two runs at once cannot mix; whoever is cut short leaves nothing behind."""
-    made: list[Path] = []
-    try:
-        missing = [place for place in (folder, *folder.parents) if not place.exists()]
-        for place in reversed(missing):
-            place.mkdir(exist_ok=True)
-            made.append(place)
-        for name, text in texts.items():
-            with (folder / name).open("x", encoding="utf-8") as file:
-                made.append(folder / name)
-                file.write(text)
-    except BaseException as error:
-        _forget(made)
-        if isinstance(error, OSError):
-            raise SiteError(f"{folder} cannot be written: {error.strerror}") from error
-        raise
-
-
-def _forget(made: Sequence[Path]) -> None:
-    for path in reversed(made):
-        with suppress(OSError):
-            path.rmdir() if path.is_dir() else path.unlink()
 
 
 @app.command()
@@ -146,44 +93,13 @@ def show(inventory: flags.Inventory = flags.DEFAULT_INVENTORY, json: flags.Json 
     Example: python -m flows.site show
     """
     site = load_site(inventory)
-    seen = _seen(site)
+    facts = summary.facts(site)
     if json is not None:
-        text = jsonlib.dumps(seen, indent=1) + "\n"
+        text = jsonlib.dumps(facts, indent=1) + "\n"
         sys.stdout.write(text) if json == "-" else Path(json).write_text(text, "utf-8")
     if json != "-":
-        Screen(flags.Options()).lines(_lines(site, seen))
+        Screen(flags.Options()).lines(summary.lines(site, facts))
     return GOOD
-
-
-def _seen(site: Site) -> dict[str, Any]:
-    hosts = {
-        machine.name: {
-            "roles": list(machine.roles),
-            "reached": f"{machine.hostname}:{machine.port}",
-            "addresses": {network: [str(item) for item in held] for network, held in machine.addresses.items()},
-            "rules": len(host_rules(site, machine)) if machine.kind == "server" else 0,
-        }
-        for machine in site.machines
-    }
-    rows = {"declared": len(site.rows), "active": len(site.active_rows)}
-    on = sorted({*site.settings.active, *site.settings.cni.tags})
-    return {"site": site.name, "domain": site.settings.domain, "features": on, "rows": rows, "hosts": hosts}
-
-
-def _lines(site: Site, seen: Mapping[str, Any]) -> list[Line]:
-    rows = seen["rows"]
-    head = f"{site.name} ({site.settings.domain}): {counted(len(site.servers), 'server')}, {site.settings.concurrent_users:,} users"
-    lines = [Line(head, "bold"), Line(f"on      {', '.join(seen['features'])}", indent=2)]
-    lines.append(Line(f"matrix  {rows['active']} of {rows['declared']} rows are open, the rest closed", indent=2))
-    table = [("host", "roles", "reached at", "addresses", "rules")]
-    for name, host in seen["hosts"].items():
-        addresses = ", ".join(address for held in host["addresses"].values() for address in held)
-        table.append((name, ", ".join(host["roles"]), host["reached"], addresses, str(host["rules"] or "-")))
-    widths = [max(len(row[column]) for row in table) for column in range(len(table[0]))]
-    return lines + [
-        Line("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip(), indent=2)
-        for row in table
-    ]
 
 
 @app.command()

@@ -1,16 +1,32 @@
-"""Answers as a whole: every wrong one, and every missing one, at once."""
+"""Answers, one alone or the whole: every wrong one, and every missing one, at once."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
 from model.errors import FieldError, SchemaErrors
 from model.site.answers import Answers, lacking
 from model.site.mistakes import wrong_fields
+
+
+class WrongAnswerError(Exception):
+    """What was typed is no answer; its text says what is expected."""
+
+
+def fitting(adapter: TypeAdapter[Any], value: Any) -> Any:
+    """Return a value that is an answer. Raises `WrongAnswerError` for each part that is wrong, with what is expected."""
+    try:
+        adapter.validate_json(json.dumps(value))
+    except ValidationError as failure:
+        errors = wrong_fields("", adapter, value, failure)
+        lines = (f"{error.value or 'this'} {error.message}; {error.fix}" for error in errors)
+        raise WrongAnswerError("\n  ".join(lines)) from failure
+    return value
 
 
 def checked(given: object, source: str) -> Answers:

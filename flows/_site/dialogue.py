@@ -7,8 +7,8 @@ from typing import Any
 
 import typer
 
-from flows._site.checking import checked
-from flows._site.questions import Given, Question, ServerQuestion, WrongAnswerError, questions
+from flows._site.checking import WrongAnswerError, checked
+from flows._site.questions import Given, Question, ServerQuestion, questions
 from model.errors import SiteError
 from model.site.answers import Answers
 

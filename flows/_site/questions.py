@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated, Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 from pydantic.fields import FieldInfo
 
+from flows._site.checking import WrongAnswerError, fitting
 from model.site.answers import Answers
-from model.site.mistakes import wrong_fields
 from model.site.roles import WANTED_BY, known
 
 Given = Mapping[str, Any]
@@ -52,10 +51,6 @@ SUCH_AS = {
 _SERVER = "10.0.1.11 or 10.0.1.11,fd00::11 or cp-1=10.0.1.11"
 _YES = {"yes": True, "y": True, "true": True, "no": False, "n": False, "false": False}
 EMPTY = "none"
-
-
-class WrongAnswerError(Exception):
-    """What was typed is no answer; its text says what is expected."""
 
 
 @dataclass(frozen=True)
@@ -181,17 +176,6 @@ class ServerQuestion(Question):
         if not servers and self.required:
             raise WrongAnswerError(f"is required; addresses such as {_SERVER}")
         return fitting(self.adapter, {self.role: servers})[self.role] if servers else []
-
-
-def fitting(adapter: TypeAdapter[Any], value: Any) -> Any:
-    """Return a value that is an answer. Raises `WrongAnswerError` for each part that is wrong, with what is expected."""
-    try:
-        adapter.validate_json(json.dumps(value))
-    except ValidationError as failure:
-        errors = wrong_fields("", adapter, value, failure)
-        lines = (f"{error.value or 'this'} {error.message}; {error.fix}" for error in errors)
-        raise WrongAnswerError("\n  ".join(lines)) from failure
-    return value
 
 
 def questions() -> tuple[Question, ...]:

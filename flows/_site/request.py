@@ -1,4 +1,4 @@
-"""How is the request to the organisation's firewall team written down?"""
+"""The request to the organisation's firewall team, as a page and as CSV."""
 
 from __future__ import annotations
 

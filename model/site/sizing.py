@@ -1,4 +1,4 @@
-"""How many servers of which purpose, with how much CPU, memory and disk, does a number of concurrent users need?"""
+"""How many servers of which purpose, with how much CPU, memory and disk, a number of concurrent users needs."""
 
 from __future__ import annotations
 
@@ -67,8 +67,8 @@ LAB: Mapping[Purpose, Size] = {
     "interception": Size(1, 1, 1, 5),
     "observation": Size(0, 1, 1, 5),
 }
-# Five servers with several roles each: up to so many users, and four Synapse processes on two of three servers.
-SMALL_USERS = STEPS[0]
+# Five servers with several roles each, for so many users by so many Synapse processes: main, requests, media, sending.
+SMALL_USERS, SMALL_PROCESSES = STEPS[0], 4
 SMALL: Mapping[Purpose, Size] = {
     "control-plane": Size(3, 2, 3, 20),
     "application": Size(3, 4, 7, 50),

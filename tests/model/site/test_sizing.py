@@ -12,6 +12,7 @@ from model.site.sizing import (
     ASSUMPTIONS,
     LAB,
     SMALL,
+    SMALL_PROCESSES,
     SMALL_USERS,
     STEPS,
     Size,
@@ -143,6 +144,12 @@ def test_small_is_smaller_than_the_smallest_step_and_keeps_its_quorums() -> None
         assert small.cpus <= large.cpus, purpose
         assert small.ram_gib <= large.ram_gib, purpose
         assert small.total_disk_gib <= large.total_disk_gib, purpose
+
+
+def test_two_servers_of_small_carry_every_process_after_losing_one() -> None:
+    workers = SMALL["application"]
+    assert (workers.servers - 1) * (workers.cpus - 2) >= SMALL_PROCESSES
+    assert (workers.ram_gib - 4) * (workers.servers - 1) >= SMALL_PROCESSES * ASSUMPTIONS["worker_gib"].value
 
 
 def test_half_of_the_raw_storage_of_small_holds_a_year_of_media() -> None:
