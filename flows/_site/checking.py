@@ -19,7 +19,7 @@ class WrongAnswerError(Exception):
 
 
 def fitting(adapter: TypeAdapter[Any], value: Any) -> Any:
-    """Return a value that is an answer. Raises `WrongAnswerError` for each part that is wrong, with what is expected."""
+    """Return a value that is an answer. Raises `WrongAnswerError` for each part that is wrong, and what is expected."""
     try:
         adapter.validate_json(json.dumps(value))
     except ValidationError as failure:
