@@ -125,6 +125,7 @@ def fitted(settings: dict[str, Any], name: str, hosts: Sequence[LabHost]) -> dic
     return {
         **settings,
         "name": name,
+        "size": "small",
         "external": _external(settings["external"], hosts),
         "features": features,
         "kubernetes": {**settings["kubernetes"], **_KUBERNETES},

@@ -72,8 +72,8 @@ class Question:
 
     @cached_property
     def kind(self) -> dict[str, Any]:
-        """The JSON Schema of the field."""
-        return self.adapter.json_schema()
+        """The JSON Schema of what the field holds in the end: a former name is read, and not offered."""
+        return self.adapter.json_schema(mode="serialization")
 
     @property
     def words(self) -> str:

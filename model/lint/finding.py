@@ -67,8 +67,8 @@ class View:
 
     @property
     def production(self) -> Severity:
-        """The severity of what a production site needs and a lab may lack."""
-        return "warning" if self.site.settings.size == "lab" else "error"
+        """The severity of what a large site needs and a small one may lack."""
+        return "warning" if self.site.settings.size == "small" else "error"
 
 
 @dataclass(frozen=True, slots=True)

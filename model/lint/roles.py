@@ -149,11 +149,18 @@ def role_feature(view: View) -> Iterator[Flaw]:
 
 
 def hardware(view: View) -> Iterator[Flaw]:
-    """Find servers that say they have less CPU, memory or disk than their roles need together."""
+    """
+    Find servers that say they have less CPU, memory or disk than their roles need together; on a small site, than is
+    recommended.
+    """
+    small = view.site.settings.size == "small"
     for machine in view.site.servers:
-        for word, have, need in _hardware(machine, sizing.needs(view.site, machine)):
+        for word, have, need in _hardware(machine, sizing.recommended(view.site, machine)):
             if 0 < have < need:
-                message = f"its roles ({', '.join(machine.roles)}) need {need} together"
+                roles = f"its roles ({', '.join(machine.roles)})"
+                message = f"{roles} need {need} together"
+                if small:
+                    message = f"{need} are recommended for {roles} together, on a small site"
                 path = f"{machine.name}.data.{word}"
                 yield Flaw(
                     "hosts.yaml",
@@ -178,9 +185,9 @@ def beyond_sizing(view: View) -> Iterator[Flaw]:
     """Find more users than the sizing was worked out for."""
     settings, most = view.site.settings, sizing.most_users(view.site.settings)
     users = settings.concurrent_users
-    if most is not None and users > most:
+    if users > most:
         small = settings.size == "small"
-        message = f"the sizing {'of `size: small` ' if small else ''}ends at {most}"
+        message = f"the {'recommendation for a small site' if small else 'sizing'} ends at {most}"
         fix = "`size: auto`, and the servers it asks for" if small else "measure, and size the servers by hand"
         yield Flaw("site.yaml", "concurrent_users", value=users, message=message, fix=fix)
 

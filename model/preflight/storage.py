@@ -10,8 +10,8 @@ from model.preflight.hardware import GIB
 from model.site.hosts import Machine
 from model.site.sizing import needs
 
-# What the node itself takes: images, logs and what pods write, and in a lab a few images.
-_NODE_GIB, _LAB_GIB = 20, 5
+# What the node itself takes: images, logs and what pods write; by the floor of a small site a few images.
+_NODE_GIB, _SMALL_GIB = 20, 5
 # kubelet's own limit for the file system of images.
 _NODE_SHARE = 0.15
 _INODE_SHARE = 0.05
@@ -58,8 +58,8 @@ def _wanted(machine: Machine) -> tuple[str, ...]:
 
 
 def _need(view: View, machine: Machine) -> int:
-    if view.site.settings.size == "lab":
-        return _LAB_GIB
+    if view.site.settings.size == "small":
+        return _SMALL_GIB
     apart = any(disk.purpose not in ("system", "unused") for disk in machine.data.disks)
     data = 0 if apart else sum(size.total_disk_gib for size in needs(view.site, machine))
     return _NODE_GIB + data

@@ -11,7 +11,7 @@ from pydantic_core import PydanticCustomError
 
 from model.base import Address, Declared, Domain, Name, Network, RoleName, Text
 from model.site.roles import WANTED_BY, known
-from model.site.settings import EMAIL, VERSION, Port
+from model.site.settings import EMAIL, VERSION, Port, SiteSize
 
 # `10.0.1.11`, `10.0.1.11,fd00::11` or `cp-1=10.0.1.11,fd00::11`.
 SERVER = r"^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?=)?[0-9a-fA-F:.]+(,[0-9a-fA-F:.]+)?$"
@@ -42,9 +42,7 @@ class Answers(Declared):
     name: Name = Field("production", description="A short name for the site, as reports carry it")
     domain: Domain = Field(description="Primary domain; the homeserver is matrix.<domain>")
     concurrent_users: int = Field(100, ge=1, le=1_000_000, description="Expected number of users at the same time")
-    size: Literal["auto", "small"] = Field(
-        "auto", description="Servers by the number of users, or small: five for up to 100 users"
-    )
+    size: SiteSize = Field("auto", description="Servers by the number of users, or small: five for up to 100 users")
     federation: bool = Field(False, description="Talk to other homeservers?")
     organisation_contact: str = Field("", description="Who at the organisation answers questions")
     main_network: tuple[Network, ...] = Field(min_length=1, description="CIDRs of the servers' network")

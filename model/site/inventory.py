@@ -18,7 +18,7 @@ _COMMENTS = {
     "name": "The site's name, as reports carry it.",
     "domain": "Names derive from it: matrix., chat., turn. and api. of this domain.",
     "concurrent_users": "Users at the same time; the sizing follows. `size: small` asks for less.",
-    "size": "`small`: five servers for up to 100 users (docs/sizing.md).",
+    "size": "`small`: judged by a low floor; five servers are recommended for up to 100 users (docs/sizing.md).",
     "federation": "Other homeservers: opens 8448 to the ingress.",
     "egress": "`closed`: the way to the internet is proven closed after installation.",
     "organisation_contact": "Who answers questions.",

@@ -57,8 +57,10 @@ class Size:
         return self.disk_gib * self.drives
 
 
-# Enough to prove ports and boot a cluster, not to serve anybody.
-LAB: Mapping[Purpose, Size] = {
+# A small site has two tables. By this one, the floor, lint, preflight and compliance judge it: enough to prove ports
+# and boot a cluster, also one of containers on a single machine, which is why `small` was once called `lab`. SMALL is
+# what is recommended for serving people: lint warns of hardware that hosts.yaml declares and that is less.
+SMALL_FLOOR: Mapping[Purpose, Size] = {
     "control-plane": Size(3, 1, 1, 5),
     "application": Size(1, 1, 1, 5),
     "postgresql": Size(1, 1, 1, 5),
@@ -87,16 +89,13 @@ def sizes(site: Site) -> Mapping[str, Size]:
 
 
 def by_purpose(settings: Settings) -> Mapping[Purpose, Size]:
-    """Return the sizes that the site declares, or those of the next step up from its concurrent users."""
-    if settings.size == "auto":
-        return at(step(settings.concurrent_users))
-    return SMALL if settings.size == "small" else LAB
+    """Return the sizes a site is judged by: a small one's floor, or the next step up from its concurrent users."""
+    return SMALL_FLOOR if settings.size == "small" else at(step(settings.concurrent_users))
 
 
-def most_users(settings: Settings) -> int | None:
-    """Return for how many users the site's sizing was worked out; None where it serves nobody."""
-    ends = {"auto": STEPS[-1], "small": SMALL_USERS, "lab": None}
-    return ends[settings.size]
+def most_users(settings: Settings) -> int:
+    """Return for how many users the sizes recommended for the site were worked out."""
+    return SMALL_USERS if settings.size == "small" else STEPS[-1]
 
 
 def servers_needed(site: Site, role: str) -> int:
@@ -110,7 +109,16 @@ def servers_needed(site: Site, role: str) -> int:
 
 def needs(site: Site, machine: Machine) -> tuple[Size, ...]:
     """Return what each purpose of the machine's roles asks of it."""
-    table = by_purpose(site.settings)
+    return _asked(by_purpose(site.settings), site, machine)
+
+
+def recommended(site: Site, machine: Machine) -> tuple[Size, ...]:
+    """Return what each purpose of the machine's roles should have: on a small site more than it needs."""
+    table = SMALL if site.settings.size == "small" else by_purpose(site.settings)
+    return _asked(table, site, machine)
+
+
+def _asked(table: Mapping[Purpose, Size], site: Site, machine: Machine) -> tuple[Size, ...]:
     purposes = dict.fromkeys(site.roles[role].purpose for role in machine.roles)
     return tuple(table[purpose] for purpose in purposes if purpose)
 

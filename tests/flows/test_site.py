@@ -210,6 +210,8 @@ def test_a_small_site_says_so_and_another_one_says_nothing(tmp_path: Path) -> No
     five: dict[str, Any] = {"turn": False, "livekit": False, "li": False, "servers": servers, **without}
     assert _init(tmp_path / "small", size="small", **five) == 0
     assert load_site(tmp_path / "small").settings.size == "small"
+    assert _init(tmp_path / "lab", size="lab", **five) == 0
+    assert (tmp_path / "lab" / "site.yaml").read_text("utf-8") == (tmp_path / "small" / "site.yaml").read_text("utf-8")
     assert _init(tmp_path / "auto", **five) == 0
     assert "\nsize:" not in (tmp_path / "auto" / "site.yaml").read_text("utf-8")
     assert _init(tmp_path / "tiny", size="tiny", **five) == 1

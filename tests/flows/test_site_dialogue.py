@@ -183,6 +183,11 @@ def test_a_wrong_answer_is_told_what_is_expected(question: Question, text: str, 
         question.read(text)
 
 
+def test_a_former_name_is_read_and_not_offered() -> None:
+    assert _ask(Person({"Servers by the number": ["lab"]})).size == "small"
+    assert Question("size").words.endswith("[auto/small]")
+
+
 def test_every_field_and_every_role_is_asked_for() -> None:
     keys = [question.key for question in questions()]
     assert len(set(keys)) == len(keys)

@@ -132,11 +132,12 @@ def _compatibility(_site: Site) -> str:
 
 
 def _sizes(site: Site) -> str:
-    parts = [f"### `size: small`, up to {sizing.SMALL_USERS} concurrent users\n\n{_size_table(site, sizing.SMALL)}\n"]
+    title = f"Recommended for `size: small`, up to {sizing.SMALL_USERS} concurrent users"
+    parts = [f"### {title}\n\n{_size_table(site, sizing.SMALL)}\n"]
     for users in sizing.STEPS:
         sizes = sizing.at(users)
         parts.append(f"### {users:,} concurrent users\n\n{_size_table(site, sizes)}\n\n{_total(sizes)}\n")
-    return "\n".join([*parts, f"### `size: lab`\n\n{_size_table(site, sizing.LAB)}"])
+    return "\n".join([*parts, f"### The floor of `size: small`\n\n{_size_table(site, sizing.SMALL_FLOOR)}"])
 
 
 def _size_table(site: Site, sizes: Mapping[Purpose, sizing.Size]) -> str:

@@ -10,8 +10,8 @@ import pytest
 
 from model.site.sizing import (
     ASSUMPTIONS,
-    LAB,
     SMALL,
+    SMALL_FLOOR,
     SMALL_PROCESSES,
     SMALL_USERS,
     STEPS,
@@ -21,6 +21,7 @@ from model.site.sizing import (
     monitoring,
     needs,
     processes,
+    recommended,
     sizes,
     step,
 )
@@ -92,8 +93,9 @@ def test_li_has_room_for_a_dump_beside_the_copy() -> None:
         assert at(users)["interception"].disk_gib >= 2 * at(users)["postgresql"].disk_gib
 
 
-def test_a_lab_takes_the_lab_sizes_and_production_the_step(tmp_path: Path) -> None:
-    assert by_purpose(site(tmp_path / "lab").settings) is LAB
+def test_a_small_site_is_judged_by_its_floor_and_another_by_the_step(tmp_path: Path) -> None:
+    for size in ("small", "lab"):
+        assert by_purpose(site(tmp_path / size, set={"site:size": size}).settings) is SMALL_FLOOR
     auto = site(tmp_path / "auto", set={"site:size": "auto", "site:concurrent_users": 700})
     assert by_purpose(auto.settings) == at(1_000)
     assert sizes(auto)["database"] == at(1_000)["postgresql"]
@@ -103,7 +105,9 @@ def test_every_role_of_the_reference_site_has_a_size(tmp_path: Path) -> None:
     loaded = site(tmp_path)
     servers = {name for name, traits in loaded.roles.items() if traits.kind == "server"}
     assert servers == set(sizes(loaded))
-    assert {traits.purpose for traits in loaded.roles.values()} - {None} == set(LAB) == set(SMALL) == set(at(100))
+    assert (
+        {traits.purpose for traits in loaded.roles.values()} - {None} == set(SMALL_FLOOR) == set(SMALL) == set(at(100))
+    )
 
 
 def test_a_groups_file_of_before_purposes_means_the_same(tmp_path: Path) -> None:
@@ -162,5 +166,20 @@ def test_half_of_the_raw_storage_of_small_holds_a_year_of_media() -> None:
 
 def test_five_servers_of_small_hold_the_roles_of_the_five_server_site(tmp_path: Path) -> None:
     small = site(tmp_path, FIVE, set={"site:size": "small"})
-    together = [(sum(s.cpus for s in n), sum(s.ram_gib for s in n)) for n in (needs(small, m) for m in small.servers)]
+    together = [
+        (sum(s.cpus for s in n), sum(s.ram_gib for s in n)) for n in (recommended(small, m) for m in small.servers)
+    ]
     assert together == [(8, 14), (8, 14), (8, 14), (5, 9), (2, 6)]
+
+
+def test_what_is_recommended_is_never_below_what_is_needed(tmp_path: Path) -> None:
+    for purpose, floor in SMALL_FLOOR.items():
+        more = SMALL[purpose]
+        assert floor.servers <= more.servers
+        assert floor.cpus <= more.cpus
+        assert floor.ram_gib <= more.ram_gib
+        assert floor.total_disk_gib <= more.total_disk_gib
+    small = site(tmp_path / "small", FIVE, set={"site:size": "small"})
+    assert [sum(size.cpus for size in needs(small, machine)) for machine in small.servers] == [4, 4, 4, 2, 1]
+    large = site(tmp_path / "auto", FIVE)
+    assert all(recommended(large, machine) == needs(large, machine) for machine in large.servers)
