@@ -1,4 +1,4 @@
-"""Does what the owner declared hold together? What lint asks of the files, and compliance as an item of the checklist."""
+"""Does what the owner declared hold together? Lint asks it of the files, and compliance for items of the checklist."""
 
 from __future__ import annotations
 
