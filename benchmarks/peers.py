@@ -17,10 +17,10 @@ from typing import Any
 from checks.collector_query import collector_query
 from checks.subjects.services import rows_landing
 from lab.instance import selected
-from model.check.judgement.size import needs
 from model.site.hosts import Machine
 from model.site.names import records
 from model.site.site import Site
+from model.site.sizing import needs
 from model.ufw.state import USER, desired_state
 
 HERE = Path(__file__).parent

@@ -4,30 +4,25 @@ from __future__ import annotations
 
 import json as jsonlib
 import sys
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from flows._render.summary import Line
-from flows._render.words import counted
 from flows._run import cli
 from flows._run import options as flags
 from flows._run.screen import Screen
 from flows._run.shared import shared_flags
 from flows._site import request as _request
+from flows._site import summary, writing
+from flows._site.checking import checked
+from flows._site.dialogue import ask
 from flows._site.documents import texts
-from flows._site.questions import ask, checked
-from model import document
 from model.check import lint
-from model.checkout import REFERENCE
 from model.errors import SiteError
-from model.matrix.matrix import host_rules
 from model.report.outcome import GOOD
-from model.site.inventory import compose
 from model.site.load import FILES, adapters, load_site
-from model.site.site import Site
 
 HELP = """\b
 Make a site, look at it, and write what others must do for it.
@@ -51,6 +46,7 @@ Which = Annotated[str | None, typer.Argument(metavar="[FILE]", help="site, hosts
 def init(answers: Answers = None, output: Output = Path("site")) -> int:
     """Ask for everything a site needs and write its five files, ready to lint.
 
+    Servers come first; `back` goes to the question before, and nothing is written before you have seen everything.
     Without a terminal, --answers FILE gives the same answers. Files that exist are never overwritten.
 
     \b
@@ -82,34 +78,13 @@ def init(answers: Answers = None, output: Output = Path("site")) -> int:
         raise SiteError(
             "no terminal to ask on; pass --answers FILE (`python -m flows.site schema answers` says what is in it)"
         )
-    given = ask() if answers is None else checked(_read(answers), answers.name)
-    texts = compose(given, *((REFERENCE / name).read_text("utf-8") for name in ("groups.yaml", "ports.yaml")))
-    _write(output, texts)
+    given = ask(writing.foreseen, str(output)) if answers is None else checked(writing.read(answers), answers.name)
+    writing.write(output, writing.texts(given))
     screen = Screen(flags.Options())
     _, findings = lint.examine(output)
     screen.lines([Line(f"{finding.severity}: {lint.as_line(finding)}", indent=2) for finding in findings])
     screen.lines([Line(f"{output} is written; next: python -m flows.lint --inventory {output}")])
     return lint.exit_code(findings)
-
-
-def _read(path: Path) -> object:
-    try:
-        return document.read(path)
-    except FileNotFoundError:
-        raise SiteError(f"{path} is missing") from None
-    except document.DocumentError as error:
-        raise SiteError(f"{path.name}: {error.place}: {error.message}; {error.fix}") from error
-
-
-def _write(folder: Path, texts: Mapping[str, str]) -> None:
-    """Write each file as a new one, so that two runs at once cannot mix."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, text in texts.items():
-            with (folder / name).open("x", encoding="utf-8") as file:
-                file.write(text)
-    except OSError as error:
-        raise SiteError(f"{folder} cannot be written: {error.strerror}") from error
 
 
 @app.command()
@@ -120,45 +95,13 @@ def show(*, options: flags.Options) -> int:
     Example: python -m flows.site show
     """
     site, json = load_site(options.inventory), options.json
-    seen = _seen(site)
+    facts = summary.facts(site)
     if json is not None:
-        text = jsonlib.dumps(seen, indent=1) + "\n"
+        text = jsonlib.dumps(facts, indent=1) + "\n"
         sys.stdout.write(text) if json == "-" else Path(json).write_text(text, "utf-8")
     if json != "-":
-        Screen(flags.Options()).lines(_lines(site, seen))
+        Screen(flags.Options()).lines(summary.lines(site, facts))
     return GOOD
-
-
-def _seen(site: Site) -> dict[str, Any]:
-    hosts = {
-        machine.name: {
-            "roles": list(machine.roles),
-            "reached": f"{machine.hostname}:{machine.port}",
-            "addresses": {network: [str(item) for item in held] for network, held in machine.addresses.items()},
-            "rules": len(host_rules(site, machine)) if machine.kind == "server" else 0,
-        }
-        for machine in site.machines
-    }
-    rows = {"declared": len(site.rows), "active": len(site.active_rows)}
-    on = sorted({*site.settings.active, *site.settings.cni.tags})
-    return {"site": site.name, "domain": site.settings.domain, "features": on, "rows": rows, "hosts": hosts}
-
-
-def _lines(site: Site, seen: Mapping[str, Any]) -> list[Line]:
-    rows = seen["rows"]
-    size = f"{counted(len(site.servers), 'server')}, {site.settings.concurrent_users:,} users"
-    head = f"{site.name} ({site.settings.domain}): {size}"
-    lines = [Line(head, "bold"), Line(f"on      {', '.join(seen['features'])}", indent=2)]
-    lines.append(Line(f"matrix  {rows['active']} of {rows['declared']} rows are open, the rest closed", indent=2))
-    table = [("host", "roles", "reached at", "addresses", "rules")]
-    for name, host in seen["hosts"].items():
-        addresses = ", ".join(address for held in host["addresses"].values() for address in held)
-        table.append((name, ", ".join(host["roles"]), host["reached"], addresses, str(host["rules"] or "-")))
-    widths = [max(len(row[column]) for row in table) for column in range(len(table[0]))]
-    return lines + [
-        Line("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip(), indent=2)
-        for row in table
-    ]
 
 
 @app.command()

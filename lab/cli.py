@@ -39,7 +39,7 @@ class _Parser(argparse.ArgumentParser):
 
 def main(argv: Sequence[str]) -> int:
     """Run one command and return its exit code: 0 done, 1 not possible, 130 interrupted."""
-    arguments = _parser().parse_args(argv)
+    arguments = _parser().parse_args(_apart(argv))
     os.umask(0o022)
     try:
         instance = selected()
@@ -53,6 +53,13 @@ def main(argv: Sequence[str]) -> int:
         say("lab: interrupted; `python -m lab up` completes it, `python -m lab down` clears it away")
         return 130
     return 0
+
+
+def _apart(argv: Sequence[str]) -> tuple[str, ...]:
+    """Keep kubectl's own flags from being read as the lab's, a lone `--help` apart."""
+    if argv[:1] in (["kubectl"], ("kubectl",)) and tuple(argv[1:]) not in (("-h",), ("--help",)):
+        return ("kubectl", "--", *argv[1:])
+    return tuple(argv)
 
 
 def say(line: str) -> None:
@@ -89,6 +96,11 @@ def _run(instance: Instance, arguments: argparse.Namespace) -> None:
 def _shell(instance: Instance, arguments: argparse.Namespace) -> None:
     plan.required(instance).host(arguments.host)
     controller.shell(instance, arguments.host, _words(arguments.argv))
+
+
+def _kubectl(instance: Instance, arguments: argparse.Namespace) -> None:
+    planes = [host.name for host in plan.required(instance).hosts if "control_plane" in host.roles]
+    controller.kubectl(instance, planes, _words(arguments.argv))
 
 
 def _words(argv: Sequence[str]) -> tuple[str, ...]:
@@ -150,7 +162,7 @@ def _parser() -> argparse.ArgumentParser:
         return sub
 
     up = command("up", "boot the lab, or what of it is down", _up, changes=True)
-    up.add_argument("--profile", default="small", help="small (8 hosts), reference (19) or a number of servers from 17")
+    up.add_argument("--profile", default="small", help="small (8 hosts), matrix (18), reference (19) or a number")
     up.add_argument("--suite", default=SUITES[0], choices=SUITES, help="Debian release of the hosts")
     up.add_argument("--bare", action="store_true", help="servers without ufw, sudo and python3, reached as root")
     command("down", "take the lab away completely; its site and reports stay", _down, changes=True)
@@ -160,6 +172,8 @@ def _parser() -> argparse.ArgumentParser:
     shell = command("shell", "be root on a host, without SSH", _shell)
     shell.add_argument("host")
     shell.add_argument("argv", nargs=argparse.REMAINDER, metavar="-- CMD ...")
+    kubectl = command("kubectl", "ask the cluster, as its administrator on a control plane", _kubectl)
+    kubectl.add_argument("argv", nargs=argparse.REMAINDER, metavar="ARGS ...")
     state = command("status", "show which hosts are alive", _status)
     state.add_argument("--json", action="store_true", help="as JSON on standard output")
     _fault_commands(command)
@@ -177,6 +191,7 @@ _EXAMPLES = {
     "inventory": ".venv/bin/python -m lab inventory",
     "run": ".venv/bin/python -m lab run -- .venv/bin/python -m flows.firewall",
     "shell": ".venv/bin/python -m lab shell db-1 -- iptables-save",
+    "kubectl": ".venv/bin/python -m lab kubectl get nodes -o wide",
     "status": ".venv/bin/python -m lab status --json",
     "break": ".venv/bin/python -m lab break drop-in --at db-1 --from w-1 --port 5432/tcp",
     "mend": ".venv/bin/python -m lab mend f1",

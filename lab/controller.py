@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
@@ -13,6 +14,8 @@ from lab.errors import LabError
 from lab.instance import VARIABLE, Instance
 
 _NEW_NETWORK = 0x40000000  # CLONE_NEWNET of sched.h
+ADMIN = "/etc/kubernetes/admin.conf"
+_BOOTSTRAP = ".venv/bin/python -m flows.bootstrap"
 _HOST_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -35,6 +38,22 @@ def shell(instance: Instance, host: str, argv: Sequence[str]) -> NoReturn:
     command = entrance(instance, host, argv or ("/bin/bash", "-l"))
     seccomp.forbid()
     _become(command, environment)
+
+
+def kubectl(instance: Instance, planes: Sequence[str], argv: Sequence[str]) -> NoReturn:
+    """
+    Become kubectl with the administrator's credentials, on the first control plane that is up and in a cluster.
+
+    Raises LabError when there is none.
+    """
+    alive = [host for host in planes if containers.leader(instance, host)]
+    if not alive:
+        raise LabError(f"no control plane is up ({', '.join(planes)}): `python -m lab poweron {planes[0]}`")
+    for host in alive:
+        look = entrance(instance, host, ("test", "-r", ADMIN))
+        if not subprocess.run(look, stdin=subprocess.DEVNULL, check=False).returncode:
+            shell(instance, host, ("kubectl", "--kubeconfig", ADMIN, *argv))
+    raise LabError(f"no cluster yet: {', '.join(alive)} has no {ADMIN}; `python -m lab run -- {_BOOTSTRAP}` makes one")
 
 
 def entrance(instance: Instance, host: str, argv: Sequence[str]) -> tuple[str, ...]:

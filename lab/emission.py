@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from lab.instance import BUNDLE, Instance
-from lab.topology import LabHost
+from lab.topology import LabHost, hosts_of
 from model.checkout import ROOT
 
 _COPIED = ("groups.yaml", "ports.yaml")
@@ -119,21 +119,32 @@ def fitted(settings: dict[str, Any], name: str, hosts: Sequence[LabHost]) -> dic
     Return the reference site's settings, less what a lab of these hosts has nobody for, and with what its hosts are not
     able to do.
     """
-    names = {host.name for host in hosts}
     roles = {role for host in hosts for role in host.roles}
-    external = {key: value for key, value in settings["external"].items() if names.issuperset(value["targets"])}
     features = dict(settings.get("features", {}))
     features |= dict.fromkeys(_CALL_FEATURES, False) if "call" not in roles else {}
     features |= dict.fromkeys(_MONITORING_FEATURES, False) if "monitoring" not in roles else {}
     return {
         **settings,
         "name": name,
-        "external": external,
+        "size": "small",
+        "external": _external(settings["external"], hosts),
         "features": features,
         "kubernetes": {**settings["kubernetes"], **_KUBERNETES},
         "servers": {**settings.get("servers", {}), **_SERVERS},
         "waivers": [*settings.get("waivers", ()), *_WAIVERS],
     }
+
+
+def _external(external: dict[str, Any], hosts: Sequence[LabHost]) -> dict[str, Any]:
+    """Lead each address to its targets, or to another host of their roles; without one, leave the address out."""
+    reference = {host.name: host.roles for host in hosts_of("reference")}
+    led = {}
+    for key, plan in external.items():
+        present = [host.name for host in hosts if host.name in plan["targets"]]
+        alike = [host.name for host in hosts if any(reference.get(name) == host.roles for name in plan["targets"])]
+        if present or alike:
+            led[key] = {**plan, "targets": present or alike[:1]}
+    return led
 
 
 def host_entry(host: LabHost) -> dict[str, Any]:

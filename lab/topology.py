@@ -106,22 +106,23 @@ _FIRST_ADDED = 150
 
 def hosts_of(profile: str) -> tuple[LabHost, ...]:
     """
-    Return the hosts of `small`, `reference` or a number of servers, in the order of the inventory.
+    Return the hosts of `small`, `matrix`, `reference` or a number of servers, in the order of the inventory.
 
     Raises LabError for anything else.
     """
     if profile == "small":
         return (*_CONTROL_PLANES, _worker(1), _database(1), *_LI, *_BOUNDARY)
-    if profile != "reference" and not re.fullmatch(r"\d{1,3}", profile):
+    if profile not in ("matrix", "reference") and not re.fullmatch(r"\d{1,3}", profile):
         raise LabError(
-            f"profile {profile!r}: one of small, reference, or a number of servers from {_REFERENCE_SERVERS}"
+            f"profile {profile!r}: one of small, matrix, reference, or a number of servers from {_REFERENCE_SERVERS}"
         )
-    servers = _REFERENCE_SERVERS if profile == "reference" else int(profile)
+    servers = int(profile) if profile.isdigit() else _REFERENCE_SERVERS
     if not _REFERENCE_SERVERS <= servers <= _MOST_SERVERS:
         raise LabError(f"profile {profile}: the lab has room for {_REFERENCE_SERVERS} to {_MOST_SERVERS} servers")
     workers = tuple(_worker(number) for number in range(1, servers - _REFERENCE_SERVERS + 4))
     databases = tuple(_database(number) for number in (1, 2, 3))
-    return (*_CONTROL_PLANES, *workers, *databases, *_STORAGE, *_CALL, *_LI, *_MONITORING, *_BOUNDARY)
+    call = _CALL[:1] if profile == "matrix" else _CALL
+    return (*_CONTROL_PLANES, *workers, *databases, *_STORAGE, *call, *_LI, *_MONITORING, *_BOUNDARY)
 
 
 def added_host(name: str, role: str, network: str, present: tuple[LabHost, ...]) -> LabHost:

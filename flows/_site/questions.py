@@ -1,19 +1,20 @@
-"""How is a person asked for what a site needs?"""
+"""The questions for a new site, in their order: its servers first, then what follows from them."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Annotated, Any
 
-import typer
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 from pydantic.fields import FieldInfo
 
-from model.errors import FieldError, SchemaErrors
-from model.site.answers import PREFIXES, Answers, lacking
-from model.site.mistakes import wrong_fields
+from flows._site.checking import WrongAnswerError, fitting
+from model.site.answers import Answers
+from model.site.roles import WANTED_BY, known
+
+Given = Mapping[str, Any]
 
 # Asked only where the answer before makes sense of it.
 _ONLY_IF = {
@@ -47,131 +48,144 @@ SUCH_AS = {
     "li_ingress": "10.0.2.11",
     "li_clients": "10.0.2.0/24",
 }
-_ROLE_IF = {"call": ("turn", "livekit"), "li": ("li",), "monitoring": ("monitoring",)}
+_SERVER = "10.0.1.11 or 10.0.1.11,fd00::11 or cp-1=10.0.1.11"
+_YES = {"yes": True, "y": True, "true": True, "no": False, "n": False, "false": False}
+EMPTY = "none"
 
 
-def ask() -> Answers:
-    """
-    Ask on the terminal for everything, each answer checked before the next question; return the whole.
+@dataclass(frozen=True)
+class Question:
+    """A question for one field of the answers."""
 
-    Which servers there are is asked last, when it is known which roles are wanted.
-    """
-    given: dict[str, Any] = {}
-    typer.echo("Several values are separated by spaces; Enter takes what stands in brackets.", err=True)
-    for name, field in Answers.model_fields.items():
-        if name != "servers" and _applies(name, given):
-            given[name] = _answer(name, field)
-    given["servers"] = _servers(given)
-    return checked(given, "(answers)")
+    key: str
 
+    @property
+    def field(self) -> FieldInfo:
+        """The field that it asks for."""
+        return Answers.model_fields[self.key]
 
-def checked(given: object, source: str) -> Answers:
-    """
-    Return answers that fit together. Raises `SchemaErrors` that name `source`, every wrong field and every one that is
-    missing.
-    """
-    adapter = TypeAdapter(Answers)
-    try:
-        return adapter.validate_json(json.dumps(given, default=str))
-    except ValidationError as failure:
-        errors = _told(wrong_fields(source, adapter, given, failure), given, source)
-        raise SchemaErrors(errors, "`python -m flows.site schema answers` says what each answer may be") from failure
+    @cached_property
+    def adapter(self) -> TypeAdapter[Any]:
+        """What an answer must satisfy."""
+        constrained: Any = Annotated[self.field.annotation, self.field]
+        return TypeAdapter(constrained)
 
+    @cached_property
+    def kind(self) -> dict[str, Any]:
+        """The JSON Schema of what the field holds in the end: a former name is read, and not offered."""
+        return self.adapter.json_schema(mode="serialization")
 
-def _told(errors: list[FieldError], given: object, source: str) -> list[FieldError]:
-    """Add what other answers make necessary; of it the model itself speaks only when nothing else is wrong."""
-    missing = lacking(given) if isinstance(given, Mapping) else {}
-    known = {error.path for error in errors}
-    parts = {name.partition(".")[0] for name in missing if "." in name}
-    kept = [
-        replace(error, fix=error.fix.replace("flows.site schema`", "flows.site schema answers`"))
-        for error in errors
-        if not (error.message.startswith("also needs ")) and not (error.path in parts and error.message == "is missing")
-    ]
-    return kept + [
-        FieldError(source, name, "", "is missing", f"write a value for it{f', or {instead}' if instead else ''}")
-        for name, instead in missing.items()
-        if name not in known
-    ]
+    @property
+    def words(self) -> str:
+        """The question as a person reads it."""
+        example = f", such as {SUCH_AS[self.key]}" if self.key in SUCH_AS else ""
+        choice = f" [{'/'.join(self.kind['enum'])}]" if "enum" in self.kind else ""
+        return f"{self.field.description}{example}{choice}"
 
+    def applies(self, given: Given) -> bool:
+        """Return whether the answers before make sense of it."""
+        other, wanted = _ONLY_IF.get(self.key, ("", None))
+        if not other:
+            return True
+        value = given.get(other, Answers.model_fields[other].default)
+        return bool(value is wanted or (isinstance(value, str) and value.startswith(str(wanted))))
 
-def _applies(name: str, given: dict[str, Any]) -> bool:
-    other, wanted = _ONLY_IF.get(name, ("", None))
-    if not other:
-        return True
-    value = given.get(other, Answers.model_fields[other].default)
-    return bool(value is wanted or (isinstance(value, str) and value.startswith(str(wanted))))
+    @property
+    def required(self) -> bool:
+        """Whether nothing is no answer."""
+        alone = self.key in ("li_network", "li_dns") or (self.key in _ONLY_IF and not self.key.startswith("li_"))
+        return self.field.is_required() or alone
 
+    def default(self, given: Given) -> Any:
+        """Return what Enter answers: a feature with servers of its own is on where there are some."""
+        for role, kind in known().items():
+            if self.key in WANTED_BY.get(kind.purpose, ()):
+                return bool(given.get(f"servers.{role}"))
+        return None if self.required else self.field.default
 
-def _adapter(field: FieldInfo) -> TypeAdapter[Any]:
-    constrained: Any = Annotated[field.annotation, field]
-    return TypeAdapter(constrained)
+    def shown(self, value: Any) -> str:
+        """Write an answer as a person would type it."""
+        if isinstance(value, bool):
+            return "yes" if value else "no"
+        if isinstance(value, (tuple, list)):
+            return " ".join(str(item) for item in value)
+        return "" if value is None else str(value)
 
+    def read(self, text: str) -> Any:
+        """Turn what was typed into an answer. Raises `WrongAnswerError` when it is none."""
+        text = text.strip()
+        if text == EMPTY and not self.required and not self.field.default and self.field.default is not False:
+            text = ""
+        if not text and self.required:
+            example = f"; such as {SUCH_AS[self.key]}" if self.key in SUCH_AS else ""
+            raise WrongAnswerError(f"is required{example}")
+        value = self._value(text)
+        if self.kind.get("type") == "boolean" and not isinstance(value, bool):
+            raise WrongAnswerError(f"{value!r} is neither yes nor no; yes or no")
+        return fitting(self.adapter, value)
 
-def _answer(name: str, field: FieldInfo) -> Any:
-    """Ask one question until its answer is one."""
-    adapter = _adapter(field)
-    kind = adapter.json_schema()
-    needed = name in ("li_network", "li_dns") or (name in _ONLY_IF and not name.startswith("li_"))
-    default = None if field.is_required() or needed else _shown(field.default)
-    words = f"{field.description}, such as {SUCH_AS[name]}" if name in SUCH_AS else f"{field.description}"
-    words += f" [{'/'.join(kind['enum'])}]" if "enum" in kind else ""
-    while True:
-        text = str(typer.prompt(words, default=default or "", err=True, show_default=bool(default)))
-        if not text.strip() and default is None:
-            typer.echo("  is required", err=True)
-            continue
-        value = _value(text, kind)
-        if kind.get("type") == "boolean" and not isinstance(value, bool):
-            typer.echo(f"  {value!r} is neither yes nor no", err=True)
-            continue
-        if _fits(adapter, value):
-            return value
-
-
-def _fits(adapter: TypeAdapter[Any], value: object) -> bool:
-    """Return whether a value is an answer; if not, say which part of it is wrong, and what should stand there."""
-    try:
-        adapter.validate_json(json.dumps(value))
-    except ValidationError as failure:
-        for error in wrong_fields("", adapter, value, failure):
-            typer.echo(f"  {error.value or 'this'} {error.message}; {error.fix}", err=True)
-        return False
-    return True
+    def _value(self, text: str) -> Any:
+        """Turn text into what the field's schema asks for; what does not fit stays text, and is refused."""
+        if self.kind.get("type") == "array":
+            return text.replace(",", " ").split()
+        if self.kind.get("type") == "boolean":
+            return _YES.get(text.lower(), text)
+        if self.kind.get("type") == "integer" and text.isascii() and text.isdigit():
+            return int(text)
+        return None if not text and "anyOf" in self.kind else text
 
 
-def _servers(given: dict[str, Any]) -> dict[str, list[str]]:
-    typer.echo("Servers by role: addresses such as 10.0.1.11 or 10.0.1.11,fd00::11 or cp-1=10.0.1.11.", err=True)
-    typer.echo("A server may stand under several roles.", err=True)
-    adapter = _adapter(Answers.model_fields["servers"])
-    found: dict[str, list[str]] = {}
-    for role in PREFIXES:
-        if not any(given.get(feature, True) for feature in _ROLE_IF.get(role, (role,))):
-            continue
-        while role not in found:
-            value = str(typer.prompt(f"{role} servers", default="", err=True, show_default=False)).split()
-            if not value:
-                typer.echo("  is required", err=True)
-            elif _fits(adapter, {role: value}):
-                found[role] = value
-    return found
+@dataclass(frozen=True)
+class ServerQuestion(Question):
+    """The question for a role's servers; a `late` one is asked where a feature wants servers that nobody named."""
+
+    role: str
+    late: bool = False
+
+    @property
+    def field(self) -> FieldInfo:
+        """The field that it asks for a part of."""
+        return Answers.model_fields["servers"]
+
+    @property
+    def words(self) -> str:
+        """The question as a person reads it."""
+        return f"{self.role} servers{'' if self.required else ' (Enter: none)'}"
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """The features that want these servers; none where every site does."""
+        return WANTED_BY.get(known()[self.role].purpose, ())
+
+    def applies(self, given: Given) -> bool:
+        """Return whether it is asked at the beginning, or again because a feature is on."""
+        return not self.late or (not given.get(f"servers.{self.role}") and any(given.get(f) for f in self.features))
+
+    @property
+    def required(self) -> bool:
+        """Whether there must be some."""
+        return self.late or not self.features
+
+    def default(self, _given: Given) -> Any:
+        """Return nothing: addresses cannot be guessed."""
+        return None
+
+    def read(self, text: str) -> Any:
+        """Turn what was typed into a list of servers. Raises `WrongAnswerError` when it is none."""
+        servers = [] if text.strip() == EMPTY else text.split()
+        if not servers and self.required:
+            raise WrongAnswerError(f"is required; addresses such as {_SERVER}")
+        return fitting(self.adapter, {self.role: servers})[self.role] if servers else []
 
 
-def _shown(default: Any) -> str:
-    if isinstance(default, bool):
-        return "yes" if default else "no"
-    if isinstance(default, tuple):
-        return " ".join(str(item) for item in default)
-    return "" if default is None else str(default)
+def questions() -> tuple[Question, ...]:
+    """Return all questions in their order."""
+    servers = [ServerQuestion(f"servers.{role}", role) for role in known()]
+    return (*servers, *(question for name in Answers.model_fields if name != "servers" for question in _of(name)))
 
 
-def _value(text: str, kind: dict[str, Any]) -> Any:
-    """Turn what was typed into what the field's schema asks for; what does not fit stays text, and is refused."""
-    text = str(text).strip()
-    if kind.get("type") == "array":
-        return text.replace(",", " ").split()
-    if kind.get("type") == "boolean":
-        return {"yes": True, "y": True, "true": True, "no": False, "n": False, "false": False}.get(text.lower(), text)
-    if kind.get("type") == "integer" and text.isascii() and text.isdigit():
-        return int(text)
-    return None if not text and "anyOf" in kind else text
+def _of(name: str) -> Iterator[Question]:
+    yield Question(name)
+    for role, kind in known().items():
+        if name == WANTED_BY.get(kind.purpose, ("",))[-1]:
+            yield ServerQuestion(f"late.{role}", role, late=True)

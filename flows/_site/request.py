@@ -1,4 +1,4 @@
-"""How is the request to the organisation's firewall team written down?"""
+"""The request to the organisation's firewall team, as a page and as CSV."""
 
 from __future__ import annotations
 
@@ -32,7 +32,8 @@ def as_markdown(site: Site) -> str:
         f"# Firewall request for {site.name} ({site.settings.domain})\n",
         f"To {contact}: please let these {len(asked)} flows through, and nothing else across these borders.",
         "Connections are opened from the source only; answers come back by connection tracking. `installation` may be",
-        "closed again once we say so; we prove afterwards that it is. Ports are the destination's. `NAT to` is where an",
+        "closed again once we say so; we prove afterwards that it is. Ports are the destination's. `NAT to` is where"
+        " an",
         "external address leads; ports stay the same.\n",
     ]
     for border in dict.fromkeys(flow.border for _, flow in asked):

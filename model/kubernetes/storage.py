@@ -15,9 +15,9 @@ FOLDER = "/var/lib/matrix-fleet/volumes"
 PROVISIONER = "kubernetes.io/no-provisioner"
 PURPOSE = "matrix-fleet.io/purpose"
 _DEFAULT = "storageclass.kubernetes.io/is-default-class"
-# What a lab's node holds in folders: enough for a node of any role. Folders have no size of their own.
-_LAB = ("database", "objects", "objects", "monitoring")
-_LAB_GIB = 1
+# What a small site's node holds in folders: enough for a node of any role. Folders have no size of their own.
+_FOLDERS = ("database", "objects", "objects", "monitoring")
+_FOLDER_GIB = 1
 # Vendors count in powers of ten, and partitions take their share.
 _SIZE_TOLERANCE = 0.1
 _GIB = 2**30
@@ -69,7 +69,7 @@ Judgement = Literal["ready", "empty", "missing", "wrong-size", "in-use"]
 
 
 def volumes(site: Site, machine: Machine) -> tuple[Volume, ...]:
-    """Return a node's volumes: its declared disks, or folders where the site calls itself a lab and declares none."""
+    """Return a node's volumes: its declared disks, or folders where a small site declares none."""
     if machine.node is None:
         return ()
     disks = [disk for disk in machine.data.disks if disk.purpose not in ("system", "unused")]
@@ -79,10 +79,10 @@ def volumes(site: Site, machine: Machine) -> tuple[Volume, ...]:
         return tuple(
             Volume(machine.name, name, disk.purpose, disk.gib, disk) for name, disk in zip(names, disks, strict=True)
         )
-    if site.settings.size != "lab" or not any(site.roles[role].node == "worker" for role in machine.roles):
+    if site.settings.size != "small" or not any(site.roles[role].node == "worker" for role in machine.roles):
         return ()
-    pairs = zip(_counted(_LAB), _LAB, strict=True)
-    return tuple(Volume(machine.name, name, purpose, _LAB_GIB) for name, purpose in pairs)
+    pairs = zip(_counted(_FOLDERS), _FOLDERS, strict=True)
+    return tuple(Volume(machine.name, name, purpose, _FOLDER_GIB) for name, purpose in pairs)
 
 
 def judge(volume: Volume, seen: DiskFacts) -> Judgement:

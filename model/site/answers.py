@@ -1,4 +1,4 @@
-"""What must an organisation tell before a site can be written down?"""
+"""What an organisation must tell before a site can be written down."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from pydantic import AfterValidator, Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
 from model.base import Address, Declared, Domain, Name, Network, RoleName, Text
-from model.site.settings import EMAIL, VERSION, Port
+from model.site.roles import WANTED_BY, known
+from model.site.settings import EMAIL, VERSION, Port, SiteSize
 
 # `10.0.1.11`, `10.0.1.11,fd00::11` or `cp-1=10.0.1.11,fd00::11`.
 SERVER = r"^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?=)?[0-9a-fA-F:.]+(,[0-9a-fA-F:.]+)?$"
@@ -26,15 +27,8 @@ def _is_server(text: str) -> str:
 
 ServerText = Annotated[str, StringConstraints(pattern=SERVER), AfterValidator(_is_server)]
 CertificateMethod = Literal["letsencrypt-http01", "letsencrypt-dns01", "organisation", "internal-ca"]
-PREFIXES = {
-    "control_plane": "cp",
-    "worker": "w",
-    "database": "db",
-    "storage": "st",
-    "call": "call",
-    "li": "li",
-    "monitoring": "mon",
-}
+# A site can be written down without servers of the other purposes; lint then says what is short.
+_NEEDED = ("control-plane", "application", "calls", "interception")
 
 
 class Answers(Declared):
@@ -48,6 +42,7 @@ class Answers(Declared):
     name: Name = Field("production", description="A short name for the site, as reports carry it")
     domain: Domain = Field(description="Primary domain; the homeserver is matrix.<domain>")
     concurrent_users: int = Field(100, ge=1, le=1_000_000, description="Expected number of users at the same time")
+    size: SiteSize = Field("auto", description="Servers by the number of users, or small: five for up to 100 users")
     federation: bool = Field(False, description="Talk to other homeservers?")
     organisation_contact: str = Field("", description="Who at the organisation answers questions")
     main_network: tuple[Network, ...] = Field(min_length=1, description="CIDRs of the servers' network")
@@ -98,9 +93,9 @@ class Answers(Declared):
     @model_validator(mode="after")
     def _complete(self) -> Self:
         """Refuse roles that nobody knows, and what lacks something that another answer makes necessary."""
-        unknown = sorted(set(self.servers) - set(PREFIXES))
+        unknown = sorted(set(self.servers) - set(known()))
         if unknown:
-            raise ValueError(f"servers: no role {', '.join(unknown)}; roles are {', '.join(PREFIXES)}")
+            raise ValueError(f"servers: no role {', '.join(unknown)}; roles are {', '.join(known())}")
         missing = lacking(self.model_dump())
         if missing:
             raise ValueError(f"also needs {', '.join(missing)}")
@@ -113,25 +108,34 @@ def lacking(given: Mapping[str, Any]) -> dict[str, str]:
 
     `given` may be incomplete and wrong otherwise: what it does not say has its default.
     """
-    said = {name: field.default for name, field in Answers.model_fields.items()} | dict(given)
-    servers = said["servers"] if isinstance(said["servers"], Mapping) else {}
-    own_method = said["certificates"] == "organisation"
+    answers = {name: field.default for name, field in Answers.model_fields.items()} | dict(given)
+    servers = answers["servers"] if isinstance(answers["servers"], Mapping) else {}
+    own_method = answers["certificates"] == "organisation"
     needs = {
-        "turn_addresses": (said["turn"], "`turn: false`"),
-        "livekit_addresses": (said["livekit"], "`livekit: false`"),
-        "api_address": (said["api_provider"] == "keepalived", "`api_provider: organisation`"),
-        "li_network": (said["li"], "`li: false`"),
-        "li_dns": (said["li"], "`li: false`"),
-        "email": (str(said["certificates"]).startswith("letsencrypt"), "`certificates: internal-ca`"),
+        "turn_addresses": (answers["turn"], "`turn: false`"),
+        "livekit_addresses": (answers["livekit"], "`livekit: false`"),
+        "api_address": (answers["api_provider"] == "keepalived", "`api_provider: organisation`"),
+        "li_network": (answers["li"], "`li: false`"),
+        "li_dns": (answers["li"], "`li: false`"),
+        "email": (str(answers["certificates"]).startswith("letsencrypt"), "`certificates: internal-ca`"),
         "certificate": (own_method, "`certificates: internal-ca`"),
         "private_key": (own_method, "`certificates: internal-ca`"),
-        "servers.control_plane": (True, ""),
-        "servers.worker": (True, ""),
-        "servers.call": (said["turn"] or said["livekit"], "`turn: false` and `livekit: false`"),
-        "servers.li": (said["li"], "`li: false`"),
+        **_needed_servers(answers),
     }
-    held = {**said, **{f"servers.{role}": names for role, names in servers.items()}}
+    held = {**answers, **{f"servers.{role}": names for role, names in servers.items()}}
     return {name: instead for name, (needed, instead) in needs.items() if needed and not held.get(name)}
+
+
+def _needed_servers(answers: Mapping[str, Any]) -> dict[str, tuple[bool, str]]:
+    """Return the roles that nothing works without where their features are on, and the answers that turn them off."""
+    needs = {}
+    for name, role in known().items():
+        features = WANTED_BY.get(role.purpose, ())
+        wanted = not features or any(answers[feature] for feature in features)
+        instead = " and ".join(f"`{feature}: false`" for feature in features)
+        if role.purpose in _NEEDED:
+            needs[f"servers.{name}"] = (wanted, instead)
+    return needs
 
 
 def server(text: str, fallback: str) -> tuple[str, tuple[Address, ...]]:

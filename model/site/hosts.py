@@ -11,6 +11,9 @@ from pydantic import Field, JsonValue
 from model.base import Address, Declared, Name, RoleName, Text
 from model.site.settings import Port
 
+# What a role's servers are for: the sizing is by purpose, and so is whom an external address leads to by default.
+Purpose = Literal["control-plane", "application", "postgresql", "objects", "calls", "interception", "observation"]
+
 
 class Disk(Declared):
     """A block device by its stable name under /dev/disk/by-id, size in GiB."""
@@ -45,6 +48,7 @@ class Traits(Declared):
 
     kind: Literal["server", "vantage", "perimeter"] = "server"
     node: Literal["control_plane", "worker"] | None = None
+    purpose: Purpose | None = None
     network: Name = "main"
     exclusive: bool = False
     minimum: int = Field(default=0, ge=0)

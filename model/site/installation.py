@@ -1,4 +1,4 @@
-"""Where do a node's programs and images come from, as `site.yaml` says it?"""
+"""Where a node's programs and images come from, as `site.yaml` says it."""
 
 from __future__ import annotations
 

@@ -1,24 +1,29 @@
-"""How do an organisation's answers become the five files of a site?"""
+"""The five files of a site, written from an organisation's answers."""
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from typing import Any
 
 import yaml
 
-from model.base import Address
-from model.site.answers import PREFIXES, Answers, server
+from model.site.answers import Answers
+from model.site.declaration import hosts_of, settings_of
+from model.site.hosts import GroupEntry, Traits
+from model.site.roles import resolved
 
 _COMMENTS = {
     "name": "The site's name, as reports carry it.",
     "domain": "Names derive from it: matrix., chat., turn. and api. of this domain.",
-    "concurrent_users": "Users at the same time; the sizing follows. `size: lab` asks for less.",
+    "concurrent_users": "Users at the same time; the sizing follows. `size: small` asks for less.",
+    "size": "`small`: judged by a low floor; five servers are recommended for up to 100 users (docs/sizing.md).",
     "federation": "Other homeservers: opens 8448 to the ingress.",
     "egress": "`closed`: the way to the internet is proven closed after installation.",
     "organisation_contact": "Who answers questions.",
-    "networks": "The organisation's networks. Hosts of an isolated one are reached only by rows of ports.yaml that name them.",
+    "networks": "The organisation's networks. Hosts of an isolated one are reached only by rows of ports.yaml that name"
+    " them.",
     "management": "Deployers use SSH from here, and from nowhere else.",
     "admins": "Administrators' browsers: dashboards and consoles.",
     "external": "Addresses the internet sees, and the hosts the perimeter translates them to.",
@@ -26,11 +31,14 @@ _COMMENTS = {
     "ntp": "Time servers.",
     "tls": "Where certificates come from. HTTP-01 cannot reach names that only LI resolves.",
     "cni": "The pod network: calico, cilium or flannel; mode vxlan or (calico) bgp.",
-    "kubernetes": "The API endpoint is an address the control planes hold together (keepalived), or the organisation's balancer.",
-    "servers": "How every server's system is set up: proxy, mirror, time, trusted certificates; `administrators` may become root.",
+    "kubernetes": "The API endpoint is an address the control planes hold together (keepalived), or the organisation's"
+    " balancer.",
+    "servers": "How every server's system is set up: proxy, mirror, time, trusted certificates; `administrators` may"
+    " become root.",
     "features": "What is off is closed, and proven closed.",
     "li": "How lawful intercept is reached, and by whom.",
-    "perimeter": "The organisation's firewall; `device` may name a host of hosts.yaml whose rules are read as evidence.",
+    "perimeter": "The organisation's firewall; `device` may name a host of hosts.yaml whose rules are read as"
+    " evidence.",
     "waivers": "Findings somebody answers for: {id, host, reason, owner, expires}.",
 }
 _HOSTS = """\
@@ -43,10 +51,11 @@ _DEFAULTS = "# Nornir's defaults for every host. Passwords have no place here: t
 
 def compose(answers: Answers, groups: str, ports: str) -> Mapping[str, str]:
     """Return the texts of the five files by name; `groups` and `ports` are the texts of the reference site's."""
-    hosts = _hosts(answers)
+    roles = _roles(groups)
+    hosts = hosts_of(answers, roles)
     defaults = {"username": answers.ssh_user, "platform": "linux", "data": {}}
     return {
-        "site.yaml": _site(_settings(answers, hosts)),
+        "site.yaml": _site(settings_of(answers, hosts, roles)),
         "hosts.yaml": _HOSTS + _yaml(hosts),
         "groups.yaml": groups,
         "defaults.yaml": _DEFAULTS + _yaml(defaults),
@@ -61,110 +70,10 @@ def _site(settings: Mapping[str, Any]) -> str:
     return "".join(parts)
 
 
-def _hosts(answers: Answers) -> dict[str, Any]:
-    """Join what is said of one server under several roles; a server is known by its name or its first address."""
-    named: dict[str, tuple[Address, ...]] = {}
-    roles: dict[str, list[str]] = {}
-    for role, texts in answers.servers.items():
-        for number, text in enumerate(texts, 1):
-            name, addresses = server(text, "")
-            known = next((known for known, held in named.items() if held[0] == addresses[0]), None)
-            chosen = name or known or f"{PREFIXES[role]}-{number}"
-            named.setdefault(chosen, addresses)
-            roles.setdefault(chosen, []).append(role)
-    return {name: _host(answers, addresses, roles[name]) for name, addresses in named.items()}
-
-
-def _host(answers: Answers, addresses: tuple[Address, ...], roles: list[str]) -> dict[str, Any]:
-    network = "li" if "li" in roles else "main"
-    port = {} if answers.ssh_port == 22 else {"port": answers.ssh_port}
-    data = {"addresses": {network: [str(address) for address in addresses]}}
-    return {"hostname": str(addresses[0]), **port, "groups": roles, "data": data}
-
-
-def _settings(answers: Answers, hosts: Mapping[str, Any]) -> dict[str, Any]:
-    said = answers.model_dump(mode="json")
-    networks = {"main": {"cidrs": said["main_network"], "gateway": said["main_gateway"]}}
-    if answers.li:
-        networks["li"] = {"cidrs": said["li_network"], "gateway": said["li_gateway"], "isolated": True}
-    return {
-        "name": answers.name,
-        "domain": answers.domain,
-        "concurrent_users": answers.concurrent_users,
-        "federation": answers.federation,
-        "egress": answers.egress,
-        "organisation_contact": answers.organisation_contact,
-        "networks": networks,
-        "management": said["management"],
-        "admins": said["admins"] or said["management"],
-        "external": _external(said, hosts),
-        "dns": {"main": said["dns"], "li": said["li_dns"] if answers.li else []},
-        "ntp": said["ntp"],
-        "tls": _tls(said),
-        "cni": {"name": answers.cni, "mode": "vxlan"},
-        "kubernetes": _kubernetes(said),
-        **({"servers": {"administrators": [answers.ssh_user]}} if answers.ssh_user != "root" else {}),
-        "features": _features(answers),
-        **({"li": _li(said, hosts)} if answers.li else {}),
-        "perimeter": {"contact": answers.firewall_contact},
-        "waivers": [],
-    }
-
-
-def _external(said: Mapping[str, Any], hosts: Mapping[str, Any]) -> dict[str, Any]:
-    workers = _with_role(hosts, "worker")
-    calls = _with_role(hosts, "call")
-    targets = said["ingress_servers"] or workers[:1]
-    external = {"ingress": {"addresses": said["ingress_addresses"], "targets": targets}}
-    if said["turn"]:
-        external["turn"] = {"addresses": said["turn_addresses"], "targets": calls[:1]}
-    if said["livekit"]:
-        external["livekit"] = {"addresses": said["livekit_addresses"], "targets": calls[-1:]}
-    return external
-
-
-def _with_role(hosts: Mapping[str, Any], role: str) -> list[str]:
-    return [name for name, host in hosts.items() if role in host["groups"]]
-
-
-def _tls(said: Mapping[str, Any]) -> dict[str, Any]:
-    chosen = {word: said[word] for word in ("email", "certificate", "private_key") if said[word]}
-    return {"method": said["certificates"], "li_method": said["li_certificates"], **chosen}
-
-
-def _kubernetes(said: Mapping[str, Any]) -> dict[str, Any]:
-    endpoint = {
-        "name": said["api_name"] or f"api.{said['domain']}",
-        "addresses": [said["api_address"]] if said["api_address"] else [],
-        "port": 8443 if said["api_provider"] == "keepalived" else 6443,
-        "provider": said["api_provider"],
-    }
-    return {
-        "version": said["kubernetes_version"],
-        "endpoint": endpoint,
-        "pod_cidrs": said["pod_network"],
-        "service_cidrs": said["service_network"],
-    }
-
-
-def _features(answers: Answers) -> dict[str, bool]:
-    return {
-        "turn": answers.turn,
-        "livekit": answers.livekit,
-        "element_call": answers.livekit,
-        "li": answers.li,
-        "antivirus": answers.antivirus,
-        "monitoring": answers.monitoring,
-        "node_exporter": answers.monitoring,
-        "push_notifications": answers.push_notifications,
-        "smtp": answers.smtp,
-    }
-
-
-def _li(said: Mapping[str, Any], hosts: Mapping[str, Any]) -> dict[str, Any]:
-    own = [address for name in _with_role(hosts, "li") for address in hosts[name]["data"]["addresses"]["li"]]
-    clients = said["li_clients"] or said["li_network"]
-    return {"access": said["li_access"], "ingress": said["li_ingress"] or own, "clients": clients}
+def _roles(groups: str) -> Mapping[str, Traits]:
+    """Return what the roles of a groups.yaml are."""
+    entries = yaml.safe_load(groups).items()
+    return {name: resolved(name, GroupEntry.model_validate_json(json.dumps(entry)).data) for name, entry in entries}
 
 
 def _yaml(value: Mapping[str, Any], depth: int = 0) -> str:

@@ -1,4 +1,4 @@
-"""How do five YAML files become one site, with every wrong field of every file named at once?"""
+"""Five YAML files become one site, or every wrong field of every file is named at once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What did a person write wrong, where, and what should stand there instead?"""
+"""What a person wrote wrong, where, and what should stand there instead."""
 
 from __future__ import annotations
 
@@ -43,6 +43,7 @@ _FIXES = {
     "missing": "write a value for it",
     "server_address": _SERVER,
     "int_type": "a whole number, without quotes",
+    "int_parsing": "a whole number",
     "int_from_float": "a whole number",
     "bool_type": "true or false, without quotes",
     "string_type": "a text; put it in quotes",
@@ -62,6 +63,7 @@ _MESSAGES = {
     "string_too_short": "is empty",
     "string_pattern_mismatch": "has the wrong form",
     "int_type": "is no whole number",
+    "int_parsing": "is no whole number",
     "bool_type": "is neither true nor false",
     "string_type": "is no text",
     "tuple_type": "is no list",
@@ -76,14 +78,14 @@ def wrong_fields(file: str, adapter: TypeAdapter[Any], value: object, failure: V
     Return one error a place, in the order of the file. Members of a union and what follows from another error are
     folded.
     """
-    found: dict[str, FieldError] = {}
+    errors: dict[str, FieldError] = {}
     for error in failure.errors(include_url=False):
         if error["type"] == "too_short" and error["input"]:
             continue
         place = tuple(_real(value, error["loc"], str(error["type"])))
         path = _dotted(value, place)
-        found.setdefault(path, _wrong_field(file, path, place, adapter, dict(error)))
-    return list(found.values())
+        errors.setdefault(path, _wrong_field(file, path, place, adapter, dict(error)))
+    return list(errors.values())
 
 
 def _wrong_field(

@@ -1,4 +1,4 @@
-"""Which names must the organisation's DNS have, for whom, and where must they lead?"""
+"""The names that the organisation's DNS must have, for whom, and where they must lead."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What may `site.yaml` say about compliance that runs by itself: when, as whom, and who is told?"""
+"""What `site.yaml` may say about compliance that runs by itself: when, as whom, and who is told."""
 
 from __future__ import annotations
 

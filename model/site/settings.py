@@ -6,7 +6,7 @@ from datetime import date
 from ipaddress import IPv4Network, IPv6Network
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from model.base import Address, Declared, Domain, Name, Network, Text
 from model.site.installation import Containerd, ImageName, Reference, Registry, Repository
@@ -16,6 +16,16 @@ WORLD: tuple[Network, ...] = (IPv4Network("0.0.0.0/0"), IPv6Network("::/0"))
 VERSION = r"^1\.\d{2}(\.\d{1,2})?$"
 EMAIL = r"^[^@\s]+@[^@\s]+\.[^@\s]+$"
 Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+def _present_name(size: object) -> object:
+    """Read `lab`, the former name of `small`, as what it is called today."""
+    return "small" if size == "lab" else size
+
+
+SiteSize = Annotated[
+    Literal["auto", "small"], BeforeValidator(_present_name, json_schema_input_type=Literal["auto", "small", "lab"])
+]
 
 
 class NetworkPlan(Declared):
@@ -238,7 +248,7 @@ class Settings(Declared):
     name: Name
     domain: Domain
     concurrent_users: int = Field(ge=1, le=1_000_000)
-    size: Literal["auto", "lab"] = "auto"
+    size: SiteSize = "auto"
     federation: bool = False
     egress: Literal["open", "closed"] = "open"
     organisation_contact: str = ""

@@ -9,7 +9,8 @@ from ipaddress import ip_network
 from pathlib import Path
 
 from model.base import Address, Network
-from model.site.hosts import GroupEntry, HostEntry, Machine, Traits
+from model.site.hosts import GroupEntry, HostEntry, Machine, Purpose, Traits
+from model.site.roles import resolved
 from model.site.rows import WORDS, Row
 from model.site.settings import Settings
 
@@ -79,6 +80,11 @@ class Site:
         """Return the machines that have the role, in the order of the inventory."""
         return tuple(machine for machine in self.machines if role in machine.roles)
 
+    def with_purpose(self, purpose: Purpose) -> tuple[Machine, ...]:
+        """Return the machines that have a role of this purpose, in the order of the inventory."""
+        roles = {name for name, traits in self.roles.items() if traits.purpose == purpose}
+        return tuple(machine for machine in self.machines if roles.intersection(machine.roles))
+
     def machines_at(self, end: str) -> tuple[Machine, ...]:
         """Return the machines a row's end stands for; none for an end that is a network."""
         if end == "nodes":
@@ -126,7 +132,7 @@ def build(
     Join the files of a folder into a site. References between files must already be known to be whole (see
     `model.site.load`).
     """
-    roles = {name: group.data for name, group in groups.items()}
+    roles = {name: resolved(name, group.data) for name, group in groups.items()}
     machines = tuple(_machine(name, entry, roles) for name, entry in hosts.items())
     return Site(settings, machines, roles, rows, folder)
 

@@ -1,4 +1,4 @@
-"""How many servers of which role, with how much CPU, memory and disk, does a number of concurrent users need?"""
+"""How many servers of which purpose, with how much CPU, memory and disk, a number of concurrent users needs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from math import ceil
 
+from model.site.hosts import Machine, Purpose
 from model.site.settings import Settings
+from model.site.site import Site
 
 STEPS = (100, 1_000, 5_000, 10_000, 20_000)
 GIB = 2**30
@@ -41,9 +43,7 @@ ASSUMPTIONS: Mapping[str, Assumption] = {
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """
-    What each server of a role needs: `servers` of them, CPUs, memory in GiB, data disk in GiB each in `drives` pieces.
-    """
+    """What each of `servers` of a purpose needs: CPUs, memory in GiB, data disk in GiB each in `drives` pieces."""
 
     servers: int
     cpus: int
@@ -57,21 +57,70 @@ class Size:
         return self.disk_gib * self.drives
 
 
-# Enough to prove ports and boot a cluster, not to serve anybody.
-LAB: Mapping[str, Size] = {
-    "control_plane": Size(3, 1, 1, 5),
-    "worker": Size(1, 1, 1, 5),
-    "database": Size(1, 1, 1, 5),
-    "storage": Size(0, 1, 1, 5),
-    "call": Size(0, 1, 1, 5),
-    "li": Size(1, 1, 1, 5),
-    "monitoring": Size(0, 1, 1, 5),
+# A small site has two tables. By this one, the floor, lint, preflight and compliance judge it: enough to prove ports
+# and boot a cluster, also one of containers on a single machine, which is why `small` was once called `lab`. SMALL is
+# what is recommended for serving people: lint warns of hardware that hosts.yaml declares and that is less.
+SMALL_FLOOR: Mapping[Purpose, Size] = {
+    "control-plane": Size(3, 1, 1, 5),
+    "application": Size(1, 1, 1, 5),
+    "postgresql": Size(1, 1, 1, 5),
+    "objects": Size(0, 1, 1, 5),
+    "calls": Size(0, 1, 1, 5),
+    "interception": Size(1, 1, 1, 5),
+    "observation": Size(0, 1, 1, 5),
+}
+# Five servers with several roles each, for so many users by so many Synapse processes: main, requests, media, sending.
+SMALL_USERS, SMALL_PROCESSES = STEPS[0], 4
+SMALL: Mapping[Purpose, Size] = {
+    "control-plane": Size(3, 2, 3, 20),
+    "application": Size(3, 4, 7, 50),
+    "postgresql": Size(3, 1, 2, 50),
+    "objects": Size(4, 1, 2, 50, drives=2),
+    "calls": Size(2, 2, 2, 20),
+    "interception": Size(1, 3, 6, 100),
+    "observation": Size(1, 2, 6, 200),
 }
 
 
-def sizes(settings: Settings) -> Mapping[str, Size]:
-    """Return each role's size for the site: the lab's, or that of the next step up from its concurrent users."""
-    return LAB if settings.size == "lab" else at(step(settings.concurrent_users))
+def sizes(site: Site) -> Mapping[str, Size]:
+    """Return the size of each of the site's roles that has a purpose."""
+    table = by_purpose(site.settings)
+    return {name: table[traits.purpose] for name, traits in site.roles.items() if traits.purpose}
+
+
+def by_purpose(settings: Settings) -> Mapping[Purpose, Size]:
+    """Return the sizes a site is judged by: a small one's floor, or the next step up from its concurrent users."""
+    return SMALL_FLOOR if settings.size == "small" else at(step(settings.concurrent_users))
+
+
+def most_users(settings: Settings) -> int:
+    """Return for how many users the sizes recommended for the site were worked out."""
+    return SMALL_USERS if settings.size == "small" else STEPS[-1]
+
+
+def servers_needed(site: Site, role: str) -> int:
+    """Return how many servers the role needs: its own minimum, and what others of its purpose leave to it."""
+    traits = site.roles[role]
+    if traits.purpose is None:
+        return traits.minimum
+    others = len(site.with_purpose(traits.purpose)) - len(site.with_role(role))
+    return max(traits.minimum, by_purpose(site.settings)[traits.purpose].servers - others)
+
+
+def needs(site: Site, machine: Machine) -> tuple[Size, ...]:
+    """Return what each purpose of the machine's roles asks of it."""
+    return _asked(by_purpose(site.settings), site, machine)
+
+
+def recommended(site: Site, machine: Machine) -> tuple[Size, ...]:
+    """Return what each purpose of the machine's roles should have: on a small site more than it needs."""
+    table = SMALL if site.settings.size == "small" else by_purpose(site.settings)
+    return _asked(table, site, machine)
+
+
+def _asked(table: Mapping[Purpose, Size], site: Site, machine: Machine) -> tuple[Size, ...]:
+    purposes = dict.fromkeys(site.roles[role].purpose for role in machine.roles)
+    return tuple(table[purpose] for purpose in purposes if purpose)
 
 
 def step(users: int) -> int:
@@ -79,18 +128,17 @@ def step(users: int) -> int:
     return next((step for step in STEPS if users <= step), STEPS[-1])
 
 
-def at(users: int) -> Mapping[str, Size]:
-    """Return each role's size for `users` concurrent users."""
-    workers = worker(users)
-    outside = {
-        "worker": workers,
-        "database": database(users),
-        "storage": storage(users),
-        "call": call(users),
-        "li": li(users),
+def at(users: int) -> Mapping[Purpose, Size]:
+    """Return each purpose's size for `users` concurrent users."""
+    outside: Mapping[Purpose, Size] = {
+        "application": worker(users),
+        "postgresql": database(users),
+        "objects": storage(users),
+        "calls": call(users),
+        "interception": li(users),
     }
     others = sum(size.servers for size in outside.values()) + 1
-    return {"control_plane": control_plane(others), **outside, "monitoring": monitoring(others + 3)}
+    return {"control-plane": control_plane(others), **outside, "observation": monitoring(others + 3)}
 
 
 def control_plane(others: int) -> Size:

@@ -1,4 +1,4 @@
-"""Which of a host's ports speak TLS once somebody listens there, and under which names?"""
+"""The ports of a host that speak TLS once somebody listens there, and under which names."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ _TURN = 5349
 
 def tls_services(site: Site, machine: Machine) -> dict[int, tuple[str, ...]]:
     """Return the names that a certificate must hold by port; none where the client does not go by a name."""
-    found: dict[int, tuple[str, ...]] = {}
+    services: dict[int, tuple[str, ...]] = {}
     if machine.node:
-        found |= dict.fromkeys(_CLUSTER, ())
+        services |= dict.fromkeys(_CLUSTER, ())
     if machine.node == "control_plane":
         endpoint = site.settings.kubernetes.endpoint
-        found |= {6443: (endpoint.name,), endpoint.port: (endpoint.name,)}
+        services |= {6443: (endpoint.name,), endpoint.port: (endpoint.name,)}
     web = tuple(sorted(_web_names(site, machine)))
     if web:
-        found |= dict.fromkeys(_WEB, web)
+        services |= dict.fromkeys(_WEB, web)
     turn = site.settings.external.get("turn")
     if turn and machine.name in turn.targets:
-        found[_TURN] = (f"turn.{site.settings.domain}",)
-    return found
+        services[_TURN] = (f"turn.{site.settings.domain}",)
+    return services
 
 
 def _web_names(site: Site, machine: Machine) -> set[str]:

@@ -434,6 +434,7 @@ def _with(**settings: Any) -> ComplianceView:
     ("check", "settings", "says"),
     [
         ("site/users", {"concurrent_users": 50_000}, "more than the sizing"),
+        ("site/users", {"concurrent_users": 101}, ""),
         ("site/workers", {"size": "auto"}, "worker: 1 servers"),
         ("site/federation", {"federation": True}, ""),
         ("site/ingress", {"external": {}}, "no external address for ingress"),

@@ -228,7 +228,6 @@ PARTS = {
     "declared.overlaps",
     "declared.methods",
     "declared.opens",
-    "size.needs",
     "size.needed",
     "disks.area",
     "links.holders",

@@ -202,6 +202,21 @@ def test_without_calls_and_li_less_is_asked_for(tmp_path: Path) -> None:
     assert set(loaded.settings.external) == {"ingress"}
 
 
+def test_a_small_site_says_so_and_another_one_says_nothing(tmp_path: Path) -> None:
+    planes = ["10.0.1.11", "10.0.1.12", "10.0.1.13"]
+    servers = dict.fromkeys(("control_plane", "worker", "database"), planes)
+    servers |= {"storage": [*planes, "10.0.1.14"], "monitoring": ["10.0.1.15"]}
+    without = dict.fromkeys(("turn_addresses", "livekit_addresses", "li_network", "li_gateway", "li_dns"))
+    five: dict[str, Any] = {"turn": False, "livekit": False, "li": False, "servers": servers, **without}
+    assert _init(tmp_path / "small", size="small", **five) == 0
+    assert load_site(tmp_path / "small").settings.size == "small"
+    assert _init(tmp_path / "lab", size="lab", **five) == 0
+    assert (tmp_path / "lab" / "site.yaml").read_text("utf-8") == (tmp_path / "small" / "site.yaml").read_text("utf-8")
+    assert _init(tmp_path / "auto", **five) == 0
+    assert "\nsize:" not in (tmp_path / "auto" / "site.yaml").read_text("utf-8")
+    assert _init(tmp_path / "tiny", size="tiny", **five) == 1
+
+
 def test_without_a_terminal_and_answers_it_says_what_to_do(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "flows.site", "init", "--output", str(tmp_path / "site")]
     done = subprocess.run(

@@ -7,14 +7,14 @@ from dataclasses import replace
 
 import pytest
 
-from lab import faults, lifecycle, plan
+from lab import containers, controller, faults, lifecycle, plan
 from lab.cli import main
 from lab.errors import LabError
 from lab.fault import Fault
 from lab.instance import VARIABLE, Instance
 
 COMMANDS = (
-    "up", "down", "inventory", "run", "shell", "status", "break", "mend", "poweroff", "poweron", "reboot", "add",
+    "up", "down", "inventory", "run", "shell", "kubectl", "status", "break", "mend", "poweroff", "poweron", "reboot", "add",
 )  # fmt: skip
 EXAMPLE = Fault(id="f1", kind="drop-in", at="db-1", source="w-1", protocol="tcp", ports="5432")
 
@@ -81,3 +81,51 @@ def test_down_says_what_it_did(
     monkeypatch.setattr(lifecycle, "down", lambda *_: was)
     assert main(("down",)) == 0
     assert told in capsys.readouterr().err
+
+
+@pytest.fixture
+def entered(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, tuple[str, ...]]]:
+    """What `shell` was asked for; cp-1 is down, cp-2 and cp-3 are up, cp-3 alone is in a cluster."""
+    asked: list[tuple[str, tuple[str, ...]]] = []
+    monkeypatch.setattr(plan, "required", lambda _: plan.fresh("small", False, "bookworm"))
+    monkeypatch.setattr(containers, "leader", lambda _, host: 0 if host == "cp-1" else 7)
+    monkeypatch.setattr(controller, "entrance", lambda _, host, __: ("true",) if host == "cp-3" else ("false",))
+
+    def shell(_: Instance, host: str, argv: tuple[str, ...]) -> None:
+        asked.append((host, argv))
+        raise SystemExit(3)
+
+    monkeypatch.setattr(controller, "shell", shell)
+    return asked
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("get", "nodes"),
+        ("-n", "kube-system", "get", "pods", "-o", "json"),
+        ("--help", "get"),
+        ("exec", "pod", "--", "ls", "-l"),
+        ("apply", "-f", "-"),
+    ],
+)
+@pytest.mark.parametrize("kind", [tuple, list])
+def test_kubectl_gets_its_words_as_they_are_on_a_control_plane_of_the_cluster(
+    words: tuple[str, ...], kind: type, entered: list[tuple[str, tuple[str, ...]]]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(kind(("kubectl", *words)))
+    assert ended.value.code == 3
+    assert entered == [("cp-3", ("kubectl", "--kubeconfig", "/etc/kubernetes/admin.conf", *words))]
+
+
+def test_kubectl_without_a_cluster_says_how_to_make_one(
+    entered: list[tuple[str, tuple[str, ...]]], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(controller, "entrance", lambda *_: ("false",))
+    assert main(("kubectl", "get", "nodes")) == 1
+    assert "no cluster yet: cp-2, cp-3 has no /etc/kubernetes/admin.conf" in capsys.readouterr().err
+    monkeypatch.setattr(containers, "leader", lambda *_: 0)
+    assert main(("kubectl", "get", "nodes")) == 1
+    assert "no control plane is up (cp-1, cp-2, cp-3)" in capsys.readouterr().err
+    assert entered == []

@@ -27,10 +27,11 @@ def _emit(home: Instance, profile: str) -> Site:
     return load_site(home.inventory)
 
 
-@pytest.mark.parametrize("profile", ["small", "reference", "20"])
+@pytest.mark.parametrize("profile", ["small", "matrix", "reference", "20"])
 def test_the_emitted_folder_is_a_whole_site(home: Instance, profile: str) -> None:
     site = _emit(home, profile)
     assert [machine.name for machine in site.machines] == [host.name for host in hosts_of(profile)]
+    assert "\nsize: small\n" in (home.inventory / "site.yaml").read_text("utf-8")
 
 
 def test_every_host_has_its_key_in_known_hosts(home: Instance) -> None:

@@ -24,12 +24,18 @@ def test_the_labs_networks_are_those_of_the_committed_site() -> None:
     }
 
 
+def test_the_matrix_profile_has_one_server_for_calls_and_all_else_of_the_reference() -> None:
+    names = "cp-1 cp-2 cp-3 w-1 w-2 w-3 db-1 db-2 db-3 st-1 st-2 st-3 st-4 call-1 li-1 mon-1 router-1 vantage-1"
+    assert [host.name for host in hosts_of("matrix")] == names.split()
+    assert set(hosts_of("matrix")) < set(hosts_of("reference"))
+
+
 @pytest.mark.parametrize("servers", [17, 18, 50, 100, 110])
 def test_a_number_is_the_number_of_servers(servers: int) -> None:
     assert sum(host.serves_the_site for host in hosts_of(str(servers))) == servers
 
 
-@pytest.mark.parametrize("profile", ["small", "reference", "110"])
+@pytest.mark.parametrize("profile", ["small", "matrix", "reference", "110"])
 def test_no_two_hosts_share_an_address_or_a_name(profile: str) -> None:
     hosts = hosts_of(profile)
     addresses = [address for host in hosts for leg in host.legs for address in leg.addresses]
@@ -67,3 +73,11 @@ def test_the_small_site_has_no_external_address_without_a_host_behind_it() -> No
     assert set(settings["external"]) == {"ingress"}
     assert settings["features"]["turn"] is False
     assert fitted(committed, "lab-reference", hosts_of("reference"))["external"] == committed["external"]
+
+
+def test_the_matrix_site_leads_calls_between_two_and_group_calls_to_its_one_call_server() -> None:
+    committed = yaml.safe_load((ROOT / "inventory/site.yaml").read_text("utf-8"))
+    settings = fitted(committed, "lab-matrix", hosts_of("matrix"))
+    assert set(settings["external"]) == {"ingress", "turn", "livekit"}
+    assert settings["external"]["livekit"]["targets"] == ["call-1"]
+    assert settings["external"]["livekit"]["addresses"] == committed["external"]["livekit"]["addresses"]

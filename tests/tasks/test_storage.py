@@ -50,7 +50,7 @@ def test_a_volume_keeps_its_name_when_lines_are_moved() -> None:
     assert names == moved
 
 
-def test_a_lab_without_disks_has_folders_and_another_site_has_none() -> None:
+def test_a_small_site_without_disks_has_folders_and_another_has_none() -> None:
     assert [volume.name for volume in volumes(SITE, SITE.by_name["w-1"])] == [
         "database-1",
         "objects-1",

@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from flows._fleet.dask.worker import Parcel, lost, pack_host, pack_task, perform, unpack
@@ -22,16 +22,23 @@ if TYPE_CHECKING:
 _FETCH_SECONDS = 2.0
 # Dask tells a client of answers, and not of workers that end.
 _LOOK_SECONDS = 0.25
+# Dask starts a worker that ended anew, at another address; on a busy machine that takes seconds.
+_REPLACED_SECONDS = 15.0
 _MOST_WORKERS = 2
 
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """A host in a worker's hands (its address is the last of `workers`; those before ended over it)."""
+    """
+    A host in a worker's hands: its address is the last of `workers`, those before ended over it.
+
+    `ended` is when that one was found to have ended, too.
+    """
 
     host: Host
     workers: tuple[str, ...]
     future: Future
+    ended: float = 0.0
 
 
 class Spread:
@@ -119,7 +126,7 @@ class Spread:
     def _suspect(self, asked: _Asked) -> None:
         del self.pending[asked.host.name]
         self.client.cancel([asked.future])
-        self.suspects.append(asked)
+        self.suspects.append(replace(asked, ended=time.monotonic()))
 
     def _try_suspects(self) -> Iterator[tuple[str, MultiResult]]:
         """
@@ -131,7 +138,8 @@ class Spread:
         waiting, self.suspects = self.suspects, []
         for asked in waiting:
             others = [address for address in self.live if address not in asked.workers]
-            if not others or len(asked.workers) == _MOST_WORKERS:
+            alone = not others and time.monotonic() - asked.ended > _REPLACED_SECONDS
+            if alone or len(asked.workers) == _MOST_WORKERS:
                 yield asked.host.name, self._lost(asked)
                 continue
             busy = {other.workers[-1] for other in self.pending.values() if len(other.workers) > 1}

@@ -17,6 +17,7 @@ from model.errors import SiteError
 from model.kubernetes import compatibility
 from model.site import sizing
 from model.site.answers import Answers
+from model.site.hosts import Purpose
 from model.site.load import adapters
 from model.site.rows import Row
 from model.site.site import Site
@@ -131,16 +132,22 @@ def _compatibility(_site: Site) -> str:
     return f"{patched}\n\n{table(('Linux at least', 'for', 'or else'), kernels)}"
 
 
-def _sizes(_site: Site) -> str:
-    parts = []
+def _sizes(site: Site) -> str:
+    title = f"Recommended for `size: small`, up to {sizing.SMALL_USERS} concurrent users"
+    parts = [f"### {title}\n\n{_size_table(site, sizing.SMALL)}\n"]
     for users in sizing.STEPS:
-        lines = [(role, size.servers, size.cpus, size.ram_gib, _disk(size)) for role, size in sizing.at(users).items()]
-        parts.append(f"### {users:,} concurrent users\n\n{_size_table(lines)}\n\n{_total(users)}\n")
-    lines = [(role, size.servers, size.cpus, size.ram_gib, _disk(size)) for role, size in sizing.LAB.items()]
-    return "\n".join([*parts, f"### `size: lab`\n\n{_size_table(lines)}"])
+        sizes = sizing.at(users)
+        parts.append(f"### {users:,} concurrent users\n\n{_size_table(site, sizes)}\n\n{_total(sizes)}\n")
+    return "\n".join([*parts, f"### The floor of `size: small`\n\n{_size_table(site, sizing.SMALL_FLOOR)}"])
 
 
-def _size_table(lines: list[tuple[str, int, int, int, str]]) -> str:
+def _size_table(site: Site, sizes: Mapping[Purpose, sizing.Size]) -> str:
+    roles = {traits.purpose: name for name, traits in site.roles.items()}
+    lines = [
+        (roles[purpose], size.servers, size.cpus, size.ram_gib, _disk(size))
+        for purpose, size in sizes.items()
+        if purpose in roles
+    ]
     return table(("role", "servers", "CPU each", "RAM each, GiB", "data disk each, GiB"), lines)
 
 
@@ -148,11 +155,11 @@ def _disk(size: sizing.Size) -> str:
     return f"{size.drives} x {size.disk_gib}" if size.drives > 1 else str(size.disk_gib)
 
 
-def _total(users: int) -> str:
-    sizes = sizing.at(users).values()
-    servers = sum(size.servers for size in sizes)
-    cpus, ram = (sum(size.servers * getattr(size, word) for size in sizes) for word in ("cpus", "ram_gib"))
-    disk = sum(size.servers * size.total_disk_gib for size in sizes)
+def _total(sizes: Mapping[Purpose, sizing.Size]) -> str:
+    needed = sizes.values()
+    servers = sum(size.servers for size in needed)
+    cpus, ram = (sum(size.servers * getattr(size, word) for size in needed) for word in ("cpus", "ram_gib"))
+    disk = sum(size.servers * size.total_disk_gib for size in needed)
     return f"Together {servers} servers, {cpus} CPU, {ram:,} GiB RAM, {disk:,} GiB of data disk."
 
 

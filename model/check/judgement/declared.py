@@ -1,4 +1,4 @@
-"""Does what the owner declared hold together? What lint asks of the files, and compliance as an item of the checklist."""
+"""Does what the owner declared hold together? Lint asks it of the files, and compliance for items of the checklist."""
 
 from __future__ import annotations
 
@@ -82,9 +82,9 @@ def unnamed_files(site: Site) -> tuple[str, ...]:
     return tuple(field for field in fields if getattr(site.settings.tls, field) is None)
 
 
-def beyond_sizing(site: Site) -> bool:
-    """Return whether there are more users than the sizing was worked out for."""
-    return site.settings.concurrent_users > sizing.STEPS[-1]
+def beyond_sizing(site: Site, most: int = sizing.STEPS[-1]) -> bool:
+    """Return whether there are more users than the sizing, or what is recommended, was worked out for."""
+    return site.settings.concurrent_users > most
 
 
 def _taken(site: Site) -> Iterator[tuple[str, Network]]:

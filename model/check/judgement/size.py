@@ -5,21 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from model.host.shared_facts import Capacity
-from model.site import sizing
 from model.site.hosts import Machine
 from model.site.site import Site
+from model.site.sizing import needs
 
 KIB_IN_MIB, KIB_IN_GIB = 2**10, 2**20
 # The kernel keeps some of the memory that a server is sold with for itself.
 USABLE = 0.9
 # kubeadm refuses a control plane with less, whatever the site's size.
 _PLANE_CPUS, _PLANE_MEMORY = 2, 1700 * KIB_IN_MIB
-
-
-def needs(site: Site, machine: Machine) -> tuple[sizing.Size, ...]:
-    """Return the size of each role the machine has."""
-    sizes = sizing.sizes(site.settings)
-    return tuple(sizes[role] for role in machine.roles if role in sizes)
 
 
 def needed(site: Site, machine: Machine) -> Capacity:

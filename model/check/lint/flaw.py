@@ -24,8 +24,8 @@ class LintView:
 
     @property
     def production(self) -> Severity:
-        """The severity of what a production site needs and a lab may lack."""
-        return Severity.WARNING if self.site.settings.size == "lab" else Severity.ERROR
+        """The severity of what a large site needs and a small one may lack."""
+        return Severity.WARNING if self.site.settings.size == "small" else Severity.ERROR
 
 
 Rule = Check[[LintView]]

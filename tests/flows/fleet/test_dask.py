@@ -18,6 +18,7 @@ from distributed.security import Security
 from nornir.core import Nornir
 from nornir.core.inventory import Host
 
+from flows._fleet.dask import spread as dask_spread
 from flows._fleet.hosts import CONFIG, HostFailure, each, inventory
 from model.errors import CommandFailed, SiteError
 from model.report.outcome import Status
@@ -150,6 +151,32 @@ def test_hosts_whose_workers_end_twice_are_reported_with_the_cause(site: Site, t
     assert lost.message.count("tls://") == 2
     assert set(found.values()) == {"fine"}
     assert len(list(folder.iterdir())) == 2
+
+
+def test_hosts_of_the_only_worker_wait_until_it_is_started_anew(site: Site) -> None:
+    def task(host: Host) -> str:
+        if host.name == "a-1":
+            os.kill(os.getpid(), signal.SIGKILL)
+        time.sleep(1)
+        return "fine"
+
+    runner = "runner: {plugin: dask, options: {workers: 1}}"
+    found = each(site(runner), task, names=NAMES, apart=True, deadline=60)
+    lost = found.pop("a-1")
+    assert isinstance(lost, HostFailure)
+    assert "worker process that asked it ended, and so did the next one" in lost.message
+    assert set(found.values()) == {"fine"}
+
+
+def test_hosts_whose_worker_is_not_started_anew_are_failed(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    def task(_host: Host) -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    monkeypatch.setattr(dask_spread, "_REPLACED_SECONDS", 0.0)
+    runner = "runner: {plugin: dask, options: {workers: 1}}"
+    (lost,) = each(site(runner), task, names=NAMES[:1], apart=True, deadline=60).values()
+    assert isinstance(lost, HostFailure)
+    assert "ended, and there is no other" in lost.message
 
 
 def test_hosts_beside_the_one_that_ends_workers_are_answered(site: Site) -> None:

@@ -29,6 +29,13 @@ def test_machine_reached_by_a_management_address_speaks_from_its_cluster_address
     assert [network for network, _ in machine.every] == ["main", "main", "management", "management"]
 
 
+def test_lab_is_read_as_small_and_the_schema_admits_it(tmp_path: Path) -> None:
+    assert {site(tmp_path / size, set={"site:size": size}).settings.size for size in ("lab", "small")} == {"small"}
+    assert adapters()["site.yaml"].json_schema()["properties"]["size"]["enum"] == ["auto", "small", "lab"]
+    with pytest.raises(SchemaErrors, match=r"found 'tiny'.*one of 'auto', 'small'$"):
+        site(tmp_path / "tiny", set={"site:size": "tiny"})
+
+
 def test_a_missing_folder_says_how_to_make_one(tmp_path: Path) -> None:
     with pytest.raises(SiteError, match=r"flows\.site init"):
         load_site(tmp_path / "nowhere")

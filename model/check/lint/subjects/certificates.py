@@ -61,13 +61,13 @@ def _private(domain: Domain) -> bool:
 
 
 def renewal(view: LintView) -> Iterator[Finding]:
-    """Find certificates that cannot be renewed once the way out is closed, and staging ones in production."""
+    """Find certificates that cannot be renewed once the way out is closed, and staging ones of a large site."""
     settings = view.site.settings
     if settings.egress == "closed" and {settings.tls.method, settings.tls.li_method} & set(ACME):
         message = "certificates of 90 days or less cannot be renewed without a way to the internet"
         fix = "egress open to the authority, or organisation or internal-ca certificates"
         yield flaw("site.yaml", "egress", value=settings.egress, message=message, fix=fix)
-    if settings.tls.staging and settings.size != "lab":
+    if settings.tls.staging and settings.size != "small":
         yield flaw(
             "site.yaml",
             "tls.staging",

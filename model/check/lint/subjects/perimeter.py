@@ -110,7 +110,7 @@ def egress(view: LintView) -> Iterator[Finding]:
                 message=message,
                 fix="see that the row for it stays open, or turn it off",
             )
-    if settings.features.antivirus and settings.size != "lab":
+    if settings.features.antivirus and settings.size != "small":
         message = "virus signatures age without a way to fetch them"
         fix = "a mirror inside, signatures in the offline bundle, or egress open"
         yield flaw("site.yaml", "features.antivirus", value="true", message=message, fix=fix)

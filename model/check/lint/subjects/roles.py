@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from model.check.check import Check
 from model.check.finding import Finding, Severity
 from model.check.judgement import declared
-from model.check.judgement.size import needs
 from model.check.lint.flaw import LintView, flaw
 from model.site import sizing
 from model.site.hosts import Machine
@@ -23,12 +22,10 @@ def wanted(site: Site, role: str) -> bool:
 
 def role_minimum(view: LintView) -> Iterator[Finding]:
     """Find roles with fewer hosts than their own minimum or the sizing asks for."""
-    sizes = sizing.sizes(view.site.settings)
     for role, traits in view.site.roles.items():
         if traits.kind != "server" or not wanted(view.site, role):
             continue
-        size = sizes.get(role)
-        needed, have = max(traits.minimum, size.servers if size else 0), len(view.site.with_role(role))
+        needed, have = sizing.servers_needed(view.site, role), len(view.site.with_role(role))
         if have < needed:
             message = f"{have} of at least {needed} hosts have the role"
             fix = f"add {needed - have} to hosts.yaml; a server may have several roles"
@@ -155,11 +152,18 @@ def role_feature(view: LintView) -> Iterator[Finding]:
 
 
 def hardware(view: LintView) -> Iterator[Finding]:
-    """Find servers that say they have less CPU, memory or disk than their roles need together."""
+    """
+    Find servers that say they have less CPU, memory or disk than their roles need together; on a small site, than is
+    recommended.
+    """
+    small = view.site.settings.size == "small"
     for machine in view.site.servers:
-        for word, have, need in _hardware(machine, needs(view.site, machine)):
+        for word, have, need in _hardware(machine, sizing.recommended(view.site, machine)):
             if 0 < have < need:
-                message = f"its roles ({', '.join(machine.roles)}) need {need} together"
+                roles = f"its roles ({', '.join(machine.roles)})"
+                message = f"{roles} need {need} together"
+                if small:
+                    message = f"{need} are recommended for {roles} together, on a small site"
                 path = f"{machine.name}.data.{word}"
                 yield flaw(
                     "hosts.yaml",
@@ -182,12 +186,12 @@ def _hardware(machine: Machine, sizes: Sequence[sizing.Size]) -> tuple[tuple[str
 
 def beyond_sizing(view: LintView) -> Iterator[Finding]:
     """Find more users than the sizing was worked out for."""
-    users = view.site.settings.concurrent_users
-    if view.site.settings.size != "lab" and declared.beyond_sizing(view.site):
-        message = f"the sizing ends at {sizing.STEPS[-1]}"
-        yield flaw(
-            "site.yaml", "concurrent_users", value=users, message=message, fix="measure, and size the servers by hand"
-        )
+    settings, most = view.site.settings, sizing.most_users(view.site.settings)
+    if declared.beyond_sizing(view.site, most):
+        small = settings.size == "small"
+        message = f"the {'recommendation for a small site' if small else 'sizing'} ends at {most}"
+        fix = "`size: auto`, and the servers it asks for" if small else "measure, and size the servers by hand"
+        yield flaw("site.yaml", "concurrent_users", value=settings.concurrent_users, message=message, fix=fix)
 
 
 CHECKS = (

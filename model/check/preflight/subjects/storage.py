@@ -8,13 +8,13 @@ from model.check.check import Check
 from model.check.finding import Finding, Severity
 from model.check.judgement.disks import undersupplied
 from model.check.judgement.size import KIB_IN_GIB as GIB
-from model.check.judgement.size import needs
 from model.check.preflight.view import PreflightView
 from model.host.machine_facts import Filesystem, MachineFacts
 from model.site.hosts import Machine
+from model.site.sizing import needs
 
-# What the node itself takes: images, logs and what pods write, and in a lab a few images.
-_NODE_GIB, _LAB_GIB = 20, 5
+# What the node itself takes: images, logs and what pods write; by the floor of a small site a few images.
+_NODE_GIB, _SMALL_GIB = 20, 5
 # kubelet's own limit for the file system of images.
 _NODE_SHARE = 0.15
 _INODE_SHARE = 0.05
@@ -61,8 +61,8 @@ def _wanted(machine: Machine) -> tuple[str, ...]:
 
 
 def _need(view: PreflightView, machine: Machine) -> int:
-    if view.site.settings.size == "lab":
-        return _LAB_GIB
+    if view.site.settings.size == "small":
+        return _SMALL_GIB
     apart = any(disk.purpose not in ("system", "unused") for disk in machine.data.disks)
     data = 0 if apart else sum(size.total_disk_gib for size in needs(view.site, machine))
     return _NODE_GIB + data

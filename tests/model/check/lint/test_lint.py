@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from tests.mutation import REFERENCE, cases, site
 
 TODAY = date(2026, 11, 23)
 CASES = cases("rules.yaml")
+FIVE = REFERENCE.parent / "tests" / "data" / "five-servers"
 
 
 def _title(case: dict[str, Any]) -> str:
@@ -47,6 +49,57 @@ def test_reference_site_has_no_error_and_lists_its_waiver() -> None:
     assert exit_code(found) == 0
     assert [finding.check for finding in found if finding.severity == "waived"] == ["cni-enforces-nothing"]
     assert "until 2030-12-31" in next(finding.message for finding in found if finding.severity == "waived")
+
+
+@pytest.mark.parametrize("size", ["auto", "small", "lab"])
+def test_five_servers_are_a_site_without_errors_of_every_size(size: str, tmp_path: Path) -> None:
+    found = findings(site(tmp_path, FIVE, set={"site:size": size}), TODAY)
+    assert exit_code(found) == 0
+    assert not [finding for finding in found if finding.check in ("role-minimum", "hardware-minimum", "sizing-beyond")]
+
+
+def test_a_small_site_that_lacks_a_server_is_warned_and_a_large_one_is_wrong(tmp_path: Path) -> None:
+    for size, code in (("auto", 1), ("small", 0), ("lab", 0)):
+        short = site(tmp_path / size, FIVE, set={"site:size": size, "hosts:n-3.groups": ["control_plane", "storage"]})
+        found = findings(short, TODAY)
+        assert exit_code(found) == code
+        assert {f.path for f in found if f.check == "role-minimum"} == {"(role database)"}
+
+
+# What a small site is spared, what it is warned of, and what is wrong on it as on any other.
+SMALL_EDITS: tuple[dict[str, Any], ...] = (
+    {},
+    {"site:concurrent_users": 101, "hosts:w-1.data.cpus": 3, "hosts:db-1.data.ram_gib": 1},
+    {"site:tls": {"staging": True, "method": "internal-ca"}, "site:admins": [], "site:external": {}},
+    {"hosts:st-4.groups": ["worker"], "hosts:db-3.groups": ["worker"], "site:ntp": []},
+    {"site:egress": "closed", "site:federation": True, "site:management": ["0.0.0.0/0"]},
+)
+
+
+@pytest.mark.parametrize("edits", SMALL_EDITS)
+def test_lab_and_small_are_one_site_with_the_same_findings(edits: dict[str, Any], tmp_path: Path) -> None:
+    lab, small = (site(tmp_path, set={**edits, "site:size": size}) for size in ("lab", "small"))
+    assert asdict(lab) == asdict(small)
+    assert findings(lab, TODAY) == findings(small, TODAY)
+
+
+def test_hardware_below_the_recommendation_is_a_warning_that_calls_it_so(tmp_path: Path) -> None:
+    for size, words in (("small", "are recommended"), ("auto", "need")):
+        found = findings(site(tmp_path / size, set={"site:size": size, "hosts:w-1.data.cpus": 3}), TODAY)
+        (hardware,) = (finding for finding in found if finding.check == "hardware-minimum")
+        assert hardware.severity == "warning"
+        assert words in hardware.message
+    assert not [
+        finding
+        for finding in findings(site(tmp_path / "enough", set={"hosts:w-1.data.cpus": 4}), TODAY)
+        if finding.check == "hardware-minimum"
+    ]
+
+
+def test_a_hundred_users_are_a_small_site_and_more_are_a_warning(tmp_path: Path) -> None:
+    for users, severities in ((100, []), (101, ["warning"])):
+        found = findings(site(tmp_path / str(users), set={"site:concurrent_users": users}), TODAY)
+        assert [finding.severity for finding in found if finding.check == "sizing-beyond"] == severities
 
 
 def test_lapsed_waiver_is_drift_and_so_is_what_it_covered(tmp_path: Path) -> None:

@@ -1,0 +1,128 @@
+"""What an organisation's answers declare: hosts with their roles and addresses, and the settings of the site."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from model.base import Address
+from model.site.answers import Answers, server
+from model.site.hosts import Purpose, Traits
+from model.site.roles import known
+
+# The two networks that an organisation is asked about; the reference site's roles live in networks of these names.
+_MAIN, _ISOLATED = "main", "li"
+
+
+def hosts_of(answers: Answers, roles: Mapping[str, Traits]) -> dict[str, Any]:
+    """Join what is said of one server under several roles; a server is known by its name or its first address."""
+    named: dict[str, tuple[Address, ...]] = {}
+    groups: dict[str, list[str]] = {}
+    for role, texts in answers.servers.items():
+        for number, text in enumerate(texts, 1):
+            name, addresses = server(text, "")
+            same = next((other for other, held in named.items() if held[0] == addresses[0]), None)
+            chosen = name or same or f"{known()[role].prefix}-{number}"
+            named.setdefault(chosen, addresses)
+            groups.setdefault(chosen, []).append(role)
+    return {name: _host(answers, addresses, groups[name], roles) for name, addresses in named.items()}
+
+
+def _host(
+    answers: Answers, addresses: tuple[Address, ...], groups: list[str], roles: Mapping[str, Traits]
+) -> dict[str, Any]:
+    # One role of another network takes the host there; lint says that the others do not go with it.
+    networks = [roles[group].network for group in groups if group in roles]
+    network = next((network for network in networks if network != _MAIN), _MAIN)
+    port = {} if answers.ssh_port == 22 else {"port": answers.ssh_port}
+    data = {"addresses": {network: [str(address) for address in addresses]}}
+    return {"hostname": str(addresses[0]), **port, "groups": groups, "data": data}
+
+
+def settings_of(answers: Answers, hosts: Mapping[str, Any], roles: Mapping[str, Traits]) -> dict[str, Any]:
+    """Return what site.yaml says, in the order in which a person reads it."""
+    given = answers.model_dump(mode="json")
+    networks = {_MAIN: {"cidrs": given["main_network"], "gateway": given["main_gateway"]}}
+    if answers.li:
+        networks[_ISOLATED] = {"cidrs": given["li_network"], "gateway": given["li_gateway"], "isolated": True}
+    return {
+        "name": answers.name,
+        "domain": answers.domain,
+        "concurrent_users": answers.concurrent_users,
+        **({"size": answers.size} if answers.size != "auto" else {}),
+        "federation": answers.federation,
+        "egress": answers.egress,
+        "organisation_contact": answers.organisation_contact,
+        "networks": networks,
+        "management": given["management"],
+        "admins": given["admins"] or given["management"],
+        "external": _external(given, hosts, roles),
+        "dns": {"main": given["dns"], "li": given["li_dns"] if answers.li else []},
+        "ntp": given["ntp"],
+        "tls": _tls(given),
+        "cni": {"name": answers.cni, "mode": "vxlan"},
+        "kubernetes": _kubernetes(given),
+        **({"servers": {"administrators": [answers.ssh_user]}} if answers.ssh_user != "root" else {}),
+        "features": _features(answers),
+        **({"li": _li(given, hosts, roles)} if answers.li else {}),
+        "perimeter": {"contact": answers.firewall_contact},
+        "waivers": [],
+    }
+
+
+def _external(given: Mapping[str, Any], hosts: Mapping[str, Any], roles: Mapping[str, Traits]) -> dict[str, Any]:
+    calls = _serving(hosts, roles, "calls")
+    targets = given["ingress_servers"] or _serving(hosts, roles, "application")[:1]
+    external = {"ingress": {"addresses": given["ingress_addresses"], "targets": targets}}
+    if given["turn"]:
+        external["turn"] = {"addresses": given["turn_addresses"], "targets": calls[:1]}
+    if given["livekit"]:
+        external["livekit"] = {"addresses": given["livekit_addresses"], "targets": calls[-1:]}
+    return external
+
+
+def _serving(hosts: Mapping[str, Any], roles: Mapping[str, Traits], purpose: Purpose) -> list[str]:
+    """Return the hosts that have a role of the purpose."""
+    groups = {name for name, traits in roles.items() if traits.purpose == purpose}
+    return [name for name, host in hosts.items() if groups.intersection(host["groups"])]
+
+
+def _tls(given: Mapping[str, Any]) -> dict[str, Any]:
+    chosen = {word: given[word] for word in ("email", "certificate", "private_key") if given[word]}
+    return {"method": given["certificates"], "li_method": given["li_certificates"], **chosen}
+
+
+def _kubernetes(given: Mapping[str, Any]) -> dict[str, Any]:
+    endpoint = {
+        "name": given["api_name"] or f"api.{given['domain']}",
+        "addresses": [given["api_address"]] if given["api_address"] else [],
+        "port": 8443 if given["api_provider"] == "keepalived" else 6443,
+        "provider": given["api_provider"],
+    }
+    return {
+        "version": given["kubernetes_version"],
+        "endpoint": endpoint,
+        "pod_cidrs": given["pod_network"],
+        "service_cidrs": given["service_network"],
+    }
+
+
+def _features(answers: Answers) -> dict[str, bool]:
+    return {
+        "turn": answers.turn,
+        "livekit": answers.livekit,
+        "element_call": answers.livekit,
+        "li": answers.li,
+        "antivirus": answers.antivirus,
+        "monitoring": answers.monitoring,
+        "node_exporter": answers.monitoring,
+        "push_notifications": answers.push_notifications,
+        "smtp": answers.smtp,
+    }
+
+
+def _li(given: Mapping[str, Any], hosts: Mapping[str, Any], roles: Mapping[str, Traits]) -> dict[str, Any]:
+    servers = _serving(hosts, roles, "interception")
+    own = [address for name in servers for address in hosts[name]["data"]["addresses"].get(_ISOLATED, ())]
+    clients = given["li_clients"] or given["li_network"]
+    return {"access": given["li_access"], "ingress": given["li_ingress"] or own, "clients": clients}
