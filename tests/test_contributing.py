@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -49,7 +50,11 @@ class Copy:
 
     def python(self, *argv: str) -> str:
         """Run Python in the copy and return what it printed; it must end well."""
-        done = subprocess.run((sys.executable, *argv), cwd=self.folder, capture_output=True, text=True, check=False)
+        # No site but the copy's own.
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("MATRIX_FLEET_")}
+        done = subprocess.run(
+            (sys.executable, *argv), cwd=self.folder, env=environment, capture_output=True, text=True, check=False
+        )
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
