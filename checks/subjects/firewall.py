@@ -48,7 +48,7 @@ def kernel(_view: ComplianceView, machine: Machine, facts: HostFacts) -> Verdict
     wanted = desired_defaults(files.files)
     if any(option(defaults, key) != option(wanted, key) for key in _POLICIES):
         return Verdict(pending="ufw's own defaults are not the site's: see firewall/rules")
-    texts = {version: [files.files.get(each[version], "") for each in (BEFORE, AFTER, USER)] for version in (4, 6)}
+    texts = {version: [files.files.get(paths[version], "") for paths in (BEFORE, AFTER, USER)] for version in (4, 6)}
     kernel = {version: expected(before, after, user, version) for version, (before, after, user) in texts.items()}
     if not files.ipv6:
         kernel[6] = EMPTY

@@ -9,7 +9,7 @@ from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, TypeVar
 
-from flows._fleet.hosts import HostFailure, closing, each, inventory
+from flows._fleet.hosts import HostFailure, closing, inventory, run_on_hosts
 from flows._run.context import Context
 from flows._run.journal import Journal
 from flows._run.selection import who
@@ -113,7 +113,7 @@ class ClusterRun:
 
         asked = (*self.names, *self.helper_hosts)
         with self.context.awaiting(asked, "looking at every host") as watch:
-            answers = each(self.nr, node.observe, names=asked, deadline=_LOOK_SECONDS, watch=watch)
+            answers = run_on_hosts(self.nr, node.observe, names=asked, deadline=_LOOK_SECONDS, watch=watch)
         for name, answer in answers.items():
             if not isinstance(answer, HostFailure):
                 self.facts[name] = answer
@@ -140,7 +140,7 @@ class ClusterRun:
         held = []
         asked = (*self.hosts, *(name for name in self.helper_hosts if name in self.facts))
         with self.context.awaiting(asked, "locking every host") as watch:
-            answers = each(self.nr, take, names=asked, deadline=_LOCK_SECONDS, watch=watch)
+            answers = run_on_hosts(self.nr, take, names=asked, deadline=_LOCK_SECONDS, watch=watch)
         for name, answer in answers.items():
             if isinstance(answer, NodeLock):
                 self.locks[name] = answer
@@ -173,7 +173,7 @@ class ClusterRun:
             return replace(task(host), seconds=round(monotonic() - started, 3))
 
         with self.context.awaiting(names, label) as watch:
-            answers = each(self.nr, timed, names=names, watch=watch, deadline=seconds)
+            answers = run_on_hosts(self.nr, timed, names=names, watch=watch, deadline=seconds)
         return tuple(self._outcome(subject, name, answer) for name, answer in answers.items())
 
     def _outcome(self, subject: str, name: str, answer: Outcome | HostFailure) -> Outcome:
@@ -215,12 +215,12 @@ def at_work(
     """Look at hosts, hold their locks unless it is a dry run, and let go of everything in the end."""
     nr = inventory(context.options.inventory)
     journal = Journal(context.options.inventory, flow, dry_run=context.options.dry_run)
-    work = ClusterRun(nr, context, journal, names, helper_hosts=helper_hosts)
+    cluster_run = ClusterRun(nr, context, journal, names, helper_hosts=helper_hosts)
     with closing(nr):
         try:
-            work.look()
-            if lock and not work.dry_run:
-                work.lock(who())
-            yield work
+            cluster_run.look()
+            if lock and not cluster_run.dry_run:
+                cluster_run.lock(who())
+            yield cluster_run
         finally:
-            work.release()
+            cluster_run.release()

@@ -17,7 +17,7 @@ from flows._compliance.items import others, states
 from flows._compliance.kept import known, since, trend
 from flows._compliance.shown import described
 from flows._compliance.sources import declared_files, expected_files, latest_proof
-from flows._fleet.hosts import HostFailure, each
+from flows._fleet.hosts import HostFailure, run_on_hosts
 from flows._run.context import FlowResult
 from model.check.check import run
 from model.check.finding import Verdict
@@ -98,7 +98,7 @@ def look(nr: Nornir, context: Context, names: Sequence[str]) -> Looked:
         return collect(host, asked[host.name])
 
     with context.awaiting(tuple(asked), "looking at every host") as watch:
-        answers = each(
+        answers = run_on_hosts(
             nr,
             task,
             names=tuple(asked),

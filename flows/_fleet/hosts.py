@@ -63,7 +63,7 @@ class _Answer(Generic[T]):
     value: T
 
 
-def each(
+def run_on_hosts(
     nr: Nornir,
     task: Callable[[Host], T],
     *,
@@ -96,7 +96,7 @@ def each(
     function = _watched(task, watch) if watch and isinstance(kind, FleetRunner) else task
     started = time.monotonic()
     heard = chosen.with_runner(runner).run(
-        task=_guarded, name="each", on_failed=True, raise_on_error=False, function=function
+        task=_guarded, name="run_on_hosts", on_failed=True, raise_on_error=False, function=function
     )
     seconds = time.monotonic() - started
     answers: dict[str, T | HostFailure] = {}
@@ -117,7 +117,7 @@ def each(
 
 
 def _watched(task: Callable[[Host], T], watch: Watch) -> Callable[[Host], T]:
-    """Return the task that also says when it begins and, with its answer, when it ends; failures are told by `each`."""
+    """Return the task that also says when it begins and, with its answer, when it ends, failures left out."""
 
     def watched(host: Host) -> T:
         watch.begun(host.name)
@@ -275,4 +275,4 @@ def closing(nr: Nornir) -> Iterator[None]:
 def close(nr: Nornir, seconds: float = _CLOSE_SECONDS) -> None:
     """Close all connections at once, waiting no longer than `seconds` for all of them."""
     connected = [name for name, host in nr.inventory.hosts.items() if host.connections]
-    each(nr, lambda host: host.close_connections(), names=connected, deadline=seconds)
+    run_on_hosts(nr, lambda host: host.close_connections(), names=connected, deadline=seconds)

@@ -235,6 +235,7 @@ def perimeter(bad: bool) -> list[dict[str, object]]:
     )
     return [
         {"row": row, "address": "198.51.100.101", "port": port, "protocol": protocol, "declared": "open",
-         "configured": "closed" if bad and port == 7881 else "open", "witnessed": "closed" if bad and port == 7881 else "open"}
+         "configured": "closed" if bad and port == 7881 else "open",
+          "witnessed": "closed" if bad and port == 7881 else "open"}
         for row, port, protocol in rows
     ]  # fmt: skip

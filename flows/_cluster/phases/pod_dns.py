@@ -7,7 +7,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from flows._cluster.cluster_run import ClusterRun
-from flows._fleet.hosts import HostFailure, each
+from flows._fleet.hosts import HostFailure, run_on_hosts
 from model.kubernetes.cluster import API_NAME
 from model.kubernetes.manifests import holds
 from model.report.outcome import Outcome, Status
@@ -38,7 +38,7 @@ def answers(cluster_run: ClusterRun, cluster: Cluster) -> Iterable[Outcome]:
             )
         return Outcome(host.name, "pod-network", Status.OK, f"a pod on it is answered by all {count} addresses of DNS")
 
-    results = each(cluster_run.nr, ask, names=cluster_run.nodes, deadline=_ASK_SECONDS)
+    results = run_on_hosts(cluster_run.nr, ask, names=cluster_run.nodes, deadline=_ASK_SECONDS)
     for answer in results.values():
         yield answer.outcome("pod-network") if isinstance(answer, HostFailure) else answer
 

@@ -1,4 +1,4 @@
-"""Does what the owner declared hold together? Lint asks it of the files, and compliance for items of the checklist."""
+"""Judgements of what the owner declared: lint asks them of the files, compliance for items of the checklist."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ def refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., st
     def nobody(*_: Any, **__: Any) -> None:
         raise AssertionError("a host was asked")
 
-    monkeypatch.setattr("flows._cluster.cluster_run.each", nobody)
+    monkeypatch.setattr("flows._cluster.cluster_run.run_on_hosts", nobody)
 
     def run(folder: Path, *flags: str) -> str:
         first, last = (*flags, None, None)[:2]

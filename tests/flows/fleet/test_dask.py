@@ -19,7 +19,7 @@ from nornir.core import Nornir
 from nornir.core.inventory import Host
 
 from flows._fleet.dask import spread as dask_spread
-from flows._fleet.hosts import CONFIG, HostFailure, each, inventory
+from flows._fleet.hosts import CONFIG, HostFailure, inventory, run_on_hosts
 from model.errors import CommandFailed, SiteError
 from model.report.outcome import Status
 from remote.sudo import PASSWORD
@@ -57,7 +57,9 @@ def test_answers_and_failures_are_those_of_threads(site: Site) -> None:
             return host["nobody"], None, 0
         return host.name, host.username, host["n"]
 
-    spread, threads = (each(site(runner), task, names=(*NAMES, "ghost"), apart=True) for runner in (DASK, FLEET))
+    spread, threads = (
+        run_on_hosts(site(runner), task, names=(*NAMES, "ghost"), apart=True) for runner in (DASK, FLEET)
+    )
     assert list(spread) == list(threads)
     for name in spread:
         one, other = spread[name], threads[name]
@@ -78,14 +80,14 @@ def test_answers_and_failures_are_those_of_threads(site: Site) -> None:
 
 def test_hosts_are_asked_in_other_processes_side_by_side(site: Site) -> None:
     heard: list[str] = []
-    found = each(site(DASK), lambda _: os.getpid(), names=NAMES, apart=True, on_done=heard.append)
+    found = run_on_hosts(site(DASK), lambda _: os.getpid(), names=NAMES, apart=True, on_done=heard.append)
     assert len(set(found.values())) == 2
     assert os.getpid() not in found.values()
     assert sorted(heard) == sorted(NAMES)
 
 
 def test_what_needs_this_process_stays_in_it(site: Site) -> None:
-    assert set(each(site(DASK), lambda _: os.getpid(), names=NAMES).values()) == {os.getpid()}
+    assert set(run_on_hosts(site(DASK), lambda _: os.getpid(), names=NAMES).values()) == {os.getpid()}
 
 
 def test_sudos_password_goes_along(site: Site) -> None:
@@ -95,7 +97,7 @@ def test_sudos_password_goes_along(site: Site) -> None:
 
     PASSWORD.put("open sesame")
     try:
-        found = each(site(DASK), task, names=NAMES, apart=True)
+        found = run_on_hosts(site(DASK), task, names=NAMES, apart=True)
     finally:
         PASSWORD.put("")
     assert set(found.values()) == {"open sesame"}
@@ -125,7 +127,7 @@ def test_hosts_of_a_worker_that_is_killed_are_asked_by_another(site: Site, tmp_p
         return os.getpid()
 
     killer = _kill_who_writes(place)
-    found = each(site(DASK), task, names=NAMES, apart=True, deadline=50)
+    found = run_on_hosts(site(DASK), task, names=NAMES, apart=True, deadline=50)
     killer.join()
     assert not any(isinstance(answer, HostFailure) for answer in found.values()), found
     assert list(found) == list(NAMES)
@@ -143,7 +145,7 @@ def test_hosts_whose_workers_end_twice_are_reported_with_the_cause(site: Site, t
         return "fine"
 
     runner = "runner: {plugin: dask, options: {workers: 3}}"
-    found = each(site(runner), task, names=NAMES, apart=True, deadline=60)
+    found = run_on_hosts(site(runner), task, names=NAMES, apart=True, deadline=60)
     lost = found.pop("a-1")
     assert isinstance(lost, HostFailure)
     assert lost.status is Status.FAILED
@@ -161,7 +163,7 @@ def test_hosts_of_the_only_worker_wait_until_it_is_started_anew(site: Site) -> N
         return "fine"
 
     runner = "runner: {plugin: dask, options: {workers: 1}}"
-    found = each(site(runner), task, names=NAMES, apart=True, deadline=60)
+    found = run_on_hosts(site(runner), task, names=NAMES, apart=True, deadline=60)
     lost = found.pop("a-1")
     assert isinstance(lost, HostFailure)
     assert "worker process that asked it ended, and so did the next one" in lost.message
@@ -174,7 +176,7 @@ def test_hosts_whose_worker_is_not_started_anew_are_failed(site: Site, monkeypat
 
     monkeypatch.setattr(dask_spread, "_REPLACED_SECONDS", 0.0)
     runner = "runner: {plugin: dask, options: {workers: 1}}"
-    (lost,) = each(site(runner), task, names=NAMES[:1], apart=True, deadline=60).values()
+    (lost,) = run_on_hosts(site(runner), task, names=NAMES[:1], apart=True, deadline=60).values()
     assert isinstance(lost, HostFailure)
     assert "ended, and there is no other" in lost.message
 
@@ -188,7 +190,7 @@ def test_hosts_beside_the_one_that_ends_workers_are_answered(site: Site) -> None
         return "fine"
 
     runner = "runner: {plugin: dask, options: {workers: 2}}"
-    found = each(site(runner), task, names=NAMES, apart=True, deadline=60)
+    found = run_on_hosts(site(runner), task, names=NAMES, apart=True, deadline=60)
     assert isinstance(found.pop("a-1"), HostFailure)
     assert set(found.values()) == {"fine"}
 
@@ -199,7 +201,7 @@ def test_workers_are_not_missed_where_the_client_asks_for_none_in_the_background
     from distributed import Client
 
     monkeypatch.setattr(Client, "scheduler_info", lambda *_args, **_others: {"workers": {}})
-    found = each(site(DASK), lambda _host: "fine", names=NAMES, apart=True, deadline=60)
+    found = run_on_hosts(site(DASK), lambda _host: "fine", names=NAMES, apart=True, deadline=60)
     assert set(found.values()) == {"fine"}
 
 
@@ -210,7 +212,7 @@ def test_a_slow_host_is_not_waited_for(site: Site) -> None:
         return "fine"
 
     began = time.monotonic()
-    found = each(site(DASK), task, names=NAMES, apart=True, deadline=8)
+    found = run_on_hosts(site(DASK), task, names=NAMES, apart=True, deadline=8)
     assert time.monotonic() - began < 20
     slow = found.pop("a-1")
     assert isinstance(slow, HostFailure)
@@ -219,7 +221,9 @@ def test_a_slow_host_is_not_waited_for(site: Site) -> None:
 
 
 def test_an_answer_that_cannot_travel_is_that_hosts_failure(site: Site) -> None:
-    found = each(site(DASK), lambda host: threading.Lock() if host.name == "a-1" else 1, names=NAMES, apart=True)
+    found = run_on_hosts(
+        site(DASK), lambda host: threading.Lock() if host.name == "a-1" else 1, names=NAMES, apart=True
+    )
     failed = found.pop("a-1")
     assert isinstance(failed, HostFailure)
     assert "its answer was lost in the worker process: TypeError" in failed.message
@@ -235,7 +239,7 @@ def test_another_runner_is_refused(site: Site, runner: str) -> None:
 def test_a_scheduler_without_tls_is_refused(site: Site) -> None:
     opened = site("runner: {plugin: dask, options: {scheduler: 'tcp://127.0.0.1:1'}}")
     with pytest.raises(SiteError, match="over TLS alone"):
-        each(opened, lambda _: 1, names=NAMES, apart=True)
+        run_on_hosts(opened, lambda _: 1, names=NAMES, apart=True)
 
 
 def _papers(folder: Path) -> dict[str, str]:
@@ -276,7 +280,9 @@ def _named(address: str, papers: dict[str, str]) -> str:
 def test_workers_of_a_scheduler_are_used_and_left_running(site: Site, scheduler: tuple[str, dict[str, str]]) -> None:
     address, papers = scheduler
     assert address.startswith("tls://")
-    first, second = (each(site(_named(address, papers)), lambda _: os.getpid(), names=NAMES, apart=True) for _ in "12")
+    first, second = (
+        run_on_hosts(site(_named(address, papers)), lambda _: os.getpid(), names=NAMES, apart=True) for _ in "12"
+    )
     assert set(first.values()) == set(second.values())
     assert len(set(first.values())) == 2
 
@@ -286,7 +292,7 @@ def test_a_scheduler_of_another_authority_is_refused(
 ) -> None:
     opened = site(_named(scheduler[0], _papers(tmp_path / "others")))
     with pytest.raises(SiteError, match="cannot be reached"):
-        each(opened, lambda _: 1, names=NAMES, apart=True)
+        run_on_hosts(opened, lambda _: 1, names=NAMES, apart=True)
 
 
 class Notes:
@@ -308,7 +314,7 @@ class Notes:
 
 def test_a_watch_stays_in_this_process_and_hears_of_everybody(site: Site) -> None:
     notes = Notes()
-    each(site(DASK), lambda _: "fine", names=NAMES, apart=True, watch=notes)
+    run_on_hosts(site(DASK), lambda _: "fine", names=NAMES, apart=True, watch=notes)
     assert notes.heard["begun"] == []
     assert sorted(notes.heard["answered"]) == sorted(NAMES)
     assert notes.heard["ended"] == [f"{name}: fine" for name in NAMES]

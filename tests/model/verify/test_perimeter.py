@@ -172,7 +172,8 @@ def test_a_state_map_is_followed_for_a_new_packet(load: Load) -> None:
 
 
 def test_every_chain_of_a_hook_must_let_a_packet_through(load: Load) -> None:
-    second = "table inet late {\nchain forward {\ntype filter hook forward priority 10; policy accept;\ntcp dport 443 drop\n}\n}\n"
+    hook = "type filter hook forward priority 10; policy accept;"
+    second = f"table inet late {{\nchain forward {{\n{hook}\ntcp dport 443 drop\n}}\n}}\n"
     perimeter = load(device("tcp dport 443-444 accept") + second)
     assert (word(perimeter, 443), word(perimeter, 444)) == ("closed", "open")
 
@@ -212,7 +213,8 @@ def test_anybody_is_not_taken_for_somebody(load: Load) -> None:
 
 
 def test_chains_of_an_interface_before_all_others_make_everything_unknown(load: Load) -> None:
-    early = "table netdev early {\nchain in {\ntype filter hook ingress device lo priority 0; policy accept;\ntcp dport 80 drop\n}\n}\n"
+    hook = "type filter hook ingress device lo priority 0; policy accept;"
+    early = f"table netdev early {{\nchain in {{\n{hook}\ntcp dport 80 drop\n}}\n}}\n"
     perimeter = load(device("tcp dport 443 accept") + early)
     assert (word(perimeter, 443), word(perimeter, 444)) == ("unknown", "closed")
 
@@ -286,7 +288,8 @@ def test_a_range_cut_short_is_drift(load: Load) -> None:
 
 
 def test_what_no_row_declares_is_drift(load: Load) -> None:
-    hole = 'iifname "eth3" ip daddr 198.51.100.101 tcp dport 8448 dnat ip to 10.20.1.22\n\t\tiifname "eth3" ip daddr 198.51.100.77'
+    hole = 'iifname "eth3" ip daddr 198.51.100.101 tcp dport 8448 dnat ip to 10.20.1.22\n\t\t'
+    hole += 'iifname "eth3" ip daddr 198.51.100.77'
     hole += " tcp dport 9 dnat ip to 10.20.1.31"
     text = ruleset(site()).replace("priority dstnat;", f"priority dstnat;\n\t\t{hole}")
     text = text.replace(

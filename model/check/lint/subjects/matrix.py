@@ -1,4 +1,4 @@
-"""Can every row of the port matrix be opened, and only once?"""
+"""Rules of the port matrix: every row can be opened, and only once."""
 
 from __future__ import annotations
 

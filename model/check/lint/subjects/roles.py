@@ -1,4 +1,4 @@
-"""Are there enough servers of every role, and do roles that must be alone stand alone?"""
+"""Rules of roles: there are enough servers of each, and roles that must be alone stand alone."""
 
 from __future__ import annotations
 
