@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flows._fleet.hosts import HostFailure, inventory, run_on_hosts
+from flows._fleet.failure import HostFailure
+from flows._fleet.hosts import run_on_hosts
+from flows._fleet.inventory import inventory
 from flows._run import cli
 from flows._run.lifecycle import Context, FlowResult, run_flow
 from flows._run.options import Options

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from flows._cluster.cluster_run import ClusterRun, Phase
 from flows._cluster.preflight import gate
-from flows._fleet.hosts import closing, inventory
+from flows._fleet.hosts import closing
+from flows._fleet.inventory import inventory
 from flows._run.context import Context, FlowResult
 from flows._run.journal import Journal
 from flows._run.phases import PhaseClock

@@ -9,7 +9,9 @@ from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, TypeVar
 
-from flows._fleet.hosts import HostFailure, closing, inventory, run_on_hosts
+from flows._fleet.failure import HostFailure
+from flows._fleet.hosts import closing, run_on_hosts
+from flows._fleet.inventory import inventory
 from flows._run.context import Context
 from flows._run.journal import Journal
 from flows._run.selection import who

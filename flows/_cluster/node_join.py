@@ -8,7 +8,9 @@ from dataclasses import replace as renew
 from flows._cluster.bootstrap import bootstrap
 from flows._cluster.departure.node_removal import depart
 from flows._cluster.plan import PHASES
-from flows._fleet.hosts import HostFailure, closing, inventory, run_on_hosts
+from flows._fleet.failure import HostFailure
+from flows._fleet.hosts import closing, run_on_hosts
+from flows._fleet.inventory import inventory
 from flows._run.context import Context, FlowResult
 from flows._run.selection import roles, servers
 from model.errors import PlanRefused, SelectionError

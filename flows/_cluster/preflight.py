@@ -9,7 +9,8 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from flows._cluster.cluster_run import ClusterRun
-from flows._fleet.hosts import HostFailure, run_on_hosts
+from flows._fleet.failure import HostFailure
+from flows._fleet.hosts import run_on_hosts
 from model.bundle.bundle import Bundle
 from model.check.finding import Finding, Severity
 from model.check.preflight import examine

@@ -17,7 +17,8 @@ from flows._compliance.items import others, states
 from flows._compliance.kept import known, since, trend
 from flows._compliance.shown import described
 from flows._compliance.sources import declared_files, expected_files, latest_proof
-from flows._fleet.hosts import HostFailure, run_on_hosts
+from flows._fleet.failure import HostFailure
+from flows._fleet.hosts import run_on_hosts
 from flows._run.context import FlowResult
 from model.check.check import run
 from model.check.finding import Verdict

@@ -9,7 +9,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from flows._firewall.change import WORKERS, to_look
-from flows._fleet.hosts import HostFailure, close, inventory, run_on_hosts
+from flows._fleet.failure import HostFailure
+from flows._fleet.hosts import close, run_on_hosts
+from flows._fleet.inventory import inventory
 from flows._run.lifecycle import Context, FlowResult
 from flows._run.selection import roles, servers
 from model.report.outcome import Outcome, Status

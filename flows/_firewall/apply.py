@@ -16,7 +16,9 @@ from flows._firewall.change import (
     to_change,
     to_look,
 )
-from flows._fleet.hosts import HostFailure, closing, inventory, run_on_hosts
+from flows._fleet.failure import HostFailure
+from flows._fleet.hosts import closing, run_on_hosts
+from flows._fleet.inventory import inventory
 from flows._run.context import Context, FlowResult
 from flows._run.selection import roles, servers
 from model.report.outcome import Outcome

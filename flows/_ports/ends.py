@@ -7,7 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-from flows._fleet.hosts import HostFailure, run_on_hosts
+from flows._fleet.failure import HostFailure
+from flows._fleet.hosts import run_on_hosts
 from model.host.hostview import HostView
 from model.site.site import Site
 from model.verify.pods import ProbePod, node_of

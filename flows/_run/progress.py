@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from time import monotonic
 from typing import Any
 
-from flows._fleet.hosts import HostFailure
+from flows._fleet.failure import HostFailure
 from flows._render.words import names as named
 from flows._run.events import Events
 from flows._run.screen import Advance, Screen

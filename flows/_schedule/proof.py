@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from flows._fleet.hosts import HostFailure, closing, inventory, run_on_hosts
+from flows._fleet.failure import HostFailure
+from flows._fleet.hosts import closing, run_on_hosts
+from flows._fleet.inventory import inventory
 from flows._schedule.identity import assume
 from model.errors import HostError
 from model.report.outcome import Outcome, Status

@@ -14,7 +14,7 @@ import pytest
 from checks.check import ComplianceView
 from checks.discovery import every
 from flows._compliance.judging import Looked, judged
-from flows._fleet.hosts import HostFailure
+from flows._fleet.failure import HostFailure
 from model.kubernetes.cluster_facts import ApiReport
 from model.report.outcome import Status
 from tests.checks.golden import CLUSTER, bad, pending, verdicts, view

@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 from nornir.core import Nornir
 
-from flows._fleet.hosts import HostFailure, close, inventory, run_on_hosts
+from flows._fleet.failure import HostFailure
+from flows._fleet.hosts import close, run_on_hosts
+from flows._fleet.inventory import inventory
 from remote.shell import peer, reconnect_proof, run, session, tcp_banner
 from tests.remote.conftest import SshServer, keygen
 from tests.remote.sites import write_site

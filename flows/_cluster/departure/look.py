@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from flows._cluster.cluster_run import ClusterRun
-from flows._fleet.hosts import HostFailure, run_on_hosts
+from flows._fleet.failure import HostFailure
+from flows._fleet.hosts import run_on_hosts
 from model.errors import KubernetesError, PlanRefused
 from model.kubernetes.quorum import objection
 from remote.facts import etcd_status, remains

@@ -7,7 +7,8 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 
 from flows._cluster.cluster_run import ClusterRun, at_work
-from flows._fleet.hosts import HostFailure, run_on_hosts
+from flows._fleet.failure import HostFailure
+from flows._fleet.hosts import run_on_hosts
 from flows._run.context import Context, FlowResult
 from flows._run.selection import planes, roles
 from model.errors import HostError

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from flows._cluster.cluster_run import ClusterRun
-from flows._fleet.hosts import HostFailure, run_on_hosts
+from flows._fleet.failure import HostFailure
+from flows._fleet.hosts import run_on_hosts
 from model.bundle.bundle import Bundle
 from model.errors import PlanRefused
 from model.kubernetes import compatibility, upgrade

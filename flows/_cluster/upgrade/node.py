@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from flows._cluster.cluster_run import ClusterRun
 from flows._cluster.upgrade.look import CLOSED, ClusterVersions
-from flows._fleet.hosts import HostFailure, run_on_hosts
+from flows._fleet.failure import HostFailure
+from flows._fleet.hosts import run_on_hosts
 from model.bundle.bundle import Bundle
 from model.errors import HostError
 from model.kubernetes.upgrade import numbers

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from flows._cluster.preflight import gate, preflight, stops
-from flows._fleet.hosts import close, inventory
+from flows._fleet.hosts import close
+from flows._fleet.inventory import inventory
 from flows._render.notices import notices
 from flows._run.context import Context
 from flows._run.options import Options

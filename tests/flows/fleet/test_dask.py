@@ -19,7 +19,9 @@ from nornir.core import Nornir
 from nornir.core.inventory import Host
 
 from flows._fleet.dask import spread as dask_spread
-from flows._fleet.hosts import CONFIG, HostFailure, inventory, run_on_hosts
+from flows._fleet.failure import HostFailure
+from flows._fleet.hosts import run_on_hosts
+from flows._fleet.inventory import CONFIG, inventory
 from model.errors import CommandFailed, SiteError
 from model.report.outcome import Status
 from remote.sudo import PASSWORD

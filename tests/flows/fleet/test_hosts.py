@@ -11,7 +11,9 @@ import pytest
 from nornir.core import Nornir
 from nornir.core.inventory import Host
 
-from flows._fleet.hosts import HostFailure, inventory, run_on_hosts
+from flows._fleet.failure import HostFailure
+from flows._fleet.hosts import run_on_hosts
+from flows._fleet.inventory import inventory
 from model.errors import CommandFailed, PlanRefused, SiteError
 from model.report.outcome import Status
 

@@ -18,7 +18,8 @@ from typing import Any
 import pytest
 from nornir.core.inventory import Host
 
-from flows._fleet.hosts import closing, inventory, run_on_hosts
+from flows._fleet.hosts import closing, run_on_hosts
+from flows._fleet.inventory import inventory
 from flows._run import folder as _folder
 from flows._run import progress
 from flows._run.events import Events
