@@ -1,7 +1,4 @@
-"""
-Does each host's firewall hold what the port matrix says, in ufw's files and in the kernel, and nobody else's rules
-before it?
-"""
+"""Checks of the firewall: ufw's files and the kernel hold the port matrix, and nobody else's rules come before."""
 
 from __future__ import annotations
 

@@ -7,7 +7,8 @@ from threading import Event
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from flows._cluster.cluster_run import ClusterRun, would
+from flows._cluster.cluster_run import ClusterRun
+from flows._cluster.outcomes import would
 from flows._fleet.failure import HostFailure
 from flows._fleet.hosts import run_on_hosts
 from model.report.outcome import Outcome, Status

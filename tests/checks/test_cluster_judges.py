@@ -13,7 +13,8 @@ import pytest
 
 from checks.check import ComplianceView
 from checks.discovery import every
-from flows._compliance.judging import Looked, judged
+from flows._compliance.judging import judged
+from flows._compliance.look import Looked
 from flows._fleet.failure import HostFailure
 from model.kubernetes.cluster_facts import ApiReport
 from model.report.outcome import Status

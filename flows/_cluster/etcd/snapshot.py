@@ -7,7 +7,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from flows._cluster.cluster_run import ClusterRun, at_work, would
+from flows._cluster.cluster_run import ClusterRun, at_work
+from flows._cluster.outcomes import would
 from flows._fleet.failure import HostFailure
 from flows._fleet.hosts import run_on_hosts
 from flows._run.context import Context, FlowResult

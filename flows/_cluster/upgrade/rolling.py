@@ -7,7 +7,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from flows._cluster.cluster_run import ClusterRun, at_work, would
+from flows._cluster.cluster_run import ClusterRun, at_work
+from flows._cluster.outcomes import would
 from flows._cluster.phases import network
 from flows._cluster.upgrade.look import ClusterVersions, look, refuse
 from flows._cluster.upgrade.node import change

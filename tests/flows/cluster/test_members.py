@@ -1,4 +1,4 @@
-"""What becomes of a step that an earlier run of bootstrap left under way?"""
+"""What becomes of a step that an earlier run of bootstrap left under way."""
 
 from __future__ import annotations
 

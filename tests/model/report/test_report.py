@@ -1,4 +1,4 @@
-"""When is a report good, which exit code has it, and what does it write of itself?"""
+"""When a report is good, which exit code it has, and what it writes of itself."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What do Services take of hosts' ports, and does the matrix know?"""
+"""What Services take of hosts' ports, and whether the matrix knows."""
 
 from __future__ import annotations
 

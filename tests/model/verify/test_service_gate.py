@@ -1,4 +1,4 @@
-"""Rules in front of Services, as a real node's kernel printed them: whom do they keep away?"""
+"""Rules in front of Services, as a real node's kernel printed them, and whom they keep away."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which declared services must answer, at which address, held by whom?"""
+"""Which declared services must answer, at which address, held by whom."""
 
 from __future__ import annotations
 
