@@ -37,43 +37,20 @@ class HostFailure:
 
 def failure_of(name: str, error: Exception, seconds: float) -> HostFailure:
     """Return what came of a host whose task ended in an exception."""
-    if isinstance(error, HostError):
-        return HostFailure(host=name, exception=error, message=error.message, next=error.next_step, seconds=seconds)
     if isinstance(error, FleetError):
-        return HostFailure(host=name, exception=error, message=str(error), next=error.next_step, seconds=seconds)
-    what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-    return HostFailure(
-        host=name,
-        exception=error,
-        message=f"unforeseen: {what}",
-        next="report this as a bug, with -v's output",
-        seconds=seconds,
-    )
+        message, step = error.message if isinstance(error, HostError) else str(error), error.next_step
+    else:
+        what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        message, step = f"unforeseen: {what}", "report this as a bug, with -v's output"
+    return HostFailure(host=name, exception=error, message=message, next=step, seconds=seconds)
 
 
 def silence_of(name: str, known: bool, deadline: float | None, seconds: float) -> HostFailure:
     """Return what came of a host of which nothing was heard; `known` is whether the inventory has it."""
     if not known:
-        return HostFailure(
-            host=name,
-            exception=None,
-            message="is not in the inventory",
-            next="correct hosts.yaml",
-            status=Status.MISSING,
-        )
-    if deadline is not None and seconds >= deadline:
-        return HostFailure(
-            host=name,
-            exception=None,
-            message=f"gave no answer in {deadline:g} s",
-            next="look at the host's load",
-            seconds=seconds,
-        )
-    return HostFailure(
-        host=name,
-        exception=None,
-        message="was asked and never heard of",
-        next="run again",
-        seconds=seconds,
-        status=Status.MISSING,
-    )
+        message, step, status, seconds = "is not in the inventory", "correct hosts.yaml", Status.MISSING, 0.0
+    elif deadline is not None and seconds >= deadline:
+        message, step, status = f"gave no answer in {deadline:g} s", "look at the host's load", Status.FAILED
+    else:
+        message, step, status = "was asked and never heard of", "run again", Status.MISSING
+    return HostFailure(host=name, exception=None, message=message, next=step, seconds=seconds, status=status)
