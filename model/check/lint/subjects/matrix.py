@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from model.check.check import Check
 from model.check.finding import Finding, Severity
+from model.check.judgement.declared import wanted
 from model.check.lint.flaw import LintView, flaw
-from model.check.lint.subjects.roles import wanted
 from model.matrix.matrix import rows_to
 from model.site.hosts import Machine
 from model.site.rows import Row
