@@ -40,8 +40,8 @@ def unlike(walk: Sequence[WalkModule]) -> Iterator[str]:
         yield from (f"{visited.module} does not import {name}" for name in set(visited.stands_on) - real)
         yield from (f"{visited.module} imports {name}, unseen" for name in real - set(visited.stands_on))
         yield from (f"{visited.module} climbs to {name}" for name in real & set(modules[place:]))
-        made = {node.name for node in tree(visited.module).body if isinstance(node, ast.FunctionDef | ast.ClassDef)}
-        yield from (f"{visited.module} has no {word.name}" for word in visited.words if word.name not in made)
+        defined = {node.name for node in tree(visited.module).body if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+        yield from (f"{visited.module} has no {word.name}" for word in visited.words if word.name not in defined)
 
 
 def test_every_arrow_is_an_import_and_every_import_an_arrow() -> None:

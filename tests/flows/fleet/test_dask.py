@@ -64,16 +64,16 @@ def test_answers_and_failures_are_those_of_threads(site: Site) -> None:
     )
     assert list(spread) == list(threads)
     for name in spread:
-        one, other = spread[name], threads[name]
-        if isinstance(one, HostFailure) and isinstance(other, HostFailure):
-            assert (one.host, one.message, one.next, one.status) == (
+        ours, other = spread[name], threads[name]
+        if isinstance(ours, HostFailure) and isinstance(other, HostFailure):
+            assert (ours.host, ours.message, ours.next, ours.status) == (
                 other.host,
                 other.message,
                 other.next,
                 other.status,
             )
         else:
-            assert one == other
+            assert ours == other
     failed = spread["a-2"]
     assert isinstance(failed, HostFailure)
     assert isinstance(failed.exception, CommandFailed)
@@ -82,9 +82,9 @@ def test_answers_and_failures_are_those_of_threads(site: Site) -> None:
 
 def test_hosts_are_asked_in_other_processes_side_by_side(site: Site) -> None:
     heard: list[str] = []
-    found = run_on_hosts(site(DASK), lambda _: os.getpid(), names=NAMES, apart=True, on_done=heard.append)
-    assert len(set(found.values())) == 2
-    assert os.getpid() not in found.values()
+    answers = run_on_hosts(site(DASK), lambda _: os.getpid(), names=NAMES, apart=True, on_done=heard.append)
+    assert len(set(answers.values())) == 2
+    assert os.getpid() not in answers.values()
     assert sorted(heard) == sorted(NAMES)
 
 
@@ -99,10 +99,10 @@ def test_sudos_password_goes_along(site: Site) -> None:
 
     PASSWORD.put("open sesame")
     try:
-        found = run_on_hosts(site(DASK), task, names=NAMES, apart=True)
+        answers = run_on_hosts(site(DASK), task, names=NAMES, apart=True)
     finally:
         PASSWORD.put("")
-    assert set(found.values()) == {"open sesame"}
+    assert set(answers.values()) == {"open sesame"}
 
 
 def _kill_who_writes(place: Path) -> threading.Thread:
@@ -129,11 +129,11 @@ def test_hosts_of_a_worker_that_is_killed_are_asked_by_another(site: Site, tmp_p
         return os.getpid()
 
     killer = _kill_who_writes(place)
-    found = run_on_hosts(site(DASK), task, names=NAMES, apart=True, deadline=50)
+    answers = run_on_hosts(site(DASK), task, names=NAMES, apart=True, deadline=50)
     killer.join()
-    assert not any(isinstance(answer, HostFailure) for answer in found.values()), found
-    assert list(found) == list(NAMES)
-    assert str(found["a-1"]) != place.read_text()
+    assert not any(isinstance(answer, HostFailure) for answer in answers.values()), answers
+    assert list(answers) == list(NAMES)
+    assert str(answers["a-1"]) != place.read_text()
 
 
 def test_hosts_whose_workers_end_twice_are_reported_with_the_cause(site: Site, tmp_path: Path) -> None:
@@ -147,13 +147,13 @@ def test_hosts_whose_workers_end_twice_are_reported_with_the_cause(site: Site, t
         return "fine"
 
     runner = "runner: {plugin: dask, options: {workers: 3}}"
-    found = run_on_hosts(site(runner), task, names=NAMES, apart=True, deadline=60)
-    lost = found.pop("a-1")
+    answers = run_on_hosts(site(runner), task, names=NAMES, apart=True, deadline=60)
+    lost = answers.pop("a-1")
     assert isinstance(lost, HostFailure)
     assert lost.status is Status.FAILED
     assert "worker process that asked it ended, and so did the next one" in lost.message
     assert lost.message.count("tls://") == 2
-    assert set(found.values()) == {"fine"}
+    assert set(answers.values()) == {"fine"}
     assert len(list(folder.iterdir())) == 2
 
 
@@ -165,11 +165,11 @@ def test_hosts_of_the_only_worker_wait_until_it_is_started_anew(site: Site) -> N
         return "fine"
 
     runner = "runner: {plugin: dask, options: {workers: 1}}"
-    found = run_on_hosts(site(runner), task, names=NAMES, apart=True, deadline=60)
-    lost = found.pop("a-1")
+    answers = run_on_hosts(site(runner), task, names=NAMES, apart=True, deadline=60)
+    lost = answers.pop("a-1")
     assert isinstance(lost, HostFailure)
     assert "worker process that asked it ended, and so did the next one" in lost.message
-    assert set(found.values()) == {"fine"}
+    assert set(answers.values()) == {"fine"}
 
 
 def test_hosts_whose_worker_is_not_started_anew_are_failed(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -192,9 +192,9 @@ def test_hosts_beside_the_one_that_ends_workers_are_answered(site: Site) -> None
         return "fine"
 
     runner = "runner: {plugin: dask, options: {workers: 2}}"
-    found = run_on_hosts(site(runner), task, names=NAMES, apart=True, deadline=60)
-    assert isinstance(found.pop("a-1"), HostFailure)
-    assert set(found.values()) == {"fine"}
+    answers = run_on_hosts(site(runner), task, names=NAMES, apart=True, deadline=60)
+    assert isinstance(answers.pop("a-1"), HostFailure)
+    assert set(answers.values()) == {"fine"}
 
 
 def test_workers_are_not_missed_where_the_client_asks_for_none_in_the_background(
@@ -203,8 +203,8 @@ def test_workers_are_not_missed_where_the_client_asks_for_none_in_the_background
     from distributed import Client
 
     monkeypatch.setattr(Client, "scheduler_info", lambda *_args, **_others: {"workers": {}})
-    found = run_on_hosts(site(DASK), lambda _host: "fine", names=NAMES, apart=True, deadline=60)
-    assert set(found.values()) == {"fine"}
+    answers = run_on_hosts(site(DASK), lambda _host: "fine", names=NAMES, apart=True, deadline=60)
+    assert set(answers.values()) == {"fine"}
 
 
 def test_a_slow_host_is_not_waited_for(site: Site) -> None:
@@ -214,22 +214,22 @@ def test_a_slow_host_is_not_waited_for(site: Site) -> None:
         return "fine"
 
     began = time.monotonic()
-    found = run_on_hosts(site(DASK), task, names=NAMES, apart=True, deadline=8)
+    answers = run_on_hosts(site(DASK), task, names=NAMES, apart=True, deadline=8)
     assert time.monotonic() - began < 20
-    slow = found.pop("a-1")
+    slow = answers.pop("a-1")
     assert isinstance(slow, HostFailure)
     assert slow.message == "gave no answer in 8 s"
-    assert set(found.values()) == {"fine"}
+    assert set(answers.values()) == {"fine"}
 
 
 def test_an_answer_that_cannot_travel_is_that_hosts_failure(site: Site) -> None:
-    found = run_on_hosts(
+    answers = run_on_hosts(
         site(DASK), lambda host: threading.Lock() if host.name == "a-1" else 1, names=NAMES, apart=True
     )
-    failed = found.pop("a-1")
+    failed = answers.pop("a-1")
     assert isinstance(failed, HostFailure)
     assert "its answer was lost in the worker process: TypeError" in failed.message
-    assert set(found.values()) == {1}
+    assert set(answers.values()) == {1}
 
 
 @pytest.mark.parametrize("runner", ["plugin: threaded", "plugin: celery", "plugin: dask, options: {speed: 2}"])
@@ -246,8 +246,8 @@ def test_a_scheduler_without_tls_is_refused(site: Site) -> None:
 
 def _papers(folder: Path) -> dict[str, str]:
     """Write a new authority's certificate and key, and return the options that name them."""
-    made = Security.temporary()
-    texts = {"authority": made.tls_ca_file, "certificate": made.tls_client_cert, "key": made.tls_client_key}
+    papers = Security.temporary()
+    texts = {"authority": papers.tls_ca_file, "certificate": papers.tls_client_cert, "key": papers.tls_client_key}
     folder.mkdir()
     for name, text in texts.items():
         (folder / name).write_text(text)

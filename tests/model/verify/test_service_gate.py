@@ -41,7 +41,7 @@ def test_other_ports_that_a_service_takes_are_kept_after_dnat() -> None:
 
 def test_without_our_table_everybody_is_admitted() -> None:
     objects = json.loads(NODE)["nftables"]
-    bare = [each for each in objects if "matrix_fleet" not in json.dumps(each)]
+    bare = [entry for entry in objects if "matrix_fleet" not in json.dumps(entry)]
     assert said("198.51.100.9", 30080, nft=json.dumps({"nftables": bare})) == "admit"
 
 
