@@ -1,4 +1,4 @@
-"""Figures measured on real lab hosts and written into benchmarks/results.json and docs/benchmarks.md by `make bench`."""
+"""Figures of real lab hosts, written into benchmarks/results.json and docs/benchmarks.md by `make bench`."""
 
 from __future__ import annotations
 

@@ -89,6 +89,6 @@ def _answer(process: subprocess.Popen[str]) -> dict[str, int]:
 
 def _address() -> str:
     """The target's IPv4 address in its own network."""
-    told = subprocess.run((*LAB, "inventory"), capture_output=True, text=True, check=True)
-    machine = load_site(Path(told.stdout.strip())).by_name[TARGET]
+    lab_inventory = subprocess.run((*LAB, "inventory"), capture_output=True, text=True, check=True)
+    machine = load_site(Path(lab_inventory.stdout.strip())).by_name[TARGET]
     return str(next(address for address in machine.own if address.version == 4))

@@ -1,4 +1,4 @@
-"""Whose account of the cluster counts, and what if nobody gives one?"""
+"""The account of the cluster that counts, and what is done if nobody gives one."""
 
 from __future__ import annotations
 

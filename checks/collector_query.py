@@ -1,4 +1,4 @@
-"""What is each host asked for, so that every check finds what it needs?"""
+"""The questions to each host, so that every check finds what it needs."""
 
 from __future__ import annotations
 

@@ -12,6 +12,7 @@ from model.check.judgement.declared import (
     misplaced,
     opens,
     overlaps,
+    shortage,
     unnamed_files,
 )
 from model.site import sizing
@@ -22,17 +23,6 @@ from model.site.site import Site
 Wrong = Iterator[str]
 
 
-def _short(site: Site, role: str) -> Wrong:
-    """Say when a role has fewer servers than the number of users needs."""
-    traits, size = site.roles[role], sizing.sizes(site).get(role)
-    off = traits.feature is not None and traits.feature not in site.settings.active
-    if traits.purpose is None or size is None or off:
-        return
-    has = len(site.with_purpose(traits.purpose))
-    if has < size.servers:
-        yield f"{role}: {has} servers, and {size.servers} are needed for {site.settings.concurrent_users:,} users"
-
-
 def servers(purpose: Purpose) -> Callable[[Site], Wrong]:
     """Return the judge of the servers of a purpose: there are enough, and each has an address."""
 
@@ -41,7 +31,9 @@ def servers(purpose: Purpose) -> Callable[[Site], Wrong]:
         if not roles and sizing.by_purpose(site.settings)[purpose].servers:
             yield f"groups.yaml has no role of the purpose {purpose}"
         for role in roles:
-            yield from _short(site, role)
+            if short := shortage(site, role, counted="purpose"):
+                users = f"{site.settings.concurrent_users:,} users"
+                yield f"{role}: {short.has} servers, and {short.needed} are needed for {users}"
         yield from (f"{machine.name} has no address" for machine in site.with_purpose(purpose) if not machine.own)
 
     return judge

@@ -1,4 +1,4 @@
-"""Which checks answer for the checklist? Every module of `checks.subjects` is asked for its `CHECKS`."""
+"""The checks that answer for the checklist: the `CHECKS` of every module of `checks.subjects`."""
 
 from __future__ import annotations
 

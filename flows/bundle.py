@@ -105,8 +105,8 @@ def download(
         if not dry_run:
             claim(output)
         client = Client(frozenset(known.plain_http))
-        work = Path(aside) if dry_run else output / WORK
-        context = DownloadContext(output, work, client, Registries(client, known.registries))
+        downloads = Path(aside) if dry_run else output / WORK
+        context = DownloadContext(output, downloads, client, Registries(client, known.registries))
         run = Download(Resolver(context, known, spec, sources.parent), ProgressBars(screen))
         bundle, extra = _fetched(run, screen, spec, dry_run=dry_run)
     if bundle and not screen.calm:

@@ -16,7 +16,7 @@ from flows._compliance.kept import prune, publish_metrics
 from flows._compliance.remediation import fix, owners
 from flows._compliance.shown import explain, list_all
 from flows._fleet.hosts import closing
-from flows._fleet.hosts import inventory as open_inventory
+from flows._fleet.inventory import inventory as open_inventory
 from flows._run.cli import run
 from flows._run.lifecycle import Context, FlowResult, run_flow
 from flows._run.options import Options

@@ -56,8 +56,8 @@ def main(
         )
     if named:
         options = replace(options, limit=",".join(named))
-    work = {"apply": lambda context: apply_firewall(context, purge=purge, hold=hold), "adopt": take_over}
-    body = work.get(action, lambda context: restore(context, hold))
+    bodies = {"apply": lambda context: apply_firewall(context, purge=purge, hold=hold), "adopt": take_over}
+    body = bodies.get(action, lambda context: restore(context, hold))
     return run_flow("firewall", options, body, changes=True)
 
 

@@ -80,11 +80,11 @@ def history(
     return _guarded(options, lambda screen: _history(options, check, screen))
 
 
-def _guarded(options: Options, work: Callable[[Screen], int]) -> int:
+def _guarded(options: Options, answer: Callable[[Screen], int]) -> int:
     screen = Screen(options)
     try:
         folder.check_writable(options.json)
-        return work(screen)
+        return answer(screen)
     except FleetError as error:
         screen.error(str(error), error.next_step)
     except OSError as error:

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flows._fleet.hosts import HostFailure, each, inventory
+from flows._fleet.failure import HostFailure
+from flows._fleet.hosts import run_on_hosts
+from flows._fleet.inventory import inventory
 from flows._run import cli
 from flows._run.lifecycle import Context, FlowResult, run_flow
 from flows._run.options import Options
@@ -106,7 +108,7 @@ def _trust(context: Context, replaced: frozenset[str]) -> FlowResult:
         raise SelectionError(f"--replace {', '.join(unknown)}: not among the selected hosts{near}")
     nr = inventory(context.options.inventory)
     with context.awaiting(context.hosts, "fetching host keys") as watch:
-        answers = each(nr, _fetch, names=context.hosts, deadline=_ALL_SECONDS, watch=watch)
+        answers = run_on_hosts(nr, _fetch, names=context.hosts, deadline=_ALL_SECONDS, watch=watch)
     wanted = {
         name: answer
         for name, answer in answers.items()

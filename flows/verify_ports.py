@@ -76,7 +76,7 @@ def main(
     def body(context: Context) -> FlowResult:
         from flows._compliance.kept import prune
         from flows._fleet.hosts import close
-        from flows._fleet.hosts import inventory as open_inventory
+        from flows._fleet.inventory import inventory as open_inventory
         from flows._ports.choice import ProbeOptions
         from flows._ports.verification import verify
         from flows._schedule.identity import assume, setting_of

@@ -1,4 +1,4 @@
-"""Which hosts does a profile have, and which addresses have they? Pure data, the same on every machine."""
+"""The hosts of each profile, and their addresses: pure data, the same on every machine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What plain data does a YAML file hold, if it can be trusted to be small, flat and unambiguous?"""
+"""The plain data of a YAML file that is small, flat and unambiguous; others are refused."""
 
 from __future__ import annotations
 

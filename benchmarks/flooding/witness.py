@@ -20,9 +20,9 @@ def main(closed: int, opened: int) -> None:
     """
     before = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(ETH_P_IP))
     behind = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_UDP)
-    for each in (before, behind):
-        each.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, BUFFER)
-        each.setblocking(False)
+    for reader in (before, behind):
+        reader.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, BUFFER)
+        reader.setblocking(False)
     counts = {"arrived": 0, "passed": 0, "control": 0}
     print("ready", flush=True)
     ending = False
@@ -42,7 +42,7 @@ def main(closed: int, opened: int) -> None:
 
 def ports(reader: socket.socket) -> list[int]:
     """Return the destination ports of the UDP packets that wait."""
-    found = []
+    arrived = []
     for _ in range(4096):
         try:
             packet, place = reader.recvfrom(256)
@@ -53,8 +53,8 @@ def ports(reader: socket.socket) -> list[int]:
             continue
         header = (packet[0] & 15) * 4
         if packet[9] == socket.IPPROTO_UDP and len(packet) >= header + 4:
-            found.append(struct.unpack_from("!H", packet, header + 2)[0])
-    return found
+            arrived.append(struct.unpack_from("!H", packet, header + 2)[0])
+    return arrived
 
 
 if __name__ == "__main__":

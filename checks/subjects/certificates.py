@@ -1,4 +1,4 @@
-"""Do certificates hold: the site's declared files, every TLS service of the hosts, Kubernetes' own?"""
+"""Checks of certificates: the site's declared files, every TLS service of the hosts, Kubernetes' own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Is every node in the cluster, ready, labelled for its roles, and does its kubelet run as promised?"""
+"""Checks of nodes: in the cluster, ready, labelled for their roles, and with a kubelet that runs as promised."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def pods(view: ComplianceView, machine: Machine, _facts: HostFacts) -> Verdict:
     """Find pods on a node that are not ready."""
     here = [pod for pod in cluster_of(view).pods if pod.node == machine.name]
     return settled(
-        [_told(view, pod) for pod in here if lame(pod)], f"{len(here)} pods, all ready", [str(pod) for pod in here]
+        [_lameness(view, pod) for pod in here if lame(pod)], f"{len(here)} pods, all ready", [str(pod) for pod in here]
     )
 
 
@@ -114,7 +114,7 @@ def lame(pod: Pod) -> bool:
     return not (pod.ready or pod.leaving or over)
 
 
-def _told(view: ComplianceView, pod: Pod) -> str:
+def _lameness(view: ComplianceView, pod: Pod) -> str:
     since = f" for {(view.now - pod.since).total_seconds():.0f} s" if pod.since else ""
     return f"{pod} is not ready{since}: {pod.why or pod.phase}"
 

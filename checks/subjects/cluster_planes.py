@@ -1,4 +1,4 @@
-"""Is every control plane well: its API server, its programs' settings, its member of etcd?"""
+"""Checks of control planes: their API server, their programs' settings, their member of etcd."""
 
 from __future__ import annotations
 
@@ -47,12 +47,12 @@ def _absent(view: ComplianceView) -> Verdict:
 
 def settings(view: ComplianceView, machine: Machine, facts: HostFacts) -> Verdict:
     """Find flags of the control plane's programs that are not as promised."""
-    told = facts.of(ApiReport)
-    if not told.runs:
+    report = facts.of(ApiReport)
+    if not report.runs:
         raise NotYet(BOOTSTRAP)
-    own = told.api
+    own = report.api
     if own is None:
-        raise Unseen(f"its API server says {'; '.join(told.complaints)}")
+        raise Unseen(f"its API server says {'; '.join(report.complaints)}")
     wrong: list[str] = []
     count = 0
     shown = {name: list(command) for (host, name), command in own.programs.items() if host == machine.name}
@@ -103,7 +103,7 @@ def members(view: ComplianceView, machine: Machine, facts: HostFacts) -> Verdict
 
 
 def _strange(view: ComplianceView, machine: Machine, own: CollectedEtcd) -> Iterator[str]:
-    names = {each.name for each in view.site.control_planes}
+    names = {plane.name for plane in view.site.control_planes}
     yield from (
         f"its member knows {peer.name or peer.address}, which is no control plane of the site"
         for peer in own.peers

@@ -1,4 +1,4 @@
-"""Is the cluster as a whole of a version somebody maintains, and does everything in it run?"""
+"""Checks of the cluster as a whole: somebody maintains its version, and everything in it runs."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def version(view: ComplianceView) -> Verdict:
     if not f"{short}.".startswith(f"{'.'.join(wanted.split('.')[:2])}."):
         wrong.append(f"runs {seen.version}, and site.yaml says {wanted}")
     planes = {machine.name for machine in view.site.control_planes}
-    for node in (each for each in seen.nodes if each.kubelet):
+    for node in (node for node in seen.nodes if node.kubelet):
         theirs = numbers(node.kubelet)
         if theirs[:2] > (major, minor):
             wrong.append(f"{node.name}: kubelet {node.kubelet} is newer than the API server's {seen.version}")
@@ -39,8 +39,8 @@ def version(view: ComplianceView) -> Verdict:
             wrong.append(f"{node.name}: kubelet {node.kubelet} is too old for the API server's {seen.version}")
         elif node.name in planes and theirs != numbers(seen.version):
             wrong.append(f"{node.name}: kubelet is {node.kubelet}, and the API server asked {seen.version}")
-    told = f"{seen.version}, maintained until {until}, on {len(seen.nodes)} nodes"
-    return settled(wrong, told, {node.name: node.kubelet for node in seen.nodes})
+    good = f"{seen.version}, maintained until {until}, on {len(seen.nodes)} nodes"
+    return settled(wrong, good, {node.name: node.kubelet for node in seen.nodes})
 
 
 def strangers(view: ComplianceView) -> Verdict:
@@ -54,7 +54,7 @@ def strangers(view: ComplianceView) -> Verdict:
 def storage_class(view: ComplianceView) -> Verdict:
     """Find a cluster without the storage class that the site names."""
     seen, wanted = cluster_of(view), view.site.settings.kubernetes.storage_class
-    names = {each.name: each.provisioner for each in seen.storage_classes}
+    names = {known.name: known.provisioner for known in seen.storage_classes}
     wrong = [] if wanted in names else [f"there is no storage class {wanted}; there are: {', '.join(names) or 'none'}"]
     return settled(wrong, f"{wanted} is there, by {names.get(wanted)}", names)
 
@@ -73,8 +73,8 @@ def workloads(view: ComplianceView) -> Verdict:
         else:
             wrong.append(words if workload.current else f"{words}, not all of its newest form")
     wrong += [f"{pod} is on no node: {pod.why}" for pod in seen.pods if not pod.node and lame(pod)]
-    told = "; ".join((f"{len(seen.workloads) - len(excused)} workloads have all their pods", *excused))
-    return settled(wrong, told, {str(each): [each.ready, each.wanted] for each in seen.workloads})
+    good = "; ".join((f"{len(seen.workloads) - len(excused)} workloads have all their pods", *excused))
+    return settled(wrong, good, {str(workload): [workload.ready, workload.wanted] for workload in seen.workloads})
 
 
 def _away(view: ComplianceView, seen: CollectedCluster, workload: Workload, labels: object) -> list[str]:
@@ -120,13 +120,15 @@ def _covered(seen: CollectedCluster, workload: Workload, labels: object) -> bool
 def policies(view: ComplianceView) -> Verdict:
     """Find a pod network that takes NetworkPolicies and does nothing about them."""
     seen = cluster_of(view)
-    found = [each for each in seen.workloads if each.kind == "DaemonSet" and each.name in _ENFORCERS]
-    running = [each.name for each in found if each.complete]
-    shown = {"enforced_by": [each.name for each in found], "policies": list(seen.policies)}
+    enforcers = [
+        workload for workload in seen.workloads if workload.kind == "DaemonSet" and workload.name in _ENFORCERS
+    ]
+    running = [workload.name for workload in enforcers if workload.complete]
+    shown = {"enforced_by": [workload.name for workload in enforcers], "policies": list(seen.policies)}
     if running:
         return Verdict(f"{', '.join(running)} enforces NetworkPolicies; there are {len(seen.policies)}", shown)
-    if found:
-        words = f"{found[0]} enforces NetworkPolicies, and does not run on every node"
+    if enforcers:
+        words = f"{enforcers[0]} enforces NetworkPolicies, and does not run on every node"
     else:
         words = f"nothing enforces NetworkPolicies (pod network: {view.site.settings.cni.name})"
         if seen.policies:

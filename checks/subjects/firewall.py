@@ -1,7 +1,4 @@
-"""
-Does each host's firewall hold what the port matrix says, in ufw's files and in the kernel, and nobody else's rules
-before it?
-"""
+"""Checks of the firewall: ufw's files and the kernel hold the port matrix, and nobody else's rules come before."""
 
 from __future__ import annotations
 
@@ -48,7 +45,7 @@ def kernel(_view: ComplianceView, machine: Machine, facts: HostFacts) -> Verdict
     wanted = desired_defaults(files.files)
     if any(option(defaults, key) != option(wanted, key) for key in _POLICIES):
         return Verdict(pending="ufw's own defaults are not the site's: see firewall/rules")
-    texts = {version: [files.files.get(each[version], "") for each in (BEFORE, AFTER, USER)] for version in (4, 6)}
+    texts = {version: [files.files.get(paths[version], "") for paths in (BEFORE, AFTER, USER)] for version in (4, 6)}
     kernel = {version: expected(before, after, user, version) for version, (before, after, user) in texts.items()}
     if not files.ipv6:
         kernel[6] = EMPTY

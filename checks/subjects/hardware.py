@@ -1,4 +1,4 @@
-"""Is the server as large as its roles need, are its disks there and not full, is swap off, are its links fast?"""
+"""Checks of hardware: servers as large as their roles need, disks there and not full, no swap, fast links."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def speed(view: ComplianceView, machine: Machine, facts: HostFacts) -> Verdict:
         return Verdict(
             pending=f"{', '.join(silent)} does not tell its speed, as links of virtual machines do not", evidence=speeds
         )
-    return settled(wrong, ", ".join(f"{name} runs at {told}" for name, told in speeds.items()), speeds)
+    return settled(wrong, ", ".join(f"{name} runs at {speed_told}" for name, speed_told in speeds.items()), speeds)
 
 
 CHECKS = (

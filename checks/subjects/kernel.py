@@ -1,4 +1,4 @@
-"""Has the kernel the settings and modules that a node needs, and is it the newest that is installed?"""
+"""Checks of the kernel: it has the settings and modules that a node needs, and is the newest installed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Does DNS say what it must in each view, and is what is LI's alone unknown everywhere else?"""
+"""Checks of names: DNS says what it must in each view, and what is LI's alone is unknown everywhere else."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who may come in and become root: sudo's rules and sshd's settings?"""
+"""Checks of people: who may come in and become root, by sudo's rules and sshd's settings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What did packets prove of the perimeter, of LI's isolation, of hosts and pods, and is that proof still fresh?"""
+"""Checks of ports: what packets proved of the perimeter, LI's isolation, hosts and pods, and how fresh that is."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Does what the scheduled identity may start lie on hosts as it was put there, and can nobody but root change it?"""
+"""Checks of what the scheduled identity may start: it lies there as it was put, and only root can change it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Do the services run that should, do none that nobody declared, and does the clock follow the site's time?"""
+"""Checks of services: those run that should, none that nobody declared, and the clock follows the site's time."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""
-Is each server a supported Debian that can be reached as root, with its packages whole and its security updates in?
-"""
+"""Checks of the system: a supported Debian, reached as root, whole packages, security updates in."""
 
 from __future__ import annotations
 

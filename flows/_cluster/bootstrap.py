@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from flows._cluster.cluster_run import ClusterRun, Phase
 from flows._cluster.preflight import gate
-from flows._fleet.hosts import closing, inventory
+from flows._fleet.hosts import closing
+from flows._fleet.inventory import inventory
 from flows._run.context import Context, FlowResult
 from flows._run.journal import Journal
 from flows._run.phases import PhaseClock
@@ -28,25 +29,29 @@ def bootstrap(context: Context, phases: Sequence[Phase], *, purge: bool) -> Flow
     nr = inventory(context.options.inventory)
     journal = Journal(context.options.inventory, "bootstrap", dry_run=context.options.dry_run)
     helper_hosts = tuple(machine.name for machine in context.site.control_planes if machine.name not in names)
-    work = ClusterRun(nr, context, journal, names, purge=purge, helper_hosts=helper_hosts)
-    _take_bundle(work, whole=any(phase.stages for phase in phases))
+    cluster_run = ClusterRun(nr, context, journal, names, purge=purge, helper_hosts=helper_hosts)
+    _take_bundle(cluster_run, whole=any(phase.stages for phase in phases))
     for phase in phases:
         if phase.foresee is not None:
-            phase.foresee(work)
+            phase.foresee(cluster_run)
     # Raises where versions cannot work together, before anybody is connected to.
-    gate(context.site, work.bundle, context.started.date())
+    gate(context.site, cluster_run.bundle, context.started.date())
     with closing(nr):
         try:
-            seconds = _run(work, phases)
+            seconds = _run(cluster_run, phases)
         finally:
-            work.release()
-    heard = names if any(phase.everywhere for phase in phases) else tuple(name for name in names if name in work.lost)
+            cluster_run.release()
+    heard = (
+        names
+        if any(phase.everywhere for phase in phases)
+        else tuple(name for name in names if name in cluster_run.lost)
+    )
     return FlowResult((), heard, extra={**roles(context.site), "phases": seconds})
 
 
-def _take_bundle(work: ClusterRun, *, whole: bool) -> None:
+def _take_bundle(cluster_run: ClusterRun, *, whole: bool) -> None:
     """Find the site's bundle; where files of it may be staged, read all of them first."""
-    kubernetes = work.site.settings.kubernetes
+    kubernetes = cluster_run.site.settings.kubernetes
     if kubernetes.packages != "bundle":
         return
     if kubernetes.bundle is None:
@@ -54,12 +59,12 @@ def _take_bundle(work: ClusterRun, *, whole: bool) -> None:
             "site.yaml: kubernetes.packages is `bundle` and kubernetes.bundle names none; "
             "make one with `python -m flows.bundle download`"
         )
-    work.folder = work.context.options.inventory / kubernetes.bundle
-    bundle = _fitting(load_bundle(work.folder), kubernetes.version)
+    cluster_run.folder = cluster_run.context.options.inventory / kubernetes.bundle
+    bundle = _fitting(load_bundle(cluster_run.folder), kubernetes.version)
     if whole:
-        with work.context.progress(len(bundle.items), "verifying the bundle") as advance:
-            verify(work.folder, bundle, lambda _item: advance(1))
-    work.bundle = bundle
+        with cluster_run.context.progress(len(bundle.items), "verifying the bundle") as advance:
+            verify(cluster_run.folder, bundle, lambda _item: advance(1))
+    cluster_run.bundle = bundle
 
 
 def _fitting(bundle: Bundle, version: str) -> Bundle:
@@ -71,39 +76,39 @@ def _fitting(bundle: Bundle, version: str) -> Bundle:
     return bundle
 
 
-def _run(work: ClusterRun, phases: Sequence[Phase]) -> list[dict[str, object]]:
-    context = work.context
-    interrupted = work.journal.cut_short()
+def _run(cluster_run: ClusterRun, phases: Sequence[Phase]) -> list[dict[str, object]]:
+    context = cluster_run.context
+    interrupted = cluster_run.journal.cut_short()
     if interrupted:
         context.say(f"the last run was cut short in the phase {interrupted}: going on from what the hosts hold")
-    context.say(f"looking at {len(work.names)} hosts")
-    context.keep(*work.look())
+    context.say(f"looking at {len(cluster_run.names)} hosts")
+    context.keep(*cluster_run.look())
     if not context.options.dry_run:
-        work.lock(who())
+        cluster_run.lock(who())
     seconds: list[dict[str, object]] = []
     clock = PhaseClock(context, len(phases))
     for phase in phases:
-        work.journal.write(phase.name, "begun")
+        cluster_run.journal.write(phase.name, "begun")
         clock.begin(phase.name, phase.title)
-        outcomes = phase.run(work)
+        outcomes = phase.run(cluster_run)
         context.keep(*outcomes)
         changed = [outcome.host for outcome in outcomes if outcome.status is Status.CHANGED]
-        work.journal.write(phase.name, "ended", changed)
-        work.journal.write(phase.name, "ended")
+        cluster_run.journal.write(phase.name, "ended", changed)
+        cluster_run.journal.write(phase.name, "ended")
         seconds.append({"phase": phase.name, "seconds": clock.end(outcomes)})
-        if _stops(work, phase, outcomes):
+        if _stops(cluster_run, phase, outcomes):
             context.say(f"stopped after {phase.name}: what it found comes first")
             break
     return seconds
 
 
-def _stops(work: ClusterRun, phase: Phase, outcomes: Sequence[Outcome]) -> bool:
+def _stops(cluster_run: ClusterRun, phase: Phase, outcomes: Sequence[Outcome]) -> bool:
     """Return whether nothing may follow: a gate that found something nobody answers for, or nobody left to work on."""
-    if not work.hosts:
+    if not cluster_run.hosts:
         return True
-    today = work.context.started.date()
-    left = waive_outcomes(outcomes, work.site.settings.waivers, today)
+    today = cluster_run.context.started.date()
+    left = waive_outcomes(outcomes, cluster_run.site.settings.waivers, today)
     failed = [outcome for outcome in left if EXIT_BY_STATUS[outcome.status] != GOOD]
     if phase.gate:
         return any(outcome.status is Status.DRIFT for outcome in failed)
-    return phase.vital and bool(failed) and not work.dry_run
+    return phase.vital and bool(failed) and not cluster_run.dry_run

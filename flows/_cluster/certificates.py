@@ -7,9 +7,11 @@ from contextlib import ExitStack
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from flows._cluster.cluster_run import ClusterRun, at_work, would
+from flows._cluster.cluster_run import ClusterRun, at_work
+from flows._cluster.outcomes import would
 from flows._cluster.serving_certificates import decide
-from flows._fleet.hosts import HostFailure, each
+from flows._fleet.failure import HostFailure
+from flows._fleet.hosts import run_on_hosts
 from flows._render.line import Line
 from flows._run.context import Context, FlowResult
 from flows._run.selection import planes, roles, servers
@@ -35,7 +37,7 @@ def status(context: Context) -> FlowResult:
     """Look at every certificate on the selected nodes; one that expires soon is drift."""
     names = tuple(name for name in servers(context) if context.site.by_name[name].node)
     with at_work(context, "certificates", names, lock=False) as cluster_run:
-        seen = each(cluster_run.nr, certificates.observe, names=cluster_run.hosts, deadline=_LOOK_SECONDS)
+        seen = run_on_hosts(cluster_run.nr, certificates.observe, names=cluster_run.hosts, deadline=_LOOK_SECONDS)
         outcomes = [*cluster_run.lost.values()]
         for name, held in seen.items():
             if isinstance(held, HostFailure):
@@ -114,7 +116,7 @@ def _refuse(cluster_run: ClusterRun, cluster: Cluster) -> None:
     """Each component is away for a moment: the others must be able to do without it."""
     reasons = []
     for name in cluster_run.members[:1]:
-        states = each(cluster_run.nr, etcd_status.observe, names=(name,), deadline=_LOOK_SECONDS)[name]
+        states = run_on_hosts(cluster_run.nr, etcd_status.observe, names=(name,), deadline=_LOOK_SECONDS)[name]
         if isinstance(states, HostFailure):
             reasons.append(f"{name}: etcd does not answer: {states.message}")
         else:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, TypeVar
 
-from flows._fleet.hosts import HostFailure, closing, each, inventory
+from flows._fleet.failure import HostFailure
+from flows._fleet.hosts import closing, run_on_hosts
+from flows._fleet.inventory import inventory
 from flows._run.context import Context
 from flows._run.journal import Journal
 from flows._run.selection import who
@@ -18,7 +20,6 @@ from model.errors import LockHeld, RootRefused
 from model.host.node import NodeFacts
 from model.report.outcome import Outcome, Status
 from model.site.site import Site
-from tasks.hoststate import Enforced
 from tasks.node_lock import NodeLock
 
 if TYPE_CHECKING:
@@ -113,7 +114,7 @@ class ClusterRun:
 
         asked = (*self.names, *self.helper_hosts)
         with self.context.awaiting(asked, "looking at every host") as watch:
-            answers = each(self.nr, node.observe, names=asked, deadline=_LOOK_SECONDS, watch=watch)
+            answers = run_on_hosts(self.nr, node.observe, names=asked, deadline=_LOOK_SECONDS, watch=watch)
         for name, answer in answers.items():
             if not isinstance(answer, HostFailure):
                 self.facts[name] = answer
@@ -140,7 +141,7 @@ class ClusterRun:
         held = []
         asked = (*self.hosts, *(name for name in self.helper_hosts if name in self.facts))
         with self.context.awaiting(asked, "locking every host") as watch:
-            answers = each(self.nr, take, names=asked, deadline=_LOCK_SECONDS, watch=watch)
+            answers = run_on_hosts(self.nr, take, names=asked, deadline=_LOCK_SECONDS, watch=watch)
         for name, answer in answers.items():
             if isinstance(answer, NodeLock):
                 self.locks[name] = answer
@@ -173,7 +174,7 @@ class ClusterRun:
             return replace(task(host), seconds=round(monotonic() - started, 3))
 
         with self.context.awaiting(names, label) as watch:
-            answers = each(self.nr, timed, names=names, watch=watch, deadline=seconds)
+            answers = run_on_hosts(self.nr, timed, names=names, watch=watch, deadline=seconds)
         return tuple(self._outcome(subject, name, answer) for name, answer in answers.items())
 
     def _outcome(self, subject: str, name: str, answer: Outcome | HostFailure) -> Outcome:
@@ -183,31 +184,6 @@ class ClusterRun:
         return outcome
 
 
-def state_outcome(host: str, subject: str, done: Enforced, what: str) -> Outcome:
-    """Return what came of bringing a host to a state; `what` names it."""
-    if not done.change:
-        return Outcome(host, subject, Status.OK, f"{what}: as declared")
-    count = len(done.change.files) + len(done.change.packages)
-    evidence = done.change.diff
-    if done.applied:
-        return Outcome(
-            host, subject, Status.CHANGED, f"{what}: changed ({count} files and packages)", next="", evidence=evidence
-        )
-    return Outcome(
-        host, subject, Status.DRIFT, f"{what}: would be changed", next="run without --dry-run", evidence=evidence
-    )
-
-
-def would(host: str, subject: str, message: str) -> Outcome:
-    """Return the outcome of a dry run that stops short of something."""
-    return Outcome(host, subject, Status.DRIFT, message, next="run without --dry-run")
-
-
-def skipped(hosts: Iterable[str], subject: str, message: str) -> tuple[Outcome, ...]:
-    """Return outcomes that say why something was not run."""
-    return tuple(Outcome(host, subject, Status.NOT_RUN, message) for host in hosts)
-
-
 @contextmanager
 def at_work(
     context: Context, flow: str, names: tuple[str, ...], *, lock: bool, helper_hosts: tuple[str, ...] = ()
@@ -215,12 +191,12 @@ def at_work(
     """Look at hosts, hold their locks unless it is a dry run, and let go of everything in the end."""
     nr = inventory(context.options.inventory)
     journal = Journal(context.options.inventory, flow, dry_run=context.options.dry_run)
-    work = ClusterRun(nr, context, journal, names, helper_hosts=helper_hosts)
+    cluster_run = ClusterRun(nr, context, journal, names, helper_hosts=helper_hosts)
     with closing(nr):
         try:
-            work.look()
-            if lock and not work.dry_run:
-                work.lock(who())
-            yield work
+            cluster_run.look()
+            if lock and not cluster_run.dry_run:
+                cluster_run.lock(who())
+            yield cluster_run
         finally:
-            work.release()
+            cluster_run.release()

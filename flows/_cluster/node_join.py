@@ -8,7 +8,9 @@ from dataclasses import replace as renew
 from flows._cluster.bootstrap import bootstrap
 from flows._cluster.departure.node_removal import depart
 from flows._cluster.plan import PHASES
-from flows._fleet.hosts import HostFailure, closing, each, inventory
+from flows._fleet.failure import HostFailure
+from flows._fleet.hosts import closing, run_on_hosts
+from flows._fleet.inventory import inventory
 from flows._run.context import Context, FlowResult
 from flows._run.selection import roles, servers
 from model.errors import PlanRefused, SelectionError
@@ -69,7 +71,7 @@ def _answers(context: Context, name: str) -> bool:
 
     nr = inventory(context.options.inventory)
     with closing(nr):
-        return not isinstance(each(nr, lambda host: run(host, ("true",)), names=(name,))[name], HostFailure)
+        return not isinstance(run_on_hosts(nr, lambda host: run(host, ("true",)), names=(name,))[name], HostFailure)
 
 
 def _admitted(context: Context, names: tuple[str, ...]) -> None:
@@ -78,7 +80,7 @@ def _admitted(context: Context, names: tuple[str, ...]) -> None:
     others = tuple(machine.name for machine in site.servers if machine.name not in names)
     nr = inventory(context.options.inventory)
     with closing(nr):
-        seen = each(nr, observe, names=others, deadline=_LOOK_SECONDS)
+        seen = run_on_hosts(nr, observe, names=others, deadline=_LOOK_SECONDS)
     behind = [
         name
         for name, facts in seen.items()

@@ -9,7 +9,8 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from flows._cluster.cluster_run import ClusterRun
-from flows._fleet.hosts import HostFailure, each
+from flows._fleet.failure import HostFailure
+from flows._fleet.hosts import run_on_hosts
 from model.bundle.bundle import Bundle
 from model.check.finding import Finding, Severity
 from model.check.preflight import examine
@@ -66,7 +67,7 @@ def preflight(
 
     asked = (*names, *helper_hosts)
     with context.awaiting(asked, "looking at every host") as watch:
-        answers = each(nr, look, names=asked, workers=_WORKERS, watch=watch, deadline=_SECONDS)
+        answers = run_on_hosts(nr, look, names=asked, workers=_WORKERS, watch=watch, deadline=_SECONDS)
     facts = {name: answer for name, answer in answers.items() if not isinstance(answer, HostFailure)}
     findings = examine(site, facts, today, bundle)
     outcomes = [
@@ -117,9 +118,15 @@ def _unseen(failure: HostFailure) -> Outcome:
     return failure.outcome(SUBJECT)
 
 
-def run(work: ClusterRun) -> tuple[Outcome, ...]:
+def run(cluster_run: ClusterRun) -> tuple[Outcome, ...]:
     """Look at every host that answered; where nobody becomes root is told as a finding, too."""
-    reached = [name for name in work.names if name not in work.lost or work.lost[name].subject == "sudo"]
+    reached = [
+        name for name in cluster_run.names if name not in cluster_run.lost or cluster_run.lost[name].subject == "sudo"
+    ]
     return preflight(
-        work.nr, work.context, reached, work.bundle, [name for name in work.helper_hosts if name in work.facts]
+        cluster_run.nr,
+        cluster_run.context,
+        reached,
+        cluster_run.bundle,
+        [name for name in cluster_run.helper_hosts if name in cluster_run.facts],
     )

@@ -7,8 +7,10 @@ from threading import Event
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from flows._cluster.cluster_run import ClusterRun, would
-from flows._fleet.hosts import HostFailure, each
+from flows._cluster.cluster_run import ClusterRun
+from flows._cluster.outcomes import would
+from flows._fleet.failure import HostFailure
+from flows._fleet.hosts import run_on_hosts
 from model.report.outcome import Outcome, Status
 from tasks import serving
 
@@ -55,7 +57,7 @@ def decide(cluster_run: ClusterRun, cluster: Cluster, decision: serving.Decision
 
 def _without_certificate(cluster_run: ClusterRun, names: Sequence[str]) -> dict[str, Outcome]:
     """Return an outcome for each kubelet that has no serving certificate."""
-    answers = each(cluster_run.nr, serving.has_certificate, names=names, deadline=_ASK_SECONDS)
+    answers = run_on_hosts(cluster_run.nr, serving.has_certificate, names=names, deadline=_ASK_SECONDS)
     message = "kubelet has no serving certificate and has not asked for one that could be approved"
     lacking = {name: answer for name, answer in answers.items() if answer is not True}
     return {

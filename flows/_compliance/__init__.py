@@ -1,1 +1,1 @@
-"""How is compliance looked at, judged, kept, shown, and mended?"""
+"""Compliance: looked at, judged, kept, shown, and mended."""

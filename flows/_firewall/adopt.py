@@ -9,7 +9,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from flows._firewall.change import WORKERS, to_look
-from flows._fleet.hosts import HostFailure, close, each, inventory
+from flows._fleet.failure import HostFailure
+from flows._fleet.hosts import close, run_on_hosts
+from flows._fleet.inventory import inventory
 from flows._run.lifecycle import Context, FlowResult
 from flows._run.selection import roles, servers
 from model.report.outcome import Outcome, Status
@@ -28,7 +30,7 @@ def take_over(context: Context) -> FlowResult:
     nr = inventory(context.options.inventory)
     try:
         limit = to_look(len(names))
-        answers = each(
+        answers = run_on_hosts(
             nr,
             lambda host: own_rules(context.site, context.site.by_name[host.name], observe(host)),
             names=names,

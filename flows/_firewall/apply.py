@@ -16,7 +16,9 @@ from flows._firewall.change import (
     to_change,
     to_look,
 )
-from flows._fleet.hosts import HostFailure, closing, each, inventory
+from flows._fleet.failure import HostFailure
+from flows._fleet.hosts import closing, run_on_hosts
+from flows._fleet.inventory import inventory
 from flows._run.context import Context, FlowResult
 from flows._run.selection import roles, servers
 from model.report.outcome import Outcome
@@ -49,7 +51,7 @@ def apply(nr: Nornir, context: Context, names: Sequence[str], *, purge: bool, ho
     with sessions() as open_ones:
         kept = None if context.options.dry_run else open_ones
         with context.awaiting(names, "looking at every host") as watch:
-            looked = each(
+            looked = run_on_hosts(
                 nr,
                 lambda host: prepare(site, host, kept),
                 names=names,
@@ -63,7 +65,7 @@ def apply(nr: Nornir, context: Context, names: Sequence[str], *, purge: bool, ho
         context.keep(*failed)
         installs = any(answer.review.plan.install for answer in ready.values())
         with context.awaiting(tuple(ready), "applying", outcomes_of) as watch:
-            done = each(
+            done = run_on_hosts(
                 nr,
                 lambda host: carry_out(site, host, ready[host.name], purge=purge, hold=hold),
                 names=tuple(ready),

@@ -9,7 +9,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from flows._firewall.outcomes import changed, disturbed, failed, holds, proposed, stopped
-from flows._fleet.hosts import HostFailure
+from flows._fleet.failure import HostFailure
 from flows._run.selection import who
 from model.errors import HostError, LockHeld, PlanRefused
 from model.report.outcome import Outcome

@@ -16,7 +16,9 @@ from flows._firewall.change import (
     to_change,
     to_look,
 )
-from flows._fleet.hosts import HostFailure, closing, each, inventory
+from flows._fleet.failure import HostFailure
+from flows._fleet.hosts import closing, run_on_hosts
+from flows._fleet.inventory import inventory
 from flows._run.lifecycle import Context, FlowResult
 from flows._run.selection import roles, servers
 from model.report.outcome import Outcome, Status
@@ -34,12 +36,14 @@ def restore(context: Context, hold: float) -> FlowResult:
     dry = context.options.dry_run
     with closing(nr), sessions() as kept:
         limit = to_look(len(names))
-        looked = each(nr, lambda host: _look(host, None if dry else kept), names=names, workers=WORKERS, deadline=limit)
+        looked = run_on_hosts(
+            nr, lambda host: _look(host, None if dry else kept), names=names, workers=WORKERS, deadline=limit
+        )
         refuse(looked)
         ready = {name: answer for name, answer in looked.items() if isinstance(answer, PreparedHost)}
         context.keep(*(answer.outcome(SUBJECT) for answer in looked.values() if isinstance(answer, HostFailure)))
         limit = to_change(len(ready), hold)
-        done = each(
+        done = run_on_hosts(
             nr, lambda host: _bring_back(host, ready, dry, hold), names=tuple(ready), workers=WORKERS, deadline=limit
         )
     return FlowResult(

@@ -15,7 +15,7 @@ Job = tuple[str, Callable[[], T]]
 
 @dataclass(frozen=True, slots=True)
 class JobResult(Generic[T]):
-    """What came of the job `title`: `values` holds the one value that it returned, `failure` is the exception that ended it."""
+    """What came of the job `title`: the one value that it returned in `values`, or the exception that ended it."""
 
     title: str
     values: tuple[T, ...] = ()

@@ -6,7 +6,7 @@ from typing import Protocol
 
 
 class Watch(Protocol):
-    """Told of each host by `flows._fleet.hosts.each`: `begun` and `ended` in any thread, `answered` in the caller's."""
+    """Told of each host by `run_on_hosts`: `begun` and `ended` in any thread, `answered` in the caller's."""
 
     def begun(self, host: str) -> None:
         """A host's turn has come; not told of hosts that are asked in other processes."""

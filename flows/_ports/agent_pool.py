@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
-from flows._fleet.hosts import HostFailure, each
+from flows._fleet.failure import HostFailure
+from flows._fleet.hosts import run_on_hosts
 from flows._ports.ends import End, each_end
 from model.errors import HostError
 from model.verify.assignments import assignments, expected_at
@@ -63,7 +64,7 @@ class AgentPool:
             with _losing(agents, "source"):
                 agents.source = _opened(SourceSession, host, end, self.life)
 
-        self._each(begin)
+        self._at_every_end(begin)
 
     def arm(self, chosen: Sequence[Pair], requests: Mapping[str, Mapping[int, str]]) -> None:
         """Tell every witness what to look for and every source what to fire."""
@@ -81,7 +82,7 @@ class AgentPool:
                 with _losing(agents, "source"):
                     self.planned[name] = agents.source.arm(self.key, by_source[name])
 
-        self._each(ready)
+        self._at_every_end(ready)
 
     def reach_ssh(self) -> dict[str, bool]:
         """
@@ -94,7 +95,7 @@ class AgentPool:
             return True
 
         hosts = tuple(dict.fromkeys(end.host for end in self.ends.values()))
-        answers = each(self.nr, connect, names=hosts, deadline=STEP_SECONDS)
+        answers = run_on_hosts(self.nr, connect, names=hosts, deadline=STEP_SECONDS)
         return {name: answer is True for name, answer in answers.items()}
 
     def fire(
@@ -152,7 +153,7 @@ class AgentPool:
 
         sent: dict[str, tuple[SentStream, ...]] = {}
         seen: dict[str, WitnessRecord] = {}
-        self._each(gather)
+        self._at_every_end(gather)
         return AgentRecords(sent, seen)
 
     def close(self) -> None:
@@ -164,9 +165,9 @@ class AgentPool:
                 if agent:
                     agent.close()
 
-        self._each(finish)
+        self._at_every_end(finish)
 
-    def _each(self, step: Callable[[Host, str], None]) -> None:
+    def _at_every_end(self, step: Callable[[Host, str], None]) -> None:
         for name, answer in each_end(self.nr, step, tuple(self.agents), STEP_SECONDS).items():
             if isinstance(answer, HostFailure):
                 agents = self.agents[name] = Agents(problems=dict(self.agents[name].problems))

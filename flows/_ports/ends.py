@@ -7,7 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-from flows._fleet.hosts import HostFailure, each
+from flows._fleet.failure import HostFailure
+from flows._fleet.hosts import run_on_hosts
 from model.host.hostview import HostView
 from model.site.site import Site
 from model.verify.pods import ProbePod, node_of
@@ -66,7 +67,7 @@ def each_end(
         with ThreadPoolExecutor(len(mine), thread_name_prefix=host.name) as pool:
             return list(pool.map(lambda name: step(host, name), mine))
 
-    answers = each(nr, on_host, names=tuple(by_host), workers=_WORKERS, deadline=deadline)
+    answers = run_on_hosts(nr, on_host, names=tuple(by_host), workers=_WORKERS, deadline=deadline)
     by_end: dict[str, T | HostFailure] = {}
     for host, answer in answers.items():
         shares = [answer] * len(by_host[host]) if isinstance(answer, HostFailure) else answer

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from flows._fleet.hosts import HostFailure, each
+from flows._fleet.failure import HostFailure
+from flows._fleet.hosts import run_on_hosts
 from model.host.hostview import HostView
 from model.verify.pairs import PROTOCOLS, Pair
 from model.verify.pods import node_of
@@ -67,7 +68,7 @@ def observe(nr: Nornir, names: Sequence[str], device: str | None, platform: str)
         return _HostAnswer(view_of(host.name, facts), bool(facts.python3))
 
     everybody = (*names, *((device,) if device else ()))
-    answers = each(nr, look, names=everybody, workers=128, deadline=OBSERVE_SECONDS)
+    answers = run_on_hosts(nr, look, names=everybody, workers=128, deadline=OBSERVE_SECONDS)
     hosts = {name: answer for name, answer in answers.items() if isinstance(answer, _HostAnswer)}
     return ObservedHosts(
         views={name: answer.view for name, answer in hosts.items() if answer.python3},

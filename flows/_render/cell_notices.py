@@ -21,7 +21,9 @@ _STEPS = {
     "path": "look at the router between {peers} and {focus}, or ask the network team with the firewall request",
     "nat": "find who translates addresses between {peers} and {focus}",
     "listener": "start the declared service on {focus}; `ss -lntup` there shows what listens",
-    "wrong-process": "see with `ss -lntup` on {focus} what holds the port, or correct its row's `process` in ports.yaml",
+    "wrong-process": (
+        "see with `ss -lntup` on {focus} what holds the port, or correct its row's `process` in ports.yaml"
+    ),
     "witness": "see what is said of {focus} itself, mend it, then run again",
     "source": "see what is said of {focus} itself, mend it, then run again",
     "model": "compare the rows in ports.yaml with what the site needs",

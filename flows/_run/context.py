@@ -58,7 +58,7 @@ class Context:
     def awaiting(self, hosts: Sequence[str], step: str, judge: Judge | None = None) -> Iterator[HostsAwaited]:
         """
         Show how far a step over hosts is while the block runs; what it yields is the `watch` of
-        `flows._fleet.hosts.each`.
+        `flows._fleet.hosts.run_on_hosts`.
 
         `judge` returns the outcomes of an answer that is none itself, for the events.
         """

@@ -37,7 +37,7 @@ Body = Callable[[Context], FlowResult]
 
 
 @dataclass(frozen=True, slots=True)
-class _Work:
+class _Flow:
     run: Run
     body: Body
     changes: bool
@@ -60,7 +60,7 @@ def run_flow(flow: str, options: Options, body: Body, *, changes: bool = False, 
     code = REFUSED
     try:
         with terminable():
-            code = _conducted(_Work(run, body, changes, lint_first, events), screen)
+            code = _conducted(_Flow(run, body, changes, lint_first, events), screen)
     except KeyboardInterrupt:
         screen.error("interrupted")
         code = INTERRUPTED
@@ -74,33 +74,33 @@ def run_flow(flow: str, options: Options, body: Body, *, changes: bool = False, 
     return code
 
 
-def _conducted(work: _Work, screen: Screen) -> int:
-    options = work.run.options
+def _conducted(flow: _Flow, screen: Screen) -> int:
+    options = flow.run.options
     try:
         folder.check_writable(options.json)
-        work.events.open(options)
+        flow.events.open(options)
         site = load_site(options.inventory)
     except SchemaErrors as error:
-        return refuse_site(work.run, error, screen)
+        return refuse_site(flow.run, error, screen)
     except FleetError as error:
         screen.error(str(error), error.next_step)
         return REFUSED
-    with _logged(work, screen) as place:
-        return _reported(work, site, screen, place)
+    with _logged(flow, screen) as place:
+        return _reported(flow, site, screen, place)
 
 
 @contextmanager
-def _logged(work: _Work, screen: Screen) -> Iterator[folder.RunFolder | None]:
+def _logged(flow: _Flow, screen: Screen) -> Iterator[folder.RunFolder | None]:
     """Make the run's folder and log into it; where it cannot be made, the run goes on and its report will tell."""
-    run = work.run
+    run = flow.run
     try:
         place = folder.claim(run.options.inventory, run.flow, run.started)
     except OSError:
         yield None
         return
     log = RunLog(place.draft)
-    work.events.run = place.run
-    work.events.write("run-started")
+    flow.events.run = place.run
+    flow.events.write("run-started")
     screen.listeners.append(log.write)
     try:
         yield place
@@ -109,39 +109,39 @@ def _logged(work: _Work, screen: Screen) -> Iterator[folder.RunFolder | None]:
         log.close()
 
 
-def _reported(work: _Work, site: Site, screen: Screen, place: folder.RunFolder | None) -> int:
-    options = work.run.options
+def _reported(flow: _Flow, site: Site, screen: Screen, place: folder.RunFolder | None) -> int:
+    options = flow.run.options
     kept: list[Outcome] = []
     hosts: tuple[str, ...] = ()
     try:
-        limit = expand_failed(options.limit, work.run.flow, site, options.inventory)
+        limit = expand_failed(options.limit, flow.run.flow, site, options.inventory)
         hosts = select(site, limit)
         context = Context(
             site=site,
             options=replace(options, limit=limit),
             hosts=hosts,
-            started=work.run.started,
+            started=flow.run.started,
             screen=screen,
             kept=kept,
-            events=work.events,
+            events=flow.events,
         )
-        result = _result(work, context)
+        result = _result(flow, context)
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the controller's own failures end here
-        result = _failure(work.run, error, screen)
+        result = _failure(flow.run, error, screen)
     result = replace(result, outcomes=(*kept, *result.outcomes))
-    return publish(work.run, work.run.report(site.name, hosts, result), screen, place)
+    return publish(flow.run, flow.run.report(site.name, hosts, result), screen, place)
 
 
-def _result(work: _Work, context: Context) -> FlowResult:
-    if work.lint_first:
+def _result(flow: _Flow, context: Context) -> FlowResult:
+    if flow.lint_first:
         errors = [finding for finding in lint.findings(context.site) if finding.severity == "error"]
         if errors:
-            return _unsound(work.run, errors)
+            return _unsound(flow.run, errors)
     with ExitStack() as held:
-        if work.changes and not context.options.dry_run:
-            held.enter_context(site_lock(context.options.inventory, work.run.flow))
-        result = work.body(context)
-    return _waived(result, context) if work.lint_first else result
+        if flow.changes and not context.options.dry_run:
+            held.enter_context(site_lock(context.options.inventory, flow.run.flow))
+        result = flow.body(context)
+    return _waived(result, context) if flow.lint_first else result
 
 
 def _waived(result: FlowResult, context: Context) -> FlowResult:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from time import monotonic
 from typing import Any
 
-from flows._fleet.hosts import HostFailure
+from flows._fleet.failure import HostFailure
 from flows._render.words import names as named
 from flows._run.events import Events
 from flows._run.screen import Advance, Screen
@@ -26,7 +26,7 @@ Judge = Callable[[Any], Iterable[Outcome]]
 
 
 class HostsAwaited:
-    """Who has begun and ended a step, told by `flows._fleet.hosts.each` from any thread."""
+    """Who has begun and ended a step, told by `flows._fleet.hosts.run_on_hosts` from any thread."""
 
     def __init__(self, hosts: Sequence[str], step: str, events: Events, judge: Judge | None) -> None:
         self.step = step

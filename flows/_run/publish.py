@@ -57,12 +57,12 @@ class Run:
             extra={**result.extra, **self._plan(result)},
         )
 
-    def _plan(self, made: FlowResult) -> dict[str, object]:
+    def _plan(self, result: FlowResult) -> dict[str, object]:
         """Return the report's keys of a plan, or of what came of it; none where the run was stopped before its work."""
-        if not self.changes or made.forced != GOOD:
+        if not self.changes or result.forced != GOOD:
             return {}
         dry_run = self.options.dry_run
-        return {"dry_run": dry_run, "plan": plan_counts(made.outcomes, dry_run=dry_run).to_json()}
+        return {"dry_run": dry_run, "plan": plan_counts(result.outcomes, dry_run=dry_run).to_json()}
 
 
 def publish(run: Run, report: Report, screen: Screen, place: _folder.RunFolder | None = None) -> int:

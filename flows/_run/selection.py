@@ -1,14 +1,16 @@
-"""Which of the selected hosts a flow works on, and who it is that works there."""
+"""The selected hosts that a flow works on, and who it is that works there."""
 
 from __future__ import annotations
 
 import getpass
 import os
 import socket
+from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from flows._run.context import Context
 from model.errors import SelectionError
+from model.site.hosts import Machine
 from model.site.site import Site
 
 
@@ -20,11 +22,7 @@ def who() -> str:
 
 def servers(context: Context) -> tuple[str, ...]:
     """Return the selected hosts whose firewall is ours; raises `SelectionError` where none is."""
-    ours = {machine.name for machine in context.site.servers}
-    names = tuple(name for name in context.hosts if name in ours)
-    if not names:
-        raise SelectionError(f"--limit {context.options.limit}: none of these is a server of the site")
-    return names
+    return _selected(context, context.site.servers, "a server of the site")
 
 
 def roles(site: Site) -> dict[str, object]:
@@ -34,8 +32,12 @@ def roles(site: Site) -> dict[str, object]:
 
 def planes(context: Context) -> tuple[str, ...]:
     """Return the selected control planes; raises `SelectionError` where none is."""
-    every = {machine.name for machine in context.site.control_planes}
-    names = tuple(name for name in context.hosts if name in every)
+    return _selected(context, context.site.control_planes, "a control plane")
+
+
+def _selected(context: Context, machines: Iterable[Machine], what: str) -> tuple[str, ...]:
+    fitting = {machine.name for machine in machines}
+    names = tuple(name for name in context.hosts if name in fitting)
     if not names:
-        raise SelectionError(f"--limit {context.options.limit}: none of these is a control plane")
+        raise SelectionError(f"--limit {context.options.limit}: none of these is {what}")
     return names

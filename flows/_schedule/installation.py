@@ -6,8 +6,9 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from flows._cluster.cluster_run import ClusterRun, at_work, state_outcome
-from flows._compliance.judging import hosts_of
+from flows._cluster.cluster_run import ClusterRun, at_work
+from flows._cluster.outcomes import state_outcome
+from flows._compliance.look import hosts_of
 from flows._run.context import Context, FlowResult
 from flows._run.selection import roles
 from flows._schedule.access import grant, grants

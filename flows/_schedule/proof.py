@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from flows._fleet.hosts import HostFailure, closing, each, inventory
+from flows._fleet.failure import HostFailure
+from flows._fleet.hosts import closing, run_on_hosts
+from flows._fleet.inventory import inventory
 from flows._schedule.identity import assume
 from model.errors import HostError
 from model.report.outcome import Outcome, Status
@@ -36,7 +38,7 @@ def prove(context: Context, setting: Setting, names: tuple[str, ...]) -> tuple[O
     nr = inventory(context.options.inventory)
     assume(nr, setting)
     with closing(nr), context.awaiting(names, "trying the identity") as watch:
-        answers = each(nr, _tried, names=names, watch=watch, deadline=_SECONDS)
+        answers = run_on_hosts(nr, _tried, names=names, watch=watch, deadline=_SECONDS)
     return tuple(
         answer.outcome(SUBJECT) if isinstance(answer, HostFailure) else _judged(name, answer)
         for name, answer in answers.items()

@@ -40,24 +40,24 @@ def foreseen(answers: Answers) -> list[str]:
 
 def write(folder: Path, texts: Mapping[str, str]) -> None:
     """Write each file as a new one, so that two runs at once cannot mix; whoever is cut short leaves nothing behind."""
-    made: list[Path] = []
+    written: list[Path] = []
     try:
         missing = [place for place in (folder, *folder.parents) if not place.exists()]
         for place in reversed(missing):
             place.mkdir(exist_ok=True)
-            made.append(place)
+            written.append(place)
         for name, text in texts.items():
             with (folder / name).open("x", encoding="utf-8") as file:
-                made.append(folder / name)
+                written.append(folder / name)
                 file.write(text)
     except BaseException as error:
-        _forget(made)
+        _forget(written)
         if isinstance(error, OSError):
             raise SiteError(f"{folder} cannot be written: {error.strerror}") from error
         raise
 
 
-def _forget(made: Sequence[Path]) -> None:
-    for path in reversed(made):
+def _forget(written: Sequence[Path]) -> None:
+    for path in reversed(written):
         with suppress(OSError):
             path.rmdir() if path.is_dir() else path.unlink()

@@ -1,7 +1,4 @@
-"""
-Does a new packet meet an expression of nftables? Asked for many destination ports at once; what cannot be told is said
-so.
-"""
+"""Whether a new packet meets an expression of nftables, for many destination ports at once; doubts are told as such."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where do the chains of nftables lead a new packet: on, away, or to another address?"""
+"""The way of a new packet through the chains of nftables: on, away, or to another address."""
 
 from __future__ import annotations
 

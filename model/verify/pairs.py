@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
+from typing import Protocol
 
 from model import bits
 from model.base import Address
@@ -16,6 +17,13 @@ from model.site.site import Site
 
 EVERY_PORT = bits.from_intervals([(1, 65535)])
 PROTOCOLS = ("tcp", "udp")
+
+
+class Speaker(Protocol):
+    """A host or a pod: whatever has an address of its own in an IP version, or none."""
+
+    def speaks(self, version: int, /) -> Address | None:
+        """Return its address of an IP version."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +77,14 @@ def pairs(site: Site, planes: Collection[str]) -> tuple[Pair, ...]:
     return tuple(chosen)
 
 
+def speakable(source: Speaker, addresses: Iterable[Address]) -> Iterator[tuple[Address, Address]]:
+    """Yield the source's own address and the one it speaks to, for each address of an IP version that it has."""
+    for address in addresses:
+        speaks = source.speaks(address.version)
+        if speaks is not None:
+            yield speaks, address
+
+
 def _host_pairs(site: Site, source: Machine, target: Machine) -> Iterator[Pair]:
     if source is target:
         return
@@ -119,19 +135,17 @@ def _inbound(site: Site, vantage: Machine) -> Iterator[Pair]:
     """From outside to every external address; the host behind it is the one that answers for it."""
     for name, external in site.settings.external.items():
         opened = _opened(row for row in site.active_rows if row.target == name and "internet" in row.source_ends)
-        for address in external.addresses:
-            speaks = vantage.speaks(address.version)
-            if speaks is not None:
-                yield Pair(
-                    source=vantage.name,
-                    destination=external.targets[0],
-                    source_address=speaks,
-                    address=address,
-                    plane=Plane.EXTERNAL,
-                    border=True,
-                    openings=opened,
-                    external=name,
-                )
+        for speaks, address in speakable(vantage, external.addresses):
+            yield Pair(
+                source=vantage.name,
+                destination=external.targets[0],
+                source_address=speaks,
+                address=address,
+                plane=Plane.EXTERNAL,
+                border=True,
+                openings=opened,
+                external=name,
+            )
 
 
 def _outbound(site: Site, source: Machine, vantage: Machine) -> Iterator[Pair]:
@@ -143,18 +157,16 @@ def _outbound(site: Site, source: Machine, vantage: Machine) -> Iterator[Pair]:
         and "internet" in row.destination_ends
         and any(source in site.machines_at(end) for end in row.source_ends)
     )
-    for address in vantage.own:
-        speaks = source.speaks(address.version)
-        if speaks is not None:
-            yield Pair(
-                source=source.name,
-                destination=vantage.name,
-                source_address=speaks,
-                address=address,
-                plane=Plane.EXTERNAL,
-                border=True,
-                openings=opened,
-            )
+    for speaks, address in speakable(source, vantage.own):
+        yield Pair(
+            source=source.name,
+            destination=vantage.name,
+            source_address=speaks,
+            address=address,
+            plane=Plane.EXTERNAL,
+            border=True,
+            openings=opened,
+        )
 
 
 def _opened(rows: Iterable[Row]) -> tuple[Opening, ...]:

@@ -13,7 +13,7 @@ from model.matrix.matrix import Opening, openings
 from model.report.words import Plane
 from model.site.hosts import Machine
 from model.site.site import Site
-from model.verify.pairs import PROTOCOLS, Pair
+from model.verify.pairs import PROTOCOLS, Pair, speakable
 from model.verify.probed_ports import with_ports as deal
 
 _MARK = "pods@"
@@ -76,19 +76,17 @@ def pod_pairs(site: Site, pods: Collection[ProbePod], holders: Mapping[Address, 
     for pod in pods:
         for machine, address in _places(site, holders):
             yield from _to_host(site, pod, machine, address)
-        for other in pods:
-            for address in other.addresses:
-                speaks = pod.speaks(address.version)
-                if other is not pod and speaks is not None:
-                    yield Pair(
-                        source=pod.end,
-                        destination=other.end,
-                        source_address=speaks,
-                        address=address,
-                        plane=Plane.POD,
-                        border=True,
-                        openings=(),
-                    )
+        for other in (other for other in pods if other is not pod):
+            for speaks, address in speakable(pod, other.addresses):
+                yield Pair(
+                    source=pod.end,
+                    destination=other.end,
+                    source_address=speaks,
+                    address=address,
+                    plane=Plane.POD,
+                    border=True,
+                    openings=(),
+                )
 
 
 def _places(site: Site, holders: Mapping[Address, str]) -> Iterator[tuple[Machine, Address]]:
@@ -143,29 +141,19 @@ def controls(pods: Iterable[ProbePod], site: Site) -> Iterator[Pair]:
     """
     for pod in pods:
         node = site.by_name[pod.node]
-        for address in pod.addresses:
-            own = node.speaks(address.version)
-            if own is not None:
-                yield Pair(
-                    source=pod.node,
-                    destination=pod.end,
-                    source_address=own,
-                    address=address,
-                    plane=Plane.POD,
-                    border=False,
-                    openings=(),
-                    probed=_ANY,
-                )
-                yield Pair(
-                    source=pod.end,
-                    destination=pod.node,
-                    source_address=address,
-                    address=own,
-                    plane=Plane.POD,
-                    border=False,
-                    openings=(),
-                    probed=_ANY,
-                )
+        for own, address in speakable(node, pod.addresses):
+            there = Pair(
+                source=pod.node,
+                destination=pod.end,
+                source_address=own,
+                address=address,
+                plane=Plane.POD,
+                border=False,
+                openings=(),
+                probed=_ANY,
+            )
+            yield there
+            yield replace(there, source=pod.end, destination=pod.node, source_address=address, address=own)
 
 
 def row_ports(site: Site) -> dict[str, int]:

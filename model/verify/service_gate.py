@@ -1,6 +1,4 @@
-"""
-What do a host's rules do with a packet that a Service takes: is its port kept from those whom the matrix does not name?
-"""
+"""Judgement of rules before a Service: its port is kept from those whom the matrix does not name."""
 
 from __future__ import annotations
 

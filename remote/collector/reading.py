@@ -1,4 +1,4 @@
-"""What does the collector's document say? Each section by itself: one that cannot be understood hides no other."""
+"""The collector's document, as types: a section that cannot be understood hides no other."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What does the collector say of the cluster, of etcd and of the files that make a node?"""
+"""The collector's words on the cluster, etcd and the files that make a node, as types."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What does the collector say of a host's system, software and hardware?"""
+"""The collector's words on a host's system, software and hardware, as types."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What does the collector say of a host's rules, sockets, certificates on show and name servers?"""
+"""The collector's words on a host's rules, sockets, certificates on show and name servers, as types."""
 
 from __future__ import annotations
 

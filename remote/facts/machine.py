@@ -1,4 +1,4 @@
-"""What is a host, and what runs or once ran on it, seen in one round trip before anything is installed there?"""
+"""A host, and what runs or once ran on it, seen in one round trip before anything is installed there."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What did a host find out when it asked others: name servers, ports, the way to them?"""
+"""What a host found out when it asked others: name servers, ports, the way to them."""
 
 from __future__ import annotations
 

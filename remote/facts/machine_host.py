@@ -1,4 +1,4 @@
-"""What are a host's system, hardware, identity and software?"""
+"""A host's system, hardware, identity and software."""
 
 from __future__ import annotations
 

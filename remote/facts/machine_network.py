@@ -1,4 +1,4 @@
-"""Which interfaces, routes, listeners and rules has a host?"""
+"""The interfaces, routes, listeners and rules of a host."""
 
 from __future__ import annotations
 

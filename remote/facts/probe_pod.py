@@ -45,7 +45,7 @@ print(json.dumps([ask(*pair) for pair in json.loads(sys.argv[1])]))
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class DnsQuestion:
     """A name to be asked of a DNS server's address, from inside the pod."""
 
     server: str
@@ -62,7 +62,7 @@ def process(host: Host) -> int:
     return int(pids[0])
 
 
-def ask(host: Host, questions: Sequence[Question]) -> tuple[str, ...]:
+def ask(host: Host, questions: Sequence[DnsQuestion]) -> tuple[str, ...]:
     """Ask names from inside the probe pod; an answer is `answered`, or what came instead."""
     from remote.shell import run
 

@@ -8,7 +8,7 @@ from benchmarks.flood import judged
 
 
 def test_what_passed_is_the_figure() -> None:
-    figures = {each.name: each.value for each in judged({"arrived": 5000, "passed": 3, "control": 50}, 2)}
+    figures = {figure.name: figure.value for figure in judged({"arrived": 5000, "passed": 3, "control": 50}, 2)}
     assert figures == {"firewall_open_packets": 3, "firewall_flood_packets": 5000}
 
 

@@ -41,13 +41,13 @@ def site(of: Path = FOLDER) -> Site:
 
 @cache
 def _document(host: str, of: Path) -> dict[str, Any]:
-    said: dict[str, Any] = json.loads(gzip.decompress((of / f"{host}.json.gz").read_bytes()))
-    return said
+    document: dict[str, Any] = json.loads(gzip.decompress((of / f"{host}.json.gz").read_bytes()))
+    return document
 
 
 @cache
 def _as_it_was(host: str, of: Path) -> HostFacts:
-    return read(host, said(host, of=of))
+    return read(host, collected(host, of=of))
 
 
 @cache
@@ -55,7 +55,7 @@ def _proof(of: Path) -> Proof:
     return proof(of=of)
 
 
-def said(host: str, change: Change | None = None, of: Path = FOLDER) -> bytes:
+def collected(host: str, change: Change | None = None, of: Path = FOLDER) -> bytes:
     """Return a host's document, changed in its sections."""
     document = deepcopy(_document(host, of))
     if change is not None:
@@ -68,7 +68,8 @@ def view(changes: Mapping[str, Change] | None = None, of: Path = FOLDER, **other
     changes = changes or {}
     names = [machine.name for machine in site(of).machines if machine.kind != "perimeter"]
     facts = {
-        name: read(name, said(name, changes[name], of)) if name in changes else _as_it_was(name, of) for name in names
+        name: read(name, collected(name, changes[name], of)) if name in changes else _as_it_was(name, of)
+        for name in names
     }
     return replace(ComplianceView(site=site(of), now=NOW, facts=facts, proof=_proof(of)), **others)
 
@@ -80,7 +81,7 @@ def proof(hours: int = 1, of: Path = FOLDER, **verdicts: str) -> Proof:
     for plane in planes:
         for pair in pairs(site(of), (plane,)):
             rows = tuple(row for opening in pair.openings for row in opening.rows)
-            told = f"{pair.source} to {pair.destination} 443/tcp: declared open, seen closed"
+            words = f"{pair.source} to {pair.destination} 443/tcp: declared open, seen closed"
             cells.append(
                 CellGroup(
                     source=pair.source,
@@ -89,7 +90,7 @@ def proof(hours: int = 1, of: Path = FOLDER, **verdicts: str) -> Proof:
                     verdict=verdicts.get(plane, "ok"),
                     rows=rows,
                     count=1,
-                    examples=(told,),
+                    examples=(words,),
                 )
             )
     return Proof("20261126T030000Z-verify_ports", NOW - timedelta(hours=hours), tuple(cells))
@@ -97,7 +98,7 @@ def proof(hours: int = 1, of: Path = FOLDER, **verdicts: str) -> Proof:
 
 def bad(seen: ComplianceView) -> dict[tuple[str, str], str]:
     """Return what is said of everything that is not good, by host and check."""
-    return {place: told for place, told in _told(seen).items() if told}
+    return {place: words for place, words in _words(seen).items() if words}
 
 
 def pending(seen: ComplianceView) -> set[tuple[str, str]]:
@@ -107,19 +108,19 @@ def pending(seen: ComplianceView) -> set[tuple[str, str]]:
 
 def verdicts(seen: ComplianceView) -> dict[tuple[str, str], Verdict]:
     """Judge everything."""
-    found: dict[tuple[str, str], Verdict] = {}
+    by_place: dict[tuple[str, str], Verdict] = {}
     for check in every():
         if isinstance(check, SiteCheck):
-            found["controller", check.id] = run(check, seen)
+            by_place["controller", check.id] = run(check, seen)
         elif isinstance(check, HostCheck):
             for name, facts in seen.facts.items():
                 machine = seen.site.by_name[name]
                 if check.applies.holds(seen.site, machine):
-                    found[name, check.id] = run(check, seen, machine, facts)
-    return found
+                    by_place[name, check.id] = run(check, seen, machine, facts)
+    return by_place
 
 
-def _told(seen: ComplianceView) -> dict[tuple[str, str], str]:
+def _words(seen: ComplianceView) -> dict[tuple[str, str], str]:
     return {
         place: "; ".join(
             [*(finding.message for finding in verdict.findings), *([verdict.doubt] if verdict.doubt else [])]

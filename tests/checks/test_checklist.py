@@ -133,8 +133,8 @@ def _ticked(*ticks: SignedOff) -> Site:
 
 
 def _status(ticked: Site, subject: str) -> Status:
-    (found,) = [outcome for outcome in others(ticked, checklist(), TODAY) if outcome.subject == subject]
-    return found.status
+    (outcome_of_it,) = [outcome for outcome in others(ticked, checklist(), TODAY) if outcome.subject == subject]
+    return outcome_of_it.status
 
 
 def test_a_person_ticks_what_no_program_can_judge() -> None:

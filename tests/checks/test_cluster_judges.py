@@ -13,8 +13,9 @@ import pytest
 
 from checks.check import ComplianceView
 from checks.discovery import every
-from flows._compliance.judging import Looked, judged
-from flows._fleet.hosts import HostFailure
+from flows._compliance.judging import judged
+from flows._compliance.look import Looked
+from flows._fleet.failure import HostFailure
 from model.kubernetes.cluster_facts import ApiReport
 from model.report.outcome import Status
 from tests.checks.golden import CLUSTER, bad, pending, verdicts, view
@@ -29,8 +30,8 @@ LAB = {(name, "updates/archive") for name in (*PLANES, "w-1", "db-1", "li-1")} |
 def node(name: str, change: Callable[[Sections], object]) -> Callable[[Sections], None]:
     """Return a change of one Node object."""
 
-    def changed(said: Sections) -> None:
-        change(next(each for each in said["cluster"]["nodes"] if each["metadata"]["name"] == name))
+    def changed(sections: Sections) -> None:
+        change(next(item for item in sections["cluster"]["nodes"] if item["metadata"]["name"] == name))
 
     return changed
 
@@ -38,11 +39,11 @@ def node(name: str, change: Callable[[Sections], object]) -> Callable[[Sections]
 def pods(names: str, change: Callable[[Sections], object]) -> Callable[[Sections], None]:
     """Return a change of every pod whose name begins so."""
 
-    def changed(said: Sections) -> None:
-        found = [each for each in said["cluster"]["pods"] if each["metadata"]["name"].startswith(names)]
-        assert found
-        for each in found:
-            change(each)
+    def changed(sections: Sections) -> None:
+        named_pods = [item for item in sections["cluster"]["pods"] if item["metadata"]["name"].startswith(names)]
+        assert named_pods
+        for item in named_pods:
+            change(item)
 
     return changed
 
@@ -50,10 +51,10 @@ def pods(names: str, change: Callable[[Sections], object]) -> Callable[[Sections
 def condition(kind: str, status: str, message: str = "seeded") -> Callable[[Sections], None]:
     """Return a change of an object's condition."""
 
-    def changed(said: Sections) -> None:
-        for each in said.get("status", said)["conditions"]:
-            if each["type"] == kind:
-                each.update(status=status, message=message)
+    def changed(sections: Sections) -> None:
+        for item in sections.get("status", sections)["conditions"]:
+            if item["type"] == kind:
+                item.update(status=status, message=message)
 
     return changed
 
@@ -71,8 +72,8 @@ def flag(component: str, old: str, new: str) -> Callable[[Sections], None]:
 def workload(name: str, change: Callable[[Sections], object]) -> Callable[[Sections], None]:
     """Return a change of one workload."""
 
-    def changed(said: Sections) -> None:
-        change(next(each for each in said["cluster"]["workloads"] if each["metadata"]["name"] == name))
+    def changed(sections: Sections) -> None:
+        change(next(item for item in sections["cluster"]["workloads"] if item["metadata"]["name"] == name))
 
     return changed
 
@@ -86,7 +87,12 @@ def kubelet(key: str, value: object) -> Callable[[Sections], None]:
 CASES = (
     (Case("cluster/nodes", "cp-1", node("w-1", condition("Ready", "Unknown")), "is not ready: seeded"), "w-1"),
     (
-        Case("cluster/nodes", "cp-1", node("w-1", lambda said: said["spec"].update(unschedulable=True)), "cordoned"),
+        Case(
+            "cluster/nodes",
+            "cp-1",
+            node("w-1", lambda sections: sections["spec"].update(unschedulable=True)),
+            "cordoned",
+        ),
         "w-1",
     ),
     (
@@ -94,7 +100,10 @@ CASES = (
             "cluster/nodes",
             "cp-1",
             node(
-                "w-1", lambda said: said["status"]["addresses"].append({"type": "InternalIP", "address": "10.20.1.77"})
+                "w-1",
+                lambda sections: sections["status"]["addresses"].append(
+                    {"type": "InternalIP", "address": "10.20.1.77"}
+                ),
             ),
             "10.20.1.77",
         ),
@@ -104,7 +113,7 @@ CASES = (
         Case(
             "cluster/labels",
             "cp-1",
-            node("w-1", lambda said: said["metadata"]["labels"].pop("matrix-fleet.io/role-worker")),
+            node("w-1", lambda sections: sections["metadata"]["labels"].pop("matrix-fleet.io/role-worker")),
             "lacks the label",
         ),
         "w-1",
@@ -113,12 +122,17 @@ CASES = (
         Case(
             "cluster/labels",
             "cp-1",
-            node("w-1", lambda said: said["metadata"]["labels"].update({"matrix-fleet.io/role-li": "true"})),
+            node("w-1", lambda sections: sections["metadata"]["labels"].update({"matrix-fleet.io/role-li": "true"})),
             "for no role of it",
         ),
         "w-1",
     ),
-    (Case("cluster/taints", "cp-1", node("li-1", lambda said: said["spec"].pop("taints")), "lacks the taint"), "li-1"),
+    (
+        Case(
+            "cluster/taints", "cp-1", node("li-1", lambda sections: sections["spec"].pop("taints")), "lacks the taint"
+        ),
+        "li-1",
+    ),
     (Case("cluster/kubelet", "cp-1", kubelet("readOnlyPort", 10255), "readOnlyPort is 10255"), "w-1"),
     (
         Case(
@@ -133,8 +147,8 @@ CASES = (
         Case(
             "cluster/kubelet",
             "w-1",
-            lambda said: said["node"].update(
-                kubelet=said["node"]["kubelet"].replace("podPidsLimit: 8192", "podPidsLimit: -1")
+            lambda sections: sections["node"].update(
+                kubelet=sections["node"]["kubelet"].replace("podPidsLimit: 8192", "podPidsLimit: -1")
             ),
             "in its file",
         ),
@@ -198,7 +212,10 @@ CASES = (
         ),
         "cp-2",
     ),
-    (Case("cluster/control-plane", "cp-2", lambda said: said.update(cluster=None), "runs no API server"), "cp-2"),
+    (
+        Case("cluster/control-plane", "cp-2", lambda sections: sections.update(cluster=None), "runs no API server"),
+        "cp-2",
+    ),
     (
         Case(
             "cluster/settings",
@@ -245,13 +262,13 @@ CASES = (
     (Case("cluster/etcd", "cp-3", put("etcd", "status", "leader", to="0"), "no leader"), "cp-3"),
     (Case("cluster/etcd", "cp-3", put("etcd", "status", "dbSize", to="2000000000"), "nearly full"), "cp-3"),
     (Case("cluster/etcd", "cp-3", put("etcd", "status", "version", to="3.5.20"), "3.5.20, others of"), "cp-3"),
-    (Case("cluster/etcd", "cp-3", lambda said: said.update(etcd=None), "runs no member of etcd"), "cp-3"),
+    (Case("cluster/etcd", "cp-3", lambda sections: sections.update(etcd=None), "runs no member of etcd"), "cp-3"),
     (Case("cluster/version", "cp-1", put("cluster", "version", to="v1.31.4"), "nobody has maintained"), "controller"),
     (
         Case(
             "cluster/version",
             "cp-1",
-            node("w-1", lambda said: said["status"]["nodeInfo"].update(kubeletVersion="v1.37.0")),
+            node("w-1", lambda sections: sections["status"]["nodeInfo"].update(kubeletVersion="v1.37.0")),
             "newer than the API server",
         ),
         "controller",
@@ -260,7 +277,7 @@ CASES = (
         Case(
             "cluster/version",
             "cp-1",
-            node("w-1", lambda said: said["status"]["nodeInfo"].update(kubeletVersion="v1.32.0")),
+            node("w-1", lambda sections: sections["status"]["nodeInfo"].update(kubeletVersion="v1.32.0")),
             "too old",
         ),
         "controller",
@@ -269,7 +286,7 @@ CASES = (
         Case(
             "cluster/version",
             "cp-1",
-            node("cp-2", lambda said: said["status"]["nodeInfo"].update(kubeletVersion="v1.36.1")),
+            node("cp-2", lambda sections: sections["status"]["nodeInfo"].update(kubeletVersion="v1.36.1")),
             "cp-2: kubelet is v1.36.1",
         ),
         "controller",
@@ -278,7 +295,7 @@ CASES = (
         Case(
             "cluster/strangers",
             "cp-1",
-            lambda said: said["cluster"]["nodes"].append(
+            lambda sections: sections["cluster"]["nodes"].append(
                 {"metadata": {"name": "eve"}, "status": {"nodeInfo": {"kubeletVersion": "v1.36.3"}}}
             ),
             "eve is a node",
@@ -290,7 +307,7 @@ CASES = (
         Case(
             "cluster/workloads",
             "cp-1",
-            workload("coredns", lambda said: said["status"].update(readyReplicas=1)),
+            workload("coredns", lambda sections: sections["status"].update(readyReplicas=1)),
             "has 1 of 2 pods ready",
         ),
         "controller",
@@ -339,12 +356,12 @@ def test_a_real_cluster_as_it_should_be_has_no_finding() -> None:
 
 
 @pytest.mark.parametrize(
-    ("case", "host"), CASES, ids=lambda each: f"{each.check}-{each.says[:24]}" if isinstance(each, Case) else ""
+    ("case", "host"), CASES, ids=lambda item: f"{item.check}-{item.says[:24]}" if isinstance(item, Case) else ""
 )
 def test_a_change_is_found_by_exactly_its_check(case: Case, host: str) -> None:
-    found = bad(view({case.host: case.change}, of=CLUSTER))
-    assert case.says in found[host, case.check]
-    assert found.keys() - LAB == {(host, case.check)}
+    wrong = bad(view({case.host: case.change}, of=CLUSTER))
+    assert case.says in wrong[host, case.check]
+    assert wrong.keys() - LAB == {(host, case.check)}
 
 
 def test_every_check_of_the_cluster_goes_red_somewhere() -> None:
@@ -353,16 +370,16 @@ def test_every_check_of_the_cluster_goes_red_somewhere() -> None:
 
 
 def test_a_pod_network_that_enforces_policies_is_good() -> None:
-    def calico(said: Sections) -> None:
-        workload("flannel", lambda each: each["metadata"].update(name="calico-node"))(said)
+    def calico(sections: Sections) -> None:
+        workload("flannel", lambda item: item["metadata"].update(name="calico-node"))(sections)
 
     assert ("controller", "cluster/policies") not in bad(view({"cp-1": calico}, of=CLUSTER))
 
 
 def test_policies_that_nothing_enforces_are_named() -> None:
     policies = put("cluster", "policies", to=[{"metadata": {"namespace": "matrix", "name": "deny-all"}}])
-    told = bad(view({"cp-1": policies}, of=CLUSTER))["controller", "cluster/policies"]
-    assert "without effect are matrix/deny-all" in told
+    answers = bad(view({"cp-1": policies}, of=CLUSTER))["controller", "cluster/policies"]
+    assert "without effect are matrix/deny-all" in answers
 
 
 def without(*names: str, changes: dict[str, Callable[[Sections], None]] | None = None) -> ComplianceView:
@@ -379,20 +396,20 @@ def test_another_control_plane_tells_of_the_cluster_when_the_first_is_silent() -
 
 
 def test_where_no_control_plane_answers_the_cluster_is_unproven_and_never_good() -> None:
-    told = verdicts(without(*PLANES))
+    answers = verdicts(without(*PLANES))
     places: list[tuple[str, str]] = [
         ("w-1", "cluster/nodes"),
         ("controller", "cluster/version"),
         ("w-1", "cluster/dns"),
     ]
     for place in places:
-        assert "no route to host" in told[place].doubt or place[1] == "cluster/dns"
-    assert told["controller", "cluster/workloads"].doubt
+        assert "no route to host" in answers[place].doubt or place[1] == "cluster/dns"
+    assert answers["controller", "cluster/workloads"].doubt
 
 
 def test_what_a_silent_host_held_is_not_called_drift() -> None:
-    def one_less(said: Sections) -> None:
-        workload("coredns", lambda each: each["status"].update(readyReplicas=1))(said)
+    def one_less(sections: Sections) -> None:
+        workload("coredns", lambda item: item["status"].update(readyReplicas=1))(sections)
 
     seen = without("w-1", changes={"cp-1": one_less})
     assert bad(seen).keys() == LAB - {("w-1", "updates/archive")}
@@ -413,18 +430,18 @@ def test_where_there_is_no_cluster_nothing_of_it_is_missing_with_a_silent_host()
 
 
 def test_more_pods_than_the_silent_host_held_are_missed() -> None:
-    def all_gone(said: Sections) -> None:
-        workload("coredns", lambda each: each["status"].update(readyReplicas=0))(said)
+    def all_gone(sections: Sections) -> None:
+        workload("coredns", lambda item: item["status"].update(readyReplicas=0))(sections)
 
     assert ("controller", "cluster/workloads") in bad(without("w-1", changes={"cp-1": all_gone}))
 
 
 def test_members_of_two_clusters_are_found_on_both_sides() -> None:
-    def alone(said: Sections) -> None:
-        said["etcd"]["members"] = said["etcd"]["members"][:1]
+    def alone(sections: Sections) -> None:
+        sections["etcd"]["members"] = sections["etcd"]["members"][:1]
 
-    found = bad(view({"cp-3": alone}, of=CLUSTER))
-    assert {place for place, words in found.items() if "two clusters" in words} >= {
+    wrong = bad(view({"cp-3": alone}, of=CLUSTER))
+    assert {place for place, words in wrong.items() if "two clusters" in words} >= {
         ("cp-1", "cluster/etcd"),
         ("cp-3", "cluster/etcd"),
     }
@@ -432,15 +449,17 @@ def test_members_of_two_clusters_are_found_on_both_sides() -> None:
 
 @pytest.mark.parametrize("section", ["cluster", "etcd", "node"])
 def test_a_section_that_is_missing_makes_its_checks_unproven(section: str) -> None:
-    told = verdicts(view({"cp-2": lambda said: said.pop(section)}, of=CLUSTER))
-    unproven = {place for place, verdict in told.items() if verdict.doubt}
+    answers = verdicts(view({"cp-2": lambda sections: sections.pop(section)}, of=CLUSTER))
+    unproven = {place for place, verdict in answers.items() if verdict.doubt}
     assert unproven
     assert {host for host, _ in unproven} == {"cp-2"}
-    assert all(section in told[place].doubt for place in unproven)
+    assert all(section in answers[place].doubt for place in unproven)
 
 
 def test_an_api_server_that_only_complains_is_found_and_another_tells_of_the_cluster() -> None:
-    told = verdicts(view({"cp-1": put("cluster", to={"complaints": ["[-]etcd failed: reason withheld"]})}, of=CLUSTER))
-    assert "says [-]etcd failed" in told["cp-1", "cluster/control-plane"].findings[0].message
-    assert "says [-]etcd failed" in told["cp-1", "cluster/settings"].doubt
-    assert told["w-1", "cluster/nodes"].good.startswith("is ready")
+    answers = verdicts(
+        view({"cp-1": put("cluster", to={"complaints": ["[-]etcd failed: reason withheld"]})}, of=CLUSTER)
+    )
+    assert "says [-]etcd failed" in answers["cp-1", "cluster/control-plane"].findings[0].message
+    assert "says [-]etcd failed" in answers["cp-1", "cluster/settings"].doubt
+    assert answers["w-1", "cluster/nodes"].good.startswith("is ready")

@@ -55,8 +55,8 @@ def both(*changes: Callable[[Sections], None]) -> Callable[[Sections], None]:
     """Return all changes as one."""
 
     def change(sections: Sections) -> None:
-        for each in changes:
-            each(sections)
+        for entry in changes:
+            entry(sections)
 
     return change
 
@@ -131,7 +131,7 @@ CASES = (
     Case(
         "kernel/at-boot",
         "cp-1",
-        lambda said: said["at_boot"]["sysctl"].append(["/etc/sysctl.d/99-z.conf", "net/ipv4/ip_forward=0"]),
+        lambda sections: sections["at_boot"]["sysctl"].append(["/etc/sysctl.d/99-z.conf", "net/ipv4/ip_forward=0"]),
         "net.ipv4.ip_forward will be 0 by /etc/sysctl.d/99-z.conf",
     ),
     Case(
@@ -151,7 +151,7 @@ CASES = (
     Case(
         "packages/holds",
         "w-1",
-        lambda said: said.update(packages=said["packages"] + "ii |kubelet|1.36.0\n"),
+        lambda sections: sections.update(packages=sections["packages"] + "ii |kubelet|1.36.0\n"),
         "kubelet is not held",
     ),
     Case(
@@ -183,16 +183,16 @@ CASES = (
     Case(
         "services/listeners",
         "cp-3",
-        lambda said: said.update(
-            listeners=said["listeners"] + 'tcp LISTEN 0 9 0.0.0.0:9999 0.0.0.0:* users:(("nc",pid=9,fd=3))\n'
+        lambda sections: sections.update(
+            listeners=sections["listeners"] + 'tcp LISTEN 0 9 0.0.0.0:9999 0.0.0.0:* users:(("nc",pid=9,fd=3))\n'
         ),
         "nc listens on 9999/tcp",
     ),
     Case(
         "services/listeners",
         "cp-3",
-        lambda said: said.update(
-            listeners=said["listeners"] + 'tcp LISTEN 0 9 *:10250 *:* users:(("nc",pid=9,fd=3))\n'
+        lambda sections: sections.update(
+            listeners=sections["listeners"] + 'tcp LISTEN 0 9 *:10250 *:* users:(("nc",pid=9,fd=3))\n'
         ),
         "which is for kubelet",
     ),
@@ -205,18 +205,21 @@ CASES = (
     ),
     Case("time/synchronised", "db-1", put("clock", "sources", to="^,*,192.0.2.9,1,6,377,1,0,0,0\n"), "192.0.2.9"),
     Case(
-        "time/synchronised", "db-1", lambda said: said["clock"].update(now=said["clock"]["now"] + 9000), "minutes ago"
+        "time/synchronised",
+        "db-1",
+        lambda sections: sections["clock"].update(now=sections["clock"]["now"] + 9000),
+        "minutes ago",
     ),
     Case(
         "disks/space",
         "w-1",
-        lambda said: said["disks"]["filesystems"].append(["/srv", "ext4", "/dev/b", 1000, 1, 999, 10, 5]),
+        lambda sections: sections["disks"]["filesystems"].append(["/srv", "ext4", "/dev/b", 1000, 1, 999, 10, 5]),
         "/srv has",
     ),
     Case(
         "disks/space",
         "w-1",
-        lambda said: said["disks"]["filesystems"].append(["/srv", "ext4", "/dev/b", 1000, 900, 100, 1000, 5]),
+        lambda sections: sections["disks"]["filesystems"].append(["/srv", "ext4", "/dev/b", 1000, 900, 100, 1000, 5]),
         "inodes",
     ),
     Case("hardware/size", "w-1", put("hardware", "cpus", to=0), "has 0 CPU"),
@@ -234,12 +237,17 @@ CASES = (
         "users/sudo",
         "w-1",
         both(
-            lambda said: said["users"]["accounts"].append(["eve", 1009, 27, "/bin/sh"]),
-            lambda said: said["users"]["groups"].append(["sudo", 27, []]),
+            lambda sections: sections["users"]["accounts"].append(["eve", 1009, 27, "/bin/sh"]),
+            lambda sections: sections["users"]["groups"].append(["sudo", 27, []]),
         ),
         "eve may become root",
     ),
-    Case("users/sudo", "w-1", lambda said: said["users"]["accounts"].append(["mallory", 0, 0, "/bin/sh"]), "number 0"),
+    Case(
+        "users/sudo",
+        "w-1",
+        lambda sections: sections["users"]["accounts"].append(["mallory", 0, 0, "/bin/sh"]),
+        "number 0",
+    ),
     Case(
         "ssh/settings",
         "db-1",
@@ -252,14 +260,14 @@ CASES = (
         text("sshd", "permitrootlogin without-password", "permitrootlogin yes", "root"),
         "for root: permitrootlogin is yes",
     ),
-    Case("firewall/rules", "w-1", lambda said: said["ufw"].update(enabled=False), "disabled"),
+    Case("firewall/rules", "w-1", lambda sections: sections["ufw"].update(enabled=False), "disabled"),
     Case("firewall/rules", "w-1", put("ufw", "installed", to=False), "not installed"),
     Case(
         "firewall/kernel",
         "db-1",
-        lambda said: said["rules"]["saved"].update(
+        lambda sections: sections["rules"]["saved"].update(
             {
-                "4": said["rules"]["saved"]["4"].replace(
+                "4": sections["rules"]["saved"]["4"].replace(
                     "-A ufw-user-input", "-A ufw-user-input -p tcp -m tcp --dport 23 -j ACCEPT\n-A ufw-user-input", 1
                 )
             }
@@ -269,9 +277,9 @@ CASES = (
     Case(
         "firewall/foreign",
         "li-1",
-        lambda said: said["rules"]["saved"].update(
+        lambda sections: sections["rules"]["saved"].update(
             {
-                "4": said["rules"]["saved"]["4"].replace(
+                "4": sections["rules"]["saved"]["4"].replace(
                     "-A INPUT", "-A INPUT -p tcp -m tcp --dport 5555 -j ACCEPT\n-A INPUT", 1
                 )
             }
@@ -336,10 +344,10 @@ def test_real_hosts_as_they_should_be_have_no_finding() -> None:
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.check}-{case.says[:20]}")
 def test_a_change_is_found_by_exactly_its_check(case: Case) -> None:
-    found = bad(view({case.host: case.change}))
+    wrong = bad(view({case.host: case.change}))
     allowed = CONSEQUENCES.get((case.check, case.says), set())
-    assert case.says in found[case.host, case.check]
-    assert found.keys() - LAB - {(case.host, case.check)} <= allowed | (
+    assert case.says in wrong[case.host, case.check]
+    assert wrong.keys() - LAB - {(case.host, case.check)} <= allowed | (
         {(case.host, "updates/archive")} if case.check.startswith("updates") else set()
     )
 
@@ -356,19 +364,19 @@ def test_every_check_of_hosts_goes_red_somewhere() -> None:
     "section", ["sysctl", "units", "rules", "ufw", "users", "sshd", "disks", "swaps", "names", "packages"]
 )
 def test_a_section_that_is_missing_makes_its_checks_unproven_and_no_other(section: str) -> None:
-    found = bad(view({"cp-1": lambda said: said.pop(section)}))
-    new = found.keys() - LAB
+    wrong = bad(view({"cp-1": lambda sections: sections.pop(section)}))
+    new = wrong.keys() - LAB
     assert new
     assert {host for host, _ in new} == {"cp-1"}
-    assert all("section" in found[place] for place in new)
+    assert all("section" in wrong[place] for place in new)
     assert len(new) <= 3
 
 
 def test_a_disk_that_is_declared_and_not_there_is_found() -> None:
     disk = Disk(id="scsi-1", gib=100, purpose="database")
 
-    def judged(said: list[Any]) -> str:
-        seen = view({"db-1": lambda sections: sections["disks"].update(disks=said[0], ids=said[1])})
+    def judged(entries: list[Any]) -> str:
+        seen = view({"db-1": lambda sections: sections["disks"].update(disks=entries[0], ids=entries[1])})
         machine = seen.site.by_name["db-1"]
         wanted = replace(machine, data=machine.data.model_copy(update={"disks": (disk,)}))
         (check,) = [check for check in every() if check.id == "disks/declared"]
@@ -393,9 +401,9 @@ def test_ports_go_by_the_latest_proof_and_its_age() -> None:
     }
     whole = proof()
     fewer = replace(whole, cells=tuple(cell for cell in whole.cells if "li-1" not in (cell.source, cell.destination)))
-    found = bad(view(proof=fewer))
-    assert found.keys() - LAB == {("controller", "li/isolation"), ("controller", "ports/hosts")}
-    assert "no packet tried" in found["controller", "li/isolation"]
+    wrong = bad(view(proof=fewer))
+    assert wrong.keys() - LAB == {("controller", "li/isolation"), ("controller", "ports/hosts")}
+    assert "no packet tried" in wrong["controller", "li/isolation"]
 
 
 def test_a_private_key_that_the_account_may_not_read_is_unseen_and_hides_no_finding() -> None:
@@ -406,13 +414,13 @@ def test_a_private_key_that_the_account_may_not_read_is_unseen_and_hides_no_find
 
     assert "could not be seen: the account" in judged(300).doubt
     assert judged(300).findings == ()
-    assert [each.message for each in judged(5).findings]
+    assert [finding.message for finding in judged(5).findings]
 
 
 def test_declared_certificates_are_judged() -> None:
     def told(chain: Any, fits: bool | None = True) -> str:
-        said = verdicts(view(files=DeclaredFiles(chain, fits)))["controller", "certificates/site"]
-        return "; ".join(finding.message for finding in said.findings)
+        verdict = verdicts(view(files=DeclaredFiles(chain, fits)))["controller", "certificates/site"]
+        return "; ".join(finding.message for finding in verdict.findings)
 
     names = ("matrix.example.test", "chat.example.test")
     assert told(read_chain(issued(names, 300, NOW)[0])) == ""
@@ -472,11 +480,11 @@ def _with(**settings: Any) -> ComplianceView:
     ],
 )
 def test_information_that_is_missing_or_does_not_fit_is_found(check: str, settings: dict[str, Any], says: str) -> None:
-    said = verdicts(_with(**settings))["controller", check]
+    verdict = verdicts(_with(**settings))["controller", check]
     if says:
-        assert says in "; ".join(finding.message for finding in said.findings)
+        assert says in "; ".join(finding.message for finding in verdict.findings)
     else:
-        assert not said.findings
+        assert not verdict.findings
 
 
 def test_what_bootstrap_brings_is_pending_before_it() -> None:

@@ -23,7 +23,7 @@ from model.site.load import load_site
 from model.site.site import Site
 from remote.facts.machine import parse
 from remote.facts.sections import sections
-from tests.checks.golden import NOW, said, site, verdicts, view
+from tests.checks.golden import NOW, collected, site, verdicts, view
 from tests.checks.test_judges import answered, both, put, slow_links, text, unheard, wire_answer
 from tests.model.check.preflight.preflight_data import MARK, answer
 from tests.mutation import REFERENCE
@@ -62,7 +62,7 @@ def _heard(name: str, address: str) -> str:
 
 def _without(name: str) -> str:
     """What the shell told of its questions, where the first server says nothing of a name."""
-    document: Sections = json.loads(said(HOST))["sections"]
+    document: Sections = json.loads(collected(HOST))["sections"]
     unheard(SERVER, name)(document)
     packets = "".join(document["names"]["answers"][SERVER])
     lines = SHELL["asked"].splitlines()
@@ -179,8 +179,12 @@ CASES = (
         compliance="firewall/foreign",
         says="rules of others decide about packets: ",
         script={"iptables-save": FILTER},
-        collector=lambda said: said["rules"]["saved"].update(
-            {"4": said["rules"]["saved"]["4"].replace("-A INPUT", f"{FILTER.splitlines()[2]}\n-A INPUT", 1)}
+        collector=lambda answered_sections: answered_sections["rules"]["saved"].update(
+            {
+                "4": answered_sections["rules"]["saved"]["4"].replace(
+                    "-A INPUT", f"{FILTER.splitlines()[2]}\n-A INPUT", 1
+                )
+            }
         ),
     ),
     Case(
@@ -213,6 +217,7 @@ DECLARED = (
     ("declared.misplaced", "address-outside-network", "site/networks", {"hosts:w-1.data.addresses.main": ["10.9.9.9"]}),
     ("declared.cluster_overlaps", "cidr-overlap", "site/pods", {"site:kubernetes.pod_cidrs": ["10.20.0.0/15"]}),
     ("declared.cluster_overlaps", "cidr-overlap", "site/pods", {"site:management": ["10.244.7.0/24"]}),
+    ("declared.shortage", "role-minimum", "site/workers", {"site:concurrent_users": 9_000, "site:size": "auto"}),
     ("declared.beyond_sizing", "sizing-beyond", "site/users", {"site:concurrent_users": 90_000, "site:size": "auto"}),
     ("declared.unnamed_files", "certificate", "site/tls", {"site:tls.method": "organisation"}),
     ("declared.lacks_contact", "certificate", "site/tls", {"site:tls.method": "letsencrypt-dns01"}),
@@ -228,6 +233,7 @@ PARTS = {
     "declared.overlaps",
     "declared.methods",
     "declared.opens",
+    "declared.wanted",
     "size.needed",
     "disks.area",
     "links.holders",
@@ -240,14 +246,14 @@ def _declared(case: Case) -> Site:
     declared = site()
     machine = declared.by_name[HOST]
     changed = replace(machine, data=machine.data.model_copy(update={"disks": case.disks}))
-    return replace(declared, machines=tuple(changed if each.name == HOST else each for each in declared.machines))
+    return replace(declared, machines=tuple(changed if other.name == HOST else other for other in declared.machines))
 
 
 def _by_shell(case: Case) -> set[str]:
     changed = "".join(f"\n{MARK} {name}\n{body}" for name, body in {**SHELL, **case.script}.items())
     facts: MachineFacts = parse(HOST, MARK, changed.encode(), (0.0, 0.0))
-    found = examine(_declared(case), {HOST: facts}, NOW.date())[HOST]
-    return {finding.message for finding in found if finding.check == case.preflight}
+    of_host = examine(_declared(case), {HOST: facts}, NOW.date())[HOST]
+    return {finding.message for finding in of_host if finding.check == case.preflight}
 
 
 def _by_collector(case: Case) -> set[str]:

@@ -48,16 +48,16 @@ def test_what_is_as_it_was_put_there_is_good() -> None:
 
 @pytest.mark.parametrize("path", EXPECTED)
 def test_a_file_that_is_missing_or_another_is_found(path: str) -> None:
-    assert [each.message for each in judged(**{path: None}).findings] == [f"{path} is not there"]
-    (found,) = judged(**{path: replace(AS_PUT[path], sha256="0" * 64)}).findings
-    assert "another file" in found.message
+    assert [wrong.message for wrong in judged(**{path: None}).findings] == [f"{path} is not there"]
+    (finding,) = judged(**{path: replace(AS_PUT[path], sha256="0" * 64)}).findings
+    assert "another file" in finding.message
 
 
 @pytest.mark.parametrize("path", AS_PUT)
 @pytest.mark.parametrize("change", [{"owner": 1000}, {"mode": 0o775}, {"mode": 0o757}])
 def test_what_others_than_root_may_change_is_found(path: str, change: dict[str, Any]) -> None:
-    (found,) = judged(**{path: replace(AS_PUT[path], **change)}).findings
-    assert found.message == f"{path} can be changed by others than root"
+    (finding,) = judged(**{path: replace(AS_PUT[path], **change)}).findings
+    assert finding.message == f"{path} can be changed by others than root"
 
 
 def test_where_nothing_runs_on_schedule_there_is_nothing_to_judge() -> None:
@@ -104,7 +104,7 @@ def _sudo(text: str, path: str, schedule: Schedule | None) -> str:
     facts = HostFacts("w-1", 0.0, {Users: added})
     settings = seen.site.settings.model_copy(update={"compliance": Compliance(schedule=schedule)})
     declared = replace(seen, site=replace(seen.site, settings=settings))
-    return "; ".join(each.message for each in sudo(declared, seen.site.by_name["w-1"], facts).findings)
+    return "; ".join(finding.message for finding in sudo(declared, seen.site.by_name["w-1"], facts).findings)
 
 
 def test_the_key_lies_where_the_account_looks_for_it() -> None:

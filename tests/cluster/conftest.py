@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from flows._fleet.hosts import close, inventory
+from flows._fleet.hosts import close
+from flows._fleet.inventory import inventory
 from lab.bundle import compiling
 from lab.bundle.recipe import DEFAULT, RECIPES
 from remote.api_endpoint import ApiEndpoint

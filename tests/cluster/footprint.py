@@ -15,16 +15,19 @@ _BUILT_IN = ("INPUT", "FORWARD", "OUTPUT", "PREROUTING", "POSTROUTING")
 # programs and the staged bundle.
 _MAY_STAY = re.compile(
     r"""^(
-    /etc/(ufw|default/ufw|chrony|default/chrony|apt/apt\.conf\.d/80matrix-fleet|sysctl\.d/95-matrix-fleet\.conf) (/.*)? $
+    /etc/(ufw|default/ufw|chrony|default/chrony|apt/apt\.conf\.d/80matrix-fleet|sysctl\.d/95-matrix-fleet\.conf)
+      (/.*)? $
     | /etc/modules-load\.d/matrix-fleet\.conf $ | /etc/systemd/system/chrony(d\.service|\.service\.d(/.*)?) $
-    | /etc/systemd/system/[a-z-]+\.target\.wants(/(chrony|ufw)\.service)? $ | /etc/rc[0-9S]\.d/.* | /etc/alternatives/.* | /etc/python3.*
+    | /etc/systemd/system/[a-z-]+\.target\.wants(/(chrony|ufw)\.service)? $
+    | /etc/rc[0-9S]\.d/.* | /etc/alternatives/.* | /etc/python3.*
     | /etc/(inputrc|networks) $ | /etc/apparmor\.d/local(/.*)? $ | /usr/sbin/.*
     | /etc/(haproxy|keepalived)(/errors.*|/[a-z.]*sample)? $ | /etc/ssl/.*
     | /etc/passwd-? | /etc/group-? | /etc/.*shadow-? | /etc/sub[ug]id-?
     | /opt/cni(/bin(/.*)?)? $ | /usr/local/bin/(containerd.*|ctr|etcdctl|etcdutl|kube(adm|ctl|let)) $
     | /var/lib/matrix-fleet(/(bundle|last|etcd-snapshots|volumes|node\.json)(/.*)?)? $
     | /var/lib/(apt|chrony|haproxy|keepalived|dpkg|ucf|systemd|python|snmp|sudo|private|sgml-base|xml-core|ufw)(/.*)? $
-    | /var/(cache|log/apt|log/chrony|tmp|backups)(/.*)? $ | /var/log/(dpkg|alternatives|ufw|haproxy|lastlog|wtmp|btmp|faillog).*
+    | /var/(cache|log/apt|log/chrony|tmp|backups)(/.*)? $
+    | /var/log/(dpkg|alternatives|ufw|haproxy|lastlog|wtmp|btmp|faillog).*
     | /usr/(lib|share|local/lib)/.*
     )""",
     re.VERBOSE,

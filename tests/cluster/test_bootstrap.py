@@ -15,7 +15,8 @@ NODES = ("cp-1", "cp-2", "cp-3", "w-1", "db-1", "li-1")
 # How every path, unit and firewall of a host looks, save what runs write all the time.
 _LOOK = r"""
 find /etc /usr/local /opt/cni /var/lib/matrix-fleet -xdev -printf '%p %T@ %m %s\n' | sort
-systemctl show --property=Id,ActiveEnterTimestamp containerd kubelet haproxy keepalived chrony ufw matrix-fleet-nodeports
+systemctl show --property=Id,ActiveEnterTimestamp containerd kubelet haproxy keepalived \
+  chrony ufw matrix-fleet-nodeports
 iptables-save | grep -v '^[#:]'
 """
 
@@ -135,7 +136,10 @@ def test_the_api_outlives_a_control_plane(small: LabCluster, host: str) -> None:
 
 
 def _generations(small: LabCluster) -> dict[str, Any]:
-    kinds = "nodes,namespaces,daemonsets,deployments,services,configmaps,storageclasses,persistentvolumes,clusterroles,serviceaccounts"
+    kinds = (
+        "nodes,namespaces,daemonsets,deployments,services,configmaps,storageclasses,persistentvolumes,"
+        "clusterroles,serviceaccounts"
+    )
     return {
         f"{item['kind']}/{item['metadata'].get('namespace', '')}/{item['metadata']['name']}": (
             item["metadata"].get("generation"),

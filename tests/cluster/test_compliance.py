@@ -102,7 +102,10 @@ SEEDS = {
         ("cluster/workloads",),
         "is on no node",
         at="cp-1",
-        begun=f"{_KUBECTL} get pods -l app=homeless -o jsonpath='{{.items[*].status.conditions[*].reason}}' | grep -q Unschedulable",
+        begun=(
+            f"{_KUBECTL} get pods -l app=homeless -o jsonpath='{{.items[*].status.conditions[*].reason}}'"
+            " | grep -q Unschedulable"
+        ),
     ),
     "api-server": Seed(
         "cp-2",
@@ -149,7 +152,9 @@ SEEDS = {
         at="cp-1",
         # Every DaemonSet wants a pod there.
         consequence=("cluster/workloads",),
-        settled=f"! {_KUBECTL} get daemonsets -A -o jsonpath='{{.items[*].status.desiredNumberScheduled}}' | grep -qw 7",
+        settled=(
+            f"! {_KUBECTL} get daemonsets -A -o jsonpath='{{.items[*].status.desiredNumberScheduled}}' | grep -qw 7"
+        ),
     ),
     "etcd": Seed(
         "cp-3",

@@ -43,7 +43,8 @@ _ACCOUNTS = """
 import sys
 from pathlib import Path
 from flows._ports.cluster import ask
-from flows._fleet.hosts import closing, inventory
+from flows._fleet.hosts import closing
+from flows._fleet.inventory import inventory
 from model.site.load import load_site
 from remote.collector import ports
 nr = inventory(Path(sys.argv[1]))

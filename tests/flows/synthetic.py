@@ -158,9 +158,9 @@ def spoil(cell: Cell) -> Cell:
 def report(total: int = 17, *, bad: bool = False, flow: str = "verify_ports") -> Report:
     """Return a verification of `total` hosts, good or with the faults of `spoil`."""
     roles = hosts(total)
-    found = [spoil(cell) if bad else cell for cell in cells(roles)]
+    cells_of_run = [spoil(cell) if bad else cell for cell in cells(roles)]
     pod = replace(
-        found[0],
+        cells_of_run[0],
         plane=Plane.POD,
         verdict=CellVerdict.NOT_RUN,
         seen=PortState.UNKNOWN,
@@ -177,10 +177,10 @@ def report(total: int = 17, *, bad: bool = False, flow: str = "verify_ports") ->
         ended=STARTED + timedelta(seconds=14.2),
         hosts=tuple(names),
         outcomes=tuple(outcome for name in names for outcome in outcomes(name, bad)),
-        cells=(*found, pod),
-        probes=sum(cell.probed for cell in found),
+        cells=(*cells_of_run, pod),
+        probes=sum(cell.probed for cell in cells_of_run),
         loss=3,
-        extra={"roles": roles, "perimeter": perimeter(bad), "declared": len(found)},
+        extra={"roles": roles, "perimeter": perimeter(bad), "declared": len(cells_of_run)},
     )
 
 
@@ -199,7 +199,7 @@ def outcomes(host: str, bad: bool) -> list[Outcome]:
                 seconds=5.0,
             )
         ]
-    found = [Outcome(host, subject, Status.OK, seconds=0.4) for subject in SUBJECTS]
+    cells_of_run = [Outcome(host, subject, Status.OK, seconds=0.4) for subject in SUBJECTS]
     if bad and host.startswith("db"):
         diff = [
             "--- kernel",
@@ -209,7 +209,7 @@ def outcomes(host: str, bad: bool) -> list[Outcome]:
             "+-A ufw-user-input -p tcp --dport 5432 -s 10.20.1.13 -j ACCEPT",
         ]
         step = f"run `python -m flows.firewall --limit {host}`"
-        found[1] = Outcome(
+        cells_of_run[1] = Outcome(
             host,
             "rules",
             Status.DRIFT,
@@ -219,10 +219,10 @@ def outcomes(host: str, bad: bool) -> list[Outcome]:
             seconds=0.7,
         )
     if bad and host == "mon-1":
-        found[3] = Outcome(
+        cells_of_run[3] = Outcome(
             host, "listeners", Status.WAIVED, "node-exporter is not installed yet (waived by ops until 2027-01-31)"
         )
-    return found
+    return cells_of_run
 
 
 def perimeter(bad: bool) -> list[dict[str, object]]:
@@ -235,6 +235,7 @@ def perimeter(bad: bool) -> list[dict[str, object]]:
     )
     return [
         {"row": row, "address": "198.51.100.101", "port": port, "protocol": protocol, "declared": "open",
-         "configured": "closed" if bad and port == 7881 else "open", "witnessed": "closed" if bad and port == 7881 else "open"}
+         "configured": "closed" if bad and port == 7881 else "open",
+          "witnessed": "closed" if bad and port == 7881 else "open"}
         for row, port, protocol in rows
     ]  # fmt: skip

@@ -50,8 +50,8 @@ def test_every_command_is_listed_with_a_line_of_its_own(arguments: tuple[str, ..
 
 
 def test_the_version_is_that_of_pyproject() -> None:
-    told = flows("--version")
-    assert (told.returncode, told.stdout) == (0, f"matrix-fleet {version()}\n")
+    version_shown = flows("--version")
+    assert (version_shown.returncode, version_shown.stdout) == (0, f"matrix-fleet {version()}\n")
     assert f'version = "{version()}"' in (ROOT / "pyproject.toml").read_text("utf-8")
 
 

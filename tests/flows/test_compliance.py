@@ -39,7 +39,7 @@ OUTCOMES = (
 def document(run: str = "20261126T030000Z-compliance", outcomes: Any = OUTCOMES, **others: Any) -> dict[str, Any]:
     """Return a report of a run."""
     severities = {check.id: check.severity for check in every()}
-    told = [
+    listed = [
         {
             "host": h,
             "subject": s,
@@ -52,7 +52,14 @@ def document(run: str = "20261126T030000Z-compliance", outcomes: Any = OUTCOMES,
         for h, s, st, m in outcomes
     ]
     base: dict[str, Any] = {"schema": "matrix-fleet/report/1", "flow": "compliance", "site": "s", "run": run}
-    base |= {"started": STARTED, "ended": ENDED, "exit": 2, "good": False, "hosts": ["cp-1", "w-1"], "outcomes": told}
+    base |= {
+        "started": STARTED,
+        "ended": ENDED,
+        "exit": 2,
+        "good": False,
+        "hosts": ["cp-1", "w-1"],
+        "outcomes": listed,
+    }
     items = [
         {
             "id": "a-1",
@@ -69,9 +76,9 @@ def document(run: str = "20261126T030000Z-compliance", outcomes: Any = OUTCOMES,
 
 
 def test_sarif_has_a_rule_a_check_and_a_result_for_all_that_is_not_good() -> None:
-    said = json.loads(sarif.render(document()))
-    assert said["version"] == "2.1.0"
-    (run,) = said["runs"]
+    printed = json.loads(sarif.render(document()))
+    assert printed["version"] == "2.1.0"
+    (run,) = printed["runs"]
     rules = [rule["id"] for rule in run["tool"]["driver"]["rules"]]
     assert len(set(rules)) == len(rules) == len(every())
     results = run["results"]
@@ -112,10 +119,10 @@ def test_sarif_satisfies_the_schema_of_oasis() -> None:
     ],
 )
 def test_the_schema_refuses_what_is_no_sarif(place: str, value: object) -> None:
-    said = json.loads(sarif.render(document()))
-    said["runs"][0]["results"][0][place] = value
+    printed = json.loads(sarif.render(document()))
+    printed["runs"][0]["results"][0][place] = value
     with pytest.raises(jsonschema.ValidationError):
-        _sarif_schema().validate(said)
+        _sarif_schema().validate(printed)
 
 
 def test_prometheus_reads_the_figures() -> None:
@@ -144,8 +151,8 @@ def test_what_is_new_leads_the_summary_and_a_dead_host_is_told_once() -> None:
     assert dead == ["FAILED w-1: firewall/rules, users/sudo, swap/off: no connection"]
 
 
-def _outcomes(**told: str) -> list[Outcome]:
-    return [Outcome(host.replace("_", "-"), "firewall/rules", Status(status), "m") for host, status in told.items()]
+def _outcomes(**statuses: str) -> list[Outcome]:
+    return [Outcome(host.replace("_", "-"), "firewall/rules", Status(status), "m") for host, status in statuses.items()]
 
 
 def test_only_what_both_runs_looked_at_is_new_or_gone() -> None:
@@ -156,8 +163,8 @@ def test_only_what_both_runs_looked_at_is_new_or_gone() -> None:
             ("db-1", "swap/off", "drift", "x"),
         )
     )
-    told = since(before, _outcomes(cp_1="drift", w_1="ok"))
-    assert told == {
+    changes = since(before, _outcomes(cp_1="drift", w_1="ok"))
+    assert changes == {
         "run": before["run"],
         "new": ["cp-1 firewall/rules: m"],
         "gone": ["w-1 firewall/rules: was drift (old)"],
@@ -169,9 +176,9 @@ def test_a_dead_host_is_one_line_and_drift_comes_first() -> None:
     subjects = ("firewall/rules", "swap/off", "users/sudo", "os/release", "disks/space")
     dead = [Outcome("w-1", subject, Status.FAILED, "no connection") for subject in subjects]
     drift = Outcome("cp-1", "swap/off", Status.DRIFT, "swaps")
-    told = since(document(outcomes=()), [*dead, drift])
-    assert told is not None
-    assert told["new"] == [
+    changes = since(document(outcomes=()), [*dead, drift])
+    assert changes is not None
+    assert changes["new"] == [
         "cp-1 swap/off: swaps",
         "w-1 firewall/rules, swap/off, users/sudo and 2 more: no connection",
     ]
@@ -227,12 +234,12 @@ def test_a_run_of_some_checks_or_a_refused_one_hides_nothing_of_earlier_ones(tmp
         ("refused", {"outcomes": ()}),
         ("torn", {}),
     )
-    for number, (name, told) in enumerate(ran):
+    for number, (name, outcomes) in enumerate(ran):
         place = tmp_path / "reports" / f"2026112{number}T030000Z-compliance"
         place.mkdir(parents=True)
-        kept = document(name, **told)
+        kept = document(name, **outcomes)
         (place / "report.json").write_text(
-            json.dumps({key: kept[key] for key in kept if key != "trend" or "trend" in told})
+            json.dumps({key: kept[key] for key in kept if key != "trend" or "trend" in outcomes})
         )
     (place / "report.json").write_text("{")
     before = known(tmp_path)
@@ -278,10 +285,10 @@ def test_the_history_of_a_check_is_told(tmp_path: Path, capsys: pytest.CaptureFi
 
 def test_the_list_is_for_people_and_for_scripts(capsys: pytest.CaptureFixture[str]) -> None:
     assert execute(compliance.main, "flows.compliance", ["--list", "--json", "-"]) == 0
-    said = json.loads(capsys.readouterr().out)
-    assert {"id", "section", "title", "number", "kind"} <= set(said["items"][0])
-    assert {item["kind"] for item in said["items"]} == {"automated", "manual", "later"}
-    assert {check["id"] for check in said["checks"]} == {check.id for check in every()}
+    printed = json.loads(capsys.readouterr().out)
+    assert {"id", "section", "title", "number", "kind"} <= set(printed["items"][0])
+    assert {item["kind"] for item in printed["items"]} == {"automated", "manual", "later"}
+    assert {check["id"] for check in printed["checks"]} == {check.id for check in every()}
     assert execute(compliance.main, "flows.compliance", ["--list"]) == 0
     assert "prerequisites-1-1" in capsys.readouterr().out
     assert execute(compliance.main, "flows.compliance", ["--list", "--check", "users/sudo"]) == 0

@@ -109,10 +109,10 @@ def test_one_missing_row_is_one_finding_that_names_the_hosts(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert _lint(write(tmp_path / "site", {"delete": ["ports:rows.ssh"]})) == 1
-    told = [line for line in capsys.readouterr().out.splitlines() if "management-missing" in line]
-    assert len(told) == 1
-    assert "cp-1, cp-2" in told[0]
-    assert "mon-1" in told[0]
+    lines = [line for line in capsys.readouterr().out.splitlines() if "management-missing" in line]
+    assert len(lines) == 1
+    assert "cp-1, cp-2" in lines[0]
+    assert "mon-1" in lines[0]
 
 
 def test_rules_are_listed_with_their_reason(capsys: pytest.CaptureFixture[str]) -> None:

@@ -33,9 +33,9 @@ def promtool(*words: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
 
 def figures() -> str:
     """Return the text of a run that has everything."""
-    made = document(waivers=WAIVERS, outcomes=(*OUTCOMES, ("cp-1", "certificates/served", "ok", "1 service")))
-    made["outcomes"][-1]["evidence"]["seen"] = {"6443/tcp": CHAIN}
-    return metrics.render(made)
+    report = document(waivers=WAIVERS, outcomes=(*OUTCOMES, ("cp-1", "certificates/served", "ok", "1 service")))
+    report["outcomes"][-1]["evidence"]["seen"] = {"6443/tcp": CHAIN}
+    return metrics.render(report)
 
 
 def samples(name: str) -> dict[tuple[str, ...], float]:

@@ -38,13 +38,13 @@ class NotificationState:
         self.number = 0
 
     def settings(self, ways: list[dict[str, Any]]) -> None:
-        """Let these be told."""
+        """Let these be notifications."""
         path = self.site / "site.yaml"
-        said = yaml.safe_load(path.read_text("utf-8"))
-        path.write_text(yaml.safe_dump({**said, "compliance": {"notify": ways, "keep_runs": 3}}), "utf-8")
+        document = yaml.safe_load(path.read_text("utf-8"))
+        path.write_text(yaml.safe_dump({**document, "compliance": {"notify": ways, "keep_runs": 3}}), "utf-8")
 
     def works(self) -> None:
-        """Let the program keep what it is told."""
+        """Let the program keep what it is notifications."""
         self.program.write_text(f"#!/bin/sh\ncat >{self.folder}/$(ls {self.folder} | wc -l)\n", "utf-8")
         self.program.chmod(0o755)
 
@@ -75,146 +75,150 @@ class NotificationState:
         """What was told, oldest first."""
         return [
             json.loads(path.read_text("utf-8"))
-            for path in sorted(self.folder.iterdir(), key=lambda each: int(each.name))
+            for path in sorted(self.folder.iterdir(), key=lambda file: int(file.name))
         ]
 
 
 @pytest.fixture
-def told(tmp_path: Path) -> NotificationState:
+def notifications(tmp_path: Path) -> NotificationState:
     return NotificationState(tmp_path)
 
 
-def test_a_finding_is_told_once_and_its_end_once(told: NotificationState) -> None:
-    told.ran(GOOD)
-    assert told.tell()[0] == 0
-    assert told.news == []
-    told.ran(EVE)
-    code, report = told.tell()
+def test_a_finding_is_told_once_and_its_end_once(notifications: NotificationState) -> None:
+    notifications.ran(GOOD)
+    assert notifications.tell()[0] == 0
+    assert notifications.news == []
+    notifications.ran(EVE)
+    code, report = notifications.tell()
     assert (code, report["outcomes"][0]["status"]) == (0, "changed")
-    assert [row["message"] for row in told.news[0]["new"]] == [EVE[3]]
-    told.tell()
-    told.ran(EVE)
-    told.tell()
-    assert len(told.news) == 1
-    told.ran(GOOD)
-    told.tell()
-    assert [row["subject"] for row in told.news[1]["gone"]] == ["users/sudo"]
-    told.ran(EVE)
-    told.tell()
-    assert [row["message"] for row in told.news[2]["new"]] == [EVE[3]]
+    assert [row["message"] for row in notifications.news[0]["new"]] == [EVE[3]]
+    notifications.tell()
+    notifications.ran(EVE)
+    notifications.tell()
+    assert len(notifications.news) == 1
+    notifications.ran(GOOD)
+    notifications.tell()
+    assert [row["subject"] for row in notifications.news[1]["gone"]] == ["users/sudo"]
+    notifications.ran(EVE)
+    notifications.tell()
+    assert [row["message"] for row in notifications.news[2]["new"]] == [EVE[3]]
 
 
 def test_who_could_not_be_told_is_told_with_the_next_news_and_the_others_are_told_now(
-    told: NotificationState, tmp_path: Path
+    notifications: NotificationState, tmp_path: Path
 ) -> None:
     other = ["/bin/sh", "-c", f"cat >>{tmp_path}/other"]
-    told.settings([{"kind": "command", "command": [str(told.program)]}, {"kind": "command", "command": other}])
-    told.fails()
-    told.ran(EVE)
-    code, report = told.tell()
+    notifications.settings(
+        [{"kind": "command", "command": [str(notifications.program)]}, {"kind": "command", "command": other}]
+    )
+    notifications.fails()
+    notifications.ran(EVE)
+    code, report = notifications.tell()
     assert code == 3
-    assert [each["status"] for each in report["outcomes"]] == ["failed", "changed"]
+    assert [outcome["status"] for outcome in report["outcomes"]] == ["failed", "changed"]
     assert "exit code 3: the pager is off" in report["outcomes"][0]["message"]
     assert json.loads((tmp_path / "other").read_text())["new"]
-    told.works()
-    told.ran(EVE)
-    code, report = told.tell()
-    assert (code, [each["status"] for each in report["outcomes"]]) == (0, ["changed", "ok"])
-    assert [row["message"] for row in told.news[0]["new"]] == [EVE[3]]
+    notifications.works()
+    notifications.ran(EVE)
+    code, report = notifications.tell()
+    assert (code, [outcome["status"] for outcome in report["outcomes"]]) == (0, ["changed", "ok"])
+    assert [row["message"] for row in notifications.news[0]["new"]] == [EVE[3]]
 
 
-def test_what_came_and_went_while_nobody_could_be_told_is_no_news(told: NotificationState) -> None:
-    told.ran(GOOD)
-    told.tell()
-    told.fails()
-    told.ran(EVE)
-    told.tell()
-    told.works()
-    told.ran(GOOD)
-    told.tell()
-    assert told.news == []
+def test_what_came_and_went_while_nobody_could_be_told_is_no_news(notifications: NotificationState) -> None:
+    notifications.ran(GOOD)
+    notifications.tell()
+    notifications.fails()
+    notifications.ran(EVE)
+    notifications.tell()
+    notifications.works()
+    notifications.ran(GOOD)
+    notifications.tell()
+    assert notifications.news == []
 
 
-def test_a_run_of_a_part_is_no_end_of_the_rest(told: NotificationState) -> None:
-    told.ran(EVE, ("db-1", "swap/off", "drift", "swap is on"))
-    told.tell()
-    told.ran(EVE, whole=False)
-    told.tell()
-    assert len(told.news) == 1
-    told.ran(EVE)
-    told.tell()
-    assert [row["host"] for row in told.news[1]["gone"]] == ["db-1"]
+def test_a_run_of_a_part_is_no_end_of_the_rest(notifications: NotificationState) -> None:
+    notifications.ran(EVE, ("db-1", "swap/off", "drift", "swap is on"))
+    notifications.tell()
+    notifications.ran(EVE, whole=False)
+    notifications.tell()
+    assert len(notifications.news) == 1
+    notifications.ran(EVE)
+    notifications.tell()
+    assert [row["host"] for row in notifications.news[1]["gone"]] == ["db-1"]
 
 
-def test_a_dry_run_says_what_would_be_told_and_tells_nobody(told: NotificationState) -> None:
-    told.ran(EVE)
-    code, report = told.tell("--dry-run")
+def test_a_dry_run_says_what_would_be_told_and_tells_nobody(notifications: NotificationState) -> None:
+    notifications.ran(EVE)
+    code, report = notifications.tell("--dry-run")
     assert code == 2
     assert report["outcomes"][0]["evidence"]["new"][0]["message"] == EVE[3]
-    assert told.news == []
-    assert not (told.site / "reports/notified.json").exists()
+    assert notifications.news == []
+    assert not (notifications.site / "reports/notified.json").exists()
 
 
 def test_a_run_that_systemd_ended_is_told_of_once_until_one_is_whole(
-    told: NotificationState, monkeypatch: pytest.MonkeyPatch
+    notifications: NotificationState, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told.ran(GOOD)
-    told.tell()
+    notifications.ran(GOOD)
+    notifications.tell()
     monkeypatch.setenv("MONITOR_SERVICE_RESULT", "timeout")
-    told.tell()
-    told.tell()
-    (entry,) = told.news
+    notifications.tell()
+    notifications.tell()
+    (entry,) = notifications.news
     assert [(row["subject"], row["status"]) for row in entry["new"]] == [("schedule/run", "failed")]
     monkeypatch.delenv("MONITOR_SERVICE_RESULT")
-    told.tell()
-    assert len(told.news) == 1
+    notifications.tell()
+    assert len(notifications.news) == 1
     monkeypatch.setenv("MONITOR_SERVICE_RESULT", "exit-code")
-    told.ran(GOOD)
-    told.tell()
-    assert [row["subject"] for row in told.news[1]["gone"]] == ["schedule/run"]
+    notifications.ran(GOOD)
+    notifications.tell()
+    assert [row["subject"] for row in notifications.news[1]["gone"]] == ["schedule/run"]
 
 
-def test_a_memory_that_cannot_be_read_is_none(told: NotificationState) -> None:
-    told.ran(EVE)
-    told.tell()
+def test_a_memory_that_cannot_be_read_is_none(notifications: NotificationState) -> None:
+    notifications.ran(EVE)
+    notifications.tell()
     for text in ("", "[]", '{"told": {"x": 1}}', '{"told": {"x": {"run": "r", "findings": {"a": {}}}}}'):
-        (told.site / "reports/notified.json").write_text(text)
-        before = len(told.news)
-        told.tell()
-        assert len(told.news) == before + 1
+        (notifications.site / "reports/notified.json").write_text(text)
+        before = len(notifications.news)
+        notifications.tell()
+        assert len(notifications.news) == before + 1
 
 
-def test_a_trial_tells_everybody_and_remembers_nothing(told: NotificationState) -> None:
-    assert told.tell("--trial")[0] == 0
-    assert told.news[0]["trial"] is True
-    told.ran(EVE)
-    told.tell()
-    assert len(told.news) == 2
+def test_a_trial_tells_everybody_and_remembers_nothing(notifications: NotificationState) -> None:
+    assert notifications.tell("--trial")[0] == 0
+    assert notifications.news[0]["trial"] is True
+    notifications.ran(EVE)
+    notifications.tell()
+    assert len(notifications.news) == 2
 
 
-def test_two_at_once_do_not_tell_twice(told: NotificationState) -> None:
-    told.ran(EVE)
-    handle = os.open(told.site / "reports", os.O_RDONLY | os.O_DIRECTORY)
+def test_two_at_once_do_not_tell_twice(notifications: NotificationState) -> None:
+    notifications.ran(EVE)
+    handle = os.open(notifications.site / "reports", os.O_RDONLY | os.O_DIRECTORY)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
-        code, report = told.tell()
+        code, report = notifications.tell()
     finally:
         os.close(handle)
     assert code == 1
     assert "another run of flows.notify" in report["outcomes"][0]["message"]
-    assert told.news == []
+    assert notifications.news == []
 
 
 @pytest.mark.parametrize("ways", [[], [{"kind": "command", "command": ["/bin/true"]}]])
-def test_nobody_to_tell_and_nothing_to_tell_are_refused(told: NotificationState, ways: list[dict[str, Any]]) -> None:
-    told.settings(ways)
-    code, report = told.tell()
+def test_nobody_to_tell_and_nothing_to_tell_are_refused(
+    notifications: NotificationState, ways: list[dict[str, Any]]
+) -> None:
+    notifications.settings(ways)
+    code, report = notifications.tell()
     assert code == 1
     assert "names nobody" in report["outcomes"][0]["message"] or "has not run yet" in report["outcomes"][0]["message"]
 
 
-def test_old_runs_of_it_go(told: NotificationState) -> None:
-    told.ran(GOOD)
+def test_old_runs_of_it_go(notifications: NotificationState) -> None:
+    notifications.ran(GOOD)
     for _ in range(5):
-        told.tell()
-    assert len(list((told.site / "reports").glob("2*-notify*"))) <= 4
+        notifications.tell()
+    assert len(list((notifications.site / "reports").glob("2*-notify*"))) <= 4

@@ -24,9 +24,9 @@ def reporting(*arguments: str) -> int:
 @pytest.fixture
 def two(tmp_path: Path) -> tuple[str, str]:
     paths = []
-    for name, made in (("good", report()), ("bad", report(bad=True))):
+    for name, written in (("good", report()), ("bad", report(bad=True))):
         path = tmp_path / f"{name}.json"
-        path.write_text(canonical(replace(made, run=name).to_json()))
+        path.write_text(canonical(replace(written, run=name).to_json()))
         paths.append(str(path))
     return paths[0], paths[1]
 

@@ -41,8 +41,8 @@ def declared(folder: Path, **compliance_: Any) -> tuple[Site, Setting]:
     if not target.exists():
         site(place)
     path = target / "site.yaml"
-    said = yaml.safe_load(path.read_text("utf-8"))
-    path.write_text(yaml.safe_dump({**said, "compliance": {"schedule": {"user": USER}, **compliance_}}), "utf-8")
+    settings = yaml.safe_load(path.read_text("utf-8"))
+    path.write_text(yaml.safe_dump({**settings, "compliance": {"schedule": {"user": USER}, **compliance_}}), "utf-8")
     loaded = load_site(target)
     return loaded, setting_of(loaded, target, Path("/usr/bin/python3"))
 
@@ -106,20 +106,22 @@ def test_a_token_that_cannot_be_used_is_found_before_anything_is_touched(
         (setting.inventory / "token").touch(mode)
         (setting.inventory / "token").chmod(mode)
         os.chown(setting.inventory / "token", owner if owner == 0 else pwd.getpwnam("nobody").pw_uid, -1)
-    (told,) = shut(loaded, at(folder, setting))
-    assert says in told
+    (obstacle,) = shut(loaded, at(folder, setting))
+    assert says in obstacle
 
 
 def test_a_folder_on_the_way_and_a_file_of_another_group_are_told_of(folder: Path) -> None:
     loaded, setting = declared(folder)
     setting.inventory.chmod(0o700)
-    assert any(f"{setting.inventory} lets {USER} not through" in told for told in shut(loaded, at(folder, setting)))
+    assert any(
+        f"{setting.inventory} lets {USER} not through" in obstacle for obstacle in shut(loaded, at(folder, setting))
+    )
     setting.inventory.chmod(0o755)
     (setting.inventory / "hosts.yaml").chmod(0o640)
     os.chown(setting.inventory / "hosts.yaml", -1, 4)
-    assert any("is for the group adm" in told for told in shut(loaded, at(folder, setting)))
+    assert any("is for the group adm" in obstacle for obstacle in shut(loaded, at(folder, setting)))
     (folder / "checkout/flows/compliance.py").chmod(0o600)
-    assert any("chmod -R o+rX" in told for told in shut(loaded, at(folder, setting)))
+    assert any("chmod -R o+rX" in obstacle for obstacle in shut(loaded, at(folder, setting)))
 
 
 @pytest.mark.parametrize("place", ["/root/site", "/home/jo/site", "/run/user/0/site", "/srv/a b", "/srv/a%n"])
@@ -129,8 +131,8 @@ def test_a_place_that_the_service_does_not_see_or_a_unit_cannot_name_is_refused(
     loaded, setting = declared(folder)
     monkeypatch.setattr("flows._schedule.machine._on_systemd", lambda: True)
     monkeypatch.setattr("flows._schedule.machine.shut", lambda _site, _setting: ())
-    told = obstacles(loaded, at(folder, setting, inventory=Path(place)))
-    assert any(place in line for line in told)
+    refusals = obstacles(loaded, at(folder, setting, inventory=Path(place)))
+    assert any(place in line for line in refusals)
 
 
 def _parsed(text: str) -> configparser.ConfigParser:
@@ -154,18 +156,18 @@ def test_nobody_to_tell_means_no_notifier_and_an_old_one_goes(folder: Path) -> N
 
 def test_a_room_alone_keeps_the_notifier_as_confined_as_compliance(folder: Path) -> None:
     _, setting = declared(folder, notify=[MATRIX])
-    service, told = (_parsed(_files(setting)[name])["Service"] for name in (setting.service, setting.notify))
+    service, notify = (_parsed(_files(setting)[name])["Service"] for name in (setting.service, setting.notify))
     for key in ("NoNewPrivileges", "ProtectSystem", "CapabilityBoundingSet", "ReadWritePaths", "SystemCallFilter"):
-        assert told[key] == service[key]
+        assert notify[key] == service[key]
     assert service["ReadWritePaths"] == f"{setting.inventory}/reports"
 
 
 def test_mail_needs_its_servers_own_rights_and_takes_none_from_compliance_itself(folder: Path) -> None:
     _, setting = declared(folder, notify=[MATRIX, {"kind": "mail", "to": ["a@b"]}])
-    service, told = (_parsed(_files(setting)[name])["Service"] for name in (setting.service, setting.notify))
-    assert "NoNewPrivileges" not in told
+    service, notify = (_parsed(_files(setting)[name])["Service"] for name in (setting.service, setting.notify))
+    assert "NoNewPrivileges" not in notify
     assert service["NoNewPrivileges"] == "yes"
-    assert told["User"] == USER
+    assert notify["User"] == USER
 
 
 def test_systemd_understands_every_unit(folder: Path, tmp_path: Path) -> None:
@@ -177,8 +179,10 @@ def test_systemd_understands_every_unit(folder: Path, tmp_path: Path) -> None:
     done = subprocess.run(
         ("systemd-analyze", "verify", "--man=no", *names), capture_output=True, text=True, timeout=60, check=False
     )
-    said = [line for line in done.stderr.splitlines() if "matrix-fleet" in line and "is not executable" not in line]
-    assert said == []
+    complaints = [
+        line for line in done.stderr.splitlines() if "matrix-fleet" in line and "is not executable" not in line
+    ]
+    assert complaints == []
     assert "ReadWritePaths=-/var/lib/x" in _files(setting)[setting.service]
     assert set(all_units(setting)) >= {setting.service, setting.timer}
 

@@ -43,9 +43,9 @@ def _init(folder: Path, **changed: Any) -> int:
 
 def test_answers_become_a_site_without_errors(tmp_path: Path) -> None:
     assert _site("init", "--answers", ANSWERS, "--output", tmp_path / "site") == 0
-    name, found = examine(tmp_path / "site")
+    name, flaws = examine(tmp_path / "site")
     assert name == "acme"
-    assert exit_code(found) == 0
+    assert exit_code(flaws) == 0
     loaded = load_site(tmp_path / "site")
     assert len(loaded.servers) == 16
     assert loaded.by_name["w-1"].roles == ("worker", "storage")
@@ -80,7 +80,7 @@ def test_files_that_exist_are_not_overwritten(tmp_path: Path, capsys: pytest.Cap
 
 
 @pytest.mark.parametrize(
-    ("changed", "told"),
+    ("changed", "message"),
     [
         ({"domain": None}, "domain"),
         ({"domain": "no domain"}, "domain"),
@@ -97,11 +97,11 @@ def test_files_that_exist_are_not_overwritten(tmp_path: Path, capsys: pytest.Cap
     ],
 )
 def test_answers_that_do_not_fit_are_named_and_nothing_is_written(
-    changed: dict[str, Any], told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    changed: dict[str, Any], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert _init(tmp_path / "site", **changed) == 1
     error = capsys.readouterr().err
-    assert told in error
+    assert message in error
     assert "answers.json" in error
     assert not (tmp_path / "site").exists()
 
@@ -112,10 +112,10 @@ def test_everything_that_is_missing_is_told_in_one_round_with_what_makes_it_need
     file = tmp_path / "answers.yaml"
     file.write_text("name: short\nconcurrent_users: many\n", "utf-8")
     assert _site("init", "--answers", file, "--output", tmp_path / "site") == 1
-    told = capsys.readouterr().err
+    message = capsys.readouterr().err
     for name in ("domain", "main_network", "management", "ingress_addresses", "dns", "ntp", "servers.worker"):
-        assert f"answers.yaml: {name}: is missing; write a value for it" in told
-    assert "concurrent_users: is no whole number" in told
+        assert f"answers.yaml: {name}: is missing; write a value for it" in message
+    assert "concurrent_users: is no whole number" in message
     for name, switch in (
         ("turn_addresses", "turn: false"),
         ("livekit_addresses", "livekit: false"),
@@ -125,22 +125,22 @@ def test_everything_that_is_missing_is_told_in_one_round_with_what_makes_it_need
         ("api_address", "api_provider: organisation"),
         ("email", "certificates: internal-ca"),
     ):
-        assert f"{name}: is missing; write a value for it, or `{switch}`" in told
-    assert "schema answers" in told
+        assert f"{name}: is missing; write a value for it, or `{switch}`" in message
+    assert "schema answers" in message
 
 
 def test_a_role_nobody_knows_is_told_beside_what_is_missing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert _init(tmp_path / "site", servers={"boss": ["10.0.1.21"]}, li_dns=None) == 1
-    told = capsys.readouterr().err
-    assert "no role boss" in told
-    assert "li_dns: is missing" in told
-    assert "servers.worker: is missing" in told
+    message = capsys.readouterr().err
+    assert "no role boss" in message
+    assert "li_dns: is missing" in message
+    assert "servers.worker: is missing" in message
 
 
 def test_addresses_where_names_belong_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert _init(tmp_path / "site", ingress_servers=["10.0.1.21"]) == 1
-    told = capsys.readouterr().err
-    assert "ingress_servers.0: is an address (found '10.0.1.21'); host names, not addresses" in told
+    message = capsys.readouterr().err
+    assert "ingress_servers.0: is an address (found '10.0.1.21'); host names, not addresses" in message
 
 
 def test_the_sample_in_the_help_makes_a_site_without_errors(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -162,13 +162,13 @@ def test_on_a_terminal_a_person_is_asked(site: Path) -> None:
             argv, cwd=ROOT, stdin=terminal, stdout=subprocess.PIPE, stderr=subprocess.PIPE
         ) as process:
             os.write(controller, f"{answer}\n".encode())
-            told, shown = process.communicate(timeout=60)
+            output, shown = process.communicate(timeout=60)
         os.close(controller)
         os.close(terminal)
         assert process.returncode == code
         assert shown.count(b"SHA256:") == 2
         assert b"Record these 2 keys?" in shown
-        assert b"--yes" not in told + shown
+        assert b"--yes" not in output + shown
         assert (site / "known_hosts").exists() is recorded_now
 
 

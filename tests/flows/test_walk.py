@@ -16,12 +16,6 @@ from flows._site.documents.walk import WALK, WAYS, WalkModule, picture
 from tests.flows.test_docs import ROOT, SITE
 from tests.mutation import REFERENCE
 
-# Rooms of the walk, where every class has a name that nothing else in the tree has.
-ROOMS = ("model/matrix/", "model/packets/", "model/ufw/", "model/verify/", "flows/_firewall/", "flows/_ports/")
-# What runs on a host is a program of its own, whose words its controller's side repeats.
-PROGRAMS = ("remote/collector/program/", "remote/probe/agent/")
-TREES = ("model", "remote", "tasks", "flows", "checks", "lab")
-
 
 def tree(module: str) -> ast.Module:
     return ast.parse((ROOT / f"{module.replace('.', '/')}.py").read_text("utf-8"))
@@ -46,8 +40,8 @@ def unlike(walk: Sequence[WalkModule]) -> Iterator[str]:
         yield from (f"{visited.module} does not import {name}" for name in set(visited.stands_on) - real)
         yield from (f"{visited.module} imports {name}, unseen" for name in real - set(visited.stands_on))
         yield from (f"{visited.module} climbs to {name}" for name in real & set(modules[place:]))
-        made = {node.name for node in tree(visited.module).body if isinstance(node, ast.FunctionDef | ast.ClassDef)}
-        yield from (f"{visited.module} has no {word.name}" for word in visited.words if word.name not in made)
+        defined = {node.name for node in tree(visited.module).body if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+        yield from (f"{visited.module} has no {word.name}" for word in visited.words if word.name not in defined)
 
 
 def test_every_arrow_is_an_import_and_every_import_an_arrow() -> None:
@@ -106,17 +100,3 @@ def test_a_stale_picture_is_noticed(
     capsys.readouterr()
     assert execute(docs.main, "flows.docs", ["--check"]) == 2
     assert "stale: docs/architecture.md" in capsys.readouterr().out
-
-
-def test_classes_of_the_walk_have_names_of_their_own() -> None:
-    paths = [path for top in TREES for path in sorted((ROOT / top).rglob("*.py"))]
-    places: dict[str, list[str]] = {}
-    for path in paths:
-        place = path.relative_to(ROOT).as_posix()
-        if not place.startswith(PROGRAMS):
-            for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-                if isinstance(node, ast.ClassDef):
-                    places.setdefault(node.name, []).append(place)
-    assert len(places) > 300
-    twice = {name: found for name, found in places.items() if len(found) > 1}
-    assert {name: found for name, found in twice.items() if any(place.startswith(ROOMS) for place in found)} == {}

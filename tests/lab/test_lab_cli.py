@@ -14,7 +14,8 @@ from lab.fault import Fault
 from lab.instance import VARIABLE, Instance
 
 COMMANDS = (
-    "up", "down", "inventory", "run", "shell", "kubectl", "status", "break", "mend", "poweroff", "poweron", "reboot", "add",
+    "up", "down", "inventory", "run", "shell", "kubectl", "status", "break", "mend", "poweroff", "poweron", "reboot",
+    "add",
 )  # fmt: skip
 EXAMPLE = Fault(id="f1", kind="drop-in", at="db-1", source="w-1", protocol="tcp", ports="5432")
 

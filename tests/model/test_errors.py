@@ -34,7 +34,7 @@ EVERY = (
 
 
 def _kinds(kind: type[errors.FleetError]) -> set[type[errors.FleetError]]:
-    return {kind}.union(*(_kinds(each) for each in kind.__subclasses__()))
+    return {kind}.union(*(_kinds(child) for child in kind.__subclasses__()))
 
 
 @pytest.mark.parametrize("error", EVERY, ids=lambda error: type(error).__name__)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from flows._fleet.hosts import inventory
+from flows._fleet.inventory import inventory
 from model.errors import CommandFailed, Unreachable
 from remote.collector.session import collect
 from remote.installed import assume, program

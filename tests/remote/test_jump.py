@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 from nornir.core import Nornir
 
-from flows._fleet.hosts import HostFailure, close, each, inventory
+from flows._fleet.failure import HostFailure
+from flows._fleet.hosts import close, run_on_hosts
+from flows._fleet.inventory import inventory
 from remote.shell import peer, reconnect_proof, run, session, tcp_banner
 from tests.remote.conftest import SshServer, keygen
 from tests.remote.sites import write_site
@@ -53,7 +55,7 @@ def test_commands_and_proofs_go_through_the_jump_host(fleet: Nornir, sshd: SshSe
 
 def test_many_hosts_share_a_jump_host(fleet: Nornir) -> None:
     names = list(fleet.inventory.hosts)
-    codes = each(fleet, lambda host: run(host, ("true",)).exit_code, names=names)
+    codes = run_on_hosts(fleet, lambda host: run(host, ("true",)).exit_code, names=names)
     assert codes == dict.fromkeys(names, 0)
 
 
@@ -75,7 +77,7 @@ def test_a_jump_host_that_dies_is_noticed_at_once(fleet: Nornir, second_sshd: Ss
     second_sshd.process.kill()
     stream.proxy.terminate()
     began = time.monotonic()
-    failed = each(fleet, lambda host: run(host, ("true",)), names=["h-0"])["h-0"]
+    failed = run_on_hosts(fleet, lambda host: run(host, ("true",)), names=["h-0"])["h-0"]
     assert isinstance(failed, HostFailure)
     assert "Connection refused" in failed.message
     assert time.monotonic() - began < 5
@@ -83,7 +85,7 @@ def test_a_jump_host_that_dies_is_noticed_at_once(fleet: Nornir, second_sshd: Ss
 
 def test_an_unknown_jump_key_is_refused(tmp_path: Path, sshd: SshServer, second_sshd: SshServer) -> None:
     nr = through(tmp_path, second_sshd, sshd, "")
-    failed = each(nr, lambda host: run(host, ("true",)), names=["h-0"])["h-0"]
+    failed = run_on_hosts(nr, lambda host: run(host, ("true",)), names=["h-0"])["h-0"]
     assert isinstance(failed, HostFailure)
     assert "Host key verification failed" in failed.message
 
@@ -91,7 +93,7 @@ def test_an_unknown_jump_key_is_refused(tmp_path: Path, sshd: SshServer, second_
 def test_a_changed_jump_key_is_refused(tmp_path: Path, sshd: SshServer, second_sshd: SshServer) -> None:
     other = keygen(tmp_path / "other")
     nr = through(tmp_path, second_sshd, sshd, f"[127.0.0.1]:{second_sshd.port} {other}\n")
-    failed = each(nr, lambda host: run(host, ("true",)), names=["h-0"])["h-0"]
+    failed = run_on_hosts(nr, lambda host: run(host, ("true",)), names=["h-0"])["h-0"]
     assert isinstance(failed, HostFailure)
     assert "Host key verification failed" in failed.message
 
@@ -102,5 +104,5 @@ def test_a_jump_host_of_the_fleet_needs_no_second_record(
     nr = through(tmp_path, second_sshd, sshd, "")
     with (tmp_path / "site" / "known_hosts").open("a") as file:
         file.write(f"[127.0.0.1]:{second_sshd.port} {second_sshd.host_key}\n")
-    assert each(nr, lambda host: run(host, ("true",)).exit_code, names=["h-0"]) == {"h-0": 0}
+    assert run_on_hosts(nr, lambda host: run(host, ("true",)).exit_code, names=["h-0"]) == {"h-0": 0}
     close(nr)

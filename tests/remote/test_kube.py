@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 from nornir.core.inventory import Host
 
-from flows._fleet.hosts import close, inventory
+from flows._fleet.hosts import close
+from flows._fleet.inventory import inventory
 from model.errors import ApiUnreachable, KubernetesError, ObjectMissing, PlanRefused, ProtocolError, WaitExpired
 from remote.api_endpoint import API_PORT, ApiEndpoint
 from remote.api_paths import is_object

@@ -112,8 +112,8 @@ def test_nobody_may_be_able_to_tell_whether_the_clock_follows_another() -> None:
 
 
 def test_a_server_asked_in_two_lines_keeps_both_answers() -> None:
-    found = asked("dns 10.0.0.1 \ndns 10.0.0.1 \n").names.answers
-    assert found == {"10.0.0.1": ()}
+    answers = asked("dns 10.0.0.1 \ndns 10.0.0.1 \n").names.answers
+    assert answers == {"10.0.0.1": ()}
 
 
 def _run(path: str, questions: Questions) -> bytes:

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 from nornir.core.inventory import Host
 
-from flows._fleet.hosts import close, inventory
+from flows._fleet.hosts import close
+from flows._fleet.inventory import inventory
 from model.errors import CommandFailed, HostError, HostKeyChanged, HostKeyUnknown, Unreachable
 from model.verify.perimeter import parse
 from remote.perimeter import read

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from nornir.core.inventory import Host
 
-from flows._fleet.hosts import close, inventory
+from flows._fleet.hosts import close
+from flows._fleet.inventory import inventory
 from model.errors import CommandFailed, CommandTimeout, Unreachable
 from remote.shell import peer, reconnect_proof, run, session, start, tcp_banner
 from tests.remote.conftest import SshServer

@@ -155,13 +155,13 @@ def test_findings_name_what_is_not_ours_to_change() -> None:
     first = "-A INPUT -j ufw-before-logging-input\n"
     foreign = {4: saved(4).replace(first, f"-A INPUT -s 192.0.2.1/32 -j ACCEPT\n{first}"), 6: saved(6)}
     seen = replace(facts(), rulesets=replace(facts().rulesets, saved=foreign), rollback="armed")
-    assert [(each.subject, each.status.value) for each in review(REFERENCE, DB, seen).findings] == [
+    assert [(finding.subject, finding.status.value) for finding in review(REFERENCE, DB, seen).findings] == [
         ("rollback", "drift"),
         ("foreign-rules", "drift"),
     ]
     bare: Any = load_site(TESTS / "data" / "five-servers")
     site = replace(bare, rows=tuple(row for row in bare.rows if not row.builtin))
-    assert [each.subject for each in review(site, site.by_name["n-1"], facts()).findings] == ["builtin-openings"]
+    assert [finding.subject for finding in review(site, site.by_name["n-1"], facts()).findings] == ["builtin-openings"]
 
 
 def test_the_state_of_a_host_is_what_its_files_and_kernel_say() -> None:

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from nornir.core.inventory import Host
 
-from flows._fleet.hosts import close, inventory
+from flows._fleet.hosts import close
+from flows._fleet.inventory import inventory
 from model.errors import CommandFailed, ProtocolError
 from model.host.hoststate import HostState
 from model.kubernetes.storage import DiskFacts, Volume, judge, manifests, volumes

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from flows._cluster.cluster_run import ClusterRun
-from flows._fleet.hosts import HostFailure, each
+from flows._fleet.failure import HostFailure
+from flows._fleet.hosts import run_on_hosts
 from model.errors import KubernetesError, PlanRefused
 from model.kubernetes.quorum import objection
 from remote.facts import etcd_status, remains
@@ -42,7 +43,9 @@ class Departure:
 def observed(leaving: Departure) -> Departure:
     cluster_run = leaving.cluster_run
     cluster_run.context.say(f"looking at {', '.join(cluster_run.names)}")
-    for name, answer in each(cluster_run.nr, remains.observe, names=cluster_run.hosts, deadline=_LOOK_SECONDS).items():
+    for name, answer in run_on_hosts(
+        cluster_run.nr, remains.observe, names=cluster_run.hosts, deadline=_LOOK_SECONDS
+    ).items():
         if isinstance(answer, HostFailure):
             cluster_run.lost[name] = answer.outcome(leaving.kind)
         else:
@@ -54,7 +57,7 @@ def observed(leaving: Departure) -> Departure:
         and all(name in cluster_run.names for name in cluster_run.helper_hosts)
     )
     for name in (*remaining(cluster_run), *(name for name in members if name in cluster_run.names)):
-        states = each(cluster_run.nr, etcd_status.observe, names=(name,), deadline=_LOOK_SECONDS)[name]
+        states = run_on_hosts(cluster_run.nr, etcd_status.observe, names=(name,), deadline=_LOOK_SECONDS)[name]
         if not isinstance(states, HostFailure):
             leaving.states = states
             leaving.source = name if name in remaining(cluster_run) else None

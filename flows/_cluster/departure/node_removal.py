@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from flows._cluster.cluster_run import ClusterRun
 from flows._cluster.departure.look import Departure, Kind, drained, observed, order, refuse, remaining, seats, steps
-from flows._fleet.hosts import closing, inventory
+from flows._fleet.hosts import closing
+from flows._fleet.inventory import inventory
 from flows._run.context import Context, FlowResult
 from flows._run.journal import Journal
 from flows._run.selection import roles, servers, who

@@ -8,8 +8,10 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from flows._cluster.cluster_run import ClusterRun, at_work, would
-from flows._fleet.hosts import HostFailure, each
+from flows._cluster.cluster_run import ClusterRun, at_work
+from flows._cluster.outcomes import would
+from flows._fleet.failure import HostFailure
+from flows._fleet.hosts import run_on_hosts
 from flows._run.context import Context, FlowResult
 from flows._run.selection import planes, roles
 from model.base import in_url
@@ -58,7 +60,7 @@ def restore(context: Context, wanted: str) -> FlowResult:
 
 def _survivor(cluster_run: ClusterRun, chosen: tuple[str, ...], wanted: str, local: Path | None) -> str:
     """Choose the control plane that the cluster comes back on, or refuse."""
-    states = each(cluster_run.nr, etcd_status.observe, names=cluster_run.members, deadline=_LOOK_SECONDS)
+    states = run_on_hosts(cluster_run.nr, etcd_status.observe, names=cluster_run.members, deadline=_LOOK_SECONDS)
     for name, account in states.items():
         if isinstance(account, HostFailure):
             continue
@@ -92,7 +94,7 @@ def _refusal(message: str, step: str) -> PlanRefused:
 
 
 def _kept(cluster_run: ClusterRun, name: str) -> tuple[etcd_snapshot.Snapshot, ...]:
-    answer = each(cluster_run.nr, etcd_snapshot.kept, names=(name,), deadline=_LOOK_SECONDS)[name]
+    answer = run_on_hosts(cluster_run.nr, etcd_snapshot.kept, names=(name,), deadline=_LOOK_SECONDS)[name]
     return () if isinstance(answer, HostFailure) else answer
 
 

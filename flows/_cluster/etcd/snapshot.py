@@ -7,8 +7,10 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from flows._cluster.cluster_run import ClusterRun, at_work, would
-from flows._fleet.hosts import HostFailure, each
+from flows._cluster.cluster_run import ClusterRun, at_work
+from flows._cluster.outcomes import would
+from flows._fleet.failure import HostFailure
+from flows._fleet.hosts import run_on_hosts
 from flows._run.context import Context, FlowResult
 from flows._run.selection import planes, roles
 from model.errors import HostError, SelectionError
@@ -77,7 +79,7 @@ def _taken(cluster_run: ClusterRun, output: Path | None) -> tuple[Outcome, ...]:
 def _healthy(cluster_run: ClusterRun) -> str | None:
     """Choose a member that answers; one that does not lead has more time."""
     for name in cluster_run.members:
-        states = each(cluster_run.nr, etcd_status.observe, names=(name,), deadline=_LOOK_SECONDS)[name]
+        states = run_on_hosts(cluster_run.nr, etcd_status.observe, names=(name,), deadline=_LOOK_SECONDS)[name]
         if isinstance(states, HostFailure):
             continue
         healthy = {state.seat.name: state.leads for state in states if state.healthy and state.seat.voter}

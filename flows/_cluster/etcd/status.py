@@ -7,7 +7,8 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 
 from flows._cluster.cluster_run import ClusterRun, at_work
-from flows._fleet.hosts import HostFailure, each
+from flows._fleet.failure import HostFailure
+from flows._fleet.hosts import run_on_hosts
 from flows._run.context import Context, FlowResult
 from flows._run.selection import planes, roles
 from model.errors import HostError
@@ -35,7 +36,7 @@ def _outcomes(cluster_run: ClusterRun) -> Iterator[Outcome]:
         if name not in members:
             message = "is no member of the cluster"
             yield Outcome(name, "etcd", Status.DRIFT, message, next="python -m flows.bootstrap brings it in")
-    answers = each(cluster_run.nr, etcd_status.observe, names=members, deadline=_LOOK_SECONDS)
+    answers = run_on_hosts(cluster_run.nr, etcd_status.observe, names=members, deadline=_LOOK_SECONDS)
     accounts = {name: answer for name, answer in answers.items() if not isinstance(answer, HostFailure)}
     yield from (answer.outcome("etcd") for answer in answers.values() if isinstance(answer, HostFailure))
     if not accounts:

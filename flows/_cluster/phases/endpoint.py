@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 
-from flows._cluster.cluster_run import ClusterRun, skipped, state_outcome
+from flows._cluster.cluster_run import ClusterRun
+from flows._cluster.outcomes import skipped, state_outcome
 from model.errors import HostError
 from model.report.outcome import Outcome
 from tasks import endpoint, secret

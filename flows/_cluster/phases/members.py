@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from flows._cluster.cluster_run import ClusterRun, would
+from flows._cluster.cluster_run import ClusterRun
+from flows._cluster.outcomes import would
 from model.errors import HostError
 from model.report.outcome import Outcome, Status
 from tasks import etcd, invitation, kubeadm, kubeadm_config, secret

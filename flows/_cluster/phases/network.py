@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from flows._cluster.cluster_run import ClusterRun, skipped, state_outcome
+from flows._cluster.cluster_run import ClusterRun
+from flows._cluster.outcomes import skipped, state_outcome
 from model.errors import HostError
 from model.report.outcome import Outcome, Status
 from remote.facts.cluster import NODES, observe_nodes

@@ -7,12 +7,13 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from flows._cluster.cluster_run import ClusterRun
-from flows._fleet.hosts import HostFailure, each
+from flows._fleet.failure import HostFailure
+from flows._fleet.hosts import run_on_hosts
 from model.kubernetes.cluster import API_NAME
 from model.kubernetes.manifests import holds
 from model.report.outcome import Outcome, Status
 from remote.facts import probe_pod
-from remote.facts.probe_pod import Question
+from remote.facts.probe_pod import DnsQuestion
 
 if TYPE_CHECKING:
     from nornir.core.inventory import Host
@@ -38,7 +39,7 @@ def answers(cluster_run: ClusterRun, cluster: Cluster) -> Iterable[Outcome]:
             )
         return Outcome(host.name, "pod-network", Status.OK, f"a pod on it is answered by all {count} addresses of DNS")
 
-    results = each(cluster_run.nr, ask, names=cluster_run.nodes, deadline=_ASK_SECONDS)
+    results = run_on_hosts(cluster_run.nr, ask, names=cluster_run.nodes, deadline=_ASK_SECONDS)
     for answer in results.values():
         yield answer.outcome("pod-network") if isinstance(answer, HostFailure) else answer
 
@@ -52,7 +53,7 @@ def _unanswered(host: Host, cluster: Cluster) -> tuple[list[str], int]:
     ones.
     """
     deadline = monotonic() + _LEARN_SECONDS
-    answered: set[Question] = set()
+    answered: set[DnsQuestion] = set()
     while True:
         questions = _questions(cluster)
         open_ones = [question for question in questions if question not in answered]
@@ -63,7 +64,7 @@ def _unanswered(host: Host, cluster: Cluster) -> tuple[list[str], int]:
             return wrong, len(questions)
 
 
-def _questions(cluster: Cluster) -> tuple[Question, ...]:
+def _questions(cluster: Cluster) -> tuple[DnsQuestion, ...]:
     """
     Return one question for each address of DNS: the Service's, and those of its pods that are ready and not on their
     way out.
@@ -72,4 +73,4 @@ def _questions(cluster: Cluster) -> tuple[Question, ...]:
     pods = cluster.list("/api/v1/namespaces/kube-system/pods", labels="k8s-app=kube-dns")
     serving = [pod for pod in pods if holds(pod, "Ready") and "deletionTimestamp" not in pod["metadata"]]
     own = (address["ip"] for pod in serving for address in pod["status"].get("podIPs", ()))
-    return tuple(Question(server, API_NAME) for server in dict.fromkeys((*service["spec"]["clusterIPs"], *own)))
+    return tuple(DnsQuestion(server, API_NAME) for server in dict.fromkeys((*service["spec"]["clusterIPs"], *own)))

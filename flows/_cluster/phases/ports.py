@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 
-from flows._cluster.cluster_run import ClusterRun, skipped
+from flows._cluster.cluster_run import ClusterRun
+from flows._cluster.outcomes import skipped
 from flows._ports.choice import ProbeOptions
 from flows._ports.verification import verify
 from model.report.outcome import Outcome

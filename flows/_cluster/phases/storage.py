@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from flows._cluster.cluster_run import ClusterRun, skipped
+from flows._cluster.cluster_run import ClusterRun
+from flows._cluster.outcomes import skipped
 from flows._cluster.phases.network import NO_CLUSTER, objects
 from model.report.outcome import Outcome, Status
 from tasks import storage

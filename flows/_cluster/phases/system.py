@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
-from flows._cluster.cluster_run import ClusterRun, state_outcome
+from flows._cluster.cluster_run import ClusterRun
+from flows._cluster.outcomes import state_outcome
 from model.errors import HostError, SiteError
 from model.host.debian_version import is_version
 from model.report.outcome import Outcome, Status

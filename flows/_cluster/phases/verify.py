@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from flows._cluster.cluster_run import ClusterRun, skipped
+from flows._cluster.cluster_run import ClusterRun
+from flows._cluster.outcomes import skipped
 from flows._cluster.phases import pod_dns, ports
 from flows._cluster.serving_certificates import certificates
 from model.kubernetes.manifests import condition, holds

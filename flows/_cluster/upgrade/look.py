@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from flows._cluster.cluster_run import ClusterRun
-from flows._fleet.hosts import HostFailure, each
+from flows._fleet.failure import HostFailure
+from flows._fleet.hosts import run_on_hosts
 from model.bundle.bundle import Bundle
 from model.errors import PlanRefused
 from model.kubernetes import compatibility, upgrade
@@ -96,7 +97,7 @@ def _reasons(cluster_run: ClusterRun, seen: ClusterVersions, bundle: Bundle) -> 
         if not node.ready:
             yield f"{node.name}: is not ready: {node.why}"
     for name in cluster_run.members[:1]:
-        states = each(cluster_run.nr, etcd_status.observe, names=(name,), deadline=_LOOK_SECONDS)[name]
+        states = run_on_hosts(cluster_run.nr, etcd_status.observe, names=(name,), deadline=_LOOK_SECONDS)[name]
         if isinstance(states, HostFailure):
             yield f"{name}: etcd does not answer: {states.message}"
         else:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from flows._cluster.cluster_run import ClusterRun
 from flows._cluster.upgrade.look import CLOSED, ClusterVersions
-from flows._fleet.hosts import HostFailure, each
+from flows._fleet.failure import HostFailure
+from flows._fleet.hosts import run_on_hosts
 from model.bundle.bundle import Bundle
 from model.errors import HostError
 from model.kubernetes.upgrade import numbers
@@ -89,7 +90,7 @@ def _await_node(cluster_run: ClusterRun, cluster: Cluster, name: str, bundle: Bu
         own.wait(cluster_facts.NODES, bool, f"the API server of {name}", _READY_SECONDS)
         if complaints := own.healthy():
             raise HostError(name, f"its API server is not ready: {'; '.join(complaints)}", "read its log there")
-    states = each(cluster_run.nr, etcd_status.observe, names=(name,), deadline=_LOOK_SECONDS)[name]
+    states = run_on_hosts(cluster_run.nr, etcd_status.observe, names=(name,), deadline=_LOOK_SECONDS)[name]
     if isinstance(states, HostFailure):
         raise HostError(name, f"etcd does not answer: {states.message}", states.next)
     if silent := [state.seat.name for state in states if not state.healthy]:

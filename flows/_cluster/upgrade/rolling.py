@@ -7,11 +7,12 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from flows._cluster.cluster_run import ClusterRun, at_work, would
+from flows._cluster.cluster_run import ClusterRun, at_work
+from flows._cluster.outcomes import would
 from flows._cluster.phases import network
 from flows._cluster.upgrade.look import ClusterVersions, look, refuse
 from flows._cluster.upgrade.node import change
-from flows._fleet.hosts import each
+from flows._fleet.hosts import run_on_hosts
 from flows._run.context import Context, FlowResult
 from flows._run.selection import roles, servers
 from model.bundle.bundle import Bundle, load_bundle, verify
@@ -82,7 +83,7 @@ def _await_steps(cluster_run: ClusterRun) -> None:
     running = tuple(name for name in cluster_run.hosts if cluster_run.facts[name].running)
     if running and not cluster_run.dry_run:
         cluster_run.context.say(f"waiting for what an earlier run left under way on {', '.join(running)}")
-        each(cluster_run.nr, kubeadm.await_step, names=running, deadline=_LONG)
+        run_on_hosts(cluster_run.nr, kubeadm.await_step, names=running, deadline=_LONG)
 
 
 def _order(cluster_run: ClusterRun, seen: ClusterVersions) -> list[str]:

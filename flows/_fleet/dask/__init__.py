@@ -1,1 +1,1 @@
-"""How are hosts spread over processes of this and other machines?"""
+"""Hosts spread over processes of this and other machines."""

@@ -7,26 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from flows._fleet.dask.worker_config import WorkerConfig
+
 if TYPE_CHECKING:
     from nornir.core.inventory import Host
     from nornir.core.task import AggregatedResult, Task
-
-
-@dataclass(frozen=True)
-class WorkerConfig:
-    """
-    Processes of this machine, or those of a scheduler.
-
-    Without `scheduler`, `workers` processes are started on this machine and end with the run. Else those of the
-    scheduler at that address (`tls://HOST:PORT`) are used, which must know this program; `authority`, `certificate` and
-    `key` are PEM files.
-    """
-
-    workers: int = 2
-    scheduler: str = ""
-    authority: str = ""
-    certificate: str = ""
-    key: str = ""
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import dask
 from distributed import Client, LocalCluster
 from distributed.security import Security
 
-from flows._fleet.dask.runner import WorkerConfig
+from flows._fleet.dask.worker_config import WorkerConfig
 from model.errors import SiteError
 
 _CONNECT_SECONDS = 10

@@ -1,4 +1,4 @@
-"""What do the generated documents say?"""
+"""The texts of the generated documents."""
 
 from __future__ import annotations
 
@@ -44,9 +44,9 @@ def documents(site: Site, docs: Path) -> Mapping[Path, str]:
 def schema(name: str) -> str:
     """Return the JSON Schema of one of the site's files, or of `answers.yaml`, by its name."""
     adapter = TypeAdapter(Answers) if name == "answers.yaml" else adapters()[name]
-    made = adapter.json_schema(by_alias=True)
-    made = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": name, **made}
-    return json.dumps(made, indent=1, default=str) + "\n"
+    document = adapter.json_schema(by_alias=True)
+    document = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": name, **document}
+    return json.dumps(document, indent=1, default=str) + "\n"
 
 
 def _filled(site: Site, path: Path, text: str) -> str:
@@ -115,15 +115,16 @@ def _preflight_checks(_site: Site) -> str:
         "allow it in sudoers, or give the password",
     )
     lines = [
-        (f"`preflight/{each.id}`", each.severity, _first_line(each.judge), each.remedy) for each in preflight.CHECKS
+        (f"`preflight/{check.id}`", check.severity, _first_line(check.judge), check.remedy)
+        for check in preflight.CHECKS
     ]
     return table(("finding", "severity", "what is looked for", "what to do"), [*lines, sudo])
 
 
 def _compatibility(_site: Site) -> str:
     debian = [
-        (f"Debian {each.number} ({each.suite})", each.until, f"brings containerd {each.containerd}")
-        for each in compatibility.DEBIAN.values()
+        (f"Debian {release.number} ({release.suite})", release.until, f"brings containerd {release.containerd}")
+        for release in compatibility.DEBIAN.values()
     ]
     kubernetes = [(f"Kubernetes {minor}", until, "") for minor, until in compatibility.KUBERNETES.items()]
     containerd = [(f"containerd {minor}", until, "") for minor, until in compatibility.CONTAINERD.items()]

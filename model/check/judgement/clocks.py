@@ -1,4 +1,4 @@
-"""Does a clock follow another one, and is it near enough to others?"""
+"""Judgements of clocks: each follows another one, and is near enough to others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Does what the owner declared hold together? Lint asks it of the files, and compliance for items of the checklist."""
+"""Judgements of what the owner declared: lint asks them of the files, compliance for items of the checklist."""
 
 from __future__ import annotations
 
@@ -25,6 +25,37 @@ class Overlap:
     cidr: Network
     other: Network
     place: str
+
+
+@dataclass(frozen=True, slots=True)
+class Shortage:
+    """A role has fewer servers than it needs."""
+
+    has: int
+    needed: int
+
+
+def wanted(site: Site, role: str) -> bool:
+    """Return whether the site needs the role: its feature, where it has one, is on."""
+    feature = site.roles[role].feature
+    return feature is None or feature in site.settings.active or (feature == "turn" and site.settings.features.livekit)
+
+
+def shortage(site: Site, role: str, *, counted: Literal["role", "purpose"]) -> Shortage | None:
+    """
+    Return what a role that the site needs is short of, and None where it has enough.
+
+    Counted are the servers of the role itself, against its own minimum and what others of its purpose leave to it; or
+    all servers of its purpose, against the sizing alone.
+    """
+    purpose = site.roles[role].purpose
+    if not wanted(site, role) or (counted == "purpose" and purpose is None):
+        return None
+    if counted == "purpose" and purpose is not None:
+        has, needed = len(site.with_purpose(purpose)), sizing.by_purpose(site.settings)[purpose].servers
+    else:
+        has, needed = len(site.with_role(role)), sizing.servers_needed(site, role)
+    return Shortage(has, needed) if has < needed else None
 
 
 def overlaps(networks: Iterable[Network], others: Iterable[Network]) -> Iterator[tuple[Network, Network]]:

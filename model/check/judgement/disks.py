@@ -1,4 +1,4 @@
-"""Are the declared disks there, and does the host swap?"""
+"""Judgements of disks: the declared ones are there, and the host does not swap."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Has the host its declared addresses, on links that are as fast as their networks should be?"""
+"""Judgements of links: a host has its declared addresses, on links as fast as their networks should be."""
 
 from __future__ import annotations
 

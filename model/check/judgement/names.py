@@ -1,4 +1,4 @@
-"""Do name servers answer, lead where the site says, and keep from others what is LI's alone?"""
+"""Judgements of name servers: they answer, lead where the site says, and keep from others what is LI's alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Do rules of others decide about packets in ufw's stead?"""
+"""Judgements of rules of others that decide about packets in ufw's stead."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Has a server the processors and the memory that its roles need?"""
+"""Judgements of size: a server has the processors and the memory that its roles need."""
 
 from __future__ import annotations
 

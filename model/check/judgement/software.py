@@ -1,4 +1,4 @@
-"""Is the system a Debian that is still cared for, and are its packages whole?"""
+"""Judgements of software: the system is a Debian that is still cared for, and its packages are whole."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from model.kubernetes.compatibility import DEBIAN
 def unsupported(release: OsRelease) -> Iterator[str]:
     """Say that a system is no Debian this program knows."""
     if not release.debian or release.suite not in DEBIAN:
-        known = ", ".join(f"{each.number} ({each.suite})" for each in DEBIAN.values())
+        known = ", ".join(f"{release.number} ({release.suite})" for release in DEBIAN.values())
         yield f"runs {release.name}; known are Debian {known}"
 
 

@@ -1,4 +1,4 @@
-"""Which traps does a well-formed site still walk into? Named rules, each with what to write instead."""
+"""Traps that a well-formed site still walks into: named rules, each with what to write instead."""
 
 from __future__ import annotations
 

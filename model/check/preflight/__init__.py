@@ -1,4 +1,4 @@
-"""What is wrong with hosts before anything is changed on them? Everything on every host, from one look."""
+"""Checks of hosts before anything is changed on them: everything on every host, from one look."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""
-What is each host asked to find out with others: names, the endpoint's address, the way to its peers and to the
-internet?
-"""
+"""The questions that each host puts to others: names, the endpoint's address, the way to peers and the internet."""
 
 from __future__ import annotations
 

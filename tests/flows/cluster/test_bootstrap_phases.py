@@ -24,7 +24,7 @@ from tests.flows.plumbing import ROOT
 
 
 @pytest.fixture
-def work(tmp_path: Path) -> Any:
+def cluster_run(tmp_path: Path) -> Any:
     """A run over one host, whose events are in a file."""
     options = Options(inventory=tmp_path, events=str(tmp_path / "events"))
     events = Events("bootstrap", "run", {})
@@ -53,8 +53,8 @@ def work(tmp_path: Path) -> Any:
     events.close()
 
 
-def _events(work: Any) -> list[dict[str, Any]]:
-    path = Path(work.context.options.events)
+def _events(cluster_run: Any) -> list[dict[str, Any]]:
+    path = Path(cluster_run.context.options.events)
     return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
 
 
@@ -62,12 +62,12 @@ def _phase(name: str, status: Status, *, vital: bool = False) -> Phase:
     return Phase(name, f"Do {name}", lambda _work: (Outcome("w-1", name, status),), vital=vital)
 
 
-def test_phases_are_counted_and_timed(work: Any) -> None:
-    seconds = _run(work, (_phase("os", Status.CHANGED), _phase("runtime", Status.OK)))
-    lines = [event["text"] for event in _events(work) if event["event"] == "message"]
+def test_phases_are_counted_and_timed(cluster_run: Any) -> None:
+    seconds = _run(cluster_run, (_phase("os", Status.CHANGED), _phase("runtime", Status.OK)))
+    lines = [event["text"] for event in _events(cluster_run) if event["event"] == "message"]
     assert "phase 1 of 2: os: Do os" in lines
     assert "phase 2 of 2: runtime: Do runtime (0 s so far)" in lines
-    phases = [event for event in _events(work) if event["event"].startswith("phase-")]
+    phases = [event for event in _events(cluster_run) if event["event"].startswith("phase-")]
     assert [(event["event"], event["phase"]) for event in phases] == [
         ("phase-begun", "os"),
         ("phase-ended", "os"),
@@ -75,21 +75,21 @@ def test_phases_are_counted_and_timed(work: Any) -> None:
         ("phase-ended", "runtime"),
     ]
     assert phases[1]["outcomes"] == {"changed": 1}
-    assert [each["phase"] for each in seconds] == ["os", "runtime"]
-    assert work.journal.cut_short() == ""
+    assert [phase["phase"] for phase in seconds] == ["os", "runtime"]
+    assert cluster_run.journal.cut_short() == ""
 
 
-def test_what_stops_a_run_ends_its_phase_and_begins_no_other(work: Any) -> None:
-    _run(work, (_phase("init", Status.FAILED, vital=True), _phase("workers", Status.OK)))
-    assert [event["phase"] for event in _events(work) if event["event"] == "phase-begun"] == ["init"]
-    assert work.journal.cut_short() == ""
+def test_what_stops_a_run_ends_its_phase_and_begins_no_other(cluster_run: Any) -> None:
+    _run(cluster_run, (_phase("init", Status.FAILED, vital=True), _phase("workers", Status.OK)))
+    assert [event["phase"] for event in _events(cluster_run) if event["event"] == "phase-begun"] == ["init"]
+    assert cluster_run.journal.cut_short() == ""
 
 
-def test_an_error_leaves_its_phase_open(work: Any) -> None:
+def test_an_error_leaves_its_phase_open(cluster_run: Any) -> None:
     def fails(_work: Any) -> tuple[Outcome, ...]:
         raise HostError("w-1", "gone")
 
     with pytest.raises(HostError):
-        _run(work, (Phase("os", "Do os", fails),))
-    assert [event["event"] for event in _events(work) if event["event"].startswith("phase-")] == ["phase-begun"]
-    assert work.journal.cut_short() == "os"
+        _run(cluster_run, (Phase("os", "Do os", fails),))
+    assert [event["event"] for event in _events(cluster_run) if event["event"].startswith("phase-")] == ["phase-begun"]
+    assert cluster_run.journal.cut_short() == "os"

@@ -31,14 +31,14 @@ def refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., st
     def nobody(*_: Any, **__: Any) -> None:
         raise AssertionError("a host was asked")
 
-    monkeypatch.setattr("flows._cluster.cluster_run.each", nobody)
+    monkeypatch.setattr("flows._cluster.cluster_run.run_on_hosts", nobody)
 
     def run(folder: Path, *flags: str) -> str:
         first, last = (*flags, None, None)[:2]
         assert bootstrap.main(first=first, last=last, inventory=folder, quiet=True) == REFUSED
         report = json.loads((folder / "reports/latest-bootstrap/report.json").read_text("utf-8"))
         assert not (folder / "state" / "journal.jsonl").exists()
-        return " ".join(f"{each['message']} {each['next']}" for each in report["outcomes"]) + json.dumps(
+        return " ".join(f"{outcome['message']} {outcome['next']}" for outcome in report["outcomes"]) + json.dumps(
             report.get("findings")
         )
 
@@ -62,9 +62,9 @@ def test_a_site_that_names_no_bundle(tmp_path: Path, refused: Callable[..., str]
 def test_a_bundle_with_one_wrong_byte(whole: Path, refused: Callable[..., str]) -> None:
     damaged = whole.parent / "bundle/binaries/kubelet.gz"
     damaged.write_bytes(damaged.read_bytes()[:-1] + b"?")
-    said = refused(whole)
-    assert "binary kubelet" in said
-    assert "binaries/kubelet.gz has sha256" in said
+    refusal = refused(whole)
+    assert "binary kubelet" in refusal
+    assert "binaries/kubelet.gz has sha256" in refusal
 
 
 def test_a_bundle_without_an_image_that_kubeadm_needs(whole: Path, refused: Callable[..., str]) -> None:
@@ -78,8 +78,8 @@ def test_a_bundle_without_an_image_that_kubeadm_needs(whole: Path, refused: Call
 @pytest.mark.parametrize("version", ["1.37", "1.36.1"])
 def test_a_version_that_the_bundle_does_not_carry(whole: Path, refused: Callable[..., str], version: str) -> None:
     _settings(whole, version=version)
-    said = refused(whole)
-    assert f"kubernetes.version is {version}, and the bundle carries 1.36.3" in said
+    refusal = refused(whole)
+    assert f"kubernetes.version is {version}, and the bundle carries 1.36.3" in refusal
 
 
 @pytest.mark.parametrize("version", ["1.99", "1.20"])
@@ -92,9 +92,9 @@ def test_a_version_that_nobody_tried(tmp_path: Path, refused: Callable[..., str]
 def test_packages_from_nowhere(tmp_path: Path, refused: Callable[..., str]) -> None:
     folder = site(tmp_path)
     _settings(folder, packages="apt")
-    said = refused(folder)
-    assert "no repository has Kubernetes" in said
-    assert "pkgs.k8s.io/core:/stable:/v1.36/deb/" in said
+    refusal = refused(folder)
+    assert "no repository has Kubernetes" in refusal
+    assert "pkgs.k8s.io/core:/stable:/v1.36/deb/" in refusal
 
 
 def test_an_upgrade_by_apt_names_the_way_by_hand(tmp_path: Path) -> None:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from flows._cluster.preflight import gate, preflight, stops
-from flows._fleet.hosts import close, inventory
+from flows._fleet.hosts import close
+from flows._fleet.inventory import inventory
 from flows._render.notices import notices
 from flows._run.context import Context
 from flows._run.options import Options
@@ -35,9 +36,9 @@ NAMES = ("cp-1", "cp-2", "w-1")
 
 @pytest.fixture
 def nr(tmp_path: Path) -> Iterator[Nornir]:
-    made = inventory(copied(tmp_path))
-    yield made
-    close(made)
+    nornir = inventory(copied(tmp_path))
+    yield nornir
+    close(nornir)
 
 
 def _context(declared: Site) -> Context:
@@ -46,12 +47,12 @@ def _context(declared: Site) -> Context:
 
 
 def _looked(
-    nr: Nornir, declared: Site, monkeypatch: pytest.MonkeyPatch, **said: MachineFacts | Exception
+    nr: Nornir, declared: Site, monkeypatch: pytest.MonkeyPatch, **answers_by_host: MachineFacts | Exception
 ) -> tuple[Outcome, ...]:
     facts = healthy(declared)
 
     def observe(host: Host, _questions: Questions) -> MachineFacts:
-        answer = said.get(host.name.replace("-", "_"), facts[host.name])
+        answer = answers_by_host.get(host.name.replace("-", "_"), facts[host.name])
         if isinstance(answer, Exception):
             raise answer
         return answer
@@ -64,13 +65,13 @@ def _exit(outcomes: tuple[Outcome, ...]) -> int:
     return worst(EXIT_BY_STATUS[outcome.status] for outcome in outcomes)
 
 
-def _told(outcomes: tuple[Outcome, ...]) -> set[tuple[str, str, str]]:
+def _lines(outcomes: tuple[Outcome, ...]) -> set[tuple[str, str, str]]:
     return {(outcome.host, outcome.subject, str(outcome.status)) for outcome in outcomes}
 
 
 def test_hosts_with_nothing_wrong_are_ok(nr: Nornir, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     outcomes = _looked(nr, site(tmp_path / "s"), monkeypatch)
-    assert _told(outcomes) == {(name, "preflight", "ok") for name in NAMES}
+    assert _lines(outcomes) == {(name, "preflight", "ok") for name in NAMES}
 
 
 def test_an_error_stops_and_a_warning_is_told(nr: Nornir, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -78,7 +79,7 @@ def test_an_error_stops_and_a_warning_is_told(nr: Nornir, tmp_path: Path, monkey
     bad = but(healthy(declared)["w-1"], {"software.remains": ("/etc/kubernetes/admin.conf",)})
     uneasy = but(healthy(declared)["cp-2"], {"system.reboot_required": True})
     outcomes = _looked(nr, declared, monkeypatch, w_1=bad, cp_2=uneasy)
-    assert _told(outcomes) == {
+    assert _lines(outcomes) == {
         ("cp-1", "preflight", "ok"),
         ("cp-2", "preflight", "ok"),
         ("cp-2", "preflight/reboot-required", "ok"),
@@ -87,7 +88,7 @@ def test_an_error_stops_and_a_warning_is_told(nr: Nornir, tmp_path: Path, monkey
     assert [outcome.host for outcome in stops(outcomes)] == ["w-1"]
     assert _exit(outcomes) == 2
     report = {"outcomes": [_document(outcome) for outcome in outcomes]}
-    assert [(each.level, each.hosts) for each in notices(report)] == [("drift", ("w-1",)), ("warning", ("cp-2",))]
+    assert [(notice.level, notice.hosts) for notice in notices(report)] == [("drift", ("w-1",)), ("warning", ("cp-2",))]
 
 
 def _document(outcome: Outcome) -> dict[str, object]:
@@ -113,7 +114,7 @@ def test_a_dead_host_and_one_without_sudo_hide_no_other(
     dead = Unreachable("cp-1", "no answer", "is it up?")
     refused = RootRefused("cp-2", ("sh",), 1, "a password is required", "give it")
     outcomes = _looked(nr, site(tmp_path / "s"), monkeypatch, cp_1=dead, cp_2=refused)
-    assert _told(outcomes) == {
+    assert _lines(outcomes) == {
         ("cp-1", "preflight", "failed"),
         ("cp-2", "preflight/sudo", "drift"),
         ("w-1", "preflight", "ok"),
@@ -125,11 +126,13 @@ def test_a_name_nobody_entered_yet_is_not_run(nr: Nornir, tmp_path: Path, monkey
     declared = site(tmp_path / "s")
     facts = healthy(declared)["w-1"]
     empty = {
-        server: tuple(replace(each, addresses=()) if each.name.startswith("chat.") else each for each in answers)
+        server: tuple(
+            replace(answer, addresses=()) if answer.name.startswith("chat.") else answer for answer in answers
+        )
         for server, answers in facts.asked.names.answers.items()
     }
     outcomes = _looked(nr, declared, monkeypatch, w_1=but(facts, {"asked.names.answers": empty}))
-    assert ("w-1", "preflight/dns-pending", "not_run") in _told(outcomes)
+    assert ("w-1", "preflight/dns-pending", "not_run") in _lines(outcomes)
     assert _exit(outcomes) == 0
 
 

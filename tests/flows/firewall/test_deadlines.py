@@ -38,12 +38,12 @@ def test_every_round_has_a_deadline(
 ) -> None:
     deadlines: list[float | None] = []
 
-    def each(*_: Any, deadline: float | None = None, **__: Any) -> dict[str, Any]:
+    def run_on_hosts(*_: Any, deadline: float | None = None, **__: Any) -> dict[str, Any]:
         deadlines.append(deadline)
         return {}
 
     for name, fake in (
-        ("each", each),
+        ("run_on_hosts", run_on_hosts),
         ("inventory", lambda _: None),
         ("sessions", nullcontext),
         ("closing", lambda _: nullcontext()),

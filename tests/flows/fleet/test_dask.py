@@ -19,7 +19,9 @@ from nornir.core import Nornir
 from nornir.core.inventory import Host
 
 from flows._fleet.dask import spread as dask_spread
-from flows._fleet.hosts import CONFIG, HostFailure, each, inventory
+from flows._fleet.failure import HostFailure
+from flows._fleet.hosts import run_on_hosts
+from flows._fleet.inventory import CONFIG, inventory
 from model.errors import CommandFailed, SiteError
 from model.report.outcome import Status
 from remote.sudo import PASSWORD
@@ -57,19 +59,21 @@ def test_answers_and_failures_are_those_of_threads(site: Site) -> None:
             return host["nobody"], None, 0
         return host.name, host.username, host["n"]
 
-    spread, threads = (each(site(runner), task, names=(*NAMES, "ghost"), apart=True) for runner in (DASK, FLEET))
+    spread, threads = (
+        run_on_hosts(site(runner), task, names=(*NAMES, "ghost"), apart=True) for runner in (DASK, FLEET)
+    )
     assert list(spread) == list(threads)
     for name in spread:
-        one, other = spread[name], threads[name]
-        if isinstance(one, HostFailure) and isinstance(other, HostFailure):
-            assert (one.host, one.message, one.next, one.status) == (
+        ours, other = spread[name], threads[name]
+        if isinstance(ours, HostFailure) and isinstance(other, HostFailure):
+            assert (ours.host, ours.message, ours.next, ours.status) == (
                 other.host,
                 other.message,
                 other.next,
                 other.status,
             )
         else:
-            assert one == other
+            assert ours == other
     failed = spread["a-2"]
     assert isinstance(failed, HostFailure)
     assert isinstance(failed.exception, CommandFailed)
@@ -78,14 +82,14 @@ def test_answers_and_failures_are_those_of_threads(site: Site) -> None:
 
 def test_hosts_are_asked_in_other_processes_side_by_side(site: Site) -> None:
     heard: list[str] = []
-    found = each(site(DASK), lambda _: os.getpid(), names=NAMES, apart=True, on_done=heard.append)
-    assert len(set(found.values())) == 2
-    assert os.getpid() not in found.values()
+    answers = run_on_hosts(site(DASK), lambda _: os.getpid(), names=NAMES, apart=True, on_done=heard.append)
+    assert len(set(answers.values())) == 2
+    assert os.getpid() not in answers.values()
     assert sorted(heard) == sorted(NAMES)
 
 
 def test_what_needs_this_process_stays_in_it(site: Site) -> None:
-    assert set(each(site(DASK), lambda _: os.getpid(), names=NAMES).values()) == {os.getpid()}
+    assert set(run_on_hosts(site(DASK), lambda _: os.getpid(), names=NAMES).values()) == {os.getpid()}
 
 
 def test_sudos_password_goes_along(site: Site) -> None:
@@ -95,10 +99,10 @@ def test_sudos_password_goes_along(site: Site) -> None:
 
     PASSWORD.put("open sesame")
     try:
-        found = each(site(DASK), task, names=NAMES, apart=True)
+        answers = run_on_hosts(site(DASK), task, names=NAMES, apart=True)
     finally:
         PASSWORD.put("")
-    assert set(found.values()) == {"open sesame"}
+    assert set(answers.values()) == {"open sesame"}
 
 
 def _kill_who_writes(place: Path) -> threading.Thread:
@@ -125,11 +129,11 @@ def test_hosts_of_a_worker_that_is_killed_are_asked_by_another(site: Site, tmp_p
         return os.getpid()
 
     killer = _kill_who_writes(place)
-    found = each(site(DASK), task, names=NAMES, apart=True, deadline=50)
+    answers = run_on_hosts(site(DASK), task, names=NAMES, apart=True, deadline=50)
     killer.join()
-    assert not any(isinstance(answer, HostFailure) for answer in found.values()), found
-    assert list(found) == list(NAMES)
-    assert str(found["a-1"]) != place.read_text()
+    assert not any(isinstance(answer, HostFailure) for answer in answers.values()), answers
+    assert list(answers) == list(NAMES)
+    assert str(answers["a-1"]) != place.read_text()
 
 
 def test_hosts_whose_workers_end_twice_are_reported_with_the_cause(site: Site, tmp_path: Path) -> None:
@@ -143,13 +147,13 @@ def test_hosts_whose_workers_end_twice_are_reported_with_the_cause(site: Site, t
         return "fine"
 
     runner = "runner: {plugin: dask, options: {workers: 3}}"
-    found = each(site(runner), task, names=NAMES, apart=True, deadline=60)
-    lost = found.pop("a-1")
+    answers = run_on_hosts(site(runner), task, names=NAMES, apart=True, deadline=60)
+    lost = answers.pop("a-1")
     assert isinstance(lost, HostFailure)
     assert lost.status is Status.FAILED
     assert "worker process that asked it ended, and so did the next one" in lost.message
     assert lost.message.count("tls://") == 2
-    assert set(found.values()) == {"fine"}
+    assert set(answers.values()) == {"fine"}
     assert len(list(folder.iterdir())) == 2
 
 
@@ -161,11 +165,11 @@ def test_hosts_of_the_only_worker_wait_until_it_is_started_anew(site: Site) -> N
         return "fine"
 
     runner = "runner: {plugin: dask, options: {workers: 1}}"
-    found = each(site(runner), task, names=NAMES, apart=True, deadline=60)
-    lost = found.pop("a-1")
+    answers = run_on_hosts(site(runner), task, names=NAMES, apart=True, deadline=60)
+    lost = answers.pop("a-1")
     assert isinstance(lost, HostFailure)
     assert "worker process that asked it ended, and so did the next one" in lost.message
-    assert set(found.values()) == {"fine"}
+    assert set(answers.values()) == {"fine"}
 
 
 def test_hosts_whose_worker_is_not_started_anew_are_failed(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -174,7 +178,7 @@ def test_hosts_whose_worker_is_not_started_anew_are_failed(site: Site, monkeypat
 
     monkeypatch.setattr(dask_spread, "_REPLACED_SECONDS", 0.0)
     runner = "runner: {plugin: dask, options: {workers: 1}}"
-    (lost,) = each(site(runner), task, names=NAMES[:1], apart=True, deadline=60).values()
+    (lost,) = run_on_hosts(site(runner), task, names=NAMES[:1], apart=True, deadline=60).values()
     assert isinstance(lost, HostFailure)
     assert "ended, and there is no other" in lost.message
 
@@ -188,9 +192,9 @@ def test_hosts_beside_the_one_that_ends_workers_are_answered(site: Site) -> None
         return "fine"
 
     runner = "runner: {plugin: dask, options: {workers: 2}}"
-    found = each(site(runner), task, names=NAMES, apart=True, deadline=60)
-    assert isinstance(found.pop("a-1"), HostFailure)
-    assert set(found.values()) == {"fine"}
+    answers = run_on_hosts(site(runner), task, names=NAMES, apart=True, deadline=60)
+    assert isinstance(answers.pop("a-1"), HostFailure)
+    assert set(answers.values()) == {"fine"}
 
 
 def test_workers_are_not_missed_where_the_client_asks_for_none_in_the_background(
@@ -199,8 +203,8 @@ def test_workers_are_not_missed_where_the_client_asks_for_none_in_the_background
     from distributed import Client
 
     monkeypatch.setattr(Client, "scheduler_info", lambda *_args, **_others: {"workers": {}})
-    found = each(site(DASK), lambda _host: "fine", names=NAMES, apart=True, deadline=60)
-    assert set(found.values()) == {"fine"}
+    answers = run_on_hosts(site(DASK), lambda _host: "fine", names=NAMES, apart=True, deadline=60)
+    assert set(answers.values()) == {"fine"}
 
 
 def test_a_slow_host_is_not_waited_for(site: Site) -> None:
@@ -210,20 +214,22 @@ def test_a_slow_host_is_not_waited_for(site: Site) -> None:
         return "fine"
 
     began = time.monotonic()
-    found = each(site(DASK), task, names=NAMES, apart=True, deadline=8)
+    answers = run_on_hosts(site(DASK), task, names=NAMES, apart=True, deadline=8)
     assert time.monotonic() - began < 20
-    slow = found.pop("a-1")
+    slow = answers.pop("a-1")
     assert isinstance(slow, HostFailure)
     assert slow.message == "gave no answer in 8 s"
-    assert set(found.values()) == {"fine"}
+    assert set(answers.values()) == {"fine"}
 
 
 def test_an_answer_that_cannot_travel_is_that_hosts_failure(site: Site) -> None:
-    found = each(site(DASK), lambda host: threading.Lock() if host.name == "a-1" else 1, names=NAMES, apart=True)
-    failed = found.pop("a-1")
+    answers = run_on_hosts(
+        site(DASK), lambda host: threading.Lock() if host.name == "a-1" else 1, names=NAMES, apart=True
+    )
+    failed = answers.pop("a-1")
     assert isinstance(failed, HostFailure)
     assert "its answer was lost in the worker process: TypeError" in failed.message
-    assert set(found.values()) == {1}
+    assert set(answers.values()) == {1}
 
 
 @pytest.mark.parametrize("runner", ["plugin: threaded", "plugin: celery", "plugin: dask, options: {speed: 2}"])
@@ -235,13 +241,13 @@ def test_another_runner_is_refused(site: Site, runner: str) -> None:
 def test_a_scheduler_without_tls_is_refused(site: Site) -> None:
     opened = site("runner: {plugin: dask, options: {scheduler: 'tcp://127.0.0.1:1'}}")
     with pytest.raises(SiteError, match="over TLS alone"):
-        each(opened, lambda _: 1, names=NAMES, apart=True)
+        run_on_hosts(opened, lambda _: 1, names=NAMES, apart=True)
 
 
 def _papers(folder: Path) -> dict[str, str]:
     """Write a new authority's certificate and key, and return the options that name them."""
-    made = Security.temporary()
-    texts = {"authority": made.tls_ca_file, "certificate": made.tls_client_cert, "key": made.tls_client_key}
+    papers = Security.temporary()
+    texts = {"authority": papers.tls_ca_file, "certificate": papers.tls_client_cert, "key": papers.tls_client_key}
     folder.mkdir()
     for name, text in texts.items():
         (folder / name).write_text(text)
@@ -276,7 +282,9 @@ def _named(address: str, papers: dict[str, str]) -> str:
 def test_workers_of_a_scheduler_are_used_and_left_running(site: Site, scheduler: tuple[str, dict[str, str]]) -> None:
     address, papers = scheduler
     assert address.startswith("tls://")
-    first, second = (each(site(_named(address, papers)), lambda _: os.getpid(), names=NAMES, apart=True) for _ in "12")
+    first, second = (
+        run_on_hosts(site(_named(address, papers)), lambda _: os.getpid(), names=NAMES, apart=True) for _ in "12"
+    )
     assert set(first.values()) == set(second.values())
     assert len(set(first.values())) == 2
 
@@ -286,7 +294,7 @@ def test_a_scheduler_of_another_authority_is_refused(
 ) -> None:
     opened = site(_named(scheduler[0], _papers(tmp_path / "others")))
     with pytest.raises(SiteError, match="cannot be reached"):
-        each(opened, lambda _: 1, names=NAMES, apart=True)
+        run_on_hosts(opened, lambda _: 1, names=NAMES, apart=True)
 
 
 class Notes:
@@ -308,7 +316,7 @@ class Notes:
 
 def test_a_watch_stays_in_this_process_and_hears_of_everybody(site: Site) -> None:
     notes = Notes()
-    each(site(DASK), lambda _: "fine", names=NAMES, apart=True, watch=notes)
+    run_on_hosts(site(DASK), lambda _: "fine", names=NAMES, apart=True, watch=notes)
     assert notes.heard["begun"] == []
     assert sorted(notes.heard["answered"]) == sorted(NAMES)
     assert notes.heard["ended"] == [f"{name}: fine" for name in NAMES]

@@ -11,7 +11,9 @@ import pytest
 from nornir.core import Nornir
 from nornir.core.inventory import Host
 
-from flows._fleet.hosts import HostFailure, each, inventory
+from flows._fleet.failure import HostFailure
+from flows._fleet.hosts import run_on_hosts
+from flows._fleet.inventory import inventory
 from model.errors import CommandFailed, PlanRefused, SiteError
 from model.report.outcome import Status
 
@@ -31,12 +33,12 @@ def nr(tmp_path: Path) -> Nornir:
 
 
 def test_answers_come_by_name_in_the_order_asked(nr: Nornir) -> None:
-    found = each(nr, lambda host: host.name.upper(), names=("a-3", "a-1"))
-    assert list(found.items()) == [("a-3", "A-3"), ("a-1", "A-1")]
+    answers = run_on_hosts(nr, lambda host: host.name.upper(), names=("a-3", "a-1"))
+    assert list(answers.items()) == [("a-3", "A-3"), ("a-1", "A-1")]
 
 
 def test_none_is_an_answer(nr: Nornir) -> None:
-    assert each(nr, lambda _: None, names=NAMES) == dict.fromkeys(NAMES)
+    assert run_on_hosts(nr, lambda _: None, names=NAMES) == dict.fromkeys(NAMES)
 
 
 def test_an_error_is_that_hosts_failure_alone(nr: Nornir) -> None:
@@ -45,44 +47,44 @@ def test_an_error_is_that_hosts_failure_alone(nr: Nornir) -> None:
             raise CommandFailed("a-2", ("ls",), 2, "no such file", "look there")
         return "fine"
 
-    found = each(nr, task, names=NAMES)
-    failed = found["a-2"]
+    answers = run_on_hosts(nr, task, names=NAMES)
+    failed = answers["a-2"]
     assert isinstance(failed, HostFailure)
     assert failed.status is Status.FAILED
     assert failed.message == "`ls` ended with exit code 2: no such file"
     assert failed.next == "look there"
-    assert [found[name] for name in NAMES if name != "a-2"] == ["fine"] * 3
+    assert [answers[name] for name in NAMES if name != "a-2"] == ["fine"] * 3
     outcome = failed.outcome("firewall")
     assert (outcome.host, outcome.subject, outcome.status) == ("a-2", "firewall", Status.FAILED)
 
 
 def test_an_unforeseen_error_is_a_failure_with_its_type(nr: Nornir) -> None:
-    found = each(nr, lambda _: 1 // 0, names=["a-1"])["a-1"]
-    assert isinstance(found, HostFailure)
-    assert "ZeroDivisionError" in found.message
-    assert isinstance(found.exception, ZeroDivisionError)
+    answers = run_on_hosts(nr, lambda _: 1 // 0, names=["a-1"])["a-1"]
+    assert isinstance(answers, HostFailure)
+    assert "ZeroDivisionError" in answers.message
+    assert isinstance(answers.exception, ZeroDivisionError)
 
 
 def test_an_error_about_the_plan_keeps_its_kind(nr: Nornir) -> None:
     def refuse(host: Host) -> None:
         raise PlanRefused("would lock you out")
 
-    found = each(nr, refuse, names=["a-1"])["a-1"]
-    assert isinstance(found, HostFailure)
-    assert isinstance(found.exception, PlanRefused)
+    answers = run_on_hosts(nr, refuse, names=["a-1"])["a-1"]
+    assert isinstance(answers, HostFailure)
+    assert isinstance(answers.exception, PlanRefused)
 
 
 def test_a_host_that_failed_is_asked_again(nr: Nornir) -> None:
-    each(nr, lambda _: 1 // 0, names=NAMES)
+    run_on_hosts(nr, lambda _: 1 // 0, names=NAMES)
     nr.data.failed_hosts.update(NAMES)
-    assert each(nr, lambda _: "back", names=NAMES) == dict.fromkeys(NAMES, "back")
+    assert run_on_hosts(nr, lambda _: "back", names=NAMES) == dict.fromkeys(NAMES, "back")
 
 
 def test_a_host_nobody_knows_is_missing(nr: Nornir) -> None:
-    found = each(nr, lambda _: 1, names=("a-1", "ghost"))
-    assert found["a-1"] == 1
-    assert isinstance(found["ghost"], HostFailure)
-    assert found["ghost"].status is Status.MISSING
+    answers = run_on_hosts(nr, lambda _: 1, names=("a-1", "ghost"))
+    assert answers["a-1"] == 1
+    assert isinstance(answers["ghost"], HostFailure)
+    assert answers["ghost"].status is Status.MISSING
 
 
 def test_a_worker_that_dies_silently_leaves_a_missing_host(nr: Nornir) -> None:
@@ -91,11 +93,11 @@ def test_a_worker_that_dies_silently_leaves_a_missing_host(nr: Nornir) -> None:
             raise SystemExit
         return "fine"
 
-    found = each(nr, task, names=NAMES, workers=1)
-    silent = found["a-3"]
+    answers = run_on_hosts(nr, task, names=NAMES, workers=1)
+    silent = answers["a-3"]
     assert isinstance(silent, HostFailure)
     assert silent.status is Status.MISSING
-    assert found["a-4"] == "fine"
+    assert answers["a-4"] == "fine"
 
 
 def test_a_slow_host_is_not_waited_for_past_the_deadline(nr: Nornir) -> None:
@@ -107,14 +109,14 @@ def test_a_slow_host_is_not_waited_for_past_the_deadline(nr: Nornir) -> None:
         return "fine"
 
     began = time.monotonic()
-    found = each(nr, task, names=NAMES, deadline=0.5)
+    answers = run_on_hosts(nr, task, names=NAMES, deadline=0.5)
     assert time.monotonic() - began < 3
     release.set()
-    slow = found["a-1"]
+    slow = answers["a-1"]
     assert isinstance(slow, HostFailure)
     assert slow.status is Status.FAILED
     assert slow.message == "gave no answer in 0.5 s"
-    assert [found[name] for name in NAMES[1:]] == ["fine"] * 3
+    assert [answers[name] for name in NAMES[1:]] == ["fine"] * 3
 
 
 def test_hosts_not_begun_at_the_deadline_are_not_begun_later(nr: Nornir) -> None:
@@ -125,18 +127,18 @@ def test_hosts_not_begun_at_the_deadline_are_not_begun_later(nr: Nornir) -> None
         begun.append(host.name)
         release.wait(30)
 
-    found = each(nr, task, names=NAMES, workers=1, deadline=0.3)
+    answers = run_on_hosts(nr, task, names=NAMES, workers=1, deadline=0.3)
     release.set()
     time.sleep(0.2)
     assert len(begun) == 1
-    assert all(isinstance(answer, HostFailure) for answer in found.values())
+    assert all(isinstance(answer, HostFailure) for answer in answers.values())
 
 
 def test_hosts_run_side_by_side(nr: Nornir) -> None:
     barrier = threading.Barrier(len(NAMES), timeout=10)
-    assert len(each(nr, lambda _: barrier.wait(), names=NAMES)) == len(NAMES)
+    assert len(run_on_hosts(nr, lambda _: barrier.wait(), names=NAMES)) == len(NAMES)
     assert not any(
-        isinstance(answer, HostFailure) for answer in each(nr, lambda _: barrier.wait(), names=NAMES).values()
+        isinstance(answer, HostFailure) for answer in run_on_hosts(nr, lambda _: barrier.wait(), names=NAMES).values()
     )
 
 
@@ -148,7 +150,7 @@ def test_progress_hears_of_every_host_in_the_callers_thread(nr: Nornir) -> None:
         heard.append(name)
         threads.add(threading.current_thread())
 
-    each(nr, lambda host: 1 // (host.name != "a-2"), names=NAMES, on_done=on_done)
+    run_on_hosts(nr, lambda host: 1 // (host.name != "a-2"), names=NAMES, on_done=on_done)
     assert sorted(heard) == sorted(NAMES)
     assert threads == {threading.current_thread()}
 
@@ -165,7 +167,7 @@ def test_ctrl_c_passes_through_at_once(nr: Nornir) -> None:
 
     began = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
-        each(nr, task, names=NAMES, on_done=interrupt)
+        run_on_hosts(nr, task, names=NAMES, on_done=interrupt)
     release.set()
     assert time.monotonic() - began < 3
 
@@ -174,7 +176,7 @@ def test_nornir_logs_nothing_of_tasks(
     nr: Nornir, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.DEBUG):
-        each(nr, lambda _: 1 // 0, names=NAMES)
+        run_on_hosts(nr, lambda _: 1 // 0, names=NAMES)
     assert capfd.readouterr() == ("", "")
     assert not [record for record in caplog.records if record.name.startswith("nornir")]
 

@@ -68,46 +68,48 @@ def nodes(*names: str) -> list[dict[str, Any]]:
 
 
 def test_a_site_where_nothing_of_kubernetes_runs_is_asked_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = seen(monkeypatch, None, cp_1=view(), w_1=view(listener("tcp", "::", 22, "sshd")))
-    assert (found.absent, found.outcomes, found.pods) == ("no cluster yet", (), ())
+    cluster_view = seen(monkeypatch, None, cp_1=view(), w_1=view(listener("tcp", "::", 22, "sshd")))
+    assert (cluster_view.absent, cluster_view.outcomes, cluster_view.pods) == ("no cluster yet", (), ())
 
 
 def test_an_api_that_gives_no_answer_is_a_failure_and_no_silence(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = seen(monkeypatch, Api(), w_1=view(KUBELET))
-    (outcome,) = found.outcomes
+    cluster_view = seen(monkeypatch, Api(), w_1=view(KUBELET))
+    (outcome,) = cluster_view.outcomes
     assert (outcome.subject, outcome.status) == ("cluster", Status.FAILED)
     assert "connection refused" in outcome.message
-    assert found.absent == "the Kubernetes API gave no answer"
+    assert cluster_view.absent == "the Kubernetes API gave no answer"
 
 
 def test_a_cluster_without_probe_pods_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = seen(monkeypatch, Api(nodes=nodes("w-1")), w_1=view(KUBELET))
-    assert (found.absent, found.outcomes) == ("no probe pods run in the cluster", ())
+    cluster_view = seen(monkeypatch, Api(nodes=nodes("w-1")), w_1=view(KUBELET))
+    assert (cluster_view.absent, cluster_view.outcomes) == ("no probe pods run in the cluster", ())
 
 
 def test_pods_of_hosts_that_answer_stand_for_their_nodes_and_a_node_without_one_is_named(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     api = Api(pods=[POD], nodes=nodes("w-1", "db-1", "st-1"))
-    found = seen(monkeypatch, api, w_1=view(KUBELET), db_1=view(KUBELET), call_1=view())
-    assert [pod.end for pod in found.pods] == ["pods@w-1"]
-    assert found.absent == ""
+    cluster_view = seen(monkeypatch, api, w_1=view(KUBELET), db_1=view(KUBELET), call_1=view())
+    assert [pod.end for pod in cluster_view.pods] == ["pods@w-1"]
+    assert cluster_view.absent == ""
     # st-1 did not answer, which is said elsewhere; call-1 is no node.
-    assert [(each.host, each.subject, each.status) for each in found.outcomes] == [
+    assert [(outcome.host, outcome.subject, outcome.status) for outcome in cluster_view.outcomes] == [
         ("db-1", "probe-pod", Status.UNPROVEN)
     ]
 
 
 def test_a_service_outside_the_matrix_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = seen(monkeypatch, Api(services=[SERVICE], pods=[POD], nodes=nodes("w-1")), w_1=view(KUBELET))
-    assert [(each.subject, each.status) for each in found.outcomes] == [("service/default/echo", Status.DRIFT)]
-    assert [each.port for each in found.exposed] == [9999]
+    cluster_view = seen(monkeypatch, Api(services=[SERVICE], pods=[POD], nodes=nodes("w-1")), w_1=view(KUBELET))
+    assert [(outcome.subject, outcome.status) for outcome in cluster_view.outcomes] == [
+        ("service/default/echo", Status.DRIFT)
+    ]
+    assert [outcome.port for outcome in cluster_view.exposed] == [9999]
 
 
 def test_who_holds_the_apis_address_is_seen_on_the_hosts(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = seen(monkeypatch, None, cp_1=view(HAPROXY), cp_2=view(HAPROXY, holds=VIP))
-    assert found.holders == {ip_address(VIP): "cp-2"}
-    assert found.outcomes == ()
+    cluster_view = seen(monkeypatch, None, cp_1=view(HAPROXY), cp_2=view(HAPROXY, holds=VIP))
+    assert cluster_view.holders == {ip_address(VIP): "cp-2"}
+    assert cluster_view.outcomes == ()
 
 
 @pytest.mark.parametrize(
@@ -117,11 +119,11 @@ def test_an_address_that_nobody_or_several_hold_is_a_finding(
     monkeypatch: pytest.MonkeyPatch, holders: tuple[str, ...], words: str
 ) -> None:
     views = {name: view(HAPROXY, KUBELET, holds=VIP if name in holders else "") for name in ("cp_1", "cp_2")}
-    found = seen(monkeypatch, Api(pods=[POD]), **views)
-    (outcome,) = found.outcomes
+    cluster_view = seen(monkeypatch, Api(pods=[POD]), **views)
+    (outcome,) = cluster_view.outcomes
     assert (outcome.subject, outcome.status) == ("endpoint", Status.DRIFT)
     assert words in outcome.message
-    assert found.holders == {}
+    assert cluster_view.holders == {}
 
 
 def test_an_address_whose_holder_may_be_a_host_that_gave_no_answer_is_none(monkeypatch: pytest.MonkeyPatch) -> None:

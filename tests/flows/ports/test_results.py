@@ -7,7 +7,7 @@ from functools import cache
 
 import pytest
 
-from flows._fleet.hosts import HostFailure
+from flows._fleet.failure import HostFailure
 from flows._ports.agent_pool import Agents
 from flows._ports.choice import ProbeOptions, choose
 from flows._ports.cluster import ClusterView

@@ -27,7 +27,7 @@ def item(number: int, state: str, **others: str) -> dict[str, Any]:
 
 
 def document(items: list[dict[str, Any]] | None, status: Status = Status.OK, **extra: object) -> dict[str, Any]:
-    made = replace(
+    changed = replace(
         report(flow="compliance"),
         hosts=("w-1",),
         outcomes=(Outcome("w-1", "a/b", status, "told", next="mend it"),),
@@ -36,7 +36,7 @@ def document(items: list[dict[str, Any]] | None, status: Status = Status.OK, **e
         loss=None,
         extra={"checks": CHECKS, "roles": {}, **({} if items is None else {"items": items}), **extra},
     )
-    return made.to_json()
+    return changed.to_json()
 
 
 def proven(count: int) -> list[dict[str, Any]]:
@@ -56,9 +56,9 @@ def headlines(document: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def test_open_items_lead() -> None:
-    told = verdict(document(OPEN))
-    assert told.startswith("NOTHING WRONG FOUND, 4 of 8 items open: compliance on reference: 4 of 8 items proven, ")
-    assert "2 wait for the rollout (PostgreSQL, Redis), 1 waits for a person's tick, 1 waived; 1 host as" in told
+    answer = verdict(document(OPEN))
+    assert answer.startswith("NOTHING WRONG FOUND, 4 of 8 items open: compliance on reference: 4 of 8 items proven, ")
+    assert "2 wait for the rollout (PostgreSQL, Redis), 1 waits for a person's tick, 1 waived; 1 host as" in answer
 
 
 @pytest.mark.parametrize("rest", [WAITING, WAIVED, [item(9, "not_run")]], ids=["waiting", "waived", "not due"])
@@ -76,21 +76,21 @@ def test_the_page_and_the_screen_are_not_green_while_an_item_is_open() -> None:
 
 
 def test_with_no_item_open_it_is_good() -> None:
-    told = verdict(document(proven(3)))
-    assert told.startswith("GOOD: compliance on reference: all 3 items proven; 1 host as declared, ")
+    answer = verdict(document(proven(3)))
+    assert answer.startswith("GOOD: compliance on reference: all 3 items proven; 1 host as declared, ")
 
 
 def test_only_waived_ones_are_open_too() -> None:
-    told = verdict(document([*proven(3), *WAIVED]))
-    assert told.startswith(
+    answer = verdict(document([*proven(3), *WAIVED]))
+    assert answer.startswith(
         "NOTHING WRONG FOUND, 1 of 4 items open: compliance on reference: 3 of 4 items proven, 1 wai"
     )
 
 
 def test_what_is_wrong_or_not_known_comes_before_what_waits() -> None:
     items = [*proven(1), item(1, "drift"), item(2, "failed"), item(3, "missing"), *WAITING]
-    told = verdict(document(items, Status.DRIFT))
-    assert told.startswith(
+    answer = verdict(document(items, Status.DRIFT))
+    assert answer.startswith(
         "NOT AS DECLARED: compliance on reference: 1 of 7 items proven, 1 not as declared, 2 not known, 2 wait for"
     )
 

@@ -18,12 +18,12 @@ from model.report.words import CellVerdict, Culprit, PortState
 from tests.flows.synthetic import report
 
 
-def titles(made: Report, level: str) -> list[str]:
-    return [finding.title for finding in notices(made.to_json()) if finding.level == level]
+def titles(changed_report: Report, level: str) -> list[str]:
+    return [finding.title for finding in notices(changed_report.to_json()) if finding.level == level]
 
 
-def told(made: Report, verbose: bool = False) -> str:
-    lines = summary(made.to_json(), Path("reports/run"), verbose)
+def printed(changed_report: Report, verbose: bool = False) -> str:
+    lines = summary(changed_report.to_json(), Path("reports/run"), verbose)
     return "\n".join(part for line in lines for part in line.folded(None, printable))
 
 
@@ -32,22 +32,22 @@ def test_a_good_report_has_nothing_bad_to_tell() -> None:
 
 
 def test_a_good_run_is_told_in_six_lines() -> None:
-    lines = told(report()).splitlines()
+    lines = printed(report()).splitlines()
     assert lines[0].startswith("GOOD: verify_ports on reference: 17 hosts as declared")
     assert len(lines) == 6
 
 
 def test_a_closed_port_is_one_finding_over_all_sources_and_families() -> None:
-    found = [title for title in titles(report(bad=True), "violation") if "5432" in title]
-    assert len(found) == 1
-    assert found[0].startswith("5432/tcp at db-1: must be open, is closed from 15 sources (")
-    assert "culprit destination-firewall" in found[0]
+    shown = [title for title in titles(report(bad=True), "violation") if "5432" in title]
+    assert len(shown) == 1
+    assert shown[0].startswith("5432/tcp at db-1: must be open, is closed from 15 sources (")
+    assert "culprit destination-firewall" in shown[0]
 
 
 def test_a_dead_host_is_one_finding_as_witness_and_one_as_source() -> None:
-    found = titles(report(bad=True), "unproven")
-    assert len(found) == 2
-    assert all("st-4" in title for title in found)
+    shown = titles(report(bad=True), "unproven")
+    assert len(shown) == 2
+    assert all("st-4" in title for title in shown)
 
 
 def test_every_bad_finding_has_a_next_step() -> None:
@@ -61,18 +61,18 @@ def test_the_worst_comes_first() -> None:
 
 
 def test_the_same_drift_on_three_hosts_is_said_once_with_its_diff() -> None:
-    found = [finding for finding in notices(report(bad=True).to_json()) if finding.level == "drift"]
-    assert [finding.hosts for finding in found] == [("db-1", "db-2", "db-3")]
-    assert any(line.startswith("+-A") for line in found[0].detail)
-    assert found[0].next.endswith("--limit db-1,db-2,db-3`")
+    shown = [finding for finding in notices(report(bad=True).to_json()) if finding.level == "drift"]
+    assert [finding.hosts for finding in shown] == [("db-1", "db-2", "db-3")]
+    assert any(line.startswith("+-A") for line in shown[0].detail)
+    assert shown[0].next.endswith("--limit db-1,db-2,db-3`")
 
 
 def test_drift_that_differs_is_not_folded() -> None:
     outcomes = tuple(
         Outcome(f"db-{n}", "rules", Status.DRIFT, "differs", next="", evidence=[f"+rule {n}"]) for n in (1, 2)
     )
-    made = replace(report(), outcomes=outcomes, cells=None)
-    assert len([finding for finding in notices(made.to_json()) if finding.level == "drift"]) == 2
+    changed_report = replace(report(), outcomes=outcomes, cells=None)
+    assert len([finding for finding in notices(changed_report.to_json()) if finding.level == "drift"]) == 2
 
 
 def test_a_host_name_within_another_is_left_alone() -> None:
@@ -80,19 +80,19 @@ def test_a_host_name_within_another_is_left_alone() -> None:
         Outcome("w-1", "peers", Status.DRIFT, "w-1: w-10 is missing"),
         Outcome("w-2", "peers", Status.DRIFT, "w-2: w-10 is missing"),
     )
-    found = notices(replace(report(), outcomes=outcomes, cells=None).to_json())
-    assert [(finding.title, finding.hosts) for finding in found] == [("peers: w-10 is missing", ("w-1", "w-2"))]
+    shown = notices(replace(report(), outcomes=outcomes, cells=None).to_json())
+    assert [(finding.title, finding.hosts) for finding in shown] == [("peers: w-10 is missing", ("w-1", "w-2"))]
 
 
 def test_a_fault_seen_in_one_family_says_so() -> None:
-    made = report()
+    changed_report = report()
     cells = tuple(
         replace(cell, seen=PortState.CLOSED, verdict=CellVerdict.VIOLATION, culprit=Culprit.PATH)
         if cell.destination == "li-1" and ":" in cell.address and cell.port_lo == 22
         else cell
-        for cell in made.cells or ()
+        for cell in changed_report.cells or ()
     )
-    assert all(title.endswith("over IPv6 only") for title in titles(replace(made, cells=cells), "violation"))
+    assert all(title.endswith("over IPv6 only") for title in titles(replace(changed_report, cells=cells), "violation"))
 
 
 def test_an_empty_report_says_that_silence_is_no_success() -> None:
@@ -101,19 +101,21 @@ def test_an_empty_report_says_that_silence_is_no_success() -> None:
 
 
 def test_only_waived_is_neither_good_nor_bad() -> None:
-    made = replace(report(), outcomes=(Outcome("w-1", "x", Status.WAIVED, "owner ops"),), cells=None)
-    assert verdict(made.to_json()).startswith("NOTHING PROVEN")
-    assert "owner ops" in told(made)
+    changed_report = replace(report(), outcomes=(Outcome("w-1", "x", Status.WAIVED, "owner ops"),), cells=None)
+    assert verdict(changed_report.to_json()).startswith("NOTHING PROVEN")
+    assert "owner ops" in printed(changed_report)
 
 
 def test_what_was_not_run_is_counted_on_screen() -> None:
-    assert "1 not run" in told(report())
+    assert "1 not run" in printed(report())
 
 
 def test_a_host_cannot_write_to_the_terminal() -> None:
-    made = replace(report(), outcomes=(Outcome("w-1", "x", Status.FAILED, "\x1b[2J\x9b31m gone"),), cells=None)
-    assert "\x1b" not in told(made)
-    assert "\\x1b[2J\\x9b31m gone" in told(made)
+    changed_report = replace(
+        report(), outcomes=(Outcome("w-1", "x", Status.FAILED, "\x1b[2J\x9b31m gone"),), cells=None
+    )
+    assert "\x1b" not in printed(changed_report)
+    assert "\\x1b[2J\\x9b31m gone" in printed(changed_report)
 
 
 def test_lint_findings_are_told_with_file_path_value_and_fix() -> None:
@@ -125,7 +127,7 @@ def test_lint_findings_are_told_with_file_path_value_and_fix() -> None:
         "value": "7",
         "fix": "write 8",
     }
-    text = told(replace(report(), cells=None, forced=1, extra={"findings": [finding]}))
+    text = printed(replace(report(), cells=None, forced=1, extra={"findings": [finding]}))
     assert "ERROR twice: hosts.yaml: w-2.x: is wrong (found 7)" in text
     assert "next: write 8" in text
 
@@ -153,26 +155,26 @@ def test_words_are_short_and_exact() -> None:
 
 
 def test_what_sums_up_the_cells_of_a_host_is_not_told_beside_them() -> None:
-    made = report(bad=True)
+    changed_report = report(bad=True)
     sum_up = Outcome("db-1", "ports", Status.DRIFT, "cells to this host: 4 violation")
-    with_sum = replace(made, outcomes=(*made.outcomes, sum_up))
-    assert "cells to this host" not in told(with_sum)
+    with_sum = replace(changed_report, outcomes=(*changed_report.outcomes, sum_up))
+    assert "cells to this host" not in printed(with_sum)
     alone = replace(report(), outcomes=(sum_up,))
-    assert "cells to this host" in told(alone)
+    assert "cells to this host" in printed(alone)
 
 
 def test_hosts_that_were_changed_alike_are_told_together() -> None:
     outcomes = tuple(
         Outcome(f"w-{n}", "rules", Status.CHANGED, "2 lines added", next="", evidence=[f"+rule {n}"]) for n in (1, 2)
     )
-    made = replace(report(), outcomes=outcomes, cells=None)
-    assert "CHANGED w-1, w-2: rules: 2 lines added" in told(made)
-    assert "+rule 2" in told(made, verbose=True)
+    changed_report = replace(report(), outcomes=outcomes, cells=None)
+    assert "CHANGED w-1, w-2: rules: 2 lines added" in printed(changed_report)
+    assert "+rule 2" in printed(changed_report, verbose=True)
 
 
 def test_many_diffs_are_cut_and_one_is_shown_longer() -> None:
     diff = [f"+line {number}" for number in range(30)]
     many = tuple(Outcome(f"w-{n}", "rules", Status.DRIFT, f"differs {n}", next="", evidence=diff) for n in (1, 2))
-    assert told(replace(report(), outcomes=many, cells=None)).count("+line") == 16
-    assert told(replace(report(), outcomes=many[:1], cells=None)).count("+line") == 30
-    assert told(replace(report(), outcomes=many, cells=None), verbose=True).count("+line") == 60
+    assert printed(replace(report(), outcomes=many, cells=None)).count("+line") == 16
+    assert printed(replace(report(), outcomes=many[:1], cells=None)).count("+line") == 30
+    assert printed(replace(report(), outcomes=many, cells=None), verbose=True).count("+line") == 60

@@ -47,9 +47,9 @@ def test_a_report_that_cannot_be_written_costs_exit_1_and_the_result_is_still_to
     (folder / "reports").write_text("in the way")
     code = run_flow("trial", Options(inventory=folder), every(Status.DRIFT))
     assert code == 1
-    told = capsys.readouterr()
-    assert "cannot be written" in told.err
-    assert "19 drift" in told.out
+    printed = capsys.readouterr()
+    assert "cannot be written" in printed.err
+    assert "19 drift" in printed.out
 
 
 def test_json_on_standard_output_is_alone_there(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

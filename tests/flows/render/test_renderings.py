@@ -88,8 +88,8 @@ def test_junit_says_why_something_was_skipped() -> None:
 
 def test_junit_holds_control_characters_and_lone_surrogates() -> None:
     outcome = Outcome("w-1", "x", Status.FAILED, "\x00\x1b \ud800 <b>&")
-    made = replace(report(), outcomes=(outcome,), cells=None)
-    xml = JUnitXml.fromstring(junit.render(made.to_json()).encode())
+    changed = replace(report(), outcomes=(outcome,), cells=None)
+    xml = JUnitXml.fromstring(junit.render(changed.to_json()).encode())
     assert "\\x00\\x1b \\ud800 <b>&" in next(iter(next(iter(xml)))).result[0].message
 
 
@@ -106,13 +106,13 @@ class _Page(HTMLParser):
         self.feed(text)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        said = dict(attrs)
+        attributes = dict(attrs)
         self._inside = tag
         if tag == "script":
             self.scripts.append("")
-        if said.get("http-equiv"):
-            self.policy = said.get("content") or ""
-        self.handlers += [name for name in said if name.startswith("on")]
+        if attributes.get("http-equiv"):
+            self.policy = attributes.get("content") or ""
+        self.handlers += [name for name in attributes if name.startswith("on")]
         self.fetched += [value or "" for name, value in attrs if name in ("src", "href")]
 
     def handle_data(self, data: str) -> None:
@@ -124,11 +124,11 @@ class _Page(HTMLParser):
 
 
 def hostile() -> Report:
-    made = report(bad=True)
-    cells = tuple(replace(cell, note=HOSTILE, rows=(HOSTILE,)) for cell in (made.cells or ())[:50])
+    changed = report(bad=True)
+    cells = tuple(replace(cell, note=HOSTILE, rows=(HOSTILE,)) for cell in (changed.cells or ())[:50])
     outcome = Outcome(HOSTILE, HOSTILE, Status.FAILED, HOSTILE, next=HOSTILE, evidence={"diff": ["+" + HOSTILE]})
     return replace(
-        made, site=HOSTILE, cells=cells, outcomes=(*made.outcomes, outcome), extra={"roles": {"w-1": [HOSTILE]}}
+        changed, site=HOSTILE, cells=cells, outcomes=(*changed.outcomes, outcome), extra={"roles": {"w-1": [HOSTILE]}}
     )
 
 

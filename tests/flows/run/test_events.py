@@ -18,7 +18,8 @@ from typing import Any
 import pytest
 from nornir.core.inventory import Host
 
-from flows._fleet.hosts import closing, each, inventory
+from flows._fleet.hosts import closing, run_on_hosts
+from flows._fleet.inventory import inventory
 from flows._run import folder as _folder
 from flows._run import progress
 from flows._run.events import Events
@@ -208,7 +209,7 @@ def test_hosts_are_told_as_they_begin_and_end_with_what_came_of_each(folder: Pat
     hosts = ("db-1", "db-2", "db-3", "nobody")
     nr = inventory(folder)
     with closing(nr), heard.context.awaiting(hosts, "looking") as watch:
-        each(nr, task, names=hosts, watch=watch)
+        run_on_hosts(nr, task, names=hosts, watch=watch)
     begun = {event["host"] for event in heard.of("host-begun")}
     ended = {event["host"]: (event["status"], event["message"]) for event in heard.of("host-ended")}
     assert begun == {"db-1", "db-2", "db-3"}
@@ -225,7 +226,7 @@ def test_a_host_that_answers_too_late_is_told_once_and_as_failed(folder: Path, h
     late = threading.Event()
     nr = inventory(folder)
     with closing(nr), heard.context.awaiting(("db-1",), "looking") as watch:
-        each(nr, lambda _host: late.wait(20), names=("db-1",), watch=watch, deadline=0.2)
+        run_on_hosts(nr, lambda _host: late.wait(20), names=("db-1",), watch=watch, deadline=0.2)
         late.set()
         time.sleep(0.2)
     assert [(event["host"], event["status"]) for event in heard.of("host-ended")] == [("db-1", "failed")]
@@ -238,7 +239,7 @@ def test_a_long_step_names_those_it_waits_for(folder: Path, heard: Heard, monkey
     nr = inventory(folder)
     threading.Timer(1.0, released.set).start()
     with closing(nr), heard.context.awaiting(hosts, "applying") as watch:
-        each(nr, lambda host: host.name in hosts[:2] or released.wait(20), names=hosts, watch=watch)
+        run_on_hosts(nr, lambda host: host.name in hosts[:2] or released.wait(20), names=hosts, watch=watch)
     (line,) = heard.said
     assert line.startswith("applying: 2 of 8 hosts after ")
     assert line.endswith(f"waiting for {', '.join(hosts[2:5])} and 3 more")

@@ -38,8 +38,8 @@ def folder(tmp_path: Path) -> Path:
     ],
 )
 def test_every_status_has_its_exit_code(folder: Path, status: Status, code: int) -> None:
-    found, report = conducted(folder, every(status))
-    assert (found, report["exit"]) == (code, code)
+    exit_code, report = conducted(folder, every(status))
+    assert (exit_code, report["exit"]) == (code, code)
     assert report["good"] is (status in (Status.OK, Status.CHANGED))
 
 
@@ -64,7 +64,7 @@ def test_a_host_nobody_speaks_of_is_missing(folder: Path) -> None:
 
     code, report = conducted(folder, body)
     assert code == 3
-    assert [each["host"] for each in report["outcomes"] if each["status"] == "missing"] == ["cp-1"]
+    assert [outcome["host"] for outcome in report["outcomes"] if outcome["status"] == "missing"] == ["cp-1"]
 
 
 def test_an_empty_report_is_not_good(folder: Path) -> None:
@@ -89,7 +89,7 @@ def test_an_escaped_host_error_is_that_hosts_failure(folder: Path) -> None:
 
     code, report = conducted(folder, body)
     assert code == 3
-    assert [(each["host"], each["status"]) for each in report["outcomes"]] == [("db-1", "failed")]
+    assert [(outcome["host"], outcome["status"]) for outcome in report["outcomes"]] == [("db-1", "failed")]
 
 
 def test_an_unforeseen_exception_is_one_line_without_v_and_a_traceback_with_it(

@@ -48,8 +48,8 @@ def _naive(loaded: Site, source: Address, machine: Machine, address: Address, pr
     return False
 
 
-def _open(found: tuple[Opening, ...], protocol: str, port: int) -> bool:
-    return any(opening.protocol == protocol and opening.interval[0] <= port <= opening.interval[1] for opening in found)
+def _open(among: tuple[Opening, ...], protocol: str, port: int) -> bool:
+    return any(opening.protocol == protocol and opening.interval[0] <= port <= opening.interval[1] for opening in among)
 
 
 @settings(max_examples=settings().max_examples * 3, deadline=None)
@@ -62,9 +62,9 @@ def test_openings_equal_the_rules_port_by_port(data: st.DataObject) -> None:
     inside = [item for other in loaded.machines for _, item in other.every]
     source = data.draw(st.sampled_from([*inside, *map(ip_address, STRANGERS)]))
     protocol = data.draw(st.sampled_from(["tcp", "udp"]))
-    found = openings(loaded, source, machine, address)
+    result = openings(loaded, source, machine, address)
     for port in (*_edges(name), data.draw(st.integers(1, 65535))):
-        assert _open(found, protocol, port) == _naive(loaded, source, machine, address, protocol, port), port
+        assert _open(result, protocol, port) == _naive(loaded, source, machine, address, protocol, port), port
 
 
 @pytest.mark.parametrize("name", SITES)
@@ -74,10 +74,10 @@ def test_openings_are_disjoint_and_name_their_rows(name: str) -> None:
     for machine in loaded.servers:
         for source in loaded.servers:
             for _, address in machine.every:
-                found = openings(loaded, source.own[0], machine, address)
-                spans = sorted((item.protocol, *item.interval) for item in found)
-                assert all(one[0] != two[0] or one[2] < two[1] for one, two in pairwise(spans))
-                assert all(item.rows and set(item.rows) <= names for item in found)
+                result = openings(loaded, source.own[0], machine, address)
+                spans = sorted((item.protocol, *item.interval) for item in result)
+                assert all(first[0] != two[0] or first[2] < two[1] for first, two in pairwise(spans))
+                assert all(item.rows and set(item.rows) <= names for item in result)
 
 
 def test_exactly_the_named_flows_cross_the_li_border() -> None:
@@ -147,9 +147,9 @@ def test_only_the_chosen_pod_network_is_open(
 ) -> None:
     loaded = site(tmp_path, set={"site:cni": cni})
     worker, other = loaded.by_name["w-1"], loaded.by_name["w-2"]
-    found = openings(loaded, other.own[0], worker, worker.own[0])
+    result = openings(loaded, other.own[0], worker, worker.own[0])
     ports = [("tcp", 179), ("tcp", 5473), ("udp", 4789), ("udp", 8472), ("udp", 51820), ("udp", 51821)]
-    assert {pair for pair in ports if _open(found, *pair)} == opened
+    assert {pair for pair in ports if _open(result, *pair)} == opened
 
 
 def test_feature_that_is_off_is_closed(tmp_path: Path) -> None:

@@ -30,10 +30,10 @@ def judged(
 ) -> RulesetVerdict:
     declared = "".join(f":{chain} - [0:0]\n" for chain in chains)
     text = f"*filter\n:INPUT {policy} [0:0]\n:OUTPUT ACCEPT [0:0]\n{declared}" + "".join(f"{rule}\n" for rule in rules)
-    found = judge(parse(text + "COMMIT\n"), "INPUT", given or packet())
-    assert found.admitted | found.refused | found.uncertain == ALL
-    assert sum(map(bits.count, (found.admitted, found.refused, found.uncertain))) == bits.count(ALL)
-    return found
+    judgement = judge(parse(text + "COMMIT\n"), "INPUT", given or packet())
+    assert judgement.admitted | judgement.refused | judgement.uncertain == ALL
+    assert sum(map(bits.count, (judgement.admitted, judgement.refused, judgement.uncertain))) == bits.count(ALL)
+    return judgement
 
 
 def saved(name: str) -> str:
@@ -53,9 +53,9 @@ def test_real_ufw_admits_exactly_what_a_person_told_it() -> None:
 
 def test_real_ufw_of_ipv6_is_read_the_same_way() -> None:
     chains = parse(saved("ufw-0.36.2.ip6tables-save"))
-    found = judge(chains, "INPUT", packet("fd20:1::12"))
-    assert found.admitted == ports((5432, 5432), (9000, 9000))
-    assert found.uncertain == ports((22, 22))
+    judgement = judge(chains, "INPUT", packet("fd20:1::12"))
+    assert judgement.admitted == ports((5432, 5432), (9000, 9000))
+    assert judgement.uncertain == ports((22, 22))
     assert judge(chains, "INPUT", packet("fd20:2::11")).admitted == 0
     assert judge(chains, "INPUT", packet("fd20:2::11", "udp")).admitted == ports((8000, 8010))
 
@@ -108,9 +108,9 @@ ONE_RULE: list[OneRule] = [
 @pytest.mark.parametrize("case", ONE_RULE, ids=[case[0] for case in ONE_RULE])
 def test_one_rule_admits_exactly_the_ports_it_names(case: OneRule) -> None:
     rule, *intervals = case
-    found = judged(rule)
-    assert found.admitted == ports(*intervals)
-    assert found.uncertain == 0
+    judgement = judged(rule)
+    assert judgement.admitted == ports(*intervals)
+    assert judgement.uncertain == 0
 
 
 @pytest.mark.parametrize(
@@ -128,9 +128,9 @@ def test_one_rule_admits_exactly_the_ports_it_names(case: OneRule) -> None:
 )
 def test_what_a_header_does_not_decide_is_uncertain_for_exactly_the_ports_it_concerns(condition: str) -> None:
     dport = "-p tcp -m multiport --dports 22" if "-p" not in condition else "-m multiport --dports 22"
-    found = judged(f"-A INPUT {condition} {dport} -j ACCEPT", "-A INPUT -p tcp -m tcp --dport 22:23 -j ACCEPT")
-    assert found.uncertain == ports((22, 22))
-    assert found.admitted == ports((23, 23))
+    judgement = judged(f"-A INPUT {condition} {dport} -j ACCEPT", "-A INPUT -p tcp -m tcp --dport 22:23 -j ACCEPT")
+    assert judgement.uncertain == ports((22, 22))
+    assert judgement.admitted == ports((23, 23))
 
 
 def test_an_unknown_target_is_uncertain_and_a_logging_one_passes() -> None:
@@ -139,7 +139,7 @@ def test_an_unknown_target_is_uncertain_and_a_logging_one_passes() -> None:
 
 
 def test_chains_return_go_back_and_goto_as_the_kernel_does() -> None:
-    found = judged(
+    judgement = judged(
         "-A INPUT -j first",
         "-A INPUT -p tcp -m tcp --dport 10 -j ACCEPT",
         "-A first -p tcp -m tcp --dport 10 -j RETURN",
@@ -148,7 +148,7 @@ def test_chains_return_go_back_and_goto_as_the_kernel_does() -> None:
         "-A second -p tcp -m tcp --dport 21 -j ACCEPT",
         chains=("first", "second"),
     )
-    assert found.admitted == ports((10, 10), (11, 19), (21, 30))
+    assert judgement.admitted == ports((10, 10), (11, 19), (21, 30))
     assert judged("-A INPUT -p tcp -m tcp --dport 1 -j RETURN", "-A INPUT -j DROP", policy="ACCEPT").admitted == 2
 
 
@@ -166,9 +166,9 @@ def test_chains_of_kubernetes_and_calico_before_ufw_are_walked() -> None:
         '-A cali-INPUT -m comment --comment "accepted" -m mark --mark 0x10000/0x10000 -j ACCEPT',
         "-A cali-wl-to-host -j ACCEPT",
     )
-    found = judged(*rules, chains=("cali-INPUT", "cali-wl-to-host", "KUBE-FIREWALL", "KUBE-NODEPORTS"))
-    assert found.admitted == ports((22, 22))
-    assert found.uncertain == ports((23, 23)), "only what a rule before has marked"
+    judgement = judged(*rules, chains=("cali-INPUT", "cali-wl-to-host", "KUBE-FIREWALL", "KUBE-NODEPORTS"))
+    assert judgement.admitted == ports((22, 22))
+    assert judgement.uncertain == ports((23, 23)), "only what a rule before has marked"
 
 
 def test_a_rule_for_an_interface_nobody_named_is_uncertain_save_for_loopback() -> None:
@@ -214,7 +214,7 @@ abstract = st.fixed_dictionaries(
         "not_source": st.booleans(),
         "protocol": st.sampled_from([None, "tcp", "udp"]),
         "ports": st.lists(
-            st.tuples(st.integers(0, 40), st.integers(0, 12)).map(lambda each: (each[0], each[0] + each[1])), max_size=3
+            st.tuples(st.integers(0, 40), st.integers(0, 12)).map(lambda span: (span[0], span[0] + span[1])), max_size=3
         ),
         "not_ports": st.booleans(),
         "state": st.sampled_from([None, "NEW", "ESTABLISHED", "NEW,ESTABLISHED"]),
@@ -275,10 +275,10 @@ def test_bitsets_judge_as_a_walk_of_single_ports_does(
             or (rule["chain"] == "one" and rule["target"] == "one")
         )
     ]
-    found = judged(*map(rendered, acyclic), policy=policy, given=packet(protocol=protocol), chains=CHAINS[1:])
+    judgement = judged(*map(rendered, acyclic), policy=policy, given=packet(protocol=protocol), chains=CHAINS[1:])
     for port in range(60):
         verdict = naive(acyclic, "INPUT", protocol, port) or policy
-        assert (found.admitted >> port & 1) == (verdict == "ACCEPT"), (port, verdict, [*map(rendered, acyclic)])
+        assert (judgement.admitted >> port & 1) == (verdict == "ACCEPT"), (port, verdict, [*map(rendered, acyclic)])
 
 
 def test_a_loop_of_chains_ends_and_is_uncertain() -> None:

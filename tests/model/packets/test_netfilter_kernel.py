@@ -45,7 +45,7 @@ def run(*command: str, stdin: str = "") -> str:
 
 def raw_sockets(namespace: str) -> dict[tuple[int, str], socket.socket]:
     """Sockets belong to the namespace of the thread that makes them."""
-    made: dict[tuple[int, str], socket.socket] = {}
+    sockets: dict[tuple[int, str], socket.socket] = {}
 
     def make() -> None:
         handle = os.open(f"/run/netns/{namespace}", os.O_RDONLY)
@@ -53,12 +53,12 @@ def raw_sockets(namespace: str) -> dict[tuple[int, str], socket.socket]:
         os.close(handle)
         for version, family in ((4, socket.AF_INET), (6, socket.AF_INET6)):
             for name, number in PROTOCOLS.items():
-                made[version, name] = socket.socket(family, socket.SOCK_RAW, number)
+                sockets[version, name] = socket.socket(family, socket.SOCK_RAW, number)
 
     thread = threading.Thread(target=make)
     thread.start()
     thread.join()
-    return made
+    return sockets
 
 
 @pytest.fixture(scope="module")
@@ -79,8 +79,8 @@ def ends(real_machine: None) -> Iterator[Ends]:
         opened = [*senders.values(), *receivers.values()]
         yield Ends(guarded, senders, receivers)
     finally:
-        for each in opened:
-            each.close()
+        for target in opened:
+            target.close()
         for space in (guarded, outside):
             namespaces.remove(space)
 
@@ -93,7 +93,7 @@ def ruleset(chance: random.Random, version: int) -> str:
         chain = chance.choice(["INPUT", "INPUT", "INPUT", "one", "two"])
         targets = ["ACCEPT", "DROP", "RETURN", "REJECT", "LOG --log-level 7"]
         deeper = {"INPUT": ["one", "two"], "one": ["two"], "two": []}[chain]
-        jump = chance.choice([*(f"-j {each}" for each in targets + deeper), *(f"-g {each}" for each in deeper)])
+        jump = chance.choice([*(f"-j {target}" for target in targets + deeper), *(f"-g {target}" for target in deeper)])
         lines.append(" ".join([f"-A {chain}", *conditions(chance, own, peer, bits_of), jump]))
     return "\n".join([*lines, "COMMIT", ""])
 
@@ -106,26 +106,26 @@ def conditions(chance: random.Random, own: str, peer: str, width: int) -> list[s
         low = chance.choice(PORTS)
         return chance.choice([f"{low}", f"{low}:{low + chance.randrange(1, 12)}"])
 
-    found = []
+    admitted = []
     if chance.random() < 0.3:
-        found.append(f"{negate()}-s {chance.choice([peer, own])}/{chance.choice([width, width - 8])}")
+        admitted.append(f"{negate()}-s {chance.choice([peer, own])}/{chance.choice([width, width - 8])}")
     if chance.random() < 0.2:
-        found.append(f"{negate()}-d {chance.choice([peer, own])}/{width}")
+        admitted.append(f"{negate()}-d {chance.choice([peer, own])}/{width}")
     if chance.random() < 0.2:
-        found.append(f"{negate()}-i {chance.choice(['eth0', 'lo', 'eth+', 'wlan0'])}")
+        admitted.append(f"{negate()}-i {chance.choice(['eth0', 'lo', 'eth+', 'wlan0'])}")
     if chance.random() < 0.2:
-        found.append(f"-m conntrack {negate()}--ctstate {chance.choice(['NEW', 'ESTABLISHED,RELATED', 'INVALID'])}")
+        admitted.append(f"-m conntrack {negate()}--ctstate {chance.choice(['NEW', 'ESTABLISHED,RELATED', 'INVALID'])}")
     if chance.random() < 0.2:
         kind = f"{chance.choice(['--dst-type', '--src-type'])} {chance.choice(['LOCAL', 'UNICAST', 'MULTICAST'])}"
-        found.append(f"-m addrtype {negate()}{kind}")
+        admitted.append(f"-m addrtype {negate()}{kind}")
     if chance.random() < 0.7:
         name = chance.choice(list(PROTOCOLS))
         ported = chance.choice(
             [f"-m {name} {negate()}--dport {interval()}", f"-m multiport {negate()}--dports {interval()},{interval()}"]
         )
         syn = f"-m tcp {negate()}--syn" if name == "tcp" and chance.random() < 0.3 else ""
-        found.append(f"-p {name} {ported} {syn}")
-    return found
+        admitted.append(f"-p {name} {ported} {syn}")
+    return admitted
 
 
 def checksum(data: bytes) -> int:
@@ -180,10 +180,10 @@ def test_the_judgement_is_the_kernels(ends: Ends, version: int) -> None:
         chains = parse(run(*inside, f"{program}-save", "-t", "filter"))
         for protocol in PROTOCOLS:
             packet = Packet(ip_address(SOURCE[version]), ip_address(OWN[version]), protocol, "eth0")
-            found = judge(chains, "INPUT", packet)
-            assert found.uncertain == 0, text
+            admitted = judge(chains, "INPUT", packet)
+            assert admitted.uncertain == 0, text
             seen = witnessed(ends, version, protocol, number)
-            expected = found.admitted & bits.from_ports(PORTS)
+            expected = admitted.admitted & bits.from_ports(PORTS)
             assert seen == expected, (text, protocol, bits.to_intervals(seen), bits.to_intervals(expected))
             spread += 0 < seen.bit_count() < len(PORTS)
     assert spread > RULESETS // 5, "most rulesets let all or nothing through: they would prove little"

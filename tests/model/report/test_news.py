@@ -25,15 +25,15 @@ def test_what_is_new_is_told_and_what_was_told_is_not_told_again() -> None:
 
 
 def test_what_is_gone_is_told_with_what_was_said_of_it() -> None:
-    found = news({"w-1 users/sudo": EVE}, [outcome("w-1", "users/sudo", "ok")], whole=True)
-    assert (found.new, found.gone, found.standing) == ({}, {"w-1 users/sudo": EVE}, {})
+    unread = news({"w-1 users/sudo": EVE}, [outcome("w-1", "users/sudo", "ok")], whole=True)
+    assert (unread.new, unread.gone, unread.standing) == ({}, {"w-1 users/sudo": EVE}, {})
 
 
 def test_another_status_or_other_words_are_news() -> None:
-    told = {"w-1 users/sudo": EVE}
+    sent = {"w-1 users/sudo": EVE}
     for status, message in (("failed", EVE.message), ("drift", "eve and mallory may become root")):
-        found = news(told, [outcome("w-1", "users/sudo", status, message)], whole=True)
-        assert found.changed == {"w-1 users/sudo": NewsItem(status, message)}
+        unread = news(sent, [outcome("w-1", "users/sudo", status, message)], whole=True)
+        assert unread.changed == {"w-1 users/sudo": NewsItem(status, message)}
 
 
 def test_a_measure_that_moved_is_no_news_and_a_port_is() -> None:
@@ -53,12 +53,12 @@ def test_a_measure_that_moved_is_no_news_and_a_port_is() -> None:
 
 
 def test_a_run_of_a_part_says_nothing_of_the_rest_and_a_whole_one_does() -> None:
-    told = {"w-1 users/sudo": EVE, "gone-1 users/sudo": EVE}
+    sent = {"w-1 users/sudo": EVE, "gone-1 users/sudo": EVE}
     report = [outcome("w-1", "users/sudo", "drift", EVE.message)]
-    part = news(told, report, whole=False)
+    part = news(sent, report, whole=False)
     assert not part
-    assert part.standing == told
-    assert set(news(told, report, whole=True).gone) == {"gone-1 users/sudo"}
+    assert part.standing == sent
+    assert set(news(sent, report, whole=True).gone) == {"gone-1 users/sudo"}
 
 
 def test_waived_and_not_run_are_good() -> None:
@@ -66,21 +66,21 @@ def test_waived_and_not_run_are_good() -> None:
 
 
 def test_a_dead_host_is_one_line() -> None:
-    found = news({}, [outcome("w-1", f"check/{n}", "failed", "no connection") for n in range(40)], whole=True)
-    lines = [line for line in text("s", "r", found).splitlines() if line.startswith("NEW")]
+    unread = news({}, [outcome("w-1", f"check/{n}", "failed", "no connection") for n in range(40)], whole=True)
+    lines = [line for line in text("s", "r", unread).splitlines() if line.startswith("NEW")]
     assert lines == ["NEW  w-1 check/0, check/1, check/2 and 37 more: failed: no connection"]
-    assert subject_line("s", found) == "s: 40 new; 40 not good in all"
+    assert subject_line("s", unread) == "s: 40 new; 40 not good in all"
 
 
 def test_of_what_is_gone_the_beginning_is_told() -> None:
-    found = news({"w-1 a/b": NewsItem("drift", "x" * 500)}, [outcome("w-2", "a/b", "drift", "y" * 500)], whole=True)
-    assert "w-1 a/b: drift: " + "x" * 120 + "...\n" in text("s", "r", found)
-    assert "y" * 500 in text("s", "r", found)
+    unread = news({"w-1 a/b": NewsItem("drift", "x" * 500)}, [outcome("w-2", "a/b", "drift", "y" * 500)], whole=True)
+    assert "w-1 a/b: drift: " + "x" * 120 + "...\n" in text("s", "r", unread)
+    assert "y" * 500 in text("s", "r", unread)
 
 
 def test_data_for_programs_has_host_and_subject_apart() -> None:
-    found = news({"w-1 a/b": EVE}, [outcome("w-2", "users/sudo", "drift", "x")], whole=True)
-    assert found.to_json() == {
+    unread = news({"w-1 a/b": EVE}, [outcome("w-2", "users/sudo", "drift", "x")], whole=True)
+    assert unread.to_json() == {
         "new": [{"host": "w-2", "subject": "users/sudo", "status": "drift", "message": "x"}],
         "changed": [],
         "gone": [{"host": "w-1", "subject": "a/b", "status": "drift", "message": EVE.message}],
@@ -105,11 +105,11 @@ def test_whoever_is_told_all_news_knows_what_stands(reports: list[list[dict[str,
     known: dict[str, NewsItem] = {}
     standing: Any = {}
     for report in reports:
-        found = news(standing, report, whole=whole)
-        assert bool(found) == (dict(found.standing) != dict(standing))
+        unread = news(standing, report, whole=whole)
+        assert bool(unread) == (dict(unread.standing) != dict(standing))
         known = {
-            key: finding for key, finding in {**known, **found.new, **found.changed}.items() if key not in found.gone
+            key: finding for key, finding in {**known, **unread.new, **unread.changed}.items() if key not in unread.gone
         }
-        standing = found.standing
+        standing = unread.standing
         assert known == dict(standing)
         assert not news(standing, report, whole=whole)

@@ -1,4 +1,4 @@
-"""When is a report good, which exit code has it, and what does it write of itself?"""
+"""When a report is good, which exit code it has, and what it writes of itself."""
 
 from __future__ import annotations
 
@@ -66,8 +66,8 @@ def cell(verdict: str = "ok", **more: Any) -> Cell:
 def test_the_worst_of_outcomes_and_cells_decides(
     statuses: tuple[str, ...], verdicts: tuple[str, ...] | None, code: int, good: bool
 ) -> None:
-    one = report(*statuses, verdicts=verdicts)
-    assert (one.exit, one.good) == (code, good)
+    document = report(*statuses, verdicts=verdicts)
+    assert (document.exit, document.good) == (code, good)
 
 
 def test_an_empty_report_is_never_good_and_a_refusal_stays_one() -> None:
@@ -79,9 +79,9 @@ def test_an_empty_report_is_never_good_and_a_refusal_stays_one() -> None:
 
 
 def test_a_report_counts_what_it_holds() -> None:
-    one = report("ok", "ok", "drift", verdicts=("ok", "violation", "ok"))
-    assert one.count() == {"ok": 2, "drift": 1}
-    assert one.verdicts() == {"ok": 2, "violation": 1}
+    document = report("ok", "ok", "drift", verdicts=("ok", "violation", "ok"))
+    assert document.count() == {"ok": 2, "drift": 1}
+    assert document.verdicts() == {"ok": 2, "violation": 1}
     assert report("ok").verdicts() == {}
 
 

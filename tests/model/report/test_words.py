@@ -43,7 +43,7 @@ def test_a_cell_is_written_in_plain_words() -> None:
         culprit=Culprit.DESTINATION_FIREWALL,
     )
     written = json.loads(json.dumps(cell.to_json()))
-    told = {key: written[key] for key in ("plane", "expected", "seen", "verdict", "culprit")}
-    assert list(told.values()) == ["host", "open", "closed", "violation", "destination-firewall"]
+    words_used = {key: written[key] for key in ("plane", "expected", "seen", "verdict", "culprit")}
+    assert list(words_used.values()) == ["host", "open", "closed", "violation", "destination-firewall"]
     assert json.dumps({"stage": Stage.AUTO}) == '{"stage": "auto"}'
     assert f"{cell.verdict}: {cell.culprit}" == "violation: destination-firewall"

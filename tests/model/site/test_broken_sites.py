@@ -30,9 +30,9 @@ def _no_socket(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _examine(folder: Path) -> list[tuple[str, str]]:
-    _, found = examine(folder)
-    assert exit_code(found) == 1
-    errors = [finding for finding in found if finding.severity == "error"]
+    _, flaws = examine(folder)
+    assert exit_code(flaws) == 1
+    errors = [finding for finding in flaws if finding.severity == "error"]
     assert all(finding.file in FILES and finding.path and finding.message for finding in errors)
     return [(finding.file, finding.path) for finding in errors]
 
@@ -40,8 +40,8 @@ def _examine(folder: Path) -> list[tuple[str, str]]:
 @pytest.mark.parametrize("case", BROKEN, ids=lambda case: case["at"])
 def test_broken_file_is_named_with_its_field(case: dict[str, Any], tmp_path: Path) -> None:
     file, path = case["at"].split(" ", 1)
-    found = _examine(write(tmp_path, case))
-    assert any(where == file and path in field for where, field in found), found
+    flaws = _examine(write(tmp_path, case))
+    assert any(where == file and path in field for where, field in flaws), flaws
 
 
 def test_there_are_a_hundred_of_them() -> None:
@@ -67,9 +67,9 @@ BOMBS = {
 def test_bomb_fails_fast(name: str, tmp_path: Path) -> None:
     folder = write(tmp_path, {"text": {"site": BOMBS[name]}})
     started = time.process_time()
-    found = _examine(folder)
+    flaws = _examine(folder)
     assert time.process_time() - started < 3
-    assert any(file == "site.yaml" for file, _ in found)
+    assert any(file == "site.yaml" for file, _ in flaws)
     assert all(len(finding.value) < 200 for finding in examine(folder)[1])
 
 
@@ -87,8 +87,8 @@ def test_all_wrong_fields_of_all_files_are_named_at_once(tmp_path: Path) -> None
         "groups:li.data.node": "x",
         "ports:rows.ssh.ports": [0],
     }
-    found = _examine(write(tmp_path, {"set": edits}))
-    assert {"domain", "egress", "w-1.port", "li.data.node", "rows.0 (ssh).ports.0"} == {path for _, path in found}
+    flaws = _examine(write(tmp_path, {"set": edits}))
+    assert {"domain", "egress", "w-1.port", "li.data.node", "rows.0 (ssh).ports.0"} == {path for _, path in flaws}
 
 
 RUBBISH = st.one_of(
@@ -109,9 +109,9 @@ FUZZ = settings(
 
 
 def _places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    found = [path] if path else []
+    flaws = [path] if path else []
     items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    return found + [place for key, child in items for place in _places(child, (*path, key))]
+    return flaws + [place for key, child in items for place in _places(child, (*path, key))]
 
 
 DATA = {name: yaml.safe_load(text) for name, text in TEXTS.items()}
@@ -182,5 +182,5 @@ def test_no_damage_to_the_bytes_ends_in_an_exception(
 
 def _harmless(folder: Path) -> None:
     """Whatever the damage did, the files are judged without an exception, and what is wrong has a file and a field."""
-    _, found = examine(folder)
-    assert all(finding.file and finding.path and finding.message for finding in found)
+    _, flaws = examine(folder)
+    assert all(finding.file and finding.path and finding.message for finding in flaws)

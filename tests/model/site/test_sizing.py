@@ -120,8 +120,8 @@ def test_a_groups_file_of_before_purposes_means_the_same(tmp_path: Path) -> None
 
 
 def test_a_role_of_another_name_has_the_purpose_it_says_and_no_other(tmp_path: Path) -> None:
-    said = site(tmp_path / "said", FIVE, set={"groups:pg": {"data": {"node": "worker", "purpose": "postgresql"}}})
-    assert sizes(said)["pg"] == at(100)["postgresql"]
+    declared = site(tmp_path / "said", FIVE, set={"groups:pg": {"data": {"node": "worker", "purpose": "postgresql"}}})
+    assert sizes(declared)["pg"] == at(100)["postgresql"]
     silent = site(tmp_path / "silent", FIVE, set={"groups:pg": {"data": {"node": "worker"}}})
     assert silent.roles["pg"].purpose is None
     assert "pg" not in sizes(silent)

@@ -91,8 +91,8 @@ def test_a_site_with_the_adopted_rows_wants_what_was_there(tmp_path: Path) -> No
     ports.write_text(appended(ports.read_text("utf-8"), [row.line(["n-1"]) for row in rows]), "utf-8")
     after = load_site(site)
     wanted = desired_rules(after, after.by_name["n-1"], 4)
-    assert all(covered(each, wanted) for each in own)
-    assert not any(covered(each, desired_rules(FIVE, N1, 4)) for each in own)
+    assert all(covered(own_rule, wanted) for own_rule in own)
+    assert not any(covered(own_rule, desired_rules(FIVE, N1, 4)) for own_rule in own)
 
 
 def test_a_row_is_valid_whatever_its_parts() -> None:

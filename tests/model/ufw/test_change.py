@@ -23,7 +23,7 @@ from tests.model.ufw.ufw_data import loaded, told
 def rules(draw: st.DrawFn) -> tuple[UfwRule, ...]:
     sources = st.integers(0, 2**24 - 1).map(lambda number: str(IPv4Network((0x0A000000 + number, 32)).network_address))
     ports = st.integers(1, 65535).map(str)
-    one = st.builds(
+    first = st.builds(
         UfwRule,
         action=st.sampled_from(("allow", "deny")),
         protocol=st.sampled_from(("tcp", "udp")),
@@ -33,7 +33,7 @@ def rules(draw: st.DrawFn) -> tuple[UfwRule, ...]:
         source=sources,
         comment=st.just("matrix-fleet x"),
     )
-    return tuple(draw(st.lists(one, max_size=8, unique=True)))
+    return tuple(draw(st.lists(first, max_size=8, unique=True)))
 
 
 @st.composite
@@ -101,8 +101,8 @@ def test_a_difference_says_rules_in_words() -> None:
 
 def carried_out(part: KernelChange, kernel: UfwKernel) -> UfwKernel:
     """Do what iptables-restore --noflush, and then the removals, do to ufw's share of a table."""
-    policies, jumps = dict(kernel.policies), {name: list(found) for name, found in kernel.jumps.items()}
-    chains = {name: list(found) for name, found in kernel.chains.items()}
+    policies, jumps = dict(kernel.policies), {name: list(result) for name, result in kernel.jumps.items()}
+    chains = {name: list(result) for name, result in kernel.chains.items()}
     for line in part.restore.splitlines():
         words = line.split(" ", 2)
         if line.startswith(":") and words[1] == "-":
@@ -114,14 +114,14 @@ def carried_out(part: KernelChange, kernel: UfwKernel) -> UfwKernel:
         elif words[0] == "-D":
             jumps[words[1]].remove(words[2])
     for chain, rule in part.removed_jumps:
-        jumps[chain] = [found for found in jumps.get(chain, ()) if found != rule]
+        jumps[chain] = [result for result in jumps.get(chain, ()) if result != rule]
     for chain, rule in part.appended_jumps:
         jumps.setdefault(chain, []).append(rule)
     for name in part.removed_chains:
         assert not chains.pop(name), "only an empty chain can be taken away"
-        assert not any(rule == f"-j {name}" for found in jumps.values() for rule in found)
+        assert not any(rule == f"-j {name}" for result in jumps.values() for rule in result)
     return UfwKernel(
         policies,
-        {name: tuple(found) for name, found in jumps.items()},
-        {name: tuple(found) for name, found in chains.items()},
+        {name: tuple(result) for name, result in jumps.items()},
+        {name: tuple(result) for name, result in chains.items()},
     )

@@ -47,9 +47,9 @@ def test_what_ufw_itself_gains_is_no_change_of_others() -> None:
 
 @pytest.mark.parametrize("verdict", ["ACCEPT", "DROP", "REJECT --reject-with tcp-reset"])
 def test_a_verdict_before_ufw_is_found(verdict: str) -> None:
-    (found,) = deciding(rulesets(_before_ufw(f"-A INPUT -p tcp -m tcp --dport 5432 -j {verdict}")))
-    assert "5432" in found
-    assert "IPv4" in found
+    (rule,) = deciding(rulesets(_before_ufw(f"-A INPUT -p tcp -m tcp --dport 5432 -j {verdict}")))
+    assert "5432" in rule
+    assert "IPv4" in rule
 
 
 def test_a_verdict_in_a_chain_of_others_is_found_unless_it_is_an_orchestrators() -> None:
@@ -73,8 +73,8 @@ def _after_ufw(*lines: str, last: str = "-A INPUT -j ufw-track-input\n") -> str:
 
 @pytest.mark.parametrize("last", ["-A INPUT -j ufw-track-input\n", "-A INPUT -j ufw-before-input\n"])
 def test_an_admission_after_ufw_is_found_for_only_the_policy_drops(last: str) -> None:
-    (found,) = deciding(rulesets(_after_ufw("-A INPUT -p tcp -m tcp --dport 8888 -j ACCEPT", last=last)))
-    assert "8888" in found
+    (rule,) = deciding(rulesets(_after_ufw("-A INPUT -p tcp -m tcp --dport 8888 -j ACCEPT", last=last)))
+    assert "8888" in rule
 
 
 def test_an_admission_after_ufw_is_found_in_a_chain_of_others_unless_it_is_an_orchestrators() -> None:
@@ -147,5 +147,5 @@ def test_without_its_row_a_builtin_opening_is_found() -> None:
     site = load_site(TESTS / "data" / "five-servers")
     rows = tuple(row for row in site.rows if row.builtin != "mdns")
     bare = replace(site, rows=rows)
-    found = undeclared(bare, {"/etc/ufw/before.rules": file("before", 4)})
-    assert any("5353" in line for line in found)
+    rule = undeclared(bare, {"/etc/ufw/before.rules": file("before", 4)})
+    assert any("5353" in line for line in rule)

@@ -57,11 +57,11 @@ def test_ssh_is_admitted_exactly_from_where_the_matrix_says(site: Site) -> None:
         for own in machine.own:
             rules = desired_rules(site, machine, own.version)
             for peer in (peer for peer in peers if peer.version == own.version and peer not in machine.own):
-                said = any(
+                named = any(
                     opening.protocol == "tcp" and opening.interval[0] <= 22 <= opening.interval[1]
                     for opening in openings(site, peer, machine, own)
                 )
-                assert admits(rules, peer, own, 22) == said
+                assert admits(rules, peer, own, 22) == named
 
 
 def test_a_host_always_admits_itself() -> None:

@@ -60,10 +60,10 @@ def ports(*chosen: int) -> int:
 
 
 def test_an_interval_with_one_story_is_one_cell_that_counts_its_probes() -> None:
-    found = cut({CLOSED: ports(1, 79, 81, 65535), OPEN: ports(80)}, (80, 80))
-    assert spans(found) == [(1, 79, "ok"), (80, 80, "ok"), (81, 65535, "ok")]
-    assert [cell.probed for cell in found] == [2, 1, 2]
-    assert [cell.rows for cell in found] == [(), ("row-80",), ()]
+    cells_there = cut({CLOSED: ports(1, 79, 81, 65535), OPEN: ports(80)}, (80, 80))
+    assert spans(cells_there) == [(1, 79, "ok"), (80, 80, "ok"), (81, 65535, "ok")]
+    assert [cell.probed for cell in cells_there] == [2, 1, 2]
+    assert [cell.rows for cell in cells_there] == [(), ("row-80",), ()]
 
 
 def test_an_anomaly_is_exact_and_its_good_neighbours_take_the_rest() -> None:
@@ -155,17 +155,17 @@ def test_cells_never_overlap_tell_every_port_its_own_story_and_lose_no_probe(
     classes: PortClasses = {}
     for port, classification in told.items():
         classes[classification] = classes.get(classification, 0) | 1 << port
-    found = cut(classes, *opened)
-    assert all(cell.port_hi < after.port_lo for cell, after in pairwise(found))
-    holder = {port: cell for cell in found for port in range(cell.port_lo, min(cell.port_hi, 70) + 1)}
+    cells_there = cut(classes, *opened)
+    assert all(cell.port_hi < after.port_lo for cell, after in pairwise(cells_there))
+    holder = {port: cell for cell in cells_there for port in range(cell.port_lo, min(cell.port_hi, 70) + 1)}
     for port, classification in told.items():
         assert (holder[port].verdict, holder[port].culprit) == (classification.verdict, classification.culprit)
         for beside in (port - 1, port + 1):
             if classification.by_rules and beside not in told:
                 assert holder.get(beside) is not holder[port], "the rules said nothing of that port"
-    for cell in found:
+    for cell in cells_there:
         assert not any(low <= cell.port_hi and cell.port_lo <= high for low, high in opened) or cell.rows
-    assert sum(cell.probed for cell in found) == sum(classification != RULED for classification in told.values())
+    assert sum(cell.probed for cell in cells_there) == sum(classification != RULED for classification in told.values())
     if not opened and CLOSED in classes:
-        assert [cell.port_lo for cell in found] == [1, *(cell.port_hi + 1 for cell in found[:-1])]
-        assert found[-1].port_hi == 65535
+        assert [cell.port_lo for cell in cells_there] == [1, *(cell.port_hi + 1 for cell in cells_there[:-1])]
+        assert cells_there[-1].port_hi == 65535

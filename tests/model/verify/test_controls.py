@@ -25,10 +25,10 @@ def test_a_run_within_one_network_needs_no_controls() -> None:
 
 def test_both_ends_of_a_border_get_others_that_saw_them_work() -> None:
     chosen = narrowed("li-1", "w-1")
-    found = controls(EVERYTHING, chosen)
-    assert 1 <= len([pair for pair in found if pair.source == "li-1"]) <= CONTROLS + 1
-    assert {pair.destination for pair in found if pair.source == "li-1"}.isdisjoint({"w-1"})
-    assert any(pair.destination == "w-1" and pair.source != "li-1" for pair in found)
+    control_pairs = controls(EVERYTHING, chosen)
+    assert 1 <= len([pair for pair in control_pairs if pair.source == "li-1"]) <= CONTROLS + 1
+    assert {pair.destination for pair in control_pairs if pair.source == "li-1"}.isdisjoint({"w-1"})
+    assert any(pair.destination == "w-1" and pair.source != "li-1" for pair in control_pairs)
 
 
 def test_no_control_is_a_pair_that_was_chosen() -> None:

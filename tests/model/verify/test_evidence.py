@@ -23,34 +23,34 @@ def chosen() -> tuple[Pair, ...]:
 
 
 def pair(source: str, destination: str, external: str = "", probed: int = BIT) -> Pair:
-    found = next(
-        each
-        for each in chosen()
-        if (each.source, each.destination, each.external) == (source, destination, external)
-        and each.address.version == 4
+    evidence = next(
+        stream
+        for stream in chosen()
+        if (stream.source, stream.destination, stream.external) == (source, destination, external)
+        and stream.address.version == 4
     )
-    return replace(found, probed={"tcp": probed, "udp": 0})
+    return replace(evidence, probed={"tcp": probed, "udp": 0})
 
 
 def seen(
-    one: Pair, arrived: int = BIT, passed: int = BIT, source_seen: str = "", destination_seen: str = ""
+    of_pair: Pair, arrived: int = BIT, passed: int = BIT, source_seen: str = "", destination_seen: str = ""
 ) -> SeenStream:
-    shown = source_seen or str(one.source_address)
+    shown = source_seen or str(of_pair.source_address)
     return SeenStream(
-        source=one.source,
-        address=str(one.address),
+        source=of_pair.source,
+        address=str(of_pair.address),
         protocol="tcp",
         arrived=arrived,
         passed=passed,
         source_seen=shown,
-        destination_seen=destination_seen or str(one.address),
+        destination_seen=destination_seen or str(of_pair.address),
     )
 
 
-def sent(one: Pair, left: int = BIT, refused: int = 0, unroutable: dict[int, int] | None = None) -> SentStream:
+def sent(of_pair: Pair, left: int = BIT, refused: int = 0, unroutable: dict[int, int] | None = None) -> SentStream:
     return SentStream(
-        target=one.destination,
-        address=str(one.address),
+        target=of_pair.destination,
+        address=str(of_pair.address),
         protocol="tcp",
         sent=left,
         refused=refused,
@@ -68,86 +68,92 @@ def joined(*chosen: Pair, fired: tuple[SentStream, ...] = (), **witnessed: SeenS
     return join(reference(), chosen, AgentRecords({chosen[0].source: fired}, accounts))
 
 
-def key(one: Pair) -> tuple[str, str, str]:
-    return one.source, str(one.address), "tcp"
+def key(of_pair: Pair) -> tuple[str, str, str]:
+    return of_pair.source, str(of_pair.address), "tcp"
 
 
 def test_a_probe_seen_at_its_destination_arrived_and_passed_there() -> None:
-    one = pair("cp-1", "w-1")
-    packets = joined(one, fired=(sent(one),), w_1=seen(one, passed=0)).streams[key(one)]
+    stream = pair("cp-1", "w-1")
+    packets = joined(stream, fired=(sent(stream),), w_1=seen(stream, passed=0)).streams[key(stream)]
     assert (packets.sent, packets.arrived, packets.passed, packets.strayed, packets.translated) == (BIT, BIT, 0, 0, 0)
     assert packets.icmp == {"3 10.0.0.9": BIT}
     assert packets.nat == ""
 
 
 def test_a_probe_seen_at_another_host_strayed() -> None:
-    one = pair("cp-1", "w-1")
-    packets = joined(one, fired=(sent(one),), db_1=seen(one, destination_seen="10.20.1.31")).streams[key(one)]
+    stream = pair("cp-1", "w-1")
+    packets = joined(stream, fired=(sent(stream),), db_1=seen(stream, destination_seen="10.20.1.31")).streams[
+        key(stream)
+    ]
     assert (packets.arrived, packets.passed, packets.strayed) == (0, 0, BIT)
     assert packets.nat == "arrived at db-1 as 10.20.1.31"
 
 
 def test_a_probe_under_another_source_was_translated() -> None:
-    one = pair("cp-1", "w-1")
-    packets = joined(one, fired=(sent(one),), w_1=seen(one, source_seen="10.20.1.1")).streams[key(one)]
+    stream = pair("cp-1", "w-1")
+    packets = joined(stream, fired=(sent(stream),), w_1=seen(stream, source_seen="10.20.1.1")).streams[key(stream)]
     assert (packets.passed, packets.translated) == (BIT, BIT)
-    assert packets.nat == f"arrived from 10.20.1.1 instead of {one.source_address}"
+    assert packets.nat == f"arrived from 10.20.1.1 instead of {stream.source_address}"
 
 
 def test_behind_an_external_address_the_hosts_the_site_names_may_answer_and_are_named() -> None:
-    one = pair("vantage-1", "w-1", "ingress")
-    packets = joined(one, fired=(sent(one),), w_1=seen(one, destination_seen="10.20.1.21")).streams[key(one)]
+    stream = pair("vantage-1", "w-1", "ingress")
+    packets = joined(stream, fired=(sent(stream),), w_1=seen(stream, destination_seen="10.20.1.21")).streams[
+        key(stream)
+    ]
     assert (packets.passed, packets.strayed, packets.answered) == (BIT, 0, "w-1")
-    astray = joined(one, fired=(sent(one),), db_1=seen(one)).streams[key(one)]
+    astray = joined(stream, fired=(sent(stream),), db_1=seen(stream)).streams[key(stream)]
     assert (astray.passed, astray.strayed, astray.answered) == (0, BIT, "")
 
 
 def test_a_missing_route_is_an_answer_and_a_full_queue_is_none() -> None:
-    one = pair("cp-1", "w-1")
+    stream = pair("cp-1", "w-1")
     lost = {errno.ENETUNREACH: 1, errno.EHOSTUNREACH: 2, errno.ENOBUFS: 4}
-    assert joined(one, fired=(sent(one, 0, 0, lost),)).streams[key(one)].unroutable == 3
+    assert joined(stream, fired=(sent(stream, 0, 0, lost),)).streams[key(stream)].unroutable == 3
 
 
 def test_without_accounts_nothing_is_known() -> None:
-    one = pair("cp-1", "w-1")
-    packets = joined(one).streams[key(one)]
+    stream = pair("cp-1", "w-1")
+    packets = joined(stream).streams[key(stream)]
     assert (packets.sent, packets.arrived, packets.icmp) == (0, 0, {})
 
 
 def test_a_source_is_proven_by_whoever_saw_it_and_a_witness_by_another_source_only() -> None:
-    one, other = pair("cp-1", "w-1"), pair("cp-2", "w-1")
-    alone = joined(one, fired=(sent(one),), w_1=seen(one))
-    assert alone.source_proven(one)
-    assert not alone.witness_proven(one), "its own packets do not vouch for who saw them"
+    stream, other = pair("cp-1", "w-1"), pair("cp-2", "w-1")
+    alone = joined(stream, fired=(sent(stream),), w_1=seen(stream))
+    assert alone.source_proven(stream)
+    assert not alone.witness_proven(stream), "its own packets do not vouch for who saw them"
     assert alone.witness_proven(other)
     assert not alone.source_proven(other)
-    elsewhere = joined(one, fired=(sent(one),), db_1=seen(pair("cp-1", "db-1")))
-    assert elsewhere.source_proven(one)
-    assert not elsewhere.witness_proven(one)
+    elsewhere = joined(stream, fired=(sent(stream),), db_1=seen(pair("cp-1", "db-1")))
+    assert elsewhere.source_proven(stream)
+    assert not elsewhere.witness_proven(stream)
 
 
 def test_what_did_not_arrive_proves_nobody() -> None:
-    one = pair("cp-1", "w-1")
-    silent = joined(one, fired=(sent(one),), w_1=seen(one, arrived=0, passed=0))
-    assert not silent.source_proven(one)
+    stream = pair("cp-1", "w-1")
+    silent = joined(stream, fired=(sent(stream),), w_1=seen(stream, arrived=0, passed=0))
+    assert not silent.source_proven(stream)
     assert not silent.witness_proven(pair("cp-2", "w-1"))
 
 
 def test_the_controllers_own_connection_vouches_for_a_witness() -> None:
-    one = pair("cp-1", "w-1")
+    stream = pair("cp-1", "w-1")
     for arrived in (True, False):
         accounts = AgentRecords(
             {}, {"w-1": WitnessRecord((), (PlainConnect("10.20.0.10", 1, 22, arrived, arrived),), 0)}
         )
-        assert join(reference(), (one,), accounts).witness_proven(one) == arrived
+        assert join(reference(), (stream,), accounts).witness_proven(stream) == arrived
 
 
-def again(one: Pair, number: int = 1, fired: SentStream | None = None, witnessed: SeenStream | None = None) -> int:
-    accounts = {one.destination: WitnessRecord((witnessed,), (), 0)} if witnessed else {}
-    found = missing(
-        (one,), join(reference(), (one,), AgentRecords({one.source: (fired or sent(one),)}, accounts)), number
+def again(of_pair: Pair, number: int = 1, fired: SentStream | None = None, witnessed: SeenStream | None = None) -> int:
+    accounts = {of_pair.destination: WitnessRecord((witnessed,), (), 0)} if witnessed else {}
+    evidence = missing(
+        (of_pair,),
+        join(reference(), (of_pair,), AgentRecords({of_pair.source: (fired or sent(of_pair),)}, accounts)),
+        number,
     )
-    return found.get(one.source, {}).get((str(one.address), "tcp"), 0)
+    return evidence.get(of_pair.source, {}).get((str(of_pair.address), "tcp"), 0)
 
 
 def test_only_what_is_not_yet_an_answer_is_sent_again() -> None:

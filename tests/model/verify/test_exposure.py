@@ -1,4 +1,4 @@
-"""What do Services take of hosts' ports, and does the matrix know?"""
+"""What Services take of hosts' ports, and whether the matrix knows."""
 
 from __future__ import annotations
 
@@ -54,26 +54,26 @@ def test_a_service_inside_the_cluster_takes_nothing_of_hosts() -> None:
 
 
 def test_external_addresses_are_taken_by_the_services_own_port() -> None:
-    found = exposed(
+    ports = exposed(
         [service(externalIPs=["10.20.1.21"], status={"loadBalancer": {"ingress": [{"ip": "10.20.1.99"}]}})], []
     )
-    outside = {(str(each.address), each.port, each.protocol) for each in found if each.address}
+    outside = {(str(line.address), line.port, line.protocol) for line in ports if line.address}
     assert {("10.20.1.21", 80, "tcp"), ("10.20.1.99", 80, "tcp"), ("10.20.1.21", 53, "udp")} <= outside
 
 
 def test_a_node_loses_its_node_ports_and_external_addresses_to_them() -> None:
     site = reference()
-    found = (
+    ports = (
         ExposedPort(service="a/b", protocol="tcp", port=30080),
         ExposedPort(service="a/c", protocol="tcp", port=81, address=ip_address("10.20.1.21")),
     )
     own = {name: site.by_name[name] for name in ("w-1", "cp-1", "router-1")}
-    assert set(taken(found, own["w-1"], ip_address("10.20.1.21"), "tcp")) == {30080, 81}
-    assert set(taken(found, own["cp-1"], ip_address("10.20.1.11"), "tcp")) == {30080}
-    assert taken(found, own["router-1"], ip_address("10.20.1.1"), "tcp") == {}
-    assert taken(found, own["w-1"], ip_address("10.20.1.21"), "udp") == {}
+    assert set(taken(ports, own["w-1"], ip_address("10.20.1.21"), "tcp")) == {30080, 81}
+    assert set(taken(ports, own["cp-1"], ip_address("10.20.1.11"), "tcp")) == {30080}
+    assert taken(ports, own["router-1"], ip_address("10.20.1.1"), "tcp") == {}
+    assert taken(ports, own["w-1"], ip_address("10.20.1.21"), "udp") == {}
     outside = next(pair for pair in pairs(site, ("external",)) if pair.external)
-    assert dnat_ports(found, site, outside) == {}
+    assert dnat_ports(ports, site, outside) == {}
 
 
 @pytest.mark.parametrize(
@@ -100,11 +100,11 @@ def test_a_node_loses_its_node_ports_and_external_addresses_to_them() -> None:
     ],
 )
 def test_what_a_service_offers_outside_the_matrix_is_a_finding_by_its_name(offer: ExposedPort, words: str) -> None:
-    found = list(undeclared(reference(), [offer]))
+    ports = list(undeclared(reference(), [offer]))
     if not words:
-        assert found == []
+        assert ports == []
         return
-    (outcome,) = found
+    (outcome,) = ports
     assert (outcome.subject, outcome.status) == ("service/default/echo", Status.DRIFT)
     assert words in outcome.message
     assert "kubectl -n default edit service echo" in outcome.next

@@ -37,11 +37,11 @@ def healthy() -> tuple[Cell, ...]:
 
 def open_cells(port: int, where: Callable[[Cell], bool], protocol: str = "tcp") -> set[tuple[str, str, str]]:
     """The ends and address of the open cells of a healthy run that hold the port."""
-    found = {
+    cells = {
         ends(cell) for cell in healthy() if cell.expected == "open" and holds(cell, port, protocol) and where(cell)
     }
-    assert found, "the fault would concern nothing"
-    return found
+    assert cells, "the fault would concern nothing"
+    return cells
 
 
 def ends(cell: Cell) -> tuple[str, str, str]:
@@ -70,7 +70,7 @@ def test_the_cells_of_every_pair_cover_every_port_exactly_once() -> None:
 @pytest.mark.parametrize("source", ["", "w-1"])
 def test_a_rule_against_an_open_port_shows_at_the_destinations_firewall(target: str, source: str) -> None:
     addresses = [str(address) for address in reference().by_name[source].own] if source else [""]
-    rules = tuple(f"{f'-s {each} ' if each else ''}-p tcp -m tcp --dport 5432 -j {target}" for each in addresses)
+    rules = tuple(f"{f'-s {fault} ' if fault else ''}-p tcp -m tcp --dport 5432 -j {target}" for fault in addresses)
     rejecting = frozenset({"db-1"}) if "REJECT" in target else frozenset()
     bad = broken(Fleet(reference(), first_in={"db-1": rules}, rejecting=rejecting).verification().cells)
     wanted = open_cells(5432, lambda cell: cell.destination == "db-1" and source in ("", cell.source))
@@ -123,7 +123,7 @@ def test_a_rule_too_many_shows_at_the_destinations_firewall_probed_or_not(port: 
         for pair in healthy_trial().pairs
     )
     addresses = [str(address) for address in reference().by_name[source].own] if source else [""]
-    rules = tuple(f"{f'-s {each} ' if each else ''}-p tcp -m tcp --dport {port} -j ACCEPT" for each in addresses)
+    rules = tuple(f"{f'-s {fault} ' if fault else ''}-p tcp -m tcp --dport {port} -j ACCEPT" for fault in addresses)
     verification = Fleet(reference(), first_in={"db-1": rules}).verification()
     bad = broken(verification.cells)
     wanted = {

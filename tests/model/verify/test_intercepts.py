@@ -51,12 +51,12 @@ REPLIES["data"] = StreamEvidence(data=BIT)
 def test_story(
     expected: str, protocol: str, reply: str, gate: GateAnswer, answered: bool, classification: tuple[str, str, str]
 ) -> None:
-    told = classify_at_destination(
+    classes = classify_at_destination(
         ServiceIntercept("default/echo", answered, gate), PortState(expected), protocol, REPLIES[reply], PORT
     )
-    assert (told.seen, told.verdict, told.culprit) == classification
-    assert told.expected == expected
-    assert "Service default/echo" in told.note
+    assert (classes.seen, classes.verdict, classes.culprit) == classification
+    assert classes.expected == expected
+    assert "Service default/echo" in classes.note
 
 
 def test_udp_that_is_judged_by_lists_says_so() -> None:
@@ -83,7 +83,7 @@ def test_udp_that_is_judged_by_lists_says_so() -> None:
 def test_what_the_sources_own_node_takes_is_told_by_the_lists(
     expected: str, gate: GateAnswer, answered: bool, classification: tuple[str, str, str]
 ) -> None:
-    told = classify_at_source(ServiceIntercept("default/outside", answered, gate), PortState(expected))
-    assert (told.seen, told.verdict, told.culprit) == classification
-    assert "default/outside" in told.note
-    assert "judged by the Service list" in told.note
+    classes = classify_at_source(ServiceIntercept("default/outside", answered, gate), PortState(expected))
+    assert (classes.seen, classes.verdict, classes.culprit) == classification
+    assert "default/outside" in classes.note
+    assert "judged by the Service list" in classes.note

@@ -78,5 +78,7 @@ def test_rows_to_the_organisations_servers_are_told_as_unwitnessed() -> None:
 
 
 def test_without_a_vantage_host_nothing_from_the_internet_is_passed_over() -> None:
-    site = replace(reference(), machines=tuple(each for each in reference().machines if each.kind != "vantage"))
+    site = replace(
+        reference(), machines=tuple(machine for machine in reference().machines if machine.kind != "vantage")
+    )
     assert {"https", "turn-udp"} <= set(unwitnessed(site, ("external",)))

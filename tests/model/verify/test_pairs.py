@@ -81,10 +81,10 @@ def canonical(found: Iterable[tuple[str, str]]) -> Counter[tuple[str, str]]:
 
 
 def test_every_ordered_pair_of_ends_meets_at_every_declared_address_of_both_families() -> None:
-    found = Counter((pair.source, str(pair.address)) for pair in pairs(site(), EVERY))
-    assert found == canonical(by_hand())
-    assert set(found.values()) == {1}
-    assert {family(address) for _, address in found} == {4, 6}
+    result = Counter((pair.source, str(pair.address)) for pair in pairs(site(), EVERY))
+    assert result == canonical(by_hand())
+    assert set(result.values()) == {1}
+    assert {family(address) for _, address in result} == {4, 6}
 
 
 def test_a_source_speaks_from_its_own_network_in_the_family_of_the_address() -> None:
@@ -136,8 +136,8 @@ def test_real_listeners_of_the_destination_are_probed_as_well() -> None:
 
 def test_chosen_ports_replace_the_depths_choice() -> None:
     only = {"tcp": bits.from_intervals([(1, 1024)])}
-    found = with_ports(site(), pairs(site(), ("host",)), "full", {}, only)
-    assert {(bits.count(pair.probed["tcp"]), pair.probed["udp"]) for pair in found} == {(1024, 0)}
+    result = with_ports(site(), pairs(site(), ("host",)), "full", {}, only)
+    assert {(bits.count(pair.probed["tcp"]), pair.probed["udp"]) for pair in result} == {(1024, 0)}
 
 
 def test_a_border_stands_exactly_between_different_networks_and_before_the_outside() -> None:
@@ -145,8 +145,8 @@ def test_a_border_stands_exactly_between_different_networks_and_before_the_outsi
     network = {
         address: name
         for host in hosts.values()
-        for name, found in host["data"]["addresses"].items()
-        for address in found
+        for name, result in host["data"]["addresses"].items()
+        for address in result
     }
     named = {str(IPv6Address(text) if ":" in text else IPv4Address(text)): name for text, name in network.items()}
     for pair in pairs(site(), EVERY):
@@ -162,11 +162,11 @@ def test_across_the_li_border_nothing_but_the_named_flows_is_open() -> None:
     for pair in pairs(site(), ("host",)):
         if "li-1" in (pair.source, pair.destination):
             roles = ("+".join(site().by_name[pair.source].roles), "+".join(site().by_name[pair.destination].roles))
-            found = {(each.protocol, each.interval) for each in pair.openings}
+            result = {(other_pair.protocol, other_pair.interval) for other_pair in pair.openings}
             if str(pair.address) not in ("10.20.0.31", "fd20::31"):
-                assert opened.setdefault(roles, found) == found, "hosts of one role differ"
+                assert opened.setdefault(roles, result) == result, "hosts of one role differ"
             else:
-                assert not found, "the management leg serves management only"
+                assert not result, "the management leg serves management only"
     overlay = ("udp", (8472, 8472))
     assert opened["li", "control_plane"] == {overlay, ("tcp", (6443, 6443)), ("tcp", (8443, 8443))}
     assert opened["li", "database"] == {overlay, ("tcp", (5432, 5432))}
@@ -179,7 +179,7 @@ def test_across_the_li_border_nothing_but_the_named_flows_is_open() -> None:
 
 def external(name: str) -> dict[tuple[str, tuple[int, int]], tuple[str, ...]]:
     pair = next(pair for pair in pairs(site(), ("external",)) if pair.external == name)
-    return {(each.protocol, each.interval): each.rows for each in pair.openings}
+    return {(other_pair.protocol, other_pair.interval): other_pair.rows for other_pair in pair.openings}
 
 
 def test_the_external_plane_opens_the_active_rows_at_their_address_and_names_its_host() -> None:
@@ -188,14 +188,14 @@ def test_the_external_plane_opens_the_active_rows_at_their_address_and_names_its
         ("tcp", (7881, 7881)): ("livekit-ice-tcp",),
         ("udp", (7882, 7882)): ("livekit-media",),
     }
-    found = {(pair.external, pair.destination) for pair in pairs(site(), ("external",)) if pair.external}
-    assert found == {("ingress", "w-1"), ("turn", "call-1"), ("livekit", "call-2")}
+    result = {(pair.external, pair.destination) for pair in pairs(site(), ("external",)) if pair.external}
+    assert result == {("ingress", "w-1"), ("turn", "call-1"), ("livekit", "call-2")}
 
 
 def test_the_way_out_is_closed_after_installation_and_open_as_declared_before() -> None:
     def ways_out(where: Site) -> set[tuple[tuple[int, int], ...]]:
-        found = (pair for pair in pairs(where, ("external",)) if not pair.external)
-        return {tuple(each.interval for each in pair.openings) for pair in found}
+        result = (pair for pair in pairs(where, ("external",)) if not pair.external)
+        return {tuple(other_pair.interval for other_pair in pair.openings) for pair in result}
 
     assert ways_out(site()) == {()}
     installing = replace(site(), settings=site().settings.model_copy(update={"egress": "open"}))
@@ -208,8 +208,8 @@ def test_rows_that_overlap_at_one_external_address_are_cut_into_stretches() -> N
     twice = rows["turn-udp"].model_copy(update={"name": "twice"})
     more = replace(site(), rows=(*site().rows, wide, twice))
     pair = next(pair for pair in pairs(more, ("external",)) if pair.external == "turn")
-    found = {each.interval: set(each.rows) for each in pair.openings if each.protocol == "udp"}
-    assert found == {
+    result = {other_pair.interval: set(other_pair.rows) for other_pair in pair.openings if other_pair.protocol == "udp"}
+    assert result == {
         (3000, 3477): {"wide"},
         (3478, 3478): {"turn-udp", "wide", "twice"},
         (3479, 4000): {"wide"},
@@ -220,12 +220,16 @@ def test_rows_that_overlap_at_one_external_address_are_cut_into_stretches() -> N
 @pytest.mark.parametrize("depth", ["boundaries", "sweep"])
 def test_assignments_hold_every_probe_once(depth: Depth) -> None:
     given = assignments(dealt(depth), {"call-1": {3478: "stun"}})
-    assert len({each.source for each in given}) == len(given)
-    total = sum(bits.count(target.tcp) + bits.count(target.udp) for each in given for target in each.targets)
+    assert len({other_pair.source for other_pair in given}) == len(given)
+    total = sum(
+        bits.count(target.tcp) + bits.count(target.udp) for other_pair in given for target in other_pair.targets
+    )
     assert total == count(dealt(depth))
-    for each in given:
-        addresses = [target.address for target in each.targets]
+    for other_pair in given:
+        addresses = [target.address for target in other_pair.targets]
         assert len(addresses) == len(set(addresses))
-        assert {family(address) for address in addresses} <= {family(address) for address in each.source_addresses}
-    asked = {target.name for each in given for target in each.targets if target.requests}
+        assert {family(address) for address in addresses} <= {
+            family(address) for address in other_pair.source_addresses
+        }
+    asked = {target.name for other_pair in given for target in other_pair.targets if target.requests}
     assert asked == {"call-1"}

@@ -42,13 +42,13 @@ def load(real_machine: None) -> Iterator[Load]:
         flushed = f"flush ruleset\n{text}"
         done = subprocess.run((*inside, "nft", "-f", "-"), input=flushed, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
-        said = json.loads(
+        words = json.loads(
             subprocess.run((*inside, "nft", "-j", "list", "ruleset"), capture_output=True, check=True).stdout
         )
         for version, routes in ROUTES.items():
-            said[f"routes{version}"] = [{"dst": network, "dev": device} for network, device in routes.items()]
-        said["addresses"] = [{"addr_info": [{"local": "198.51.100.1"}, {"local": "10.20.1.1"}]}]
-        return parse(json.dumps(said))
+            words[f"routes{version}"] = [{"dst": network, "dev": device} for network, device in routes.items()]
+        words["addresses"] = [{"addr_info": [{"local": "198.51.100.1"}, {"local": "10.20.1.1"}]}]
+        return parse(json.dumps(words))
 
     try:
         yield loaded
@@ -159,8 +159,8 @@ tcp dport 90-91 goto other
 tcp dport vmap { 100 : accept, 101 : drop, 102 : jump web }
 tcp dport { 81, 91, 101, 103 } accept"""
     perimeter = load(device(rules, more=chains))
-    told = {port: word(perimeter, port) for port in (80, 81, 84, 85, 90, 91, 100, 101, 102, 103)}
-    assert told == {
+    words = {port: word(perimeter, port) for port in (80, 81, 84, 85, 90, 91, 100, 101, 102, 103)}
+    assert words == {
         80: "open", 81: "open", 84: "open", 85: "closed", 90: "open",
         91: "closed", 100: "open", 101: "closed", 102: "closed", 103: "open",
     }  # fmt: skip
@@ -172,7 +172,8 @@ def test_a_state_map_is_followed_for_a_new_packet(load: Load) -> None:
 
 
 def test_every_chain_of_a_hook_must_let_a_packet_through(load: Load) -> None:
-    second = "table inet late {\nchain forward {\ntype filter hook forward priority 10; policy accept;\ntcp dport 443 drop\n}\n}\n"
+    hook = "type filter hook forward priority 10; policy accept;"
+    second = f"table inet late {{\nchain forward {{\n{hook}\ntcp dport 443 drop\n}}\n}}\n"
     perimeter = load(device("tcp dport 443-444 accept") + second)
     assert (word(perimeter, 443), word(perimeter, 444)) == ("closed", "open")
 
@@ -207,12 +208,13 @@ def test_a_destination_without_a_route_is_closed(load: Load) -> None:
 
 def test_anybody_is_not_taken_for_somebody(load: Load) -> None:
     perimeter = load(device("ip saddr 198.51.100.0/24 tcp dport 443 accept\ntcp dport 80 accept"))
-    for port, told in ((443, "unknown"), (80, "open"), (81, "closed")):
-        assert configured(perimeter, None, ip_address(SERVER), "tcp", (port, port)) == told
+    for port, words in ((443, "unknown"), (80, "open"), (81, "closed")):
+        assert configured(perimeter, None, ip_address(SERVER), "tcp", (port, port)) == words
 
 
 def test_chains_of_an_interface_before_all_others_make_everything_unknown(load: Load) -> None:
-    early = "table netdev early {\nchain in {\ntype filter hook ingress device lo priority 0; policy accept;\ntcp dport 80 drop\n}\n}\n"
+    hook = "type filter hook ingress device lo priority 0; policy accept;"
+    early = f"table netdev early {{\nchain in {{\n{hook}\ntcp dport 80 drop\n}}\n}}\n"
     perimeter = load(device("tcp dport 443 accept") + early)
     assert (word(perimeter, 443), word(perimeter, 444)) == ("unknown", "closed")
 
@@ -275,8 +277,8 @@ def test_a_translation_that_is_gone_is_drift(load: Load) -> None:
 def test_a_translation_to_another_host_is_drift(load: Load) -> None:
     text = ruleset(site()).replace("dnat ip to 10.20.1.51", "dnat ip to 10.20.1.52")
     text = text.replace("ip daddr { 10.20.1.51 }", "ip daddr { 10.20.1.52 }")
-    found = drift(load(text))
-    assert "198.51.100.102 3478, 5349/tcp leads to 10.20.1.52; the site names call-1" in found
+    verdicts = drift(load(text))
+    assert "198.51.100.102 3478, 5349/tcp leads to 10.20.1.52; the site names call-1" in verdicts
 
 
 def test_a_range_cut_short_is_drift(load: Load) -> None:
@@ -286,7 +288,8 @@ def test_a_range_cut_short_is_drift(load: Load) -> None:
 
 
 def test_what_no_row_declares_is_drift(load: Load) -> None:
-    hole = 'iifname "eth3" ip daddr 198.51.100.101 tcp dport 8448 dnat ip to 10.20.1.22\n\t\tiifname "eth3" ip daddr 198.51.100.77'
+    hole = 'iifname "eth3" ip daddr 198.51.100.101 tcp dport 8448 dnat ip to 10.20.1.22\n\t\t'
+    hole += 'iifname "eth3" ip daddr 198.51.100.77'
     hole += " tcp dport 9 dnat ip to 10.20.1.31"
     text = ruleset(site()).replace("priority dstnat;", f"priority dstnat;\n\t\t{hole}")
     text = text.replace(
@@ -316,9 +319,10 @@ def test_a_hole_in_an_inner_border_is_drift(load: Load) -> None:
 
 def test_a_way_out_left_open_is_drift(load: Load) -> None:
     rule = "iifname eth1 oifname eth3 tcp dport 443 accept"
-    found = drift(load(ruleset(site()).replace("policy drop;", f"policy drop;\n\t\t{rule}")))
+    verdicts = drift(load(ruleset(site()).replace("policy drop;", f"policy drop;\n\t\t{rule}")))
     assert (
-        "registries-and-packages: 198.51.100.200 443/tcp is declared closed, the device is configured partly" in found
+        "registries-and-packages: 198.51.100.200 443/tcp is declared closed, the device is configured partly"
+        in verdicts
     )
 
 

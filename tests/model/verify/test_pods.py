@@ -50,10 +50,10 @@ def one(source: str, destination: str, version: int = 4) -> Pair:
 
 
 def test_a_running_pod_is_read_with_both_addresses_and_its_container() -> None:
-    (found,) = read_pods([pod()])
-    assert (found.node, found.container) == ("w-1", "abc")
-    assert [str(address) for address in found.addresses] == ["10.244.5.2", "fd44:0:0:5::2"]
-    assert (found.end, node_of(found.end), is_pod(found.end), is_pod("w-1")) == ("pods@w-1", "w-1", True, False)
+    (chosen,) = read_pods([pod()])
+    assert (chosen.node, chosen.container) == ("w-1", "abc")
+    assert [str(address) for address in chosen.addresses] == ["10.244.5.2", "fd44:0:0:5::2"]
+    assert (chosen.end, node_of(chosen.end), is_pod(chosen.end), is_pod("w-1")) == ("pods@w-1", "w-1", True, False)
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_a_pod_that_does_not_run_or_is_going_is_none(more: dict[str, Any]) -> No
 def test_every_pod_probes_every_server_its_own_node_and_every_other_pod() -> None:
     ends = {(pair.source, pair.destination) for pair in every()}
     servers = {machine.name for machine in SITE.servers}
-    pods = {each.end for each in PODS}
+    pods = {cell.end for cell in PODS}
     assert ends == {(mine, other) for mine in pods for other in servers | pods if other != mine}
     assert any(pair.address == VIP for pair in every())
 
@@ -106,7 +106,7 @@ def test_ports_are_the_boundaries_and_listeners_at_hosts_and_the_rows_between_po
 
 def test_a_node_vouches_for_its_pod_and_the_pod_for_itself() -> None:
     ends = {(pair.source, pair.destination) for pair in controls(PODS, SITE)}
-    assert ends == {pair for each in PODS for pair in ((each.node, each.end), (each.end, each.node))}
+    assert ends == {pair for cell in PODS for pair in ((cell.node, cell.end), (cell.end, cell.node))}
 
 
 def seen(pair: Pair, arrived: int, passed: int, source: str = "") -> SeenStream:

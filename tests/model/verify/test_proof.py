@@ -15,8 +15,8 @@ from tests.flows.synthetic import report
 
 
 def whole(*, bad: bool = True) -> dict[str, Any]:
-    made: dict[str, Any] = json.loads(json.dumps(report(bad=bad).to_json()))
-    return made
+    document: dict[str, Any] = json.loads(json.dumps(report(bad=bad).to_json()))
+    return document
 
 
 def test_a_summary_reads_as_its_report() -> None:
@@ -32,10 +32,10 @@ def test_every_cell_is_counted_and_only_what_is_bad_is_told() -> None:
 
 
 def test_of_much_that_is_bad_some_is_told() -> None:
-    made = whole()
-    one = next(cell for cell in made["cells"] if cell["verdict"] == "violation")
-    made["cells"] = [one | {"port_lo": port, "port_hi": port} for port in range(1, 1001)]
-    (cell,) = read_proof(made).cells
+    document = whole()
+    first = next(cell for cell in document["cells"] if cell["verdict"] == "violation")
+    document["cells"] = [first | {"port_lo": port, "port_hi": port} for port in range(1, 1001)]
+    (cell,) = read_proof(document).cells
     assert (cell.count, len(cell.examples)) == (1000, 5)
 
 

@@ -1,4 +1,4 @@
-"""Rules in front of Services, as a real node's kernel printed them: whom do they keep away?"""
+"""Rules in front of Services, as a real node's kernel printed them, and whom they keep away."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_other_ports_that_a_service_takes_are_kept_after_dnat() -> None:
 
 def test_without_our_table_everybody_is_admitted() -> None:
     objects = json.loads(NODE)["nftables"]
-    bare = [each for each in objects if "matrix_fleet" not in json.dumps(each)]
+    bare = [entry for entry in objects if "matrix_fleet" not in json.dumps(entry)]
     assert said("198.51.100.9", 30080, nft=json.dumps({"nftables": bare})) == "admit"
 
 

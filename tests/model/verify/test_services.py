@@ -1,4 +1,4 @@
-"""Which declared services must answer, at which address, held by whom?"""
+"""Which declared services must answer, at which address, held by whom."""
 
 from __future__ import annotations
 
@@ -32,21 +32,22 @@ PLANE = (
 
 def services(stage: str = "auto", **listeners: tuple[Listener, ...]) -> Services:
     views = {
-        name.replace("_", "-"): HostView(chains={}, interfaces={}, listeners=found) for name, found in listeners.items()
+        name.replace("_", "-"): HostView(chains={}, interfaces={}, listeners=seen_listeners)
+        for name, seen_listeners in listeners.items()
     }
     return Services(reference(), views, Stage(stage))
 
 
 def pair(source: str, destination: str, version: int = 4) -> Pair:
     return next(
-        each
-        for each in pairs(reference(), ("host",))
-        if (each.source, each.destination, each.address.version) == (source, destination, version)
+        service
+        for service in pairs(reference(), ("host",))
+        if (service.source, service.destination, service.address.version) == (source, destination, version)
     )
 
 
-def owed(found: Services, one: Pair) -> set[int]:
-    return set(bits.to_ports(found.owed(one, "tcp")))
+def owed(problems: Services, at: Pair) -> set[int]:
+    return set(bits.to_ports(problems.owed(at, "tcp")))
 
 
 @pytest.mark.parametrize(
@@ -63,18 +64,18 @@ def test_a_process_is_known_by_what_the_kernel_keeps_of_its_name(process: str, n
 
 
 def test_a_running_cluster_owes_its_own_services_and_not_yet_those_of_the_rollout() -> None:
-    found = services(cp_1=PLANE, db_1=(KUBELET,), w_1=(KUBELET,))
-    assert owed(found, pair("w-1", "db-1")) == {10250, 10256}
-    assert {2379, 2380, 6443, 8443, 10257, 10259} <= owed(found, pair("cp-2", "cp-1"))
+    problems = services(cp_1=PLANE, db_1=(KUBELET,), w_1=(KUBELET,))
+    assert owed(problems, pair("w-1", "db-1")) == {10250, 10256}
+    assert {2379, 2380, 6443, 8443, 10257, 10259} <= owed(problems, pair("cp-2", "cp-1"))
 
 
 def test_stage_after_on_a_cluster_asks_for_it_on_every_host_and_for_the_rollout_where_it_is() -> None:
     postgres = listener("tcp", "0.0.0.0", 5432, "postgres")
-    found = services("after", cp_1=PLANE, db_1=(), w_1=(KUBELET,))
-    assert owed(found, pair("w-1", "db-1")) == {10250, 10256}
-    found = services("after", cp_1=PLANE, db_1=(postgres,))
+    problems = services("after", cp_1=PLANE, db_1=(), w_1=(KUBELET,))
+    assert owed(problems, pair("w-1", "db-1")) == {10250, 10256}
+    problems = services("after", cp_1=PLANE, db_1=(postgres,))
     # Pods of w-1 that come with the rollout may scrape node-exporter, hidden behind their node.
-    assert owed(found, pair("w-1", "db-1")) == {5432, 9100, 10250, 10256}
+    assert owed(problems, pair("w-1", "db-1")) == {5432, 9100, 10250, 10256}
 
 
 def test_stage_after_without_a_cluster_asks_for_everything() -> None:
@@ -84,7 +85,7 @@ def test_stage_after_without_a_cluster_asks_for_everything() -> None:
 def test_a_service_of_one_family_owes_nothing_at_the_other_and_a_dead_one_owes_at_both() -> None:
     assert {2379, 2380} <= owed(services(cp_1=PLANE), pair("cp-2", "cp-1"))
     assert not {2379, 2380} & owed(services(cp_1=PLANE), pair("cp-2", "cp-1", 6))
-    dead = tuple(each for each in PLANE if each.process != "etcd")
+    dead = tuple(service for service in PLANE if service.process != "etcd")
     assert {2379, 2380} <= owed(services(cp_1=dead), pair("cp-2", "cp-1", 6))
 
 
@@ -94,20 +95,20 @@ def test_a_service_on_loopback_alone_still_owes() -> None:
 
 
 def test_the_apis_own_address_owes_the_endpoint_alone() -> None:
-    (one,) = [each for each in endpoint_pairs(reference(), {VIP: "cp-1"}) if each.source == "w-1"]
-    assert (one.destination, one.address, one.border) == ("cp-1", VIP, False)
-    assert owed(services(cp_1=PLANE), one) == {8443}
+    (first,) = [service for service in endpoint_pairs(reference(), {VIP: "cp-1"}) if service.source == "w-1"]
+    assert (first.destination, first.address, first.border) == ("cp-1", VIP, False)
+    assert owed(services(cp_1=PLANE), first) == {8443}
 
 
 def test_across_the_border_only_the_endpoint_must_be_open_at_the_apis_own_address() -> None:
-    (one,) = [each for each in endpoint_pairs(reference(), {VIP: "cp-1"}) if each.source == "li-1"]
-    assert one.border
-    assert list(bits.to_ports(one.open("tcp"))) == [8443]
-    assert one.tolerated("tcp") >> 6443 & 1
+    (first,) = [service for service in endpoint_pairs(reference(), {VIP: "cp-1"}) if service.source == "li-1"]
+    assert first.border
+    assert list(bits.to_ports(first.open("tcp"))) == [8443]
+    assert first.tolerated("tcp") >> 6443 & 1
 
 
-def declared(found: Services, one: Pair, protocol: str, listening: Mapping[int, str]) -> dict[int, frozenset[str]]:
-    return found.declared(one, protocol, listening)
+def declared(problems: Services, at: Pair, protocol: str, listening: Mapping[int, str]) -> dict[int, frozenset[str]]:
+    return problems.declared(at, protocol, listening)
 
 
 def test_every_port_of_a_narrow_row_has_its_owner() -> None:
@@ -123,7 +124,7 @@ def test_who_listens_among_node_ports_must_be_the_one_the_row_names() -> None:
 
 
 def test_a_fragment_of_a_wide_row_is_no_narrow_row() -> None:
-    one = pair("cp-1", "w-1")
-    cut = [each for each in one.openings if each.interval == (30000, 32767)]
-    split = replace(one, openings=tuple(replace(each, interval=(30000, 30003)) for each in cut))
+    first = pair("cp-1", "w-1")
+    cut = [service for service in first.openings if service.interval == (30000, 32767)]
+    split = replace(first, openings=tuple(replace(service, interval=(30000, 30003)) for service in cut))
     assert declared(services(), split, "tcp", {}) == {}

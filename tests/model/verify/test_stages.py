@@ -16,9 +16,9 @@ from tests.model.verify.simulation import Fleet, reference
 
 def verification(stage: str = "auto", *listeners: Listener) -> Verification:
     """A healthy fleet where db-1 has these listeners, and nothing answers with more than RST."""
-    made = Fleet(reference()).verification()
-    views = dict(made.facts.views) | {"db-1": replace(made.facts.views["db-1"], listeners=listeners)}
-    return replace(made, facts=replace(made.facts, views=views, stage=Stage(stage)))
+    run = Fleet(reference()).verification()
+    views = dict(run.facts.views) | {"db-1": replace(run.facts.views["db-1"], listeners=listeners)}
+    return replace(run, facts=replace(run.facts, views=views, stage=Stage(stage)))
 
 
 def wrong(made: Verification) -> list[Cell]:
@@ -33,9 +33,9 @@ def test_before_anything_is_installed_nothing_need_answer() -> None:
 
 
 def test_a_host_where_one_declared_service_listens_owes_all_of_them() -> None:
-    found = wrong(verification("auto", POSTGRES))
-    assert {(cell.destination, cell.culprit) for cell in found} == {("db-1", "listener")}
-    assert {5432, 10250} <= {cell.port_lo for cell in found}
+    cells = wrong(verification("auto", POSTGRES))
+    assert {(cell.destination, cell.culprit) for cell in cells} == {("db-1", "listener")}
+    assert {5432, 10250} <= {cell.port_lo for cell in cells}
 
 
 def test_stage_before_asks_for_no_answer_whatever_listens() -> None:
@@ -48,9 +48,9 @@ def test_stage_after_asks_every_host() -> None:
 
 
 def test_another_program_on_a_declared_port_is_named_and_makes_no_stage() -> None:
-    found = wrong(verification("auto", listener("tcp", "::", 5432, "nc")))
-    assert {(cell.destination, cell.port_lo, cell.culprit) for cell in found} == {("db-1", 5432, "wrong-process")}
-    assert all("nc" in cell.note for cell in found)
+    cells = wrong(verification("auto", listener("tcp", "::", 5432, "nc")))
+    assert {(cell.destination, cell.port_lo, cell.culprit) for cell in cells} == {("db-1", 5432, "wrong-process")}
+    assert all("nc" in cell.note for cell in cells)
 
 
 def test_sshd_alone_is_no_stage() -> None:
@@ -59,12 +59,12 @@ def test_sshd_alone_is_no_stage() -> None:
 
 @pytest.mark.parametrize("source", ["db-1", "cp-1"])
 def test_vrrp_that_no_row_opens_is_a_violation_of_its_own(source: str) -> None:
-    made = Fleet(reference(), first_in={"w-1": ("-p vrrp -j ACCEPT",)}).verification()
-    [cell, *_] = [each for each in wrong(made) if each.source == source]
+    run = Fleet(reference(), first_in={"w-1": ("-p vrrp -j ACCEPT",)}).verification()
+    [cell, *_] = [entry for entry in wrong(run) if entry.source == source]
     assert (cell.destination, cell.protocol, cell.expected, cell.seen) == ("w-1", "vrrp", "closed", "open")
     assert (cell.verdict, cell.culprit) == ("violation", "destination-firewall")
 
 
 def test_vrrp_between_control_planes_is_open_by_their_rules() -> None:
-    found = {(cell.source, cell.destination) for cell in verification().cells if cell.protocol == "vrrp"}
-    assert found == {("cp-1", "cp-2"), ("cp-2", "cp-1")}
+    cells = {(cell.source, cell.destination) for cell in verification().cells if cell.protocol == "vrrp"}
+    assert cells == {("cp-1", "cp-2"), ("cp-2", "cp-1")}

@@ -256,8 +256,8 @@ def test_stories_are_disjoint_cover_every_probe_and_are_never_ok_without_evidenc
 ) -> None:
     probed &= EVERY_PORT
     intervals = tuple((port, port) for port in sorted(set(opened)))
-    one = pair(*intervals, probed=probed, border=border)
-    classes = classify(one, "tcp", seen, known)
+    first = pair(*intervals, probed=probed, border=border)
+    classes = classify(first, "tcp", seen, known)
     union = 0
     for ports in classes.values():
         assert ports > 0
@@ -266,7 +266,7 @@ def test_stories_are_disjoint_cover_every_probe_and_are_never_ok_without_evidenc
     assert union & probed == probed
     for classification, ports in classes.items():
         assert bool(classification.culprit) == (classification.verdict != "ok")
-        assert ports & (one.open("tcp") if classification.expected == "closed" else ~one.open("tcp")) == 0
+        assert ports & (first.open("tcp") if classification.expected == "closed" else ~first.open("tcp")) == 0
         if classification.verdict == "ok" and classification.expected == "open":
             assert ports & ~(seen.passed | (seen.arrived & seen.replied)) == 0
         elif classification.verdict == "ok":

@@ -1,4 +1,4 @@
-"""Do hosts, networks and the cluster's CIDRs have addresses that can live side by side?"""
+"""Rules of addresses: those of hosts, networks and the cluster's CIDRs can live side by side."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Can certificates come from where the site says, and come again?"""
+"""Rules of certificates: they can come from where the site says, and come again."""
 
 from __future__ import annotations
 

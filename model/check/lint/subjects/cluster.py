@@ -1,4 +1,4 @@
-"""Can this Kubernetes be: its version, its endpoint, its CIDRs, its pod network?"""
+"""Rules of the cluster: this Kubernetes can be, with its version, its endpoint, its CIDRs, its pod network."""
 
 from __future__ import annotations
 

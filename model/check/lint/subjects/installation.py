@@ -1,4 +1,4 @@
-"""Can nodes be installed from where the site says?"""
+"""Rules of installation: nodes can be installed from where the site says."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Is the isolated (LI) network really apart, and does it have what it needs there?"""
+"""Rules of isolation: the isolated (LI) network is really apart, and has what it needs there."""
 
 from __future__ import annotations
 

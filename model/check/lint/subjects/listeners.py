@@ -1,4 +1,4 @@
-"""Can every service have the ports it is to listen on?"""
+"""Rules of listeners: every service can have the ports it is to listen on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Can every row of the port matrix be opened, and only once?"""
+"""Rules of the port matrix: every row can be opened, and only once."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from model.check.check import Check
 from model.check.finding import Finding, Severity
+from model.check.judgement.declared import wanted
 from model.check.lint.flaw import LintView, flaw
-from model.check.lint.subjects.roles import wanted
 from model.matrix.matrix import rows_to
 from model.site.hosts import Machine
 from model.site.rows import Row

@@ -1,4 +1,4 @@
-"""Does what the internet sees fit: external addresses, federation, the way out, and eyes outside?"""
+"""Rules of the perimeter: external addresses, federation, the way out, and eyes outside fit together."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Are there enough servers of every role, and do roles that must be alone stand alone?"""
+"""Rules of roles: there are enough servers of each, and roles that must be alone stand alone."""
 
 from __future__ import annotations
 
@@ -14,22 +14,15 @@ from model.site.settings import Features
 from model.site.site import Site
 
 
-def wanted(site: Site, role: str) -> bool:
-    """Return whether the site needs the role: its feature, where it has one, is on."""
-    feature = site.roles[role].feature
-    return feature is None or feature in site.settings.active or (feature == "turn" and site.settings.features.livekit)
-
-
 def role_minimum(view: LintView) -> Iterator[Finding]:
     """Find roles with fewer hosts than their own minimum or the sizing asks for."""
     for role, traits in view.site.roles.items():
-        if traits.kind != "server" or not wanted(view.site, role):
-            continue
-        needed, have = sizing.servers_needed(view.site, role), len(view.site.with_role(role))
-        if have < needed:
-            message = f"{have} of at least {needed} hosts have the role"
-            fix = f"add {needed - have} to hosts.yaml; a server may have several roles"
-            yield flaw("hosts.yaml", f"(role {role})", value=have, message=message, fix=fix, severity=view.production)
+        short = declared.shortage(view.site, role, counted="role") if traits.kind == "server" else None
+        if short:
+            message = f"{short.has} of at least {short.needed} hosts have the role"
+            fix = f"add {short.needed - short.has} to hosts.yaml; a server may have several roles"
+            path = f"(role {role})"
+            yield flaw("hosts.yaml", path, value=short.has, message=message, fix=fix, severity=view.production)
 
 
 def control_plane_count(view: LintView) -> Iterator[Finding]:

@@ -1,4 +1,4 @@
-"""Can what runs on schedule do no harm, and reach those who are to be told?"""
+"""Rules of the schedule: what runs by itself can do no harm, and reaches those who are to be told."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Do waivers name something, and are they still in force?"""
+"""Rules of waivers: they name something, and are still in force."""
 
 from __future__ import annotations
 

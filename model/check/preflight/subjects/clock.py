@@ -1,4 +1,4 @@
-"""Do the hosts' clocks agree, and does anything keep them so?"""
+"""Checks of the hosts' clocks: they agree, and something keeps them so."""
 
 from __future__ import annotations
 

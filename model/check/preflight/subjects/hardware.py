@@ -1,4 +1,4 @@
-"""Is the server as large as its roles need, and does it use what would get in kubelet's way?"""
+"""Checks of hardware: a server is as large as its roles need, and uses nothing that gets in kubelet's way."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Is every host another one than all others, and the one that the site takes it for?"""
+"""Checks of identity: every host is another one than all others, and the one that the site takes it for."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def product_uuid(view: PreflightView, machine: Machine, _facts: MachineFacts) ->
 def hardware_address(view: PreflightView, machine: Machine, facts: MachineFacts) -> Iterator[Finding]:
     """Find interfaces that share their hardware address with one of another host."""
     for mac in sorted(_macs(facts)):
-        others = [name for name, each in view.facts.items() if name != machine.name and mac in _macs(each)]
+        others = [name for name, other in view.facts.items() if name != machine.name and mac in _macs(other)]
         if others:
             names = ", ".join(link.name for link in facts.network.links if link.mac == mac)
             yield Finding(f"its {names} has the same hardware address {mac} as {', '.join(others)}")

@@ -1,4 +1,4 @@
-"""Does the organisation's DNS say what it must, and keep from others what is LI's alone?"""
+"""Checks of names: the organisation's DNS says what it must, and keeps from others what is LI's alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Has the host the addresses, routes and links that the site declares, and do its packets get through whole?"""
+"""Checks of the network: a host has the declared addresses, routes and links, and its packets get through whole."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Can Debian's package manager work on the host?"""
+"""Checks of packages: Debian's package manager can work on the host."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Are the ports and the address that the cluster needs still free?"""
+"""Checks of ports: those that the cluster needs are still free, and so is its address."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Did the host belong to a cluster, or does another container runtime work there?"""
+"""Checks of remains: a host belonged to no cluster, and no other container runtime works there."""
 
 from __future__ import annotations
 

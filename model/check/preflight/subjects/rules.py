@@ -1,4 +1,4 @@
-"""Does anybody else filter packets on the host?"""
+"""Checks of rules: nobody else filters packets on the host."""
 
 from __future__ import annotations
 

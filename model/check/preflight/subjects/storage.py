@@ -1,4 +1,4 @@
-"""Is there room on the disks, and are they such that containers and etcd can live on them?"""
+"""Checks of storage: there is room on the disks, and containers and etcd can live on them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Is the operating system one on which Kubernetes can run?"""
+"""Checks of the operating system: Kubernetes can run on it."""
 
 from __future__ import annotations
 

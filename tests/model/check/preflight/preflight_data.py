@@ -62,7 +62,7 @@ def _healthy(site: Site, machine: Machine, number: int) -> MachineFacts:
         virtual=False,
         addresses=tuple(a for _, a in machine.every),
     )
-    loopback = next(each for each in base.network.links if each.name == "lo")
+    loopback = next(interface for interface in base.network.links if interface.name == "lo")
     return replace(
         base,
         system=replace(
@@ -90,12 +90,12 @@ def _asked(site: Site, machine: Machine) -> Asked:
 def _names(site: Site, machine: Machine) -> tuple[DnsAnswer, ...]:
     view = "li" if site.isolated(machine) else "main"
     own = {record.name: record.addresses for record in records(site) if record.view == view}
-    found = []
+    listed = []
     for name in sorted({record.name for record in records(site)}):
         for version in (4, 6):
             addresses = tuple(a for a in own.get(name, ()) if a.version == version)
-            found.append(DnsAnswer(name, version, 0 if name in own else 3, addresses))
-    return tuple(found)
+            listed.append(DnsAnswer(name, version, 0 if name in own else 3, addresses))
+    return tuple(listed)
 
 
 def but(facts: MachineFacts, changes: Mapping[str, Any]) -> MachineFacts:
@@ -132,7 +132,7 @@ def bundle(**changes: object) -> Bundle:
         "needed": "nodes",
     }
     item["version"] = changes.pop("containerd", item["version"])
-    said = {
+    answers = {
         "schema": "matrix-fleet/bundle/1",
         "name": "b",
         "kubernetes": "1.36.3",
@@ -141,4 +141,4 @@ def bundle(**changes: object) -> Bundle:
         "items": [item],
         **changes,
     }
-    return parse_bundle(json.dumps(said))
+    return parse_bundle(json.dumps(answers))

@@ -63,8 +63,8 @@ def test_healthy_hosts_have_no_finding() -> None:
 def test_a_bare_host_of_the_lab_lacks_nothing_but_what_a_container_lacks(tmp_path: Path) -> None:
     features = dict.fromkeys(("turn", "livekit", "element_call"), False)
     declared = site(tmp_path, set={"site:features": features})
-    found = examine(declared, {"cp-1": golden("bookworm-bare-cp-1")}, TODAY)["cp-1"]
-    assert {finding.check for finding in found} == {"cgroup-v1", "apparmor-off", "clock-unsynchronised"}
+    findings_there = examine(declared, {"cp-1": golden("bookworm-bare-cp-1")}, TODAY)["cp-1"]
+    assert {finding.check for finding in findings_there} == {"cgroup-v1", "apparmor-off", "clock-unsynchronised"}
 
 
 @pytest.mark.parametrize("name", ["cp-1", "w-1"])
@@ -75,8 +75,8 @@ def test_a_node_of_the_lab_is_no_finding(name: str, tmp_path: Path) -> None:
     facts = golden(f"bookworm-node-{name}")
     assert facts.ours
     assert facts.software.server == "https://api.example.test:8443"
-    found = examine(site(tmp_path, set=lab), {name: facts}, TODAY)[name]
-    assert {finding.check for finding in found} <= {"clock-unsynchronised"}
+    findings_there = examine(site(tmp_path, set=lab), {name: facts}, TODAY)[name]
+    assert {finding.check for finding in findings_there} <= {"clock-unsynchronised"}
 
 
 def test_a_host_on_the_way_to_a_node_is_no_finding() -> None:
@@ -152,6 +152,8 @@ def test_a_declared_disk_for_data_relieves_the_system_disk(tmp_path: Path) -> No
     room = {"hardware.filesystems": mounts(replace(DISK, size=40 * GIB, free=30 * GIB))}
     for name in ("db-1", "db-2"):
         facts[name] = but(facts[name], room)
-    found = {name: {finding.check for finding in examine(declared, facts, TODAY)[name]} for name in ("db-1", "db-2")}
-    assert "disk-full" not in found["db-1"]
-    assert "disk-full" in found["db-2"]
+    findings_there = {
+        name: {finding.check for finding in examine(declared, facts, TODAY)[name]} for name in ("db-1", "db-2")
+    }
+    assert "disk-full" not in findings_there["db-1"]
+    assert "disk-full" in findings_there["db-2"]
