@@ -116,7 +116,12 @@ class ClusterFacts:
 
     def node(self, name: str) -> Node | None:
         """Return one node; None where the cluster has none of the name."""
-        return next((node for node in self.nodes if node.name == name), None)
+        return node_named(self.nodes, name)
+
+
+def node_named(nodes: Iterable[Node], name: str) -> Node | None:
+    """Return the node of a name; None where there is none."""
+    return next((node for node in nodes if node.name == name), None)
 
 
 def read_node(manifest: Manifest) -> Node:

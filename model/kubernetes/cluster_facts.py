@@ -7,18 +7,27 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from model.kubernetes.cluster import Node, StorageClass, Workload
+from model.kubernetes.cluster import Node, StorageClass, Workload, node_named
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pod:
+class Namespaced:
+    """An object of a namespace; as text `namespace/name`, as kubectl has it."""
+
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pod(Namespaced):
     """
     A pod. `owners` are kinds; `since` is when it last became ready or unready, `why` what it waits for; `leaving`: it
     was told to end.
     """
 
-    namespace: str
-    name: str
     node: str
     phase: str
     ready: bool
@@ -28,27 +37,19 @@ class Pod:
     since: datetime | None = None
     why: str = ""
 
-    def __str__(self) -> str:
-        return f"{self.namespace}/{self.name}"
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Budget:
+class Budget(Namespaced):
     """
     A PodDisruptionBudget: pods it counts, those that are healthy and must be, and how many may go. `matches`: labels it
     selects by.
     """
 
-    namespace: str
-    name: str
     expected: int
     healthy: int
     desired: int
     allowed: int
     matches: Mapping[str, str]
-
-    def __str__(self) -> str:
-        return f"{self.namespace}/{self.name}"
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ class CollectedCluster:
 
     def node(self, name: str) -> Node | None:
         """Return one node; None where the cluster has none of the name."""
-        return next((node for node in self.nodes if node.name == name), None)
+        return node_named(self.nodes, name)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from model.errors import ProtocolError
 from model.packets.sockets import parse_addresses, parse_listeners, parse_peer
 from model.ufw.facts import FirewallFacts
 from model.ufw.foreign_rules import Rulesets
-from remote.facts.sections import check_programs, new_mark, read_answer, shell_text
+from remote.facts.sections import assignments, check_programs, new_mark, read_answer, shell_text
 
 if TYPE_CHECKING:
     from nornir.core.inventory import Host
@@ -73,15 +73,10 @@ def _facts(parts: Mapping[str, str]) -> FirewallFacts:
         addresses=parse_addresses(parts["addresses"]),
         conntrack=(numbers[0], numbers[1]) if len(numbers) == 2 else (0, 0),
         python3=parts["python3"].strip(),
-        os_release=_assignments(release),
+        os_release=assignments(release),
         unit_enabled="enabled" in parts["unit"],
         ipv6="yes" in parts["ipv6"],
         rollback=" ".join(parts["rollback"].split()),
         holder=parts["lock"].strip(),
         peer=parse_peer(parts["connection"]),
     )
-
-
-def _assignments(text: str) -> dict[str, str]:
-    pairs = (line.partition("=") for line in text.splitlines() if "=" in line and not line.startswith("#"))
-    return {key: value.strip().strip("\"'") for key, _, value in pairs}

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from model.host.machine_facts import Filesystem, Hardware, Identity, Software, System, Unit
 from model.host.shared_facts import BlockDevice, Capacity, OsRelease, Package, Packages, Swap, Swaps
+from remote.facts.sections import assignments
 
 _SECTOR = 512
 
@@ -17,7 +18,7 @@ def system(sections: Mapping[str, str]) -> System:
     kinds = sections["cgroup"].split()
     cloud = (line.partition(":") for line in sections["cloud-init"].splitlines() if line.strip())
     return System(
-        release=OsRelease(_assignments(sections["os-release"])),
+        release=OsRelease(assignments(sections["os-release"])),
         kernel=_word(sections, "kernel"),
         architecture=_word(sections, "architecture"),
         systemd=int(sections["systemd"].strip() or 0),
@@ -87,11 +88,6 @@ def _word(sections: Mapping[str, str], section: str) -> str:
 def _pair(line: str) -> tuple[str, str]:
     first, second = line.split()
     return first, second
-
-
-def _assignments(text: str) -> dict[str, str]:
-    pairs = (line.partition("=") for line in text.splitlines() if "=" in line and not line.startswith("#"))
-    return {key: value.strip().strip("\"'") for key, _, value in pairs}
 
 
 def _swap(line: str) -> Swap:

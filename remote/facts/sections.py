@@ -50,3 +50,9 @@ def check_programs(host: str, parts: Mapping[str, str], programs: Mapping[str, s
         nothing_to_ask = name == "ip6tables-save" and "yes" not in parts.get("ipv6", "yes")
         if code not in ("0", _MISSING) and not nothing_to_ask:
             raise ProtocolError(host, f"`{program}` failed there (exit code {code})", f"run `{program}` on it as root")
+
+
+def assignments(text: str) -> dict[str, str]:
+    """Read lines of `KEY=value`, as os-release has them: quotes are taken off, comments left out."""
+    pairs = (line.partition("=") for line in text.splitlines() if "=" in line and not line.startswith("#"))
+    return {key: value.strip().strip("\"'") for key, _, value in pairs}
