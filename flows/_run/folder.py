@@ -100,6 +100,17 @@ def _point(link: Path, run: str) -> None:
     draft.replace(link)
 
 
+def runs(directory: Path, flow: str) -> list[Path]:
+    """Return the folders of a flow's runs that left a report, oldest first."""
+    places = [place for place in (directory / "reports").glob("[0-9]*") if _is_run(place, flow)]
+    return sorted(places, key=lambda place: (place.name.split("-")[0], len(place.name), place.name))
+
+
+def _is_run(place: Path, flow: str) -> bool:
+    words = place.name.split("-")
+    return place.is_dir() and words[1:2] == [flow] and (place / "report.json").is_file()
+
+
 def canonical(report: Document) -> str:
     """
     Return the report as JSON text: keys in the order of the schema, one line for each outcome and cell, ASCII only.
