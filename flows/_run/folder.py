@@ -43,14 +43,24 @@ class RunFolder:
     draft: Path
 
     def publish(self, files: Callable[[str], Mapping[str, str]]) -> Path:
-        """Write the files, give the folder its name, point `latest-<flow>` to it, and return it."""
+        """
+        Write the files, give the folder its name, point `latest-<flow>` to it, and return it.
+
+        Where that fails the draft stays with what the run left in it, such as its log, and without half of a report.
+        """
         folder = self.draft.with_name(self.run)
+        begun: list[Path] = []
         try:
             for name, text in files(self.run).items():
-                (self.draft / name).write_text(text, "utf-8", errors="backslashreplace")
+                begun.append(self.draft / name)
+                begun[-1].write_text(text, "utf-8", errors="backslashreplace")
             self.draft.rename(folder)
         except BaseException:
-            shutil.rmtree(self.draft, ignore_errors=True)
+            with suppress(OSError):
+                for file in begun:
+                    file.unlink(missing_ok=True)
+                # Only an empty one goes.
+                self.draft.rmdir()
             raise
         _point(folder.with_name(f"latest-{self.flow}"), self.run)
         return folder

@@ -25,7 +25,7 @@ from flows._run.screen import Screen
 from model.check import lint
 from model.check.finding import Finding
 from model.errors import FleetError, HostError, SchemaErrors
-from model.report.outcome import INTERRUPTED, REFUSED, Outcome, Status, worst
+from model.report.outcome import INTERRUPTED, REFUSED, Outcome, Status
 from model.report.waivers import expired, waive_outcomes
 from model.site.load import load_site
 from model.site.select import select
@@ -70,7 +70,8 @@ def run_flow(flow: str, options: Options, body: Body, *, changes: bool = False, 
         events.close()
     if events.broken:
         screen.error(f"--events {options.events}: broke off: {events.broken}", "the report has all that happened")
-        code = worst((code, REFUSED))
+        # What was found is in the report and keeps its exit code; only a run without findings has nothing worse to say.
+        code = code or REFUSED
     return code
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from flows._render import html, junit, metrics, sarif
 from flows._run import folder as _folder
 from flows._run.context import FlowResult
+from flows._run.log import NAME as LOG
 from flows._run.options import Options
 from flows._run.screen import Screen
 from model.check.lint import as_json, from_schema
@@ -88,7 +89,9 @@ def publish(run: Run, report: Report, screen: Screen, place: _folder.RunFolder |
         folder = place.publish(files)
         _folder.hand_over(run.options.json, texts["report.json"], screen.text)
     except OSError as error:
-        screen.error(f"the report cannot be written: {error}", "make room or give the right to write, then run again")
+        kept = f"; what the run said is in {place.draft / LOG}" if place and (place.draft / LOG).exists() else ""
+        step = f"make room or give the right to write, then run again{kept}"
+        screen.error(f"the report cannot be written: {error}", step)
         failed = REFUSED
     screen.summary(document or report.to_json(), folder)
     return worst((report.exit, failed))
