@@ -13,7 +13,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from model.errors import SiteError
+from model.errors import SiteError, did_you_mean
 
 Document = Mapping[str, Any]
 _LEFT_SECONDS = 30 * 24 * 3600.0
@@ -151,7 +151,10 @@ def find_report(directory: Path, name: str) -> Path:
         for file in (place / "report.json", place):
             if file.is_file():
                 return file.resolve()
-    raise SiteError(f"no report {name}; there are {_available(directory)}")
+    known = [place.name for place in (directory / "reports").glob("*") if not place.name.startswith(".")]
+    # A run's name ends in its flow: those of the newest come first where several are as near.
+    near = did_you_mean(name, sorted(known, reverse=True))
+    raise SiteError(f"no report {name}{near}; there are {_available(directory)}")
 
 
 def read_report(path: Path) -> Document:

@@ -13,6 +13,7 @@ from threading import current_thread, main_thread
 from types import FrameType
 from typing import NoReturn
 
+from flows._render.words import counted
 from flows._run import folder
 from flows._run.context import Context, FlowResult
 from flows._run.events import Events
@@ -153,8 +154,8 @@ def _waived(result: FlowResult, context: Context) -> FlowResult:
 
 
 def _unsound(run: Run, errors: list[Finding]) -> FlowResult:
-    message = f"lint finds {len(errors)} errors in the site's files"
-    step = "correct them; `python -m flows.lint` checks again"
+    message = f"lint finds {counted(len(errors), 'error')} in the site's files"
+    step = "correct each error that is named with its file and field; `python -m flows.lint` checks again"
     outcome = Outcome(CONTROLLER, run.flow, Status.FAILED, message, next=step)
     findings = [lint.as_json(finding) for finding in errors]
     return FlowResult((outcome,), hosts=(), forced=REFUSED, extra={"findings": findings})

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from flows._render import html, junit, metrics, sarif
+from flows._render.words import counted
 from flows._run import folder as _folder
 from flows._run.context import FlowResult
 from flows._run.log import NAME as LOG
@@ -115,8 +116,9 @@ def refuse_site(run: Run, error: SchemaErrors, screen: Screen) -> int:
     screen.error(f"the site in {run.options.inventory} cannot be loaded:\n{error}")
     if run.options.json:
         findings = [as_json(finding) for finding in from_schema(error.errors)]
-        count = f"{len(findings)} wrong values in the site's files"
-        outcome = Outcome(CONTROLLER, run.flow, Status.FAILED, count, next="correct what `findings` lists")
+        count = f"{counted(len(findings), 'wrong value')} in the site's files"
+        step = "correct each value that is named with its file and field; `python -m flows.lint` checks again"
+        outcome = Outcome(CONTROLLER, run.flow, Status.FAILED, count, next=step)
         result = FlowResult(outcomes=(outcome,), hosts=(), forced=REFUSED, extra={"findings": findings})
         name = run.options.inventory.resolve().name
         try:
