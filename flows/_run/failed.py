@@ -60,8 +60,8 @@ def _named(bad: Collection[str], report: Document, site: Site) -> tuple[str, ...
 
 def _asked_hosts(report: Document) -> bool:
     """Tell a run that has something to say of hosts from one that was refused before it asked any."""
-    told = {outcome["host"] for outcome in report["outcomes"]} - {CONTROLLER}
-    return bool(told or report.get("cells") or (report.get("hosts") and report.get("exit") != REFUSED))
+    answering = {outcome["host"] for outcome in report["outcomes"]} - {CONTROLLER}
+    return bool(answering or report.get("cells") or (report.get("hosts") and report.get("exit") != REFUSED))
 
 
 def _bad(report: Document, site: Site) -> Iterator[str]:

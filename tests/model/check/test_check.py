@@ -61,7 +61,7 @@ def test_a_verdict_that_is_not_simply_good_is_never_without_a_finding() -> None:
 
 
 @pytest.mark.parametrize(
-    ("judge", "told"),
+    ("judge", "expected"),
     [
         (doubting, [("error", "nobody can tell")]),
         (waiting, [("pending", "comes later")]),
@@ -72,18 +72,18 @@ def test_a_verdict_that_is_not_simply_good_is_never_without_a_finding() -> None:
     ],
 )
 def test_preflight_tells_what_it_could_not_see(
-    judge: Any, told: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch
+    judge: Any, expected: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     check: PreflightCheck = Check(id="blind", judge=judge, severity=Severity.WARNING)
     monkeypatch.setattr(preflight, "CHECKS", (check,))
     findings = preflight.examine(SITE, {"db-1": healthy(SITE)["db-1"]}, TODAY)["db-1"]
-    assert words(*findings) == told
+    assert words(*findings) == expected
     assert {(finding.host, finding.check) for finding in findings} == {("db-1", "blind")}
     assert all(finding.remedy for finding in findings[-1:])
 
 
 @pytest.mark.parametrize(
-    ("judge", "told", "code"),
+    ("judge", "expected", "code"),
     [
         (doubting, [("error", "nobody can tell")], 1),
         (waiting, [("warning", "comes later")], 0),
@@ -95,11 +95,11 @@ def test_preflight_tells_what_it_could_not_see(
     ],
 )
 def test_lint_tells_what_it_could_not_judge(
-    judge: Any, told: list[tuple[str, str]], code: int, monkeypatch: pytest.MonkeyPatch
+    judge: Any, expected: list[tuple[str, str]], code: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rule: Check[[LintView]] = Check(id="blind", judge=judge, severity=Severity.WARNING)
     monkeypatch.setattr(lint, "RULES", (rule,))
     findings = [finding for finding in lint.findings(SITE, TODAY) if finding.check == "blind"]
-    assert words(*findings) == told
+    assert words(*findings) == expected
     assert lint.exit_code(findings) == code
     assert all(finding.file for finding in findings)
