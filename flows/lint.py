@@ -59,7 +59,8 @@ def _examine(context: Context) -> FlowResult:
         outcomes.append(Outcome(CONTROLLER, "waivers", Status.DRIFT, message, next=step))
     if errors:
         message = f"{errors} errors" if errors > 1 else "one error"
-        outcomes.append(Outcome(CONTROLLER, SUBJECT, Status.FAILED, message, next="correct what `findings` lists"))
+        step = "correct each error that is named with its file and field, then run it again"
+        outcomes.append(Outcome(CONTROLLER, SUBJECT, Status.FAILED, message, next=step))
     else:
         message = f"{len(lint.RULES)} rules find no error"
         outcomes.append(Outcome(CONTROLLER, SUBJECT, Status.OK, message))

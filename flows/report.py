@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from checks.discovery import every
 from flows._compliance.kept import history as history_of
 from flows._render.difference import difference, folded
 from flows._render.summary import Line
@@ -19,7 +20,7 @@ from flows._run.options import Options
 from flows._run.publish import renderings
 from flows._run.screen import Screen
 from flows._run.shared import shared_flags
-from model.errors import FleetError, SiteError
+from model.errors import FleetError, SiteError, did_you_mean
 from model.report.outcome import DRIFTED, GOOD, REFUSED
 
 app = application(
@@ -133,8 +134,10 @@ def _diff(options: Options, before: str, after: str, screen: Screen) -> int:
 def _history(options: Options, check: str, screen: Screen) -> int:
     runs = [(run, outcomes) for run, outcomes in history_of(options.inventory, check) if outcomes]
     if not runs:
+        known = [known_check.id for known_check in every()]
+        near = "" if check in known else did_you_mean(check, known)
         raise SiteError(
-            f"no kept run of compliance looked at {check}; `python -m flows.compliance --list` shows the checks"
+            f"no kept run of compliance looked at {check}{near}; `python -m flows.compliance --list` shows the checks"
         )
     document = {
         "schema": "matrix-fleet/history/1",

@@ -12,7 +12,8 @@ from model.site.settings import SignedOff
 from model.site.site import Site
 
 CONTROLLER = "controller"
-# Of several checks the worst says what the item is; one that is not due yet counts less than one that is good.
+# Of several checks the worst says what the item is; one that is not due yet counts less than one that is good,
+# and leaves the item open: the coverage does not count it as proven.
 _WORST = (
     Status.DRIFT,
     Status.FAILED,

@@ -123,7 +123,8 @@ def _outcome(host: str, check: ComplianceCheck[...], verdict: Verdict, view: Com
     evidence = _evidence(check, verdict.evidence) | {"at": view.now.isoformat(timespec="seconds")}
     if verdict.findings:
         remedies = dict.fromkeys(finding.remedy for finding in verdict.findings)
-        message = "; ".join(finding.message for finding in verdict.findings)
+        rest = [words for words in (verdict.doubt, verdict.pending) if words]
+        message = "; ".join([*(finding.message for finding in verdict.findings), *rest])
         return Outcome(host, check.id, Status.DRIFT, message, next="; ".join(remedies), evidence=evidence)
     if verdict.doubt:
         return Outcome(host, check.id, Status.UNPROVEN, verdict.doubt, next=check.remedy, evidence=evidence)

@@ -40,7 +40,7 @@ def known(inventory: Path) -> Document | None:
     """
     outcomes: dict[tuple[str, str], object] = {}
     run, trend_of = "", None
-    for place in _runs(inventory)[: -_LOOKED_BACK - 1 : -1]:
+    for place in folder.runs(inventory, FLOW)[: -_LOOKED_BACK - 1 : -1]:
         try:
             report = folder.read_report(place / "report.json")
         except SiteError:
@@ -102,7 +102,7 @@ def trend(before: Document | None, started: str, outcomes: Sequence[Outcome] | N
 
 def prune(inventory: Path, keep: int, flow: str = FLOW) -> tuple[str, ...]:
     """Remove the oldest runs of a flow beyond `keep`; return their names. Reports of other flows stay."""
-    runs = _runs(inventory, flow)
+    runs = folder.runs(inventory, flow)
     gone = runs[:-keep] if keep < len(runs) else []
     for run in gone:
         shutil.rmtree(run, ignore_errors=True)
@@ -111,19 +111,9 @@ def prune(inventory: Path, keep: int, flow: str = FLOW) -> tuple[str, ...]:
 
 def history(inventory: Path, check: str) -> Iterator[tuple[str, list[Document]]]:
     """Yield each kept run, oldest first, with what it said of a check."""
-    for run in _runs(inventory):
+    for run in folder.runs(inventory, FLOW):
         report = folder.read_report(run / "report.json")
         yield run.name, [outcome for outcome in rows_of(report, "outcomes") if outcome["subject"] == check]
-
-
-def _runs(inventory: Path, flow: str = FLOW) -> list[Path]:
-    runs = [run for run in (inventory / "reports").glob("[0-9]*") if _is_run(run, flow)]
-    return sorted(runs, key=lambda run: (run.name.split("-")[0], len(run.name), run.name))
-
-
-def _is_run(run: Path, flow: str) -> bool:
-    words = run.name.split("-")
-    return run.is_dir() and words[1:2] == [flow] and (run / "report.json").is_file()
 
 
 def publish_metrics(inventory: Path, started: str, target: Path) -> None:

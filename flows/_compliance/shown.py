@@ -14,7 +14,7 @@ from flows._render.words import counted
 from flows._run import folder
 from flows._run.options import Options
 from flows._run.screen import Screen
-from model.errors import SelectionError
+from model.errors import SelectionError, did_you_mean
 from model.report.outcome import GOOD
 
 SCHEMA = "matrix-fleet/checklist/1"
@@ -80,7 +80,8 @@ def explain(options: Options, name: str) -> int:
     check = next((check for check in every() if check.id == name), None)
     item = next((item for item in checklist().items if item.id == name), None)
     if check is None and item is None:
-        raise SelectionError(f"--explain {name}: no such check or item; `--list` shows all")
+        known = [*(check.id for check in every()), *(item.id for item in checklist().items)]
+        raise SelectionError(f"--explain {name}: no such check or item{did_you_mean(name, known)}; `--list` shows all")
     facts = _described(check) if check else item.to_json() if item else {}
     screen = Screen(options)
     folder.hand_over(options.json, folder.canonical(facts), screen.text)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from flows._render.document import Document
+from flows._render.document import Document, blamed_host
 from flows._render.notice import Notice
 from flows._render.words import counted, names, ports
 from model.verify.pods import is_pod
@@ -74,10 +74,9 @@ def _key(cell: Document) -> tuple[str, ...]:
 
 
 def _add(group: _Group, cell: Document, family: int, index: int) -> None:
-    focus, peer = cell["to"], cell["from"]
-    if cell["culprit"] in ("source-egress", "source"):
-        focus, peer = peer, focus
-    elif cell["plane"] == "external":
+    focus = blamed_host(cell)
+    peer = cell["from"] if focus == cell["to"] else cell["to"]
+    if focus == cell["to"] and cell["plane"] == "external":
         focus = f"{focus} (external address)"
     group.families.add(family)
     group.count += 1

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Set
 from pathlib import Path
 
-from flows._render.document import Document, rows_of
+from flows._render.document import Document, blamed_host, rows_of
 from flows._render.line import Line
 from flows._render.notice import Notice
 from flows._render.notices import notices
@@ -129,8 +129,7 @@ def _hosts(report: Document, verbose: bool) -> list[Line]:
         tallies.setdefault(outcome["host"], Counter())[outcome["status"]] += 1
     for cell in rows_of(report, "cells"):
         if cell["verdict"] in ("violation", "unproven"):
-            end = cell["from"] if cell["culprit"] in ("source", "source-egress") else cell["to"]
-            tallies.setdefault(end, Counter())[f"cells {cell['verdict']}"] += 1
+            tallies.setdefault(blamed_host(cell), Counter())[f"cells {cell['verdict']}"] += 1
     telling = {host: tally for host, tally in tallies.items() if set(tally) - {"ok", "not_run", "waived"}}
     if len({tuple(sorted(tally.items())) for tally in telling.values()}) < 2 and not verbose:
         return []

@@ -6,9 +6,13 @@ from collections import Counter
 from datetime import datetime
 
 from flows._render.coverage import coverage
-from flows._render.document import Document
-from flows._render.words import counted
+from flows._render.document import Document, rows_of
+from flows._render.words import counted, names
 from model.report.outcome import DRIFTED, GOOD, INTERRUPTED, REFUSED
+
+_NAMED = 3
+# What becomes of each check of a host that gave no answer.
+_NO_ANSWER = frozenset({"failed", "missing"})
 
 
 def verdict(report: Document) -> str:
@@ -17,14 +21,37 @@ def verdict(report: Document) -> str:
 
 
 def headline(report: Document) -> str:
-    """Return the result in capitals. A run that leaves items of the checklist open is never simply good."""
+    """
+    Return the result in capitals, with the flags that left hosts or checks out.
+
+    A run that left any out, or leaves items of the checklist open, is never simply good.
+    """
+    left_out = _left_out(report)
+    if _reached_nobody(report):
+        return f"NO HOST REACHED{left_out}"
     if not report["good"]:
         words = {GOOD: "NOTHING PROVEN", REFUSED: "STOPPED", DRIFTED: "NOT AS DECLARED", INTERRUPTED: "INTERRUPTED"}
-        return words.get(report["exit"], "NOT KNOWN")
+        return f"{words.get(report['exit'], 'NOT KNOWN')}{left_out}"
     items = coverage(report)
-    if items is None:
-        return "NOTHING WRONG FOUND" if report.get("checks") else "GOOD"
-    return f"NOTHING WRONG FOUND, {items.open:,} of {items.total:,} items open" if items.open else "GOOD"
+    if items is None or not items.open:
+        return f"NOTHING WRONG FOUND{left_out}" if left_out else "GOOD"
+    return f"NOTHING WRONG FOUND{left_out}, {items.open:,} of {items.total:,} items open"
+
+
+def _left_out(report: Document) -> str:
+    """Return the flags that left hosts or checks out of a report of checks; nothing where it is of all of them."""
+    checks = [check["id"] for check in rows_of(report, "checks")]
+    flags = [f"--limit {report['limit']}"] if report.get("limit") else []
+    if checks and coverage(report) is None:
+        flags.append(f"--check {names(checks, _NAMED)}")
+    return f" with {' '.join(flags)}" if flags else ""
+
+
+def _reached_nobody(report: Document) -> bool:
+    """Return whether a run that was to look at hosts got an answer of none of them, whatever the site's files say."""
+    hosts = set(report["hosts"])
+    statuses = {outcome["status"] for outcome in report["outcomes"] if outcome["host"] in hosts}
+    return bool(report.get("checks")) and bool(hosts) and statuses <= _NO_ANSWER
 
 
 def partly(report: Document) -> bool:
@@ -39,8 +66,7 @@ def in_short(report: Document) -> str:
     items = coverage(report)
     if items is None:
         return hosts
-    chosen = f"with --limit {report['limit']}: " if report.get("limit") else ""
-    return f"{chosen}{items}; {hosts}"
+    return f"{items}; {hosts}"
 
 
 def _hosts_in_short(report: Document) -> str:

@@ -47,12 +47,14 @@ def run(command: typer.Typer | Callable[..., int], name: str) -> NoReturn:
 
 def execute(command: typer.Typer | Callable[..., int], name: str, arguments: Sequence[str]) -> int:
     """Return the exit code of a command. Wrong arguments are 1 here, since 2 means drift."""
+    code = GOOD
     app = command if isinstance(command, typer.Typer) else application()
     if app is not command:
         app.command()(command)
     program = f"python -m {name}"
     try:
-        code: Any = app(args=list(arguments), prog_name=program, standalone_mode=False)
+        answer: Any = app(args=list(arguments), prog_name=program, standalone_mode=False)
+        code = answer if isinstance(answer, int) else GOOD
         sys.stdout.flush()
     except TyperException as error:
         return _usage(name, program, arguments, error.format_message().replace("Value error, ", ""))
@@ -64,8 +66,8 @@ def execute(command: typer.Typer | Callable[..., int], name: str, arguments: Seq
     except BrokenPipeError:
         # Whoever read standard output has had enough; Python must not complain again when it closes the stream.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return REFUSED
-    return code if isinstance(code, int) else GOOD
+        return code or REFUSED
+    return code
 
 
 def _usage(name: str, program: str, arguments: Sequence[str], message: str) -> int:

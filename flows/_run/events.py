@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import threading
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import BinaryIO, Literal
 
 from flows._run.options import Options
 from model.errors import SiteError
 
 Kind = Literal["run-started", "phase-begun", "phase-ended", "host-begun", "host-ended", "message", "run-ended"]
+
+
+def _for_the_owner(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 class Events:
@@ -39,7 +43,11 @@ class Events:
         return cls("", "", {})
 
     def open(self, options: Options) -> None:
-        """Open what `--events` names: a file is appended to. Raises `SiteError` where it cannot be written."""
+        """
+        Open what `--events` names: a file is appended to, a new one is of mode 0600 like run.log.
+
+        Raises `SiteError` where it cannot be written.
+        """
         target = options.events
         if target is None:
             return
@@ -49,7 +57,8 @@ class Events:
             self._stream = sys.stdout.buffer
             return
         try:
-            self._stream = Path(target).open("ab", buffering=0)  # noqa: SIM115 - closed when the run ends
+            # Closed when the run ends.
+            self._stream = open(target, "ab", buffering=0, opener=_for_the_owner)  # noqa: SIM115
         except OSError as error:
             reason = error.strerror or error
             raise SiteError(f"--events {target}: {reason}; name a file in a folder that exists") from error

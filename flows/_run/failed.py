@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import Any
 
+from flows._render.document import Document, blamed_host, rows_of
 from flows._run import folder
+from flows._run.publish import CONTROLLER
 from model.errors import SelectionError
-from model.report.outcome import EXIT_BY_STATUS, GOOD
+from model.report.outcome import EXIT_BY_STATUS, GOOD, REFUSED
 from model.report.report import EXIT_BY_VERDICT
 from model.site.site import Site
 
@@ -17,7 +18,8 @@ TERM = "@failed"
 
 def expand_failed(expression: str | None, flow: str, site: Site, directory: Path) -> str | None:
     """
-    Put the names of hosts in the place of `@failed` and `!@failed`, as `reports/latest-<flow>` has them.
+    Put the names of hosts in the place of `@failed` and `!@failed`, as the flow's newest report that asked hosts has
+    them: a run that was refused makes nobody forgotten.
 
     Raises `SelectionError` where there is no such run, and where it failed for no host.
     """
@@ -30,14 +32,23 @@ def expand_failed(expression: str | None, flow: str, site: Site, directory: Path
 
 
 def _failed(flow: str, site: Site, directory: Path) -> tuple[str, ...]:
-    path = directory / "reports" / f"latest-{flow}" / "report.json"
-    if not path.is_file():
-        raise SelectionError(f"--limit {TERM}: no run of {flow} has left a report yet", f"run it without {TERM} first")
-    report = folder.read_report(path)
-    try:
-        bad = set(_bad(report, site))
-    except (KeyError, TypeError, AttributeError) as error:
-        raise SelectionError(f"--limit {TERM}: {path} lacks what every report has: {error}") from error
+    latest = directory / "reports" / f"latest-{flow}"
+    # A run that was refused is the latest, too, and knows of no host.
+    for place in (latest, *reversed(folder.runs(directory, flow))):
+        path = place / "report.json"
+        if not path.is_file():
+            continue
+        report = folder.read_report(path)
+        try:
+            if _asked_hosts(report):
+                return _named(set(_bad(report, site)), report, site)
+        except (KeyError, TypeError, AttributeError) as error:
+            raise SelectionError(f"--limit {TERM}: {path} lacks what every report has: {error}") from error
+    left = "asked any host" if latest.exists() else "left a report"
+    raise SelectionError(f"--limit {TERM}: no run of {flow} has {left} yet", f"run it without {TERM} first")
+
+
+def _named(bad: Collection[str], report: Document, site: Site) -> tuple[str, ...]:
     names = tuple(machine.name for machine in site.machines if machine.name in bad)
     if not names:
         last = f"{report.get('run')} with exit code {report.get('exit')}"
@@ -47,11 +58,19 @@ def _failed(flow: str, site: Site, directory: Path) -> tuple[str, ...]:
     return names
 
 
-def _bad(report: Mapping[str, Any], site: Site) -> Iterator[str]:
-    """Yield hosts of outcomes and cells that are not good; a cell is its destination's, or its source's elsewhere."""
+def _asked_hosts(report: Document) -> bool:
+    """Tell a run that has something to say of hosts from one that was refused before it asked any."""
+    answering = {outcome["host"] for outcome in report["outcomes"]} - {CONTROLLER}
+    return bool(answering or report.get("cells") or (report.get("hosts") and report.get("exit") != REFUSED))
+
+
+def _bad(report: Document, site: Site) -> Iterator[str]:
+    """Yield hosts of outcomes and cells that are not good; where a cell's blamed host is not the site's, its other."""
     for outcome in report["outcomes"]:
         if EXIT_BY_STATUS.get(outcome["status"]) != GOOD:
             yield outcome["host"]
-    for cell in report.get("cells") or ():
+    for cell in rows_of(report, "cells"):
         if EXIT_BY_VERDICT.get(cell["verdict"]) != GOOD:
-            yield cell["to"] if cell["to"] in site.by_name else cell["from"]
+            host = blamed_host(cell)
+            other = cell["from"] if host == cell["to"] else cell["to"]
+            yield host if host in site.by_name else other

@@ -13,7 +13,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from model.errors import SiteError
+from model.errors import SiteError, did_you_mean
 
 Document = Mapping[str, Any]
 _LEFT_SECONDS = 30 * 24 * 3600.0
@@ -43,14 +43,24 @@ class RunFolder:
     draft: Path
 
     def publish(self, files: Callable[[str], Mapping[str, str]]) -> Path:
-        """Write the files, give the folder its name, point `latest-<flow>` to it, and return it."""
+        """
+        Write the files, give the folder its name, point `latest-<flow>` to it, and return it.
+
+        Where that fails the draft stays with what the run left in it, such as its log, and without half of a report.
+        """
         folder = self.draft.with_name(self.run)
+        begun: list[Path] = []
         try:
             for name, text in files(self.run).items():
-                (self.draft / name).write_text(text, "utf-8", errors="backslashreplace")
+                begun.append(self.draft / name)
+                begun[-1].write_text(text, "utf-8", errors="backslashreplace")
             self.draft.rename(folder)
         except BaseException:
-            shutil.rmtree(self.draft, ignore_errors=True)
+            with suppress(OSError):
+                for file in begun:
+                    file.unlink(missing_ok=True)
+                # Only an empty one goes.
+                self.draft.rmdir()
             raise
         _point(folder.with_name(f"latest-{self.flow}"), self.run)
         return folder
@@ -100,6 +110,17 @@ def _point(link: Path, run: str) -> None:
     draft.replace(link)
 
 
+def runs(directory: Path, flow: str) -> list[Path]:
+    """Return the folders of a flow's runs that left a report, oldest first."""
+    places = [place for place in (directory / "reports").glob("[0-9]*") if _is_run(place, flow)]
+    return sorted(places, key=lambda place: (place.name.split("-")[0], len(place.name), place.name))
+
+
+def _is_run(place: Path, flow: str) -> bool:
+    words = place.name.split("-")
+    return place.is_dir() and words[1:2] == [flow] and (place / "report.json").is_file()
+
+
 def canonical(report: Document) -> str:
     """
     Return the report as JSON text: keys in the order of the schema, one line for each outcome and cell, ASCII only.
@@ -130,7 +151,10 @@ def find_report(directory: Path, name: str) -> Path:
         for file in (place / "report.json", place):
             if file.is_file():
                 return file.resolve()
-    raise SiteError(f"no report {name}; there are {_available(directory)}")
+    known = [place.name for place in (directory / "reports").glob("*") if not place.name.startswith(".")]
+    # A run's name ends in its flow: those of the newest come first where several are as near.
+    near = did_you_mean(name, sorted(known, reverse=True))
+    raise SiteError(f"no report {name}{near}; there are {_available(directory)}")
 
 
 def read_report(path: Path) -> Document:

@@ -13,6 +13,7 @@ from threading import current_thread, main_thread
 from types import FrameType
 from typing import NoReturn
 
+from flows._render.words import counted
 from flows._run import folder
 from flows._run.context import Context, FlowResult
 from flows._run.events import Events
@@ -25,7 +26,7 @@ from flows._run.screen import Screen
 from model.check import lint
 from model.check.finding import Finding
 from model.errors import FleetError, HostError, SchemaErrors
-from model.report.outcome import INTERRUPTED, REFUSED, Outcome, Status, worst
+from model.report.outcome import INTERRUPTED, REFUSED, Outcome, Status
 from model.report.waivers import expired, waive_outcomes
 from model.site.load import load_site
 from model.site.select import select
@@ -70,7 +71,8 @@ def run_flow(flow: str, options: Options, body: Body, *, changes: bool = False, 
         events.close()
     if events.broken:
         screen.error(f"--events {options.events}: broke off: {events.broken}", "the report has all that happened")
-        code = worst((code, REFUSED))
+        # What was found is in the report and keeps its exit code; only a run without findings has nothing worse to say.
+        code = code or REFUSED
     return code
 
 
@@ -152,8 +154,8 @@ def _waived(result: FlowResult, context: Context) -> FlowResult:
 
 
 def _unsound(run: Run, errors: list[Finding]) -> FlowResult:
-    message = f"lint finds {len(errors)} errors in the site's files"
-    step = "correct them; `python -m flows.lint` checks again"
+    message = f"lint finds {counted(len(errors), 'error')} in the site's files"
+    step = "correct each error that is named with its file and field; `python -m flows.lint` checks again"
     outcome = Outcome(CONTROLLER, run.flow, Status.FAILED, message, next=step)
     findings = [lint.as_json(finding) for finding in errors]
     return FlowResult((outcome,), hosts=(), forced=REFUSED, extra={"findings": findings})

@@ -9,8 +9,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from flows._render import html, junit, metrics, sarif
+from flows._render.words import counted
 from flows._run import folder as _folder
 from flows._run.context import FlowResult
+from flows._run.log import NAME as LOG
 from flows._run.options import Options
 from flows._run.screen import Screen
 from model.check.lint import as_json, from_schema
@@ -88,7 +90,9 @@ def publish(run: Run, report: Report, screen: Screen, place: _folder.RunFolder |
         folder = place.publish(files)
         _folder.hand_over(run.options.json, texts["report.json"], screen.text)
     except OSError as error:
-        screen.error(f"the report cannot be written: {error}", "make room or give the right to write, then run again")
+        kept = f"; what the run said is in {place.draft / LOG}" if place and (place.draft / LOG).exists() else ""
+        step = f"make room or give the right to write, then run again{kept}"
+        screen.error(f"the report cannot be written: {error}", step)
         failed = REFUSED
     screen.summary(document or report.to_json(), folder)
     return worst((report.exit, failed))
@@ -112,8 +116,9 @@ def refuse_site(run: Run, error: SchemaErrors, screen: Screen) -> int:
     screen.error(f"the site in {run.options.inventory} cannot be loaded:\n{error}")
     if run.options.json:
         findings = [as_json(finding) for finding in from_schema(error.errors)]
-        count = f"{len(findings)} wrong values in the site's files"
-        outcome = Outcome(CONTROLLER, run.flow, Status.FAILED, count, next="correct what `findings` lists")
+        count = f"{counted(len(findings), 'wrong value')} in the site's files"
+        step = "correct each value that is named with its file and field; `python -m flows.lint` checks again"
+        outcome = Outcome(CONTROLLER, run.flow, Status.FAILED, count, next=step)
         result = FlowResult(outcomes=(outcome,), hosts=(), forced=REFUSED, extra={"findings": findings})
         name = run.options.inventory.resolve().name
         try:

@@ -13,6 +13,7 @@ from model.check.finding import Finding, Severity, Verdict
 from model.host.host_facts import Unseen
 
 Observed = ParamSpec("Observed")
+_UNSEEN = "see why this could not be judged, then run again"
 CheckT = TypeVar("CheckT", bound="Check[...]")
 
 
@@ -37,15 +38,34 @@ class Check(Generic[Observed]):
 
 
 def run(check: Check[Observed], *observed: Observed.args, **named: Observed.kwargs) -> Verdict:
-    """Judge what was observed; every finding of the verdict has its check, its severity and its remedy."""
+    """
+    Judge what was observed; every finding of the verdict has its check, its severity and its remedy.
+
+    What was found before something could not be seen, or is not due, is in the verdict beside that.
+    """
+    verdict, findings = Verdict(), list[Finding]()
     try:
         answer = check.judge(*observed, **named)
-        verdict = answer if isinstance(answer, Verdict) else Verdict(findings=tuple(answer))
+        if isinstance(answer, Verdict):
+            verdict, answer = answer, answer.findings
+        for finding in answer:
+            findings.append(_completed(check, finding))
     except Unseen as error:
-        return Verdict(doubt=f"could not be seen: {error}")
+        verdict = Verdict(doubt=f"could not be seen: {error}")
     except NotYet as error:
-        return Verdict(pending=str(error))
-    return replace(verdict, findings=tuple(_completed(check, finding) for finding in verdict.findings))
+        verdict = Verdict(pending=str(error))
+    return replace(verdict, findings=tuple(findings))
+
+
+def as_findings(check: Check[...], verdict: Verdict, pending: Severity = Severity.PENDING) -> tuple[Finding, ...]:
+    """
+    Return all that a verdict says that is not simply good, for a reader who knows nothing but findings.
+
+    A doubt is an error: what nobody could see is not known to be right. `pending` is the severity of what is not due.
+    """
+    unsettled = ((verdict.doubt, Severity.ERROR), (verdict.pending, pending))
+    rest = (Finding(words, check.remedy or _UNSEEN, severity, check=check.id) for words, severity in unsettled if words)
+    return (*verdict.findings, *rest)
 
 
 def _completed(check: Check[...], finding: Finding) -> Finding:

@@ -44,8 +44,9 @@ class Finding:
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """
-    What came of one check: findings; else `pending` for what is not due yet, `doubt` for what nobody can tell; else all
-    is as declared, in the words of `good`. `evidence` is what was looked at (JSON), in every case.
+    What came of one check: findings; `pending` for what is not due yet, `doubt` for what nobody can tell, also beside
+    findings that were made before; else all is as declared, in the words of `good`. `evidence` is what was looked at
+    (JSON), in every case.
     """
 
     good: str = ""

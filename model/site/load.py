@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,7 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from model import document
 from model.base import Name, RoleName
-from model.errors import FieldError, SchemaErrors, SiteError
+from model.errors import FieldError, SchemaErrors, SiteError, did_you_mean
 from model.site.hosts import Defaults, GroupEntry, HostEntry
 from model.site.mistakes import wrong_fields
 from model.site.rows import WORDS, PortsFile, Row
@@ -93,7 +93,7 @@ def _references(
                 f"{name}.groups",
                 group,
                 "no such role in groups.yaml",
-                f"one of {', '.join(sorted(groups))}",
+                _one_of(group, sorted(groups)),
             )
             for group in unknown
         ]
@@ -103,7 +103,7 @@ def _references(
                 f"{name}.data.addresses",
                 network,
                 "no such network in site.yaml",
-                f"one of {', '.join(settings.networks)}",
+                _one_of(network, settings.networks),
             )
             for network in host.data.addresses
             if network not in settings.networks
@@ -111,7 +111,11 @@ def _references(
     for name, external in settings.external.items():
         errors += [
             FieldError(
-                "site.yaml", f"external.{name}.targets", target, "no such host in hosts.yaml", "a host that runs it"
+                "site.yaml",
+                f"external.{name}.targets",
+                target,
+                "no such host in hosts.yaml",
+                f"a host that runs it{did_you_mean(target, hosts)}",
             )
             for target in external.targets
             if target not in hosts
@@ -123,7 +127,7 @@ def _references(
                 f"rows.{number} ({row.name}).{word}",
                 end,
                 "is neither a role of groups.yaml nor a word for a network",
-                f"one of {', '.join(sorted({*groups, *WORDS}))}",
+                _one_of(end, sorted({*groups, *WORDS})),
             )
             for word, ends in (("from", row.source_ends), ("to", row.destination_ends))
             for end in ends
@@ -135,6 +139,12 @@ def _references(
         for name in sorted({name for name in names if names.count(name) > 1})
     ]
     return errors
+
+
+def _one_of(word: str, known: Iterable[str]) -> str:
+    """Return the words that may stand there, and the one that was probably meant."""
+    words = list(known)
+    return f"one of {', '.join(words)}{did_you_mean(word, words)}"
 
 
 def adapters() -> dict[str, TypeAdapter[Any]]:

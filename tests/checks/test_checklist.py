@@ -161,3 +161,23 @@ def test_an_item_is_as_good_as_the_worst_of_its_checks() -> None:
     assert state() == "not_run"
     later = [item for item in states(checklist(), []) if item["kind"] == "later"]
     assert {item["state"] for item in later} == {"not_run"}
+
+
+# What nobody can look at: what must be there before or during the installation alone, and an address that only mail
+# can try.
+BY_THE_FILES = {
+    "prerequisites-1-4",
+    "prerequisites-3.5-1",
+    "prerequisites-3.5-2",
+    "prerequisites-3.5-3",
+    "prerequisites-5-6",
+    "actions-2-3",
+}
+
+
+def test_the_sites_files_answer_alone_only_for_what_they_are_asked_for() -> None:
+    alone = {
+        item.id for item in checklist().items if item.checks and all(check.startswith("site/") for check in item.checks)
+    }
+    asked = {name for name in alone if name.startswith("information-")}
+    assert alone - asked == BY_THE_FILES

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from flows import lint
+from flows import firewall, lint
 from flows._run.cli import execute
 from model.check.lint import RULES
 from tests.mutation import REFERENCE, cases, write
@@ -54,6 +54,22 @@ def test_reference_site_is_good(tmp_path: Path) -> None:
     read = json.loads(report.read_text("utf-8"))
     assert read["good"] is True
     assert {finding["severity"] for finding in read["findings"]} <= {"warning", "waived"}
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_person_is_told_how_many_errors_and_where_to_look(
+    number: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hosts = (("db-2", 32), ("db-3", 33))[:number]
+    edits = {f"hosts:{host}.data.addresses.main": [f"10.30.1.{end}", f"fd20:1::{end}"] for host, end in hosts}
+    folder = write(tmp_path / "site", {"set": edits})
+    assert _lint(folder) == 1
+    shown = "".join(capsys.readouterr())
+    assert "`findings`" not in shown
+    assert "named with its file and field" in shown
+    assert firewall.main(inventory=folder, dry_run=True) == 1
+    text = "".join(capsys.readouterr())
+    assert f"lint finds {'1 error' if number == 1 else '2 errors'} in" in text
 
 
 def test_findings_of_a_broken_site_are_in_the_report(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from flows._render.coverage import coverage
+from flows._render.coverage import coverage, item_kinds
 from flows._render.document import Document, rows_of
 from flows._render.notices import notices
 from flows._render.plan_line import plan_line
@@ -49,7 +49,7 @@ def page_data(report: Document) -> dict[str, Any]:
         "roles": report.get("roles") or {},
         "findings": _notices(report),
         "outcomes": [_outcome(outcome) for outcome in rows_of(report, "outcomes")],
-        "items": rows_of(report, "items"),
+        "items": _items(report),
         "trend": rows_of(report, "trend"),
         "since": report.get("since"),
         "perimeter": rows_of(report, "perimeter"),
@@ -58,6 +58,13 @@ def page_data(report: Document) -> dict[str, Any]:
         "sources": list(stories.values()),
         "words": list(words.numbers),
     }
+
+
+def _items(report: Document) -> list[dict[str, Any]]:
+    """Return the items; one that is good as far as it was looked at, and no further, is told as `not_run`."""
+    kinds = item_kinds(report)
+    items = [dict(item) for item in rows_of(report, "items")]
+    return [item | {"state": "not_run"} if kinds[item["id"]] == "not_due" else item for item in items]
 
 
 def _stories(cells: Iterable[Document], words: Words) -> dict[tuple[Any, ...], list[int]]:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
-from model.check.check import Check, discover, run
+from model.check.check import Check, as_findings, discover, run
 from model.check.finding import Finding, Severity
 from model.check.lint import subjects
 from model.check.lint.flaw import LintView, Rule, as_json, as_line, exit_code, from_schema
@@ -41,9 +41,15 @@ def findings(site: Site, today: date | None = None) -> tuple[Finding, ...]:
     A waiver names a rule, and a host or `*`; one that has lapsed turns what it covered into `drift`.
     """
     view = LintView(site, today or datetime.now(UTC).date())
-    everything = tuple(finding for rule in RULES for finding in run(rule, view).findings)
+    everything = tuple(finding for rule in RULES for finding in _found(rule, view))
     covered = tuple(_waived(finding, view) for finding in everything)
     return (*covered, *waivers.unused(view, everything, {rule.id for rule in RULES}))
+
+
+def _found(rule: Rule, view: LintView) -> tuple[Finding, ...]:
+    """Return what a rule finds; that it could not judge the site is an error of its own, and never silence."""
+    findings = as_findings(rule, run(rule, view), pending=Severity.WARNING)
+    return tuple(finding if finding.file else replace(finding, file="site.yaml", path="(file)") for finding in findings)
 
 
 def _waived(finding: Finding, view: LintView) -> Finding:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import date
 
 from model.bundle.bundle import Bundle
-from model.check.check import Check, discover, run
+from model.check.check import Check, as_findings, discover, run
 from model.check.finding import Finding
 from model.check.preflight import subjects
 from model.check.preflight.view import PreflightCheck, PreflightView
@@ -39,6 +39,8 @@ def examine(
 ) -> dict[str, tuple[Finding, ...]]:
     """
     Return what every check finds, by host: all that answered, in the order of `facts`, those without a finding too.
+
+    What a check could not see is an error, as nothing may be changed on a host of which that is not known.
     """
     view = PreflightView(site, facts, today, bundle)
     return {name: _of_host(view, site.by_name[name]) for name in facts}
@@ -46,5 +48,5 @@ def examine(
 
 def _of_host(view: PreflightView, machine: Machine) -> tuple[Finding, ...]:
     facts = view.facts[machine.name]
-    findings = (finding for check in CHECKS for finding in run(check, view, machine, facts).findings)
+    findings = (finding for check in CHECKS for finding in as_findings(check, run(check, view, machine, facts)))
     return tuple(replace(finding, host=machine.name) for finding in findings)

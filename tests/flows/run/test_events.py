@@ -139,6 +139,76 @@ def test_a_stream_that_breaks_off_does_not_stop_the_run_and_costs_exit_1(
     assert "broke off" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(("status", "code"), [(Status.DRIFT, 2), (Status.FAILED, 3)])
+def test_a_stream_that_breaks_off_hides_nothing_that_was_found(
+    folder: Path, status: Status, code: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert conducted(folder, every(status), events="/dev/full")[0] == code
+    assert "broke off" in capsys.readouterr().err
+
+
+BREAKS = """
+import sys
+from pathlib import Path
+from flows._run import cli
+from flows._run.lifecycle import run_flow
+from flows._run.options import Options
+from model.report.outcome import Status
+from tests.flows.plumbing import every
+
+def main() -> int:
+    return run_flow("trial", Options(inventory=Path(INVENTORY), events="-"), every(Status(STATUS)))
+
+cli.run(main, "flows.trial")
+"""
+
+
+@pytest.mark.parametrize(("status", "code"), [(Status.DRIFT, 2), (Status.FAILED, 3), (Status.OK, 1)])
+def test_a_reader_of_standard_output_that_goes_away_hides_nothing_either(
+    folder: Path, status: Status, code: int
+) -> None:
+    script = BREAKS.replace("INVENTORY", repr(str(folder))).replace("STATUS", repr(status.value))
+    with subprocess.Popen(
+        [sys.executable, "-c", script], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as run:
+        assert run.stdout is not None
+        assert run.stderr is not None
+        run.stdout.close()
+        heard = run.stderr.read().decode()
+        assert run.wait(60) == code, heard
+    assert "broke off" in heard
+    assert "Traceback" not in heard
+
+
+def test_a_new_file_of_events_is_its_owners_alone(folder: Path, tmp_path: Path) -> None:
+    target = tmp_path / "events"
+    before = os.umask(0)
+    try:
+        conducted(folder, every(Status.OK), events=str(target))
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(target.stat().st_mode) == 0o600
+
+
+def test_a_report_that_cannot_be_written_leaves_the_log(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write = Path.write_text
+
+    def full(path: Path, text: str, *rest: Any, **flags: Any) -> int:
+        if path.name != "report.html":
+            return write(path, text, *rest, **flags)
+        write(path, text[:10])
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", full)
+    assert run_flow("trial", Options(inventory=folder), every(Status.DRIFT)) == 1
+    (draft,) = (folder / "reports").iterdir()
+    assert [file.name for file in draft.iterdir()] == ["run.log"]
+    assert "NOT AS DECLARED" in (draft / "run.log").read_text("utf-8")
+    assert f"{draft}/run.log" in capsys.readouterr().err
+
+
 def test_the_log_has_what_was_said_also_where_the_screen_is_quiet(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

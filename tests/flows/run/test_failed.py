@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from flows import nodes
+from flows._render.cell_notices import cell_notices
 from flows._run.failed import expand_failed
 from flows._run.lifecycle import Context, FlowResult
 from model.errors import SelectionError
@@ -81,6 +82,46 @@ def test_when_nobody_failed_it_is_refused(folder: Path) -> None:
     code, report = conducted(folder, lambda _context: pytest.fail("was run"), limit="@failed")
     assert code == 1
     assert "failed for no host" in report["outcomes"][0]["message"]
+
+
+@pytest.mark.parametrize("refused", ["db-11", "@failed"])
+def test_a_refused_run_makes_nobody_forgotten(folder: Path, refused: str) -> None:
+    conducted(folder, mixed)
+    conducted(folder, every(Status.OK), limit="@failed")
+    for _ in range(2):
+        assert conducted(folder, lambda _context: pytest.fail("was run"), limit=refused)[0] == 1
+    code, report = conducted(folder, lambda _context: pytest.fail("was run"), limit="@failed")
+    assert (code, "failed for no host" in report["outcomes"][0]["message"]) == (1, True)
+    conducted(folder, mixed)
+    assert conducted(folder, lambda _context: pytest.fail("was run"), limit="db-11")[0] == 1
+    assert chosen(folder, "@failed") == ["cp-3", "w-1", "w-2", "w-3", "db-3"]
+
+
+def test_a_run_that_ended_in_an_error_after_hosts_were_asked_counts(folder: Path) -> None:
+    def broken(context: Context) -> FlowResult:
+        context.kept.append(Outcome("db-1", "thing", Status.FAILED))
+        raise RuntimeError("of the controller")
+
+    conducted(folder, mixed)
+    assert conducted(folder, broken)[0] == 1
+    assert chosen(folder, "@failed") == ["db-1"]
+
+
+def test_only_refused_runs_are_as_good_as_none(folder: Path) -> None:
+    conducted(folder, every(Status.OK), limit="db-11")
+    code, report = conducted(folder, lambda _context: pytest.fail("was run"), limit="@failed")
+    assert (code, "has asked any host" in report["outcomes"][0]["message"]) == (1, True)
+
+
+@pytest.mark.parametrize("culprit", ["source", "source-egress", "destination-firewall", "path", "witness"])
+def test_the_failed_host_of_a_cell_is_the_one_that_the_summary_names(folder: Path, culprit: str) -> None:
+    expected = "w-1" if culprit.startswith("source") else "db-1"
+    cell = {"from": "w-1", "to": "db-1", "verdict": "violation", "culprit": culprit, "plane": "host", "note": ""}
+    cell |= {"address": "10.0.0.1", "protocol": "tcp", "expected": "open", "seen": "closed"}
+    last(folder, cells=[cell | {"port_lo": 1, "port_hi": 1}])
+    assert expand_failed("@failed", "verify_ports", load_site(folder), folder) == expected
+    (notice,) = cell_notices([cell | {"port_lo": 1, "port_hi": 1}])
+    assert notice.hosts == (expected,)
 
 
 def test_another_flows_failures_do_not_count(folder: Path) -> None:

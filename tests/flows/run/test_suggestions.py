@@ -7,13 +7,15 @@ from typing import Any
 
 import pytest
 
-from flows import bootstrap, compliance, trust, verify_ports
+from flows import bootstrap, compliance, report, trust, verify_ports
 from flows.__main__ import main
 from flows._ports.choice import ProbeOptions, choose
-from model.errors import SelectionError, did_you_mean
+from model.errors import SchemaErrors, SelectionError, did_you_mean
+from model.report.outcome import Status
 from model.site.load import load_site
 from model.site.select import select
-from tests.flows.plumbing import ROOT, site
+from tests.flows.plumbing import ROOT, conducted, every, site
+from tests.mutation import site as mutated
 
 SITE = load_site(ROOT / "inventory")
 
@@ -39,6 +41,46 @@ def test_of_phases() -> None:
 def test_of_checks(word: str, near: str) -> None:
     with pytest.raises(SelectionError, match=f"did you mean {near}\\?"):
         compliance.main(check=[word])
+
+
+@pytest.mark.parametrize(("word", "near"), [("firewall/rule", "firewall/rules"), ("deployr-6", "deployer-6")])
+def test_of_checks_and_items_that_are_explained(word: str, near: str) -> None:
+    with pytest.raises(SelectionError, match=f"did you mean {near}\\?"):
+        compliance.main(explained=word)
+
+
+def test_of_reports(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = site(tmp_path)
+    _, written = conducted(folder, every(Status.OK))
+    for word, near in (("latest-trail", "latest-trial"), (written["run"][:-1], written["run"])):
+        assert report.show(word, inventory=folder) == 1
+        assert f"did you mean {near}?" in capsys.readouterr().err
+        assert report.diff(word, "latest-trial", inventory=folder) == 1
+        assert f"did you mean {near}?" in capsys.readouterr().err
+
+
+def test_of_checks_whose_history_is_asked_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = site(tmp_path)
+    assert report.history("firewall/rule", inventory=folder) == 1
+    assert "did you mean firewall/rules?" in capsys.readouterr().err
+    assert report.history("firewall/rules", inventory=folder) == 1
+    assert "did you mean" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("edits", "near"),
+    [
+        ({"hosts:db-1.groups": ["databse"]}, "database"),
+        ({"hosts:db-1.data.addresses": {"mian": ["10.20.1.31"]}}, "main"),
+        ({"site:external.ingress.targets": ["w1"]}, "w-1"),
+        ({"ports:rows.0.from": ["wroker"]}, "worker"),
+    ],
+    ids=["role", "network", "host", "end of a row"],
+)
+def test_of_names_in_one_file_that_another_lacks(edits: dict[str, Any], near: str, tmp_path: Path) -> None:
+    with pytest.raises(SchemaErrors) as caught:
+        mutated(tmp_path, set=edits)
+    assert [f"did you mean {near}?" in error.fix for error in caught.value.errors] == [True]
 
 
 def test_of_planes() -> None:
