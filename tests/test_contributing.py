@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
 import shutil
 import subprocess
@@ -13,19 +15,31 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "CONTRIBUTING.md"
-TO_BE_WRITTEN = "To be written"
-# What a checkout holds beside its own files.
-_LEFT_OUT = shutil.ignore_patterns(".*", "__pycache__", "reports", "state", "known_hosts", "results.json")
-# Derives a host's ufw rules from the copy's own matrix, by the copy's own code.
+# What nobody can add yet: the section says what it comes with.
+LATER = {"a component (later)"}
+# What a checkout holds beside its own files, and what no addition here touches. Compiled modules are copied: they are
+# still right, as their sources keep the time of their last change.
+_LEFT_OUT = shutil.ignore_patterns(
+    ".*", "*.pyc.*", "reports", "state", "known_hosts", "results.json", "lab", "benchmarks"
+)
+# Derives hosts' ufw rules from the copy's own matrix, by the copy's own code.
 _RULES = """
-import sys
+import json, sys
 from pathlib import Path
 from model.site.load import load_site
 from model.ufw.state import desired_rules
 site = load_site(Path("inventory"))
-for rule in desired_rules(site, site.by_name[sys.argv[1]], 4):
-    print(rule.words())
+rules = {name: [rule.words() for rule in desired_rules(site, site.by_name[name], 4)] for name in sys.argv[1:]}
+print(json.dumps(rules))
 """
+# Tests that the diffs of checks add to, and of them those that the additions concern: red, green, and no check without.
+_OF_CHECKS = (
+    "tests/checks/test_uptime.py",
+    "tests/checks/test_judges.py",
+    "tests/model/check/preflight/test_preflight.py",
+    "tests/model/check/lint/test_lint.py",
+)
+_ABOUT_CHECKS = "uptime or link-down or ntp-missing or somewhere or every_rule_has or real_hosts or healthy_hosts"
 
 
 class Copy:
@@ -36,36 +50,79 @@ class Copy:
 
     def python(self, *argv: str) -> str:
         """Run Python in the copy and return what it printed; it must end well."""
-        done = subprocess.run((sys.executable, *argv), cwd=self.folder, capture_output=True, text=True, check=False)
+        # No site but the copy's own.
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("MATRIX_FLEET_")}
+        done = subprocess.run(
+            (sys.executable, *argv), cwd=self.folder, env=environment, capture_output=True, text=True, check=False
+        )
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
-    def rules(self, host: str) -> str:
-        """Return the ufw rules of a host, a line each."""
-        return self.python("-c", _RULES, host)
+    def rules(self, *hosts: str) -> dict[str, list[str]]:
+        """Return the ufw rules of hosts, a line each."""
+        rules: dict[str, list[str]] = json.loads(self.python("-c", _RULES, *hosts))
+        return rules
+
+    def tests(self, *argv: str) -> str:
+        """Run tests of the copy and return what pytest printed; one at least must be there, and all must pass."""
+        return self.python("-m", "pytest", "-q", "-rA", "-p", "no:xdist", *argv)
 
 
 def row_is_enforced(copy: Copy) -> None:
     copy.python("-m", "flows.lint")
-    assert re.search(
-        r"^allow tcp 9093 from 10\.20\.0\.0/24 .*# matrix-fleet alertmanager$", copy.rules("mon-1"), re.MULTILINE
+    rules = copy.rules("mon-1", "db-1")
+    assert any(
+        re.match(r"allow tcp 9093 from 10\.20\.0\.0/24 .*# matrix-fleet alertmanager$", rule) for rule in rules["mon-1"]
     )
-    assert "9093" not in copy.rules("db-1")
+    assert "9093" not in "".join(rules["db-1"])
     copy.python("-m", "flows.docs")
     assert "| alertmanager |" in (copy.folder / "docs" / "port-matrix.md").read_text("utf-8")
 
 
 def role_has_its_hosts_rows_and_rules(copy: Copy) -> None:
     copy.python("-m", "flows.lint")
-    assert "allow tcp 22 from 10.20.0.0/24" in copy.rules("mail-1")
-    assert copy.rules("mail-1").count("# matrix-fleet mail-submission") >= 3
-    assert "587" not in copy.rules("w-1")
+    rules = copy.rules("mail-1", "w-1")
+    assert any(rule.startswith("allow tcp 22 from 10.20.0.0/24") for rule in rules["mail-1"])
+    assert sum(rule.endswith("# matrix-fleet mail-submission") for rule in rules["mail-1"]) >= 3
+    assert "587" not in "".join(rules["w-1"])
     assert "mail" in copy.python("-m", "flows.site", "show")
+
+
+def checks_are_found_and_go_red(copy: Copy) -> None:
+    listed = copy.python("-m", "flows.compliance", "--list")
+    assert re.search(r"^ *uptime/restarted +warning", listed, re.MULTILINE)
+    assert re.search(r"^ *deployer-1 .*\buptime/restarted\b", listed, re.MULTILINE)
+    assert re.search(r"^ntp-missing +warning", copy.python("-m", "flows.lint", "--rules"), re.MULTILINE)
+    ran = copy.tests(*_OF_CHECKS, "-k", _ABOUT_CHECKS)
+    for claim in (
+        "test_the_limit_of_uptime[400-False]",
+        "test_the_limit_of_uptime[401-True]",
+        "test_a_change_is_found_by_exactly_its_check[uptime/restarted",
+        "test_check_goes_red_and_says_what_was_seen[link-down",
+        "test_rule_fires_on_its_trap_at_the_place_and_says_what_to_write[ntp-missing",
+    ):
+        assert f"::{claim}" in ran
+
+
+def phase_is_listed_in_its_place_and_tells_what_it_would_do(copy: Copy) -> None:
+    listed = re.findall(r"^ +([a-z-]+)  +\S", copy.python("-m", "flows.bootstrap", "--help"), re.MULTILINE)
+    assert listed[listed.index("os") :][:3] == ["os", "motd", "runtime"]
+    copy.tests("tests/flows/cluster/test_motd.py")
+
+
+def flow_is_listed_and_runs(copy: Copy) -> None:
+    assert re.search(r"^ +waivers +List ", copy.python("-m", "flows"), re.MULTILINE)
+    report = json.loads(copy.python("-m", "flows.waivers", "--json", "-"))
+    assert [outcome["subject"] for outcome in report["outcomes"]] == ["waivers/cni-enforces-nothing"]
+    copy.tests("tests/flows/test_waivers.py", "tests/test_documents.py::test_the_readme_has_a_row_for_every_command")
 
 
 PROOFS: dict[str, Callable[[Copy], None]] = {
     "a port row": row_is_enforced,
     "a role": role_has_its_hosts_rows_and_rules,
+    "a check": checks_are_found_and_go_red,
+    "a bootstrap phase": phase_is_listed_in_its_place_and_tells_what_it_would_do,
+    "a flow": flow_is_listed_and_runs,
 }
 
 
@@ -99,12 +156,10 @@ def test_a_diff_is_all_that_it_takes(title: str, tmp_path: Path) -> None:
     PROOFS[title](applied(tmp_path / "tree", diffs))
 
 
-def test_every_section_has_a_proof_or_says_that_it_is_not_written() -> None:
-    text = PAGE.read_text("utf-8")
-    written = {title for title, diffs in sections(text).items() if diffs}
-    assert written == set(PROOFS)
-    for title in sections(text).keys() - written:
-        assert f"### {title}\n\n{TO_BE_WRITTEN}" in text
+def test_every_section_has_a_diff_and_a_proof_but_what_comes_later() -> None:
+    found = sections(PAGE.read_text("utf-8"))
+    assert {title for title, diffs in found.items() if diffs} == set(PROOFS)
+    assert found.keys() - set(PROOFS) == LATER
 
 
 def test_a_diff_that_does_not_fit_is_noticed(tmp_path: Path) -> None:
