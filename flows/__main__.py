@@ -43,8 +43,8 @@ def _listing() -> list[Line]:
     width = max(map(len, lines))
     return [
         Line("matrix-fleet: servers to Kubernetes and Matrix, with every port enforced and proven", "bold"),
-        *(Line(f"{name:<{width}}  {line}", indent=2) for name, line in lines.items()),
-        Line(_FOOT),
+        *(Line(f"{name:<{width}}  {line}", indent=2, hang=width + 2) for name, line in lines.items()),
+        Line(_FOOT, hang=0),
     ]
 
 

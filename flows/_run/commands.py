@@ -13,6 +13,7 @@ from typer.main import get_command
 
 import flows
 from flows._run.cli import application
+from flows._run.help import first_sentence
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +56,7 @@ def _command(command: Any, subcommands: tuple[str, ...] = ()) -> Command:
             words += values
         else:
             flags |= dict.fromkeys(parameter.opts, None if parameter.is_flag else values)
-    text = (command.help or "").replace("\b", "").strip()
-    return Command(text.partition("\n")[0], tuple(words), flags)
+    return Command(first_sentence(command.help), tuple(words), flags)
 
 
 def _values(described: Any) -> tuple[str, ...]:
