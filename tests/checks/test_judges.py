@@ -418,19 +418,19 @@ def test_a_private_key_that_the_account_may_not_read_is_unseen_and_hides_no_find
 
 
 def test_declared_certificates_are_judged() -> None:
-    def told(chain: Any, fits: bool | None = True) -> str:
+    def site_certificates(chain: Any, fits: bool | None = True) -> str:
         verdict = verdicts(view(files=DeclaredFiles(chain, fits)))["controller", "certificates/site"]
         return "; ".join(finding.message for finding in verdict.findings)
 
     names = ("matrix.example.test", "chat.example.test")
-    assert told(read_chain(issued(names, 300, NOW)[0])) == ""
-    assert "expires in 5 days" in told(read_chain(issued(names, 5, NOW)[0]))
-    assert "expired on" in told(read_chain(issued(names, -1, NOW)[0]))
-    assert "does not name chat" in told(read_chain(issued(names[:1], 300, NOW)[0]))
-    assert "is not the key" in told(read_chain(issued(names, 300, NOW)[0]), False)
-    assert "cannot be read" in told("x cannot be read")
+    assert site_certificates(read_chain(issued(names, 300, NOW)[0])) == ""
+    assert "expires in 5 days" in site_certificates(read_chain(issued(names, 5, NOW)[0]))
+    assert "expired on" in site_certificates(read_chain(issued(names, -1, NOW)[0]))
+    assert "does not name chat" in site_certificates(read_chain(issued(names[:1], 300, NOW)[0]))
+    assert "is not the key" in site_certificates(read_chain(issued(names, 300, NOW)[0]), False)
+    assert "cannot be read" in site_certificates("x cannot be read")
     strangers = issued(names, 300, NOW)[0] + issued(("other",), 300, NOW)[0]
-    assert "is not signed by what follows it" in told(read_chain(strangers))
+    assert "is not signed by what follows it" in site_certificates(read_chain(strangers))
 
 
 def _with(**settings: Any) -> ComplianceView:

@@ -14,7 +14,9 @@ from typing import Any
 import pytest
 
 from checks.check import ComplianceView
+from checks.declared import servers
 from model.check import judgement
+from model.check.judgement.declared import shortage
 from model.check.lint import findings
 from model.check.preflight import examine
 from model.host.machine_facts import MachineFacts
@@ -289,6 +291,22 @@ def _of_files(declared: Site, rule: str, check: str) -> tuple[bool, bool]:
         any(finding.check == rule for finding in findings(declared, NOW.date())),
         bool(verdicts(seen)["controller", check].findings),
     )
+
+
+@pytest.mark.parametrize(
+    ("features", "needed"),
+    [({}, True), ({"turn": False}, True), ({"livekit": False}, True), ({"turn": False, "livekit": False}, False)],
+    ids=["both", "livekit-alone", "turn-alone", "neither"],
+)
+def test_servers_of_calls_are_needed_while_anything_of_calls_is_on(
+    features: dict[str, bool], needed: bool, tmp_path: Path
+) -> None:
+    edits = {f"site:features.{name}": on for name, on in features.items()}
+    declared = mutated(tmp_path, set={"site:size": "auto", **edits})
+    without = replace(declared, machines=tuple(other for other in declared.machines if "call" not in other.roles))
+    by_role, by_purpose = shortage(without, "call", counted="role"), shortage(without, "call", counted="purpose")
+    assert [short is not None and short.has == 0 for short in (by_role, by_purpose)] == [needed, needed]
+    assert bool(list(servers("calls")(without))) is needed
 
 
 def test_every_judgement_is_listed_here() -> None:

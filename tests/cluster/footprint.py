@@ -33,7 +33,8 @@ _MAY_STAY = re.compile(
     re.VERBOSE,
 )
 _UNITS_MAY_STAY = re.compile(
-    r"^(chronyd?|ufw|systemd-logind|network-online|modprobe@|system-modprobe|time-s|user[-@.]|session-|sudo|nftables|dbus|run-user|"
+    r"^(chronyd?|ufw|systemd-logind|network-online|modprobe@|system-modprobe|time-s|user[-@.]|session-|"
+    r"sudo|nftables|dbus|run-user|"
     r"network-pre|apt-|unattended|dpkg|cron|procps|e2scrub|fstrim|xfs|ssh|systemd-|haproxy|keepalived)"
 )
 

@@ -80,7 +80,7 @@ def test_files_that_exist_are_not_overwritten(tmp_path: Path, capsys: pytest.Cap
 
 
 @pytest.mark.parametrize(
-    ("changed", "told"),
+    ("changed", "message"),
     [
         ({"domain": None}, "domain"),
         ({"domain": "no domain"}, "domain"),

@@ -25,7 +25,8 @@ HEALTH = """{"level":"warn","msg":"x"}
 [{"endpoint":"https://10.0.0.1:2379","health":true,"took":"1ms"},{"endpoint":"https://10.0.0.2:2379","health":false,"error":"deadline"}]
 """
 STATUS = (
-    '[{"Endpoint":"https://10.0.0.1:2379","Status":{"header":{"member_id":11,"revision":7},"version":"3.6.8","dbSize":20,'
+    '[{"Endpoint":"https://10.0.0.1:2379","Status":{"header":{"member_id":11,"revision":7},"version":"3.6.8",'
+    '"dbSize":20,'
     '"dbSizeInUse":10,"dbSizeQuota":100,"leader":11}}]'
 )
 ALARMS = '{"header":{},"alarms":[{"memberID":12,"alarm":1}]}'

@@ -41,7 +41,7 @@ def every() -> tuple[Pair, ...]:
     return with_ports(SITE, pod_pairs(SITE, PODS, {VIP: "cp-1"}), {"db-1": {"tcp": 1 << 12345}})
 
 
-def one(source: str, destination: str, version: int = 4) -> Pair:
+def pair_between(source: str, destination: str, version: int = 4) -> Pair:
     return next(
         pair
         for pair in every()
@@ -77,11 +77,11 @@ def test_every_pod_probes_every_server_its_own_node_and_every_other_pod() -> Non
 
 
 def test_between_pods_and_at_the_border_not_arriving_is_the_proof_and_elsewhere_not() -> None:
-    assert one("pods@w-1", "pods@db-1").border
-    assert one("pods@w-1", "li-1").border
-    assert one("pods@li-1", "cp-1").border
-    assert not one("pods@w-1", "cp-1").border
-    assert not one("pods@w-1", "w-1").border
+    assert pair_between("pods@w-1", "pods@db-1").border
+    assert pair_between("pods@w-1", "li-1").border
+    assert pair_between("pods@li-1", "cp-1").border
+    assert not pair_between("pods@w-1", "cp-1").border
+    assert not pair_between("pods@w-1", "w-1").border
 
 
 def opened(pair: Pair) -> set[int]:
@@ -89,16 +89,16 @@ def opened(pair: Pair) -> set[int]:
 
 
 def test_pods_may_reach_what_rows_of_pods_say_and_those_of_the_isolated_network_nothing() -> None:
-    assert {6443, 10250} <= opened(one("pods@w-1", "cp-1"))
-    assert 6443 not in opened(one("pods@w-1", "w-1"))
-    assert 10250 in opened(one("pods@w-1", "w-1"))
-    assert opened(one("pods@li-1", "cp-1")) == opened(one("pods@li-1", "li-1")) == set()
+    assert {6443, 10250} <= opened(pair_between("pods@w-1", "cp-1"))
+    assert 6443 not in opened(pair_between("pods@w-1", "w-1"))
+    assert 10250 in opened(pair_between("pods@w-1", "w-1"))
+    assert opened(pair_between("pods@li-1", "cp-1")) == opened(pair_between("pods@li-1", "li-1")) == set()
 
 
 def test_ports_are_the_boundaries_and_listeners_at_hosts_and_the_rows_between_pods() -> None:
-    assert one("pods@w-1", "db-1").probed["tcp"] >> 12345 & 1
-    assert one("pods@w-1", "db-1").probed["tcp"] >> 5431 & 1
-    between = one("pods@w-1", "pods@db-1").probed
+    assert pair_between("pods@w-1", "db-1").probed["tcp"] >> 12345 & 1
+    assert pair_between("pods@w-1", "db-1").probed["tcp"] >> 5431 & 1
+    between = pair_between("pods@w-1", "pods@db-1").probed
     assert between == row_ports(SITE)
     assert {53, 5432, 8008} <= set(bits.to_ports(between["tcp"]))
     assert between["udp"] >> 53 & 1
@@ -169,61 +169,61 @@ def judged(pair: Pair, *rows: SeenStream, first: tuple[str, ...] = (), wrong: It
     return [cell for cell in verification.cells if cell.protocol == "tcp"]
 
 
-def told(cells: Iterable[Cell]) -> set[tuple[str, str, str, str]]:
+def cell_words(cells: Iterable[Cell]) -> set[tuple[str, str, str, str]]:
     return {(cell.expected, cell.seen, cell.verdict, cell.culprit) for cell in cells}
 
 
 def test_a_pod_at_its_own_node_is_judged_by_its_own_address() -> None:
-    pair = one("pods@w-1", "w-1")
+    pair = pair_between("pods@w-1", "w-1")
     cells = judged(pair, seen(pair, pair.probed["tcp"], pair.open("tcp")))
-    assert told(cells) == {("open", "open", "ok", ""), ("closed", "closed", "ok", "")}
+    assert cell_words(cells) == {("open", "open", "ok", ""), ("closed", "closed", "ok", "")}
 
 
 def test_a_pod_hidden_behind_its_node_has_what_is_open_to_the_node() -> None:
-    pair = one("pods@w-1", "db-1")
+    pair = pair_between("pods@w-1", "db-1")
     lent = pair.open("tcp") | pair.tolerated("tcp")
     cells = judged(pair, seen(pair, pair.probed["tcp"], lent & pair.probed["tcp"], "10.20.1.21"))
-    assert told(cells) == {("open", "open", "ok", ""), ("closed", "closed", "ok", "")}
+    assert cell_words(cells) == {("open", "open", "ok", ""), ("closed", "closed", "ok", "")}
     (postgresql,) = [cell for cell in cells if cell.port_lo <= 5432 <= cell.port_hi]
     assert (postgresql.expected, postgresql.rows) == ("open", ("postgresql",))
 
 
 def test_a_pod_seen_under_its_own_address_has_not() -> None:
-    pair = one("pods@w-1", "db-1")
+    pair = pair_between("pods@w-1", "db-1")
     arrived = pair.probed["tcp"]
     passed = (pair.open("tcp") | 1 << 5432) & arrived
     disagreement = ["rules refuse, packets passed: tcp from pods@w-1 to 10.20.1.31: 5432"]
     cells = judged(pair, seen(pair, arrived, passed), wrong=[disagreement])
     bad = [cell for cell in cells if cell.verdict != "ok"]
-    assert told(bad) == {("closed", "open", "violation", "destination-firewall")}
+    assert cell_words(bad) == {("closed", "open", "violation", "destination-firewall")}
     assert [(cell.port_lo, cell.port_hi) for cell in bad] == [(5432, 5432)]
 
 
 def test_a_pod_seen_under_a_strangers_address_was_translated() -> None:
-    pair = one("pods@w-1", "db-1")
+    pair = pair_between("pods@w-1", "db-1")
     cells = judged(pair, seen(pair, pair.probed["tcp"], pair.open("tcp"), "10.20.1.1"))
-    assert ("open", "open", "violation", "nat") in told(cells)
+    assert ("open", "open", "violation", "nat") in cell_words(cells)
 
 
 def test_a_refused_scrape_shows_at_that_nodes_firewall() -> None:
-    pair = one("pods@w-1", "w-1")
+    pair = pair_between("pods@w-1", "w-1")
     cells = judged(pair, seen(pair, pair.probed["tcp"], pair.open("tcp") & ~(1 << 10250)), first=(_NO_KUBELET,))
     bad = [cell for cell in cells if cell.verdict != "ok"]
-    assert told(bad) == {("open", "closed", "violation", "destination-firewall")}
+    assert cell_words(bad) == {("open", "closed", "violation", "destination-firewall")}
     assert [(cell.port_lo, cell.rows) for cell in bad] == [(10250, ("pods-kubelet",))]
 
 
 @pytest.mark.parametrize("source", ["pods@w-1", "pods@li-1"])
 def test_a_pod_that_reaches_another_is_a_violation_of_the_path(source: str) -> None:
-    pair = one(source, "pods@db-1")
+    pair = pair_between(source, "pods@db-1")
     cells = judged(pair, seen(pair, pair.probed["tcp"], pair.probed["tcp"]))
-    assert told(cells) == {("closed", "open", "violation", "path")}
+    assert cell_words(cells) == {("closed", "open", "violation", "path")}
     assert {cell.note for cell in cells} == {"no network policy stops it"}
 
 
 def test_a_pod_whose_packets_a_policy_stops_is_closed() -> None:
-    pair = one("pods@w-1", "pods@db-1")
-    assert told(judged(pair)) == {("closed", "closed", "ok", "")}
+    pair = pair_between("pods@w-1", "pods@db-1")
+    assert cell_words(judged(pair)) == {("closed", "closed", "ok", "")}
 
 
 def test_rows_between_components_wait_for_them_and_the_others_for_a_cluster() -> None:

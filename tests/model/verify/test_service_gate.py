@@ -15,7 +15,7 @@ NODE = (Path(__file__).parents[2] / "data" / "nft" / "node-w-1.json").read_text(
 OWN = ip_address("10.20.1.21")
 
 
-def said(source: str, port: int, protocol: str = "tcp", nft: str = NODE) -> str:
+def word(source: str, port: int, protocol: str = "tcp", nft: str = NODE) -> str:
     source_dnat = ip_address(source)
     own = OWN if source_dnat.version == 4 else ip_address("fd20:1::21")
     return gate(nft, source_dnat, own, protocol, "eth0").on(port)
@@ -24,25 +24,25 @@ def said(source: str, port: int, protocol: str = "tcp", nft: str = NODE) -> str:
 @pytest.mark.parametrize("protocol", ["tcp", "udp"])
 @pytest.mark.parametrize("source", ["10.20.1.11", "10.20.1.31", "fd20:1::31"])
 def test_nodes_that_the_matrix_names_come_to_node_ports(source: str, protocol: str) -> None:
-    assert [said(source, port, protocol) for port in (30000, 30080, 32767)] == ["admit"] * 3
+    assert [word(source, port, protocol) for port in (30000, 30080, 32767)] == ["admit"] * 3
 
 
 @pytest.mark.parametrize("source", ["10.20.2.11", "10.244.5.2", "198.51.100.9", "fd20:2::11", "fd44:0:0:5::2"])
 def test_nobody_else_does(source: str) -> None:
-    assert [said(source, port) for port in (30000, 30080, 32767)] == ["refuse"] * 3
+    assert [word(source, port) for port in (30000, 30080, 32767)] == ["refuse"] * 3
 
 
 def test_other_ports_that_a_service_takes_are_kept_after_dnat() -> None:
-    assert said("10.20.1.11", 9999) == "refuse"
-    assert said("10.20.1.11", 10250) == "admit"
+    assert word("10.20.1.11", 9999) == "refuse"
+    assert word("10.20.1.11", 10250) == "admit"
     # Port 443 is everybody's, but for LI.
-    assert (said("198.51.100.9", 443), said("10.20.2.11", 443)) == ("admit", "refuse")
+    assert (word("198.51.100.9", 443), word("10.20.2.11", 443)) == ("admit", "refuse")
 
 
 def test_without_our_table_everybody_is_admitted() -> None:
     objects = json.loads(NODE)["nftables"]
     bare = [entry for entry in objects if "matrix_fleet" not in json.dumps(entry)]
-    assert said("198.51.100.9", 30080, nft=json.dumps({"nftables": bare})) == "admit"
+    assert word("198.51.100.9", 30080, nft=json.dumps({"nftables": bare})) == "admit"
 
 
 def test_a_strangers_condition_on_where_dnat_leads_is_uncertain() -> None:
@@ -50,7 +50,7 @@ def test_a_strangers_condition_on_where_dnat_leads_is_uncertain() -> None:
     match = {"left": {"payload": {"protocol": "tcp", "field": "dport"}}, "op": "==", "right": 8080}
     rule = {"family": "ip", "table": "x", "chain": "f", "handle": 2, "expr": [{"match": match}, {"drop": None}]}
     nft = json.dumps({"nftables": [{"chain": chain}, {"rule": rule}]})
-    assert said("10.20.1.11", 30080, nft=nft) == ""
+    assert word("10.20.1.11", 30080, nft=nft) == ""
 
 
 @pytest.mark.parametrize("nft", ["", "no JSON", "{}"])

@@ -40,7 +40,7 @@ def pair(*opened: tuple[int, int], probed: int = BIT, border: bool = False, plan
     )
 
 
-def told(classes: PortClasses, port: int = PORT) -> tuple[str, str, str]:
+def words(classes: PortClasses, port: int = PORT) -> tuple[str, str, str]:
     """The one classification of a port, as (seen, verdict, culprit)."""
     (classification,) = [classification for classification, ports in classes.items() if ports >> port & 1]
     return classification.seen, classification.verdict, classification.culprit
@@ -123,7 +123,7 @@ def verdict(case: Case, opened: tuple[tuple[int, int], ...]) -> tuple[str, str, 
     known = StreamFacts(source_proven=case.source_proven, witness_proven=case.witness_proven)
     classes = classify(pair(*opened, border=case.border, plane=case.plane), "tcp", packets(case.evidence), known)
     assert sum(classes.values()) == BIT
-    return told(classes)
+    return words(classes)
 
 
 @pytest.mark.parametrize("case", OPEN, ids=repr)
@@ -157,8 +157,8 @@ def test_lost_packets_of_one_port_do_not_excuse_a_pair_whose_others_came() -> No
     classes = classify(
         both, "tcp", StreamEvidence(sent=BIT * 3, arrived=BIT, passed=BIT), StreamFacts(True, True, False, False)
     )
-    assert told(classes) == ("open", "ok", "")
-    assert told(classes, PORT + 1) == ("closed", "violation", "path")
+    assert words(classes) == ("open", "ok", "")
+    assert words(classes, PORT + 1) == ("closed", "violation", "path")
 
 
 HOLE = RulesetVerdict(BIT << 1, ALL & ~(BIT << 1), 0)
@@ -180,19 +180,19 @@ def test_a_hole_behind_a_border_is_found_and_nobody_claims_to_have_seen_it_open(
     probed = BIT | BIT << 1
     shut = StreamEvidence(sent=probed)
     classes = classify(pair(border=True, probed=probed), "tcp", shut, StreamFacts(ingress=HOLE))
-    assert told(classes) == ("closed", "ok", "")
-    assert told(classes, PORT + 1) == ("closed", "violation", "destination-firewall")
+    assert words(classes) == ("closed", "ok", "")
+    assert words(classes, PORT + 1) == ("closed", "violation", "destination-firewall")
     unprobed = classify(pair(border=True), "tcp", StreamEvidence(sent=BIT), StreamFacts(ingress=HOLE))
-    assert told(unprobed, PORT + 1) == ("unknown", "violation", "destination-firewall")
+    assert words(unprobed, PORT + 1) == ("unknown", "violation", "destination-firewall")
 
 
 def test_a_gap_in_the_rules_within_an_open_range_is_found_where_no_probe_went() -> None:
     ruled = RulesetVerdict(ALL & ~(BIT << 1), BIT << 1, 0)
     wide = pair((PORT, PORT + 9))
-    assert told(classify(wide, "tcp", packets("SAP"), StreamFacts(ingress=ruled)), PORT + 1) == (
+    assert words(classify(wide, "tcp", packets("SAP"), StreamFacts(ingress=ruled)), PORT + 1) == (
         ("closed", "violation", "destination-firewall")
     )
-    assert told(classify(wide, "tcp", packets("SAP"), StreamFacts(egress=ruled)), PORT + 1) == (
+    assert words(classify(wide, "tcp", packets("SAP"), StreamFacts(egress=ruled)), PORT + 1) == (
         ("closed", "violation", "source-egress")
     )
 
@@ -216,17 +216,17 @@ def test_what_rules_admit_and_packets_deny_is_a_contradiction_both_ways() -> Non
 
 def test_a_declared_service_must_answer_where_it_is_owed() -> None:
     owed = StreamFacts(owed=BIT)
-    assert told(classify(pair((PORT, PORT)), "tcp", packets("SAP"), owed)) == ("open", "violation", "listener")
-    assert told(classify(pair((PORT, PORT)), "tcp", packets("SAPR"), owed)) == ("open", "ok", "")
-    assert told(classify(pair(), "tcp", packets("SA"), owed)) == ("closed", "ok", "")
+    assert words(classify(pair((PORT, PORT)), "tcp", packets("SAP"), owed)) == ("open", "violation", "listener")
+    assert words(classify(pair((PORT, PORT)), "tcp", packets("SAPR"), owed)) == ("open", "ok", "")
+    assert words(classify(pair(), "tcp", packets("SA"), owed)) == ("closed", "ok", "")
 
 
 def test_the_right_process_must_own_an_open_port() -> None:
     known = StreamFacts(owners={PORT: "nc"}, declared_owners={PORT: frozenset({"postgres"})})
-    assert told(classify(pair((PORT, PORT)), "tcp", packets("SAPR"), known)) == ("open", "violation", "wrong-process")
-    assert told(classify(pair(), "tcp", packets("SA"), known)) == ("closed", "ok", "")
+    assert words(classify(pair((PORT, PORT)), "tcp", packets("SAPR"), known)) == ("open", "violation", "wrong-process")
+    assert words(classify(pair(), "tcp", packets("SA"), known)) == ("closed", "ok", "")
     right = replace(known, owners={PORT: "postgres"})
-    assert told(classify(pair((PORT, PORT)), "tcp", packets("SAPR"), right)) == ("open", "ok", "")
+    assert words(classify(pair((PORT, PORT)), "tcp", packets("SAPR"), right)) == ("open", "ok", "")
 
 
 few = st.integers(0, 2**24 - 1)

@@ -18,7 +18,7 @@ BOTH = (ProbeTarget("B", B4, PORTS, PORTS), ProbeTarget("B", B6, PORTS, PORTS))
 NTP_OF_RFC_5905 = 0x23
 
 
-def told(source: SourceSession) -> dict[tuple[str, str], SentStream]:
+def sent_streams(source: SourceSession) -> dict[tuple[str, str], SentStream]:
     return {(sent.address, sent.protocol): sent for sent in source.collect(quiet_ms=80)}
 
 
@@ -31,7 +31,7 @@ def test_what_output_stops_is_refused_and_never_sent(net: Network, protocol: str
     fired = source.fire()
     stopped = from_ports([5005, 5006])
     assert (fired.sent, fired.refused, fired.unroutable) == (41 * 4 - 4, 4, 0)
-    for (_, own), sent in told(source).items():
+    for (_, own), sent in sent_streams(source).items():
         assert sent.refused == (stopped if own == protocol else 0)
         assert sent.sent == PORTS & ~sent.refused
 
@@ -44,7 +44,7 @@ def test_a_port_refused_once_and_sent_later_is_in_both(net: Network) -> None:
     net.rules("A", "-D OUTPUT -p tcp --dport 5005 -j DROP", families=(4,))
     fired = source.fire({(B4, "tcp"): from_ports([5005])})
     assert (fired.sent, fired.refused) == (1, 0)
-    sent = told(source)[B4, "tcp"]
+    sent = sent_streams(source)[B4, "tcp"]
     assert (sent.sent, sent.refused) == (PORTS, from_ports([5005]))
 
 
@@ -58,7 +58,7 @@ def test_an_address_without_a_route_is_unroutable_and_hides_no_other(net: Networ
     net.run_ip("A", "route", "del", "unreachable", "10.77.5.0/24")
     net.run_ip("A", "-6", "route", "del", "unreachable", "fd77:5::/64")
     assert (fired.sent, fired.refused, fired.unroutable) == (41 * 4, 0, 41 * 4)
-    for (address, _), sent in told(source).items():
+    for (address, _), sent in sent_streams(source).items():
         lost = address in {"10.77.5.5", "fd77:5::5"}
         assert sent.sent == (0 if lost else PORTS)
         assert sent.unroutable == ({errno.EHOSTUNREACH: PORTS} if lost else {})
@@ -83,7 +83,7 @@ def test_a_listener_answers_syn_ack_and_no_connection_ever_completes(net: Networ
     source.arm(KEY, assignment("A", *BOTH))
     for _ in range(3):
         source.fire()
-        answers = told(source)
+        answers = sent_streams(source)
     for address in (B4, B6):
         assert answers[address, "tcp"].synack == from_ports([5010])
         assert answers[address, "tcp"].rst == PORTS & ~from_ports([5010])
@@ -112,7 +112,7 @@ def test_a_listener_gets_its_harmless_request_and_the_witness_knows_it(
         payload = server.read_line(5).decode()
         assert payload.startswith(start)
         assert len(payload) == 2 * size
-    assert all(told(source)[address, "udp"].data == from_ports([5010]) for address in (B4, B6))
+    assert all(sent_streams(source)[address, "udp"].data == from_ports([5010]) for address in (B4, B6))
     assert all((seen.arrived, seen.passed) == (PORTS, PORTS) for seen in witness.collect(quiet_ms=80).seen)
 
 
