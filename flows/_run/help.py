@@ -88,16 +88,16 @@ class Layout(_Formatter):  # type: ignore[misc]
             self.write("\n".join([*(() if beside else (margin + name,)), *lines]) + "\n")
 
 
-class _Context(typer.Context):
+class HelpContext(typer.Context):
     formatter_class = Layout
 
 
-class _Command(TyperCommand):
-    context_class = _Context
+class HelpCommand(TyperCommand):
+    context_class = HelpContext
 
 
-class _Group(TyperGroup):
-    context_class = _Context
+class HelpGroup(TyperGroup):
+    context_class = HelpContext
 
     def format_commands(self, _ctx: Any, formatter: Any) -> None:
         """Write each subcommand with its first sentence, whole."""
@@ -109,11 +109,11 @@ class Application(typer.Typer):
     """A typer application whose commands lay their help out as above."""
 
     def __init__(self, **settings: Any) -> None:
-        super().__init__(cls=_Group, **settings)
+        super().__init__(cls=HelpGroup, **settings)
 
     def command(self, name: str | None = None, **settings: Any) -> Any:
         """Return typer's decorator for a command."""
-        return super().command(name, **{"cls": _Command, **settings})
+        return super().command(name, **{"cls": HelpCommand, **settings})
 
 
 def first_sentence(text: str | None) -> str:
