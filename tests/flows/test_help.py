@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 from typer.main import get_command
 
+from flows.__main__ import listing
 from flows._run import commands
 from flows._run.cli import application, execute
 from flows._run.help import laid_out
-from tests.flows.test_commands import flows
 
 PLACES = [(name, word) for name in commands.names() for word in commands.describe(name)]
 # What a person copies: in backticks, or one that stands by itself with all behind it, up to a description.
@@ -104,7 +104,10 @@ def test_an_argument_says_once_that_it_may_be_missing() -> None:
     assert "[[" not in "".join(helped(name, word, 120)[0] for name, word in PLACES)
 
 
-@pytest.mark.parametrize("arguments", [(), ("--help",)])
-def test_the_list_of_commands_breaks_none(arguments: tuple[str, ...]) -> None:
-    listed = flows(*arguments).stdout
-    assert "`python -m flows NAME`" in listed
+def test_the_list_of_commands_fits_60_columns_and_breaks_none() -> None:
+    listed = [piece for line in listing() for piece in line.folded(60, str)]
+    assert [piece for piece in listed if len(piece) > 60] == []
+    for command in ("`python -m flows.NAME`", "`python -m flows NAME`"):
+        assert any(command in piece for piece in listed)
+    hung = [piece for piece in listed if piece.startswith(" " * 3)]
+    assert {len(piece) - len(piece.lstrip()) for piece in hung} == {2 + len("verify_ports") + 2}
