@@ -23,7 +23,7 @@ def main(arguments: Sequence[str]) -> int:
     """Return the exit code of what the arguments ask for."""
     screen = Screen(Options())
     if not arguments or arguments[0] in ("--help", "-h"):
-        screen.lines(_listing())
+        screen.lines(listing())
         return GOOD
     if arguments[0] == "--version":
         screen.lines([Line(f"matrix-fleet {version()}")])
@@ -38,13 +38,14 @@ def main(arguments: Sequence[str]) -> int:
     return GOOD
 
 
-def _listing() -> list[Line]:
+def listing() -> list[Line]:
+    """Return every command with its first sentence."""
     lines = {name: commands.describe(name)[""].line for name in commands.names()}
     width = max(map(len, lines))
     return [
         Line("matrix-fleet: servers to Kubernetes and Matrix, with every port enforced and proven", "bold"),
-        *(Line(f"{name:<{width}}  {line}", indent=2) for name, line in lines.items()),
-        Line(_FOOT),
+        *(Line(f"{name:<{width}}  {line}", indent=2, hang=width + 2) for name, line in lines.items()),
+        Line(_FOOT, hang=0),
     ]
 
 

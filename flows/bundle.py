@@ -91,7 +91,7 @@ def download(
     it again. The proxy is that of HTTPS_PROXY, HTTP_PROXY and NO_PROXY; trusted authorities are those of this machine.
     bundle.json is written last.
 
-    Example: python -m flows.bundle download --output bundle --kubernetes 1.36 --suite bookworm --cni calico
+    Example: python -m flows.bundle download --kubernetes 1.36 --cni calico
     """
     started, screen, dry_run = datetime.now(UTC), Screen(options), options.dry_run
     folders.check_writable(options.json)

@@ -19,12 +19,13 @@ from model.errors import SelectionError
 HELP = """Look at etcd, take a snapshot of it, or bring the cluster back from one.
 
 \b
-python -m flows.etcd status                 members, leader, health, size, alarms, snapshots (the default)
-python -m flows.etcd snapshot               taken on a healthy member, verified there by reading it, kept in
-                                            /var/lib/matrix-fleet/etcd-snapshots (0600) of every control plane
-python -m flows.etcd snapshot --output FILE a copy for the controller, too: keep it as you keep secrets
-python -m flows.etcd restore NAME --yes     when most control planes are lost: the one that is left becomes a cluster of
-                                            one member with the snapshot's content (NAME as in status, or a FILE here)
+python -m flows.etcd status                  members, leader, health, size, alarms, snapshots (the default)
+python -m flows.etcd snapshot                taken on a healthy member, verified there by reading it, kept in
+                                             /var/lib/matrix-fleet/etcd-snapshots (0600) of every control plane
+python -m flows.etcd snapshot --output FILE  a copy for the controller, too: keep it as you keep secrets
+python -m flows.etcd restore NAME --yes      when most control planes are lost: the one that is left becomes a cluster
+                                             of one member with the snapshot's content (NAME as in status, or a FILE
+                                             here)
 
 A snapshot holds every object. Secrets in it are encrypted with a key that only the control planes have: with the last
 of them the content of Secrets is lost. A restore is refused while etcd has its quorum. Control planes that answer are
@@ -35,7 +36,7 @@ Example: python -m flows.etcd snapshot --output /backup/etcd.db
 """
 
 Action = Annotated[Literal["status", "snapshot", "restore"], typer.Argument(help="status, snapshot or restore.")]
-Name = Annotated[str | None, typer.Argument(metavar="[SNAPSHOT]", help="What to restore: a name, or a file here.")]
+Name = Annotated[str | None, typer.Argument(metavar="SNAPSHOT", help="What to restore: a name, or a file here.")]
 Output = Annotated[Path | None, typer.Option(metavar="FILE", help="Bring the snapshot to the controller, too (0600).")]
 
 

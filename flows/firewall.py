@@ -35,7 +35,7 @@ Action = Annotated[
     Literal["apply", "adopt", "restore"],
     typer.Argument(help="apply (the default), adopt, or restore with the names of hosts."),
 ]
-Hosts = Annotated[list[str] | None, typer.Argument(metavar="[HOST]...", help="The hosts to restore.")]
+Hosts = Annotated[list[str] | None, typer.Argument(metavar="HOST", help="The hosts to restore.")]
 Hold = Annotated[float, typer.Option(min=0, max=3600, metavar="SECONDS", help="Wait between applying and proving.")]
 Purge = Annotated[bool, typer.Option("--purge", help="Remove the rules of hosts that were never managed before.")]
 

@@ -37,7 +37,7 @@ Example: python -m flows.nodes reset w-2 --dry-run
 """
 
 Action = Annotated[Literal["add", "remove", "reset", "replace"], typer.Argument(help="add, remove, reset or replace.")]
-Hosts = Annotated[list[str], typer.Argument(metavar="HOST...", help="The hosts; for replace the old and the new one.")]
+Hosts = Annotated[list[str], typer.Argument(metavar="HOST", help="The hosts; for replace the old and the new one.")]
 
 
 @shared_flags(without=("limit",))

@@ -29,7 +29,7 @@ app = application(
     \b
     Examples:
       python -m flows.report show latest-verify_ports
-      python -m flows.report diff 20261123T220005Z-verify_ports latest-verify_ports
+      python -m flows.report diff 20261123T220005Z-firewall latest-firewall
       python -m flows.report history firewall/rules
     """
 )

@@ -28,7 +28,7 @@ site.yaml says when and who is told: `compliance: {schedule: {calendar: "*-*-* 0
 again after a change there. What differs is shown by --dry-run; a second run changes nothing. docs/schedule.md tells
 what a machine needs.
 
-Example: sudo .venv/bin/python -m flows.schedule install --inventory /srv/matrix/site --dry-run
+Example: sudo .venv/bin/python -m flows.schedule install --inventory site --dry-run
 """
 
 Action = Annotated[

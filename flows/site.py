@@ -39,7 +39,7 @@ Answers = Annotated[
 ]
 Output = Annotated[Path, typer.Option(metavar="DIR", help="A folder for the new site; nothing in it is overwritten.")]
 Into = Annotated[Path | None, typer.Option(metavar="DIR", help="A folder for the request as Markdown and CSV.")]
-Which = Annotated[str | None, typer.Argument(metavar="[FILE]", help="site, hosts, groups, defaults, ports or answers.")]
+Which = Annotated[str | None, typer.Argument(metavar="FILE", help="site, hosts, groups, defaults, ports or answers.")]
 
 
 @app.command()
@@ -49,8 +49,9 @@ def init(answers: Answers = None, output: Output = Path("site")) -> int:
     Servers come first; `back` goes to the question before, and nothing is written before you have seen everything.
     Without a terminal, --answers FILE gives the same answers. Files that exist are never overwritten.
 
-    \b
     A short answers file; what it leaves out has a default, `python -m flows.site schema answers` says which:
+
+    \b
       domain: example.org
       main_network: [10.0.1.0/24]
       management: [10.0.9.0/24]

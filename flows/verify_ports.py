@@ -17,6 +17,12 @@ from model import bits
 from model.errors import SelectionError, did_you_mean
 from model.report import words
 
+
+def _known_planes() -> list[str]:
+    """Return what may stand behind --plane."""
+    return list(words.Plane)
+
+
 Depth = Annotated[
     Literal["boundaries", "sweep", "full"],
     typer.Option(
@@ -32,7 +38,10 @@ Stage = Annotated[
 ]
 Plane = Annotated[
     list[str] | None,
-    typer.Option(help="host, pod or external; may be given more than once or as a comma list; all by default."),
+    typer.Option(
+        help="host, pod or external; may be given more than once or as a comma list; all by default.",
+        autocompletion=_known_planes,
+    ),
 ]
 Rate = Annotated[int, typer.Option(min=100, max=1_000_000, help="Packets a second a host, at most.")]
 Source = Annotated[str | None, typer.Option(metavar="HOSTS", help="Only probes from these; hosts, roles, globs, `!x`.")]

@@ -55,6 +55,25 @@ def test_every_named_place_exists(module: str, name: str) -> None:
     reduce(getattr, name.split("."), import_module(module))
 
 
+@pytest.mark.parametrize("folder", ["flows", "model"])
+def test_the_architecture_says_what_is_in_every_room(folder: str) -> None:
+    rooms = {str(path.parent.relative_to(ROOT)) for path in (ROOT / folder).glob("*/__init__.py")}
+    if folder == "model":
+        rooms |= {str(path.relative_to(ROOT).with_suffix("")) for path in (ROOT / folder).glob("[a-z]*.py")}
+    text = (DOCS / "architecture.md").read_text("utf-8")
+    assert len(rooms) > 9
+    assert sorted(re.findall(rf"^\| `({folder}/\w+)` \|", text, re.MULTILINE)) == sorted(rooms)
+
+
+def test_every_folder_in_a_room_that_the_architecture_names_is_there() -> None:
+    rows = re.findall(
+        r"^\| `((?:flows|model)/\w+)` \| (.*) \|$", (DOCS / "architecture.md").read_text("utf-8"), re.MULTILINE
+    )
+    named = {f"{room}/{inner}" for room, text in rows for inner in re.findall(r"\(`([a-z]+)`\)", text)}
+    assert len(named) > 6
+    assert [place for place in sorted(named) if not (ROOT / place / "__init__.py").exists()] == []
+
+
 def test_the_index_names_a_place_for_every_question() -> None:
     _, _, section = INDEX.read_text("utf-8").partition("## Where is what")
     answers = [line.split("|")[2] for line in section.splitlines() if line.startswith("| ") and line.count("|") == 3]

@@ -16,12 +16,17 @@ _NARROWEST = 20
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line of text with its colour and the column at which it starts; `whole` is never folded, as a diff's line."""
+    """
+    One line of text with its colour and the column at which it starts; `whole` is never folded, as a diff's line.
+
+    What is folded goes on `hang` columns deeper.
+    """
 
     text: str
     style: str = ""
     indent: int = 0
     whole: bool = False
+    hang: int = 2
 
     def folded(self, width: int | None, clean: Callable[[str], str]) -> list[str]:
         """Return the line, cleaned, in as many pieces as the width asks for; folded nowhere when it is None."""
@@ -30,19 +35,24 @@ class Line:
         lines = [(margin, first), *((margin + "  ", other) for other in others)]
         if width is None or self.whole:
             return [indent + text for indent, text in lines]
-        return [piece for indent, text in lines for piece in _wrapped(indent, text, max(width, _NARROWEST))]
+        room, deeper = max(width, _NARROWEST), " " * self.hang
+        return [piece for indent, text in lines for piece in wrapped(text, room, indent, indent + deeper)]
 
 
-def _wrapped(indent: str, text: str, width: int) -> list[str]:
-    """Break at blanks outside commands; what is longer than the width is left to the terminal, to be copied."""
-    if len(indent) + len(text) <= width:
-        return [indent + text]
+def wrapped(text: str, width: int, first: str = "", later: str = "") -> list[str]:
+    """
+    Break at blanks outside commands; what is longer than the width is left to the terminal, to be copied.
+
+    `first` stands before the first piece, `later` before the others.
+    """
+    if len(first) + len(text) <= width:
+        return [first + text]
     glued = _COMMAND.sub(lambda command: command[0].replace(" ", _GLUE), text)
     pieces = textwrap.wrap(
         glued,
         width,
-        initial_indent=indent,
-        subsequent_indent=indent + "  ",
+        initial_indent=first,
+        subsequent_indent=later,
         break_on_hyphens=False,
         break_long_words=False,
     )

@@ -13,6 +13,7 @@ import typer
 from typer.exceptions import Abort, TyperException
 
 from flows._run.context import FlowResult
+from flows._run.help import Application
 from flows._run.options import DEFAULT_INVENTORY, ENVIRONMENT, Options
 from flows._run.publish import CONTROLLER, Run, publish
 from flows._run.screen import Screen
@@ -27,7 +28,7 @@ def application(text: str = "") -> typer.Typer:
 
     `text` is its help, kept as written after a `\\b` line.
     """
-    return typer.Typer(
+    return Application(
         help=text or None,
         rich_markup_mode=None,
         add_completion=False,

@@ -13,6 +13,7 @@ from typer.main import get_command
 
 import flows
 from flows._run.cli import application
+from flows._run.help import first_sentence
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,12 +21,14 @@ class Command:
     """
     A command line's place: its one-line help, words that may stand there, and flags with the values each may have.
 
-    `flags` maps a flag to its values: None where it takes none, empty where it may be anything.
+    `flags` maps a flag to its values: None where it takes none, empty where it may be anything. `lists` are those that
+    take a comma list of them.
     """
 
     line: str
     words: tuple[str, ...]
     flags: Mapping[str, tuple[str, ...] | None]
+    lists: frozenset[str]
 
 
 def names() -> tuple[str, ...]:
@@ -48,6 +51,7 @@ def describe(name: str) -> dict[str, Command]:
 
 def _command(command: Any, subcommands: tuple[str, ...] = ()) -> Command:
     flags: dict[str, tuple[str, ...] | None] = {"--help": None}
+    lists: set[str] = set()
     words = list(subcommands)
     for parameter in command.params:
         values = _values(parameter.type_descriptor)
@@ -55,8 +59,8 @@ def _command(command: Any, subcommands: tuple[str, ...] = ()) -> Command:
             words += values
         else:
             flags |= dict.fromkeys(parameter.opts, None if parameter.is_flag else values)
-    text = (command.help or "").replace("\b", "").strip()
-    return Command(text.partition("\n")[0], tuple(words), flags)
+            lists |= set(parameter.opts if parameter.multiple and values else ())
+    return Command(first_sentence(command.help), tuple(words), flags, frozenset(lists))
 
 
 def _values(described: Any) -> tuple[str, ...]:

@@ -18,8 +18,12 @@ declare -A _matrix_fleet_words=(
 declare -A _matrix_fleet_values=(
 {values}
 )
+# Flags that take a comma list of these.
+declare -A _matrix_fleet_lists=(
+{lists}
+)
 _matrix_fleet() {{
-    local current=${{COMP_WORDS[COMP_CWORD]}} previous=${{COMP_WORDS[COMP_CWORD-1]}}
+    local current=${{COMP_WORDS[COMP_CWORD]}} previous=${{COMP_WORDS[COMP_CWORD-1]}} before=
     local index name= sub= start=0 key
     COMPREPLY=()
     for ((index = 1; index < COMP_CWORD; index++)); do
@@ -48,7 +52,8 @@ _matrix_fleet() {{
     if [[ $current == = ]]; then previous=${{COMP_WORDS[COMP_CWORD-1]}} current=; fi
     key="$name$sub $previous"
     if [[ -n ${{_matrix_fleet_values[$key]+set}} ]]; then
-        COMPREPLY=($(compgen -W "${{_matrix_fleet_values[$key]}}" -- "$current"))
+        if [[ $current == *,* && -n ${{_matrix_fleet_lists[$key]-}} ]]; then before=${{current%,*}},; fi
+        COMPREPLY=($(compgen -P "$before" -W "${{_matrix_fleet_values[$key]}}" -- "${{current#"$before"}}"))
         return 0
     fi
     COMPREPLY=($(compgen -W "${{_matrix_fleet_words[$name$sub]-}}" -- "$current"))
@@ -96,6 +101,7 @@ def bash() -> str:
     return _BASH.format(
         words=_table(words),
         values=_table(values),
+        lists=_table({f"{place} {flag}": ["yes"] for place, command in places.items() for flag in command.lists}),
         modules=" ".join(f"flows.{name}" for name in names()),
         names=" ".join(names()),
         programs=" ".join(_PROGRAMS),

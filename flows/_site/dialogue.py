@@ -10,14 +10,19 @@ import typer
 from flows._site.checking import WrongAnswerError, checked
 from flows._site.questions import Given, Question, ServerQuestion, questions
 from model.errors import SiteError
+from model.site import sizing
 from model.site.answers import Answers
+from model.site.roles import known
 
 BACK = ("back", "<")
 _INTRODUCTION = """\
 Several values are separated by spaces; Enter takes what stands in brackets, `none` empties an answer that may be empty.
 `back` or `<` goes to the question before. Nothing is written before the end; Ctrl-C leaves nothing behind.
 Servers come first, by role: addresses such as 10.0.1.11 or 10.0.1.11,fd00::11 or cp-1=10.0.1.11.
-A server may stand under several roles."""
+A server may stand under several roles. Each role that the site wants needs at least:
+{needed}.
+That is `size: auto`, and more users need more servers. A small site answers `small` there: lint then only warns of
+fewer; for up to {users} users five servers with several roles each are recommended (docs/sizing.md)."""
 # Takes a question and what Enter answers, returns what was typed.
 Prompt = Callable[[str, str], str]
 
@@ -31,7 +36,7 @@ def ask(findings: Callable[[Answers], Sequence[str]], place: str, prompt: Prompt
     prompt = prompt or _prompt
     asked, given = questions(), dict[str, Any]()
     try:
-        typer.echo(_INTRODUCTION, err=True)
+        typer.echo(introduction(), err=True)
         position = _walk(asked, 0, given, prompt)
         while not _agreed(asked, given, findings, place, prompt):
             position = _walk(asked, _before(asked, position, given), given, prompt)
@@ -39,6 +44,13 @@ def ask(findings: Callable[[Answers], Sequence[str]], place: str, prompt: Prompt
     except (typer.Abort, KeyboardInterrupt):
         typer.echo("\nended; nothing is written", err=True)
         raise
+
+
+def introduction() -> str:
+    """Return what a person should know before the first question, with how many servers each role needs."""
+    sizes = sizing.at(sizing.SMALL_USERS)
+    needed = ", ".join(f"{name} {sizes[kind.purpose].servers}" for name, kind in known().items())
+    return _INTRODUCTION.format(needed=needed, users=sizing.SMALL_USERS)
 
 
 def _walk(asked: Sequence[Question], position: int, given: dict[str, Any], prompt: Prompt) -> int:

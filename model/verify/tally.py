@@ -25,7 +25,7 @@ def host_outcomes(
     for name in names:
         failed = problems.get(name, {})
         for agent, reason in failed.items():
-            message = f"the {agent} agent gave no account: {reason}"
+            message = f"the {agent} agent left no record: {reason}"
             yield Outcome(name, agent, Status.UNPROVEN, message, next="look at the host, then run again")
         count = counts.get(name)
         if count:

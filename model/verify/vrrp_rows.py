@@ -39,7 +39,7 @@ def vrrp_cells(facts: FleetFacts, pairs: Iterable[Pair]) -> Iterator[Cell]:
 
 
 def _hole(facts: FleetFacts, pair: Pair) -> bool:
-    """Return whether rules admit VRRP, told only of hosts whose agents both left a record."""
+    """Return whether rules admit VRRP, asked only of hosts whose agents both left a record."""
     ruled = facts.ingress(pair, "vrrp")
     return bool(ruled and ruled.admitted) and pair.source in facts.sources and facts.witnessed(pair)
 

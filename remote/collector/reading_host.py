@@ -79,7 +79,7 @@ def units(sections: Sections) -> Units:
     paragraphs = [part for part in section["known"].strip().split("\n\n") if part.strip()]
     shown = [dict(line.split("=", 1) for line in part.splitlines() if "=" in line) for part in paragraphs]
     if len(shown) != len(section["asked"]):
-        raise ValueError(f"{len(section['asked'])} units were asked for, {len(shown)} were told of")
+        raise ValueError(f"{len(section['asked'])} units were asked for, {len(shown)} were answered for")
     known = {
         name: UnitSeen(unit["LoadState"], unit["ActiveState"], unit["SubState"], unit["UnitFileState"])
         for name, unit in zip(section["asked"], shown, strict=True)

@@ -58,7 +58,7 @@ def parse(host: str, answer: str, count: int) -> tuple[DiskFacts, ...]:
         else:
             raise ProtocolError(host, f"the answer about its disks has a line nobody knows: {line}")
     if len(blocks) != count:
-        raise ProtocolError(host, f"{count} disks were asked for, {len(blocks)} were told of")
+        raise ProtocolError(host, f"{count} disks were asked for, {len(blocks)} were answered for")
     return tuple(_facts(block) for block in blocks)
 
 

@@ -105,6 +105,6 @@ class Conversation:
         try:
             self._stream.write(data)
         except TimeoutError:
-            raise self.error("does not read what it is told", TELL) from None
+            raise self.error("does not read what is sent to it", TELL) from None
         except (EOFError, OSError):
             raise self.ended() from None

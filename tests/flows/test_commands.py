@@ -27,6 +27,11 @@ TYPED: list[tuple[tuple[str, ...], set[str]]] = [
     (("-m", "flows.verify_ports", "--depth", "=", "f"), {"full"}),
     (("-m", "flows.compliance", "--check", "firewall/ru"), {"firewall/rules"}),
     (("-m", "flows.firewall", "ad"), {"adopt"}),
+    # Where a comma list may stand, its last word is completed; a flag that takes one word takes no second.
+    (("-m", "flows.verify_ports", "--plane", "host,e"), {"host,external"}),
+    (("-m", "flows.verify_ports", "--plane", "=", "pod,host,e"), {"pod,host,external"}),
+    (("-m", "flows.compliance", "--check", "swap,firewall/ru"), {"swap,firewall/rules"}),
+    (("-m", "flows.bootstrap", "--only", "preflight,r"), set()),
     # What may be anything is left to the shell, which completes files.
     (("-m", "flows.firewall", "--inventory", ""), set()),
     (("-m", "http"), set()),

@@ -16,10 +16,12 @@ import pytest
 
 from flows._site import writing
 from flows._site.checking import WrongAnswerError
-from flows._site.dialogue import ask
+from flows._site.dialogue import ask, introduction
 from flows._site.questions import Question, ServerQuestion, questions
+from model import document
 from model.errors import SiteError
 from model.site.answers import Answers
+from model.site.roles import known
 from tests.mutation import REFERENCE
 
 PLANES = "10.0.1.11 10.0.1.12 10.0.1.13"
@@ -76,6 +78,21 @@ def test_servers_come_first_and_the_rest_follows_from_them() -> None:
     assert answers.size == "small"
     assert answers.servers["storage"][-1] == "st-4=10.0.1.14"
     assert set(answers.servers) == {"control_plane", "worker", "database", "storage", "monitoring"}
+
+
+def test_the_introduction_says_how_many_servers_a_role_needs_and_what_a_small_site_is(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    _ask(Person())
+    shown = capsys.readouterr().err
+    assert max(map(len, introduction().splitlines())) <= 120
+    assert "at least:\ncontrol_plane 3, worker 3, database 3, storage 4, call 2, li 1, monitoring 1.\n" in shown
+    assert "`size: auto`" in shown
+    assert "`small`" in shown
+    groups = document.read(REFERENCE / "groups.yaml")
+    assert isinstance(groups, dict)
+    for role in known():
+        assert f"{role} {groups[role]['data']['minimum']}" in shown
 
 
 def test_a_feature_that_wants_servers_nobody_named_asks_for_them() -> None:

@@ -117,7 +117,7 @@ def _reasons(leaving: Departure) -> list[str]:
     elif not leaving.states and any(
         cluster_run.site.by_name[name].node == "control_plane" for name in _members(leaving)
     ):
-        reasons.append("no member of etcd answers: whether quorum would be kept cannot be told")
+        reasons.append("no member of etcd answers: whether quorum would be kept cannot be known")
     if leaving.kind == "remove" and leaving.nodes is None:
         reasons.append("no control plane gives access to the Kubernetes API: a node can only be removed from it there")
     return reasons

@@ -205,7 +205,7 @@ WALK = (
             WalkWord(
                 "classification",
                 "Classification",
-                "what is told of a set of ports: expected, seen, verdict, culprit, note",
+                "what a set of ports comes to: expected, seen, verdict, culprit, note",
             ),
         ),
     ),
