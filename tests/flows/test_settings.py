@@ -17,7 +17,11 @@ from tests.flows.plumbing import ROOT
 FOLDERS = ("model", "remote", "tasks", "flows", "checks", "lab", "benchmarks", "tests")
 TEXT = (ROOT / "docs" / "settings.md").read_text("utf-8")
 SOURCES = {
-    path: ast.parse(path.read_text("utf-8")) for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*.py"))
+    path: ast.parse(path.read_text("utf-8"))
+    for folder in FOLDERS
+    for path in sorted((ROOT / folder).rglob("*.py"))
+    # Others' programs, which benchmarks are compared with, are installed in a hidden folder.
+    if not any(part.startswith(".") for part in path.relative_to(ROOT).parts)
 }
 # What is read in one go and is no variable's name: the whole environment for a program that is started.
 _WHOLE = "os.environ"
