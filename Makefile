@@ -33,7 +33,7 @@ down: setup ## take the lab down completely
 	$(PY) -m lab down
 
 unit: venv ## every test that needs no root, no lab and no network, under 90 s
-	$(PY) -m pytest -q -n 2 --dist loadfile -m "not machine" --hypothesis-profile=unit tests
+	$(PY) -m pytest -q -n 3 --dist loadfile -m "not machine" --hypothesis-profile=unit tests
 
 test: setup promtool synapse lint ## lint, types, every test that needs no cluster; boots a small lab of its own (needs root)
 	$(PY) -m pytest -q -n 2 --dist loadfile tests --ignore=tests/cluster

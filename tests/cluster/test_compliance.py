@@ -229,7 +229,7 @@ def test_a_dead_host_is_missed_and_hides_nobody(small: LabCluster, lab: Lab, hos
     lab.do("poweroff", host)
     try:
         run = comply(lab)
-        assert run.exit == 3
+        assert run.exit == 3, {pair: run.outcome(*pair)["message"] for pair in run.bad if pair[0] != host}
         assert {(outcome["host"], outcome["subject"]) for outcome in run.report["outcomes"]} == whole
         for outcome in run.report["outcomes"]:
             if outcome["host"] == host:
