@@ -21,6 +21,7 @@ MEANINGS: Mapping[str, str] = {
     "firewall_nochange_vs_ansible": "a run of the firewall that changes nothing, beside Ansible",
     "firewall_change_vs_pyinfra": "a change of the firewall, beside pyinfra",
     "firewall_open_packets": "packets that passed a closed port while a firewall was applied",
+    "firewall_flood_packets": "packets that were sent at that port all the while, and arrived",
     "verify_boundaries_17_s": "`flows.verify_ports` on 17 hosts: the edges of every row on every pair, IPv4 and IPv6",
     "verify_boundaries_100_s": "the same on 100 hosts",
     "verify_sweep_17_s": "every port once on 17 hosts (`--depth sweep`)",
