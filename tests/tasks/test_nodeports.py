@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from model.matrix.nodeports import RANGE, gates
+from model.site.hosts import Machine
 from model.site.load import load_site
 from tasks.nodeports import FILE, UNIT, desired, ruleset
 from tests.tasks.namespaces import NodeNamespace
@@ -67,7 +68,7 @@ def test_refusals_stand_before_admissions() -> None:
 
 
 @pytest.mark.parametrize("machine", SITE.servers, ids=lambda machine: machine.name)
-def test_the_file_is_loaded_before_the_network_and_replaced_in_one_step(machine) -> None:  # type: ignore[no-untyped-def]
+def test_the_file_is_loaded_before_the_network_and_replaced_in_one_step(machine: Machine) -> None:
     state = desired(SITE, machine)
     text = state.files[0].text
     assert state.files[0].path == FILE

@@ -28,10 +28,11 @@ _READY_SECONDS = 300.0
 _WORKLOADS_SECONDS = 180.0
 
 
-def change(cluster_run: ClusterRun, cluster: Cluster, seen: ClusterVersions, host: Host, kind: upgrade.Kind) -> Outcome:
+def change(
+    cluster_run: ClusterRun, cluster: Cluster, seen: ClusterVersions, bundle: Bundle, host: Host, kind: upgrade.Kind
+) -> Outcome:
     """Drain a node, let it upgrade itself, wait for it and for what ran on it, and open it again."""
-    bundle, name = cluster_run.bundle, host.name
-    assert bundle is not None  # noqa: S101 - was just set
+    name = host.name
     versions = "; ".join(seen.behind(name, bundle))
     moved = _close(cluster_run, cluster, name)
     cluster_run.context.say(f"{name}: {moved} pods moved; {versions}")

@@ -50,7 +50,10 @@ def bring_up(context: Context, to_bundle: Path | None, parallel: int) -> FlowRes
         refuse(cluster_run, seen, bundle)
         cluster_run.journal.write("upgrade", "begun")
         left = [name for name in _order(cluster_run, seen) if seen.behind(name, bundle)]
-        outcomes = [*_settled(cluster_run, seen, left, bundle), *_changed(cluster_run, cluster, seen, left, parallel)]
+        outcomes = [
+            *_settled(cluster_run, seen, left, bundle),
+            *_changed(cluster_run, cluster, seen, bundle, folder, left, parallel),
+        ]
         cluster_run.journal.write(
             "upgrade", "ended", [outcome.host for outcome in outcomes if outcome.status is Status.CHANGED]
         )
@@ -106,15 +109,21 @@ def _settled(cluster_run: ClusterRun, seen: ClusterVersions, left: Sequence[str]
 
 
 def _changed(
-    cluster_run: ClusterRun, cluster: Cluster, seen: ClusterVersions, left: Sequence[str], parallel: int
+    cluster_run: ClusterRun,
+    cluster: Cluster,
+    seen: ClusterVersions,
+    bundle: Bundle,
+    folder: Path,
+    left: Sequence[str],
+    parallel: int,
 ) -> list[Outcome]:
-    bundle = cluster_run.bundle
-    assert bundle is not None and cluster_run.folder is not None  # noqa: S101, PT018 - both were just set
     if cluster_run.dry_run:
         return [would(name, "upgrade", "; ".join(seen.behind(name, bundle))) for name in left]
     if not left:
         return []
-    staged = cluster_run.on_each("stage", "staging the bundle", lambda host: _stage(cluster_run, host), left, _LONG)
+    staged = cluster_run.on_each(
+        "stage", "staging the bundle", lambda host: _stage(cluster_run, bundle, folder, host), left, _LONG
+    )
     if any(outcome.status in _BAD for outcome in staged):
         return list(staged)
     outcomes = list(staged)
@@ -125,7 +134,7 @@ def _changed(
     for batch in batches:
         kind: upgrade.Kind = "apply" if apply and batch[0] in planes else "node"
         done = cluster_run.on_each(
-            "upgrade", ", ".join(batch), _upgrade_one(cluster_run, cluster, seen, kind), batch, _LONG
+            "upgrade", ", ".join(batch), _upgrade_one(cluster_run, cluster, seen, bundle, kind), batch, _LONG
         )
         outcomes += done
         if any(outcome.status in _BAD for outcome in done):
@@ -141,14 +150,12 @@ def _changed(
 
 
 def _upgrade_one(
-    cluster_run: ClusterRun, cluster: Cluster, seen: ClusterVersions, kind: upgrade.Kind
+    cluster_run: ClusterRun, cluster: Cluster, seen: ClusterVersions, bundle: Bundle, kind: upgrade.Kind
 ) -> Callable[[Host], Outcome]:
-    return lambda host: change(cluster_run, cluster, seen, host, kind)
+    return lambda host: change(cluster_run, cluster, seen, bundle, host, kind)
 
 
-def _stage(cluster_run: ClusterRun, host: Host) -> Outcome:
-    bundle, folder = cluster_run.bundle, cluster_run.folder
-    assert bundle is not None and folder is not None  # noqa: S101, PT018 - both were just set
+def _stage(cluster_run: ClusterRun, bundle: Bundle, folder: Path, host: Host) -> Outcome:
     control_plane = cluster_run.site.by_name[host.name].node == "control_plane"
     count = upgrade.stage(host, folder, bundle, cluster_run.facts[host.name].suite, control_plane=control_plane)
     status = Status.CHANGED if count else Status.OK
