@@ -4,7 +4,9 @@ FleetError
 ├── SiteError             fix the site's files           exit 1
 │   ├── SchemaErrors      every wrong field of every file at once
 │   ├── SelectionError    --limit, --source ... name nobody, or somebody unknown
-│   └── BundleError       an offline bundle is not whole, or not the one the site wants
+│   ├── BundleError       an offline bundle is not whole, or not the one the site wants
+│   └── SecretsUnreadable the site's secrets are damaged, or cannot be opened
+│       └── NotARecipient whoever runs this is not among those they are encrypted for
 ├── PlanRefused           the plan is unsafe, nothing was touched   exit 1
 ├── LockHeld              another run holds the site or a host      exit 1
 ├── SourceUnreachable     a publisher's server gives no answer      exit 3
@@ -82,6 +84,14 @@ class SelectionError(SiteError):
 
 class BundleError(SiteError):
     """An offline bundle is not whole, or lacks what is asked of it; nothing was connected to."""
+
+
+class SecretsUnreadable(SiteError):
+    """The site's secrets cannot be opened by who asks, or are damaged; nothing of them was changed."""
+
+
+class NotARecipient(SecretsUnreadable):
+    """Whoever runs this is not among those the secrets are encrypted for."""
 
 
 class PlanRefused(FleetError):
