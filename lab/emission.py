@@ -18,8 +18,15 @@ from model.checkout import ROOT
 _COPIED = ("groups.yaml", "ports.yaml")
 _CALL_FEATURES = ("turn", "turn_dtls", "livekit", "element_call")
 # What containers on the machine's kernel cannot do as servers can: control groups as the machine has them, no AppArmor,
-# no lowering of OOM scores; and no host sets the machine's clock.
-_RUNTIME = {"cgroup_driver": "cgroupfs", "apparmor": False, "lower_oom_scores": False}
+# no lowering of OOM scores; and no host sets the machine's clock. All nodes share one disk, of which the machine gives
+# less than it shows: a share of it would put every node under pressure at once.
+_EVICTION = {"memory.available": "100Mi", "nodefs.available": "2Gi", "imagefs.available": "2Gi"}
+_RUNTIME = {
+    "cgroup_driver": "cgroupfs",
+    "apparmor": False,
+    "lower_oom_scores": False,
+    "eviction_hard": _EVICTION,
+}
 _KUBERNETES = {"bundle": str(BUNDLE), "runtime": _RUNTIME, "cgroup_v1": True, "accepted_errors": ["SystemVerification"]}
 _SERVERS = {"time_options": ["-x"], "administrators": ["deploy"]}
 _MONITORING_FEATURES = ("monitoring", "alertmanager", "node_exporter")

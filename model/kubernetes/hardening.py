@@ -34,6 +34,8 @@ def kubelet(site: Site) -> dict[str, Any]:
     if kubernetes.packages == "bundle":
         # Images come from the bundle: one that is thrown away could not be pulled again.
         settings["imageGCHighThresholdPercent"] = 100
+    if kubernetes.runtime.eviction_hard:
+        settings["evictionHard"] = kubernetes.runtime.eviction_hard
     return settings
 
 

@@ -1,4 +1,4 @@
-"""Five YAML files become one site, or every wrong field of every file is named at once."""
+"""The YAML files of a folder become one site, or every wrong field of every file is named at once."""
 
 from __future__ import annotations
 
@@ -12,16 +12,22 @@ from pydantic import TypeAdapter, ValidationError
 
 from model import document
 from model.base import Name, RoleName
+from model.checkout import REFERENCE
 from model.errors import FieldError, SchemaErrors, SiteError, did_you_mean
+from model.site.components import ComponentsFile
 from model.site.hosts import Defaults, GroupEntry, HostEntry
+from model.site.images import ImagesFile
 from model.site.mistakes import wrong_fields
 from model.site.rows import WORDS, PortsFile, Row
+from model.site.secrets import SecretsFile
 from model.site.settings import Settings
-from model.site.site import Site, build
+from model.site.site import ApplicationSpec, Site, build
 
 M = TypeVar("M")
 
 FILES = ("site.yaml", "hosts.yaml", "groups.yaml", "defaults.yaml", "ports.yaml")
+# A site whose folder has none of its own is given the project's.
+APPLICATION_FILES = ("components.yaml", "images.yaml", "secrets.yaml")
 _HOSTS = TypeAdapter(dict[Name, HostEntry])
 _GROUPS = TypeAdapter(dict[RoleName, GroupEntry])
 
@@ -38,6 +44,7 @@ def load_site(directory: Path) -> Site:
         )
     errors: list[FieldError] = []
     raw = {name: _read(directory / name, errors) for name in FILES}
+    application = _application(directory, errors)
     settings = _parse("site.yaml", TypeAdapter(Settings), raw["site.yaml"], errors)
     hosts = _parse("hosts.yaml", _HOSTS, raw["hosts.yaml"], errors)
     groups = _parse("groups.yaml", _GROUPS, raw["groups.yaml"], errors)
@@ -48,7 +55,20 @@ def load_site(directory: Path) -> Site:
         errors += _references(settings, hosts, groups, ports.rows if ports else ())
     if errors or settings is None or hosts is None or groups is None or ports is None:
         raise SchemaErrors(errors)
-    return build(settings, hosts, groups, ports.rows, directory)
+    return build(settings, hosts, groups, ports.rows, directory, application)
+
+
+def _application(directory: Path, errors: list[FieldError]) -> ApplicationSpec:
+    own = {name: directory / name for name in APPLICATION_FILES}
+    raw = {name: _read(path if path.exists() else REFERENCE / name, errors) for name, path in own.items()}
+    components = _parse("components.yaml", TypeAdapter(ComponentsFile), raw["components.yaml"], errors)
+    images = _parse("images.yaml", TypeAdapter(ImagesFile), raw["images.yaml"], errors)
+    secrets = _parse("secrets.yaml", TypeAdapter(SecretsFile), raw["secrets.yaml"], errors)
+    return ApplicationSpec(
+        components=components.components if components else (),
+        images=images.images if images else {},
+        secrets=secrets.secrets if secrets else (),
+    )
 
 
 def _read(path: Path, errors: list[FieldError]) -> object:
@@ -155,4 +175,7 @@ def adapters() -> dict[str, TypeAdapter[Any]]:
         "groups.yaml": _GROUPS,
         "defaults.yaml": TypeAdapter(Defaults),
         "ports.yaml": TypeAdapter(PortsFile),
+        "components.yaml": TypeAdapter(ComponentsFile),
+        "images.yaml": TypeAdapter(ImagesFile),
+        "secrets.yaml": TypeAdapter(SecretsFile),
     }

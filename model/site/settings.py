@@ -68,6 +68,8 @@ class Cni(Declared):
     The pod network and how it carries packets between nodes.
 
     `manifest` is its publisher's own, a file relative to the site's folder, for Calico where no bundle brings it.
+    `policies`: who enforces NetworkPolicies, the pod network's `own` programs or, beside Flannel which has none,
+    `kube-router`.
     """
 
     name: Literal["flannel", "calico", "cilium"] = "calico"
@@ -75,12 +77,19 @@ class Cni(Declared):
     mode: Literal["vxlan", "bgp"] = "vxlan"
     wireguard: bool = False
     typha: bool = False
+    policies: Literal["own", "kube-router"] = "own"
 
     @property
     def tags(self) -> frozenset[str]:
         """The words a row's `when.cni` may name."""
         extra = {f"{self.name}-{word}" for word, on in (("wireguard", self.wireguard), ("typha", self.typha)) if on}
+        extra |= {self.policies} if self.policies != "own" else set()
         return frozenset({self.name, f"{self.name}-{self.mode}"} | extra)
+
+    @property
+    def enforces_policies(self) -> bool:
+        """Whether something on every node holds pods to their NetworkPolicies."""
+        return self.name != "flannel" or self.policies == "kube-router"
 
 
 class Endpoint(Declared):
@@ -95,11 +104,15 @@ class Endpoint(Declared):
 class Runtime(Declared):
     """
     What containerd and kubelet must respect of the servers they run on; the defaults fit Debian on its own kernel.
+
+    `eviction_hard` replaces kubelet's thresholds, such as `imagefs.available: 2Gi`, where a share of the disk says
+    nothing about what is left.
     """
 
     cgroup_driver: Literal["systemd", "cgroupfs"] = "systemd"
     apparmor: bool = True
     lower_oom_scores: bool = True
+    eviction_hard: dict[Text, Text] = {}
 
 
 class Kubernetes(Declared):
@@ -157,6 +170,27 @@ class Servers(Declared):
     trusted_ca: tuple[Text, ...] = ()
     reserved_ports: tuple[Text, ...] = ()
     administrators: tuple[Text, ...] = ()
+
+
+class ObjectStorage(Declared):
+    """
+    Where media lie: servers of our own, or the organisation's S3 endpoint.
+
+    `endpoint` is the URL of an `external` one, `ca` the PEM file of its authority relative to the site's folder.
+    """
+
+    provider: Literal["seaweedfs", "minio", "external"] = "seaweedfs"
+    bucket: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")] = "synapse-media"
+    region: Text = "us-east-1"
+    endpoint: Text | None = None
+    ca: Text | None = None
+
+
+class Ingress(Declared):
+    """The ingress controller, and the IngressClass that the site's Ingress objects name."""
+
+    controller: Literal["contour", "organisation"] = "contour"
+    class_name: Name = "contour"
 
 
 class Features(Declared):
@@ -268,6 +302,8 @@ class Settings(Declared):
     li: Li = Li()
     perimeter: Perimeter = Perimeter()
     waivers: tuple[Waiver, ...] = ()
+    object_storage: ObjectStorage = ObjectStorage()
+    ingress: Ingress = Ingress()
     compliance: Compliance = Compliance()
     signed_off: tuple[SignedOff, ...] = ()
 
@@ -280,6 +316,8 @@ class Settings(Declared):
         if self.federation:
             on.add("federation")
         on.add(f"endpoint_{self.kubernetes.endpoint.provider}")
+        on.add(f"object_storage_{self.object_storage.provider}")
+        on.add(f"ingress_{self.ingress.controller}")
         if self.features.li and self.dns.li:
             on.add("li_dns")
         if self.features.li and self.ntp:

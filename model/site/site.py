@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from ipaddress import ip_network
 from pathlib import Path
 
 from model.base import Address, Network
+from model.site.components import Component
 from model.site.hosts import GroupEntry, HostEntry, Machine, Purpose, Traits
+from model.site.images import ApplicationImage
 from model.site.roles import resolved
 from model.site.rows import WORDS, Row
+from model.site.secrets import SecretSpec
 from model.site.settings import Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApplicationSpec:
+    """What the rollout brings: its components, their images by name, and the secrets they need."""
+
+    components: tuple[Component, ...] = ()
+    images: Mapping[str, ApplicationImage] = field(default_factory=dict)
+    secrets: tuple[SecretSpec, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,6 +40,22 @@ class Site:
     roles: Mapping[str, Traits]
     rows: tuple[Row, ...]
     folder: Path
+    application: ApplicationSpec = ApplicationSpec()
+
+    @property
+    def components(self) -> tuple[Component, ...]:
+        """Every component that components.yaml declares, whether the site has it or not."""
+        return self.application.components
+
+    @property
+    def images(self) -> Mapping[str, ApplicationImage]:
+        """The application's images by the name templates call them."""
+        return self.application.images
+
+    @property
+    def secrets(self) -> tuple[SecretSpec, ...]:
+        """The secrets that hold for the site."""
+        return tuple(spec for spec in self.application.secrets if self.settings.active.issuperset(spec.when))
 
     @property
     def name(self) -> str:
@@ -127,6 +155,7 @@ def build(
     groups: Mapping[str, GroupEntry],
     rows: tuple[Row, ...],
     folder: Path,
+    application: ApplicationSpec = ApplicationSpec(),
 ) -> Site:
     """
     Join the files of a folder into a site. References between files must already be known to be whole (see
@@ -134,7 +163,7 @@ def build(
     """
     roles = {name: resolved(name, group.data) for name, group in groups.items()}
     machines = tuple(_machine(name, entry, roles) for name, entry in hosts.items())
-    return Site(settings, machines, roles, rows, folder)
+    return Site(settings, machines, roles, rows, folder, application)
 
 
 def _machine(name: str, entry: HostEntry, roles: Mapping[str, Traits]) -> Machine:

@@ -1,0 +1,1 @@
+"""What the rollout brings into the cluster, in which order, and how it is judged."""

@@ -1,0 +1,51 @@
+"""What a gate is given and what it returns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from model.report.outcome import Status
+from model.rollout.rendered import RenderedComponent
+from model.site.site import Site
+
+if TYPE_CHECKING:
+    from nornir.core import Nornir
+
+    from remote.kube import Cluster
+
+SecretValue = Callable[[str, str], bytes]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateContext:
+    """
+    What gates work with.
+
+    `secret(name, key)` returns a value of the site's store; `options` are words a person gave (`every`, `for`).
+    """
+
+    site: Site
+    nr: Nornir
+    cluster: Cluster
+    rendered: Sequence[RenderedComponent]
+    secret: SecretValue
+    folder: Path
+    say: Callable[[str], None]
+    options: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateResult:
+    """
+    What a gate saw. `findings` are sentences, one a thing that is wrong; `figures` numbers by name; `why` says in one
+    sentence what was proven, or why it could not be.
+    """
+
+    status: Status
+    why: str
+    findings: tuple[str, ...] = ()
+    figures: Mapping[str, float] = field(default_factory=dict)
+    next_step: str = ""
