@@ -15,6 +15,7 @@ from model.site.schedule import Schedule, Tell
 WORLD: tuple[Network, ...] = (IPv4Network("0.0.0.0/0"), IPv6Network("::/0"))
 VERSION = r"^1\.\d{2}(\.\d{1,2})?$"
 EMAIL = r"^[^@\s]+@[^@\s]+\.[^@\s]+$"
+ACME = frozenset({"letsencrypt-http01", "letsencrypt-dns01"})
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 
@@ -318,6 +319,8 @@ class Settings(Declared):
         on.add(f"endpoint_{self.kubernetes.endpoint.provider}")
         on.add(f"object_storage_{self.object_storage.provider}")
         on.add(f"ingress_{self.ingress.controller}")
+        if {self.tls.method, self.tls.li_method} & ACME:
+            on.add("acme")
         if self.features.li and self.dns.li:
             on.add("li_dns")
         if self.features.li and self.ntp:
