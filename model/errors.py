@@ -156,20 +156,39 @@ class ProtocolError(HostError):
     """A host answered something that cannot be understood."""
 
 
+@dataclass(frozen=True, slots=True)
+class ApiCause:
+    """What the Kubernetes API finds wrong with one field."""
+
+    reason: str
+    field: str
+    message: str
+
+
 class KubernetesError(HostError):
     """
     The Kubernetes API did not do what it was asked for; `host` is the control plane that was asked.
 
-    `status` is HTTP's number (0 where there was no answer), `reason` Kubernetes' own word for it.
+    `status` is HTTP's number (0 where there was no answer), `reason` Kubernetes' own word for it, `causes` name fields.
     """
 
     def __init__(
-        self, host: str, asked: str, detail: str, next_step: str = "", *, status: int = 0, reason: str = ""
+        self,
+        host: str,
+        asked: str,
+        detail: str,
+        next_step: str = "",
+        *,
+        status: int = 0,
+        reason: str = "",
+        causes: Sequence[ApiCause] = (),
     ) -> None:
         super().__init__(host, f"Kubernetes: {asked}: {detail}", next_step)
         self.asked = asked
+        self.detail = detail
         self.status = status
         self.reason = reason
+        self.causes = tuple(causes)
 
 
 class ApiUnreachable(KubernetesError):

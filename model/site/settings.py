@@ -16,6 +16,7 @@ from model.site.secrets import SecretKeeping
 WORLD: tuple[Network, ...] = (IPv4Network("0.0.0.0/0"), IPv6Network("::/0"))
 VERSION = r"^1\.\d{2}(\.\d{1,2})?$"
 EMAIL = r"^[^@\s]+@[^@\s]+\.[^@\s]+$"
+ACME = frozenset({"letsencrypt-http01", "letsencrypt-dns01"})
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 
@@ -322,6 +323,8 @@ class Settings(Declared):
         if self.object_storage.provider != "external":
             on.add("object_storage_own")
         on.add(f"ingress_{self.ingress.controller}")
+        if {self.tls.method, self.tls.li_method} & ACME:
+            on.add("acme")
         if self.features.li and self.dns.li:
             on.add("li_dns")
         if self.features.li and self.ntp:
