@@ -35,7 +35,7 @@ print(json.dumps(rules))
 # Tests that the diffs of checks add to, and of them those that the additions concern: red, green, and no check without.
 _OF_CHECKS = (
     "tests/checks/test_uptime.py",
-    "tests/checks/test_judges.py",
+    "tests/checks/test_host_judges.py",
     "tests/model/check/preflight/test_preflight.py",
     "tests/model/check/lint/test_lint.py",
 )

@@ -92,6 +92,7 @@ def _disjoint(networks: Iterable[Network]) -> tuple[Network, ...]:
     """Leave out what another one holds: nftables takes no overlapping elements."""
     kept: list[Network] = []
     for network in sorted(set(networks), key=lambda item: (item.prefixlen, int(item.network_address))):
+        # The caller gives networks of one family, which their type does not say.
         if not any(network.subnet_of(wider) for wider in kept):  # type: ignore[arg-type]
             kept.append(network)
     return tuple(kept)
