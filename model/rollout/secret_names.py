@@ -18,7 +18,7 @@ def secret_spec(site: Site, name: str) -> SecretSpec:
     if any(spec.name == name for spec in site.application.secrets):
         raise SelectionError(
             f"the secret {name} is not needed by the site's features",
-            "secrets.yaml says under `when` which it goes with",
+            "its `when` in secrets.yaml says which it goes with",
         )
     raise SelectionError(f"secrets.yaml: no secret is called {name}{did_you_mean(name, specs)}")
 

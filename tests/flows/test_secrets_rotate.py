@@ -121,8 +121,7 @@ def test_before_there_is_a_value_there_is_none_to_rotate(tmp_path: Path, monkeyp
 def test_a_value_that_people_bring_is_rotated_by_bringing_another(site: SecretSite) -> None:
     path = site.folder / "site.yaml"
     settings = yaml.safe_load(path.read_text("utf-8"))
-    settings["features"]["smtp"] = True
-    path.write_text(yaml.safe_dump(settings), "utf-8")
+    path.write_text(yaml.safe_dump({**settings, "features": {"smtp": True}}), "utf-8")
     code, report = site.run("rotate", "smtp/password", "--quiet")
     assert code == 1
     assert report["outcomes"][-1]["next"] == "python -m flows.secrets import smtp/password --stdin"
