@@ -10,7 +10,7 @@ from urllib.parse import parse_qs
 
 from model.rollout.synapse.duties import Duty
 from model.rollout.synapse.processes import MAIN, Processes
-from model.rollout.synapse.routes import SynapseRoute, RouteTable
+from model.rollout.synapse.routes import RouteTable, SynapseRoute
 
 SYNC, INITIAL = "sync", "initial-sync"
 # The one path whose pool depends on its query; sliding sync says in its body where it stands.

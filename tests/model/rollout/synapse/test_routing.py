@@ -10,7 +10,7 @@ import pytest
 from model.errors import SiteError
 from model.rollout.synapse.duties import duties
 from model.rollout.synapse.processes import MAIN
-from model.rollout.synapse.routes import SynapseRoute, RouteTable, difference, dumped, read
+from model.rollout.synapse.routes import RouteTable, SynapseRoute, difference, dumped, read
 from model.rollout.synapse.routing import Routing, duty_of, routing
 from model.rollout.synapse.samples import every_sample, neighbours, samples
 from tests.model.rollout.synapse.synapse_sites import SIZES, running, site, table
