@@ -8,7 +8,7 @@ PY := $(BIN)/python
 CLUSTER_PROFILE := $(if $(filter file default undefined,$(origin PROFILE)),small,$(PROFILE))
 # What the lab and the tests need of the machine itself.
 PACKAGES := python3 python3-venv systemd-container debootstrap iptables nftables iproute2 dpkg-dev openssh-client openssh-server \
-  procps util-linux mount xz-utils gcc libc6-dev git gpg gpg-agent
+  procps util-linux mount xz-utils gcc libc6-dev git gpg gpg-agent haproxy
 
 .PHONY: demo cluster bundle test-cluster test-cluster-all down unit test lint bench setup venv synapse packages docs promtool
 .DEFAULT_GOAL := help
@@ -81,7 +81,7 @@ synapse: .venv/synapse/.complete
 
 .venv/synapse/.complete: requirements-synapse.lock | .venv/.complete
 	$(PYTHON) -m venv .venv/synapse
-	.venv/synapse/bin/python -m pip install -q --require-hashes -r requirements-synapse.lock
+	.venv/synapse/bin/python -m pip install -q --no-deps --require-hashes -r requirements-synapse.lock
 	touch $@
 
 .venv/.complete: requirements.lock
