@@ -23,6 +23,9 @@ come from, nothing is changed anywhere. Each change is watched by a rollback on 
 a reboot. A host that was never managed and has ufw rules of its own is left alone until `adopt` or --purge says what to
 do with them.
 
+Exit codes: 0 every host is as declared or was made so, 1 refused and nothing changed, 2 with --dry-run something would
+change, 3 a host could not be asked or changed.
+
 \b
 python -m flows.firewall                      apply
 python -m flows.firewall adopt --limit db-1   write rows for the rules db-1 has into ports.yaml

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json as jsonlib
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from flows._render.summary import Line
+from flows._render.words import counted
 from flows._run import cli
 from flows._run import options as flags
 from flows._run.screen import Screen
@@ -19,7 +21,9 @@ from flows._site import summary, writing
 from flows._site.checking import checked
 from flows._site.dialogue import ask
 from flows._site.documents import texts
+from flows._site.soundness import sound
 from model.check import lint
+from model.check.finding import Finding, Severity
 from model.errors import SiteError
 from model.report.outcome import GOOD
 from model.site.load import FILES, adapters, load_site
@@ -84,8 +88,17 @@ def init(answers: Answers = None, output: Output = Path("site")) -> int:
     screen = Screen(flags.Options())
     _, findings = lint.examine(output)
     screen.lines([Line(f"{finding.severity}: {lint.as_line(finding)}", indent=2) for finding in findings])
-    screen.lines([Line(f"{output} is written; next: python -m flows.lint --inventory {output}")])
+    screen.lines([Line(f"{output} is written{_counts(findings)}; next: python -m flows.lint --inventory {output}")])
     return lint.exit_code(findings)
+
+
+def _counts(findings: Sequence[Finding]) -> str:
+    errors = sum(finding.severity is Severity.ERROR for finding in findings)
+    warnings = sum(finding.severity is Severity.WARNING for finding in findings)
+    parts = [counted(number, noun) for number, noun in ((errors, "error"), (warnings, "warning")) if number]
+    if not parts:
+        return ", and lint finds nothing wrong in it"
+    return f", and lint finds {' and '.join(parts)} in it{': correct what is named above' if errors else ''}"
 
 
 @app.command()
@@ -127,11 +140,11 @@ def schema(file: Which = None) -> int:
 @shared_flags("inventory")
 def request(*, options: flags.Options, output: Into = None) -> int:
     """Write the request to the organisation's firewall team: only what crosses the perimeter or from one network into
-    another.
+    another. Errors that lint finds in the site's files stop it with exit code 1, as they stop every other flow.
 
     Example: python -m flows.site request --inventory site --output site
     """
-    site = load_site(options.inventory)
+    site = sound(options.inventory)
     if output is None:
         sys.stdout.write(_request.as_markdown(site))
         return GOOD

@@ -88,6 +88,6 @@ def leave(instance: Instance) -> None:
 
 def _become(argv: Sequence[str], environment: dict[str, str]) -> NoReturn:
     try:
-        os.execvpe(argv[0], list(argv), environment)  # noqa: S606
+        os.execvpe(argv[0], list(argv), environment)  # noqa: S606 - no shell is wanted
     except OSError as error:
         raise LabError(f"cannot start {argv[0]}: {error.strerror}") from error

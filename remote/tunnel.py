@@ -147,6 +147,7 @@ class _Connection(HTTPSConnection):
         wire = _Wire(self._dial(seconds))
         wire.settimeout(seconds)
         try:
+            # It does what http.client asks of a socket, and is none.
             self.sock = SSLTransport(wire, self.ssl_context, self.host)  # type: ignore[arg-type]
         except BaseException:
             wire.channel.close()

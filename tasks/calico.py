@@ -34,6 +34,7 @@ def patched(site: Site, upstream: Iterable[Manifest | None]) -> tuple[Manifest, 
     _configure(site, config["data"])
     _run(site, node["spec"]["template"]["spec"])
     if typha:
+        # It was found above.
         _find(objects, "Deployment", _TYPHA)["spec"]["replicas"] = _replicas(site)  # type: ignore[index]
         return tuple(objects)
     return tuple(item for item in objects if item["metadata"]["name"] != _TYPHA)

@@ -25,4 +25,4 @@ def _environment() -> Environment:
 
     # What is rendered is configuration of servers, not HTML.
     files = FileSystemLoader(FOLDER)
-    return Environment(loader=files, undefined=StrictUndefined, autoescape=False, trim_blocks=False)  # noqa: S701
+    return Environment(loader=files, undefined=StrictUndefined, autoescape=False, trim_blocks=False)  # noqa: S701 - no HTML

@@ -58,7 +58,7 @@ class Events:
             return
         try:
             # Closed when the run ends.
-            self._stream = open(target, "ab", buffering=0, opener=_for_the_owner)  # noqa: SIM115
+            self._stream = open(target, "ab", buffering=0, opener=_for_the_owner)  # noqa: SIM115 - closed by close()
         except OSError as error:
             reason = error.strerror or error
             raise SiteError(f"--events {target}: {reason}; name a file in a folder that exists") from error

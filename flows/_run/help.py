@@ -65,12 +65,14 @@ def _rows(lines: Sequence[str]) -> list[tuple[str, str]]:
         if under and margin == under:
             rows[-1] = (rows[-1][0], f"{rows[-1][1]} {line.strip()}")
             continue
+        # This pattern matches every line.
         left, gap, right = re.fullmatch(r"(\s*\S+(?: \S+)*)(\s*)(.*)", line).groups()  # type: ignore[union-attr]
         under = len(left + gap) if right else 0
         rows.append((left, right))
     return rows
 
 
+# The base class is found through typer, whose types do not name it.
 class Layout(_Formatter):  # type: ignore[misc]
     """typer's formatter, with texts laid out as above."""
 

@@ -110,6 +110,7 @@ def _refused(site: Site, machine: Machine, admitted: tuple[HostRule, ...]) -> It
         if rule.row not in broad:
             continue
         for network in site.isolated_networks:
+            # mypy cannot see that both are of one family behind the comparison.
             if network.version == rule.version and network.subnet_of(rule.source):  # type: ignore[arg-type]
                 yield HostRule(
                     action="deny",

@@ -157,6 +157,7 @@ def _network(site: Site, cidr: Network, beyond: str = OUTSIDE) -> str:
     word.
     """
     for name, plan in site.settings.networks.items():
+        # mypy cannot see that both are of one family behind the comparison.
         if any(cidr.version == own.version and cidr.subnet_of(own) for own in plan.cidrs):  # type: ignore[arg-type]
             return name
     return beyond

@@ -136,6 +136,7 @@ def _step(line: str) -> tuple[str, Step]:
         elif option not in _IDLE:
             draft.uncertain.append(f"{option} {value}".strip())
     uncertain = tuple(draft.uncertain)
+    # `fields` holds what the options above put there, each of its field's type.
     match = Match(ports=draft.ports, never=draft.never, uncertain=uncertain, **draft.fields)  # type: ignore[arg-type]
     return words[1], Step(match, draft.target, draft.goto, line, draft.marks and draft.target == "MARK")
 

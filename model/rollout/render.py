@@ -166,7 +166,7 @@ def _environment() -> Environment:
     return Environment(
         loader=FileSystemLoader(TEMPLATES),
         undefined=StrictUndefined,
-        autoescape=False,  # noqa: S701
+        autoescape=False,  # noqa: S701 - YAML and configuration files are no HTML
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,

@@ -20,7 +20,7 @@ _COMMENTS = {
     "concurrent_users": "Users at the same time; the sizing follows. `size: small` asks for less.",
     "size": "`small`: judged by a low floor; five servers are recommended for up to 100 users (docs/sizing.md).",
     "federation": "Other homeservers: opens 8448 to the ingress.",
-    "egress": "`closed`: the way to the internet is proven closed after installation.",
+    "egress": "`closed`: the way to the internet is proven closed after installation; without this line it is `open`.",
     "organisation_contact": "Who answers questions.",
     "networks": "The organisation's networks. Hosts of an isolated one are reached only by rows of ports.yaml that name"
     " them.",
@@ -39,7 +39,7 @@ _COMMENTS = {
     "li": "How lawful intercept is reached, and by whom.",
     "perimeter": "The organisation's firewall; `device` may name a host of hosts.yaml whose rules are read as"
     " evidence.",
-    "waivers": "Findings somebody answers for: {id, host, reason, owner, expires}.",
+    "waivers": "Findings somebody answers for: {id, host, reason, owner, expires}; without `host` it is for every one.",
 }
 _HOSTS = """\
 # How the controller reaches each host (hostname, port), which roles it has, and its addresses by network.

@@ -21,7 +21,7 @@ from model.site.mistakes import wrong_fields
 from model.site.rows import WORDS, PortsFile, Row
 from model.site.secrets import SecretsFile
 from model.site.settings import Settings
-from model.site.site import Application, Site, build
+from model.site.site import ApplicationSpec, Site, build
 
 M = TypeVar("M")
 
@@ -58,13 +58,13 @@ def load_site(directory: Path) -> Site:
     return build(settings, hosts, groups, ports.rows, directory, application)
 
 
-def _application(directory: Path, errors: list[FieldError]) -> Application:
+def _application(directory: Path, errors: list[FieldError]) -> ApplicationSpec:
     own = {name: directory / name for name in APPLICATION_FILES}
     raw = {name: _read(path if path.exists() else REFERENCE / name, errors) for name, path in own.items()}
     components = _parse("components.yaml", TypeAdapter(ComponentsFile), raw["components.yaml"], errors)
     images = _parse("images.yaml", TypeAdapter(ImagesFile), raw["images.yaml"], errors)
     secrets = _parse("secrets.yaml", TypeAdapter(SecretsFile), raw["secrets.yaml"], errors)
-    return Application(
+    return ApplicationSpec(
         components=components.components if components else (),
         images=images.images if images else {},
         secrets=secrets.secrets if secrets else (),

@@ -6,15 +6,17 @@ from datetime import date
 from ipaddress import IPv4Network, IPv6Network
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, JsonValue
 
 from model.base import Address, Declared, Domain, Name, Network, Text
 from model.site.installation import Containerd, ImageName, Reference, Registry, Repository
 from model.site.schedule import Schedule, Tell
+from model.site.secrets import SecretKeeping
 
 WORLD: tuple[Network, ...] = (IPv4Network("0.0.0.0/0"), IPv6Network("::/0"))
 VERSION = r"^1\.\d{2}(\.\d{1,2})?$"
 EMAIL = r"^[^@\s]+@[^@\s]+\.[^@\s]+$"
+ACME = frozenset({"letsencrypt-http01", "letsencrypt-dns01"})
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 
@@ -53,7 +55,12 @@ class Dns(Declared):
 
 
 class Tls(Declared):
-    """Where certificates come from. HTTP-01 cannot reach names that only the LI network resolves."""
+    """
+    Where certificates come from. HTTP-01 cannot reach names that only the LI network resolves.
+
+    `dns01` says how the zone's records are written, as cert-manager's own `dns01` does; what it needs to know in secret
+    is the key `key` of the Secret `acme-dns01`.
+    """
 
     method: Literal["letsencrypt-http01", "letsencrypt-dns01", "organisation", "internal-ca"] = "letsencrypt-http01"
     li_method: Literal["letsencrypt-http01", "letsencrypt-dns01", "organisation", "internal-ca"] = "internal-ca"
@@ -61,6 +68,7 @@ class Tls(Declared):
     staging: bool = False
     certificate: Text | None = None
     private_key: Text | None = None
+    dns01: dict[Text, JsonValue] = {}
 
 
 class Cni(Declared):
@@ -304,6 +312,7 @@ class Settings(Declared):
     waivers: tuple[Waiver, ...] = ()
     object_storage: ObjectStorage = ObjectStorage()
     ingress: Ingress = Ingress()
+    secrets: SecretKeeping = SecretKeeping()
     compliance: Compliance = Compliance()
     signed_off: tuple[SignedOff, ...] = ()
 
@@ -317,7 +326,12 @@ class Settings(Declared):
             on.add("federation")
         on.add(f"endpoint_{self.kubernetes.endpoint.provider}")
         on.add(f"object_storage_{self.object_storage.provider}")
+        if self.object_storage.provider != "external":
+            on.add("object_storage_own")
         on.add(f"ingress_{self.ingress.controller}")
+        on.add(f"tls_{self.tls.method.replace('-', '_')}")
+        if {self.tls.method, self.tls.li_method} & ACME:
+            on.add("acme")
         if self.features.li and self.dns.li:
             on.add("li_dns")
         if self.features.li and self.ntp:

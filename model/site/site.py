@@ -19,7 +19,7 @@ from model.site.settings import Settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Application:
+class ApplicationSpec:
     """What the rollout brings: its components, their images by name, and the secrets they need."""
 
     components: tuple[Component, ...] = ()
@@ -40,7 +40,7 @@ class Site:
     roles: Mapping[str, Traits]
     rows: tuple[Row, ...]
     folder: Path
-    application: Application = Application()
+    application: ApplicationSpec = ApplicationSpec()
 
     @property
     def components(self) -> tuple[Component, ...]:
@@ -155,7 +155,7 @@ def build(
     groups: Mapping[str, GroupEntry],
     rows: tuple[Row, ...],
     folder: Path,
-    application: Application = Application(),
+    application: ApplicationSpec = ApplicationSpec(),
 ) -> Site:
     """
     Join the files of a folder into a site. References between files must already be known to be whole (see

@@ -128,6 +128,7 @@ def _within(rule: UfwRule, protocol: str, wanted: UfwRule) -> bool:
     if wanted.action != "allow" or wanted.route != rule.route or wanted.protocol != protocol:
         return False
     source, admitted = ip_network(rule.source), ip_network(wanted.source)
+    # mypy cannot see that both are of one family here.
     if rule.version != wanted.version or not source.subnet_of(admitted):  # type: ignore[arg-type]
         return False
     if wanted.destination_port == "any":

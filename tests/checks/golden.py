@@ -31,6 +31,8 @@ _DATA = Path(__file__).parents[1] / "data"
 FOLDER, CLUSTER = _DATA / "collector", _DATA / "cluster"
 NOW = datetime(2026, 11, 26, 7, 0, tzinfo=UTC)
 Change = Callable[[dict[str, Any]], None]
+# Hosts of a lab know no security archive.
+LAB = {(name, "updates/archive") for name in ("cp-1", "cp-2", "cp-3", "w-1", "db-1", "li-1")}
 
 
 @cache

@@ -18,8 +18,8 @@ from flows._compliance.look import Looked
 from flows._fleet.failure import HostFailure
 from model.kubernetes.cluster_facts import ApiReport
 from model.report.outcome import Status
+from tests.checks.changes import Case, both, put
 from tests.checks.golden import CLUSTER, bad, pending, verdicts, view
-from tests.checks.test_judges import Case, both, put
 
 Sections = dict[str, Any]
 PLANES = ("cp-1", "cp-2", "cp-3")

@@ -16,7 +16,8 @@ from model.check.preflight import CHECKS
 from model.site.hosts import Disk
 from model.site.load import load_site
 from model.site.site import Site
-from tests.checks import test_cluster_judges, test_judges
+from tests.checks import test_cluster_judges
+from tests.checks.cases import CASES
 from tests.checks.golden import CLUSTER, NOW, proof, site, verdicts, view
 from tests.model.check.preflight.preflight_cases import CASES as PREFLIGHT_CASES
 from tests.mutation import REFERENCE, cases
@@ -140,6 +141,6 @@ def test_every_check_of_preflight_goes_red() -> None:
 
 
 def test_every_check_of_compliance_goes_red() -> None:
-    tables = {case.check for case in test_judges.CASES} | {case.check for case, _ in test_cluster_judges.CASES}
+    tables = {case.check for case in CASES} | {case.check for case, _ in test_cluster_judges.CASES}
     # A host that cannot be looked at as root has failed before any check is judged: tests of the flow show that.
     assert {check.id for check in every()} - tables - REDS.keys() == {"access/root"}

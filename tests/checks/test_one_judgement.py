@@ -25,8 +25,10 @@ from model.site.load import load_site
 from model.site.site import Site
 from remote.facts.machine import parse
 from remote.facts.sections import sections
+from tests.checks.cases.hardware import slow_links
+from tests.checks.cases.names import answered, unheard, wire_answer
+from tests.checks.changes import both, put, text
 from tests.checks.golden import NOW, collected, site, verdicts, view
-from tests.checks.test_judges import answered, both, put, slow_links, text, unheard, wire_answer
 from tests.model.check.preflight.preflight_data import MARK, answer
 from tests.mutation import REFERENCE
 from tests.mutation import site as mutated

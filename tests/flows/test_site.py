@@ -7,6 +7,7 @@ import json
 import os
 import pty
 import re
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -309,6 +310,34 @@ def test_schemas_accept_what_is_committed(name: str, capsys: pytest.CaptureFixtu
 def test_schema_of_an_unknown_file_is_an_error(capsys: pytest.CaptureFixture[str]) -> None:
     assert _site("schema", "router") == 1
     assert "answers" in capsys.readouterr().err
+
+
+def test_init_ends_with_what_lint_finds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert _init(tmp_path / "good", push_notifications=False, antivirus=False) == 0
+    assert "written, and lint finds" in capsys.readouterr().out.splitlines()[-1]
+    _init(tmp_path / "bad", li_network=["10.0.1.128/25"], li_gateway=["10.0.1.129"])
+    _, found = examine(tmp_path / "bad")
+    errors = sum(finding.severity == "error" for finding in found)
+    assert errors
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert f"lint finds {errors} error" in last
+    assert "correct what is named above" in last
+
+
+def test_a_request_of_a_site_with_errors_is_refused_with_each_of_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "site"
+    shutil.copytree(FIVE, folder)
+    settings = yaml.safe_load((folder / "site.yaml").read_text("utf-8"))
+    settings["external"] = {}
+    settings["size"] = "auto"
+    (folder / "site.yaml").write_text(yaml.safe_dump(settings), "utf-8")
+    assert _site("request", "--inventory", folder, "--output", tmp_path / "out") == 1
+    error = capsys.readouterr().err
+    assert "lint finds" in error
+    assert "[external-target]" in error
+    assert not (tmp_path / "out").exists()
 
 
 def test_request_is_written_as_page_and_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -59,7 +59,7 @@ def perform(order: Parcel, traveller: Parcel) -> Parcel:
     name = ""
     try:
         received: _Order = pickle.loads(order.content)  # noqa: S301 - from the process that may run what it likes here
-        host: Host = pickle.loads(traveller.content)  # noqa: S301
+        host: Host = pickle.loads(traveller.content)  # noqa: S301 - likewise
         name = host.name
         _settle(received.password)
         try:

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from model.document import DocumentError, parse
 from model.errors import SchemaErrors, SiteError
-from model.site.load import FILES, adapters, load_site
+from model.site.load import APPLICATION_FILES, FILES, adapters, load_site
 from tests.mutation import REFERENCE, site, write
 
 
@@ -91,7 +91,7 @@ def test_a_key_written_twice_is_named_with_its_place() -> None:
 
 
 def test_every_file_has_a_schema() -> None:
-    assert set(adapters()) == set(FILES)
+    assert set(adapters()) == {*FILES, *APPLICATION_FILES}
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,86 @@
+"""Every judge of hosts goes red for what it is for and for nothing else; hosts as they should be have no finding."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from checks.check import HostCheck
+from checks.discovery import every
+from model.check.check import run
+from model.site.hosts import Disk
+from tests.checks.cases import CASES
+from tests.checks.changes import Case, put
+from tests.checks.golden import LAB, bad, pending, view
+
+# A server that does not answer says nothing of LI's names either.
+CONSEQUENCES = {("dns/main", "does not answer"): {("cp-1", "dns/li-only")}}
+
+
+def test_real_hosts_as_they_should_be_have_no_finding() -> None:
+    assert bad(view()).keys() == LAB
+    cluster = {check.id for check in every() if check.id.startswith("cluster/")}
+    assert {check for _, check in pending(view())} == cluster | {
+        "certificates/kubernetes",
+        "certificates/served",
+        "certificates/site",
+        "ports/pods",
+        "schedule/files",
+        "updates/security",
+    }
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.check}-{case.says[:20]}")
+def test_a_change_is_found_by_exactly_its_check(case: Case) -> None:
+    wrong = bad(view({case.host: case.change}))
+    allowed = CONSEQUENCES.get((case.check, case.says), set())
+    assert case.says in wrong[case.host, case.check]
+    assert wrong.keys() - LAB - {(case.host, case.check)} <= allowed | (
+        {(case.host, "updates/archive")} if case.check.startswith("updates") else set()
+    )
+
+
+def test_every_check_of_hosts_goes_red_somewhere() -> None:
+    # That a host could be looked at is known before any check is judged; no lab declares disks, and nothing of it runs
+    # on schedule.
+    others = {"access/root", "disks/declared", "schedule/files"}
+    known = {check.id for check in every() if isinstance(check, HostCheck) and not check.id.startswith("cluster/")}
+    assert known == {case.check for case in CASES} | others
+
+
+@pytest.mark.parametrize(
+    "section", ["sysctl", "units", "rules", "ufw", "users", "sshd", "disks", "swaps", "names", "packages"]
+)
+def test_a_section_that_is_missing_makes_its_checks_unproven_and_no_other(section: str) -> None:
+    wrong = bad(view({"cp-1": lambda sections: sections.pop(section)}))
+    new = wrong.keys() - LAB
+    assert new
+    assert {host for host, _ in new} == {"cp-1"}
+    assert all("section" in wrong[place] for place in new)
+    assert len(new) <= 3
+
+
+def test_a_disk_that_is_declared_and_not_there_is_found() -> None:
+    disk = Disk(id="scsi-1", gib=100, purpose="database")
+
+    def judged(entries: list[Any]) -> str:
+        seen = view({"db-1": lambda sections: sections["disks"].update(disks=entries[0], ids=entries[1])})
+        machine = seen.site.by_name["db-1"]
+        wanted = replace(machine, data=machine.data.model_copy(update={"disks": (disk,)}))
+        (check,) = [check for check in every() if check.id == "disks/declared"]
+        assert isinstance(check, HostCheck)
+        return "; ".join(finding.message for finding in run(check, seen, wanted, seen.facts["db-1"]).findings)
+
+    assert "has no disk scsi-1" in judged([[], []])
+    assert "10 GiB" in judged([[["sdb", 10 * 2**30, False]], [["scsi-1", "sdb"]]])
+    assert judged([[["sdb", 100 * 2**30, False]], [["scsi-1", "sdb"]]]) == ""
+
+
+def test_what_bootstrap_brings_is_pending_before_it() -> None:
+    changes = {name: put("release", "prepared", to=False) for name in ("cp-1", "w-1")}
+    seen = pending(view(changes))
+    for check in ("kernel/settings", "kernel/modules", "kernel/at-boot", "packages/installed"):
+        assert {("cp-1", check), ("w-1", check)} <= seen
+        assert ("db-1", check) not in seen
