@@ -8,7 +8,20 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from lab import answering, containers, emission, identity, leftovers, network, plan, power, prerequisites, roots, tuning
+from lab import (
+    answering,
+    containers,
+    emission,
+    identity,
+    leftovers,
+    network,
+    plan,
+    power,
+    prerequisites,
+    resolving,
+    roots,
+    tuning,
+)
 from lab.errors import LabError
 from lab.instance import RUN, Instance
 from lab.plan import LabPlan
@@ -54,6 +67,7 @@ def _begin(instance: Instance, wanted: LabPlan, say: Say) -> LabPlan:
     plan.mark_emitted(instance, wanted)
     tuning.raise_limits(instance.name)
     network.build(instance)
+    resolving.lead_to_router(instance)
     plan.save(instance, wanted)
     return wanted
 
