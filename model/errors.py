@@ -4,7 +4,9 @@ FleetError
 ├── SiteError             fix the site's files           exit 1
 │   ├── SchemaErrors      every wrong field of every file at once
 │   ├── SelectionError    --limit, --source ... name nobody, or somebody unknown
-│   └── BundleError       an offline bundle is not whole, or not the one the site wants
+│   ├── BundleError       an offline bundle is not whole, or not the one the site wants
+│   └── SecretsUnreadable the site's secrets are damaged, or cannot be opened
+│       └── NotARecipient whoever runs this is not among those they are encrypted for
 ├── PlanRefused           the plan is unsafe, nothing was touched   exit 1
 ├── LockHeld              another run holds the site or a host      exit 1
 ├── SourceUnreachable     a publisher's server gives no answer      exit 3
@@ -84,6 +86,14 @@ class BundleError(SiteError):
     """An offline bundle is not whole, or lacks what is asked of it; nothing was connected to."""
 
 
+class SecretsUnreadable(SiteError):
+    """The site's secrets cannot be opened by who asks, or are damaged; nothing of them was changed."""
+
+
+class NotARecipient(SecretsUnreadable):
+    """Whoever runs this is not among those the secrets are encrypted for."""
+
+
 class PlanRefused(FleetError):
     """Carrying out the plan would do harm; nothing was touched."""
 
@@ -146,20 +156,39 @@ class ProtocolError(HostError):
     """A host answered something that cannot be understood."""
 
 
+@dataclass(frozen=True, slots=True)
+class ApiCause:
+    """What the Kubernetes API finds wrong with one field."""
+
+    reason: str
+    field: str
+    message: str
+
+
 class KubernetesError(HostError):
     """
     The Kubernetes API did not do what it was asked for; `host` is the control plane that was asked.
 
-    `status` is HTTP's number (0 where there was no answer), `reason` Kubernetes' own word for it.
+    `status` is HTTP's number (0 where there was no answer), `reason` Kubernetes' own word for it, `causes` name fields.
     """
 
     def __init__(
-        self, host: str, asked: str, detail: str, next_step: str = "", *, status: int = 0, reason: str = ""
+        self,
+        host: str,
+        asked: str,
+        detail: str,
+        next_step: str = "",
+        *,
+        status: int = 0,
+        reason: str = "",
+        causes: Sequence[ApiCause] = (),
     ) -> None:
         super().__init__(host, f"Kubernetes: {asked}: {detail}", next_step)
         self.asked = asked
+        self.detail = detail
         self.status = status
         self.reason = reason
+        self.causes = tuple(causes)
 
 
 class ApiUnreachable(KubernetesError):

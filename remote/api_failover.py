@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
-from model.errors import ApiUnreachable, KubernetesError, ObjectMissing, PlanRefused
+from model.errors import ApiCause, ApiUnreachable, KubernetesError, ObjectMissing, PlanRefused
 from remote.api_endpoint import ApiAnswer, ApiEndpoint, ApiRequest, NoApiAnswer
 
 RETRY_SECONDS = 20.0
@@ -113,4 +114,10 @@ def refusal(request: ApiRequest, answer: ApiAnswer) -> KubernetesError:
         _NEXT.get(answer.status, ""),
         status=answer.status,
         reason=str(document.get("reason", "")),
+        causes=tuple(_causes(document)),
     )
+
+
+def _causes(document: Mapping[str, Any]) -> Iterator[ApiCause]:
+    for cause in (document.get("details") or {}).get("causes") or ():
+        yield ApiCause(*(str(cause.get(word, "")) for word in ("reason", "field", "message")))

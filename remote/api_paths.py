@@ -20,6 +20,17 @@ class ApiKinds:
 
     def path(self, manifest: Mapping[str, Any]) -> str:
         """Return an object's path; raises `ObjectMissing` for a kind that the cluster does not know."""
+        root, plural, namespaced = self._of(manifest)
+        meta = manifest["metadata"]
+        within = f"/namespaces/{meta.get('namespace', 'default')}" if namespaced else ""
+        return f"{root}{within}/{plural}/{meta['name']}"
+
+    def collection(self, manifest: Mapping[str, Any]) -> str:
+        """Return the path of all objects of an object's kind, in every namespace; raises `ObjectMissing` as `path`."""
+        root, plural, _ = self._of(manifest)
+        return f"{root}/{plural}"
+
+    def _of(self, manifest: Mapping[str, Any]) -> tuple[str, str, bool]:
         version, kind = manifest["apiVersion"], manifest["kind"]
         root = f"/apis/{version}" if "/" in version else f"/api/{version}"
         known = self._known.get(root, {}).get(kind)
@@ -28,10 +39,7 @@ class ApiKinds:
             known = self._known[root].get(kind)
         if known is None:
             raise ObjectMissing(self._api.first, name_of(manifest), f"the cluster knows no kind {kind} in {version}")
-        plural, namespaced = known
-        meta = manifest["metadata"]
-        within = f"/namespaces/{meta.get('namespace', 'default')}" if namespaced else ""
-        return f"{root}{within}/{plural}/{meta['name']}"
+        return root, *known
 
     def _kinds(self, root: str) -> dict[str, tuple[str, bool]]:
         resources = self._api.ask(ApiRequest("GET", root)).document.get("resources", ())

@@ -121,12 +121,12 @@ class Cluster:
         query = {"fieldManager": MANAGER} | _dry(dry_run)
         return self._object(ApiRequest("PATCH", path, _pairs(query), body, f"application/{_PATCHES[kind]}+json"))
 
-    def delete(self, path: str, *, dry_run: bool = False, at_once: bool = False) -> bool:
+    def delete(self, path: str, *, dry_run: bool = False, at_once: bool = False, orphan: bool = False) -> bool:
         """
         Delete an object, what depends on it in the background; False where it was not there. `at_once`: nobody is given
-        time to end.
+        time to end; `orphan`: what depends on it stays.
         """
-        query = {"propagationPolicy": "Background"} | _dry(dry_run) | ({"gracePeriodSeconds": "0"} if at_once else {})
+        query = {"propagationPolicy": "Orphan" if orphan else "Background"} | _dry(dry_run) | ({"gracePeriodSeconds": "0"} if at_once else {})
         try:
             self._api.ask(ApiRequest("DELETE", path, _pairs(query)))
         except ObjectMissing:
@@ -165,9 +165,17 @@ class Cluster:
         lines = [line for line in answer.body.decode(errors="replace").splitlines() if line.startswith("[-]")]
         return tuple(lines) or (f"{answer.host}: not ready (HTTP {answer.status})",)
 
+    def send(self, request: ApiRequest) -> Manifest:
+        """Send a request as it is and return the object that answers it."""
+        return self._object(request)
+
     def path(self, manifest: Mapping[str, Any]) -> str:
         """Return an object's path; the server is asked once a group what it calls its kinds."""
         return self._kinds.path(manifest)
+
+    def collection(self, manifest: Mapping[str, Any]) -> str:
+        """Return the path of all objects of an object's kind."""
+        return self._kinds.collection(manifest)
 
     def close(self) -> None:
         """Close every connection to the API."""

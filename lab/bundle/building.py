@@ -14,8 +14,9 @@ from pathlib import Path
 
 from lab import once, prerequisites
 from lab.bundle import compiling, debian, packing, userland
+from lab.bundle.application import MANIFESTS
 from lab.bundle.packing import Parts
-from lab.bundle.recipe import DEFAULT, PAUSE, RECIPES, BundleRecipe
+from lab.bundle.recipe import DEFAULT, PAUSE, RECIPES, TOOLS, BundleRecipe
 from lab.commands import call
 from lab.errors import LabError
 from lab.instance import CACHE
@@ -55,7 +56,7 @@ def ensure(minor: str, say: once.Say) -> Path:
 def _key(recipe: BundleRecipe) -> str:
     """Digest of everything that decides what the bundle holds, the code that writes it included."""
     parts = [*map(compiling.key, recipe.components), compiling.pause_key()]
-    debians = [debian.key(recipe.suite), userland.key(recipe.suite)]
+    debians = [debian.key(recipe.suite), *(userland.key(recipe.suite, tools) for tools in (userland.BASE, *TOOLS))]
     digest = hashlib.sha256(json.dumps([asdict(recipe), parts, debians]).encode())
     for source in (*sorted(Path(__file__).parent.glob("*.py")), Path(oci.__file__), Path(programs.__file__)):
         digest.update(source.read_bytes())
@@ -64,10 +65,11 @@ def _key(recipe: BundleRecipe) -> str:
 
 def _pack(recipe: BundleRecipe, name: str, sources: Parts, say: once.Say) -> None:
     say("  compressing programs and writing images")
-    for folder in ("binaries", "images", f"packages/{recipe.suite}"):
+    for folder in ("binaries", "images", "manifests", f"packages/{recipe.suite}"):
         (sources.bundle / folder).mkdir(parents=True)
     jobs: list[Callable[[], Item]] = [partial(packing.binary, sources, binary) for binary in recipe.binaries]
     jobs += [partial(packing.image, sources, image) for image in recipe.images]
+    jobs += [partial(packing.manifest, sources, manifest) for manifest in MANIFESTS]
     items = [*_together(jobs), *packing.packages(sources)]
     bundle = Bundle(
         name=name,
@@ -85,7 +87,7 @@ def _sources(recipe: BundleRecipe, say: once.Say) -> Parts:
     return Parts(
         {**programs, PAUSE.component: compiling.pause(say)},
         {component.folder: compiling.version(component) for component in recipe.components},
-        userland.ensure(recipe.suite, say),
+        {tools.name: userland.ensure(recipe.suite, tools, say) for tools in (userland.BASE, *TOOLS)},
         debian.ensure(recipe.suite, say),
         recipe.suite,
     )

@@ -6,12 +6,12 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from lab import once
-from lab.bundle import toolchain
-from lab.bundle.recipe import Component
+from lab.bundle import modules, toolchain
+from lab.bundle.ingredients import Component
 from lab.commands import logged
 from lab.errors import LabError
 from lab.instance import CACHE
@@ -49,7 +49,7 @@ def programs(component: Component) -> tuple[str, ...]:
 
 def key(component: Component) -> str:
     """Digest of everything that decides what is compiled."""
-    digest = hashlib.sha256(json.dumps([asdict(component), _arguments(component)]).encode())
+    digest = hashlib.sha256(json.dumps([_described(component), _arguments(component)]).encode())
     digest.update(toolchain.LOCK.read_bytes())
     for name in ("go.mod", "go.sum", "tools.go"):
         digest.update((MODULES / component.folder / name).read_bytes())
@@ -62,8 +62,11 @@ def ensure(component: Component, say: once.Say) -> Path:
     def build(draft: Path) -> None:
         go = toolchain.ensure(say)
         say(f"  compiling {component.folder} ({version(component)}); log: {draft}/log")
-        argv = (str(go), "-C", str(MODULES / component.folder), "build", *_arguments(component), "-o", f"{draft}/")
-        logged((*argv, *_packages(component)), draft / "log", seconds=_SECONDS, extra=_environment(component))
+        extra = _environment(component)
+        wanted = replace(component, kept=tuple(name.format(version=version(component)) for name in component.kept))
+        with modules.opened(wanted, MODULES / component.folder, draft, modules.Go(go, extra)) as folder:
+            argv = (str(go), "-C", str(folder), "build", *_arguments(component), "-o", f"{draft}/")
+            logged((*argv, *_packages(component)), draft / "log", seconds=_SECONDS, extra=extra)
 
     return once.ensure(CACHE / "programs" / f"{component.folder}-{key(component)}", build, say)
 
@@ -80,6 +83,12 @@ def pause(say: once.Say) -> Path:
         logged((*_COMPILER, "-o", str(draft / "pause"), str(PAUSE)), draft / "log", seconds=60)
 
     return once.ensure(CACHE / "programs" / f"pause-{pause_key()}", build, say)
+
+
+def _described(component: Component) -> dict[str, object]:
+    """Describe a component without what it has none of, so that this can be added to others."""
+    described = asdict(component)
+    return {name: value for name, value in described.items() if value or name not in ("corrections", "kept")}
 
 
 def _packages(component: Component) -> tuple[str, ...]:

@@ -6,28 +6,34 @@ import gzip
 import io
 import tarfile
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import IO, cast
 
+from lab.bundle.ingredients import Started
 from model.bundle.oci import MANIFEST, Blob, json_blob, write_archive
 from model.bundle.programs import LEVEL, Counted
 
 _CONFIG = "application/vnd.oci.image.config.v1+json"
 _LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
-_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/opt/bin"
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/opt/bin"
 
 
 @dataclass(frozen=True, slots=True)
 class LayerEntry:
-    """One name in a layer: a file of this machine, a text, a link (`target`) or, with none of them, a folder."""
+    """
+    One name in a layer: a file of this machine, a text, a link (`target`) or, with none of them, a folder.
+
+    `owner` is its user and its group.
+    """
 
     path: str
     source: Path | None = None
     text: str | None = None
     target: str = ""
     mode: int = 0o755
+    owner: tuple[int, int] = (0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +42,7 @@ class LayeredImage:
 
     reference: str
     layers: tuple[tuple[LayerEntry, ...], ...]
-    entrypoint: tuple[str, ...] = ()
-    user: str = ""
+    started: Started = field(default_factory=Started)
 
 
 def write(image: LayeredImage, path: Path) -> str:
@@ -93,6 +98,7 @@ def _with_folders(entries: Iterable[LayerEntry]) -> list[LayerEntry]:
 def _add(tar: tarfile.TarFile, entry: LayerEntry) -> None:
     info = tarfile.TarInfo(entry.path)
     info.mode = entry.mode
+    info.uid, info.gid = entry.owner
     if entry.source is not None:
         info.size = entry.source.stat().st_size
         with entry.source.open("rb") as stream:
@@ -109,8 +115,16 @@ def _add(tar: tarfile.TarFile, entry: LayerEntry) -> None:
 
 
 def _config(image: LayeredImage, plain: Sequence[str]) -> Mapping[str, object]:
-    settings: dict[str, object] = {"Env": [f"PATH={_PATH}"]}
-    settings |= {"Entrypoint": list(image.entrypoint)} if image.entrypoint else {}
-    settings |= {"User": image.user} if image.user else {}
+    started = image.started
+    variables = {"PATH": PATH, **started.environment}
+    optional = {
+        "Entrypoint": list(started.entrypoint),
+        "Cmd": list(started.command),
+        "User": started.user,
+        "WorkingDir": started.folder,
+        "StopSignal": started.signal,
+    }
+    settings: dict[str, object] = {"Env": [f"{name}={value}" for name, value in variables.items()]}
+    settings |= {name: value for name, value in optional.items() if value}
     layers = {"type": "layers", "diff_ids": [f"sha256:{digest}" for digest in plain]}
     return {"architecture": "amd64", "os": "linux", "config": settings, "rootfs": layers}

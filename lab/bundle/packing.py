@@ -2,34 +2,28 @@
 
 from __future__ import annotations
 
-import json
 import os
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab.bundle import debian, oci, userland
-from lab.bundle.recipe import TOOLS, Binary, ImageRecipe, ProgramRecipe
+from lab.bundle import contents, debian, modules, oci, userland
+from lab.bundle.ingredients import Binary, ImageRecipe, ManifestRecipe, ProgramRecipe
 from model.bundle.checksums import measure
-from model.bundle.items import BinaryItem, ImageItem, IndexItem, Item, PackageItem
+from model.bundle.items import BinaryItem, ImageItem, IndexItem, Item, ManifestItem, PackageItem
 from model.bundle.programs import pack
-
-_ACCOUNTS = "root:x:0:0:root:/root:/sbin/nologin\nnobody:x:65534:65534:nobody:/nonexistent:/sbin/nologin\n"
-_GROUPS = "root:x:0:\nnobody:x:65534:\n"
-_NAMES = "hosts: files dns\nprotocols: files\n"
-# kube-proxy takes what nft lists for its own only where protocols have their names.
-_PROTOCOLS = "ip 0 IP\nicmp 1 ICMP\ntcp 6 TCP\nudp 17 UDP\nipv6 41 IPv6\nipv6-icmp 58 IPv6-ICMP\nsctp 132 SCTP\n"
-_LINKS = {"bin": "usr/bin", "sbin": "usr/sbin", "lib": "usr/lib", "lib64": "usr/lib64"}
 
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """Finished parts: a folder of programs and a version for each component, Debian's files, and where to write."""
+    """
+    Finished parts: a folder of programs and a version for each component, a folder for each of the tools, Debian's
+    packages, and where to write.
+    """
 
     programs: Mapping[str, Path]
     versions: Mapping[str, str]
-    userland: Path
+    userland: Mapping[str, Path]
     packages: Path
     suite: str
     bundle: Path = Path()
@@ -64,15 +58,33 @@ def image(sources: Parts, wanted: ImageRecipe) -> Item:
     """Write a container image."""
     tag = wanted.tag.format(version=_version(sources, wanted)) if "{" in wanted.tag else wanted.tag
     file = f"images/{wanted.name.rpartition('/')[2]}.tar"
+    below = () if wanted.bare else (contents.base(sources.userland["base"] / userland.TREE),)
+    tools = (oci.tree(sources.userland[name] / userland.TREE) for name in wanted.tools)
     programs = tuple(oci.LayerEntry(program.path, source=sources.path(program)) for program in wanted.programs)
-    # Nothing but the program itself holds a pod's namespaces.
-    below = () if wanted.user else (_base(sources), *_tools(sources, wanted.tools))
-    layers = tuple(layer for layer in (*below, programs) if layer)
+    layers = tuple(layer for layer in (*below, *tools, (*programs, *contents.own(wanted))) if layer)
     reference = f"{wanted.name}:{tag}"
-    digest = oci.write(oci.LayeredImage(reference, layers, wanted.entrypoint, wanted.user), sources.bundle / file)
+    digest = oci.write(oci.LayeredImage(reference, layers, wanted.started), sources.bundle / file)
     size, sha256 = measure(sources.bundle / file)
     return ImageItem(
         name=wanted.name, version=tag, file=file, size=size, sha256=sha256, needed=wanted.needed, digest=digest
+    )
+
+
+def manifest(sources: Parts, wanted: ManifestRecipe) -> Item:
+    """Write a publisher's Kubernetes objects."""
+    kept = sources.programs[wanted.component] / modules.KEPT
+    text = "\n---\n".join(path.read_text("utf-8") for path in sorted(kept.rglob("*.yaml")))
+    lines = [line for line in text.splitlines(keepends=True) if not (wanted.chart and "{{" in line)]
+    file = sources.bundle / f"manifests/{wanted.name}.yaml"
+    file.write_text("".join(lines), "utf-8")
+    size, sha256 = measure(file)
+    return ManifestItem(
+        name=wanted.name,
+        version=sources.versions[wanted.component],
+        file=str(file.relative_to(sources.bundle)),
+        size=size,
+        sha256=sha256,
+        needed=wanted.needed,
     )
 
 
@@ -104,30 +116,7 @@ def packages(sources: Parts) -> list[Item]:
     return items
 
 
-def _base(sources: Parts) -> tuple[oci.LayerEntry, ...]:
-    texts = {
-        "etc/passwd": _ACCOUNTS,
-        "etc/group": _GROUPS,
-        "etc/nsswitch.conf": _NAMES,
-        "etc/protocols": _PROTOCOLS,
-    }
-    return (
-        *oci.tree(sources.userland / "base"),
-        *(oci.LayerEntry(path, text=text, mode=0o644) for path, text in texts.items()),
-        *(oci.LayerEntry(path, target=target) for path, target in _LINKS.items()),
-        *(oci.LayerEntry(path) for path in (*_LINKS.values(), "run")),
-        oci.LayerEntry("tmp", mode=0o1777),
-    )
-
-
-def _tools(sources: Parts, name: str) -> tuple[tuple[oci.LayerEntry, ...], ...]:
-    return (oci.tree(sources.userland / name),) if name else ()
-
-
 def _version(sources: Parts, wanted: ImageRecipe) -> str:
     if wanted.programs:
         return sources.versions[wanted.programs[0].component]
-    package = next(tools for tools in TOOLS if tools.name == wanted.tools).packages[0]
-    versions: dict[str, str] = json.loads((sources.userland / userland.VERSIONS).read_text("utf-8"))
-    # An epoch and a plus sign have no place in an image's tag.
-    return re.sub(r"[^A-Za-z0-9_.-]", "-", versions[package].partition(":")[2] or versions[package])
+    return userland.version(sources.userland[wanted.tools[-1]])

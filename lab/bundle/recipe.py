@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass
+
+from lab.bundle import application
+from lab.bundle.ingredients import Binary, Component, ImageRecipe, ProgramRecipe, Started, Tools
 
 DEFAULT = "1.36"
 SUITE = "bookworm"
-
-Needed = Literal["control_plane", "nodes", "cluster"]
 
 # What the operating-system phase may install on a server; apt adds what a bare one lacks of their dependencies.
 PACKAGES = (
@@ -22,60 +21,6 @@ _NETFILTER = ("iptables", "ip6tables")
 _XTABLES = tuple(f"usr/sbin/{tool}{verb}" for tool in _NETFILTER for verb in ("", "-save", "-restore"))
 
 
-@dataclass(frozen=True, slots=True)
-class Component:
-    """
-    A folder of lab/bundle/go; its tools.go names the programs, its go.mod the version of `module`.
-
-    `stamps` are variables of the linker: `{version}` without its v, `{major}` and `{minor}` are filled in.
-    """
-
-    folder: str
-    module: str
-    stamps: Mapping[str, str] = field(default_factory=dict)
-    cgo: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class ProgramRecipe:
-    """What the component's program `built` is called where it runs."""
-
-    component: str
-    built: str
-    path: str
-
-
-@dataclass(frozen=True, slots=True)
-class Binary:
-    """A program that runs on hosts."""
-
-    program: ProgramRecipe
-    needed: Needed = "nodes"
-
-
-@dataclass(frozen=True, slots=True)
-class Tools:
-    """Programs of Debian packages with every library they load; `links` are further names of a program."""
-
-    name: str
-    packages: tuple[str, ...]
-    files: tuple[str, ...]
-    links: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ImageRecipe:
-    """A container image; `tag` may say `{version}`: that of its component, or of its tools' first package."""
-
-    name: str
-    tag: str
-    needed: Needed
-    programs: tuple[ProgramRecipe, ...] = ()
-    tools: str = ""
-    entrypoint: tuple[str, ...] = ()
-    user: str = ""
-
-
 # busybox's links are its own list of what it can do.
 TOOLS = (
     Tools(
@@ -85,6 +30,7 @@ TOOLS = (
         dict.fromkeys(_XTABLES, "xtables-nft-multi"),
     ),
     Tools("busybox", ("busybox",), ("usr/bin/busybox",)),
+    *application.TOOLS,
 )
 
 _VERSION_VARIABLES = {
@@ -132,6 +78,7 @@ class BundleRecipe:
             Component(
                 "local-path-provisioner", "github.com/rancher/local-path-provisioner", {"main.VERSION": "v{version}"}
             ),
+            *application.COMPONENTS,
         )
 
     @property
@@ -169,7 +116,7 @@ class BundleRecipe:
                 tag="v{version}",
                 needed="nodes",
                 programs=(proxy,),
-                tools="netfilter",
+                tools=("netfilter",),
             ),
             ImageRecipe(
                 name="registry.k8s.io/etcd",
@@ -182,28 +129,29 @@ class BundleRecipe:
                 tag="v{version}",
                 needed="nodes",
                 programs=(ProgramRecipe(self.coredns, "coredns", "coredns"),),
-                entrypoint=("/coredns",),
+                started=Started(("/coredns",)),
             ),
             ImageRecipe(
                 name="registry.k8s.io/pause",
                 tag=self.pause,
                 needed="nodes",
                 programs=(PAUSE,),
-                entrypoint=("/pause",),
-                user="65535:65535",
+                started=Started(("/pause",), user="65535:65535"),
+                bare=True,
             ),
             ImageRecipe(
                 name="ghcr.io/flannel-io/flannel",
                 tag="v{version}",
                 needed="nodes",
                 programs=(flannel,),
-                tools="netfilter",
-                entrypoint=("/opt/bin/flanneld",),
+                tools=("netfilter",),
+                started=Started(("/opt/bin/flanneld",)),
             ),
             ImageRecipe(
                 name="docker.io/rancher/local-path-provisioner", tag="v{version}", needed="nodes", programs=(path,)
             ),
-            ImageRecipe(name="docker.io/library/busybox", tag="{version}", needed="nodes", tools="busybox"),
+            ImageRecipe(name="docker.io/library/busybox", tag="{version}", needed="nodes", tools=("busybox",)),
+            *application.IMAGES,
         )
 
 

@@ -8,7 +8,7 @@ from pydantic import Field, StringConstraints
 
 from model.base import Declared, Text
 
-Needed = Literal["control_plane", "nodes", "cluster"]
+Needed = Literal["control_plane", "nodes", "cluster", "application"]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Digest = Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$")]
 Size = Annotated[int, Field(ge=0)]

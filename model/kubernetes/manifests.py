@@ -14,6 +14,8 @@ Manifest = dict[str, Any]
 # Written by the API server at every change, or by controllers: no part of what somebody wants.
 _BOOKKEEPING = ("managedFields", "resourceVersion", "uid", "creationTimestamp", "generation", "selfLink")
 _VEILED = ("data", "stringData")
+# What kubectl applied last, with every value.
+_LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
 
 def name_of(manifest: Mapping[str, Any]) -> str:
@@ -54,6 +56,9 @@ def _veil(old: Manifest | None, new: Manifest | None) -> None:
     """Put a word in the place of every secret value, another one where it changes."""
     if "Secret" not in {manifest.get("kind") for manifest in (old, new) if manifest}:
         return
+    for manifest in (old, new):
+        annotations = ((manifest or {}).get("metadata") or {}).get("annotations") or {}
+        annotations |= {_LAST_APPLIED: "(secret)"} if _LAST_APPLIED in annotations else {}
     for part in _VEILED:
         before = (old or {}).get(part) or {}
         after = (new or {}).get(part) or {}

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from model.kubernetes.manifests import Manifest
+from model.rollout.keys import ObjectKey, key_of
 from model.site.components import Component
 
 MARKER = re.compile(r"@@secret:([a-z0-9-]+)/([A-Za-z0-9._-]+)@@")
@@ -38,6 +39,11 @@ class RenderedComponent:
     def name(self) -> str:
         """The component's name."""
         return self.component.name
+
+    @property
+    def keys(self) -> frozenset[ObjectKey]:
+        """The keys of its objects."""
+        return frozenset(map(key_of, self.objects))
 
     @property
     def images(self) -> tuple[str, ...]:

@@ -24,7 +24,8 @@ class Component(Declared):
 
     `needs` are components that must be ready before; one that the site does not have is passed over. `when` are words
     of the site's features that must all hold. `upstream` names its publisher's own manifest in the bundle, taken whole;
-    `pods` are the words by which ports.yaml knows its pods; `gates` try it as its user would.
+    `pods` are the words by which ports.yaml knows its pods; `gates` try it as its user would. `timeout`: after how many
+    seconds without becoming ready it has failed.
     """
 
     name: Name
@@ -36,6 +37,7 @@ class Component(Declared):
     upstream: Name | None = None
     pods: dict[Name, PodSelector] = {}
     gates: tuple[Name, ...] = ()
+    timeout: Annotated[int, Field(ge=10, le=3600)] = 300
 
     def holds(self, active: frozenset[str]) -> bool:
         """Return whether the site has it, by the words that hold there."""

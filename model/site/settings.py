@@ -11,10 +11,12 @@ from pydantic import BeforeValidator, Field
 from model.base import Address, Declared, Domain, Name, Network, Text
 from model.site.installation import Containerd, ImageName, Reference, Registry, Repository
 from model.site.schedule import Schedule, Tell
+from model.site.secrets import SecretKeeping
 
 WORLD: tuple[Network, ...] = (IPv4Network("0.0.0.0/0"), IPv6Network("::/0"))
 VERSION = r"^1\.\d{2}(\.\d{1,2})?$"
 EMAIL = r"^[^@\s]+@[^@\s]+\.[^@\s]+$"
+ACME = frozenset({"letsencrypt-http01", "letsencrypt-dns01"})
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 
@@ -304,6 +306,7 @@ class Settings(Declared):
     waivers: tuple[Waiver, ...] = ()
     object_storage: ObjectStorage = ObjectStorage()
     ingress: Ingress = Ingress()
+    secrets: SecretKeeping = SecretKeeping()
     compliance: Compliance = Compliance()
     signed_off: tuple[SignedOff, ...] = ()
 
@@ -317,7 +320,11 @@ class Settings(Declared):
             on.add("federation")
         on.add(f"endpoint_{self.kubernetes.endpoint.provider}")
         on.add(f"object_storage_{self.object_storage.provider}")
+        if self.object_storage.provider != "external":
+            on.add("object_storage_own")
         on.add(f"ingress_{self.ingress.controller}")
+        if {self.tls.method, self.tls.li_method} & ACME:
+            on.add("acme")
         if self.features.li and self.dns.li:
             on.add("li_dns")
         if self.features.li and self.ntp:

@@ -100,7 +100,17 @@ LEFT_OUT = {
     Fact("3.4", 7880, 7880, "udp", "", "call"): "LiveKit's API is HTTP",
     Fact("3.4", 7881, 7881, "udp", "", "call"): "ICE over TCP",
     Fact("3.4", 7882, 7882, "tcp", "", "call"): "media through one UDP port",
+    Fact("3.3", 9090, 9090, "tcp", "prometheus", "synapse"): "9090 is Prometheus's own; Synapse's metrics are at 9001",
 }
 
 # Words of the tables that the matrix says more exactly.
-MEANT = {("clients", 7880): "ingress"}
+MEANT = {
+    ("clients", 7880): "ingress",
+    ("synapse-worker", 6379): "redis-proxy",
+    ("synapse-worker", 26379): "redis-proxy",
+}
+MEANT_AT = {
+    ("redis", 26379): "redis-sentinel",
+    ("minio", 9000): "object-storage",
+    ("minio", 9001): "object-storage",
+}

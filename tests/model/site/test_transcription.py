@@ -8,7 +8,7 @@ import pytest
 
 from model.site.load import load_site
 from model.site.rows import Row
-from tests.data.checklist_ports import FACTS, LEFT_OUT, MEANT, Fact
+from tests.data.checklist_ports import FACTS, LEFT_OUT, MEANT, MEANT_AT, Fact
 from tests.mutation import REFERENCE
 
 ROWS = load_site(REFERENCE).rows
@@ -35,7 +35,8 @@ def _joins(row: Row, fact: Fact) -> bool:
         return row.plane == "external" and row.target == fact.destination and fact.source in row.source_ends
     if fact.section == "3.3":
         source = MEANT.get((fact.source, fact.low), fact.source)
-        return row.plane == "pod" and source in row.pod_from and fact.destination in row.pod_to
+        destination = MEANT_AT.get((fact.destination, fact.low), fact.destination)
+        return row.plane == "pod" and source in (*row.pod_from, *row.source_ends) and destination in row.pod_to
     if fact.section == "3.4":
         return fact.destination in _ends(row.destination_ends)
     return fact.source in _ends(row.source_ends) and fact.destination in _ends(row.destination_ends)

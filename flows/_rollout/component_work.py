@@ -1,0 +1,129 @@
+"""One component: applied, awaited, pruned, tried by its gates."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from time import monotonic
+
+from flows._rollout.gates import not_run, try_gate
+from flows._rollout.results import ComponentResult, GateRun, unready_outcome
+from flows._rollout.run import RolloutRun
+from flows._run.publish import CONTROLLER
+from model.errors import FleetError, KubernetesError
+from model.report.outcome import Outcome, Status
+from model.rollout.changes import WRITES, Change, ObjectChange
+from model.rollout.inventory import GateProof
+from model.rollout.selection import all_needed
+from model.site.components import Component
+from tasks.rollout.applying import Applier
+from tasks.rollout.keeping import InventoryKeeper
+from tasks.rollout.pruning import prune
+from tasks.rollout.waiting import ReadinessWait
+
+_GOOD = (Status.OK, Status.CHANGED, Status.WAIVED, Status.NOT_RUN)
+
+
+class ComponentWork:
+    """Brings one component into the cluster; what comes of it stands in its result, whatever happens."""
+
+    def __init__(self, run: RolloutRun, component: Component) -> None:
+        self._run = run
+        self._component = component
+        self._result: ComponentResult = run.results[component.name]
+        self._keeper = InventoryKeeper(run.cluster, run.kept(component.name))
+        self._declared = run.declaring.declared(component.name)
+
+    def work(self) -> None:
+        """Do all of it, in order; the first thing that fails ends it."""
+        started = monotonic()
+        try:
+            if self._applied() and self._ready() and self._pruned():
+                self._tried()
+                self._judge()
+        except KubernetesError as error:
+            self._fail(error.message, error.next_step)
+        except FleetError as error:
+            self._fail(str(error), error.next_step)
+        finally:
+            self._result.seconds = monotonic() - started
+
+    def _applied(self) -> bool:
+        result, run = self._result, self._run
+        rejected = [change for change in result.planned if change.change is Change.REJECTED]
+        if rejected:
+            return False
+        written = frozenset(change.key for change in result.planned if change.change in WRITES)
+        self._keeper.announce(self._declared, written)
+        if written:
+            run.progress.doing(self._component.name, f"applying {len(written)} objects")
+        applier = Applier(run.cluster, monotonic() + self._component.timeout, self._say, run.checked)
+        applier.apply(result.planned, result.done.append)
+        self._keeper.applied(self._declared)
+        return True
+
+    def _ready(self) -> bool:
+        run, name = self._run, self._component.name
+        wait = ReadinessWait(
+            run.cluster, self._component.timeout, lambda unready: run.progress.waiting(name, unready), run.stop
+        )
+        unready = wait.until_ready([entry.manifest for entry in self._declared])
+        if not unready:
+            return True
+        self._result.failures += [unready_outcome(name, entry, run.veil) for entry in unready]
+        first = unready[0]
+        words = first.troubles[0].words if first.troubles else first.why
+        self._result.status = Status.FAILED
+        self._result.why = run.veil(f"{first.key} is not ready: {words}")
+        return False
+
+    def _pruned(self) -> bool:
+        gone: list[ObjectChange] = []
+        try:
+            prune(self._run.cluster, self._result.planned, gone.append)
+        finally:
+            self._result.done += gone
+            self._keeper.gone(frozenset(change.key for change in gone))
+        return True
+
+    def _tried(self) -> None:
+        run, name = self._run, self._component.name
+        needed = all_needed(self._component, [rendered.component for rendered in run.material.rendered.values()])
+        digest = run.declaring.digest((name, *needed))
+        proofs: dict[str, GateProof] = {}
+        for gate in self._component.gates:
+            proof = self._keeper.kept.proofs.get(gate)
+            if proof and proof.digest == digest and not self._result.done and not run.request.gates:
+                proofs[gate] = proof
+                self._result.gates.append(not_run(gate, name, f"proven at {proof.at}"))
+                continue
+            run.progress.doing(name, f"trying the gate {gate}")
+            tried = try_gate(gate, name, run.gate_context())
+            self._result.gates.append(tried)
+            self._say(gate_line(tried))
+            if tried.result.status is Status.OK:
+                proofs[gate] = GateProof(f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC", digest)
+        self._keeper.proven(proofs)
+
+    def _judge(self) -> None:
+        result = self._result
+        result.status = Status.CHANGED if result.done else Status.OK
+        bad = next((gate for gate in result.gates if gate.result.status not in _GOOD), None)
+        if bad is not None:
+            result.status = Status.UNPROVEN if bad.result.status is Status.UNPROVEN else Status.FAILED
+            result.why = f"the gate {bad.name}: {bad.result.why}"
+
+    def _fail(self, message: str, step: str) -> None:
+        words = self._run.veil(message)
+        self._result.status, self._result.why = Status.FAILED, words
+        self._result.failures.append(Outcome(CONTROLLER, self._component.name, Status.FAILED, words, next=step))
+
+    def _say(self, line: str) -> None:
+        self._run.context.say(self._run.veil(f"{self._component.name}: {line}"))
+
+
+def gate_line(gate: GateRun) -> str:
+    """Return a gate as one line for a person."""
+    result = gate.result
+    figures = ", ".join(f"{name} {value:g}" for name, value in result.figures.items())
+    words = "; ".join(filter(None, (result.why, figures)))
+    return f"gate {gate.name}: {result.status.value.replace('_', ' ')}: {words} ({gate.seconds:.1f} s)"

@@ -1,0 +1,108 @@
+"""What a rollout works with: components rendered from the site and its bundle, and the secrets they hold."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from flows._run.context import Context
+from model.bundle.bundle import Bundle, load_bundle
+from model.errors import SiteError
+from model.rollout.fill import refuse_markers
+from model.rollout.graph import active
+from model.rollout.render import no_upstream, render_component, upstream_of
+from model.rollout.rendered import RenderedComponent
+from model.site.components import Component
+from model.site.site import Site
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Material:
+    """`rendered` by component, in order; `bundle` and `folder` are None where images come from registries."""
+
+    rendered: Mapping[str, RenderedComponent]
+    bundle: Bundle | None
+    folder: Path | None
+
+
+def render(context: Context, chosen: Sequence[Component]) -> Material:
+    """
+    Render every component the site has. Raises `SiteError` where one of the chosen cannot be rendered; of the others it
+    is told.
+    """
+    folder, bundle = site_bundle(context.site, context.options.inventory)
+    upstream = upstream_of(bundle, folder) if bundle and folder else no_upstream
+    names = {component.name for component in chosen}
+    rendered: dict[str, RenderedComponent] = {}
+    errors: list[str] = []
+    for component in active(context.site):
+        try:
+            found = render_component(context.site, component, bundle, upstream)
+            _sound(found)
+            rendered[component.name] = found
+        except SiteError as error:
+            if component.name in names:
+                errors.append(str(error))
+            else:
+                context.say(f"{component.name}, which was not asked for, cannot be rendered: {error}")
+    if errors:
+        raise SiteError("\n".join(errors), next_step="correct what is named; nothing was connected to")
+    return Material(rendered=rendered, bundle=bundle, folder=folder)
+
+
+def site_bundle(site: Site, inventory: Path) -> tuple[Path | None, Bundle | None]:
+    """Return the site's bundle and its folder, None where it has none."""
+    named = site.settings.kubernetes.bundle
+    if named is None:
+        return None, None
+    folder = inventory / named
+    return folder, load_bundle(folder)
+
+
+def write(material: Material, target: Path, names: Sequence[str], say: Callable[[str], None]) -> None:
+    """
+    Write every object and every configuration file of components, a folder a component, secrets as names.
+
+    Raises `SiteError` where the folder holds something that no render wrote.
+    """
+    for name in names:
+        rendered = material.rendered[name]
+        folder = target / name
+        _empty(folder)
+        for number, manifest in enumerate(rendered.objects, 1):
+            words = (f"{number:03}", manifest["kind"], manifest["metadata"]["name"].replace("/", "_").replace(":", "_"))
+            text = yaml.dump(manifest, Dumper=yaml.CSafeDumper, sort_keys=False, width=110)
+            _write(folder / f"{'-'.join(words)}.yaml", text)
+        for file, text in rendered.files.items():
+            _write(folder / "files" / file, text)
+        say(f"{name}: {len(rendered.objects)} objects, {len(rendered.files)} files")
+
+
+def _sound(rendered: RenderedComponent) -> None:
+    if not rendered.objects:
+        raise SiteError(
+            f"the component {rendered.name} renders no object",
+            next_step=f"templates/manifests/{rendered.name}/*.yaml.j2 are its objects",
+        )
+    for manifest in rendered.objects:
+        refuse_markers(manifest)
+
+
+def _empty(folder: Path) -> None:
+    """Remove what an earlier render wrote; anything else stays and is an error."""
+    for path in sorted(folder.rglob("*"), reverse=True) if folder.exists() else ():
+        if path.is_dir():
+            if not any(path.iterdir()):
+                path.rmdir()
+        elif path.suffix == ".yaml" or path.parent.name == "files" or "files" in path.relative_to(folder).parts:
+            path.unlink()
+        else:
+            raise SiteError(f"--render: {path} was written by nobody known", next_step="name another folder")
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, "utf-8")

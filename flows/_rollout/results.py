@@ -1,0 +1,168 @@
+"""What came of each component, and its part of the report."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from flows._run.publish import CONTROLLER
+from model.report.outcome import Outcome, Status
+from model.rollout.changes import Change, ObjectChange
+from model.rollout.veil import Veil
+from model.site.components import Component
+from remote.gates.gate import GateResult
+from tasks.rollout.waiting import Unready
+
+_STOPPING = {Change.FOREIGN: Status.DRIFT, Change.REFUSED: Status.DRIFT, Change.REJECTED: Status.FAILED}
+_WORDS = {
+    Change.CREATED: ("would be created", "created"),
+    Change.CHANGED: ("would be changed", "changed"),
+    Change.REPLACED: ("would be replaced", "replaced"),
+    Change.PRUNED: ("would be pruned: it is rendered no longer", "pruned: it is rendered no longer"),
+}
+_RUN = "run without --dry-run"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateRun:
+    """One gate of a component, and the seconds it took."""
+
+    name: str
+    component: str
+    result: GateResult
+    seconds: float = 0.0
+
+    def to_json(self) -> dict[str, object]:
+        """Return the report's entry."""
+        result = self.result
+        return {
+            "name": self.name,
+            "component": self.component,
+            "status": result.status.value,
+            "seconds": round(self.seconds, 3),
+            "figures": dict(result.figures),
+            "why": result.why,
+            "findings": list(result.findings),
+        }
+
+    def outcome(self) -> Outcome:
+        """Return what came of it for the exit code."""
+        result = self.result
+        words = "; ".join((result.why, *result.findings))
+        step = result.next_step or ("" if result.status in (Status.OK, Status.NOT_RUN) else "look at what it names")
+        subject = f"{self.component}/gate/{self.name}"
+        return Outcome(
+            CONTROLLER,
+            subject,
+            result.status,
+            words,
+            next=step,
+            evidence=dict(result.figures) or None,
+            seconds=round(self.seconds, 3),
+        )
+
+
+@dataclass(kw_only=True)
+class ComponentResult:
+    """One component as the run goes on; `why` says in a sentence why it is not good."""
+
+    component: Component
+    planned: Sequence[ObjectChange] = ()
+    done: list[ObjectChange] = field(default_factory=list)
+    failures: list[Outcome] = field(default_factory=list)
+    gates: list[GateRun] = field(default_factory=list)
+    status: Status = Status.OK
+    why: str = ""
+    seconds: float = 0.0
+
+    @property
+    def name(self) -> str:
+        """The component's name."""
+        return self.component.name
+
+    @property
+    def failed(self) -> bool:
+        """Whether nothing may stand on it."""
+        return self.status in (Status.FAILED, Status.NOT_RUN, Status.MISSING, Status.UNPROVEN)
+
+    def counts(self, *, dry_run: bool) -> Counter[Change]:
+        """Count what was done, or would be, by kind."""
+        return Counter(change.change for change in (self.planned if dry_run else self.done))
+
+    def line(self, *, dry_run: bool) -> str:
+        """Return the component as one line for a person."""
+        counts = self.counts(dry_run=dry_run)
+        parts = [f"{counts[kind]} {kind}" for kind in _WORDS if counts[kind]]
+        stopped = [f"{counts[kind]} {kind}" for kind in _STOPPING if counts[kind]]
+        words = ", ".join([*parts, *stopped]) or ("as declared" if not self.why else "")
+        tail = f"; {self.why}" if self.why else ""
+        return f"{self.name}: {len(self.planned)} objects: {words}{tail} ({self.seconds:.1f} s)".replace(": ;", ":")
+
+    def to_json(self, *, dry_run: bool) -> dict[str, object]:
+        """Return the report's entry."""
+        counts = self.counts(dry_run=dry_run)
+        kinds = {str(kind): counts[kind] for kind in _WORDS}
+        return {
+            "name": self.name,
+            "phase": self.component.phase,
+            "status": self.status.value,
+            "objects": len(self.planned),
+            **kinds,
+            "seconds": round(self.seconds, 3),
+            "why": self.why,
+        }
+
+    def outcomes(self, *, dry_run: bool) -> Iterator[Outcome]:
+        """Return an outcome an object, then those of what failed and of the gates."""
+        done = {change.key: change for change in self.done}
+        for planned in self.planned:
+            yield _outcome(planned, done.get(planned.key), dry_run=dry_run, reached=self.status is not Status.NOT_RUN)
+        yield from self.failures
+        yield from (gate.outcome() for gate in self.gates)
+
+
+def _outcome(planned: ObjectChange, done: ObjectChange | None, *, dry_run: bool, reached: bool) -> Outcome:
+    change = done or planned
+    evidence = "\n".join(change.lines) or None
+    notes = "; ".join(change.notes)
+    if planned.change in (Change.UNCHANGED, Change.KEPT):
+        return Outcome(CONTROLLER, planned.subject, Status.OK, "; ".join(filter(None, ("as declared", notes))))
+    if planned.change in _STOPPING:
+        status = _STOPPING[planned.change]
+        return Outcome(CONTROLLER, planned.subject, status, notes, next=planned.next_step, evidence=evidence)
+    would, was = _WORDS[change.change]
+    if done is not None:
+        return Outcome(CONTROLLER, planned.subject, Status.CHANGED, _with(was, notes), evidence=evidence)
+    if dry_run:
+        return Outcome(CONTROLLER, planned.subject, Status.DRIFT, _with(would, notes), next=_RUN, evidence=evidence)
+    words = "was not reached" if reached else "not begun"
+    return Outcome(CONTROLLER, planned.subject, Status.NOT_RUN, f"{would}: {words}")
+
+
+def _with(words: str, notes: str) -> str:
+    return f"{words}; {notes}" if notes else words
+
+
+def unready_outcome(component: str, entry: Unready, veil: Veil) -> Outcome:
+    """Return the outcome of an object that did not become ready: reason, last event, last lines of its container."""
+    first = entry.troubles[0] if entry.troubles else None
+    words = [f"not ready after {entry.seconds:.0f} s: {entry.why}"]
+    words += [f"{trouble.kind}: {trouble.about}: {trouble.words}" for trouble in entry.troubles[:3]]
+    evidence: Mapping[str, object] = {
+        "troubles": [f"{trouble.kind}: {trouble.about}: {veil(trouble.words)}" for trouble in entry.troubles],
+        "log": [veil(line) for line in entry.log],
+    }
+    if entry.log:
+        words.append(f"last lines: {' | '.join(entry.log[-3:])}")
+    step = first.next_step if first else "`kubectl describe` it: its conditions and events say what it waits for"
+    subject = entry.key.subject(component)
+    return Outcome(
+        CONTROLLER,
+        subject,
+        Status.FAILED,
+        veil("; ".join(words)),
+        next=step,
+        evidence=evidence,
+        seconds=round(entry.seconds, 3),
+    )

@@ -1,0 +1,138 @@
+"""The way of a rollout: render, plan all, stop where the plan is unsafe, apply in order, report."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+
+from flows._fleet.hosts import closing
+from flows._fleet.inventory import inventory
+from flows._rollout.component_work import ComponentWork
+from flows._rollout.material import Material, render
+from flows._rollout.planned import plan
+from flows._rollout.progress import RolloutProgress
+from flows._rollout.results import ComponentResult
+from flows._rollout.run import RolloutRequest, RolloutRun
+from flows._rollout.schedule import run_in_order
+from flows._rollout.store import SiteSecrets, site_secrets
+from flows._run.context import Context, FlowResult
+from model.errors import PlanRefused
+from model.report.outcome import GOOD, REFUSED, Outcome, Status
+from model.rollout.changes import Change
+from model.rollout.graph import active
+from model.rollout.selection import chosen as choose
+from model.site.components import Component
+from tasks.rollout.declaring import Declaring
+from tasks.rollout.keeping import ensure_namespace
+from tasks.rollout.lease import cluster_lease
+from tasks.rollout.live import LiveObjects, inventories
+
+
+def rollout(context: Context, request: RolloutRequest) -> FlowResult:
+    """
+    Bring the chosen components into the cluster, or say what would change.
+
+    Raises `SiteError` for what cannot be rendered or has no secret, `LockHeld`, `KubernetesError`.
+    """
+    chosen = choose(context.site, request.components, request.phase)
+    material = render(context, chosen)
+    _whole(context, request, material)
+    secrets = site_secrets(context)
+    with ExitStack() as stack:
+        run = _opened(context, request, chosen, material, secrets, stack)
+        plan(run)
+        stopped = any(
+            change.change in (Change.FOREIGN, Change.REFUSED)
+            for result in run.results.values()
+            for change in result.planned
+        )
+        if not context.options.dry_run and not stopped:
+            _carry_out(run)
+        return _result(run, REFUSED if stopped and not context.options.dry_run else GOOD)
+
+
+def _whole(context: Context, request: RolloutRequest, material: Material) -> None:
+    lacking = [component.name for component in active(context.site) if component.name not in material.rendered]
+    if request.prune and lacking:
+        raise PlanRefused(
+            f"--prune: what {', '.join(lacking)} renders is not known, so nothing can be said to be rendered no longer",
+            next_step="correct what cannot be rendered first",
+        )
+
+
+def _opened(
+    context: Context,
+    request: RolloutRequest,
+    chosen: Sequence[Component],
+    material: Material,
+    secrets: SiteSecrets,
+    stack: ExitStack,
+) -> RolloutRun:
+    from remote.kube import open_cluster
+
+    nr = inventory(context.options.inventory)
+    stack.enter_context(closing(nr))
+    cluster = stack.enter_context(open_cluster(nr, context.site))
+    dry_run = context.options.dry_run
+    lease = None if dry_run else stack.enter_context(cluster_lease(cluster))
+    declaring = Declaring(secrets.value)
+    declaring.fill(material.rendered.values())
+    return RolloutRun(
+        context=context,
+        request=request,
+        chosen=chosen,
+        material=material,
+        nr=nr,
+        cluster=cluster,
+        secret=secrets.value,
+        declaring=declaring,
+        inventories=inventories(cluster),
+        live=LiveObjects(cluster),
+        progress=RolloutProgress(context, len(chosen)),
+        veil=secrets.veil,
+        lease=lease,
+    )
+
+
+def _carry_out(run: RolloutRun) -> None:
+    ensure_namespace(run.cluster)
+
+    def work(component: Component) -> bool:
+        result = run.results[component.name]
+        ComponentWork(run, component).work()
+        _tell(run, result)
+        return not result.failed
+
+    def skip(component: Component, failed: str) -> None:
+        result = run.results[component.name]
+        result.status, result.why = Status.NOT_RUN, f"needs {failed}, which is not good"
+        _tell(run, result)
+
+    with run.progress.shown(), run.stopping():
+        run_in_order(run.chosen, work, skip)
+
+
+def _tell(run: RolloutRun, result: ComponentResult) -> None:
+    run.progress.doing(result.name, "")
+    run.context.say(result.line(dry_run=False))
+
+
+def _result(run: RolloutRun, forced: int) -> FlowResult:
+    dry_run = run.dry_run
+    results = list(run.results.values())
+    if dry_run or forced:
+        for result in results:
+            run.context.say(result.line(dry_run=True))
+    outcomes = [outcome for result in results for outcome in _outcomes(run, result, not forced and dry_run)]
+    extra = {
+        "components": [result.to_json(dry_run=dry_run) for result in results],
+        "gates": [gate.to_json() for result in results for gate in result.gates],
+    }
+    return FlowResult(tuple(outcomes), hosts=(), forced=forced, extra=extra)
+
+
+def _outcomes(run: RolloutRun, result: ComponentResult, dry_run: bool) -> list[Outcome]:
+    outcomes = list(result.outcomes(dry_run=dry_run))
+    if result.status is Status.NOT_RUN:
+        outcomes.append(Outcome("controller", result.name, Status.NOT_RUN, result.why))
+    return outcomes

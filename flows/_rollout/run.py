@@ -1,0 +1,110 @@
+"""What the components of one rollout share."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from flows._rollout.material import Material
+from flows._rollout.progress import RolloutProgress
+from flows._rollout.results import ComponentResult
+from flows._run.context import Context
+from model.errors import PlanRefused
+from model.rollout.inventory import ComponentInventory
+from model.rollout.veil import Veil
+from model.site.components import Component
+from remote.gates.gate import GateContext
+from tasks.rollout.declaring import Declaring, SecretValue
+from tasks.rollout.lease import ClusterLease
+from tasks.rollout.live import LiveObjects
+from tasks.rollout.planning import PlanRules
+
+if TYPE_CHECKING:
+    from nornir.core import Nornir
+
+    from remote.kube import Cluster
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RolloutRequest:
+    """What a person asked for."""
+
+    components: tuple[str, ...] = ()
+    phase: int | None = None
+    prune: bool = False
+    recreate: frozenset[str] = frozenset()
+    adopt: bool = False
+    gates: bool = False
+
+
+@dataclass(kw_only=True)
+class RolloutRun:
+    """One run; `results` are of the chosen components, in order. `lease` is None in a dry run."""
+
+    context: Context
+    request: RolloutRequest
+    chosen: Sequence[Component]
+    material: Material
+    nr: Nornir
+    cluster: Cluster
+    secret: SecretValue
+    declaring: Declaring
+    inventories: Mapping[str, ComponentInventory]
+    live: LiveObjects
+    progress: RolloutProgress
+    veil: Veil
+    lease: ClusterLease | None = None
+    results: dict[str, ComponentResult] = field(default_factory=dict)
+    stop: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def dry_run(self) -> bool:
+        """True where nothing may be changed."""
+        return self.context.options.dry_run
+
+    def checked(self) -> None:
+        """Raise where nothing more may be written: the lease is lost, or the run is being ended."""
+        if self.lease is not None:
+            self.lease.check()
+        if self.stop.is_set():
+            raise PlanRefused("the run is being ended", next_step="run again: what was done is kept")
+
+    def kept(self, name: str) -> ComponentInventory:
+        """Return what earlier rollouts kept of a component; empty where there was none."""
+        return self.inventories.get(name) or ComponentInventory(component=name)
+
+    def rules(self) -> PlanRules:
+        """Return what the plan may do."""
+        names = {component.name for component in self.chosen}
+        kinds = {
+            (manifest["spec"]["group"], manifest["spec"]["names"]["kind"]): (name, name in names)
+            for name, rendered in self.material.rendered.items()
+            for manifest in rendered.objects
+            if manifest["kind"] == "CustomResourceDefinition"
+        }
+        return PlanRules(adopt=self.request.adopt, recreate=self.request.recreate, kinds=kinds)
+
+    def gate_context(self, options: Mapping[str, float] | None = None) -> GateContext:
+        """Return what gates work with."""
+        return GateContext(
+            site=self.context.site,
+            nr=self.nr,
+            cluster=self.cluster,
+            rendered=tuple(self.material.rendered.values()),
+            secret=self.secret,
+            folder=self.context.options.inventory,
+            say=self.context.say,
+            options=options or {},
+        )
+
+    @contextmanager
+    def stopping(self) -> Iterator[None]:
+        """Have every component's thread end soon where the block is left by an exception."""
+        try:
+            yield
+        except BaseException:
+            self.stop.set()
+            raise

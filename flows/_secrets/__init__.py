@@ -1,0 +1,1 @@
+"""What stands behind `flows.secrets`: the store looked at, filled, shown, handed on, rotated."""

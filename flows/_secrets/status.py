@@ -1,0 +1,64 @@
+"""How every secret of the site stands."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from flows._run.context import Context, FlowResult
+from flows._run.publish import CONTROLLER
+from model.report.outcome import Outcome, Status, warn
+from model.rollout.rendered import SecretRef
+from model.rollout.secret_plan import Due, SecretState, same_values, state_of
+from tasks.secrets.store import SecretStore, open_store
+
+_NEXT = {
+    Due.NOTHING: "",
+    Due.GENERATE: "python -m flows.secrets generate",
+    Due.BRING: "python -m flows.secrets import {name}/KEY --stdin",
+    Due.ROTATE: "python -m flows.secrets rotate {name}",
+    Due.SEPARATE: "python -m flows.secrets rotate {name}",
+}
+
+
+def subject(name: str) -> str:
+    """Return what outcomes call a secret."""
+    return f"secret/{name}"
+
+
+def status(context: Context) -> FlowResult:
+    """Judge every secret of the site: there, of its kind, unlike all others, not too old."""
+    store = open_store(context.site)
+    readable = store.readable()
+    alike = same_values(store.document(realm) for realm in readable)
+    outcomes: list[Outcome] = []
+    for spec in context.site.secrets:
+        if spec.realm in readable:
+            state = state_of(spec, store.document(spec.realm), alike, datetime.now(UTC))
+            outcomes.append(_outcome(state))
+        else:
+            why = f"is LI's, and this controller is none of its recipients; {spec.title}"
+            outcomes.append(Outcome(CONTROLLER, subject(spec.name), Status.NOT_RUN, why))
+    return FlowResult((*outcomes, *_strays(store)), hosts=())
+
+
+def _outcome(state: SecretState) -> Outcome:
+    evidence = {
+        "made": state.made.isoformat() if state.made else None,
+        "rotate_before": state.rotate_before.isoformat() if state.rotate_before else None,
+    }
+    step = _NEXT[state.due].format(name=state.name)
+    if state.complaints:
+        text = "; ".join(state.complaints)
+        return Outcome(CONTROLLER, subject(state.name), Status.DRIFT, text, next=step, evidence=evidence)
+    until = f", to be rotated before {state.rotate_before:%Y-%m-%d}" if state.rotate_before else ""
+    text = f"used since {state.made:%Y-%m-%d}{until}" if state.made else "needs no value that is kept"
+    return Outcome(CONTROLLER, subject(state.name), Status.OK, text, evidence=evidence)
+
+
+def _strays(store: SecretStore) -> list[Outcome]:
+    declared = {SecretRef(spec.name, key) for spec in store.site.application.secrets for key in spec.keys}
+    stray = sorted({ref for realm in store.readable() for ref in store.document(realm).secrets} - declared)
+    return [
+        warn(CONTROLLER, subject(f"{ref.name}/{ref.key}"), "is in the store, and secrets.yaml does not know it")
+        for ref in stray
+    ]

@@ -1,0 +1,42 @@
+"""Faults of published modules that the lab's images must not have."""
+
+from __future__ import annotations
+
+from lab.bundle.ingredients import Correction
+
+_POLICIES = "pkg/controllers/netpol"
+_RANGES = "\tif len(npc.serviceClusterIPRanges) > 0 {\n"
+# Neighbours must find each other: in the chain of forwarded packets these messages pass, in that of the host's own
+# they are left to the host's firewall.
+_NEIGHBOURS = """\
+	if handler, enabled := npc.iptablesCmdHandlers[v1core.IPv6Protocol]; enabled {
+		for index, kind := range []string{"135", "136"} {
+			verdicts := map[string]string{kubeForwardChainName: "ACCEPT", kubeInputChainName: "RETURN"}
+			for chain, verdict := range verdicts {
+				rule := []string{"-p", "ipv6-icmp", "-m", "icmp6", "--icmpv6-type", kind, "-m", "comment", "--comment",
+					"neighbour discovery " + kind, "-j", verdict}
+				uuid, err := addUUIDForRuleSpec(chain, &rule)
+				if err != nil {
+					klog.Fatalf("Failed to get uuid for rule: %s", err.Error())
+				}
+				ensureRuleAtPosition(handler, chain, rule, uuid, index+1)
+			}
+			rulePosition[v1core.IPv6Protocol]++
+		}
+	}
+
+"""
+
+# kube-router 2.1.0 names its sets of IPv6 addresses in rules without their prefix: no rule that allows would load.
+# And it drops the messages by which IPv6 neighbours find each other, to and from pods that a policy selects.
+KUBE_ROUTER = (
+    *(
+        Correction(
+            f"{_POLICIES}/policy.go",
+            f'"--match-set", {side}IPSetName, ',
+            f'"--match-set", npc.ipSetHandlers[ipFamily].Name({side}IPSetName), ',
+        )
+        for side in ("src", "dst")
+    ),
+    Correction(f"{_POLICIES}/network_policy_controller.go", _RANGES, _NEIGHBOURS + _RANGES),
+)

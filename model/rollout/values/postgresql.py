@@ -1,0 +1,89 @@
+"""What the PostgreSQL cluster's templates need to know of the site: instances, disks, memory, connections."""
+
+from __future__ import annotations
+
+from model.rollout.placement import disks, replicas, roles
+from model.rollout.scale import CONNECTIONS, synapse_processes, users
+from model.site.site import Site
+from model.site.sizing import by_purpose
+
+INSTANCES = 3
+# Of a database server's memory, for everything that is not PostgreSQL: kubelet, the pod network, the page cache's floor.
+_SYSTEM_MIB = 512
+_RESERVED_CONNECTIONS = 50
+
+
+def values(site: Site) -> dict[str, object]:
+    """Return the variables of the templates."""
+    instances = replicas(site, "postgresql", INSTANCES)
+    memory = _memory_mib(site)
+    return {
+        "instances": instances,
+        # With one follower a write would wait for ever for it once it is away.
+        "durability": "required" if instances >= INSTANCES else "preferred",
+        "roles": roles(site, "postgresql"),
+        "storage": _storage(site),
+        "cpus": "100m" if _small(site) else by_purpose(site.settings)["postgresql"].cpus,
+        "memory_mib": memory,
+        "request_mib": 256 if _small(site) else memory,
+        "parameters": parameters(site, memory),
+    }
+
+
+def parameters(site: Site, memory_mib: int) -> dict[str, str]:
+    """Return PostgreSQL's settings: memory by the usual quarters, connections for every Synapse process."""
+    connections = synapse_processes(site) * CONNECTIONS + _RESERVED_CONNECTIONS
+    gib = _disk_gib(site)
+    shared = memory_mib // 4
+    return {
+        "max_connections": str(connections),
+        "shared_buffers": f"{shared}MB",
+        "effective_cache_size": f"{memory_mib * 3 // 4}MB",
+        "maintenance_work_mem": f"{min(memory_mib // 16, 2048)}MB",
+        "work_mem": f"{max(4, memory_mib // 4 // connections)}MB",
+        "wal_buffers": "16MB",
+        "max_wal_size": f"{max(256, min(gib * 1024 // 20, 16384))}MB",
+        "min_wal_size": "128MB",
+        "wal_keep_size": f"{max(128, min(gib * 1024 // 50, 4096))}MB",
+        # A follower that is away for long is cloned again; the writer's disk must not fill up for it.
+        "max_slot_wal_keep_size": f"{max(384, gib * 1024 // 5)}MB",
+        "random_page_cost": "1.1",
+        "effective_io_concurrency": "200",
+        "checkpoint_completion_target": "0.9",
+        "autovacuum_vacuum_scale_factor": "0.05",
+        "autovacuum_analyze_scale_factor": "0.05",
+        "idle_in_transaction_session_timeout": "30min",
+        "tcp_keepalives_idle": "10",
+        "tcp_keepalives_interval": "10",
+        "tcp_keepalives_count": "3",
+        "log_min_duration_statement": "-1",
+        "log_lock_waits": "on",
+        "log_checkpoints": "on",
+    }
+
+
+def _memory_mib(site: Site) -> int:
+    if _small(site):
+        return 512
+    return by_purpose(site.settings)["postgresql"].ram_gib * 1024 - _SYSTEM_MIB
+
+
+def _small(site: Site) -> bool:
+    return users(site) == 0
+
+
+def _disk_gib(site: Site) -> int:
+    return int(str(_storage(site)["gib"]))
+
+
+def _storage(site: Site) -> dict[str, object]:
+    """Describe an instance's volume: the smallest that the nodes have, else what the sizing asks of the class."""
+    found = disks(site, "postgresql", "database")
+    mine = [volume.gib for node in found for volume in node[:1]]
+    return {
+        "class": site.settings.kubernetes.storage_class,
+        "declared": bool(found),
+        "gib": min(mine) if mine else by_purpose(site.settings)["postgresql"].disk_gib,
+        # A second disk of every database server takes the write-ahead log.
+        "wal_gib": min(node[1].gib for node in found) if found and all(len(node) > 1 for node in found) else None,
+    }

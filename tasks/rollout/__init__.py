@@ -1,0 +1,1 @@
+"""Rendered components brought into the cluster: planned, applied, waited for, pruned."""

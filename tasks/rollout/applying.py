@@ -1,0 +1,117 @@
+"""A planned change carried out on the cluster."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from model.errors import KubernetesError, ObjectMissing
+from model.kubernetes.manifests import Manifest, difference
+from model.rollout.changes import Change, ObjectChange
+from model.rollout.conflicts import conflicts_of
+from remote.strict_apply import apply_strictly
+from tasks.rollout.live import WORKERS
+from tasks.rollout.planning import settled
+
+if TYPE_CHECKING:
+    from remote.kube import Cluster
+
+_APPLIED = frozenset({Change.CREATED, Change.CHANGED, Change.REPLACED})
+_FIRST = ("Namespace", "CustomResourceDefinition", "PriorityClass", "StorageClass")
+_LAST = ("DaemonSet", "Deployment", "StatefulSet", "Job", "CronJob", "Pod")
+_PAUSE = 1.0
+_CONFLICT = 409
+# What passes by itself: a webhook whose pod has just started, a namespace that has not got its account yet.
+_PASSING = ("failed calling webhook", "failed to call webhook", "no endpoints available", "is being terminated")
+
+
+class Applier:
+    """
+    Carries out changes; `tell` hears what it waits for, `check` raises where nothing more may be written.
+
+    `deadline` is in `time.monotonic()`: until then what passes by itself is tried again.
+    """
+
+    def __init__(
+        self, cluster: Cluster, deadline: float, tell: Callable[[str], None], check: Callable[[], None]
+    ) -> None:
+        self._cluster, self._deadline, self._tell, self._check = cluster, deadline, tell, check
+        self._told: set[str] = set()
+
+    def apply(self, changes: Sequence[ObjectChange], done: Callable[[ObjectChange], None]) -> None:
+        """
+        Carry out every change that writes, what others need first; `done` hears of each, in any thread.
+
+        Raises the first `KubernetesError` once the objects that are under way have ended.
+        """
+        for wave in waves([change for change in changes if change.change in _APPLIED]):
+            with ThreadPoolExecutor(WORKERS, thread_name_prefix="api") as pool:
+                for result in list(pool.map(self._outcome, wave)):
+                    if isinstance(result, KubernetesError):
+                        raise result
+                    done(result)
+
+    def _outcome(self, change: ObjectChange) -> ObjectChange | KubernetesError:
+        try:
+            return self._carried_out(change)
+        except KubernetesError as error:
+            words = f"{change.key}: {error.detail}"
+            return type(error)(error.host, error.asked, words, error.next_step, status=error.status)
+
+    def _carried_out(self, change: ObjectChange) -> ObjectChange:
+        self._check()
+        path = self._cluster.path(change.manifest)
+        if change.change is Change.REPLACED:
+            self._remove(path, change)
+            before: Manifest | None = None
+        else:
+            before = self._cluster.find(path)
+        try:
+            after = self._patiently(change)
+        except KubernetesError as error:
+            conflicts = conflicts_of(error.causes) if error.status == _CONFLICT else ()
+            if not conflicts or change.force:
+                raise
+            change = settled(change, conflicts)
+            after = self._patiently(change)
+        if change.change is Change.REPLACED:
+            return change
+        return replace(
+            change,
+            lines=difference(before, after),
+            change=Change.CREATED if before is None else Change.CHANGED,
+            notes=tuple(note for note in change.notes if "planned from" not in note),
+        )
+
+    def _remove(self, path: str, change: ObjectChange) -> None:
+        # Pods of a StatefulSet go on while it is made anew, and are taken over.
+        self._cluster.delete(path, orphan=change.key.kind == "StatefulSet")
+        left = max(5.0, self._deadline - time.monotonic())
+        self._cluster.wait(path, lambda seen: not seen, f"{change.key} to be gone", left)
+
+    def _patiently(self, change: ObjectChange) -> Manifest:
+        while True:
+            try:
+                return apply_strictly(self._cluster, change.manifest, force=change.force)
+            except KubernetesError as error:
+                passing = isinstance(error, ObjectMissing) or any(word in error.detail for word in _PASSING)
+                if not passing or time.monotonic() + _PAUSE > self._deadline:
+                    raise
+                self._mention(f"{change.key}: {error.detail}")
+            threading.Event().wait(_PAUSE)
+
+    def _mention(self, line: str) -> None:
+        if line not in self._told:
+            self._told.add(line)
+            self._tell(line)
+
+
+def waves(changes: Sequence[ObjectChange]) -> list[list[ObjectChange]]:
+    """Definitions before their objects, configuration before the pods that read it."""
+    orders = [0 if change.key.kind in _FIRST else 2 if change.key.kind in _LAST else 1 for change in changes]
+    parted = [[change for change, at in zip(changes, orders, strict=True) if at == order] for order in (0, 1, 2)]
+    return [wave for wave in parted if wave]

@@ -1,0 +1,53 @@
+"""Rendered objects as they are sent: secrets filled in, pods marked with the hash of what they mount."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+from model.kubernetes.manifests import Manifest
+from model.rollout.fill import fill
+from model.rollout.rendered import RenderedComponent, SecretRef
+from model.rollout.restart import Mounted, keyed_hash, with_hash
+from tasks.rollout.planning import Declared
+
+# Name and key of a secret to its value.
+SecretValue = Callable[[str, str], bytes]
+HASH_KEY = ("rollout-hash", "key")
+
+
+class Declaring:
+    """Components as they are sent. Raises `SiteError` for a secret without a value."""
+
+    def __init__(self, secret: SecretValue) -> None:
+        self._secret = secret
+        self._key = secret(*HASH_KEY)
+        self._contents: dict[Mounted, Manifest] = {}
+        self._filled: dict[str, tuple[Manifest, ...]] = {}
+        self._declared: dict[str, tuple[Declared, ...]] = {}
+
+    def fill(self, components: Iterable[RenderedComponent]) -> None:
+        """Take note of components, all of them before `declared` is asked: pods may mount what another brings."""
+        for rendered in components:
+            filled = tuple(fill(manifest, self._value) for manifest in rendered.objects)
+            self._filled[rendered.name] = filled
+            for manifest in filled:
+                if manifest["kind"] in ("ConfigMap", "Secret"):
+                    meta = manifest["metadata"]
+                    self._contents[manifest["kind"], meta.get("namespace") or "", meta["name"]] = manifest
+
+    def declared(self, component: str) -> tuple[Declared, ...]:
+        """Return a component's objects as they are sent, in order."""
+        if component not in self._declared:
+            hashed = [with_hash(manifest, self._contents, self._key) for manifest in self._filled[component]]
+            self._declared[component] = tuple(
+                Declared(manifest=manifest, digest=keyed_hash(manifest, self._key)) for manifest in hashed
+            )
+        return self._declared[component]
+
+    def digest(self, components: Sequence[str]) -> str:
+        """Return the keyed hash of what several components declare together; those that are not there are left out."""
+        there = sorted(name for name in components if name in self._filled)
+        return keyed_hash({name: [entry.digest for entry in self.declared(name)] for name in there}, self._key)
+
+    def _value(self, ref: SecretRef) -> bytes:
+        return self._secret(ref.name, ref.key)

@@ -1,0 +1,181 @@
+"""The store of a site's secrets: values by name and key, missing ones made, everything else left alone."""
+
+from __future__ import annotations
+
+import os
+import resource
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cached_property
+
+from pydantic import SecretBytes
+
+from model.errors import NotARecipient, SecretsUnreadable, SiteError
+from model.rollout.rendered import SecretRef
+from model.rollout.secret_document import KeptValue, Origin, SecretDocument, dump, dump_index, index_of, parse
+from model.rollout.secret_kinds import generated
+from model.rollout.secret_names import kept_refs, key_spec, secret_spec
+from model.site.secrets import REALMS, Realm
+from model.site.site import Site
+from tasks.secrets.files import RealmFiles
+from tasks.secrets.identity import AgeIdentity, identities
+from tasks.secrets.recipients import recipients_for
+from tasks.secrets.sealing import opened, sealed
+
+
+def open_store(site: Site) -> SecretStore:
+    """
+    Return the site's store; files are read, and a key looked for, when something is first asked of a realm.
+
+    The process leaves no core dump from here on.
+    """
+    _, hard = resource.getrlimit(resource.RLIMIT_CORE)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, hard))
+    return SecretStore(site)
+
+
+@dataclass
+class SecretStore:
+    """
+    Values of the site's secrets. Raises `SiteError` and `SecretsUnreadable` naming file, secret and next step.
+
+    Values travel wrapped, so that no text of an object, and no traceback, shows one. With `rehearses` nothing is ever
+    written.
+    """
+
+    site: Site
+    rehearses: bool = False
+    _documents: dict[Realm, SecretDocument] = field(default_factory=dict, repr=False)
+
+    def value(self, name: str, key: str) -> bytes:
+        """Return a value."""
+        spec = key_spec(self.site, name, key)
+        if spec.kind == "fixed":
+            return (spec.value or "").encode()
+        realm = secret_spec(self.site, name).realm
+        kept = self.document(realm).secrets.get(SecretRef(name, key))
+        if kept is None:
+            step = f"python -m flows.secrets import --value {name}/{key}"
+            raise SiteError(
+                f"the store has no value of the secret {name}/{key}",
+                next_step="python -m flows.secrets generate" if spec.is_generated else step,
+            )
+        return kept.current.value.get_secret_value()
+
+    def has(self, name: str, key: str) -> bool:
+        """Return whether there is a value."""
+        if key_spec(self.site, name, key).kind == "fixed":
+            return True
+        return SecretRef(name, key) in self.document(secret_spec(self.site, name).realm).secrets
+
+    def made(self, name: str) -> datetime:
+        """Return since when a secret is used: the oldest of its values counts (UTC)."""
+        spec = secret_spec(self.site, name)
+        secrets = self.document(spec.realm).secrets
+        times = [secrets[ref].current.made for key, _ in spec.kept() if (ref := SecretRef(name, key)) in secrets]
+        if not times:
+            raise SiteError(f"the store has no value of the secret {name}", "python -m flows.secrets generate")
+        return min(times)
+
+    def missing(self, realms: Iterable[Realm] | None = None) -> tuple[SecretRef, ...]:
+        """
+        Return the values the site needs and the store has not, those included that a person must bring.
+
+        Of LI's it tells only to who may read them.
+        """
+        chosen = self.readable() if realms is None else realms
+        return tuple(
+            ref for realm in chosen for ref in kept_refs(self.site, realm) if ref not in self.document(realm).secrets
+        )
+
+    def readable(self) -> tuple[Realm, ...]:
+        """Return the realms that whoever runs this may read. Raises `NotARecipient` where that is not even `main`."""
+        return tuple(realm for realm in REALMS if self._may_read(realm))
+
+    def generate_missing(self) -> tuple[SecretRef, ...]:
+        """
+        Make what is missing and can be made, from the operating system's randomness, and keep it; return what was made.
+        """
+        made: list[SecretRef] = []
+        for realm in self.readable():
+            wanted = [ref for ref in self.missing((realm,)) if key_spec(self.site, ref.name, ref.key).is_generated]
+            fresh = {ref: generated(key_spec(self.site, ref.name, ref.key), os.urandom) for ref in wanted}
+            if fresh:
+                self.keep(realm, fresh, "generated")
+            made += wanted
+        return tuple(made)
+
+    def keep(self, realm: Realm, values: Mapping[SecretRef, bytes], origin: Origin, former: int = 1) -> None:
+        """Put values of one realm into use and save them, all or none; of those they replace the newest stay."""
+        document = self.document(realm)
+        now = datetime.now(UTC).replace(microsecond=0)
+        for ref, value in values.items():
+            document = document.with_value(ref, KeptValue(value=SecretBytes(value), made=now, origin=origin), former)
+        self.save(document)
+
+    def rehearsal(self) -> SecretStore:
+        """Return a store in memory that lacks nothing: what is missing is of the same shape, and thrown away."""
+        store = SecretStore(self.site, rehearses=True, _documents=dict(self._documents))
+        for realm in store.readable():
+            wanted = {ref: _stand_in(self.site, ref) for ref in store.missing((realm,))}
+            if wanted:
+                store.keep(realm, wanted, "generated")
+        return store
+
+    def document(self, realm: Realm) -> SecretDocument:
+        """Return everything of a realm; empty where nothing was ever kept. Raises `SecretsUnreadable`."""
+        if realm not in self._documents:
+            self._documents[realm] = self._read(RealmFiles(self.site.folder, realm))
+        return self._documents[realm]
+
+    def save(self, document: SecretDocument) -> None:
+        """Encrypt a realm for its recipients and write it."""
+        if not self.rehearses:
+            recipients = recipients_for(self.site, document.realm, self._identities)
+            encrypted = sealed(dump(document), recipients)
+            index = dump_index(index_of(document, encrypted, recipients))
+            RealmFiles(self.site.folder, document.realm).write(encrypted, index)
+        self._documents[document.realm] = document
+
+    def _may_read(self, realm: Realm) -> bool:
+        try:
+            self.document(realm)
+            if not self.rehearses:
+                recipients_for(self.site, realm, self._identities)
+        except NotARecipient:
+            if realm == "main":
+                raise
+            return False
+        return True
+
+    @cached_property
+    def _identities(self) -> tuple[AgeIdentity, ...]:
+        return identities(self.site)
+
+    def _read(self, files: RealmFiles) -> SecretDocument:
+        encrypted = files.read()
+        if encrypted is None:
+            if files.former():
+                raise SecretsUnreadable(
+                    f"{files.encrypted}: is gone, though former versions of it are there",
+                    next_step=f"bring it back from your copy, or the newest of {files.folder}/former",
+                )
+            return SecretDocument(realm=files.realm, index_key=SecretBytes(os.urandom(32)))
+        return read_document(encrypted, files, self._identities)
+
+
+def read_document(encrypted: bytes, files: RealmFiles, keys: tuple[AgeIdentity, ...]) -> SecretDocument:
+    """Open a realm's file. Raises `SecretsUnreadable`."""
+    try:
+        document = parse(opened(encrypted, keys, str(files.encrypted)))
+    except ValueError as error:
+        raise SecretsUnreadable(f"{files.encrypted}: {error}", next_step="it was written by another version") from None
+    if document.realm != files.realm:
+        raise SecretsUnreadable(f"{files.encrypted}: holds the realm {document.realm}: files were exchanged")
+    return document
+
+
+def _stand_in(site: Site, ref: SecretRef) -> bytes:
+    spec = key_spec(site, ref.name, ref.key)
+    return generated(spec, os.urandom) if spec.is_generated else b"stand-in-of-a-provided-value"
