@@ -23,6 +23,7 @@ from model.site.hosts import Machine
 from model.site.installation import IMAGES
 from model.site.site import Site
 from remote.facts.cluster import observe_nodes
+from tasks import policies
 from tasks.calico import patched
 from tasks.images import of_manifests, reference
 from tasks.objects import enforce as enforce_objects
@@ -42,21 +43,22 @@ _OVERHEAD = {4: 50, 6: 70}
 LINK_MTU = 1500
 
 
-def source(site: Site, bundle: Bundle | None, folder: Path | None) -> tuple[str, str]:
+def source(site: Site, bundle: Bundle | None, folder: Path | None) -> tuple[str, str, str]:
     """
     Return where the pod network comes from: Flannel's image, or the text of its publisher's manifest; the other one is
-    empty.
+    empty. The last is the image of what enforces policies beside it, empty where it does so itself.
 
     Raises `SiteError` for a network that cannot be set up, before anything is.
     """
     name = site.settings.cni.name
+    enforcer = reference(site, bundle, "kube-router") if site.settings.cni.policies == "kube-router" else ""
     if name == "flannel":
-        return reference(site, bundle, "flannel"), ""
+        return reference(site, bundle, "flannel"), "", enforcer
     if name == "cilium":
         raise SiteError("site.yaml: cni.name is cilium, which is not set up by this version; choose calico or flannel")
     text = _publishers(site, bundle, folder)
     manifests(site, upstream=text)
-    return "", text
+    return "", text, enforcer
 
 
 def references(site: Site, bundle: Bundle | None, folder: Path | None) -> tuple[str, ...]:
@@ -84,28 +86,40 @@ def _publishers(site: Site, bundle: Bundle | None, folder: Path | None) -> str:
 
 
 def enforce(
-    cluster: Cluster, site: Site, image: str = IMAGES["flannel"], upstream: str = "", *, dry_run: bool
+    cluster: Cluster,
+    site: Site,
+    image: str = IMAGES["flannel"],
+    upstream: str = "",
+    enforcer: str = "",
+    *,
+    dry_run: bool,
 ) -> tuple[str, ...]:
     """
     Bring the cluster's part of the pod network to what the site says, before any node is ready; return what changed, or
     would.
 
-    `image` and `upstream` as `source` returns them. `conflist` is each node's own part, once the cluster has given it
+    `image`, `upstream` and `enforcer` as `source` returns them. `conflist` is each node's own part, once the cluster has given it
     addresses.
     """
-    objects = enforce_objects(cluster, manifests(site, image, upstream), dry_run=dry_run)
+    objects = enforce_objects(cluster, manifests(site, image, upstream, enforcer), dry_run=dry_run)
     if site.settings.cni.name != "flannel":
         return objects
     return (*objects, *enforce_nodes(cluster, lambda asked: patches(site, observe_nodes(asked)), dry_run=dry_run))
 
 
-def manifests(site: Site, image: str = IMAGES["flannel"], upstream: str = "") -> tuple[Manifest, ...]:
+def manifests(
+    site: Site, image: str = IMAGES["flannel"], upstream: str = "", enforcer: str = ""
+) -> tuple[Manifest, ...]:
     """
     Return the pod network's objects: our own for Flannel, for Calico its publisher's (`upstream`) with the site's
-    settings.
+    settings; and those of what enforces policies where it has an image of its own.
 
     Raises `SiteError` where the publisher's manifest does not fit the site.
     """
+    return (*_network(site, image, upstream), *(policies.manifests(site, enforcer) if enforcer else ()))
+
+
+def _network(site: Site, image: str, upstream: str) -> tuple[Manifest, ...]:
     if site.settings.cni.name == "calico":
         try:
             return patched(site, yaml.load_all(upstream, Loader=yaml.CSafeLoader))

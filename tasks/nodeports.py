@@ -1,13 +1,18 @@
-"""Keep ports of Services on a node to the sources that the port matrix names, in a table of nftables of our own."""
+"""
+Keep ports of Services, and the node itself from its pods, to what the port matrix names, in a table of nftables of our
+own.
+"""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from model.base import Network
 from model.errors import HostError
 from model.host.hoststate import File, HostState, SystemdUnit
-from model.matrix.nodeports import RANGE, Gate, gates
+from model.matrix.nodeports import RANGE, Gate, gates, pod_gates
 from model.site.hosts import Machine
 from model.site.site import Site
 from tasks import hoststate
@@ -42,7 +47,6 @@ def ruleset(site: Site, machine: Machine) -> str:
 
     The digest of its text stands in a rule's comment, by which the kernel's table is known.
     """
-    services = site.settings.kubernetes.service_cidrs
     node_ports, translated = gates(site, machine, RANGE), gates(site, machine)
     text = ""
     for digest in ("", None):
@@ -55,7 +59,9 @@ def ruleset(site: Site, machine: Machine) -> str:
                 _rule(gate, "ct original ", f"meta l4proto {gate.protocol} ct original proto-dst")
                 for gate in translated
             ],
-            services={v: [str(cidr) for cidr in services if cidr.version == v] or [_NOBODY[v]] for v in (4, 6)},
+            from_pods=[_rule(gate, "", f"{gate.protocol} dport") for gate in pod_gates(site, machine)],
+            pods=_by_version(site.settings.kubernetes.pod_cidrs),
+            services=_by_version(site.settings.kubernetes.service_cidrs),
             digest=digest if digest is not None else hashlib.sha256(text.encode()).hexdigest()[:16],
         )
     return text
@@ -105,6 +111,11 @@ def _rule(gate: Gate, where: str, port: str) -> str:
         f"# {', '.join(gate.rows)}",
     )
     return " ".join(words)
+
+
+def _by_version(networks: Iterable[Network]) -> dict[int, list[str]]:
+    """Return networks by IP version, none of which is empty."""
+    return {v: [str(cidr) for cidr in networks if cidr.version == v] or [_NOBODY[v]] for v in (4, 6)}
 
 
 def _written(network: object) -> str:

@@ -17,6 +17,12 @@ from model.site.site import Site
 REFERENCE = Path(__file__).parents[1] / "inventory"
 CASES = Path(__file__).parent / "data" / "sites"
 
+# Edits that leave something which is waived.
+WAIVED = {
+    "site:cni.policies": "own",
+    "site:waivers": [{"id": "cni-enforces-nothing", "reason": "a test", "owner": "tests", "expires": "2030-12-31"}],
+}
+
 
 @cache
 def _reference(folder: Path) -> Mapping[str, Any]:

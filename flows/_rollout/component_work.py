@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from time import monotonic
 
-from flows._rollout.gates import not_run, try_gate
-from flows._rollout.results import ComponentResult, GateRun, unready_outcome
+from flows._rollout.gates import gate_line, not_run, try_gate
+from flows._rollout.results import ComponentResult, unready_outcome
 from flows._rollout.run import RolloutRun
 from flows._run.publish import CONTROLLER
 from model.errors import FleetError, KubernetesError
@@ -119,11 +119,3 @@ class ComponentWork:
 
     def _say(self, line: str) -> None:
         self._run.context.say(self._run.veil(f"{self._component.name}: {line}"))
-
-
-def gate_line(gate: GateRun) -> str:
-    """Return a gate as one line for a person."""
-    result = gate.result
-    figures = ", ".join(f"{name} {value:g}" for name, value in result.figures.items())
-    words = "; ".join(filter(None, (result.why, figures)))
-    return f"gate {gate.name}: {result.status.value.replace('_', ' ')}: {words} ({gate.seconds:.1f} s)"

@@ -148,9 +148,9 @@ def unready_outcome(component: str, entry: Unready, veil: Veil) -> Outcome:
     """Return the outcome of an object that did not become ready: reason, last event, last lines of its container."""
     first = entry.troubles[0] if entry.troubles else None
     words = [f"not ready after {entry.seconds:.0f} s: {entry.why}"]
-    words += [f"{trouble.kind}: {trouble.about}: {trouble.words}" for trouble in entry.troubles[:3]]
+    words += [trouble.line for trouble in entry.troubles[:3]]
     evidence: Mapping[str, object] = {
-        "troubles": [f"{trouble.kind}: {trouble.about}: {veil(trouble.words)}" for trouble in entry.troubles],
+        "troubles": [veil(trouble.line) for trouble in entry.troubles],
         "log": [veil(line) for line in entry.log],
     }
     if entry.log:

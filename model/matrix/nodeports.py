@@ -1,9 +1,9 @@
-"""Who may reach the ports of Services on a node, where DNAT takes their packets past the host's firewall."""
+"""Whom rules of the cluster would take past a node's firewall: who asks for ports of Services, and the node's own pods."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from model.base import Address, Network
 from model.matrix.matrix import HostRule, host_rules
@@ -50,6 +50,29 @@ def gates(site: Site, machine: Machine, within: Interval = (1, 65535)) -> tuple[
             alike.setdefault(key, []).append(rule)
     # Refusals come first, as in the matrix; among admissions no order matters.
     return tuple(_gates(sorted(alike.items(), key=lambda item: item[0][0])))
+
+
+def pod_gates(site: Site, machine: Machine) -> tuple[Gate, ...]:
+    """
+    Return what the port matrix says of packets that come to a machine from addresses of pods, in the order in which it
+    must be asked.
+
+    What no gate admits is refused.
+    """
+    alike: dict[tuple[bool, int, Address | None, str, Interval], list[HostRule]] = {}
+    for rule in host_rules(site, machine):
+        for source in _within(rule.source, site.settings.kubernetes.pod_cidrs):
+            if rule.protocol in _PROTOCOLS:
+                key = (rule.action == "allow", rule.version, rule.destination, rule.protocol, rule.interval)
+                alike.setdefault(key, []).append(replace(rule, source=source))
+    return tuple(_gates(sorted(alike.items(), key=lambda item: item[0][0])))
+
+
+def _within(network: Network, wider: Iterable[Network]) -> Iterator[Network]:
+    """Yield what a network has in common with others."""
+    for other in wider:
+        if other.version == network.version and other.overlaps(network):
+            yield max(network, other, key=lambda each: each.prefixlen)
 
 
 def _gates(alike: Iterable[tuple[tuple[bool, int, Address | None, str, Interval], list[HostRule]]]) -> Iterator[Gate]:

@@ -43,6 +43,11 @@ class Trouble:
     pod: str = ""
     container: str = ""
 
+    @property
+    def line(self) -> str:
+        """What is wrong, as one line."""
+        return f"{self.kind}: {self.about}: {self.words}"
+
 
 _PULL = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "RegistryUnavailable")
 _CONFIG = ("CreateContainerConfigError", "CreateContainerError", "RunContainerError")
@@ -84,9 +89,7 @@ def _unscheduled(pod: Manifest, name: str, words: str, events: Sequence[Manifest
     return Trouble(kind=TroubleKind.UNSCHEDULABLE, about=name, words=words or last, next_step=step, patience=120)
 
 
-def _of_container(
-    pod: Manifest, name: str, status: Mapping[str, Any], events: Sequence[Manifest]
-) -> Trouble | None:
+def _of_container(pod: Manifest, name: str, status: Mapping[str, Any], events: Sequence[Manifest]) -> Trouble | None:
     state, container = status.get("state") or {}, status["name"]
     waiting = state.get("waiting") or {}
     reason, words = waiting.get("reason", ""), waiting.get("message", "")
@@ -98,11 +101,15 @@ def _of_container(
         return Trouble(kind=TroubleKind.PULL, about=about, words=said or reason, next_step=step, patience=45, **where)
     if reason in _CONFIG:
         step = "does every Secret, ConfigMap and command that it names exist?"
-        return Trouble(kind=TroubleKind.CONFIG, about=about, words=words or reason, next_step=step, patience=60, **where)
+        return Trouble(
+            kind=TroubleKind.CONFIG, about=about, words=words or reason, next_step=step, patience=60, **where
+        )
     ended = (status.get("lastState") or {}).get("terminated") or state.get("terminated") or {}
     restarts = int(status.get("restartCount", 0))
     if (reason == "CrashLoopBackOff" or restarts >= _RESTARTS) and not status.get("ready") and ended:
-        said = f"ended with exit code {ended.get('exitCode')} ({ended.get('reason', '')}), started again {restarts} times"
+        said = (
+            f"ended with exit code {ended.get('exitCode')} ({ended.get('reason', '')}), started again {restarts} times"
+        )
         step = f"read `kubectl -n {where['namespace']} logs {where['pod']} -c {container} --previous`"
         calm = 0.0 if restarts >= _RESTARTS + 1 else 90.0
         return Trouble(kind=TroubleKind.CRASH, about=about, words=said, next_step=step, patience=calm, **where)

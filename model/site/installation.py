@@ -22,13 +22,14 @@ CODENAME = "{codename}"
 
 Url = Annotated[str, StringConstraints(pattern=f"{URL}|{URL_V6}")]
 Reference = Annotated[str, StringConstraints(pattern=REFERENCE)]
-ImageName = Literal["pause", "flannel"]
+ImageName = Literal["pause", "flannel", "kube-router"]
 
 # What nodes run beside what kubeadm itself chooses (API server, controller manager, scheduler, kube-proxy, etcd,
 # CoreDNS), where no bundle says it. kubeadm 1.36 and 1.37 expect this pause.
 IMAGES: Mapping[ImageName, Reference] = {
     "pause": "registry.k8s.io/pause:3.10.2",
     "flannel": "ghcr.io/flannel-io/flannel:v0.26.7",
+    "kube-router": "docker.io/cloudnativelabs/kube-router:v2.1.0",
 }
 
 

@@ -38,7 +38,9 @@ class Unready:
     @property
     def line(self) -> str:
         """One line for a person."""
-        first = f"; {self.troubles[0].kind}: {self.troubles[0].about}: {self.troubles[0].words}" if self.troubles else ""
+        first = (
+            f"; {self.troubles[0].kind}: {self.troubles[0].about}: {self.troubles[0].words}" if self.troubles else ""
+        )
         return f"{self.key}: {self.why}{first}, for {self.seconds:.0f} s"
 
 
@@ -103,7 +105,9 @@ class ReadinessWait:
         except KubernetesError:
             return ()
         names = {key.name, *(pod["metadata"]["name"] for pod in pods)}
-        return troubles([pod for pod in pods if _new(pod)], [event for event in events if _about(event, names, key)], str(key))
+        return troubles(
+            [pod for pod in pods if _new(pod)], [event for event in events if _about(event, names, key)], str(key)
+        )
 
     def _too_long(self, trouble: Trouble) -> bool:
         since = self._since.setdefault((trouble.kind, trouble.about), time.monotonic())
@@ -158,6 +162,6 @@ def _about(event: Manifest, names: set[str], key: ObjectKey) -> bool:
     name, kind = str(involved.get("name", "")), involved.get("kind")
     if name in names:
         return True
-    return kind in ("ReplicaSet", "Pod", "Job") and name.startswith(f"{key.name}-") or (
+    return (kind in ("ReplicaSet", "Pod", "Job") and name.startswith(f"{key.name}-")) or (
         kind == "PersistentVolumeClaim" and f"-{key.name}-" in f"-{name}"
     )

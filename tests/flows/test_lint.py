@@ -15,7 +15,7 @@ import pytest
 from flows import firewall, lint
 from flows._run.cli import execute
 from model.check.lint import RULES
-from tests.mutation import REFERENCE, cases, write
+from tests.mutation import REFERENCE, WAIVED, cases, write
 
 ROOT = REFERENCE.parent
 BROKEN = cases("broken.yaml")
@@ -88,7 +88,8 @@ def test_findings_of_a_broken_site_are_in_the_report(tmp_path: Path) -> None:
 
 
 def test_lapsed_waiver_is_drift(tmp_path: Path) -> None:
-    folder = write(tmp_path / "site", {"set": {"site:waivers.0.expires": "2020-01-01"}})
+    waivers = [{**WAIVED["site:waivers"][0], "expires": "2020-01-01"}]
+    folder = write(tmp_path / "site", {"set": {**WAIVED, "site:waivers": waivers}})
     report = tmp_path / "report.json"
     assert _lint(folder, "--json", str(report)) == 2
     assert {outcome["status"] for outcome in json.loads(report.read_text("utf-8"))["outcomes"]} == {"ok", "drift"}

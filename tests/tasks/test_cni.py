@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from ipaddress import ip_network
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -103,7 +104,46 @@ def test_calico_writes_its_own_file_on_nodes() -> None:
 
 
 def test_flannels_image_is_the_bundles_or_the_publishers() -> None:
-    assert source(SITE, None, None) == (IMAGES["flannel"], "")
+    assert source(SITE, None, None) == (IMAGES["flannel"], "", IMAGES["kube-router"])
+    assert source(with_cni(policies="own"), None, None) == (IMAGES["flannel"], "", "")
+
+
+def enforcer(site: Site) -> dict[str, Any]:
+    (found,) = (one for one in manifests(site, enforcer="kube-router:v2") if one["metadata"]["name"] == "kube-router" and one["kind"] == "DaemonSet")
+    return dict(found["spec"]["template"]["spec"])
+
+
+def test_beside_flannel_stands_what_enforces_policies_and_it_does_nothing_else() -> None:
+    pod = enforcer(SITE)
+    (container,) = pod["containers"]
+    assert container["image"] == "kube-router:v2"
+    assert container["args"] == [
+        "--run-firewall=true",
+        "--run-router=false",
+        "--run-service-proxy=false",
+        "--enable-ipv4=true",
+        "--enable-ipv6=true",
+        "--service-cluster-ip-range=10.96.0.0/12,fd96::/112",
+        "--health-port=20244",
+    ]
+    assert (pod["hostNetwork"], pod["tolerations"]) == (True, [{"operator": "Exists"}])
+    assert {"name": "KUBERNETES_SERVICE_HOST", "value": "api.example.test"} in container["env"]
+
+
+def test_it_serves_the_families_that_pods_have() -> None:
+    args = enforcer(other(pod_cidrs=BOTH[:1], service_cidrs=(ip_network("10.96.0.0/12"),)))["containers"][0]["args"]
+    assert {"--enable-ipv4=true", "--enable-ipv6=false", "--service-cluster-ip-range=10.96.0.0/12"} <= set(args)
+
+
+def test_it_may_only_read() -> None:
+    roles = [one for one in manifests(SITE, enforcer="kube-router:v2") if one["kind"] == "ClusterRole"]
+    (own,) = (role for role in roles if role["metadata"]["name"] == "kube-router")
+    assert {verb for rule in own["rules"] for verb in rule["verbs"]} == {"get", "list", "watch"}
+    assert {"pods", "namespaces", "networkpolicies"} <= {kind for rule in own["rules"] for kind in rule["resources"]}
+
+
+def test_where_the_pod_network_enforces_by_itself_nothing_stands_beside_it() -> None:
+    assert not [one for one in manifests(SITE) if "kube-router" in one["metadata"]["name"]]
 
 
 @pytest.mark.parametrize(("name", "word"), [("cilium", "not set up by this version"), ("calico", "a bundle brings it")])

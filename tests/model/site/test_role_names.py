@@ -34,6 +34,7 @@ ALLOWED = {
     ("monitoring", "roles.py"): FEATURE,
     ("monitoring", "declaration.py"): FEATURE,
     ("monitoring", "information.py"): "a check's id",
+    ("monitoring", "pod_words.py"): "pods that a row names",
     ("database", "storage.py"): "the purpose of a disk",
     ("monitoring", "storage.py"): "the purpose of a disk",
     ("storage", "storage.py"): "the field of a Kubernetes volume, and the subject of a phase",

@@ -115,12 +115,12 @@ def li_dns(view: LintView) -> Iterator[Finding]:
 def policies_enforced(view: LintView) -> Iterator[Finding]:
     """Find a CNI that ignores NetworkPolicies."""
     settings = view.site.settings
-    if settings.cni.name == "flannel":
+    if not settings.cni.enforces_policies:
         li = settings.features.li
         kept = "the open overlay port leaves LI's pods to NetworkPolicy alone" if li else "every pod reaches every pod"
         message = f"enforces no NetworkPolicy, and {kept}"
         severity = Severity.ERROR if li else Severity.WARNING
-        fix = "calico or cilium, or a waiver that says who answers for it"
+        fix = "`policies: kube-router` beside it, calico, or a waiver that says who answers for it"
         yield flaw("site.yaml", "cni.name", value=settings.cni.name, message=message, fix=fix, severity=severity)
 
 

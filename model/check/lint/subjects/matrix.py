@@ -16,6 +16,7 @@ from model.site.site import Site
 
 DERIVED_FEATURES = frozenset(
     {
+        "acme",
         "federation",
         "endpoint_keepalived",
         "endpoint_organisation",
@@ -23,9 +24,14 @@ DERIVED_FEATURES = frozenset(
         "li_ntp",
         "livekit_udp_port",
         "livekit_port_range",
+        "ingress_contour",
+        "ingress_organisation",
+        "object_storage_external",
+        "object_storage_minio",
+        "object_storage_seaweedfs",
     }
 )
-CNI_WORDS = frozenset(
+CNI_WORDS = frozenset({"kube-router"}) | frozenset(
     name + mode for name in ("flannel", "calico", "cilium") for mode in ("", "-vxlan", "-bgp", "-wireguard", "-typha")
 )
 BUILTIN_PORTS = {"dhcp": 68, "dhcpv6": 546, "mdns": 5353, "upnp": 1900}
