@@ -19,11 +19,12 @@ from lab import (
     power,
     prerequisites,
     resolving,
+    room,
     roots,
     tuning,
 )
 from lab.errors import LabError
-from lab.instance import RUN, Instance
+from lab.instance import RUN, STATE, Instance
 from lab.plan import LabPlan
 from lab.topology import LabHost, added_host
 from model.site.load import load_site
@@ -56,6 +57,9 @@ def up(instance: Instance, wanted: LabPlan, say: Say) -> None:
 
 def _begin(instance: Instance, wanted: LabPlan, say: Say) -> LabPlan:
     tear_down(instance)
+    warning = room.check(wanted, STATE)
+    if warning:
+        say(f"warning: {warning}")
     roots.ensure(wanted.recipe, say)
     before = plan.emitted(instance)
     if before and not before.same_kind(wanted):
