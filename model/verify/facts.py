@@ -17,7 +17,7 @@ from model.verify.evidence import RunEvidence
 from model.verify.exposure import ExposedPort, taken
 from model.verify.pairs import PROTOCOLS, Pair
 from model.verify.pods import is_pod, node_of
-from model.verify.service_gate import gate
+from model.verify.service_gate import before_firewall, behind, gate
 from model.verify.services import Services
 
 GateAnswer = Literal["admit", "refuse", ""]
@@ -126,7 +126,11 @@ class FleetFacts:
         # A pod that its node hides meets what its node has met.
         key = (pair.destination, packet)
         if key not in self._rulings:
-            self._rulings[key] = netfilter.judge(chains, "INPUT", packet)
+            ruled = netfilter.judge(chains, "INPUT", packet)
+            pods = self.site.settings.kubernetes.pod_cidrs
+            if any(packet.source in cidr for cidr in pods):
+                ruled = behind(before_firewall(view.nft, packet.source, landing, protocol), ruled)
+            self._rulings[key] = ruled
         return self._rulings[key]
 
     @cached_property
