@@ -16,7 +16,7 @@ from model.site.site import Site
 from model.verify.evidence import RunEvidence
 from model.verify.exposure import ExposedPort, taken
 from model.verify.pairs import PROTOCOLS, Pair
-from model.verify.pods import is_pod, node_of
+from model.verify.pods import is_component, is_pod, node_of
 from model.verify.service_gate import before_firewall, behind, gate
 from model.verify.services import Services
 
@@ -116,11 +116,16 @@ class FleetFacts:
         return any(name in self.witnesses for name in (external.targets if external else (pair.destination,)))
 
     def ingress(self, pair: Pair, protocol: str) -> RulesetVerdict | None:
-        """Return what the destination's rules do with a pair's packets; None where they were not read."""
+        """
+        Return what the destination's rules do with a pair's packets; None where they were not read, or are not what is
+        asked about: pods of components are held by policies at their own node.
+        """
         view = self.views.get(pair.destination)
         landing = self._landing(pair)
         chains = view.chains.get(pair.address.version) if view else None
-        if view is None or chains is None or landing is None or self.site.by_name[pair.destination].kind != "server":
+        if view is None or chains is None or landing is None or is_component(pair.source):
+            return None
+        if self.site.by_name[pair.destination].kind != "server":
             return None
         packet = netfilter.Packet(self._shown(pair), landing, protocol, self._interface(view, pair, landing))
         # A pod that its node hides meets what its node has met.
