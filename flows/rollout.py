@@ -34,18 +34,22 @@ Example: python -m flows.rollout --dry-run
 """
 
 Components = Annotated[
-    str | None, typer.Option("--component", metavar="NAME,...", help="These components alone; what they need must be there.")
+    str | None,
+    typer.Option("--component", metavar="NAME,...", help="These components alone; what they need must stand."),
 ]
 Phase = Annotated[int | None, typer.Option(metavar="N", min=1, max=5, help="The components of this phase alone.")]
-Prune = Annotated[bool, typer.Option("--prune", help="Delete what earlier rollouts brought and nothing renders any more.")]
+Prune = Annotated[bool, typer.Option("--prune", help="Delete what was brought once and is rendered no longer.")]
 Recreate = Annotated[
     str | None,
-    typer.Option(metavar="NAME,...", help="Delete and make anew what cannot be changed in place: components or Kind/name."),
+    typer.Option(metavar="NAME,...", help="Make anew what cannot be changed in place: components or Kind/name."),
 ]
 Adopt = Annotated[bool, typer.Option("--adopt", help="Take over objects that exist and are not this rollout's.")]
 Gates = Annotated[bool, typer.Option("--gates", help="Try every gate, also of components that did not change.")]
 Render = Annotated[
-    Path | None, typer.Option("--render", metavar="DIR", help="Write every object and configuration file there, and stop; no cluster needed.")
+    Path | None,
+    typer.Option(
+        "--render", metavar="DIR", help="Write every object and configuration file there, and stop; no cluster needed."
+    ),
 ]
 
 

@@ -101,7 +101,9 @@ def _texts(instance: Instance, name: str, hosts: Sequence[LabHost], user: str) -
     template = ROOT / "inventory"
     texts = {file: (template / file).read_text("utf-8") for file in _COPIED}
     settings = yaml.safe_load((template / "site.yaml").read_text("utf-8"))
-    texts["site.yaml"] = _yaml(fitted(settings, name, hosts))
+    # The deployer's key opens the secrets, too: nobody is asked for another one.
+    secrets = {"secrets": {"identity": str(instance.key)}}
+    texts["site.yaml"] = _yaml(fitted(settings, name, hosts) | secrets)
     texts["hosts.yaml"] = _yaml({host.name: host_entry(host) for host in hosts})
     login = {"connection_options": {"netmiko": {"extras": {"key_file": str(instance.key)}}}}
     texts["defaults.yaml"] = _yaml({"username": user, "platform": "linux", "data": {}, **login})

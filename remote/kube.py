@@ -126,7 +126,11 @@ class Cluster:
         Delete an object, what depends on it in the background; False where it was not there. `at_once`: nobody is given
         time to end; `orphan`: what depends on it stays.
         """
-        query = {"propagationPolicy": "Orphan" if orphan else "Background"} | _dry(dry_run) | ({"gracePeriodSeconds": "0"} if at_once else {})
+        query = (
+            {"propagationPolicy": "Orphan" if orphan else "Background"}
+            | _dry(dry_run)
+            | ({"gracePeriodSeconds": "0"} if at_once else {})
+        )
         try:
             self._api.ask(ApiRequest("DELETE", path, _pairs(query)))
         except ObjectMissing:

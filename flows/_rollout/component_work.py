@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from time import monotonic
 
-from flows._rollout.gates import not_run, try_gate
-from flows._rollout.results import ComponentResult, GateRun, unready_outcome
+from flows._rollout.gates import gate_line, not_run, try_gate
+from flows._rollout.results import ComponentResult, unready_outcome
 from flows._rollout.run import RolloutRun
 from flows._run.publish import CONTROLLER
 from model.errors import FleetError, KubernetesError
 from model.report.outcome import Outcome, Status
-from model.rollout.changes import WRITES, Change, ObjectChange
+from model.rollout.changes import WRITES, ObjectChange
 from model.rollout.inventory import GateProof
 from model.rollout.selection import all_needed
 from model.site.components import Component
@@ -49,8 +49,8 @@ class ComponentWork:
 
     def _applied(self) -> bool:
         result, run = self._result, self._run
-        rejected = [change for change in result.planned if change.change is Change.REJECTED]
-        if rejected:
+        if result.status is Status.FAILED:
+            # By its plan, or by an image that did not come.
             return False
         written = frozenset(change.key for change in result.planned if change.change in WRITES)
         self._keeper.announce(self._declared, written)
@@ -119,11 +119,3 @@ class ComponentWork:
 
     def _say(self, line: str) -> None:
         self._run.context.say(self._run.veil(f"{self._component.name}: {line}"))
-
-
-def gate_line(gate: GateRun) -> str:
-    """Return a gate as one line for a person."""
-    result = gate.result
-    figures = ", ".join(f"{name} {value:g}" for name, value in result.figures.items())
-    words = "; ".join(filter(None, (result.why, figures)))
-    return f"gate {gate.name}: {result.status.value.replace('_', ' ')}: {words} ({gate.seconds:.1f} s)"

@@ -43,3 +43,11 @@ def try_gate(name: str, component: str, context: GateContext) -> GateRun:
 def not_run(name: str, component: str, why: str) -> GateRun:
     """Return a gate that was not tried, and why."""
     return GateRun(name=name, component=component, result=GateResult(status=Status.NOT_RUN, why=why))
+
+
+def gate_line(gate: GateRun) -> str:
+    """Return a gate as one line for a person."""
+    result = gate.result
+    figures = ", ".join(f"{name} {value:g}" for name, value in result.figures.items())
+    words = "; ".join(filter(None, (result.why, figures)))
+    return f"gate {gate.name}: {result.status.value.replace('_', ' ')}: {words} ({gate.seconds:.1f} s)"

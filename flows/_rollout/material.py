@@ -38,6 +38,7 @@ def render(context: Context, chosen: Sequence[Component]) -> Material:
     names = {component.name for component in chosen}
     rendered: dict[str, RenderedComponent] = {}
     errors: list[str] = []
+    others: list[str] = []
     for component in active(context.site):
         try:
             found = render_component(context.site, component, bundle, upstream)
@@ -47,7 +48,9 @@ def render(context: Context, chosen: Sequence[Component]) -> Material:
             if component.name in names:
                 errors.append(str(error))
             else:
-                context.say(f"{component.name}, which was not asked for, cannot be rendered: {error}")
+                others.append(f"{component.name} ({error})")
+    if others:
+        context.say(f"not asked for, and cannot be rendered: {'; '.join(others)}")
     if errors:
         raise SiteError("\n".join(errors), next_step="correct what is named; nothing was connected to")
     return Material(rendered=rendered, bundle=bundle, folder=folder)

@@ -41,7 +41,6 @@ class RolloutProgress:
                 self._doing.pop(component, None)
         if not words:
             self._advance(1)
-        self._context.events.write("component", component=component, doing=words)
 
     def waiting(self, component: str, unready: Sequence[Unready]) -> None:
         """Tell who is not ready yet: at once on a terminal, elsewhere when something new is to be said."""

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from flows._render.words import counted
 from flows._run.publish import CONTROLLER
 from model.report.outcome import Outcome, Status
 from model.rollout.changes import Change, ObjectChange
@@ -97,7 +98,9 @@ class ComponentResult:
         stopped = [f"{counts[kind]} {kind}" for kind in _STOPPING if counts[kind]]
         words = ", ".join([*parts, *stopped]) or ("as declared" if not self.why else "")
         tail = f"; {self.why}" if self.why else ""
-        return f"{self.name}: {len(self.planned)} objects: {words}{tail} ({self.seconds:.1f} s)".replace(": ;", ":")
+        return f"{self.name}: {counted(len(self.planned), 'object')}: {words}{tail} ({self.seconds:.1f} s)".replace(
+            ": ;", ":"
+        )
 
     def to_json(self, *, dry_run: bool) -> dict[str, object]:
         """Return the report's entry."""
@@ -148,9 +151,9 @@ def unready_outcome(component: str, entry: Unready, veil: Veil) -> Outcome:
     """Return the outcome of an object that did not become ready: reason, last event, last lines of its container."""
     first = entry.troubles[0] if entry.troubles else None
     words = [f"not ready after {entry.seconds:.0f} s: {entry.why}"]
-    words += [f"{trouble.kind}: {trouble.about}: {trouble.words}" for trouble in entry.troubles[:3]]
+    words += [trouble.line for trouble in entry.troubles[:3]]
     evidence: Mapping[str, object] = {
-        "troubles": [f"{trouble.kind}: {trouble.about}: {veil(trouble.words)}" for trouble in entry.troubles],
+        "troubles": [veil(trouble.line) for trouble in entry.troubles],
         "log": [veil(line) for line in entry.log],
     }
     if entry.log:

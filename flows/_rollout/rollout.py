@@ -14,6 +14,7 @@ from flows._rollout.progress import RolloutProgress
 from flows._rollout.results import ComponentResult
 from flows._rollout.run import RolloutRequest, RolloutRun
 from flows._rollout.schedule import run_in_order
+from flows._rollout.staging import ImageStaging
 from flows._rollout.store import SiteSecrets, site_secrets
 from flows._run.context import Context, FlowResult
 from model.errors import PlanRefused
@@ -46,6 +47,11 @@ def rollout(context: Context, request: RolloutRequest) -> FlowResult:
             for result in run.results.values()
             for change in result.planned
         )
+        context.keep(*secrets.outcomes)
+        if not stopped:
+            staging = ImageStaging(run)
+            staging.stage()
+            context.keep(*staging.outcomes)
         if not context.options.dry_run and not stopped:
             _carry_out(run)
         return _result(run, REFUSED if stopped and not context.options.dry_run else GOOD)
@@ -123,7 +129,7 @@ def _result(run: RolloutRun, forced: int) -> FlowResult:
     if dry_run or forced:
         for result in results:
             run.context.say(result.line(dry_run=True))
-    outcomes = [outcome for result in results for outcome in _outcomes(run, result, not forced and dry_run)]
+    outcomes = [outcome for result in results for outcome in _outcomes(result, not forced and dry_run)]
     extra = {
         "components": [result.to_json(dry_run=dry_run) for result in results],
         "gates": [gate.to_json() for result in results for gate in result.gates],
@@ -131,7 +137,7 @@ def _result(run: RolloutRun, forced: int) -> FlowResult:
     return FlowResult(tuple(outcomes), hosts=(), forced=forced, extra=extra)
 
 
-def _outcomes(run: RolloutRun, result: ComponentResult, dry_run: bool) -> list[Outcome]:
+def _outcomes(result: ComponentResult, dry_run: bool) -> list[Outcome]:
     outcomes = list(result.outcomes(dry_run=dry_run))
     if result.status is Status.NOT_RUN:
         outcomes.append(Outcome("controller", result.name, Status.NOT_RUN, result.why))

@@ -39,7 +39,7 @@ _IMMUTABLE = re.compile(
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObjectChange:
     """
-    One object's part of a plan. `manifest` is what is sent, with secrets in it: it never leaves the controller's memory.
+    One object's part of a plan. `manifest` is what is sent, with secrets in it: it never leaves this process.
 
     `force`: fields of ours that others took are taken back. `lines` are the diff, `notes` what a person should know,
     `digest` the keyed hash of what is declared.

@@ -43,6 +43,11 @@ class Trouble:
     pod: str = ""
     container: str = ""
 
+    @property
+    def line(self) -> str:
+        """What is wrong, as one line."""
+        return f"{self.kind}: {self.about}: {self.words}"
+
 
 _PULL = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "RegistryUnavailable")
 _CONFIG = ("CreateContainerConfigError", "CreateContainerError", "RunContainerError")
@@ -76,33 +81,40 @@ def _of_pod(pod: Manifest, events: Sequence[Manifest]) -> Iterator[Trouble]:
 
 
 def _unscheduled(pod: Manifest, name: str, words: str, events: Sequence[Manifest]) -> Trouble:
-    if "PersistentVolumeClaim" in words or "persistentvolumeclaim" in words:
-        step = "look at the claim's events: `kubectl describe pvc`; is there a volume on a node that may run the pod?"
-        return Trouble(kind=TroubleKind.CLAIM, about=name, words=words, next_step=step, patience=90)
+    if "persistentvolumeclaim" in words.lower() or "persistent volumes to bind" in words:
+        volumes = pod["spec"].get("volumes") or ()
+        claims = [
+            volume["persistentVolumeClaim"]["claimName"] for volume in volumes if "persistentVolumeClaim" in volume
+        ]
+        about = f"{name}, claim {', '.join(claims)}" if claims else name
+        step = "`kubectl describe pvc` it: is there a volume of its class, on a node that may run the pod?"
+        return Trouble(kind=TroubleKind.CLAIM, about=about, words=words, next_step=step, patience=90)
     last = last_event(events, pod["metadata"]["name"])
     step = "is a node of the role there, Ready, with room, and does the pod tolerate its taints?"
     return Trouble(kind=TroubleKind.UNSCHEDULABLE, about=name, words=words or last, next_step=step, patience=120)
 
 
-def _of_container(
-    pod: Manifest, name: str, status: Mapping[str, Any], events: Sequence[Manifest]
-) -> Trouble | None:
+def _of_container(pod: Manifest, name: str, status: Mapping[str, Any], events: Sequence[Manifest]) -> Trouble | None:
     state, container = status.get("state") or {}, status["name"]
     waiting = state.get("waiting") or {}
     reason, words = waiting.get("reason", ""), waiting.get("message", "")
     about = f"{name}, container {container}"
     where = {"namespace": pod["metadata"].get("namespace", ""), "pod": pod["metadata"]["name"], "container": container}
     if reason in _PULL:
-        said = last_event(events, pod["metadata"]["name"], "Failed") or words
+        said = last_event(events, pod["metadata"]["name"], "Failed", "Failed to pull image") or words
         step = f"is {status.get('image', 'the image')} in the bundle or the registry, and on the node?"
         return Trouble(kind=TroubleKind.PULL, about=about, words=said or reason, next_step=step, patience=45, **where)
     if reason in _CONFIG:
         step = "does every Secret, ConfigMap and command that it names exist?"
-        return Trouble(kind=TroubleKind.CONFIG, about=about, words=words or reason, next_step=step, patience=60, **where)
+        return Trouble(
+            kind=TroubleKind.CONFIG, about=about, words=words or reason, next_step=step, patience=60, **where
+        )
     ended = (status.get("lastState") or {}).get("terminated") or state.get("terminated") or {}
     restarts = int(status.get("restartCount", 0))
     if (reason == "CrashLoopBackOff" or restarts >= _RESTARTS) and not status.get("ready") and ended:
-        said = f"ended with exit code {ended.get('exitCode')} ({ended.get('reason', '')}), started again {restarts} times"
+        said = (
+            f"ended with exit code {ended.get('exitCode')} ({ended.get('reason', '')}), started again {restarts} times"
+        )
         step = f"read `kubectl -n {where['namespace']} logs {where['pod']} -c {container} --previous`"
         calm = 0.0 if restarts >= _RESTARTS + 1 else 90.0
         return Trouble(kind=TroubleKind.CRASH, about=about, words=said, next_step=step, patience=calm, **where)
@@ -135,12 +147,14 @@ def _unclear(events: Sequence[Manifest], owner: str) -> Iterator[Trouble]:
         yield Trouble(kind=TroubleKind.OTHER, about=owner, words=words, next_step=step)
 
 
-def last_event(events: Sequence[Manifest], name: str, reason: str = "") -> str:
-    """Return what the last event of an object says, empty where there is none."""
+def last_event(events: Sequence[Manifest], name: str, reason: str = "", begins: str = "") -> str:
+    """Return what the last event of an object says that has this reason and beginning, empty where there is none."""
     fitting = [
         event
         for event in events
-        if (event.get("involvedObject") or {}).get("name") == name and (not reason or event.get("reason") == reason)
+        if (event.get("involvedObject") or {}).get("name") == name
+        and (not reason or event.get("reason") == reason)
+        and str(event.get("message", "")).startswith(begins)
     ]
     return str(fitting[-1].get("message", "")) if fitting else ""
 

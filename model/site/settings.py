@@ -6,7 +6,7 @@ from datetime import date
 from ipaddress import IPv4Network, IPv6Network
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, JsonValue
 
 from model.base import Address, Declared, Domain, Name, Network, Text
 from model.site.installation import Containerd, ImageName, Reference, Registry, Repository
@@ -55,7 +55,12 @@ class Dns(Declared):
 
 
 class Tls(Declared):
-    """Where certificates come from. HTTP-01 cannot reach names that only the LI network resolves."""
+    """
+    Where certificates come from. HTTP-01 cannot reach names that only the LI network resolves.
+
+    `dns01` says how the zone's records are written, as cert-manager's own `dns01` does; what it needs to know in secret
+    is the key `key` of the Secret `acme-dns01`.
+    """
 
     method: Literal["letsencrypt-http01", "letsencrypt-dns01", "organisation", "internal-ca"] = "letsencrypt-http01"
     li_method: Literal["letsencrypt-http01", "letsencrypt-dns01", "organisation", "internal-ca"] = "internal-ca"
@@ -63,6 +68,7 @@ class Tls(Declared):
     staging: bool = False
     certificate: Text | None = None
     private_key: Text | None = None
+    dns01: dict[Text, JsonValue] = {}
 
 
 class Cni(Declared):
@@ -323,6 +329,7 @@ class Settings(Declared):
         if self.object_storage.provider != "external":
             on.add("object_storage_own")
         on.add(f"ingress_{self.ingress.controller}")
+        on.add(f"tls_{self.tls.method.replace('-', '_')}")
         if {self.tls.method, self.tls.li_method} & ACME:
             on.add("acme")
         if self.features.li and self.dns.li:

@@ -146,9 +146,7 @@ def _owners(live: Manifest) -> str:
 
 
 def _unseen(change: ObjectChange, note: str) -> ObjectChange:
-    return replace(
-        change, change=Change.CREATED, lines=difference(None, change.manifest), notes=(*change.notes, note)
-    )
+    return replace(change, change=Change.CREATED, lines=difference(None, change.manifest), notes=(*change.notes, note))
 
 
 def _like(live: Any, wanted: Any) -> Any:

@@ -15,13 +15,15 @@ _NO_MATCH = "No matching keys found"
 
 def sealed(content: bytes, recipients: Sequence[str]) -> bytes:
     """Encrypt for recipients, each an age key or an SSH public key. Raises `SiteError` naming one that is none."""
-    return encrypt(content, [_recipient(text) for text in recipients])
+    encrypted: bytes = encrypt(content, [_recipient(text) for text in recipients])
+    return encrypted
 
 
 def opened(encrypted: bytes, identities: Sequence[AgeIdentity], name: str) -> bytes:
     """Decrypt; `name` is what errors call the file. Raises `SecretsUnreadable`."""
     try:
-        return decrypt(encrypted, [identity.key for identity in identities])
+        content: bytes = decrypt(encrypted, [identity.key for identity in identities])
+        return content
     except DecryptError as error:
         why = str(error)
     tried = ", ".join(str(identity.path) for identity in identities)

@@ -46,6 +46,12 @@ def test_the_deployers_key_is_readable_by_its_owner_only(home: Instance) -> None
     assert home.key.stat().st_mode & 0o777 == 0o600
 
 
+def test_the_deployers_key_opens_the_secrets_and_lies_outside_the_site(home: Instance) -> None:
+    site = _emit(home, "small")
+    assert site.settings.secrets.identity == str(home.key)
+    assert not home.key.is_relative_to(site.folder)
+
+
 def test_a_file_changed_by_hand_is_kept_and_named(home: Instance) -> None:
     _emit(home, "small")
     path = home.inventory / "site.yaml"

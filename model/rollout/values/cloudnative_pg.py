@@ -35,7 +35,12 @@ def adapt(objects: Sequence[Manifest], site: Site, image: Image) -> list[Manifes
         container["image"] = image("cloudnative-pg")
         # Without a limit of CPU: throttled, it answers webhooks and fails over too late.
         resources(container, "50m", "128Mi", "384Mi")
+        for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
+            container[probe] |= {"timeoutSeconds": 5}
+        container["livenessProbe"] |= {"failureThreshold": 6}
         for variable in container["env"]:
             if variable["name"] == "OPERATOR_IMAGE_NAME":
                 variable["value"] = image("cloudnative-pg")
+    for port in the(mine, "Service", "cnpg-webhook-service")["spec"]["ports"]:
+        port |= {"name": "webhook", "targetPort": "webhook-server"}
     return mine

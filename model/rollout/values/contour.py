@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Sequence
 from typing import Any
@@ -22,6 +21,7 @@ from model.rollout.adapting import (
     the,
     without,
 )
+from model.rollout.jobs import job_name
 from model.rollout.placement import replicas, roles
 from model.rollout.scale import scaled
 from model.site.site import Site
@@ -111,5 +111,4 @@ def _certificates(job: Manifest, site: Site) -> None:
     place(template, roles(site, "application"), None)
     for container in containers(template):
         resources(container, "10m", "32Mi", "128Mi")
-    content = json.dumps(template, sort_keys=True).encode()
-    job["metadata"]["name"] = f"contour-certgen-{hashlib.sha256(content).hexdigest()[:10]}"
+    job["metadata"]["name"] = f"contour-certgen-{job_name(json.dumps(template, sort_keys=True))}"

@@ -8,7 +8,7 @@ from model.site.site import Site
 from model.site.sizing import by_purpose
 
 INSTANCES = 3
-# Of a database server's memory, for everything that is not PostgreSQL: kubelet, the pod network, the page cache's floor.
+# Of a database server's memory, for what is not PostgreSQL: kubelet, the pod network, a floor of page cache.
 _SYSTEM_MIB = 512
 _RESERVED_CONNECTIONS = 50
 

@@ -1,0 +1,139 @@
+"""Rules about what objects name: it exists, and what is mounted is used."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from model.rollout.invariants.stack import Stack, Workload, called
+
+# What programs make in the cluster, by the component whose object asks for it.
+_MADE: Mapping[tuple[str, str], tuple[str, ...]] = {
+    ("projectcontour", "contourcert"): ("contour",),
+    ("projectcontour", "envoycert"): ("contour",),
+}
+# What PostgreSQL's operator makes of a cluster.
+_OF_A_CLUSTER = ("ca", "server", "replication", "app")
+_MAP = {"Secret": ("data", "stringData"), "ConfigMap": ("data", "binaryData")}
+
+
+def mounts(stack: Stack) -> Iterator[str]:
+    """Every mount names a volume, every volume is mounted, and no two mounts of a container share a path."""
+    for workload in stack.workloads:
+        claimed = workload.manifest["spec"].get("volumeClaimTemplates", ())
+        there = [volume["name"] for volume in workload.pod.get("volumes", ())]
+        there += [claim["metadata"]["name"] for claim in claimed]
+        used = set()
+        for container in workload.all_containers:
+            paths = [mount["mountPath"] for mount in container.get("volumeMounts", ())]
+            for path in sorted({path for path in paths if paths.count(path) > 1}):
+                yield f"{workload.name}: {container['name']} mounts two volumes at {path}"
+            for mount in container.get("volumeMounts", ()):
+                used.add(mount["name"])
+                if mount["name"] not in there:
+                    yield f"{workload.name}: {container['name']} mounts {mount['name']}, which is no volume of the pod"
+        for name in there:
+            if name not in used:
+                yield f"{workload.name}: no container mounts the volume {name}"
+
+
+def references(stack: Stack) -> Iterator[str]:
+    """Every Secret, ConfigMap and claim that a pod names is there, with the keys that it names."""
+    for workload in stack.workloads:
+        for kind, name, keys in _named(workload):
+            if _made_at_run_time(stack, workload.namespace, kind, name):
+                continue
+            found = stack.find(kind, workload.namespace, name)
+            if found is None:
+                yield f"{workload.name}: names the {kind} {name}, which nobody makes"
+                continue
+            held = {key for part in _MAP.get(kind, ()) for key in found.get(part) or {}}
+            for key in keys:
+                if key not in held:
+                    yield f"{workload.name}: names the key {key} of the {kind} {name}, which has it not"
+
+
+def used_secrets(stack: Stack) -> Iterator[str]:
+    """Every secret that is rendered is declared in secrets.yaml, for this component and this namespace."""
+    declared = {spec.name: spec for spec in stack.site.secrets}
+    for part in stack.components:
+        for ref in sorted(part.secrets):
+            spec = declared.get(ref.name)
+            if spec is None:
+                yield f"{part.name}: secrets.yaml has no secret {ref.name} for this site"
+            elif ref.key not in spec.keys:
+                yield f"{part.name}: secrets.yaml has no key {ref.key} of {ref.name}"
+            elif part.name not in spec.consumers:
+                yield f"{part.name}: secrets.yaml does not name it among the consumers of {ref.name}"
+
+
+def accounts(stack: Stack) -> Iterator[str]:
+    """A pod that speaks to the API has an account of its own with rights; any other has no token."""
+    bound = set(_bound(stack))
+    for workload in stack.workloads:
+        account = workload.pod.get("serviceAccountName", "default")
+        token = workload.pod.get("automountServiceAccountToken")
+        if token is None:
+            yield f"{workload.name}: does not say whether its pods get a token of the API"
+        if account != "default" and stack.find("ServiceAccount", workload.namespace, account) is None:
+            yield f"{workload.name}: names the ServiceAccount {account}, which nobody makes"
+        if token and (workload.namespace, account) not in bound:
+            yield f"{workload.name}: its pods get a token, and no role is bound to {account}"
+
+
+def issuers(stack: Stack) -> Iterator[str]:
+    """Every certificate is signed by an issuer that is there."""
+    for component, manifest in stack.of("Certificate"):
+        ref = manifest["spec"]["issuerRef"]
+        if stack.find(ref.get("kind", "Issuer"), manifest["metadata"]["namespace"], ref["name"]) is None:
+            yield f"{called(component, manifest)}: nobody makes the {ref.get('kind', 'Issuer')} {ref['name']}"
+
+
+def _named(workload: Workload) -> Iterator[tuple[str, str, tuple[str, ...]]]:
+    """Yield kind, name and keys of what the pods need to start."""
+    for volume in workload.pod.get("volumes", ()):
+        for source in (volume, *(volume.get("projected") or {}).get("sources", ())):
+            yield from _source(source)
+        if claim := volume.get("persistentVolumeClaim"):
+            yield "PersistentVolumeClaim", claim["claimName"], ()
+    for container in workload.all_containers:
+        for variable in container.get("env", ()):
+            value = variable.get("valueFrom") or {}
+            for word, kind in (("secretKeyRef", "Secret"), ("configMapKeyRef", "ConfigMap")):
+                if (ref := value.get(word)) and not ref.get("optional"):
+                    yield kind, ref["name"], (ref["key"],)
+        for source in container.get("envFrom", ()):
+            for word, kind in (("secretRef", "Secret"), ("configMapRef", "ConfigMap")):
+                if (ref := source.get(word)) and not ref.get("optional"):
+                    yield kind, ref["name"], ()
+
+
+def _source(source: Mapping[str, Any]) -> Iterator[tuple[str, str, tuple[str, ...]]]:
+    for word, kind, field in (("secret", "Secret", "secretName"), ("configMap", "ConfigMap", "name")):
+        if (part := source.get(word)) and not part.get("optional"):
+            name = part.get(field) or part["name"]
+            yield kind, name, tuple(item["key"] for item in part.get("items", ()))
+
+
+def _made_at_run_time(stack: Stack, namespace: str, kind: str, name: str) -> bool:
+    if kind != "Secret":
+        return False
+    makers = _MADE.get((namespace, name), ())
+    if any(part.name in makers for part in stack.components):
+        return True
+    for _, cluster in stack.of("Cluster"):
+        meta = cluster["metadata"]
+        if meta.get("namespace") == namespace and name in {f"{meta['name']}-{word}" for word in _OF_A_CLUSTER}:
+            return True
+    return any(
+        certificate["spec"]["secretName"] == name and certificate["metadata"]["namespace"] == namespace
+        for _, certificate in stack.of("Certificate")
+    )
+
+
+def _bound(stack: Stack) -> Iterator[tuple[str, str]]:
+    for kind in ("RoleBinding", "ClusterRoleBinding"):
+        for _, manifest in stack.of(kind):
+            for subject in manifest.get("subjects", ()):
+                if subject["kind"] == "ServiceAccount":
+                    yield subject.get("namespace") or manifest["metadata"].get("namespace", ""), subject["name"]
