@@ -28,6 +28,7 @@ _FIRST = (
     "installation",
     "perimeter",
     "certificates",
+    "components",
     "schedule",
     "waivers",
 )
