@@ -24,7 +24,9 @@ _SINGLE = (
     "media_instance_running_background_jobs",
 )
 # A setting so called holds a secret, unless what it says is a path.
-_SECRET = re.compile(r"(^|_)(password|passwd|pass|secret|secret_key|access_key_id|token|pepper|private_key|signing_key)$")
+_SECRET = re.compile(
+    r"(^|_)(password|passwd|pass|secret|secret_key|access_key(_id)?|token|pepper|private_key|signing_key)$"
+)
 
 
 def merged(*files: str) -> dict[str, Any]:

@@ -51,8 +51,10 @@ def _peers(peers: Iterable[Mapping[str, Any]] | None, place: Place) -> bool:
 def _peer(peer: Mapping[str, Any], place: Place) -> bool:
     if "ipBlock" in peer:
         block = peer["ipBlock"]
-        return bool(place.address) and _inside(place.address, block["cidr"]) and not any(
-            _inside(place.address, part) for part in block.get("except", ())
+        return (
+            bool(place.address)
+            and _inside(place.address, block["cidr"])
+            and not any(_inside(place.address, part) for part in block.get("except", ()))
         )
     if not place.namespace:
         return False
