@@ -11,7 +11,7 @@ from flows._rollout.run import RolloutRun
 from flows._run.publish import CONTROLLER
 from model.errors import FleetError, KubernetesError
 from model.report.outcome import Outcome, Status
-from model.rollout.changes import WRITES, Change, ObjectChange
+from model.rollout.changes import WRITES, ObjectChange
 from model.rollout.inventory import GateProof
 from model.rollout.selection import all_needed
 from model.site.components import Component
@@ -49,8 +49,8 @@ class ComponentWork:
 
     def _applied(self) -> bool:
         result, run = self._result, self._run
-        rejected = [change for change in result.planned if change.change is Change.REJECTED]
-        if rejected:
+        if result.status is Status.FAILED:
+            # By its plan, or by an image that did not come.
             return False
         written = frozenset(change.key for change in result.planned if change.change in WRITES)
         self._keeper.announce(self._declared, written)

@@ -16,7 +16,10 @@ def secret_spec(site: Site, name: str) -> SecretSpec:
     if name in specs:
         return specs[name]
     if any(spec.name == name for spec in site.application.secrets):
-        raise SelectionError(f"the secret {name} is not needed by the site's features")
+        raise SelectionError(
+            f"the secret {name} is not needed by the site's features",
+            "its `when` in secrets.yaml says which it goes with",
+        )
     raise SelectionError(f"secrets.yaml: no secret is called {name}{did_you_mean(name, specs)}")
 
 

@@ -23,6 +23,8 @@ from tasks.secrets.identity import AgeIdentity, identities
 from tasks.secrets.recipients import recipients_for
 from tasks.secrets.sealing import opened, sealed
 
+_SIGNING_KEYS = 1000
+
 
 def open_store(site: Site) -> SecretStore:
     """
@@ -106,13 +108,25 @@ class SecretStore:
             made += wanted
         return tuple(made)
 
-    def keep(self, realm: Realm, values: Mapping[SecretRef, bytes], origin: Origin, former: int = 1) -> None:
-        """Put values of one realm into use and save them, all or none; of those they replace the newest stay."""
-        document = self.document(realm)
+    def keep(self, realm: Realm, values: Mapping[SecretRef, bytes], origin: Origin) -> None:
+        """Put values of one realm into use from now on and save them, all or none."""
         now = datetime.now(UTC).replace(microsecond=0)
+        self.take(
+            realm, {ref: KeptValue(value=SecretBytes(value), made=now, origin=origin) for ref, value in values.items()}
+        )
+
+    def take(self, realm: Realm, values: Mapping[SecretRef, KeptValue]) -> None:
+        """Put values of one realm into use and save them, all or none; the values they replace are kept as former."""
+        document = self.document(realm)
         for ref, value in values.items():
-            document = document.with_value(ref, KeptValue(value=SecretBytes(value), made=now, origin=origin), former)
+            document = document.with_value(ref, value, self._kept_formers(ref))
         self.save(document)
+
+    def _kept_formers(self, ref: SecretRef) -> int:
+        """Old events are verified by the public half of every signing key there ever was; else one is enough."""
+        specs = {spec.name: spec for spec in self.site.secrets}
+        spec = specs[ref.name].keys.get(ref.key) if ref.name in specs else None
+        return _SIGNING_KEYS if spec and spec.kind == "signing-key" else 1
 
     def rehearsal(self) -> SecretStore:
         """Return a store in memory that lacks nothing: what is missing is of the same shape, and thrown away."""

@@ -14,9 +14,13 @@ import pytest
 from flows import secrets
 from flows._run.cli import execute
 from model.site.load import load_site
-from tasks.secrets.identity import VARIABLE, make_identity
+from tasks.secrets.files import write_private
+from tasks.secrets.identity import VARIABLE, make_identity, read_identity
 from tasks.secrets.store import SecretStore, open_store
 from tests.flows.plumbing import site as reference_site
+
+# What a store holds that was filled, by file name, and its key.
+_FILLED: dict[str, bytes] = {}
 
 
 class SecretSite:
@@ -28,6 +32,19 @@ class SecretSite:
         self.key = folder / "identity"
         self.recipient = make_identity(self.key).recipient
         monkeypatch.setenv(VARIABLE, str(self.key))
+
+    def fill(self) -> None:
+        """Let the store have every secret: once made, they are copied, for RSA keys take long to find."""
+        if not _FILLED:
+            assert self.run("generate", "--quiet")[0] == 0
+            _FILLED.update(everything_in(self.folder / "secrets"), key=self.key.read_bytes())
+            return
+        (self.folder / "secrets").mkdir(mode=0o700)
+        self.key.write_bytes(_FILLED["key"])
+        self.recipient = read_identity(self.key).recipient
+        for name, content in _FILLED.items():
+            if name != "key":
+                write_private(self.folder / "secrets" / Path(name).name, content)
 
     def run(self, *arguments: str) -> tuple[int, dict[str, Any]]:
         """Run the flow; return its exit code and its report."""

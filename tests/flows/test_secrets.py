@@ -50,7 +50,7 @@ def test_a_dry_run_says_what_it_would_make_and_makes_nothing(site: SecretSite) -
 
 
 def test_a_secret_that_is_too_old_is_drift_that_says_how_old(site: SecretSite) -> None:
-    site.run("generate", "--quiet")
+    site.fill()
     store, ref = site.store, SecretRef("redis", "password")
     old = datetime.now(UTC) - timedelta(days=91)
     value = KeptValue(value=SecretBytes(store.value("redis", "password")), made=old, origin="generated")
@@ -64,7 +64,7 @@ def test_a_secret_that_is_too_old_is_drift_that_says_how_old(site: SecretSite) -
 
 
 def test_a_shared_value_and_a_placeholder_are_found_across_realms(site: SecretSite) -> None:
-    site.run("generate", "--quiet")
+    site.fill()
     store = site.store
     same = store.value("synapse", "form_secret")
     store.keep("li", {SecretRef("synapse-li", "form_secret"): same}, "provided")
@@ -77,7 +77,7 @@ def test_a_shared_value_and_a_placeholder_are_found_across_realms(site: SecretSi
 
 
 def test_what_nobody_declares_is_named(site: SecretSite) -> None:
-    site.run("generate", "--quiet")
+    site.fill()
     site.store.keep("main", {SecretRef("former", "password"): b"x" * 30}, "provided")
     code, report = site.run("status", "--quiet")
     (row,) = [row for row in report["outcomes"] if row["subject"] == "secret/former/password"]
@@ -88,7 +88,7 @@ def test_what_nobody_declares_is_named(site: SecretSite) -> None:
 def test_a_value_is_shown_to_a_terminal_or_when_somebody_insists(
     site: SecretSite, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    site.run("generate", "--quiet")
+    site.fill()
     value = site.store.value("redis", "password").decode()
     capsys.readouterr()
     assert site.run("show", "redis")[0] == 1
@@ -110,6 +110,15 @@ def test_a_value_is_shown_to_a_terminal_or_when_somebody_insists(
         ("show", "redis", "synapse"),
         ("show", "redis", "--reveal", "--json", "-"),
         ("status", "redis"),
+        ("rotate",),
+        ("rotate", "nobody"),
+        ("recipients", "main"),
+        ("export", "redis"),
+        ("status", "--init"),
+        ("generate", "--stdin"),
+        ("import", "redis/password", "--stdin", "--from", "matrix/redis"),
+        ("import", "redis", "--stdin"),
+        ("import", "postgresql-synapse/username", "--stdin"),
         ("generate", "redis"),
         ("generate", "--reveal"),
         ("show", "nobody", "--reveal"),
@@ -123,7 +132,7 @@ def test_arguments_that_make_no_sense_are_refused(site: SecretSite, arguments: t
 def test_a_key_that_opens_nothing_is_named(
     site: SecretSite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    site.run("generate", "--quiet")
+    site.fill()
     make_identity(tmp_path / "other")
     monkeypatch.setenv(VARIABLE, str(tmp_path / "other"))
     code, _ = site.run("status")

@@ -1,0 +1,163 @@
+"""Taking values over: from the cluster, from standard input, or from a file that was exported."""
+
+from __future__ import annotations
+
+import getpass
+import sys
+from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pydantic import SecretBytes
+
+from flows._fleet.hosts import closing
+from flows._fleet.inventory import inventory
+from flows._run.context import Context, FlowResult
+from flows._run.publish import CONTROLLER
+from flows._secrets.status import subject
+from model.errors import SecretsUnreadable, SelectionError, SiteError
+from model.report.outcome import Outcome, Status
+from model.rollout.rendered import SecretRef
+from model.rollout.secret_document import KeptValue, Origin, parse
+from model.rollout.secret_kinds import flaw
+from model.rollout.secret_names import chosen_refs, key_spec, secret_spec
+from model.site.secrets import Realm
+from tasks.secrets.held import HeldSecret, held_secret
+from tasks.secrets.identity import identities
+from tasks.secrets.sealing import opened
+from tasks.secrets.store import open_store
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offer:
+    """A value that could be taken over, where it comes from in a person's words, and since when it is used."""
+
+    value: SecretBytes
+    source: str
+    origin: Origin
+    made: datetime | None = None
+
+
+def from_standard_input(context: Context, word: str) -> FlowResult:
+    """Take one value a person gives; it replaces what is there. Raises `SiteError` for what is no such value."""
+    name, slash, key = word.partition("/")
+    if not slash:
+        raise SelectionError(f"--stdin takes one value: {name}/KEY")
+    spec = key_spec(context.site, name, key)
+    if spec.kind == "fixed":
+        raise SelectionError(f"{word} is no secret: secrets.yaml says its value")
+    given = _typed(word) if sys.stdin.isatty() else sys.stdin.buffer.read()
+    value = given if b"\n" in given.strip() else given.rstrip(b"\r\n")
+    if wrong := flaw(spec, value):
+        raise SiteError(f"{word}: what was given {wrong}", next_step="give the value itself, and nothing else")
+    offer = Offer(value=SecretBytes(value), source="standard input", origin="provided")
+    return _taken(context, {SecretRef(name, key): offer}, chosen=True)
+
+
+def from_file(context: Context, file: Path, words: tuple[str, ...]) -> FlowResult:
+    """Take over what somebody exported for this controller; what differs only where it is named."""
+    try:
+        content = file.read_bytes()
+    except OSError as error:
+        raise SiteError(f"{file}: cannot be read: {error.strerror}") from None
+    try:
+        document = parse(opened(content, identities(context.site), str(file)))
+    except ValueError as error:
+        raise SecretsUnreadable(f"{file}: {error}") from None
+    wanted = chosen_refs(context.site, words) if words else tuple(document.secrets)
+    if lacking := [ref for ref in wanted if ref not in document.secrets]:
+        raise SelectionError(f"{file}: has no {lacking[0].name}/{lacking[0].key}")
+    offers = {ref: _offered(document.secrets[ref].current, str(file)) for ref in wanted}
+    return _taken(context, offers, chosen=bool(words))
+
+
+def from_cluster(context: Context, words: tuple[str, ...], source: str | None) -> FlowResult:
+    """
+    Take over what the cluster holds: under the names of secrets.yaml, or one secret from `source` (NAMESPACE/SECRET).
+    """
+    from remote.kube import open_cluster
+
+    site = context.site
+    refs = (
+        chosen_refs(site, words)
+        if words
+        else tuple(SecretRef(spec.name, key) for spec in site.secrets for key, _ in spec.kept())
+    )
+    if source is not None and len({ref.name for ref in refs}) != 1:
+        raise SelectionError("--from takes one secret: NAME, or NAME/KEY")
+    offers: dict[SecretRef, Offer] = {}
+    with ExitStack() as stack:
+        nr = inventory(context.options.inventory)
+        stack.enter_context(closing(nr))
+        cluster = stack.enter_context(open_cluster(nr, site))
+        for name in dict.fromkeys(ref.name for ref in refs):
+            namespace, _, called = (source or f"{secret_spec(site, name).namespace}/{name}").partition("/")
+            called, _, key = called.partition("/")
+            held = held_secret(cluster, namespace, called)
+            if held is None and words:
+                raise SiteError(f"the cluster has no Secret {namespace}/{called}")
+            if held is not None:
+                offers |= _held(held, [ref for ref in refs if ref.name == name], key)
+    return _taken(context, offers, chosen=bool(words))
+
+
+def _held(held: HeldSecret, refs: Iterable[SecretRef], key: str) -> dict[SecretRef, Offer]:
+    source = f"the cluster's Secret {held.namespace}/{held.name}"
+    return {
+        ref: Offer(value=held.values[key or ref.key], source=source, origin="imported", made=held.made)
+        for ref in refs
+        if (key or ref.key) in held.values
+    }
+
+
+def _offered(kept: KeptValue, source: str) -> Offer:
+    return Offer(value=kept.value, source=source, origin="imported", made=kept.made)
+
+
+def _typed(word: str) -> bytes:
+    return getpass.getpass(f"{word} (is not shown): ").encode()
+
+
+def _taken(context: Context, offers: Mapping[SecretRef, Offer], *, chosen: bool) -> FlowResult:
+    store, now = open_store(context.site), datetime.now(UTC).replace(microsecond=0)
+    outcomes: list[Outcome] = []
+    takes: dict[SecretRef, KeptValue] = {}
+    for ref, offer in offers.items():
+        differs = store.has(ref.name, ref.key) and store.value(ref.name, ref.key) != offer.value.get_secret_value()
+        if store.has(ref.name, ref.key) and not (differs and chosen):
+            outcomes.append(_left(ref, offer, differs))
+        else:
+            takes[ref] = KeptValue(value=offer.value, made=offer.made or now, origin=offer.origin)
+            outcomes.append(_took(context, ref, offer, differs))
+    if not context.options.dry_run:
+        for realm in dict.fromkeys(_realm(context, ref) for ref in takes):
+            store.take(realm, {ref: take for ref, take in takes.items() if _realm(context, ref) == realm})
+    nothing = Outcome(CONTROLLER, "secrets", Status.OK, "there is nothing to take over")
+    return FlowResult(tuple(outcomes) or (nothing,), hosts=())
+
+
+def _realm(context: Context, ref: SecretRef) -> Realm:
+    return secret_spec(context.site, ref.name).realm
+
+
+def _left(ref: SecretRef, offer: Offer, differs: bool) -> Outcome:
+    about = subject(f"{ref.name}/{ref.key}")
+    if not differs:
+        return Outcome(CONTROLLER, about, Status.OK, f"is what {offer.source} has")
+    step = f"`python -m flows.secrets import {ref.name}/{ref.key}` takes it over; flows.rollout sends the store's"
+    return Outcome(CONTROLLER, about, Status.DRIFT, f"differs from {offer.source}", next=step)
+
+
+def _took(context: Context, ref: SecretRef, offer: Offer, differs: bool) -> Outcome:
+    name = f"{ref.name}/{ref.key}"
+    wrong = flaw(key_spec(context.site, ref.name, ref.key), offer.value.get_secret_value())
+    note, step = (f", which {wrong}", f"python -m flows.secrets rotate {name}") if wrong else ("", "")
+    lines = [f"{'~' if differs else '+'} {name}"]
+    if context.options.dry_run:
+        words = f"would be taken from {offer.source}{note}"
+        step = "run without --dry-run"
+        return Outcome(CONTROLLER, subject(name), Status.DRIFT, words, next=step, evidence=lines)
+    words = f"taken from {offer.source}{note}"
+    return Outcome(CONTROLLER, subject(name), Status.CHANGED, words, next=step, evidence=lines)
