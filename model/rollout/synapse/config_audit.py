@@ -52,9 +52,9 @@ def audit(configs: Mapping[str, Config], known: Collection[str]) -> tuple[str, .
     running = {str(config.get("worker_name", MASTER)) for config in configs.values()}
     found: list[str] = []
     for process, config in configs.items():
-        for sentence in (*_names(process, config), *_unknown(config, known), *_ghosts(config, running)):
-            found.append(f"{process}: {sentence}")
-        found += [f"{process}: {path} holds a secret in clear; name a file" for path in secrets_in_clear(config)]
+        clear = (f"{path} holds a secret in clear; name a file" for path in secrets_in_clear(config))
+        sentences = (*_names(process, config), *_unknown(config, known), *_ghosts(config, running), *clear)
+        found += [f"{process}: {sentence}" for sentence in sentences]
     return tuple(dict.fromkeys(found))
 
 
