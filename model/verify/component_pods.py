@@ -122,7 +122,10 @@ def _pairs(
 
 
 def _to_host(site: Site, pod: ProbePod, machine: Machine) -> Iterator[Pair]:
-    """A pod comes to other nodes with its own node's address, and to its own with the one that it has."""
+    """
+    A pod comes to other nodes with its own node's address, and to its own with the one that it has: there it is seen
+    before anybody stops it.
+    """
     node = site.by_name[pod.node]
     for speaks, address in speakable(pod, machine.own):
         rows = [row for row in _rows(site) if sends(row, pod.word) and _leads_to(site, row, machine)]
@@ -133,7 +136,7 @@ def _to_host(site: Site, pod: ProbePod, machine: Machine) -> Iterator[Pair]:
             source_address=speaks,
             address=address,
             plane=Plane.POD,
-            border=True,
+            border=machine is not node,
             openings=opened_by(rows),
             masks=(hidden,) if hidden else (),
         )
