@@ -17,6 +17,7 @@ Dial = Callable[[float], socket.socket]
 POOL = "X-Matrix-Fleet-Pool"
 # A proxy that is overloaded, or has nobody to hand the request to just then.
 PASSING = frozenset({429, 502, 503, 504})
+PROBE = "X-Matrix-Fleet-Probe"
 _LONGEST = 256 * 1024 * 1024
 
 
@@ -116,7 +117,7 @@ class Connection:
         started = time.monotonic()
         http = self._http = self._http or self._open(seconds)
         http.sock.settimeout(seconds)
-        http.request(method, path, body or None, {"Host": self._origin.host, **headers})
+        http.request(method, path, body or None, {"Host": self._origin.host, PROBE: "1", **headers})
         response = http.getresponse()
         content = response.read(_LONGEST)
         lowered = {name.lower(): value for name, value in response.getheaders()}
