@@ -9,6 +9,7 @@ from typing import Any
 
 from model import bits
 from model.base import Address
+from model.matrix.matrix import BROAD
 from model.matrix.pod_words import EVERY_POD, pod_words, receives, sends, word_of
 from model.report.words import Plane
 from model.site.hosts import Machine
@@ -149,13 +150,10 @@ def _leads_to(site: Site, row: Row, machine: Machine) -> bool:
 def _from_node(site: Site, probe: ProbePod, pod: ProbePod) -> Iterator[Pair]:
     """A node comes to pods of others with the address that it has in the pod network."""
     node = site.by_name[probe.node]
-    rows = [
-        row
-        for row in _rows(site)
-        if receives(row, pod.word) and any(node in site.machines_at(end) for end in row.source_ends)
-    ]
     for speaks, address in speakable(node, pod.addresses):
         own = probe.speaks(address.version)
+        inward = (row for row in _rows(site) if receives(row, pod.word))
+        rows = [row for row in inward if any(_is_at(site, node, speaks, end) for end in row.source_ends)]
         yield Pair(
             source=probe.node,
             destination=pod.end,
@@ -166,6 +164,14 @@ def _from_node(site: Site, probe: ProbePod, pod: ProbePod) -> Iterator[Pair]:
             openings=opened_by(rows),
             masks=(_first_of_share(own),) if own else (),
         )
+
+
+def _is_at(site: Site, node: Machine, address: Address, end: str) -> bool:
+    """Return whether an end means a node, as a machine or as an address of its networks."""
+    if end in BROAD and site.isolated(node):
+        return False
+    networks = () if end == "pods" else site.networks_at(end)
+    return node in site.machines_at(end) or any(address in network for network in networks)
 
 
 def _first_of_share(address: Address) -> Address:
