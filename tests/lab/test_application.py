@@ -31,7 +31,7 @@ def test_only_what_every_node_runs_is_staged_on_every_node() -> None:
 
 
 @pytest.mark.parametrize(
-    ("word", "said"),
+    ("word", "started"),
     [
         ("haproxy", {"signal": "SIGUSR1", "user": "haproxy", "folder": "/var/lib/haproxy"}),
         ("cloudnative-pg", {"entrypoint": ("/manager",), "folder": "/", "user": "65532:65532"}),
@@ -42,8 +42,8 @@ def test_only_what_every_node_runs_is_staged_on_every_node() -> None:
         ("kube-router", {"entrypoint": ("/usr/local/bin/kube-router",), "folder": "/root"}),
     ],
 )
-def test_an_image_starts_and_stops_as_the_official_one(word: str, said: dict[str, object]) -> None:
-    assert {name: getattr(BY_WORD[word].started, name) for name in said} == said
+def test_an_image_starts_and_stops_as_the_official_one(word: str, started: dict[str, object]) -> None:
+    assert {name: getattr(BY_WORD[word].started, name) for name in started} == started
 
 
 @pytest.mark.parametrize(
