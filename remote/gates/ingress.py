@@ -51,10 +51,8 @@ def redirected(way: Way) -> str:
         connection.close()
     target = urlsplit(answer.headers.get("location", ""))
     if answer.status not in (301, 302, 307, 308) or (target.scheme, target.hostname) != ("https", way.origin.name):
-        where = answer.headers.get("location", "")
-        return (
-            f"{way.name}: port 80: HTTP {answer.status} {where}, and it must lead to https://{way.origin.name}".strip()
-        )
+        led = " ".join(filter(None, (f"HTTP {answer.status}", answer.headers.get("location", ""))))
+        return f"{way.name}: port 80: {led}, and it must lead to https://{way.origin.name}"
     return ""
 
 

@@ -170,7 +170,7 @@ def _trial(method: str, path: str, routed: Routing, settings: Settings, *, neigh
 def _neighbours(route: SynapseRoute, routed: Routing, settings: Settings) -> Iterator[RouteTrial]:
     """Yield one neighbour that is somebody else's, where the route has a pool of its own."""
     own = routed.pool_of(route.method, samples(route)[0])
-    for path in neighbours(route):
+    for path in reversed(neighbours(route)):
         if routed.pool_of(route.method, path) != own:
             yield _trial(route.method, path, routed, settings, neighbour=True)
             return
