@@ -13,7 +13,8 @@ from pydantic import SecretBytes
 
 from model.errors import NotARecipient, SecretsUnreadable, SiteError
 from model.rollout.rendered import SecretRef
-from model.rollout.secret_document import KeptValue, Origin, SecretDocument, dump, dump_index, index_of, parse
+from model.rollout.secret_document import KeptValue, Origin, SecretDocument, dump, parse
+from model.rollout.secret_index import dump_index, index_of
 from model.rollout.secret_kinds import generated
 from model.rollout.secret_names import kept_refs, key_spec, secret_spec
 from model.site.secrets import REALMS, Realm
