@@ -121,11 +121,23 @@ def too_old(site: Site, indexes: Indexes, now: datetime) -> Iterator[SecretFlaw]
 
 
 def shared(indexes: Indexes) -> Iterator[SecretFlaw]:
-    """Find values that several secrets of a realm have."""
+    """Find values that several secrets have, of one realm or of both."""
     for index in indexes.values():
         for group in same_fingerprints({ref: entry.fingerprint for ref, entry in index.entries.items()}):
             names = [f"{ref.name}/{ref.key}" for ref in sorted(group)]
             yield SecretFlaw(name=names[0], message=f"has the same value as {', '.join(names[1:])}")
+        for ref, entry in index.entries.items():
+            if entry.same_as:
+                message = f"has the same value as {', '.join(entry.same_as)}"
+                yield SecretFlaw(name=f"{ref.name}/{ref.key}", message=message)
+
+
+def weak(indexes: Indexes) -> Iterator[SecretFlaw]:
+    """Find values that are none of their kind: too short, of other characters, never replaced."""
+    for index in indexes.values():
+        for ref, entry in index.entries.items():
+            if entry.flaw:
+                yield SecretFlaw(name=f"{ref.name}/{ref.key}", message=entry.flaw)
 
 
 def not_apart(site: Site) -> Iterator[SecretFlaw]:
