@@ -6,11 +6,13 @@ BIN := .venv/bin
 PY := $(BIN)/python
 # A cluster is small unless somebody asks for more.
 CLUSTER_PROFILE := $(if $(filter file default undefined,$(origin PROFILE)),small,$(PROFILE))
+# The application wants servers of every kind.
+MATRIX_PROFILE := $(if $(filter file default undefined,$(origin PROFILE)),matrix,$(PROFILE))
 # What the lab and the tests need of the machine itself.
 PACKAGES := python3 python3-venv systemd-container debootstrap iptables nftables iproute2 dpkg-dev openssh-client openssh-server \
-  procps util-linux mount xz-utils gcc libc6-dev git gpg gpg-agent
+  procps util-linux mount xz-utils gcc libc6-dev git gpg gpg-agent haproxy
 
-.PHONY: demo cluster bundle test-cluster test-cluster-all down unit test lint bench setup venv synapse packages docs promtool
+.PHONY: demo cluster matrix bundle test-cluster test-cluster-all test-matrix test-matrix-all down unit test lint bench setup venv synapse packages docs promtool
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -26,6 +28,12 @@ cluster: bundle ## bare hosts, a Kubernetes cluster on them (PROFILE default sma
 	$(PY) -m lab run -- $(PY) -m flows.bootstrap
 	$(PY) -m lab run -- $(PY) -m flows.verify_ports
 
+matrix: bundle ## bare hosts, a cluster, the Matrix stack on it, a message sent and received (PROFILE default matrix); it stays up
+	$(PY) -m lab up --profile $(MATRIX_PROFILE) --bare
+	$(PY) -m lab run -- $(PY) -m flows.bootstrap
+	$(PY) -m lab run -- $(PY) -m flows.rollout
+	$(PY) -m lab run -- $(PY) -m flows.validate
+
 bundle: setup ## what servers install without internet, from Go modules and Debian packages; once (KUBERNETES=1.36|1.37)
 	$(PY) -m lab.bundle --kubernetes $(KUBERNETES)
 
@@ -36,7 +44,7 @@ unit: venv ## every test that needs no root, no lab and no network, under 90 s
 	$(PY) -m pytest -q -n 3 --dist loadfile -m "not machine" --hypothesis-profile=unit tests
 
 test: setup promtool synapse lint ## lint, types, every test that needs no cluster; boots a small lab of its own (needs root)
-	$(PY) -m pytest -q -n 2 --dist loadfile tests --ignore=tests/cluster
+	$(PY) -m pytest -q -n 2 --dist loadfile tests --ignore=tests/cluster --ignore=tests/matrix
 
 test-cluster: bundle ## a real cluster made, made again, and its control planes powered off in turn
 	$(PY) -m pytest -q tests/cluster -m "not all"
@@ -44,6 +52,12 @@ test-cluster: bundle ## a real cluster made, made again, and its control planes 
 test-cluster-all: bundle ## everything that takes a cluster: upgrade, restore, killed runs, 17 hosts
 	$(PY) -m lab.bundle --kubernetes 1.37
 	$(PY) -m pytest -q tests/cluster
+
+test-matrix: bundle ## the Matrix stack rolled out on a real cluster, changed, broken, killed and rolled out again
+	$(PY) -m pytest -q tests/matrix -m "not all"
+
+test-matrix-all: bundle ## all of that, and other object storage
+	$(PY) -m pytest -q tests/matrix
 
 lint: venv ## ruff, mypy --strict, import-linter, generated documents
 	$(BIN)/ruff check .
@@ -81,7 +95,7 @@ synapse: .venv/synapse/.complete
 
 .venv/synapse/.complete: requirements-synapse.lock | .venv/.complete
 	$(PYTHON) -m venv .venv/synapse
-	.venv/synapse/bin/python -m pip install -q --require-hashes -r requirements-synapse.lock
+	.venv/synapse/bin/python -m pip install -q --no-deps --require-hashes -r requirements-synapse.lock
 	touch $@
 
 .venv/.complete: requirements.lock

@@ -42,6 +42,7 @@ Fetch what a site without internet installs, look at it, and see that it is whol
 Example: python -m flows.bundle download --output bundle     on a machine with internet
          python -m flows.bundle verify bundle                where it was carried to
 """
+IMAGES_FILE = "images.yaml"
 SOURCES = TEMPLATES / "bundle" / "sources.yaml"
 app = cli.application(HELP)
 
@@ -65,7 +66,10 @@ Network = Annotated[
 Site = Annotated[
     Path | None,
     typer.Option(
-        "--inventory", envvar=flags.ENVIRONMENT, metavar="DIR", help="Take version and pod network from this site."
+        "--inventory",
+        envvar=flags.ENVIRONMENT,
+        metavar="DIR",
+        help="Take version, pod network and images.yaml from this site.",
     ),
 ]
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The bundle.")]
@@ -96,11 +100,13 @@ def download(
     started, screen, dry_run = datetime.now(UTC), Screen(options), options.dry_run
     folders.check_writable(options.json)
     known = load_sources(sources)
-    if inventory is not None and (kubernetes is None or cni is None):
-        settings = load_site(inventory).settings
-        kubernetes = kubernetes or settings.kubernetes.version
-        cni = cni or _network(settings.cni.name)
-    spec = compose(known, kubernetes, architecture, suite or (), cni or "flannel")
+    site = load_site(inventory) if inventory is not None else None
+    if site is not None:
+        kubernetes = kubernetes or site.settings.kubernetes.version
+        cni = cni or _network(site.settings.cni.name)
+    # A site that has no images.yaml of its own has not chosen any yet.
+    application = site.images if site is not None and (site.folder / IMAGES_FILE).exists() else {}
+    spec = compose(known, kubernetes, architecture, suite or (), cni or "flannel", application)
     with terminable(), TemporaryDirectory() as aside:
         if not dry_run:
             claim(output)

@@ -8,9 +8,23 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from lab import answering, containers, emission, identity, leftovers, network, plan, power, prerequisites, roots, tuning
+from lab import (
+    answering,
+    containers,
+    emission,
+    identity,
+    leftovers,
+    network,
+    plan,
+    power,
+    prerequisites,
+    resolving,
+    room,
+    roots,
+    tuning,
+)
 from lab.errors import LabError
-from lab.instance import RUN, Instance
+from lab.instance import RUN, STATE, Instance
 from lab.plan import LabPlan
 from lab.topology import LabHost, added_host
 from model.site.load import load_site
@@ -43,6 +57,9 @@ def up(instance: Instance, wanted: LabPlan, say: Say) -> None:
 
 def _begin(instance: Instance, wanted: LabPlan, say: Say) -> LabPlan:
     tear_down(instance)
+    warning = room.check(wanted, STATE)
+    if warning:
+        say(f"warning: {warning}")
     roots.ensure(wanted.recipe, say)
     before = plan.emitted(instance)
     if before and not before.same_kind(wanted):
@@ -54,6 +71,7 @@ def _begin(instance: Instance, wanted: LabPlan, say: Say) -> LabPlan:
     plan.mark_emitted(instance, wanted)
     tuning.raise_limits(instance.name)
     network.build(instance)
+    resolving.lead_to_router(instance)
     plan.save(instance, wanted)
     return wanted
 

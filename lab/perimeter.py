@@ -91,9 +91,16 @@ def _from(sources: Sequence[Address], network: str, what: str) -> Iterable[str]:
 
 
 def _translation(site: Site) -> Iterable[str]:
+    """
+    Lead the internet and deployers from an external address to the host behind it.
+
+    Servers and pods are not led back in: their answers would have to be translated as well, and nothing of a site may
+    need that.
+    """
+    outside = _devices(INTERNET.name, MANAGEMENT.name)
     for public, target, protocol, ports in published(site):
         family = "ip" if public.version == 4 else "ip6"
-        yield f"iifname {_DEVICES[INTERNET.name]} {_to((public,))} {protocol} dport {ports} dnat {family} to {target}"
+        yield f"iifname {outside} {_to((public,))} {protocol} dport {ports} dnat {family} to {target}"
 
 
 def published(site: Site) -> list[tuple[Address, Address, str, str]]:

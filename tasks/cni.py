@@ -98,8 +98,8 @@ def enforce(
     Bring the cluster's part of the pod network to what the site says, before any node is ready; return what changed, or
     would.
 
-    `image`, `upstream` and `enforcer` as `source` returns them. `conflist` is each node's own part, once the cluster has given it
-    addresses.
+    `image`, `upstream` and `enforcer` as `source` returns them. `conflist` is each node's own part, once the cluster
+    has given it addresses.
     """
     objects = enforce_objects(cluster, manifests(site, image, upstream, enforcer), dry_run=dry_run)
     if site.settings.cni.name != "flannel":

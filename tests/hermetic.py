@@ -26,7 +26,7 @@ PROGRAMS = frozenset(
             "losetup",
         ),
         *("apt-get", "apt-cache", "apt", "dpkg-scanpackages", "gpg"),
-        *("sshd", "sudo", "systemctl", "systemd-run", "systemd-nspawn", "debootstrap", "promtool"),
+        *("sshd", "sudo", "systemctl", "systemd-run", "systemd-nspawn", "debootstrap", "promtool", "haproxy"),
     }
 )
 _refusing = False

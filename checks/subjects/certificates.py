@@ -16,7 +16,8 @@ def declared(view: ComplianceView) -> Verdict:
     files, tls, days = view.files, view.site.settings.tls, view.site.settings.compliance.certificate_days
     wrong, seen = [], {}
     endpoint = view.site.settings.kubernetes.endpoint.name
-    names = [record.name for record in records(view.site) if record.view == "main" and record.name != endpoint]
+    public = [record for record in records(view.site) if record.view == "main" and record.fixed]
+    names = [record.name for record in public if record.name != endpoint]
     chains = {f"certificate {tls.certificate}": (files.certificate, names)} if files.certificate is not None else {}
     chains |= {f"authority {path}": (chain, []) for path, chain in files.authorities.items()}
     for what, (chain, needed) in chains.items():

@@ -12,7 +12,7 @@ import yaml
 from flows._bundle import fetch
 from flows._bundle.part import DownloadContext, Part
 from model.bundle import checksums
-from model.bundle.sources import DebianSources, Sources
+from model.bundle.sources import APPLICATION, DebianSources, Sources
 from model.bundle.spec import BundleSpec, FileSpec, ImageSpec, ManifestSpec
 from model.errors import BundleError
 from model.kubernetes import references
@@ -56,7 +56,7 @@ class Resolver:
         )
 
     def _image(self, image: ImageSpec) -> tuple[Part, ...]:
-        pin = self._pin(image.reference)
+        pin = self._pin(image.reference) or image.digest
         remote = self.context.registries.look(image.name, image.tag, self.spec.architecture, pin)
         key = f"{image.reference} {remote.digest} {image.needed}"
         make = partial(fetch.image, image, remote)
@@ -70,8 +70,8 @@ class Resolver:
             objects = [item for item in yaml.safe_load_all(data) if isinstance(item, dict)]
         except (yaml.YAMLError, UnicodeDecodeError) as error:
             raise BundleError(f"{wanted.address}: is no YAML: {error}", "correct the address in the sources") from error
-        images = references.named(objects)
-        if not images:
+        images = references.named(objects) if wanted.needed != APPLICATION else ()
+        if not objects or (not images and wanted.needed != APPLICATION):
             raise BundleError(
                 f"{wanted.address}: holds no object that runs an image", "correct the address in the sources"
             )

@@ -10,6 +10,7 @@ from model.errors import SelectionError
 from model.report.words import Plane, Stage
 from model.site.select import select
 from model.site.site import Site
+from model.verify import component_pods
 from model.verify import pods as podding
 from model.verify.exposure import dnat_ports
 from model.verify.pairs import Pair, endpoint_pairs, pairs
@@ -95,12 +96,18 @@ class ChosenPairs:
         hosts: Iterable[Pair] = self.pairs
         if Plane.HOST in options.planes:
             hosts = (*hosts, *filter(holds, endpoint_pairs(site, holders)))
-        pods: Iterable[Pair] = podding.pod_pairs(site, cluster.pods, holders) if Plane.POD in options.planes else ()
+        pods: Iterable[Pair] = ()
+        components: Iterable[Pair] = ()
+        if Plane.POD in options.planes:
+            pods = podding.pod_pairs(site, cluster.pods, holders)
+            components = component_pods.component_pairs(site, cluster.pods, cluster.components)
         between = tuple(self._with_dnat(pair, cluster) for pair in hosts)
         speaking = tuple(self._with_dnat(pair, cluster) for pair in filter(holds, pods))
+        held = tuple(self._with_dnat(pair, cluster) for pair in filter(holds, components))
         return (
             *with_ports(site, between, options.depth, listeners, options.only),
             *podding.with_ports(site, speaking, listeners, options.only),
+            *component_pods.with_ports(site, held, options.only),
         )
 
     def _with_dnat(self, pair: Pair, cluster: ClusterView) -> Pair:
@@ -154,7 +161,9 @@ def _vouched(
     taken = {(pair.source, pair.address) for pair in dealt}
     concerned = {end for pair in dealt for end in (pair.source, pair.destination)}
     pods = [pod for pod in cluster.pods if pod.end in concerned]
-    return (*dealt, *(pair for pair in podding.controls(pods, site) if (pair.source, pair.address) not in taken))
+    components = [pod for pod in cluster.components if pod.end in concerned]
+    beside = (*podding.controls(pods, site), *component_pods.controls(site, components))
+    return (*dealt, *(pair for pair in beside if (pair.source, pair.address) not in taken))
 
 
 def _ends(site: Site, chosen: Iterable[Pair]) -> set[str]:

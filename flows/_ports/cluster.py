@@ -27,7 +27,8 @@ _PODS_STEP = "look at `kubectl -n matrix-fleet get pods -o wide`, then run `pyth
 @dataclass(frozen=True, slots=True)
 class ClusterView:
     """
-    Services' ports, probe pods, who holds the API's own addresses, and what is wrong with any of it.
+    Services' ports, probe pods and those of components, who holds the API's own addresses, and what is wrong with any
+    of it.
 
     `absent` says why pods cannot be asked; empty where they can.
     """
@@ -37,6 +38,12 @@ class ClusterView:
     holders: Mapping[Address, str] | None = None
     outcomes: tuple[Outcome, ...] = ()
     absent: str = ""
+    components: tuple[ProbePod, ...] = ()
+
+    @property
+    def every_pod(self) -> tuple[ProbePod, ...]:
+        """Probe pods and those of components."""
+        return (*self.pods, *self.components)
 
 
 def look(site: Site, views: Mapping[str, HostView], api: Callable[[], ClusterPorts]) -> ClusterView:
@@ -60,6 +67,7 @@ def look(site: Site, views: Mapping[str, HostView], api: Callable[[], ClusterPor
         holders,
         (*findings, *undeclared(site, ports.exposed), *(_podless(pods, ports.nodes, views) if pods else ())),
         "" if pods else "no probe pods run in the cluster",
+        tuple(pod for pod in ports.components if pod.node in views and pod.node in ports.nodes),
     )
 
 
@@ -69,7 +77,7 @@ def ask(nr: Nornir, site: Site) -> ClusterPorts:
     from remote.kube import open_cluster
 
     with open_cluster(nr, site) as cluster:
-        return observe(cluster)
+        return observe(cluster, site)
 
 
 def as_collected(answers: Mapping[str, ClusterPorts | str]) -> ClusterPorts:

@@ -16,6 +16,7 @@ from model.report.waivers import waive_cells
 from model.report.words import Plane
 from model.site.rows import WORDS
 from model.site.site import Site
+from model.verify.component_pods import proven_rows
 from model.verify.network_rows import network_cells, unwitnessed
 from model.verify.perimeter import parse
 from model.verify.perimeter_rows import perimeter_outcomes, perimeter_rows
@@ -65,7 +66,7 @@ def _cells(run: VerifiedRun) -> tuple[Cell, ...]:
         cells += network_cells(facts, [pair.destination for pair in run.chosen.pairs])
         cells += controller_cells(facts.site, _ssh_reachability(run), facts.views, run.chosen.hosts)
     if Plane.POD in planes:
-        cells += pod_cells(facts.site, run.cluster.absent)
+        cells += pod_cells(facts.site, run.cluster.absent, proven_rows(run.verification.pairs))
     return tuple(cells)
 
 

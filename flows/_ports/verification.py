@@ -46,7 +46,7 @@ def verify(nr: Nornir, context: Context, options: ProbeOptions, *, scheduled: bo
             site,
             dealt.fired,
             requests_for(site, observed.views),
-            ends=ends(site, observed.views, cluster.pods if Plane.POD in options.planes else ()),
+            ends=ends(site, observed.views, cluster.every_pod if Plane.POD in options.planes else ()),
             rate=rate,
             seconds=seconds,
             tell=_steps(advance, dealt.probes),
@@ -69,7 +69,7 @@ def verify(nr: Nornir, context: Context, options: ProbeOptions, *, scheduled: bo
         probes=dealt.probes,
         loss=probe_run.lost,
         extra={
-            "roles": roles_of(site, [pod.end for pod in cluster.pods]),
+            "roles": roles_of(site, [pod.end for pod in cluster.every_pod]),
             "depth": options.depth,
             "stage": options.stage,
             "expected_seconds": round(seconds + 3, 1),

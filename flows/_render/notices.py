@@ -14,6 +14,8 @@ from model.report.evidence import diff_lines
 from model.report.outcome import warns
 
 _SUM_OF_CELLS = "ports"
+# `component/Kind/namespace/name`
+_OBJECT = 3
 _WORTH_A_NOTICE = ("drift", "failed", "unproven", "missing", "changed", "waived", "not_run")
 
 
@@ -36,7 +38,7 @@ def _outcomes(outcomes: Iterable[Document], apart: bool) -> list[Notice]:
     for outcome in outcomes:
         if outcome["status"] in _WORTH_A_NOTICE or _warns(outcome):
             groups.setdefault(_key(outcome, apart), []).append(outcome)
-    return _joined(_outcome_notice(key, members) for key, members in groups.items())
+    return _joined(_outcome_notice(key, members, apart) for key, members in groups.items())
 
 
 def _joined(notices_of_subjects: Iterable[Notice]) -> list[Notice]:
@@ -57,7 +59,8 @@ def _several(group: list[Notice]) -> Notice:
 
 
 def _key(outcome: Document, apart: bool) -> tuple[str, ...]:
-    diff = () if outcome["status"] == "changed" and not apart else diff_lines(outcome["evidence"])
+    whole = outcome["status"] == "changed" or _makes_object(outcome)
+    diff = () if whole and not apart else diff_lines(outcome["evidence"])
     parts = (outcome["message"], outcome["next"], "\n".join(diff))
     nameless = (_nameless(part, outcome["host"]) for part in parts)
     level = "warning" if _warns(outcome) else outcome["status"]
@@ -76,7 +79,14 @@ def _nameless(text: str, host: str) -> str:
     return re.sub(rf"(?<![\w.-]){re.escape(host)}(?![\w-])", "<host>", text) if host and host in text else text
 
 
-def _outcome_notice(key: tuple[str, ...], members: list[Document]) -> Notice:
+def _makes_object(outcome: Document) -> bool:
+    """Tell whether an object of the cluster is made: all of it is new, and `--render` shows it better."""
+    lines = diff_lines(outcome["evidence"])
+    heads = [line for line in lines if line.startswith("--- ")]
+    return outcome["host"] == "controller" and heads == ["--- /dev/null"] and outcome["subject"].count("/") == _OBJECT
+
+
+def _outcome_notice(key: tuple[str, ...], members: list[Document], apart: bool) -> Notice:
     first, status, subject = members[0], key[0], key[1]
     hosts = tuple(dict.fromkeys(member["host"] for member in members))
     alone = len(hosts) == 1
@@ -86,7 +96,7 @@ def _outcome_notice(key: tuple[str, ...], members: list[Document]) -> Notice:
     message = message.removeprefix("<host>: ")
     step = step.replace("--limit <host>", f"--limit {','.join(hosts)}")
     title = f"{subject}: {message}" if message else subject
-    shows_diff = status in ("drift", "changed") and _alike(members)
+    shows_diff = status in ("drift", "changed") and _alike(members) and (apart or not _makes_object(first))
     detail = tuple(diff_lines(first["evidence"])) if shows_diff else ()
     return Notice(
         level=status,

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Set
 from pathlib import Path
 
+from flows._render.components import component_lines
 from flows._render.document import Document, blamed_host, rows_of
 from flows._render.line import Line
 from flows._render.notice import Notice
@@ -52,7 +53,7 @@ def summary(
     done = [notice for notice in shown if notice.level == "changed"]
     aside = [notice for notice in shown if notice.level in ("waived", "not_run")]
     lines = [Line(verdict(report), _head_style(report)), *_news(report), *_counts(report)]
-    lines += _hosts(report, verbose)
+    lines += [*component_lines(report, verbose), *_hosts(report, verbose)]
     # Whoever mends a site's files has nothing but the notices to go by.
     lines += _notices([*ill, *done], verbose, None if verbose or report.get("findings") else _NOTICES)
     lines += _aside(aside, verbose)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from time import monotonic
 
+from flows._render.words import counted
 from flows._rollout.gates import gate_line, not_run, try_gate
 from flows._rollout.results import ComponentResult, unready_outcome
 from flows._rollout.run import RolloutRun
 from flows._run.publish import CONTROLLER
 from model.errors import FleetError, KubernetesError
 from model.report.outcome import Outcome, Status
-from model.rollout.changes import WRITES, Change, ObjectChange
+from model.rollout.changes import WRITES, ObjectChange
 from model.rollout.inventory import GateProof
 from model.rollout.selection import all_needed
 from model.site.components import Component
@@ -49,13 +50,15 @@ class ComponentWork:
 
     def _applied(self) -> bool:
         result, run = self._result, self._run
-        rejected = [change for change in result.planned if change.change is Change.REJECTED]
-        if rejected:
+        if result.status is Status.FAILED:
+            # By its plan, or by an image that did not come.
             return False
         written = frozenset(change.key for change in result.planned if change.change in WRITES)
         self._keeper.announce(self._declared, written)
         if written:
-            run.progress.doing(self._component.name, f"applying {len(written)} objects")
+            words = f"applying {counted(len(written), 'object')}"
+            run.progress.doing(self._component.name, words)
+            self._say(words)
         applier = Applier(run.cluster, monotonic() + self._component.timeout, self._say, run.checked)
         applier.apply(result.planned, result.done.append)
         self._keeper.applied(self._declared)

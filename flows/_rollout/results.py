@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from flows._render.words import counted
 from flows._run.publish import CONTROLLER
 from model.report.outcome import Outcome, Status
 from model.rollout.changes import Change, ObjectChange
@@ -97,7 +98,9 @@ class ComponentResult:
         stopped = [f"{counts[kind]} {kind}" for kind in _STOPPING if counts[kind]]
         words = ", ".join([*parts, *stopped]) or ("as declared" if not self.why else "")
         tail = f"; {self.why}" if self.why else ""
-        return f"{self.name}: {len(self.planned)} objects: {words}{tail} ({self.seconds:.1f} s)".replace(": ;", ":")
+        return f"{self.name}: {counted(len(self.planned), 'object')}: {words}{tail} ({self.seconds:.1f} s)".replace(
+            ": ;", ":"
+        )
 
     def to_json(self, *, dry_run: bool) -> dict[str, object]:
         """Return the report's entry."""

@@ -14,6 +14,7 @@ from flows._rollout.progress import RolloutProgress
 from flows._rollout.results import ComponentResult
 from flows._rollout.run import RolloutRequest, RolloutRun
 from flows._rollout.schedule import run_in_order
+from flows._rollout.staging import ImageStaging
 from flows._rollout.store import SiteSecrets, site_secrets
 from flows._run.context import Context, FlowResult
 from model.errors import PlanRefused
@@ -46,9 +47,13 @@ def rollout(context: Context, request: RolloutRequest) -> FlowResult:
             for result in run.results.values()
             for change in result.planned
         )
+        context.keep(*secrets.outcomes)
+        if not stopped:
+            staging = ImageStaging(run)
+            staging.stage()
+            context.keep(*staging.outcomes)
         if not context.options.dry_run and not stopped:
             _carry_out(run)
-        context.keep(*secrets.outcomes)
         return _result(run, REFUSED if stopped and not context.options.dry_run else GOOD)
 
 
@@ -111,6 +116,8 @@ def _carry_out(run: RolloutRun) -> None:
 
     with run.progress.shown(), run.stopping():
         run_in_order(run.chosen, work, skip)
+        for component in run.departed:
+            work(component)
 
 
 def _tell(run: RolloutRun, result: ComponentResult) -> None:

@@ -26,7 +26,8 @@ BASE = Tools("base", (), ("etc/ssl/certs/ca-certificates.crt",))
 def key(suite: str, tools: Tools) -> str:
     """Digest of everything that decides which files these are, save the archive's state on the day they are fetched."""
     digest = hashlib.sha256(json.dumps([RootRecipe(suite).hash, asdict(tools)]).encode())
-    for source in (Path(__file__), Path(wheels.__file__), *wheels.lock_files(tools.wheels)):
+    packages = (Path(wheels.__file__), *wheels.lock_files(tools.wheels)) if tools.wheels else ()
+    for source in (Path(__file__), *packages):
         digest.update(source.read_bytes())
     return digest.hexdigest()[:16]
 

@@ -13,7 +13,7 @@ from lab.errors import LabError
 LOCKS = Path(__file__).with_name("python")
 PLACE = "usr/local/lib/python3.11/dist-packages"
 # Whatever Python builds the bundle, these are for Debian 12's.
-_PYTHON = ("--python-version", "3.11", "--implementation", "cp", "--abi", "cp311", "--abi", "abi3", "--abi", "none")
+_PYTHON = ("--python-version", "3.11.2", "--implementation", "cp", "--abi", "cp311", "--abi", "abi3", "--abi", "none")
 _OLDER = ("manylinux2014_x86_64", "manylinux2010_x86_64", "manylinux1_x86_64")
 _GLIBC = 36
 _COMPILED = ("usr/lib/python3.11", PLACE, "usr/lib/python3/dist-packages")

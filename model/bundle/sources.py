@@ -21,6 +21,7 @@ Member = Annotated[
     str, StringConstraints(pattern=r"^[A-Za-z0-9_{][A-Za-z0-9_.{}-]*(/[A-Za-z0-9_{][A-Za-z0-9_.{}-]*)*$")
 ]
 Network = Literal["flannel", "calico"]
+APPLICATION: Needed = "application"
 
 
 class PublishedProgram(Declared):
@@ -56,7 +57,12 @@ class PublishedImage(Declared):
 
 
 class Manifest(Declared):
-    """A publisher's file of Kubernetes objects; every image it names is part of the bundle, for `needed`."""
+    """
+    A publisher's file of Kubernetes objects; every image it names is part of the bundle, for `needed`.
+
+    One for the application has the version of the image that images.yaml calls `component`, and brings no image:
+    images.yaml names them all.
+    """
 
     name: Text
     component: Text
@@ -109,7 +115,7 @@ class Sources(Declared):
         if self.kubernetes not in self.versions:
             raise ValueError(f"kubernetes is {self.kubernetes}, and versions has no {self.kubernetes}")
         named = {"kubernetes", *(file.component for file in self.files), *(image.component for image in self.images)}
-        named |= {manifest.component for manifest in self.manifests}
+        named |= {manifest.component for manifest in self.manifests if manifest.needed != APPLICATION}
         for minor, known in self.versions.items():
             if unknown := sorted(named - set(known)):
                 raise ValueError(f"versions of {minor} lack {', '.join(unknown)}")

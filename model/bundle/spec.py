@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from model.bundle import sources
 from model.bundle.bundle import Architecture
 from model.bundle.items import Needed
-from model.bundle.sources import Network, PublishedProgram, Sources
+from model.bundle.sources import APPLICATION, Network, PublishedProgram, Sources
 from model.errors import BundleError
+from model.site.images import ApplicationImage
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,11 +26,12 @@ class FileSpec:
 
 @dataclass(frozen=True, slots=True)
 class ImageSpec:
-    """An image by name and tag."""
+    """An image by name and tag; `digest` is what it must be, where somebody says it."""
 
     name: str
     tag: str
     needed: Needed
+    digest: str | None = None
 
     @property
     def reference(self) -> str:
@@ -61,15 +64,23 @@ class BundleSpec:
 
 
 def compose(
-    known: Sources, version: str | None, architecture: Architecture, suites: Sequence[str], network: Network
+    known: Sources,
+    version: str | None,
+    architecture: Architecture,
+    suites: Sequence[str],
+    network: Network,
+    application: Mapping[str, ApplicationImage] = MappingProxyType({}),
 ) -> BundleSpec:
     """
     Return what to fetch. `version` is a Kubernetes such as 1.36 or 1.36.3; None is the sources' own. No `suites` are
-    all of them.
+    all of them. `application` is what images.yaml names; without it there is no part for the application.
 
     Raises BundleError for what the sources do not know.
     """
-    versions = _versions(known, version)
+    versions = {
+        **{name: image.tag.removeprefix("v") for name, image in application.items()},
+        **_versions(known, version),
+    }
     unknown = sorted(set(suites) - set(known.debian.suites))
     if unknown:
         raise _unknown("suite", ", ".join(unknown), known.debian.suites)
@@ -79,15 +90,17 @@ def compose(
         network=network,
         suites=tuple(dict.fromkeys(suites)) or tuple(known.debian.suites),
         files=tuple(_file(file, versions[file.component], architecture) for file in known.files),
-        images=tuple(
-            ImageSpec(image.name, image.tag.format(version=versions[image.component]), image.needed)
-            for image in known.images
-            if image.network in (None, network)
+        images=(
+            *(
+                ImageSpec(image.name, image.tag.format(version=versions[image.component]), image.needed)
+                for image in known.images
+                if image.network in (None, network)
+            ),
+            *(ImageSpec(image.name, image.tag, APPLICATION, image.digest) for image in application.values()),
         ),
         manifests=tuple(
             _manifest(manifest, versions[manifest.component], architecture)
-            for manifest in known.manifests
-            if manifest.network in (None, network)
+            for manifest in _manifests(known, network, application)
         ),
         packages=known.debian.packages,
     )
@@ -101,6 +114,16 @@ def _versions(known: Sources, version: str | None) -> dict[str, str]:
         raise _unknown("Kubernetes", version or minor, known.versions)
     versions = dict(known.versions[minor])
     return versions | ({"kubernetes": f"{minor}.{patch}"} if patch else {})
+
+
+def _manifests(
+    known: Sources, network: Network, application: Mapping[str, ApplicationImage]
+) -> Iterator[sources.Manifest]:
+    """Yield those that are wanted: of the application only what its own images belong to."""
+    for manifest in known.manifests:
+        wanted = manifest.component in application if manifest.needed == APPLICATION else True
+        if wanted and manifest.network in (None, network):
+            yield manifest
 
 
 def _manifest(manifest: sources.Manifest, version: str, architecture: str) -> ManifestSpec:

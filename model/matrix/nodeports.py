@@ -1,4 +1,4 @@
-"""Whom rules of the cluster would take past a node's firewall: who asks for ports of Services, and the node's own pods."""
+"""Whom rules of the cluster would take past a node's firewall: who asks for Services' ports, and the node's pods."""
 
 from __future__ import annotations
 

@@ -60,13 +60,13 @@ class Match:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One rule: its condition, where it leads, and its text; `marks` when it may set the packet's mark."""
+    """One rule: its condition, where it leads, and its text; `marks`: the bits it writes, as (value, mask)."""
 
     match: Match
     target: str
     goto: bool
     text: str
-    marks: bool = False
+    marks: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +115,7 @@ class _Draft:
     never: bool = False
     target: str = ""
     goto: bool = False
-    marks: bool = False
+    marks: tuple[int, int] | None = None
 
     def narrow(self, ports: int) -> None:
         """A second condition on destination ports must hold as well."""
@@ -138,7 +138,7 @@ def _step(line: str) -> tuple[str, Step]:
     uncertain = tuple(draft.uncertain)
     # `fields` holds what the options above put there, each of its field's type.
     match = Match(ports=draft.ports, never=draft.never, uncertain=uncertain, **draft.fields)  # type: ignore[arg-type]
-    return words[1], Step(match, draft.target, draft.goto, line, draft.marks and draft.target == "MARK")
+    return words[1], Step(match, draft.target, draft.goto, line, draft.marks if draft.target == "MARK" else None)
 
 
 def _options(words: list[str]) -> Iterator[tuple[bool, str, str]]:
@@ -208,7 +208,13 @@ def _mark(draft: _Draft, inverted: bool, value: str) -> None:
 
 
 def _set_mark(draft: _Draft, _inverted: bool, value: str) -> None:
-    draft.marks = draft.marks or int(value.partition("/")[0], 0) != 0
+    number, _, mask = value.partition("/")
+    written = int(number, 0)
+    draft.marks = (written, written | (int(mask, 0) if mask else 0xFFFFFFFF))
+
+
+def _or_mark(draft: _Draft, _inverted: bool, value: str) -> None:
+    draft.marks = (int(value, 0), int(value, 0))
 
 
 def _fragment(draft: _Draft, inverted: bool, _value: str) -> None:
@@ -279,7 +285,7 @@ _READERS: Mapping[str, Callable[[_Draft, bool, str], None]] = {
     "--mark": _mark,
     "--set-xmark": _set_mark,
     "--set-mark": _set_mark,
-    "--or-mark": _set_mark,
+    "--or-mark": _or_mark,
     **dict.fromkeys(
         ("--icmp-type", "--icmpv6-type", "--rt-type", "--rt-segsleft", "--hl-eq", "--hl-lt", "--ttl-eq"), _foreign
     ),

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from model import bits
 from model.base import Address
 from model.packets.iptables_save import ALL, EPHEMERAL, PASSING, Chains, Match, Step, parse
 
@@ -67,7 +68,7 @@ class _Walk:
         self.hook = hook
         self.packet = packet
         self.admitted = self.refused = self.uncertain = 0
-        self.marked = 0
+        self.marks = _Marks()
 
     def through(self, chain: str, ports: int, depth: int) -> int:
         """Send ports through a chain; return those that come back undecided."""
@@ -80,7 +81,8 @@ class _Walk:
                 break
             met, doubtful = self._met(step.match, ports)
             if step.target in PASSING:
-                self.marked |= met | doubtful if step.marks else 0
+                if step.marks:
+                    self.marks.write(*step.marks, met, doubtful)
                 continue
             self.uncertain |= doubtful
             ports &= ~(met | doubtful)
@@ -116,10 +118,9 @@ class _Walk:
             return 0, met
         if match.mark is None:
             return met, 0
-        inverted, value, _ = match.mark
-        doubtful = met & self.marked
-        meets = (value == 0) != inverted
-        return (met & ~doubtful if meets else 0), doubtful
+        inverted, value, mask = match.mark
+        alike, doubtful = self.marks.alike(value, mask)
+        return met & (~(alike | doubtful) if inverted else alike), met & doubtful
 
     def _by_header(self, match: Match) -> bool:
         packet = self.packet
@@ -162,3 +163,30 @@ class _Walk:
             if bool(kinds & own) == inverted:
                 return False
         return known
+
+
+class _Marks:
+    """The mark of the packet to every port, bit by bit: ports where a bit is set, and ports where that is not known."""
+
+    def __init__(self) -> None:
+        self.set: dict[int, int] = {}
+        self.unknown: dict[int, int] = {}
+
+    def write(self, value: int, mask: int, ports: int, doubtful: int) -> None:
+        """Write the bits of a mask for some ports, and perhaps for those that are doubtful."""
+        for bit in bits.to_ports(mask):
+            here, unknown = self.set.get(bit, 0), self.unknown.get(bit, 0)
+            wanted = bool(value & 1 << bit)
+            self.unknown[bit] = (unknown & ~ports) | (doubtful & (~here if wanted else here))
+            self.set[bit] = here | ports if wanted else here & ~ports
+
+    def alike(self, value: int, mask: int) -> tuple[int, int]:
+        """Return the ports whose mark has this value under the mask, and those of which it cannot be told."""
+        if value & ~mask:
+            return 0, 0
+        alike = possible = ALL
+        for bit in bits.to_ports(mask):
+            here, unknown = self.set.get(bit, 0), self.unknown.get(bit, 0)
+            same = here if value & 1 << bit else ALL & ~here
+            alike, possible = alike & same & ~unknown, possible & (same | unknown)
+        return alike, possible & ~alike

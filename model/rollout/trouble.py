@@ -81,9 +81,14 @@ def _of_pod(pod: Manifest, events: Sequence[Manifest]) -> Iterator[Trouble]:
 
 
 def _unscheduled(pod: Manifest, name: str, words: str, events: Sequence[Manifest]) -> Trouble:
-    if "PersistentVolumeClaim" in words or "persistentvolumeclaim" in words:
-        step = "look at the claim's events: `kubectl describe pvc`; is there a volume on a node that may run the pod?"
-        return Trouble(kind=TroubleKind.CLAIM, about=name, words=words, next_step=step, patience=90)
+    if "persistentvolumeclaim" in words.lower() or "persistent volumes to bind" in words:
+        volumes = pod["spec"].get("volumes") or ()
+        claims = [
+            volume["persistentVolumeClaim"]["claimName"] for volume in volumes if "persistentVolumeClaim" in volume
+        ]
+        about = f"{name}, claim {', '.join(claims)}" if claims else name
+        step = "`kubectl describe pvc` it: is there a volume of its class, on a node that may run the pod?"
+        return Trouble(kind=TroubleKind.CLAIM, about=about, words=words, next_step=step, patience=90)
     last = last_event(events, pod["metadata"]["name"])
     step = "is a node of the role there, Ready, with room, and does the pod tolerate its taints?"
     return Trouble(kind=TroubleKind.UNSCHEDULABLE, about=name, words=words or last, next_step=step, patience=120)
@@ -96,7 +101,7 @@ def _of_container(pod: Manifest, name: str, status: Mapping[str, Any], events: S
     about = f"{name}, container {container}"
     where = {"namespace": pod["metadata"].get("namespace", ""), "pod": pod["metadata"]["name"], "container": container}
     if reason in _PULL:
-        said = last_event(events, pod["metadata"]["name"], "Failed") or words
+        said = last_event(events, pod["metadata"]["name"], "Failed", "Failed to pull image") or words
         step = f"is {status.get('image', 'the image')} in the bundle or the registry, and on the node?"
         return Trouble(kind=TroubleKind.PULL, about=about, words=said or reason, next_step=step, patience=45, **where)
     if reason in _CONFIG:
@@ -142,12 +147,14 @@ def _unclear(events: Sequence[Manifest], owner: str) -> Iterator[Trouble]:
         yield Trouble(kind=TroubleKind.OTHER, about=owner, words=words, next_step=step)
 
 
-def last_event(events: Sequence[Manifest], name: str, reason: str = "") -> str:
-    """Return what the last event of an object says, empty where there is none."""
+def last_event(events: Sequence[Manifest], name: str, reason: str = "", begins: str = "") -> str:
+    """Return what the last event of an object says that has this reason and beginning, empty where there is none."""
     fitting = [
         event
         for event in events
-        if (event.get("involvedObject") or {}).get("name") == name and (not reason or event.get("reason") == reason)
+        if (event.get("involvedObject") or {}).get("name") == name
+        and (not reason or event.get("reason") == reason)
+        and str(event.get("message", "")).startswith(begins)
     ]
     return str(fitting[-1].get("message", "")) if fitting else ""
 

@@ -14,7 +14,8 @@ class Record:
     """
     A name and its addresses, of both families where both are declared.
 
-    `view`: who must be told so, hosts of the main networks or those of LI. `only`: nobody else may resolve it.
+    `view`: who must be told so, hosts of the main networks or those of LI. `only`: nobody else may resolve it. One that
+    is not `fixed` may lead elsewhere too: to somebody who serves the same there.
     """
 
     name: str
@@ -22,6 +23,7 @@ class Record:
     view: str
     why: str
     only: bool = False
+    fixed: bool = True
 
 
 def records(site: Site) -> tuple[Record, ...]:
@@ -34,6 +36,8 @@ def _main(site: Site) -> Iterator[Record]:
     features = site.settings.features
     yield Record(f"matrix.{domain}", _external(site, "ingress"), "main", "Synapse")
     yield Record(f"chat.{domain}", _external(site, "ingress"), "main", "Element Web")
+    # The organisation's web site may live there and serve the documents; a gate reads them wherever the name leads.
+    yield Record(domain, _external(site, "ingress"), "main", "well-known documents", fixed=False)
     if features.turn:
         yield Record(f"turn.{domain}", _external(site, "turn"), "main", "coturn")
     if features.livekit:

@@ -39,5 +39,5 @@ def _web_names(site: Site, machine: Machine) -> set[str]:
     return {
         record.name
         for record in records(site)
-        if record.view == view and record.name != endpoint and record.addresses & addresses
+        if record.view == view and record.fixed and record.name != endpoint and record.addresses & addresses
     }

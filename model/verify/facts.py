@@ -16,8 +16,8 @@ from model.site.site import Site
 from model.verify.evidence import RunEvidence
 from model.verify.exposure import ExposedPort, taken
 from model.verify.pairs import PROTOCOLS, Pair
-from model.verify.pods import is_pod, node_of
-from model.verify.service_gate import gate
+from model.verify.pods import is_component, is_pod, node_of
+from model.verify.service_gate import before_firewall, behind, gate
 from model.verify.services import Services
 
 GateAnswer = Literal["admit", "refuse", ""]
@@ -116,17 +116,26 @@ class FleetFacts:
         return any(name in self.witnesses for name in (external.targets if external else (pair.destination,)))
 
     def ingress(self, pair: Pair, protocol: str) -> RulesetVerdict | None:
-        """Return what the destination's rules do with a pair's packets; None where they were not read."""
+        """
+        Return what the destination's rules do with a pair's packets; None where they were not read, or are not what is
+        asked about: pods of components are held by policies at their own node.
+        """
         view = self.views.get(pair.destination)
         landing = self._landing(pair)
         chains = view.chains.get(pair.address.version) if view else None
-        if view is None or chains is None or landing is None or self.site.by_name[pair.destination].kind != "server":
+        if view is None or chains is None or landing is None or is_component(pair.source):
+            return None
+        if self.site.by_name[pair.destination].kind != "server":
             return None
         packet = netfilter.Packet(self._shown(pair), landing, protocol, self._interface(view, pair, landing))
         # A pod that its node hides meets what its node has met.
         key = (pair.destination, packet)
         if key not in self._rulings:
-            self._rulings[key] = netfilter.judge(chains, "INPUT", packet)
+            ruled = netfilter.judge(chains, "INPUT", packet)
+            pods = self.site.settings.kubernetes.pod_cidrs
+            if any(packet.source in cidr for cidr in pods):
+                ruled = behind(before_firewall(view.nft, packet.source, landing, protocol), ruled)
+            self._rulings[key] = ruled
         return self._rulings[key]
 
     @cached_property

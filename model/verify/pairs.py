@@ -134,7 +134,7 @@ def endpoint_pairs(site: Site, holders: Mapping[Address, str]) -> Iterator[Pair]
 def _inbound(site: Site, vantage: Machine) -> Iterator[Pair]:
     """From outside to every external address; the host behind it is the one that answers for it."""
     for name, external in site.settings.external.items():
-        opened = _opened(row for row in site.active_rows if row.target == name and "internet" in row.source_ends)
+        opened = opened_by(row for row in site.active_rows if row.target == name and "internet" in row.source_ends)
         for speaks, address in speakable(vantage, external.addresses):
             yield Pair(
                 source=vantage.name,
@@ -150,7 +150,7 @@ def _inbound(site: Site, vantage: Machine) -> Iterator[Pair]:
 
 def _outbound(site: Site, source: Machine, vantage: Machine) -> Iterator[Pair]:
     """To the internet, which the vantage host stands for: open only where an active row says so."""
-    opened = _opened(
+    opened = opened_by(
         row
         for row in site.active_rows
         if row.plane == "external"
@@ -169,7 +169,7 @@ def _outbound(site: Site, source: Machine, vantage: Machine) -> Iterator[Pair]:
         )
 
 
-def _opened(rows: Iterable[Row]) -> tuple[Opening, ...]:
+def opened_by(rows: Iterable[Row]) -> tuple[Opening, ...]:
     """Cut what several rows open into disjoint stretches, each with all the rows that open it."""
     claims = [(row.protocol, interval, row.name) for row in rows for interval in row.intervals]
     opened: list[Opening] = []

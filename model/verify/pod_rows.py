@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from model.report.report import Cell
 from model.report.words import CellVerdict, Plane, PortState
-from model.site.rows import Row
+from model.site.rows import WORDS, Row
 from model.site.site import Site
+
+# Ends of pod rows at which agents run.
+_WITNESSED = frozenset({"pods", "nodes"})
 
 
 def pod_ends(row: Row) -> tuple[str, str]:
@@ -15,12 +18,14 @@ def pod_ends(row: Row) -> tuple[str, str]:
     return ",".join(row.pod_from) or "pods", ",".join(row.pod_to or row.destination_ends)
 
 
-def pod_cells(site: Site, absent: str) -> Iterator[Cell]:
+def pod_cells(site: Site, absent: str, proven: Collection[str] = ()) -> Iterator[Cell]:
     """
-    Yield rows of the pod plane as not run: all of them where pods are `absent` and why, else those between components.
+    Yield rows of the pod plane as not run: all of them where pods are `absent` and why, else those of components that
+    no pair was `proven` by. What leads from pods to servers is proven by idle pods.
     """
     for row in site.active_rows:
-        if row.plane != "pod" or not (absent or "pods" in row.destination_ends):
+        to_servers = any(site.machines_at(end) for end in row.destination_ends)
+        if row.plane != "pod" or row.name in proven or (to_servers and not absent):
             continue
         source, destination = pod_ends(row)
         for low, high in row.intervals:
@@ -36,5 +41,11 @@ def pod_cells(site: Site, absent: str) -> Iterator[Cell]:
                 seen=PortState.UNKNOWN,
                 verdict=CellVerdict.NOT_RUN,
                 rows=(row.name,),
-                note=absent or "its components do not run yet",
+                note=absent or _why(row),
             )
+
+
+def _why(row: Row) -> str:
+    """Say why nobody has proven a row: its other end is nobody's agent, or nothing of its components runs."""
+    others = {*row.source_ends, *row.destination_ends} - _WITNESSED
+    return "no agent runs at its other end" if others & WORDS else "its components do not run yet"

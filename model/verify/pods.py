@@ -16,22 +16,26 @@ from model.site.site import Site
 from model.verify.pairs import PROTOCOLS, Pair, speakable
 from model.verify.probed_ports import with_ports as deal
 
-_MARK = "pods@"
+_PODS, _AT = "pods", "@"
 _ANY = {"tcp": 1 << 1}
 
 
 @dataclass(frozen=True, slots=True)
 class ProbePod:
-    """The idle pod of one node: its addresses, and a container whose network it has, by the runtime's own name."""
+    """
+    A pod of one node: its addresses, and a container whose network it has, by the runtime's own name. `word` is what
+    rows of the matrix call it; the idle ones have none.
+    """
 
     node: str
     addresses: tuple[Address, ...]
     container: str
+    word: str = ""
 
     @property
     def end(self) -> str:
         """Its name as an end of a cell."""
-        return pods_of(self.node)
+        return f"{self.word or _PODS}{_AT}{self.node}"
 
     def speaks(self, version: int) -> Address | None:
         """Return its address of an IP version."""
@@ -40,30 +44,38 @@ class ProbePod:
 
 def pods_of(node: str) -> str:
     """Return the name of a node's pods as an end of a cell."""
-    return f"{_MARK}{node}"
+    return f"{_PODS}{_AT}{node}"
 
 
 def node_of(end: str) -> str:
     """Return the host that an end is on: a pod's node, any other end itself."""
-    return end.removeprefix(_MARK)
+    return end.rpartition(_AT)[2]
 
 
 def is_pod(end: str) -> bool:
     """Return whether an end is a pod."""
-    return end.startswith(_MARK)
+    return _AT in end
+
+
+def is_component(end: str) -> bool:
+    """Return whether an end is a pod of a component, which policies hold both ways."""
+    return is_pod(end) and not end.startswith(f"{_PODS}{_AT}")
 
 
 def read_pods(pods: Iterable[Mapping[str, Any]]) -> tuple[ProbePod, ...]:
-    """Read pods as the API lists them, those that do not run left out."""
-    running_pods = []
-    for pod in pods:
-        status = pod["status"]
-        running = [entry for entry in status.get("containerStatuses") or () if "running" in entry.get("state", {})]
-        addresses = tuple(ip_address(entry["ip"]) for entry in status.get("podIPs") or ())
-        if running and addresses and "deletionTimestamp" not in pod["metadata"]:
-            container = running[0]["containerID"].rpartition("/")[2]
-            running_pods.append(ProbePod(pod["spec"]["nodeName"], addresses, container))
-    return tuple(sorted(running_pods, key=lambda pod: pod.node))
+    """Read idle pods as the API lists them, those that do not run left out."""
+    running = [read for pod in pods if (read := read_pod(pod)) is not None]
+    return tuple(sorted(running, key=lambda pod: pod.node))
+
+
+def read_pod(pod: Mapping[str, Any], word: str = "") -> ProbePod | None:
+    """Read one pod as the API shows it; None for one that does not run or is going."""
+    status = pod["status"]
+    running = [entry for entry in status.get("containerStatuses") or () if "running" in entry.get("state", {})]
+    addresses = tuple(ip_address(entry["ip"]) for entry in status.get("podIPs") or ())
+    if not running or not addresses or "deletionTimestamp" in pod["metadata"]:
+        return None
+    return ProbePod(pod["spec"]["nodeName"], addresses, running[0]["containerID"].rpartition("/")[2], word)
 
 
 def pod_pairs(site: Site, pods: Collection[ProbePod], holders: Mapping[Address, str]) -> Iterator[Pair]:

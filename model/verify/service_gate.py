@@ -1,4 +1,4 @@
-"""Judgement of rules before a Service: its port is kept from those whom the matrix does not name."""
+"""Judgement of rules of nftables' own: before a Service's port is translated, and before the host's firewall."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from model.packets.nft_walk import Walk
 
 # By hook: the priority from which on others decide - DNAT itself, and the host's forwarding.
 _BEFORE = {"prerouting": -100, "forward": 0}
+# Where iptables' INPUT stands, and ufw in it.
+_FILTER = 0
 
 
 def gate(nft: str, source: Address, destination: Address, protocol: str, interface: str | None) -> RulesetVerdict:
@@ -35,6 +37,35 @@ def gate(nft: str, source: Address, destination: Address, protocol: str, interfa
         uncertain |= walk.unknown
         rest &= ~walk.closed
     return RulesetVerdict(rest & ~uncertain, refused, uncertain & ~refused)
+
+
+def before_firewall(nft: str, source: Address, destination: Address, protocol: str) -> RulesetVerdict:
+    """
+    Walk the chains of nftables' own that meet a new packet of a pod to the host itself before its firewall does; `nft`
+    is `nft -j list ruleset`.
+
+    What they do not refuse goes on to the firewall; everything is uncertain where the rules cannot be read.
+    """
+    rules = _read(nft)
+    if rules is None:
+        return RulesetVerdict(0, 0, ALL)
+    packet = NftPacket(source, destination, destination, protocol, None, local=True)
+    rest, refused, uncertain = ALL, 0, 0
+    for chain in rules.base("input", destination.version):
+        if chain.priority < _FILTER:
+            walk = Walk(rules, packet)
+            walk.base(chain, rest)
+            refused |= walk.closed
+            uncertain |= walk.unknown
+            rest &= ~walk.closed
+    return RulesetVerdict(rest & ~uncertain, refused, uncertain & ~refused)
+
+
+def behind(gate: RulesetVerdict, firewall: RulesetVerdict) -> RulesetVerdict:
+    """Return what becomes of packets that must pass a gate and then the firewall."""
+    refused = gate.refused | firewall.refused
+    admitted = gate.admitted & firewall.admitted & ~refused
+    return RulesetVerdict(admitted, refused, ALL & ~(refused | admitted))
 
 
 def _chains(rules: Ruleset, version: int) -> Iterator[tuple[str, Chain]]:

@@ -13,7 +13,7 @@ from model.verify.evidence import StreamEvidence
 from model.verify.facts import StreamFacts
 from model.verify.intercepts import classify_at_destination, classify_at_source, led_away
 from model.verify.pairs import EVERY_PORT, Pair
-from model.verify.pods import is_pod
+from model.verify.pods import is_component, is_pod
 from model.verify.rule_verdicts import classify_by_rules
 
 OPEN, CLOSED, UNKNOWN = PortState.OPEN, PortState.CLOSED, PortState.UNKNOWN
@@ -103,13 +103,15 @@ def _classify_closed(
         rest.take(evidence.passed & evidence.translated, OPEN, VIOLATION, Culprit.NAT, evidence.nat)
     # Behind a border the packet should not even arrive: the border let it through, whatever the host then does.
     culprit = Culprit.PATH if pair.border else Culprit.DESTINATION_FIREWALL
-    note = "no network policy stops it" if is_pod(pair.destination) else "passed the host's firewall"
+    unheld = is_pod(pair.destination) or is_component(pair.source)
+    note = "no network policy stops it" if unheld else "passed the host's firewall"
     rest.take(evidence.passed, OPEN, VIOLATION, culprit, note)
     rest.take(
         evidence.replied, OPEN, VIOLATION, Culprit.NAT, evidence.nat or "a service answered, past the host's INPUT"
     )
     if pair.border:
-        rest.take(evidence.arrived, CLOSED, VIOLATION, Culprit.PATH, "crossed the border; only the host dropped it")
+        crossed = "no network policy stops it" if unheld else "crossed the border"
+        rest.take(evidence.arrived, CLOSED, VIOLATION, Culprit.PATH, f"{crossed}; only the host dropped it")
     rest.take(evidence.arrived, CLOSED, OK)
     rest.take(evidence.strayed, OPEN, VIOLATION, Culprit.NAT, evidence.nat)
     rest.take(evidence.refused, CLOSED, OK, Culprit.NONE, "the source's own firewall refuses to send")

@@ -49,3 +49,20 @@ class GateResult:
     findings: tuple[str, ...] = ()
     figures: Mapping[str, float] = field(default_factory=dict)
     next_step: str = ""
+
+
+def concluded(
+    findings: Sequence[str],
+    proven: str,
+    *,
+    figures: Mapping[str, float] | None = None,
+    next_step: str = "",
+) -> GateResult:
+    """Return `proven` where nothing was found, and otherwise what was, the first of it as the reason."""
+    if not findings:
+        return GateResult(status=Status.OK, why=proven, figures=figures or {})
+    more = f" (and {len(findings) - 1} more)" if len(findings) > 1 else ""
+    return GateResult(
+        status=Status.DRIFT, why=f"{findings[0]}{more}", findings=tuple(findings), figures=figures or {},
+        next_step=next_step,
+    )  # fmt: skip

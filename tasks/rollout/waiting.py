@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from model.errors import ApiUnreachable, KubernetesError
 from model.kubernetes.manifests import Manifest
 from model.rollout.keys import ObjectKey, key_of
-from model.rollout.readiness import Readiness, readiness
+from model.rollout.readiness import READY, Readiness, readiness
 from model.rollout.rendered import pod_template
 from model.rollout.trouble import Trouble, by_time, troubles
+from tasks.rollout.pods import last_lines, newest_pods
 
 if TYPE_CHECKING:
     from remote.kube import Cluster
 
 _PAUSE = 0.5
-_LOG_LINES = 8
+_CLAIMING = ("StatefulSet", "Cluster", "Deployment")
+# What a container without a readiness probe that ends at once has no time to hide.
+_SETTLED_SECONDS = 5.0
 # Before that nobody has had time to say anything.
 _DIAGNOSED_AFTER = 4.0
 
@@ -52,27 +56,40 @@ class ReadinessWait:
     ) -> None:
         self._cluster, self._seconds, self._tell, self._stop = cluster, seconds, tell, stop
         self._since: dict[tuple[str, str], float] = {}
+        self._seen: dict[tuple[str, str], float] = {}
+        self._old: frozenset[tuple[str, str]] = frozenset()
         self._started = time.monotonic()
 
     def until_ready(self, manifests: Sequence[Manifest]) -> tuple[Unready, ...]:
         """Return the objects that did not become ready in time, or never will, none where all are."""
         left = list(manifests)
-        while True:
-            unready = self._look(left)
-            if not unready:
-                return ()
+        unready = self._look(left)
+        self._old = frozenset(map(_version, self._events(unready)))
+        while unready:
             found = tuple(unready.values())
             self._tell(found)
-            over = time.monotonic() - self._started > self._seconds
-            if over or any(entry.hopeless for entry in found) or self._stop.is_set():
-                return tuple(self._with_log(entry) for entry in found)
+            if self._over or any(entry.hopeless for entry in found) or self._stop.is_set():
+                return tuple(replace(entry, log=last_lines(self._cluster, entry.troubles)) for entry in found)
             left = [manifest for manifest in left if key_of(manifest) in unready]
             self._stop.wait(_PAUSE)
+            unready = self._look(left)
+        return ()
+
+    @property
+    def _over(self) -> bool:
+        return time.monotonic() - self._started > self._seconds
+
+    def _events(self, keys: Iterable[ObjectKey]) -> Iterator[Manifest]:
+        for namespace in {key.namespace for key in keys if key.namespace}:
+            try:
+                yield from self._cluster.list(f"/api/v1/namespaces/{namespace}/events")
+            except KubernetesError:
+                continue
 
     def _look(self, manifests: Sequence[Manifest]) -> dict[ObjectKey, Unready]:
         try:
             live = {key: found for path in self._paths(manifests) for key, found in self._listed(path)}
-            states = {key_of(manifest): _state(live.get(key_of(manifest))) for manifest in manifests}
+            states = {key_of(manifest): self._state(live.get(key_of(manifest))) for manifest in manifests}
             unready = {key: state for key, state in states.items() if not state.ready}
             return {key: self._described(live.get(key), key, state) for key, state in unready.items()}
         except ApiUnreachable as error:
@@ -81,6 +98,31 @@ class ReadinessWait:
                 key_of(manifest): Unready(key=key_of(manifest), why=error.message, seconds=seconds)
                 for manifest in manifests
             }
+
+    def _state(self, live: Manifest | None) -> Readiness:
+        if live is None:
+            return Readiness(False, "is not there any more")
+        state = readiness(live)
+        if not state.ready or not unprobed(live):
+            return state
+        return self._settled(live)
+
+    def _settled(self, live: Manifest) -> Readiness:
+        """Judge pods that say they are ready because nobody asks them: they must have gone on for a while."""
+        young = [name for pod in newest_pods(self._cluster, live) for name in self._young(pod)]
+        return Readiness(False, f"{young[0]} has only just started, and has no readiness probe") if young else READY
+
+    def _young(self, pod: Manifest) -> Iterator[str]:
+        for status in (pod.get("status") or {}).get("containerStatuses") or ():
+            name = f"{pod['metadata']['name']}/{status['name']}"
+            begun = ((status.get("state") or {}).get("running") or {}).get("startedAt")
+            if begun is None:
+                yield name
+                continue
+            first = self._seen.setdefault((name, begun), time.monotonic())
+            age = (datetime.now(UTC) - datetime.fromisoformat(begun)).total_seconds()
+            if time.monotonic() - first < _SETTLED_SECONDS and age < _SETTLED_SECONDS:
+                yield name
 
     def _paths(self, manifests: Sequence[Manifest]) -> list[str]:
         return list(dict.fromkeys(self._cluster.path(manifest).rpartition("/")[0] for manifest in manifests))
@@ -97,71 +139,43 @@ class ReadinessWait:
         return Unready(key=key, why=state.why, seconds=seconds, troubles=found, hopeless=hopeless)
 
     def _troubles(self, live: Manifest, key: ObjectKey) -> tuple[Trouble, ...]:
-        root = f"/api/v1/namespaces/{key.namespace}"
-        selector = pod_labels(live)
         try:
-            pods = self._cluster.list(f"{root}/pods", labels=selector) if selector else []
-            events = by_time(self._cluster.list(f"{root}/events"))
+            pods = newest_pods(self._cluster, live)
+            events = by_time(list(self._events((key,))))
         except KubernetesError:
             return ()
-        names = {key.name, *(pod["metadata"]["name"] for pod in pods)}
-        return troubles(
-            [pod for pod in pods if _new(pod)], [event for event in events if _about(event, names, key)], str(key)
-        )
+        names = {pod["metadata"]["name"] for pod in pods}
+        told = [event for event in events if _about(event, names, key) and self._fresh(event)]
+        return troubles(pods, told, str(key))
+
+    def _fresh(self, event: Manifest) -> bool:
+        """Tell whether an event counts: an older one may tell of what was mended since, until nothing else is left."""
+        return self._over or _version(event) not in self._old
 
     def _too_long(self, trouble: Trouble) -> bool:
         since = self._since.setdefault((trouble.kind, trouble.about), time.monotonic())
         return time.monotonic() - since >= trouble.patience
 
-    def _with_log(self, entry: Unready) -> Unready:
-        pod = next((trouble for trouble in entry.troubles if trouble.pod and trouble.container), None)
-        if pod is None:
-            return entry
-        path = f"/api/v1/namespaces/{pod.namespace}/pods/{pod.pod}/log"
-        for previous in ("true", ""):
-            query = {"container": pod.container, "tailLines": str(_LOG_LINES), "previous": previous}
-            try:
-                lines = tuple(self._cluster.text(path, query).splitlines())
-            except KubernetesError:
-                continue
-            if lines:
-                return Unready(
-                    key=entry.key,
-                    why=entry.why,
-                    seconds=entry.seconds,
-                    troubles=entry.troubles,
-                    hopeless=entry.hopeless,
-                    log=lines,
-                )
-        return entry
+
+def unprobed(live: Manifest) -> bool:
+    """Tell whether a workload that goes on has a container that nobody asks whether it is ready."""
+    template = pod_template(live) if live["kind"] in ("Deployment", "StatefulSet", "DaemonSet") else None
+    containers = (template or {}).get("spec", {}).get("containers") or ()
+    return any("readinessProbe" not in container for container in containers)
 
 
-def pod_labels(live: Manifest) -> str:
-    """Return the selector of an object's pods; empty where it has none."""
-    if live["kind"] == "Cluster":
-        return f"cnpg.io/cluster={live['metadata']['name']}"
-    if live["kind"] == "Job":
-        return f"batch.kubernetes.io/job-name={live['metadata']['name']}"
-    if pod_template(live) is None or live["kind"] == "CronJob":
-        return ""
-    labels = ((live.get("spec") or {}).get("selector") or {}).get("matchLabels") or live["metadata"].get("labels") or {}
-    return ",".join(f"{key}={value}" for key, value in sorted(labels.items()))
+def _version(event: Manifest) -> tuple[str, str]:
+    return event["metadata"].get("uid", ""), event["metadata"].get("resourceVersion", "")
 
 
-def _state(live: Manifest | None) -> Readiness:
-    return Readiness(False, "is not there any more") if live is None else readiness(live)
-
-
-def _new(pod: Manifest) -> bool:
-    return not pod["metadata"].get("deletionTimestamp")
-
-
-def _about(event: Manifest, names: set[str], key: ObjectKey) -> bool:
-    """Tell whether an event is of the object, its pods, its replica sets, or a claim made for them."""
+def _about(event: Manifest, pods: set[str], key: ObjectKey) -> bool:
+    """Tell whether an event is of the object, its pods, its replica sets, or a claim made for its pods."""
     involved = event.get("involvedObject") or {}
     name, kind = str(involved.get("name", "")), involved.get("kind")
-    if name in names:
-        return True
-    return (kind in ("ReplicaSet", "Pod", "Job") and name.startswith(f"{key.name}-")) or (
-        kind == "PersistentVolumeClaim" and f"-{key.name}-" in f"-{name}"
-    )
+    if kind == key.kind:
+        return name == key.name
+    if kind == "Pod":
+        return name in pods
+    if kind in ("ReplicaSet", "Job") and key.kind in ("Deployment", "CronJob"):
+        return name.startswith(f"{key.name}-")
+    return kind == "PersistentVolumeClaim" and key.kind in _CLAIMING and f"-{key.name}-" in f"-{name}-"

@@ -12,9 +12,12 @@ from checks.discovery import every
 from model.check.check import run
 from model.site.hosts import Disk
 from tests.checks.cases import CASES
-from tests.checks.changes import Case, put
+from tests.checks.cases.names import answered
+from tests.checks.changes import Case, Sections, put
 from tests.checks.golden import LAB, bad, pending, view
 
+# The router's answer of a name that it knows and that has no address.
+NOWHERE = "000d81800001000000000000076578616d706c6504746573740000010001"
 # A server that does not answer says nothing of LI's names either.
 CONSEQUENCES = {("dns/main", "does not answer"): {("cp-1", "dns/li-only")}}
 
@@ -76,6 +79,20 @@ def test_a_disk_that_is_declared_and_not_there_is_found() -> None:
     assert "has no disk scsi-1" in judged([[], []])
     assert "10 GiB" in judged([[["sdb", 10 * 2**30, False]], [["scsi-1", "sdb"]]])
     assert judged([[["sdb", 100 * 2**30, False]], [["scsi-1", "sdb"]]]) == ""
+
+
+def test_the_apex_may_lead_to_the_organisations_web_site_and_must_lead_somewhere() -> None:
+    other = {"cp-1": answered("10.20.1.1", "example.test", "192.0.2.80")}
+    assert bad(view(other)).keys() == LAB
+    assert ("cp-1", "dns/main") not in pending(view(other))
+
+    def none(sections: Sections) -> None:
+        answered("10.20.1.1", "example.test", "192.0.2.80")(sections)
+        packets = sections["names"]["answers"]["10.20.1.1"]
+        sections["names"]["answers"]["10.20.1.1"] = [*packets[:-1], NOWHERE]
+
+    assert ("cp-1", "dns/main") in pending(view({"cp-1": none}))
+    assert bad(view({"cp-1": none})).keys() == LAB
 
 
 def test_what_bootstrap_brings_is_pending_before_it() -> None:

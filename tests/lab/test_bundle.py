@@ -13,7 +13,8 @@ import pytest
 
 from lab import once
 from lab.bundle import compiling, debian, oci, userland
-from lab.bundle.recipe import DEFAULT, PAUSE, RECIPES, TOOLS, BundleRecipe, Component
+from lab.bundle.ingredients import Component, Started
+from lab.bundle.recipe import DEFAULT, PAUSE, RECIPES, TOOLS, BundleRecipe
 from lab.errors import LabError
 
 _LDD = """\
@@ -44,8 +45,12 @@ def _image(folder: Path) -> oci.LayeredImage:
     program = folder / "program"
     program.write_bytes(b"\x7fELF" + bytes(100_000))
     base = (oci.LayerEntry("lib", target="usr/lib"), oci.LayerEntry("etc/passwd", text="root:x:0:0\n", mode=0o644))
-    layers = (base, (oci.LayerEntry("usr/local/bin/program", source=program),))
-    return oci.LayeredImage("registry.example/group/program:v1", layers, ("/usr/local/bin/program",), "65535:65535")
+    data = oci.LayerEntry("data", mode=0o700, owner=(999, 998))
+    layers = (base, (oci.LayerEntry("usr/local/bin/program", source=program), data))
+    started = Started(
+        ("/usr/local/bin/program",), ("-c", "a.conf"), "65535:65535", "/data", "SIGUSR1", {"LANG": "C", "PATH": "/bin"}
+    )
+    return oci.LayeredImage("registry.example/group/program:v1", layers, started)
 
 
 def _members(path: Path) -> dict[str, bytes]:
@@ -73,8 +78,14 @@ def test_every_blob_of_an_image_is_what_its_name_says(tmp_path: Path) -> None:
     layers = [blobs[layer["digest"].removeprefix("sha256:")] for layer in manifest["layers"]]
     plain = [f"sha256:{hashlib.sha256(gzip.decompress(layer)).hexdigest()}" for layer in layers]
     assert config["rootfs"]["diff_ids"] == plain
-    assert config["config"]["Entrypoint"] == ["/usr/local/bin/program"]
-    assert config["config"]["User"] == "65535:65535"
+    assert config["config"] == {
+        "Entrypoint": ["/usr/local/bin/program"],
+        "Cmd": ["-c", "a.conf"],
+        "User": "65535:65535",
+        "WorkingDir": "/data",
+        "StopSignal": "SIGUSR1",
+        "Env": ["PATH=/bin", "LANG=C"],
+    }
 
 
 def test_a_layer_names_the_folders_above_its_files(tmp_path: Path) -> None:
@@ -83,14 +94,30 @@ def test_a_layer_names_the_folders_above_its_files(tmp_path: Path) -> None:
     (tmp_path / "layer.tar").write_bytes(gzip.decompress(layer))
     with tarfile.open(tmp_path / "layer.tar") as tar:
         kinds = {member.name: member.isdir() for member in tar}
+        owned = tar.getmember("data")
     folders = {str(parent) for name in kinds for parent in Path(name).parents} - {"."}
     assert folders
     assert all(kinds[folder] for folder in folders)
+    assert (owned.uid, owned.gid, owned.mode) == (999, 998, 0o700)
+
+
+def test_what_an_image_does_not_say_is_not_in_it(tmp_path: Path) -> None:
+    """An empty word would be another image than one without the word."""
+    digest = oci.write(oci.LayeredImage("a.example/b:1", ((oci.LayerEntry("b", text=""),),)), tmp_path / "image.tar")
+    blobs = {name.rpartition("/")[2]: data for name, data in _members(tmp_path / "image.tar").items()}
+    manifest = json.loads(blobs[digest.removeprefix("sha256:")])
+    config = json.loads(blobs[manifest["config"]["digest"].removeprefix("sha256:")])
+    assert config["config"] == {"Env": [f"PATH={oci.PATH}"]}
 
 
 def test_libraries_are_all_that_the_dynamic_linker_loads_and_itself() -> None:
     names = {Path(path).name for path in userland.parse(_LDD)}
     assert names == {"libnftables.so.1", "libc.so.6", "libm.so.6", "ld-linux-x86-64.so.2"}
+
+
+def test_a_library_that_no_package_brings_is_told() -> None:
+    with pytest.raises(LabError, match=r"no package brings libmissing\.so\.1"):
+        userland.parse("\tlibmissing.so.1 => not found\n\tlibc.so.6 => /lib/libc.so.6 (0x00007f0f8beb0000)\n")
 
 
 def test_packages_are_known_by_their_files() -> None:
@@ -109,7 +136,9 @@ def test_a_recipe_packs_only_what_is_compiled(recipe: BundleRecipe) -> None:
     wanted = [binary.program for binary in recipe.binaries]
     wanted += [program for image in recipe.images for program in image.programs]
     assert {(program.component, program.built) for program in wanted} <= built
-    assert {image.tools for image in recipe.images} <= {"", *(tools.name for tools in TOOLS)}
+    assert {name for image in recipe.images for name in image.tools} <= {tools.name for tools in TOOLS}
+    assert all(image.programs or image.tools for image in recipe.images)
+    assert len({image.name.rpartition("/")[2] for image in recipe.images}) == len(recipe.images)
     assert compiling.version(recipe.components[0]).startswith(f"{recipe.minor}.")
 
 

@@ -70,6 +70,45 @@ def test_one_name_has_another_address_in_the_li_view(lab: Lab, host: str, addres
     assert lab.shell(host, ("python3", "-c", _RESOLVE, "matrix.example.test")).stdout.strip() == addresses
 
 
+@pytest.mark.parametrize("name", ["example.test", "matrix.example.test", "chat.example.test"])
+def test_public_names_lead_everybody_to_the_external_address(lab: Lab, name: str) -> None:
+    answers = [lab.run(("python3", "-c", _RESOLVE, name)).stdout.strip()]
+    answers += [lab.shell(host, ("python3", "-c", _RESOLVE, name)).stdout.strip() for host in ("w-1", "vantage-1")]
+    assert answers == ["['198.51.100.101', '2001:db8:100::101']"] * 3
+
+
+_ASK = """
+import socket, sys
+s = socket.socket(socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET, socket.SOCK_DGRAM)
+s.settimeout(3)
+question = b"\\0\\7\\1\\0\\0\\1" + bytes(6) + b"\\6matrix\\7example\\4test\\0\\0\\1\\0\\1"
+s.sendto(question, (sys.argv[1], 53))
+print(socket.inet_ntoa(s.recv(512)[-4:]))
+"""
+
+
+@pytest.mark.parametrize(
+    ("server", "address"),
+    [
+        ("192.0.2.53", "198.51.100.101"),
+        ("2001:db8:ffff::53", "198.51.100.101"),
+        ("127.0.0.53", "198.51.100.101"),
+        ("10.20.2.1", "10.20.2.11"),
+    ],
+)
+def test_the_controllers_questions_reach_the_router_or_the_server_of_the_lab_that_is_asked(
+    lab: Lab, server: str, address: str
+) -> None:
+    assert lab.run(("python3", "-c", _ASK, server)).stdout.strip() == address
+
+
+@pytest.mark.parametrize("address", ["198.51.100.101", "2001:db8:100::101"])
+def test_a_deployer_is_led_to_the_ingress_by_its_external_address_and_a_server_is_not(lab: Lab, address: str) -> None:
+    assert lab.tcp("", address, 443) in _OPEN_OR_REFUSED
+    assert lab.tcp("", address, 22) == "silent"
+    assert lab.tcp("w-1", address, 443) == "silent"
+
+
 _TIME = """
 import socket
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.settimeout(3)

@@ -30,9 +30,10 @@ def udp(s):
     while True:
         data, who = s.recvfrom(1000)
         s.sendto(data, who)
-t = socket.create_server(("::", 8080), family=socket.AF_INET6, dualstack_ipv6=True)
+servers = [socket.create_server(("::", port), family=socket.AF_INET6, dualstack_ipv6=True) for port in (8080, 10250)]
 u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); u.bind(("0.0.0.0", 8080))
-threading.Thread(target=tcp, args=(t,), daemon=True).start()
+for t in servers:
+    threading.Thread(target=tcp, args=(t,), daemon=True).start()
 print("ready", flush=True)
 udp(u)
 """

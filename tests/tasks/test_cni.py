@@ -109,7 +109,11 @@ def test_flannels_image_is_the_bundles_or_the_publishers() -> None:
 
 
 def enforcer(site: Site) -> dict[str, Any]:
-    (found,) = (one for one in manifests(site, enforcer="kube-router:v2") if one["metadata"]["name"] == "kube-router" and one["kind"] == "DaemonSet")
+    (found,) = (
+        one
+        for one in manifests(site, enforcer="kube-router:v2")
+        if one["metadata"]["name"] == "kube-router" and one["kind"] == "DaemonSet"
+    )
     return dict(found["spec"]["template"]["spec"])
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
 
-from model.matrix.nodeports import RANGE, gates
+from model.matrix.nodeports import RANGE, gates, pod_gates
 from model.site.hosts import Machine
 from model.site.load import load_site
 from tasks.nodeports import FILE, UNIT, desired, ruleset
@@ -171,3 +172,55 @@ def test_a_broken_file_leaves_the_table_as_it_was(guarded: NodeNamespace) -> Non
 @pytest.mark.parametrize("name", [machine.name for machine in SITE.servers])
 def test_the_kernel_takes_every_servers_table(node: NodeNamespace, name: str) -> None:
     node.nft(ruleset(SITE, SITE.by_name[name]))
+
+
+def test_a_pod_reaches_what_the_matrix_opens_to_pods_on_its_node_and_nothing_else(guarded: NodeNamespace) -> None:
+    for pod, node in ((POD, NODE), (POD6, NODE6)):
+        assert guarded.reaches(pod, node, 10250, where="pod")
+        assert not guarded.reaches(pod, node, 8080, where="pod")
+    assert not guarded.reaches(POD, NODE, 8080, "udp", where="pod")
+
+
+def test_the_pod_networks_own_address_of_the_node_is_kept_alike(guarded: NodeNamespace) -> None:
+    assert guarded.reaches(POD, "10.244.3.1", 10250, where="pod")
+    assert not guarded.reaches(POD, "10.244.3.1", 8080, where="pod")
+
+
+@contextmanager
+def rule(node: NodeNamespace, *words: str) -> Iterator[None]:
+    node.run("iptables", "-I", "INPUT", *words)
+    try:
+        yield
+    finally:
+        node.run("iptables", "-D", "INPUT", *words)
+
+
+def test_whoever_accepts_pods_packets_before_the_firewall_opens_nothing(guarded: NodeNamespace) -> None:
+    with rule(guarded, "-s", POD, "-j", "ACCEPT"):
+        assert not guarded.reaches(POD, NODE, 8080, where="pod")
+
+
+def test_without_the_table_it_would(node: NodeNamespace) -> None:
+    node.nft("table inet matrix_fleet\ndelete table inet matrix_fleet")
+    with rule(node, "-s", POD, "-j", "ACCEPT"):
+        assert node.reaches(POD, NODE, 8080, where="pod")
+
+
+def test_what_is_admitted_goes_on_to_the_hosts_firewall(guarded: NodeNamespace) -> None:
+    with rule(guarded, "-p", "tcp", "--dport", "10250", "-j", "DROP"):
+        assert not guarded.reaches(POD, NODE, 10250, where="pod")
+
+
+def test_others_than_pods_and_answers_of_pods_are_left_alone(guarded: NodeNamespace) -> None:
+    assert guarded.reaches(STRANGER, NODE, 8080)
+    assert guarded.reaches("10.244.3.1", POD, 8080, where="node")
+    assert guarded.reaches(NODE, NODE, 8080, where="node")
+
+
+def test_a_node_of_an_isolated_network_is_closed_to_its_pods() -> None:
+    assert pod_gates(SITE, SITE.by_name["li-1"]) == ()
+
+
+def test_a_network_that_holds_the_pods_is_narrowed_to_them() -> None:
+    sources = {str(source) for gate in pod_gates(SITE, WORKER) for source in gate.sources}
+    assert sources == {"10.244.0.0/16", "fd44::/56"}

@@ -293,6 +293,46 @@ def test_a_site_says_version_and_pod_network(
     assert "manifest calico" in {part["what"] for part in report["parts"]}
 
 
+def _application(tmp_path: Path, publishers: Publishers, digest: str) -> Path:
+    """Return a site with an image of its own, whose publisher has a manifest beside it."""
+    inventory = site(tmp_path)
+    image = {"name": "registry.test/group/contour", "tag": "v1.33.8", "digest": digest}
+    (inventory / "images.yaml").write_text(yaml.safe_dump({"images": {"contour": image}}))
+    publishers.web.put("/contour-1.33.8.yaml", b"apiVersion: v1\nkind: Namespace\nmetadata: {name: projectcontour}\n")
+    known = yaml.safe_load(publishers.sources.read_text())["manifests"]
+    address = f"{publishers.web.address}/contour-{{version}}.yaml"
+    added = {"name": "contour", "component": "contour", "address": address, "needed": "application"}
+    publishers.change(manifests=[*known, added])
+    return inventory
+
+
+def test_a_site_with_images_of_its_own_gets_them_and_their_manifests(
+    download: Run, folder: Path, tmp_path: Path, publishers: Publishers
+) -> None:
+    digest = publishers.web.image("group/contour", "v1.33.8")
+    inventory = _application(tmp_path, publishers, digest)
+    code, report = download("--inventory", str(inventory))
+    assert code == 0, failures(report)
+    bundle = load_bundle(folder)
+    brought = [item for item in (*bundle.images, *bundle.manifests) if item.needed == "application"]
+    assert [(item.kind, item.name, item.version) for item in brought] == [
+        ("image", "registry.test/group/contour", "v1.33.8"),
+        ("manifest", "contour", "1.33.8"),
+    ]
+    assert download()[0] == 0
+    assert not [item for item in load_bundle(folder).items if item.needed == "application"]
+
+
+def test_an_image_that_is_not_the_one_of_images_yaml_is_no_part_of_a_bundle(
+    download: Run, folder: Path, tmp_path: Path, publishers: Publishers
+) -> None:
+    publishers.web.image("group/contour", "v1.33.8")
+    code, report = download("--inventory", str(_application(tmp_path, publishers, "sha256:" + "0" * 64)))
+    assert code == 1
+    assert "digest pinned sha256:000" in failures(report)["image registry.test/group/contour:v1.33.8"]
+    assert not (folder / "bundle.json").exists()
+
+
 def test_a_bundle_is_shown_with_what_it_is_good_for(
     download: Run, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

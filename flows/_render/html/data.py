@@ -53,6 +53,8 @@ def page_data(report: Document) -> dict[str, Any]:
         "trend": rows_of(report, "trend"),
         "since": report.get("since"),
         "perimeter": rows_of(report, "perimeter"),
+        "components": rows_of(report, "components"),
+        "gates": rows_of(report, "gates"),
         "verified": report.get("cells") is not None,
         "stories": list(stories),
         "sources": list(stories.values()),

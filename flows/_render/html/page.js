@@ -25,7 +25,7 @@ const tiles = () => {
 const matrixPanel = () => (!STORIES.length ? null : h("section", { class: "panel" },
   h("div", { class: "head" }, h("h2", null, "Who reaches whom"), filters()), roleMatrix(), legend()));
 
-const PARTS = { header: banner, tiles, findings: findingsPanel, perimeter: perimeterPanel, outcomes: outcomesPanel, since: sincePanel, checklist: checklistPanel };
+const PARTS = { header: banner, tiles, findings: findingsPanel, components: componentsPanel, perimeter: perimeterPanel, outcomes: outcomesPanel, since: sincePanel, checklist: checklistPanel };
 
 const draw = (focus) => {
   const again = ["matrix", "drill", "pair"];
@@ -38,7 +38,7 @@ const start = () => {
   const page = document.getElementById("page");
   readState();
   const part = (name) => h("div", { id: `part-${name}` }, PARTS[name]?.() ?? "");
-  page.append(...["header", "tiles", "since", "findings", "checklist", "matrix", "drill", "pair", "perimeter", "outcomes"].map(part));
+  page.append(...["header", "tiles", "since", "components", "findings", "checklist", "matrix", "drill", "pair", "perimeter", "outcomes"].map(part));
   draw();
   addEventListener("hashchange", () => {
     const before = { ...STATE };

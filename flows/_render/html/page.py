@@ -16,7 +16,7 @@ from flows._render.words import printable
 
 _HERE = Path(__file__).parent
 _STYLES = ("page.css", "matrix.css")
-_SCRIPTS = ("base.js", "cells.js", "matrix.js", "pair.js", "lists.js", "checklist.js", "page.js")
+_SCRIPTS = ("base.js", "cells.js", "matrix.js", "pair.js", "lists.js", "components.js", "checklist.js", "page.js")
 
 _PAGE = """<!doctype html>
 <html lang="en">

@@ -32,7 +32,9 @@ class NameAnswer:
 
     @property
     def elsewhere(self) -> str:
-        """What is wrong where the name leads to other addresses; empty where it does not."""
+        """What is wrong where the name leads to other addresses and may not; empty where all is well."""
+        if not self.record.fixed:
+            return ""
         others = ", ".join(sorted(self.addresses - self.wanted))
         wanted = ", ".join(sorted(self.wanted))
         return f"{self._name} leads to {others}, not to {wanted}, by {self._servers}" if others else ""
@@ -40,6 +42,8 @@ class NameAnswer:
     @property
     def pending(self) -> str:
         """What nobody entered yet, of a name that leads nowhere else; empty where all is there."""
+        if not self.record.fixed and self.addresses - self.wanted:
+            return ""
         lacking = ", ".join(sorted(self.wanted - self.addresses))
         return (
             f"{self._name} does not lead to {lacking} yet, by {self._servers}" if lacking and not self.elsewhere else ""

@@ -21,7 +21,7 @@ def answered(server: str, name: str, address: str) -> Callable[[Sections], None]
     """Return a change by which a name server leads a name elsewhere."""
 
     def change(sections: Sections) -> None:
-        kept = [packet for packet in sections["names"]["answers"][server] if _asked(name) not in packet]
+        kept = [packet for packet in sections["names"]["answers"][server] if not _of(name, packet)]
         sections["names"]["answers"][server] = [*kept, wire_answer(name, address)]
 
     return change
@@ -32,9 +32,14 @@ def unheard(server: str, name: str) -> Callable[[Sections], None]:
 
     def change(sections: Sections) -> None:
         packets = sections["names"]["answers"][server]
-        sections["names"]["answers"][server] = [packet for packet in packets if _asked(name) not in packet]
+        sections["names"]["answers"][server] = [packet for packet in packets if not _of(name, packet)]
 
     return change
+
+
+def _of(name: str, packet: str) -> bool:
+    """Return whether a packet, in hexadecimal digits, is about the name; its header has 12 bytes."""
+    return packet[24:].startswith(_asked(name))
 
 
 def _asked(name: str) -> str:

@@ -9,6 +9,7 @@ import yaml
 
 from flows.bundle import SOURCES
 from lab.bundle import compiling
+from lab.bundle.application import MANIFESTS
 from lab.bundle.recipe import RECIPES
 from model.bundle.audit import PACKAGES, PROGRAMS
 from model.bundle.bundle import IMAGES
@@ -19,6 +20,7 @@ from model.errors import BundleError, SchemaErrors
 from model.host import server
 from model.kubernetes import references
 from model.kubernetes.compatibility import DEBIAN
+from model.site.images import ApplicationImage
 
 
 @pytest.mark.parametrize("minor", sorted(RECIPES))
@@ -108,3 +110,33 @@ def test_names_of_images_are_completed_as_containerd_does(written: str, meant: t
 def test_an_image_without_a_tag_is_refused(written: str) -> None:
     with pytest.raises(BundleError, match="not named by a tag"):
         references.split(written)
+
+
+_IMAGES = {
+    "cloudnative-pg": ApplicationImage(name="ghcr.io/cloudnative-pg/cloudnative-pg", tag="1.30.0"),
+    "contour": ApplicationImage(name="ghcr.io/a/contour", tag="v1.33.8", digest="sha256:" + "a" * 64),
+}
+
+
+def test_images_of_the_application_come_with_their_manifests_by_their_own_tags() -> None:
+    spec = compose(load_sources(SOURCES), None, "amd64", (), "flannel", _IMAGES)
+    brought = [image for image in spec.images if image.needed == "application"]
+    assert [(image.reference, image.digest) for image in brought] == [
+        ("ghcr.io/cloudnative-pg/cloudnative-pg:1.30.0", None),
+        ("ghcr.io/a/contour:v1.33.8", "sha256:" + "a" * 64),
+    ]
+    manifests = {manifest.name: manifest for manifest in spec.manifests}
+    assert set(manifests) == {"cloudnative-pg", "contour"}
+    assert manifests["cloudnative-pg"].address.endswith("/v1.30.0/releases/cnpg-1.30.0.yaml")
+    assert "/v1.33.8/" in manifests["contour"].address
+    assert {manifest.needed for manifest in spec.manifests} == {"application"}
+
+
+def test_without_images_of_an_application_there_is_no_part_for_one() -> None:
+    spec = compose(load_sources(SOURCES), None, "amd64", (), "flannel")
+    assert not [part for part in (*spec.images, *spec.manifests) if part.needed == "application"]
+
+
+def test_the_sources_know_the_manifests_that_the_lab_proves() -> None:
+    known = {manifest.name for manifest in load_sources(SOURCES).manifests if manifest.needed == "application"}
+    assert known == {manifest.name for manifest in MANIFESTS}

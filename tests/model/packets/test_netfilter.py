@@ -167,8 +167,45 @@ def test_chains_of_kubernetes_and_calico_before_ufw_are_walked() -> None:
         "-A cali-wl-to-host -j ACCEPT",
     )
     judgement = judged(*rules, chains=("cali-INPUT", "cali-wl-to-host", "KUBE-FIREWALL", "KUBE-NODEPORTS"))
-    assert judgement.admitted == ports((22, 22))
-    assert judgement.uncertain == ports((23, 23)), "only what a rule before has marked"
+    assert judgement.admitted == ports((22, 23)), "only what a rule before has marked"
+    assert judgement.uncertain == 0
+
+
+_ROUTER = ("KUBE-ROUTER-INPUT", "KUBE-POD-FW-A", "KUBE-NWPLCY-A", "KUBE-NWPLCY-DEFAULT")
+_POD_FIREWALL = (
+    '-A INPUT -m comment --comment "kube-router netpol - 4IA2OSFRMVNDXBVV" -j KUBE-ROUTER-INPUT',
+    "-A INPUT -p tcp -m tcp --dport 22 -j ACCEPT",
+    "-A KUBE-ROUTER-INPUT -s 10.20.1.12/32 -j KUBE-POD-FW-A",
+    "-A KUBE-ROUTER-INPUT -m mark --mark 0x20000/0x20000 -j ACCEPT",
+    "-A KUBE-POD-FW-A -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT",
+    "-A KUBE-POD-FW-A -s 10.20.1.12/32 -j {policy}",
+    "-A KUBE-POD-FW-A -m mark ! --mark 0x10000/0x10000 -m limit --limit 10/min -j NFLOG --nflog-group 100",
+    "-A KUBE-POD-FW-A -m mark ! --mark 0x10000/0x10000 -j REJECT --reject-with icmp-port-unreachable",
+    "-A KUBE-POD-FW-A -j MARK --set-xmark 0x0/0x10000",
+    "-A KUBE-POD-FW-A -j MARK --set-xmark 0x20000/0x20000",
+    "-A KUBE-NWPLCY-DEFAULT -j MARK --set-xmark 0x10000/0x10000",
+    "-A KUBE-NWPLCY-A {condition}-p tcp -m tcp --dport 5 -j MARK --set-xmark 0x10000/0x10000",
+)
+
+
+def pod_firewall(policy: str, condition: str = "", source: str = "10.20.1.12") -> RulesetVerdict:
+    rules = [line.format(policy=policy, condition=condition) for line in _POD_FIREWALL]
+    return judged(*rules, chains=_ROUTER, given=packet(source=source))
+
+
+def test_a_pod_that_no_policy_holds_is_accepted_before_the_hosts_firewall() -> None:
+    assert pod_firewall("KUBE-NWPLCY-DEFAULT").admitted == ALL
+    assert pod_firewall("KUBE-NWPLCY-DEFAULT", source="10.20.1.13").admitted == ports((22, 22))
+
+
+def test_a_pod_that_a_policy_holds_is_refused_what_it_does_not_open() -> None:
+    judgement = pod_firewall("KUBE-NWPLCY-A")
+    assert (judgement.admitted, judgement.refused) == (ports((5, 5)), ALL & ~ports((5, 5)))
+
+
+def test_what_a_set_of_addresses_decides_is_uncertain_for_the_ports_it_concerns() -> None:
+    judgement = pod_firewall("KUBE-NWPLCY-A", "-m set --match-set KUBE-DST-A dst ")
+    assert (judgement.admitted, judgement.uncertain) == (0, ports((5, 5)))
 
 
 def test_a_rule_for_an_interface_nobody_named_is_uncertain_save_for_loopback() -> None:

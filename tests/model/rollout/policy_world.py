@@ -19,28 +19,42 @@ class Place:
     address: str = ""
 
 
-def admits(policies: Sequence[Policy], source: Place, destination: Place, protocol: str, port: int) -> bool:
-    """Return whether the policies of both ends let a packet through."""
-    return _side(policies, "Egress", source, destination, protocol, port) and _side(
-        policies, "Ingress", destination, source, protocol, port
-    )
+class World:
+    """A cluster that holds pods to these policies."""
 
+    def __init__(self, policies: Sequence[Policy]) -> None:
+        self.policies = policies
+        self._known: dict[tuple[str, Place], list[Mapping[str, Any]] | None] = {}
 
-def _side(policies: Sequence[Policy], direction: str, own: Place, other: Place, protocol: str, port: int) -> bool:
-    if not own.namespace:
-        return True
-    selecting = [
-        policy
-        for policy in policies
-        if policy["metadata"]["namespace"] == own.namespace
-        and direction in policy["spec"]["policyTypes"]
-        and _selects(policy["spec"]["podSelector"], dict(own.labels))
-    ]
-    rules = [rule for policy in selecting for rule in policy["spec"].get(direction.lower(), ())]
-    word = "to" if direction == "Egress" else "from"
-    return not selecting or any(
-        _peers(rule.get(word), other) and _ports(rule.get("ports"), protocol, port) for rule in rules
-    )
+    def admits(self, source: Place, destination: Place, protocol: str, port: int) -> bool:
+        """Return whether the policies of both ends let a packet through."""
+        return self._side("Egress", source, destination, protocol, port) and self._side(
+            "Ingress", destination, source, protocol, port
+        )
+
+    def _side(self, direction: str, own: Place, other: Place, protocol: str, port: int) -> bool:
+        key = (direction, own)
+        if key not in self._known:
+            self._known[key] = self._rules(direction, own)
+        rules = self._known[key]
+        word = "to" if direction == "Egress" else "from"
+        return rules is None or any(
+            _ports(rule.get("ports"), protocol, port) and _peers(rule.get(word), other) for rule in rules
+        )
+
+    def _rules(self, direction: str, own: Place) -> list[Mapping[str, Any]] | None:
+        """Return the rules of the policies that select a pod; None where none does, and everything is open."""
+        selecting = [
+            policy
+            for policy in self.policies
+            if own.namespace
+            and policy["metadata"]["namespace"] == own.namespace
+            and direction in policy["spec"]["policyTypes"]
+            and _selects(policy["spec"]["podSelector"], dict(own.labels))
+        ]
+        return (
+            [rule for policy in selecting for rule in policy["spec"].get(direction.lower(), ())] if selecting else None
+        )
 
 
 def _peers(peers: Iterable[Mapping[str, Any]] | None, place: Place) -> bool:
@@ -51,8 +65,10 @@ def _peers(peers: Iterable[Mapping[str, Any]] | None, place: Place) -> bool:
 def _peer(peer: Mapping[str, Any], place: Place) -> bool:
     if "ipBlock" in peer:
         block = peer["ipBlock"]
-        return bool(place.address) and _inside(place.address, block["cidr"]) and not any(
-            _inside(place.address, part) for part in block.get("except", ())
+        return (
+            bool(place.address)
+            and _inside(place.address, block["cidr"])
+            and not any(_inside(place.address, part) for part in block.get("except", ()))
         )
     if not place.namespace:
         return False

@@ -16,7 +16,7 @@ from model.rollout.policy_peers import overlay_addresses
 from model.rollout.render import render_component
 from model.site.load import load_site
 from model.site.site import Site
-from tests.model.rollout.policy_world import Place, admits
+from tests.model.rollout.policy_world import Place, World
 from tests.mutation import REFERENCE, site
 
 GOLDEN = Path(__file__).parents[2] / "data" / "policies" / "small-ranges.yaml"
@@ -67,7 +67,7 @@ def ports(chosen: Site) -> list[tuple[str, int]]:
 
 
 def test_between_words_exactly_the_rows_are_open(chosen: Site) -> None:
-    policies, words = network_policies(chosen), pod_words(chosen)
+    world, words = World(network_policies(chosen)), pod_words(chosen)
     rows = [row for row in chosen.active_rows if row.plane == "pod"]
     wrong = []
     for source in words:
@@ -78,30 +78,30 @@ def test_between_words_exactly_the_rows_are_open(chosen: Site) -> None:
                     row.protocol == protocol and low <= port <= high for row in between for low, high in row.intervals
                 )
                 # Name servers are held at the words of rows, everybody else at every word.
-                if admits(policies, place(chosen, source), place(chosen, destination), protocol, port) != opened:
+                if world.admits(place(chosen, source), place(chosen, destination), protocol, port) != opened:
                     wrong.append((source, destination, protocol, port, opened))
     assert not wrong
 
 
 def test_a_pod_that_no_row_speaks_of_reaches_the_name_servers_alone(chosen: Site) -> None:
-    policies = network_policies(chosen)
+    world = World(network_policies(chosen))
     reached = {
         word
         for word in pod_words(chosen)
         for protocol, port in ports(chosen)
-        if admits(policies, STRANGER, place(chosen, word), protocol, port)
+        if world.admits(STRANGER, place(chosen, word), protocol, port)
     }
     webhooks = {"cloudnative-pg", "cert-manager-webhook"} if chosen.settings.cni.name == "calico" else set()
     assert reached == {"coredns"} | webhooks
 
 
 def test_a_pod_without_a_word_in_a_held_namespace_may_ask_for_names_and_nothing_else() -> None:
-    policies = network_policies(SITE)
+    world = World(network_policies(SITE))
     pod = Place(namespace="matrix", labels=(("app", "stranger"),))
-    assert admits(policies, pod, place(SITE, "coredns"), "udp", 53)
-    assert not admits(policies, pod, place(SITE, "postgresql"), "tcp", 5432)
-    assert not admits(policies, pod, Place(address="10.20.1.11"), "tcp", 6443)
-    assert not admits(policies, place(SITE, "synapse"), pod, "tcp", 8008)
+    assert world.admits(pod, place(SITE, "coredns"), "udp", 53)
+    assert not world.admits(pod, place(SITE, "postgresql"), "tcp", 5432)
+    assert not world.admits(pod, Place(address="10.20.1.11"), "tcp", 6443)
+    assert not world.admits(place(SITE, "synapse"), pod, "tcp", 8008)
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ def test_a_pod_without_a_word_in_a_held_namespace_may_ask_for_names_and_nothing_
     ],
 )
 def test_hosts_are_reached_by_the_words_of_their_rows(word: str, address: str, port: int, opened: bool) -> None:
-    assert admits(network_policies(SITE), place(SITE, word), Place(address=address), "tcp", port) is opened
+    assert World(network_policies(SITE)).admits(place(SITE, word), Place(address=address), "tcp", port) is opened
 
 
 @pytest.mark.parametrize(
@@ -141,14 +141,14 @@ def test_hosts_are_reached_by_the_words_of_their_rows(word: str, address: str, p
     ],
 )
 def test_from_outside_pods_only_the_ends_of_rows_come_in(address: str, word: str, port: int, opened: bool) -> None:
-    assert admits(network_policies(SITE), Place(address=address), place(SITE, word), "tcp", port) is opened
+    assert World(network_policies(SITE)).admits(Place(address=address), place(SITE, word), "tcp", port) is opened
 
 
 def test_what_leaves_for_the_internet_never_means_pods_services_or_an_isolated_network() -> None:
     chosen = _built("federation, mail and push")
-    policies, synapse = network_policies(chosen), place(chosen, "synapse")
+    world, synapse = World(network_policies(chosen)), place(chosen, "synapse")
     opened = {
-        address: admits(policies, synapse, Place(address=address), "tcp", 8448)
+        address: world.admits(synapse, Place(address=address), "tcp", 8448)
         for address in ("203.0.113.9", "2001:db8::1", "10.244.3.3", "10.96.0.1", "10.20.2.11", "fd44::9")
     }
     assert opened == {

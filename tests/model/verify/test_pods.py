@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from ipaddress import ip_address
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -122,7 +123,17 @@ def seen(pair: Pair, arrived: int, passed: int, source: str = "") -> SeenStream:
     )
 
 
-def judged(pair: Pair, *rows: SeenStream, first: tuple[str, ...] = (), wrong: Iterable[object] = ()) -> list[Cell]:
+NO_TABLE = '{"nftables": []}'
+OUR_TABLE = (Path(__file__).parents[2] / "data" / "nft" / "node-w-1.json").read_text("utf-8")
+
+
+def judged(
+    pair: Pair,
+    *rows: SeenStream,
+    first: tuple[str, ...] = (),
+    wrong: Iterable[object] = (),
+    nft: str = NO_TABLE,
+) -> list[Cell]:
     """
     The pair's TCP cells, where both agents work and the destination's rules are what the matrix wants, after `first`.
     """
@@ -158,7 +169,7 @@ def judged(pair: Pair, *rows: SeenStream, first: tuple[str, ...] = (), wrong: It
     views = {}
     if not is_pod(pair.destination):
         rules = {version: chains(SITE, SITE.by_name[pair.destination], version, first, ()) for version in (4, 6)}
-        views[pair.destination] = HostView(chains=rules, interfaces={})
+        views[pair.destination] = HostView(chains=rules, interfaces={}, nft=nft)
     everybody = frozenset({pair.source, pair.destination})
     verification = Verification(
         facts=FleetFacts(site=SITE, evidence=evidence, sources=everybody, witnesses=everybody, views=views),
@@ -177,6 +188,28 @@ def test_a_pod_at_its_own_node_is_judged_by_its_own_address() -> None:
     pair = pair_between("pods@w-1", "w-1")
     cells = judged(pair, seen(pair, pair.probed["tcp"], pair.open("tcp")))
     assert cell_words(cells) == {("open", "open", "ok", ""), ("closed", "closed", "ok", "")}
+
+
+_ROUTER_ACCEPTS = "-s 10.244.1.2 -j ACCEPT"
+
+
+def test_what_accepts_pods_before_the_firewall_opens_nothing_behind_our_table() -> None:
+    pair = pair_between("pods@w-1", "w-1")
+    passed = pair.probed["tcp"] & bits.from_ports((80, 443, 9100, 10250))
+    cells = judged(pair, seen(pair, pair.probed["tcp"], passed), first=(_ROUTER_ACCEPTS,), nft=OUR_TABLE)
+    assert cell_words(cells) == {("open", "open", "ok", ""), ("closed", "closed", "ok", "")}
+
+
+def test_without_our_table_it_opens_everything_and_rules_and_packets_say_so() -> None:
+    pair = pair_between("pods@w-1", "w-1")
+    cells = judged(pair, seen(pair, pair.probed["tcp"], pair.probed["tcp"]), first=(_ROUTER_ACCEPTS,))
+    assert ("closed", "open", "violation", "destination-firewall") in cell_words(cells)
+
+
+def test_a_table_that_cannot_be_read_leaves_what_the_firewall_admits_unjudged() -> None:
+    pair = pair_between("pods@w-1", "w-1")
+    line = f"rules cannot be judged: tcp from pods@w-1 to {pair.address}: 80, 443, 9100, 10250"
+    judged(pair, seen(pair, pair.probed["tcp"], pair.open("tcp")), nft="", wrong=[[line]])
 
 
 def test_a_pod_hidden_behind_its_node_has_what_is_open_to_the_node() -> None:
@@ -230,7 +263,9 @@ def test_rows_between_components_wait_for_them_and_the_others_for_a_cluster() ->
     waiting = {cell.rows[0] for cell in pod_cells(SITE, "")}
     assert "pod-postgresql" in waiting
     assert "pods-kubelet" not in waiting
-    assert {cell.note for cell in pod_cells(SITE, "")} == {"its components do not run yet"}
+    notes = {cell.rows[0]: cell.note for cell in pod_cells(SITE, "")}
+    assert notes["pod-postgresql"] == notes["pod-webhooks"] == "its components do not run yet"
+    assert notes["pod-ingress"] == notes["pod-upstream-dns-udp"] == "no agent runs at its other end"
     everything = list(pod_cells(SITE, "no cluster yet"))
     assert "pods-kubelet" in {cell.rows[0] for cell in everything}
     assert {(cell.verdict, cell.note) for cell in everything} == {("not_run", "no cluster yet")}

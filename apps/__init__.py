@@ -1,0 +1,1 @@
+"""The deployment's own small programs; they import nothing of the toolkit."""

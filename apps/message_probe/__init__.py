@@ -1,0 +1,1 @@
+"""Proves that a message sent by one user of a Matrix homeserver arrives at another; stands alone."""

@@ -1,0 +1,103 @@
+"""What two users do as clients do it: said, typed, read, sent to a device, uploaded; all of it must arrive."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from functools import partial
+
+from apps.message_probe import media
+from apps.message_probe.encryption import Device
+from apps.message_probe.inbox import Sighting
+from apps.message_probe.meeting import Pair
+from apps.message_probe.talk import Step, Talk
+from apps.message_probe.user import ProbeError
+
+TEXT = "m.room.message"
+
+
+def say(chat: Talk, pair: Pair, text: str = "") -> None:
+    """Send a message that the other receives by its long poll."""
+    body = {"msgtype": "m.text", "body": text or f"probe {secrets.token_hex(8)}"}
+    started = time.monotonic()
+    sent = chat.timed("send", lambda: pair.sender.put_event(pair.room, TEXT, secrets.token_hex(8), body))
+    event = sent.document["event_id"] if sent else ""
+    came = pair.to_receiver.wait("message", lambda seen: seen.event.get("event_id") == event)
+    if came.content.get("body") != body["body"]:
+        raise ProbeError("message: another text came than was sent")
+    chat.steps.append(Step("message", came.at - started, pair.sync_servers[1]))
+    _read(chat, pair, event)
+
+
+def _read(chat: Talk, pair: Pair, event: str) -> None:
+    """Have the receiver read an event, and the sender see that."""
+    started = time.monotonic()
+    path, user = pair.receiver.in_room(pair.room, f"receipt/m.read/{event}"), pair.receiver.account.user
+    pair.receiver.ask("receipt", "POST", path, {})
+    read = pair.from_receiver.wait(
+        "receipt", lambda seen: seen.kind == "m.receipt" and user in seen.content.get(event, {}).get("m.read", {})
+    )
+    chat.steps.append(Step("receipt", read.at - started))
+
+
+def signal(chat: Talk, pair: Pair) -> None:
+    """Type, and send something to the other's device: both arrive without being kept anywhere."""
+    started = time.monotonic()
+    sender = pair.sender.account.user
+    path = pair.sender.in_room(pair.room, f"typing/{sender}")
+    pair.sender.ask("typing", "PUT", path, {"typing": True, "timeout": 20000})
+    typing = pair.to_receiver.wait(
+        "typing", lambda seen: seen.kind == "m.typing" and sender in seen.content.get("user_ids", ())
+    )
+    chat.steps.append(Step("typing", typing.at - started))
+    started, word = time.monotonic(), secrets.token_hex(8)
+    pair.sender.to_device(pair.receiver.account, "io.matrix_fleet.probe", word, {"word": word})
+    came = pair.to_receiver.wait(
+        "to-device", lambda seen: seen.place == "to_device" and seen.content.get("word") == word
+    )
+    chat.steps.append(Step("to-device", came.at - started))
+
+
+def show(chat: Talk, pair: Pair) -> media.Medium:
+    """Upload a picture, which the other downloads and asks to be made smaller."""
+    started = time.monotonic()
+    medium, answer = media.upload(pair.sender)
+    chat.media.append(medium)
+    chat.steps.append(Step("upload", time.monotonic() - started, answer.pool))
+    chat.timed("download", lambda: media.download(pair.receiver, medium))
+    chat.timed("thumbnail", lambda: media.thumbnail(pair.receiver, medium))
+    return medium
+
+
+def whisper(chat: Talk, pair: Pair) -> None:
+    """Say something that only the other's device can read: keys published, claimed, handed over; sent and opened."""
+    mine, theirs = Device(pair.sender), Device(pair.receiver)
+    chat.timed("publish keys", mine.publish)
+    chat.timed("publish keys", theirs.publish)
+    sender, secret = pair.sender.account, secrets.token_hex(8)
+    started = time.monotonic()
+    mine.share(pair.receiver.account, pair.room)
+    pair.to_receiver.wait("the room's key", lambda seen: _is_key(seen) and theirs.take_key(seen.content, sender))
+    chat.steps.append(Step("key handed over", time.monotonic() - started))
+    started = time.monotonic()
+    sealed = mine.seal(pair.room, TEXT, {"msgtype": "m.text", "body": secret})
+    sent = pair.sender.put_event(pair.room, "m.room.encrypted", secrets.token_hex(8), sealed)
+    event = sent.document["event_id"]
+    came = pair.to_receiver.wait("encrypted message", lambda seen: seen.event.get("event_id") == event)
+    if secret in str(came.event):
+        raise ProbeError("encrypted message: the server saw what it says")
+    if theirs.open(came.content, pair.room).get("content", {}).get("body") != secret:
+        raise ProbeError("encrypted message: it says something else than was sent")
+    chat.steps.append(Step("encrypted message", came.at - started, pair.sync_servers[1]))
+
+
+def leave(chat: Talk, pair: Pair) -> None:
+    """Leave and forget the room, as the administrator's purge wants it."""
+    for user in (pair.receiver, pair.sender):
+        for word in ("leave", "forget"):
+            path = user.in_room(pair.room, word)
+            chat.timed(word, partial(user.ask, word, "POST", path, {}, 20.0))
+
+
+def _is_key(seen: Sighting) -> bool:
+    return seen.place == "to_device" and seen.kind == "m.room.encrypted"

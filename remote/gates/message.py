@@ -1,0 +1,153 @@
+"""Does a message that one user sends reach another, encrypted too, from outside and from inside?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from apps.message_probe.administration import Administration
+from apps.message_probe.media import Medium
+from apps.message_probe.meeting import Pair
+from apps.message_probe.probe import Findings, Wishes, converse, repeat
+from apps.message_probe.series import SeriesResult
+from model.report.outcome import Status
+from remote.gates import stored_media
+from remote.gates.gate import GateContext, GateResult
+from remote.gates.public import Way, administration_origin, inside_way, outside_ways, own_ways, reached
+
+if TYPE_CHECKING:
+    from apps.message_probe.wire import Origin
+
+FIGURES = ("sent", "delivered", "lost_acknowledged", "gap_max_s", "latency_p50_ms", "latency_p99_ms")
+
+
+def run(context: GateContext) -> GateResult:
+    """
+    Let two users talk over each way to the public name; with `every` and `for`, send a series over the first.
+
+    One conversation holds everything: encryption, and a medium that is looked for in the object storage and asked of
+    another pod. The others are short.
+    """
+    ways, unreached = _ways(context)
+    if not ways:
+        return GateResult(
+            status=Status.FAILED,
+            why=f"the public name is reached from nowhere: {'; '.join(unreached)}",
+            next_step="look at the gate `ingress`",
+        )
+    secret = context.secret("synapse", "registration_shared_secret")
+    if "every" in context.options:
+        return _series(context, ways[0], secret, unreached)
+    heard = [_talked(context, way, secret, whole=number == 0) for number, way in enumerate(ways)]
+    return judged(context, ways, heard, unreached)
+
+
+def _ways(context: GateContext) -> tuple[tuple[Way, ...], tuple[str, ...]]:
+    """Return the ways that lead to the server, outside first, and in words those that do not."""
+    asked = (*outside_ways(context), *own_ways(context))
+    answers = {way.name: reached(way) for way in asked}
+    good = tuple(way for way in asked if not answers[way.name])
+    bad = tuple(f"{name}: {answer}" for name, answer in answers.items() if answer)
+    return (*good, inside_way(context)), bad
+
+
+def _talked(context: GateContext, way: Way, secret: bytes, *, whole: bool) -> Findings:
+    context.say(f"two users talk: {way.name}{', encrypted and with media' if whole else ''}")
+
+    def look(pair: Pair, medium: Medium) -> Iterable[str]:
+        return stored_media.look(context, pair.receiver.account.token, medium)
+
+    wishes = Wishes(encrypted=whole, media=whole, messages=5 if whole else 2, meanwhile=look if whole else None)
+    return converse(way.origin, _administration(context, secret), wishes)
+
+
+def _administration(context: GateContext, secret: bytes) -> Administration:
+    origin: Origin = administration_origin(context)
+    return Administration(origin, secret)
+
+
+def judged(
+    context: GateContext, ways: Sequence[Way], heard: Sequence[Findings], unreached: Sequence[str]
+) -> GateResult:
+    """Return what several conversations come to; a way from outside that is not reached is a finding."""
+    wrong = [f"{way.name}: {failure}" for way, found in zip(ways, heard, strict=True) for failure in found.failures]
+    wrong += [f"{way.name}: left behind: {left}" for way, found in zip(ways, heard, strict=True) for left in found.left]
+    vantages = {machine.name for machine in context.site.vantages}
+    wrong += [f"not reached from {words}" for words in unreached if words.partition(" ")[0] in vantages]
+    wrong += apart(context, heard)
+    latencies = sorted(latency for found in heard for latency in found.message_ms)
+    steps = _slowest(heard)
+    figures = {
+        "sent": float(len(latencies)), "delivered": float(len(latencies)), "lost_acknowledged": 0.0,
+        "latency_p50_ms": _share(latencies, 0.5), "latency_p99_ms": _share(latencies, 0.99), **steps,
+    }  # fmt: skip
+    if wrong:
+        return GateResult(
+            status=Status.DRIFT, why=wrong[0], findings=tuple(wrong), figures=figures,
+            next_step="the gates `synapse`, `routes` and `ingress` tell which part is meant",
+        )  # fmt: skip
+    if not any(way.outside for way in ways):
+        nobody = "; ".join(unreached) or "no vantage host"
+        why = f"messages arrive inside the cluster; from outside nobody tried: {nobody}"
+        return GateResult(status=Status.UNPROVEN, why=why, figures=figures, next_step="declare a vantage host")
+    servers = next((found.sync_servers for found in heard if found.sync_servers[0]), ("", ""))
+    through = f", through {servers[0]} and {servers[1]}" if servers[0] else ""
+    why = f"messages arrive, encrypted too, over {', '.join(way.name for way in ways)}{through}"
+    return GateResult(status=Status.OK, why=why, figures=figures)
+
+
+def apart(context: GateContext, heard: Sequence[Findings]) -> list[str]:
+    """Return what is wrong where two processes of a site that has several served nobody apart."""
+    served = {server for found in heard for server in found.sync_servers if server}
+    several = stored_media.instances(context, "sync") > 1
+    if several and len(served) == 1:
+        return [f"every sync was served by {next(iter(served))}: the other processes of its pool get nobody"]
+    if several and not served:
+        return ["the proxy does not say which process answers: no X-Matrix-Fleet-Pool in its answers"]
+    return []
+
+
+def _series(context: GateContext, way: Way, secret: bytes, unreached: Sequence[str]) -> GateResult:
+    every, seconds = context.options["every"], context.options["for"]
+    context.say(f"a message every {every:g} s for {seconds:g} s: {way.name}")
+    found = repeat(way.origin, _administration(context, secret), every, seconds)
+    if found.series is None:
+        return GateResult(
+            status=Status.FAILED, why=f"{way.name}: {'; '.join(found.failures)}", findings=found.failures,
+            next_step="the series did not begin: try the gate without --every",
+        )  # fmt: skip
+    return series_judged(way, found.series, found.left, unreached)
+
+
+def series_judged(way: Way, series: SeriesResult, left: Sequence[str], unreached: Sequence[str]) -> GateResult:
+    """Return what a series comes to: what was acknowledged must have arrived, and something must have."""
+    findings = [f"acknowledged and never delivered: {event}" for event in series.lost]
+    findings += [f"left behind: {text}" for text in left]
+    disturbed = [f"{count}x {error}" for error, count in series.errors.most_common()]
+    told = f"{way.name}: {series.delivered} of {series.sent} sent were delivered, longest gap {series.gap_max_s:g} s"
+    status = Status.DRIFT if findings else Status.OK
+    if not series.delivered:
+        status, told = Status.FAILED, f"{told}; nothing arrived"
+    if disturbed:
+        told += f"; disturbed: {'; '.join(disturbed[:5])}"
+    del unreached
+    return GateResult(
+        status=status, why=told, findings=(*findings, *disturbed), figures=series.figures,
+        next_step="" if status == Status.OK else "look at Synapse's and HAProxy's logs of that time",
+    )  # fmt: skip
+
+
+def _slowest(heard: Sequence[Findings]) -> dict[str, float]:
+    """Return how long each kind of step took at most, in milliseconds, by a name that reports can have."""
+    steps: dict[str, float] = {}
+    for found in heard:
+        for step in found.steps:
+            name = step.name.replace(" ", "_").replace("-", "_").replace("'", "") + "_ms"
+            steps[name] = max(steps.get(name, 0.0), round(step.seconds * 1000, 1))
+    return steps
+
+
+def _share(latencies: Sequence[float], share: float) -> float:
+    if not latencies:
+        return 0.0
+    return round(latencies[min(len(latencies) - 1, int(share * len(latencies)))], 1)

@@ -1,0 +1,95 @@
+"""A medium that was uploaded: is it in the object storage, and does every media pod serve it?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from apps.message_probe.media import Medium
+from apps.message_probe.wire import Connection, Origin, Unanswered
+from model.errors import FleetError
+from remote.gates.object_client import complaint, objects
+from remote.gates.pod import Pod, pods_in
+
+if TYPE_CHECKING:
+    from minio import Minio
+
+    from remote.gates.gate import GateContext
+
+WORKER_PORT = 8083
+
+
+def look(context: GateContext, token: str, medium: Medium) -> Iterator[str]:
+    """Yield what is wrong with it; the object is taken away in the end, since Synapse never deletes one."""
+    pods = tuple(pod for pod in synapse_pods(context, "media") if pod.ready)
+    yield from served(pods, token, medium)
+    if not pods:
+        return
+    try:
+        access, key = (context.secret("s3-synapse", word).decode() for word in ("access_key", "secret_key"))
+        client = objects(context, pods[0], access, key)
+    except FleetError as error:
+        yield f"the object storage cannot be asked: {error}"
+        return
+    yield from stored(client, context.site.settings.object_storage.bucket, medium)
+
+
+def served(pods: Sequence[Pod], token: str, medium: Medium) -> Iterator[str]:
+    """Ask each media pod itself: one took the upload, the others must have it from the object storage."""
+    if len(pods) < 2:
+        yield f"{len(pods)} media pods are ready: that another one serves an upload cannot be seen"
+    for pod in pods:
+        connection = Connection(Origin(name="localhost", port=80, dial=pod.own(WORKER_PORT)))
+        path = f"/_matrix/client/v1/media/download/{medium.path}"
+        try:
+            answer = connection.ask("GET", path, headers={"Authorization": f"Bearer {token}"}, seconds=30.0)
+        except Unanswered as error:
+            yield f"{pod.where}: does not serve an upload: {error}"
+            continue
+        finally:
+            connection.close()
+        if answer.status != 200 or answer.body != medium.content:
+            said = answer.document.get("errcode", "") if answer.status != 200 else "other bytes"
+            yield f"{pod.where}: does not serve an upload: HTTP {answer.status} {said}".rstrip()
+
+
+def stored(client: Minio, bucket: str, medium: Medium) -> Iterator[str]:
+    """Read the object under the name that Synapse's provider gives it, compare it, and take it away."""
+    name = object_name(medium)
+    found: list[bytes] = []
+    if said := complaint(lambda: found.append(_read(client, bucket, name))):
+        yield f"an upload is not in the object storage: {bucket}/{name}: {said}"
+    elif found[0] != medium.content:
+        yield f"{bucket}/{name}: the object storage holds other bytes than were uploaded"
+    complaint(lambda: client.remove_object(bucket, name))
+    complaint(lambda: _remove_below(client, bucket, name.replace("local_content/", "local_thumbnails/", 1) + "/"))
+
+
+def object_name(medium: Medium) -> str:
+    """Return an upload's name in the bucket."""
+    return f"local_content/{medium.id[:2]}/{medium.id[2:4]}/{medium.id[4:]}"
+
+
+def synapse_pods(context: GateContext, pool: str) -> tuple[Pod, ...]:
+    """Return the pods of one pool of Synapse's processes."""
+    return pods_in(context, "matrix", f"app.kubernetes.io/name=synapse-{pool}")
+
+
+def instances(context: GateContext, pool: str) -> int:
+    """Return how many processes of a pool are ready."""
+    return sum(pod.ready for pod in synapse_pods(context, pool))
+
+
+def _read(client: Minio, bucket: str, name: str) -> bytes:
+    response = client.get_object(bucket, name)
+    try:
+        return bytes(response.read())
+    finally:
+        response.close()
+        response.release_conn()
+
+
+def _remove_below(client: Minio, bucket: str, prefix: str) -> None:
+    for entry in client.list_objects(bucket, prefix=prefix, recursive=True):
+        if entry.object_name:
+            client.remove_object(bucket, entry.object_name)

@@ -1,0 +1,250 @@
+"""Claims about the message probe, tried against a real Synapse, with what disturbs it in between."""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from apps.message_probe import __main__ as program
+from apps.message_probe.administration import PREFIX, Administration
+from apps.message_probe.probe import Wishes, converse, repeat
+from apps.message_probe.wire import Origin, dial_to
+from tests.apps.conftest import SECRET, port_of
+from tests.apps.proxy import Passing, Proxy, place
+from tests.remote.homeserver import Homeserver
+
+QUICK = Wishes(encrypted=False, media=False)
+
+
+def without(passing: Passing, words: str) -> None:
+    """Take events that hold these words out of a sync's timelines."""
+    if not place(passing).endswith("/sync"):
+        return
+    document = json.loads(passing.body)
+    for room in document.get("rooms", {}).get("join", {}).values():
+        events = room.get("timeline", {}).get("events", [])
+        events[:] = [event for event in events if words not in json.dumps(event)]
+    passing.body = json.dumps(document).encode()
+
+
+def test_everything_that_two_users_do_arrives(public: Origin, administration: Administration) -> None:
+    findings = converse(public, administration)
+    assert findings.failures == ()
+    assert findings.left == ()
+    names = [step.name for step in findings.steps]
+    for name in ("log in", "message", "receipt", "typing", "to-device", "encrypted message", "download", "thumbnail"):
+        assert name in names
+    assert len(findings.message_ms) == 2
+
+
+def test_nobody_of_it_stays(public: Origin, administration: Administration, synapse: Homeserver) -> None:
+    rooms = len(synapse.call("GET", "/_matrix/client/v3/joined_rooms", token=synapse.reader)["joined_rooms"])
+    converse(public, administration, QUICK)
+    assert administration.leftovers() == ()
+    administration.clear((), (), ())
+    found = synapse.call(
+        "POST", "/_matrix/client/v3/user_directory/search", {"search_term": PREFIX, "limit": 50}, synapse.reader
+    )
+    assert found["results"] == []
+    assert len(synapse.call("GET", "/_matrix/client/v3/joined_rooms", token=synapse.reader)["joined_rooms"]) == rooms
+
+
+def test_users_of_a_killed_probe_are_found_and_taken_away(public: Origin, administration: Administration) -> None:
+    user, _ = administration.register(public)
+    user.close()
+    assert user.account.user in administration.leftovers()
+    assert administration.clear((user.account,), (), ()) == ()
+    assert user.account.user not in administration.leftovers()
+    administration.clear((), (), ())
+
+
+def test_a_message_that_does_not_arrive_is_told_of(
+    public: Origin, administration: Administration, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("apps.message_probe.inbox.ARRIVES", 3.0)
+    proxy.after = lambda passing: without(passing, "m.text")
+    (failure,) = converse(public, administration, QUICK).failures
+    assert failure.startswith("message: not received within")
+
+
+def test_a_picture_with_other_bytes_is_told_of(public: Origin, administration: Administration, proxy: Proxy) -> None:
+    def spoil(passing: Passing) -> None:
+        if "/media/download/" in passing.path:
+            passing.body = b"something else"
+
+    proxy.after = spoil
+    (failure,) = converse(public, administration, Wishes(encrypted=False)).failures
+    assert failure.startswith("download a medium: other bytes came back")
+
+
+def test_what_the_server_could_read_is_not_called_encrypted(
+    public: Origin, administration: Administration, proxy: Proxy
+) -> None:
+    def forge(passing: Passing) -> None:
+        if place(passing).endswith("/sync"):
+            passing.body = passing.body.replace(b'"m.megolm.v1.aes-sha2","ciphertext":"A', b'"x","ciphertext":"B')
+
+    proxy.after = forge
+    (failure,) = converse(public, administration, Wishes(media=False)).failures
+    assert "decrypt" in failure or "encrypted" in failure
+
+
+def test_a_forged_device_is_not_trusted(public: Origin, administration: Administration, proxy: Proxy) -> None:
+    def forge(passing: Passing) -> None:
+        if passing.path.endswith("/keys/query"):
+            document = json.loads(passing.body)
+            for devices in document["device_keys"].values():
+                for device in devices.values():
+                    device["algorithms"] = ["m.none"]
+            passing.body = json.dumps(document).encode()
+
+    proxy.after = forge
+    (failure,) = converse(public, administration, Wishes(media=False)).failures
+    assert failure.startswith("query keys: the device's keys are missing or not its own")
+
+
+def test_a_receiver_is_looked_for_whom_another_process_serves(
+    public: Origin, administration: Administration, proxy: Proxy
+) -> None:
+    known: dict[str, str] = {}
+
+    def pool(passing: Passing) -> str:
+        if not place(passing).endswith("/sync"):
+            return "main/main-0"
+        return known.setdefault(passing.token, f"sync/sync-{int(len(known) > 2)}")
+
+    proxy.pool = pool
+    findings = converse(public, administration, QUICK)
+    assert findings.failures == ()
+    assert set(findings.sync_servers) == {"sync/sync-0", "sync/sync-1"}
+
+
+def test_with_one_process_the_last_candidate_is_taken(
+    public: Origin, administration: Administration, proxy: Proxy
+) -> None:
+    proxy.pool = lambda _passing: "sync/sync-0"
+    findings = converse(public, administration, QUICK)
+    assert findings.failures == ()
+    assert findings.sync_servers == ("sync/sync-0", "sync/sync-0")
+
+
+def test_a_passing_disturbance_is_waited_out_and_counted(
+    public: Origin, administration: Administration, proxy: Proxy
+) -> None:
+    left = [2]
+
+    def refuse(passing: Passing) -> None:
+        if passing.path.endswith("/createRoom") and left[0]:
+            left[0] -= 1
+            passing.status = 503
+
+    proxy.before = refuse
+    findings = converse(public, administration, QUICK)
+    assert findings.failures == ()
+    assert findings.retries == 2
+
+
+def test_a_series_delivers_what_was_acknowledged(public: Origin, administration: Administration) -> None:
+    findings = repeat(public, administration, every=0.1, seconds=4)
+    assert findings.failures == findings.left == ()
+    series = findings.series
+    assert series is not None
+    assert series.sent == series.delivered == series.acknowledged == 40
+    assert series.lost_acknowledged == 0
+    assert 0 < series.latency_p50_ms <= series.latency_p99_ms
+    assert series.gap_max_s < 2
+    assert set(series.figures) == {
+        "sent", "delivered", "lost_acknowledged", "gap_max_s", "latency_p50_ms", "latency_p99_ms"
+    }  # fmt: skip
+
+
+def test_a_series_names_what_was_acknowledged_and_lost(
+    public: Origin, administration: Administration, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("apps.message_probe.series.GRACE", 2.0)
+    proxy.after = lambda passing: without(passing, ' 7"')
+    series = repeat(public, administration, every=0.1, seconds=2).series
+    assert series is not None
+    assert (series.sent, series.delivered, series.lost_acknowledged) == (20, 19, 1)
+    assert "message 7" in series.lost[0]
+
+
+def test_a_series_goes_on_while_the_server_is_away_and_measures_the_gap(
+    public: Origin, administration: Administration, proxy: Proxy
+) -> None:
+    away = threading.Event()
+    begun = threading.Event()
+
+    def refuse(passing: Passing) -> None:
+        begun_now = "/send/" in passing.path
+        if begun_now and not begun.is_set():
+            begun.set()
+            threading.Timer(1.0, away.set).start()
+            threading.Timer(3.0, away.clear).start()
+        if away.is_set():
+            passing.status, passing.broken = 503, "/sync" in passing.path
+
+    proxy.before = refuse
+    series = repeat(public, administration, every=0.1, seconds=5).series
+    assert series is not None
+    assert series.sent == 50
+    assert series.lost_acknowledged == 0
+    assert series.delivered == series.acknowledged < 50
+    assert 1.5 < series.gap_max_s < 5
+    assert any("HTTP 503" in error for error in series.errors)
+
+
+def test_nothing_that_arrived_is_no_gap_of_nothing(
+    public: Origin, administration: Administration, proxy: Proxy
+) -> None:
+    def refuse(passing: Passing) -> None:
+        if "/send/" in passing.path:
+            passing.status = 503
+
+    proxy.before = refuse
+    series = repeat(public, administration, every=0.2, seconds=2).series
+    assert series is not None
+    assert (series.delivered, series.acknowledged) == (0, 0)
+    assert series.gap_max_s >= 2
+
+
+def test_a_wrong_shared_secret_is_told_of_and_not_shown(public: Origin, synapse: Homeserver) -> None:
+    port = port_of(synapse)
+    inside = Origin(name="127.0.0.1", port=port, dial=dial_to("127.0.0.1", port))
+    (failure,) = converse(public, Administration(inside, b"wrong-secret"), QUICK).failures
+    assert failure.startswith("register a user: HTTP 403")
+    assert "wrong-secret" not in failure
+
+
+def test_an_admin_api_that_is_away_is_told_of(public: Origin) -> None:
+    nobody = Origin(name="127.0.0.1", port=1, dial=dial_to("127.0.0.1", 1))
+    (failure,) = converse(public, Administration(nobody, SECRET), QUICK).failures
+    assert failure.startswith("register a user: no answer from the admin API: ConnectionRefusedError")
+
+
+def test_a_person_runs_it(
+    synapse: Homeserver, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    secret = tmp_path / "secret"
+    secret.write_bytes(SECRET + b"\n")
+    with secret.open() as given:
+        monkeypatch.setattr(sys, "stdin", given)
+        assert program.main([synapse.url, "--plain", "--no-media"]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert shown["failures"] == []
+    assert any(step["name"] == "message" for step in shown["steps"])
+
+
+def test_without_a_secret_a_person_is_told(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    empty = tmp_path / "empty"
+    empty.touch()
+    with empty.open() as given:
+        monkeypatch.setattr(sys, "stdin", given)
+        assert program.main(["http://127.0.0.1:1"]) == 3
+    assert "no registration shared secret" in capsys.readouterr().err

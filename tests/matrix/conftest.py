@@ -1,0 +1,68 @@
+"""One lab with the whole application on it, for all tests of a session."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cluster.lab_cluster import LONG, wrong
+from tests.lab.driver import Lab, booted
+from tests.matrix.matrix_lab import Copy, MatrixLab, copied
+
+_HERE = Path(__file__).parent
+_BARE = ("--profile", "matrix", "--bare")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whoever is first waits for a whole cluster and a rollout."""
+    for item in items:
+        if item.path.parent == _HERE and item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(LONG * 3))
+
+
+@pytest.fixture(scope="session")
+def ready(real_machine: None) -> Iterator[MatrixLab]:
+    """
+    A lab of the profile matrix that bootstrap made a cluster, before any rollout.
+
+    A lab that MATRIX_FLEET_TEST_LAB names is used as it is, and stays.
+    """
+    given = os.environ.get("MATRIX_FLEET_TEST_LAB")
+    with nullcontext(Lab(given)) if given else booted("mt", *_BARE) as lab:
+        lab.do("up", *_BARE)
+        cluster = MatrixLab(lab)
+        if not given:
+            code, report = cluster.flow("bootstrap", seconds=LONG)
+            assert code == 0, wrong(report)
+        yield cluster
+
+
+@pytest.fixture(scope="session")
+def first_rollout(ready: MatrixLab) -> tuple[int, dict[str, Any]]:
+    """The exit code and report of the first rollout on that cluster."""
+    return ready.flow("rollout", seconds=LONG)
+
+
+@pytest.fixture(scope="session")
+def matrix(ready: MatrixLab, first_rollout: tuple[int, dict[str, Any]]) -> MatrixLab:
+    """That cluster with the application on it, shared by all tests of a session: leave it as you found it."""
+    code, report = first_rollout
+    assert code == 0, wrong(report)
+    return ready
+
+
+@pytest.fixture(scope="session")
+def trials(ready: MatrixLab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Copy]:
+    """A copy of the checkout that brings components which cannot become ready; they go with it."""
+    copy = copied(ready, tmp_path_factory.mktemp("trials") / "checkout")
+    try:
+        yield copy
+    finally:
+        records = [f"matrix-fleet-inventory-{component}" for component in copy.components]
+        ready.kubectl("delete", "configmap", "-n", "matrix-fleet", "--ignore-not-found", *records)
+        ready.kubectl("delete", "namespace", "trial", "trial-quota", "--ignore-not-found")

@@ -1,0 +1,73 @@
+"""
+Ask a cluster's API server what it says of every object of every kind of site: `python -m tests.matrix.strict`.
+
+Prints, as JSON, how many objects were sent and what was refused. Nothing is written: all are dry runs, each object by a
+name that the cluster does not have, so that it is judged as a new one.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from flows._fleet.hosts import closing
+from flows._fleet.inventory import inventory
+from model.errors import KubernetesError
+from model.kubernetes.manifests import Manifest, name_of
+from model.rollout.fill import fill
+from model.site.load import load_site
+from remote.kube import Cluster, open_cluster
+from remote.strict_apply import apply_strictly
+from tests.model.rollout.stacks import SITES, stack
+
+# Their names are their content's; the cluster's own come from the publishers' real files.
+_AS_THEY_ARE = ("CustomResourceDefinition", "Namespace")
+_WORKERS = 8
+# One word that no Service has: silence about it would make silence about everything else worthless.
+_MISSPELT: Manifest = {
+    "apiVersion": "v1",
+    "kind": "Service",
+    "metadata": {"name": "misspelt", "namespace": "default"},
+    "spec": {"clusterIP": "None", "sesionAffinity": "None"},
+}
+
+
+def main() -> int:
+    """Send every distinct object and print what came of it."""
+    sent = {json.dumps(manifest, sort_keys=True): place for place, manifest in _objects()}
+    folder = Path(os.environ["MATRIX_FLEET_INVENTORY"])
+    nr = inventory(folder)
+    with closing(nr), open_cluster(nr, load_site(folder)) as cluster, ThreadPoolExecutor(_WORKERS) as pool:
+        answers = pool.map(lambda text: _answer(cluster, json.loads(text)), sent)
+        refused = {place: why for place, why in zip(sent.values(), answers, strict=True) if why}
+        misspelt = _answer(cluster, _MISSPELT)
+    document = {"sites": len(SITES), "objects": len(sent), "refused": refused, "misspelt": misspelt}
+    json.dump(document, sys.stdout)
+    return 0
+
+
+def _objects() -> Iterator[tuple[str, Manifest]]:
+    for name in SITES:
+        for part in stack(name).components:
+            for manifest in part.objects:
+                if manifest["kind"] not in _AS_THEY_ARE:
+                    yield f"{name}: {part.name}: {name_of(manifest)}", fill(manifest, lambda _ref: b"no secret")
+
+
+def _answer(cluster: Cluster, manifest: Manifest) -> str:
+    renamed = copy.deepcopy(manifest)
+    renamed["metadata"]["name"] = f"t-{manifest['metadata']['name']}"
+    try:
+        apply_strictly(cluster, renamed, dry_run=True)
+    except KubernetesError as error:
+        return error.detail or str(error)
+    return ""
+
+
+if __name__ == "__main__":
+    sys.exit(main())

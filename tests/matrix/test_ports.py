@@ -1,0 +1,34 @@
+"""Every port of the running stack is as the matrix says, between pods too; a policy that is missed is found."""
+
+from __future__ import annotations
+
+from tests.cluster.lab_cluster import wrong
+from tests.matrix.matrix_lab import MatrixLab
+
+
+def test_every_port_is_proven_with_the_stack_running(matrix: MatrixLab) -> None:
+    code, report = matrix.flow("verify_ports")
+    assert (code, wrong(report)) == (0, [])
+    cells = [cell for cell in report["cells"] if cell["plane"] == "pod"]
+    assert {cell["verdict"] for cell in cells} == {"ok"}
+    closed = [cell for cell in cells if cell["expected"] == "closed"]
+    assert closed
+    assert {cell["seen"] for cell in closed} == {"closed"}
+
+
+def test_a_policy_that_is_deleted_by_hand_is_found_by_packets_and_named_by_the_plan(matrix: MatrixLab) -> None:
+    owned = matrix.owned("networkpolicies")
+    name = next(name for name in sorted(owned) if name.startswith("NetworkPolicy/matrix/redis"))
+    matrix.kubectl("-n", "matrix", "delete", "networkpolicy", name.rpartition("/")[2])
+    try:
+        code, report = matrix.flow("verify_ports", "--plane", "pod")
+        assert code == 2
+        bad = [cell for cell in report["cells"] if cell["verdict"] == "violation"]
+        assert bad
+        assert any("redis" in " ".join((cell["from"], cell["to"], *cell["rows"])) for cell in bad)
+        code, drift = matrix.changed("--dry-run")
+        assert (code, list(drift)) == (2, [f"network-policies/{name}"])
+    finally:
+        assert matrix.changed()[0] == 0
+    code, report = matrix.flow("verify_ports", "--plane", "pod")
+    assert (code, wrong(report)) == (0, [])

@@ -1,0 +1,69 @@
+"""From a Ready cluster to a homeserver, every part of it tried, in one command; and again, which changes nothing."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from model.kubernetes.manifests import holds
+from tests.cluster.lab_cluster import wrong
+from tests.matrix.matrix_lab import MatrixLab
+
+Rollout = tuple[int, dict[str, Any]]
+_SPACES = ("cert-manager", "cnpg-system", "matrix", "projectcontour")
+# Far from what is aimed at: a limit that only catches what hangs.
+_ROLLOUT_SECONDS, _NOCHANGE_SECONDS = 1200, 90
+
+
+def _seconds(report: dict[str, Any]) -> float:
+    ended, started = (datetime.fromisoformat(report[word]) for word in ("ended", "started"))
+    return (ended - started).total_seconds()
+
+
+def test_the_rollout_ends_green_and_every_component_was_tried(first_rollout: Rollout) -> None:
+    code, report = first_rollout
+    assert (code, wrong(report)) == (0, [])
+    assert report["good"] is True
+    assert _seconds(report) < _ROLLOUT_SECONDS
+    states = {entry["name"]: entry["status"] for entry in report["components"]}
+    assert set(states.values()) <= {"ok", "changed"}, states
+    assert {"postgresql", "redis", "seaweedfs", "synapse", "haproxy", "contour", "cert-manager"} <= set(states)
+    assert all(gate["status"] == "ok" or gate["why"] for gate in report["gates"])
+    tried = {gate["name"] for gate in report["gates"] if gate["status"] == "ok"}
+    assert {"certificates", "ingress", "postgresql", "redis", "object-storage", "synapse", "message"} <= tried
+
+
+def test_every_pod_is_ready_and_has_not_been_started_again(matrix: MatrixLab) -> None:
+    for space in _SPACES:
+        pods = [pod for pod in matrix.objects("pods", "-n", space) if pod["status"]["phase"] != "Succeeded"]
+        assert pods, space
+        assert [pod["metadata"]["name"] for pod in pods if not holds(pod, "Ready")] == []
+
+
+def test_a_second_rollout_changes_nothing(matrix: MatrixLab) -> None:
+    objects, pods = matrix.versions(), _pods(matrix)
+    code, report = matrix.flow("rollout")
+    assert (code, wrong(report)) == (0, [])
+    assert [entry["subject"] for entry in report["outcomes"] if entry["status"] == "changed"] == []
+    assert matrix.versions() == objects
+    assert _pods(matrix) == pods
+    assert _seconds(report) < _NOCHANGE_SECONDS
+    untried = [gate for gate in report["gates"] if gate["status"] != "not_run"]
+    assert untried == []
+    assert all(gate["why"].startswith("proven at ") for gate in report["gates"])
+
+
+def test_a_dry_run_of_what_is_there_has_nothing_to_do(matrix: MatrixLab) -> None:
+    assert matrix.changed("--dry-run") == (0, {})
+
+
+def _pods(matrix: MatrixLab) -> dict[str, tuple[str, int]]:
+    """Return each pod's identity and how often its containers were started again."""
+    return {
+        f"{space}/{pod['metadata']['name']}": (
+            pod["metadata"]["uid"],
+            sum(status["restartCount"] for status in pod["status"].get("containerStatuses", ())),
+        )
+        for space in _SPACES
+        for pod in matrix.objects("pods", "-n", space)
+    }
