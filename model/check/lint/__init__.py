@@ -29,6 +29,7 @@ _FIRST = (
     "perimeter",
     "certificates",
     "secrets",
+    "components",
     "schedule",
     "waivers",
 )
