@@ -116,6 +116,8 @@ def _carry_out(run: RolloutRun) -> None:
 
     with run.progress.shown(), run.stopping():
         run_in_order(run.chosen, work, skip)
+        for component in run.departed:
+            work(component)
 
 
 def _tell(run: RolloutRun, result: ComponentResult) -> None:

@@ -36,9 +36,9 @@ class Declaring:
                     self._contents[manifest["kind"], meta.get("namespace") or "", meta["name"]] = manifest
 
     def declared(self, component: str) -> tuple[Declared, ...]:
-        """Return a component's objects as they are sent, in order."""
+        """Return a component's objects as they are sent, in order; none of one that the site has no longer."""
         if component not in self._declared:
-            hashed = [with_hash(manifest, self._contents, self._key) for manifest in self._filled[component]]
+            hashed = [with_hash(manifest, self._contents, self._key) for manifest in self._filled.get(component, ())]
             self._declared[component] = tuple(
                 Declared(manifest=manifest, digest=keyed_hash(manifest, self._key)) for manifest in hashed
             )

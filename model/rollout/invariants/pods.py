@@ -12,8 +12,8 @@ from model.rollout.invariants.stack import Stack, Workload
 PRIVILEGED: Mapping[str, str] = {}
 # Containers that nothing can be asked, and why.
 UNPROBED: Mapping[str, str] = {
+    "media-cache": "opens no port and keeps no state; a volume that it does not keep small ends the pod",
     "cert-manager-cainjector": "opens no port in every version; what it does is seen in the webhook configurations",
-    "media-cache": "takes old files out of a cache every now and then; nobody waits for it",
     "shutdown-manager": "Envoy's own stop waits for it; were it killed, Envoy would be cut off from its clients",
 }
 _HOSTNAME = "kubernetes.io/hostname"
