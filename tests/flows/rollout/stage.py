@@ -22,6 +22,11 @@ from tasks.secrets.identity import make_identity
 from tests.flows.plumbing import site
 from tests.remote.memory_api import Manifest, MemoryApi
 
+_SECRETS = """
+secrets:
+  - {name: rollout-hash, title: a, namespace: space, consumers: [ground], keys: {key: {kind: hex}}}
+  - {name: redis, title: a, namespace: space, consumers: [ground], keys: {password: {kind: password}}}
+"""
 SPACE: Manifest = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "space"}}
 
 
@@ -30,6 +35,7 @@ class Stage:
 
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.folder = site(folder)
+        (self.folder / "secrets.yaml").write_text(_SECRETS, "utf-8")
         self.api = MemoryApi()
         self.objects: dict[str, list[Manifest]] = {}
         self.gates: dict[str, Any] = {}
