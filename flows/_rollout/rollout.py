@@ -84,7 +84,7 @@ def _opened(
     dry_run = context.options.dry_run
     lease = None if dry_run else stack.enter_context(cluster_lease(cluster))
     declaring = Declaring(secrets.value)
-    declaring.fill(material.rendered.values())
+    declaring.fill(material.rendered.values(), {component.name for component in chosen})
     return RolloutRun(
         context=context,
         request=request,
