@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from ipaddress import ip_network
 from typing import Any
 
@@ -13,6 +14,9 @@ from checks.check import ComplianceView, DeclaredFiles
 from checks.discovery import every
 from model.check.lint import RULES
 from model.check.preflight import CHECKS
+from model.report.gate_record import GateRecord
+from model.report.outcome import Status
+from model.rollout.gates import places
 from model.site.hosts import Disk
 from model.site.load import load_site
 from model.site.site import Site
@@ -23,6 +27,10 @@ from tests.model.check.preflight.preflight_cases import CASES as PREFLIGHT_CASES
 from tests.mutation import REFERENCE, cases
 
 Red = Callable[[], ComplianceView]
+BAD_GATES = {
+    place.gate: GateRecord(gate=place.gate, status=Status.DRIFT, why="w", findings=("f",), run="R", ended=NOW)
+    for place in places(site())
+}
 
 
 def _site(change: Callable[[Site], Site]) -> Red:
@@ -123,6 +131,8 @@ REDS: dict[str, Red] = {
     "site/li-access": _part("li", clients=()),
     "site/li-ingress": _part("li", ingress=()),
     "site/install-access": _part("kubernetes", packages="apt"),
+    "objects/redundancy": lambda: replace(_without("storage")(), gates=BAD_GATES),
+    **{check.id: partial(view, gates=BAD_GATES) for check in every() if check.id.startswith("gates/")},
 }
 
 
