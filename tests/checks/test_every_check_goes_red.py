@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from ipaddress import ip_network
 from typing import Any
 
@@ -15,6 +16,9 @@ from checks.check import ComplianceView, DeclaredFiles, KeptSecrets
 from checks.discovery import every
 from model.check.lint import RULES
 from model.check.preflight import CHECKS
+from model.report.gate_record import GateRecord
+from model.report.outcome import Status
+from model.rollout.gates import places
 from model.rollout.secret_index import IndexEntry, SecretIndex
 from model.rollout.secret_names import kept_refs
 from model.site.hosts import Disk
@@ -29,6 +33,10 @@ from tests.model.check.preflight.preflight_cases import CASES as PREFLIGHT_CASES
 from tests.mutation import REFERENCE, cases
 
 Red = Callable[[], ComplianceView]
+BAD_GATES = {
+    place.gate: GateRecord(gate=place.gate, status=Status.DRIFT, why="w", findings=("f",), run="R", ended=NOW)
+    for place in places(site())
+}
 
 
 def _site(change: Callable[[Site], Site]) -> Red:
@@ -195,6 +203,8 @@ REDS: dict[str, Red] = {
     "site/li-access": _part("li", clients=()),
     "site/li-ingress": _part("li", ingress=()),
     "site/install-access": _part("kubernetes", packages="apt"),
+    "objects/redundancy": lambda: replace(_without("storage")(), gates=BAD_GATES),
+    **{check.id: partial(view, gates=BAD_GATES) for check in every() if check.id.startswith("gates/")},
 }
 
 
