@@ -124,7 +124,7 @@ class AgentPool:
 
         names = sorted(self.sources if wanted is None else self.sources & set(wanted))
         firing = [name for name in names if name in self.agents]
-        deadline = STEP_SECONDS + _SLOWER * max(self.planned.values(), default=0) / rate
+        deadline = STEP_SECONDS + _SLOWER * max(map(self._on_host, firing), default=0) / rate
         answers = each_end(self.nr, shoot, firing, deadline)
         for name, answer in answers.items():
             if isinstance(answer, HostFailure):
@@ -136,8 +136,12 @@ class AgentPool:
 
     def _share(self, name: str, rate: int) -> int:
         """The end's part of its host's packets a second: all ends of a host are done at the same time."""
-        mine = [planned for other, planned in self.planned.items() if self.ends[other].host == self.ends[name].host]
-        return max(1, rate * self.planned.get(name, 0) // max(1, sum(mine)))
+        return max(1, rate * self.planned.get(name, 0) // max(1, self._on_host(name)))
+
+    def _on_host(self, name: str) -> int:
+        """Return how many probes all ends of the end's host have to fire."""
+        host = self.ends[name].host
+        return sum(planned for other, planned in self.planned.items() if self.ends[other].host == host)
 
     def collect(self) -> AgentRecords:
         """Ask every source for its replies and every witness for what it saw; a dead agent leaves no record."""

@@ -18,16 +18,17 @@ _BOTH = ["Ingress", "Egress"]
 
 def network_policies(site: Site) -> tuple[Manifest, ...]:
     """
-    Return the policies of all namespaces that components have pods in: `closed` and `every-pod`, and one a word.
+    Return the policies of all namespaces that components have pods in: one a word, and `every-pod` and `closed`, the
+    last, so that nothing is cut off before it is opened.
 
     A word whose pods the site does not have opens nothing. Of the cluster's own pods those that rows name are held too.
     """
     words = pod_words(site)
     namespaces = sorted({pods.namespace for pods in words.values()} - {SYSTEM_NAMESPACE})
     return (
-        *(_policy(namespace, CLOSED, {}, {}) for namespace in namespaces),
-        *(_every_pod(site, namespace, words) for namespace in namespaces),
         *(_of_word(site, word, words) for word in sorted(words)),
+        *(_every_pod(site, namespace, words) for namespace in namespaces),
+        *(_policy(namespace, CLOSED, {}, {}) for namespace in namespaces),
     )
 
 

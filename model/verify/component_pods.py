@@ -9,6 +9,7 @@ from typing import Any
 
 from model import bits
 from model.base import Address
+from model.matrix.matrix import BROAD
 from model.matrix.pod_words import EVERY_POD, pod_words, receives, sends, word_of
 from model.report.words import Plane
 from model.site.hosts import Machine
@@ -122,7 +123,10 @@ def _pairs(
 
 
 def _to_host(site: Site, pod: ProbePod, machine: Machine) -> Iterator[Pair]:
-    """A pod comes to other nodes with its own node's address, and to its own with the one that it has."""
+    """
+    A pod comes to other nodes with its own node's address, and to its own with the one that it has: there it is seen
+    before anybody stops it.
+    """
     node = site.by_name[pod.node]
     for speaks, address in speakable(pod, machine.own):
         rows = [row for row in _rows(site) if sends(row, pod.word) and _leads_to(site, row, machine)]
@@ -133,7 +137,7 @@ def _to_host(site: Site, pod: ProbePod, machine: Machine) -> Iterator[Pair]:
             source_address=speaks,
             address=address,
             plane=Plane.POD,
-            border=True,
+            border=machine is not node,
             openings=opened_by(rows),
             masks=(hidden,) if hidden else (),
         )
@@ -146,13 +150,10 @@ def _leads_to(site: Site, row: Row, machine: Machine) -> bool:
 def _from_node(site: Site, probe: ProbePod, pod: ProbePod) -> Iterator[Pair]:
     """A node comes to pods of others with the address that it has in the pod network."""
     node = site.by_name[probe.node]
-    rows = [
-        row
-        for row in _rows(site)
-        if receives(row, pod.word) and any(node in site.machines_at(end) for end in row.source_ends)
-    ]
     for speaks, address in speakable(node, pod.addresses):
         own = probe.speaks(address.version)
+        inward = (row for row in _rows(site) if receives(row, pod.word))
+        rows = [row for row in inward if any(_is_at(site, node, speaks, end) for end in row.source_ends)]
         yield Pair(
             source=probe.node,
             destination=pod.end,
@@ -163,6 +164,14 @@ def _from_node(site: Site, probe: ProbePod, pod: ProbePod) -> Iterator[Pair]:
             openings=opened_by(rows),
             masks=(_first_of_share(own),) if own else (),
         )
+
+
+def _is_at(site: Site, node: Machine, address: Address, end: str) -> bool:
+    """Return whether an end means a node, as a machine or as an address of its networks."""
+    if end in BROAD and site.isolated(node):
+        return False
+    networks = () if end == "pods" else site.networks_at(end)
+    return node in site.machines_at(end) or any(address in network for network in networks)
 
 
 def _first_of_share(address: Address) -> Address:

@@ -22,7 +22,7 @@ VIP = "10.20.1.10"
 KUBELET = listener("tcp", "::", 10250, "kubelet")
 HAPROXY = listener("tcp", "::", 8443, "haproxy")
 POD = {
-    "metadata": {},
+    "metadata": {"namespace": "matrix-fleet"},
     "spec": {"nodeName": "w-1"},
     "status": {
         "podIPs": [{"ip": "10.244.5.2"}],

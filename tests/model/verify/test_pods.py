@@ -263,7 +263,9 @@ def test_rows_between_components_wait_for_them_and_the_others_for_a_cluster() ->
     waiting = {cell.rows[0] for cell in pod_cells(SITE, "")}
     assert "pod-postgresql" in waiting
     assert "pods-kubelet" not in waiting
-    assert {cell.note for cell in pod_cells(SITE, "")} == {"its components do not run yet"}
+    notes = {cell.rows[0]: cell.note for cell in pod_cells(SITE, "")}
+    assert notes["pod-postgresql"] == notes["pod-webhooks"] == "its components do not run yet"
+    assert notes["pod-ingress"] == notes["pod-upstream-dns-udp"] == "no agent runs at its other end"
     everything = list(pod_cells(SITE, "no cluster yet"))
     assert "pods-kubelet" in {cell.rows[0] for cell in everything}
     assert {(cell.verdict, cell.note) for cell in everything} == {("not_run", "no cluster yet")}
