@@ -50,7 +50,8 @@ class GateRun:
     def outcome(self) -> Outcome:
         """Return what came of it for the exit code."""
         result = self.result
-        words = "; ".join((result.why, *result.findings))
+        # What was found says more than its first sentence alone.
+        words = "; ".join(result.findings) if result.status == Status.DRIFT and result.findings else result.why
         step = result.next_step or ("" if result.status in (Status.OK, Status.NOT_RUN) else "look at what it names")
         subject = f"{self.component}/gate/{self.name}"
         return Outcome(

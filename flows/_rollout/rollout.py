@@ -16,6 +16,7 @@ from flows._rollout.run import RolloutRequest, RolloutRun
 from flows._rollout.schedule import run_in_order
 from flows._rollout.staging import ImageStaging
 from flows._rollout.store import SiteSecrets, site_secrets
+from flows._rollout.synapse import check_synapse
 from flows._run.context import Context, FlowResult
 from model.errors import PlanRefused
 from model.report.outcome import GOOD, REFUSED, Outcome, Status
@@ -52,6 +53,7 @@ def rollout(context: Context, request: RolloutRequest) -> FlowResult:
             staging = ImageStaging(run)
             staging.stage()
             context.keep(*staging.outcomes)
+            context.keep(*check_synapse(run))
         if not context.options.dry_run and not stopped:
             _carry_out(run)
         return _result(run, REFUSED if stopped and not context.options.dry_run else GOOD)
