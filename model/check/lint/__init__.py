@@ -22,6 +22,7 @@ _FIRST = (
     "addresses",
     "roles",
     "matrix",
+    "pods",
     "listeners",
     "isolation",
     "cluster",
@@ -29,6 +30,7 @@ _FIRST = (
     "perimeter",
     "certificates",
     "secrets",
+    "components",
     "schedule",
     "waivers",
 )

@@ -78,6 +78,8 @@ class ScriptedRedis:
         self._program("redis-cli", fake)
         self._program("redis-server", f'#!/bin/sh\ncat "$1" > "{path}/started"\n')
         self._program("sleep", "#!/bin/sh\n")
+        # Each look at the clock is a second later.
+        self._program("date", f'#!/bin/sh\necho . >> "{path}/clock"\nwc -l < "{path}/clock"\n')
         for name, text in files("redis").items():
             text = re.sub(r"@@secret:[^@]*@@", "word", text)
             text = text.replace("/scripts/", f"{path}/scripts-").replace("/secrets/", f"{path}/secrets/")
@@ -98,6 +100,11 @@ class ScriptedRedis:
     def server(self, number: int, role: str) -> None:
         """Let a server say its role."""
         self._answer(f"redis-{number}.redis", 6379, f"OK\n# Replication\r\nrole:{role}\r\n")
+
+    def refusing(self, number: int) -> None:
+        """Let a server take another password."""
+        wrong = "WRONGPASS invalid username-password pair or user is disabled.\nNOAUTH Authentication required.\n"
+        self._answer(f"redis-{number}.redis", 6379, wrong)
 
     def start(self, pod: str) -> str:
         """Return the configuration that a pod starts with."""
@@ -138,6 +145,14 @@ def test_a_sentinel_that_answers_with_an_error_is_not_believed(cluster: Scripted
     )
     cluster.server(1, "master")
     assert "replicaof redis-1.redis" in cluster.start("redis-0")
+
+
+def test_a_server_with_a_new_password_waits_for_no_one_with_the_old(cluster: ScriptedRedis) -> None:
+    for number in range(2):
+        cluster.refusing(number)
+    assert "replicaof" not in cluster.start("redis-2")
+    cluster.server(2, "master")
+    assert "replicaof redis-2.redis" in cluster.start("redis-1")
 
 
 def test_a_sentinel_starts_on_the_master_others_name_and_keeps_what_it_wrote(cluster: ScriptedRedis) -> None:
