@@ -97,6 +97,9 @@ def from_cluster(context: Context, words: tuple[str, ...], source: str | None) -
     if words and not offers:
         tried = dict.fromkeys(f"{place.namespace}/{place.secret}" for ref in refs for place in places[ref])
         raise SiteError(f"the cluster has no such value in {', '.join(tried)}", "`--from` names another Secret")
+    if not offers:
+        message = f"the cluster holds none of the {len(refs)} values that were looked for"
+        return FlowResult((Outcome(CONTROLLER, "secrets", Status.NOT_RUN, message),), hosts=())
     return _taken(context, offers, chosen=bool(words))
 
 

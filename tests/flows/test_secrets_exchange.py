@@ -81,6 +81,14 @@ def test_what_the_cluster_holds_and_the_store_lacks_is_taken_over(
     assert leaks(site.values(), everything_in(site.folder)) == []
 
 
+def test_a_cluster_without_secrets_is_not_taken_for_one_that_agrees(
+    site: SecretSite, cluster: dict[str, Mapping[str, bytes]]
+) -> None:
+    code, report = site.run("import", "--quiet")
+    assert (code, report["good"]) == (0, False)
+    assert "holds none of" in row(report, "secrets")["message"]
+
+
 def test_what_differs_is_drift_and_taken_over_only_by_its_name(
     site: SecretSite, cluster: dict[str, Mapping[str, bytes]]
 ) -> None:
