@@ -20,7 +20,7 @@ from flows._rollout.synapse import check_synapse
 from flows._run.context import Context, FlowResult
 from model.errors import PlanRefused
 from model.report.outcome import GOOD, REFUSED, Outcome, Status
-from model.rollout.changes import Change
+from model.rollout.changes import ChangeKind
 from model.rollout.graph import active
 from model.rollout.selection import chosen as choose
 from model.site.components import Component
@@ -44,7 +44,7 @@ def rollout(context: Context, request: RolloutRequest) -> FlowResult:
         run = _opened(context, request, chosen, material, secrets, stack)
         plan(run)
         stopped = any(
-            change.change in (Change.FOREIGN, Change.REFUSED)
+            change.change in (ChangeKind.FOREIGN, ChangeKind.REFUSED)
             for result in run.results.values()
             for change in result.planned
         )

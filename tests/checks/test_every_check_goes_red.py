@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from ipaddress import ip_network
 from typing import Any
 
@@ -14,6 +16,9 @@ from checks.check import ComplianceView, DeclaredFiles, KeptSecrets
 from checks.discovery import every
 from model.check.lint import RULES
 from model.check.preflight import CHECKS
+from model.report.gate_record import GateRecord
+from model.report.outcome import Status
+from model.rollout.gates import places
 from model.rollout.secret_index import IndexEntry, SecretIndex
 from model.rollout.secret_names import kept_refs
 from model.site.hosts import Disk
@@ -22,11 +27,16 @@ from model.site.secrets import SecretKeeping
 from model.site.site import Site
 from tests.checks import test_cluster_judges
 from tests.checks.cases import CASES
+from tests.checks.changes import put
 from tests.checks.golden import CLUSTER, NOW, proof, site, verdicts, view
 from tests.model.check.preflight.preflight_cases import CASES as PREFLIGHT_CASES
 from tests.mutation import REFERENCE, cases
 
 Red = Callable[[], ComplianceView]
+BAD_GATES = {
+    place.gate: GateRecord(gate=place.gate, status=Status.DRIFT, why="w", findings=("f",), run="R", ended=NOW)
+    for place in places(site())
+}
 
 
 def _site(change: Callable[[Site], Site]) -> Red:
@@ -132,6 +142,21 @@ def _component(**values: Any) -> Red:
 _KEY = f"age1{'q' * 58}"
 
 
+def policy(name: str) -> dict[str, Any]:
+    return {"metadata": {"namespace": "matrix", "name": name}}
+
+
+def left_behind(sections: dict[str, Any]) -> None:
+    saved = sections["rules"]["saved"]
+    saved["6"] = saved["6"].replace("*filter\n", "*filter\n:KUBE-POD-FW-A - [0:0]\n:KUBE-ROUTER-INPUT - [0:0]\n")
+
+
+def without_table(sections: dict[str, Any]) -> None:
+    rules = json.loads(sections["rules"]["nft"])
+    kept = [entry for entry in rules["nftables"] if "matrix_fleet" not in json.dumps(entry)]
+    sections["rules"]["nft"] = json.dumps({"nftables": kept})
+
+
 # What no table of the tests beside this one holds; each is judged below.
 REDS: dict[str, Red] = {
     "disks/declared": _disk_declared,
@@ -151,6 +176,9 @@ REDS: dict[str, Red] = {
     "ports/hosts": lambda: view(proof=proof(host="violation")),
     "ports/pods": lambda: view(proof=None),
     "cluster/policies": lambda: view(of=CLUSTER),
+    "policies/declared": lambda: view({"cp-1": put("cluster", "policies", to=[policy("closed")])}, of=CLUSTER),
+    "policies/rules": lambda: view({"db-1": left_behind}, of=CLUSTER),
+    "policies/own-node": lambda: view({"db-1": without_table}, of=CLUSTER),
     "site/users": _settings(concurrent_users=50_000),
     "site/control-planes": _without("control_plane"),
     "site/workers": _without("worker"),
@@ -175,6 +203,8 @@ REDS: dict[str, Red] = {
     "site/li-access": _part("li", clients=()),
     "site/li-ingress": _part("li", ingress=()),
     "site/install-access": _part("kubernetes", packages="apt"),
+    "objects/redundancy": lambda: replace(_without("storage")(), gates=BAD_GATES),
+    **{check.id: partial(view, gates=BAD_GATES) for check in every() if check.id.startswith("gates/")},
 }
 
 
