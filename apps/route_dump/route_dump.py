@@ -24,7 +24,11 @@ from twisted.internet import reactor
 
 WORKER = {"worker_app": "synapse.app.generic_worker", "worker_name": "worker"}
 # Media last: once loaded, Synapse keeps the media servlets for every application of the interpreter.
-PROCESSES: tuple[tuple[str, dict[str, str], bool], ...] = (("main", {}, False), ("worker", WORKER, False), ("media", WORKER, True))
+PROCESSES: tuple[tuple[str, dict[str, str], bool], ...] = (
+    ("main", {}, False),
+    ("worker", WORKER, False),
+    ("media", WORKER, True),
+)
 KEYS = "/_matrix/key"
 
 
