@@ -88,9 +88,7 @@ def from_manifest(manifest: Manifest) -> ComponentInventory:
     }
     proofs = {gate: GateProof(at, digest) for gate, (at, digest) in json.loads(data.get("gates") or "{}").items()}
     labels = manifest["metadata"]["labels"]
-    return ComponentInventory(
-        component=labels[LABEL], site=labels.get(SITE_LABEL, ""), entries=entries, proofs=proofs
-    )
+    return ComponentInventory(component=labels[LABEL], site=labels.get(SITE_LABEL, ""), entries=entries, proofs=proofs)
 
 
 def may_go(key: ObjectKey, named: frozenset[str]) -> bool:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from model.errors import HostError
+from model.rollout.values.postgresql import values
 from remote.gates.gate import GateContext, GateResult, concluded
 from remote.gates.pod import Pod, pods_of
 
@@ -60,7 +61,8 @@ def run(context: GateContext) -> GateResult:
     """Ask each instance by psql in its own container, as only there the administrator may."""
     cluster = context.cluster.get(CLUSTER)
     instances = [look(pod) for pod in pods_of(context, "postgresql")]
-    return judged(cluster, instances)
+    memory = f"{values(context.site)['memory_mib']}Mi"
+    return judged(cluster, instances, memory)
 
 
 def look(pod: Pod) -> PostgresInstance:
@@ -75,11 +77,14 @@ def look(pod: Pod) -> PostgresInstance:
     return PostgresInstance(where=pod.where, ready=pod.ready, says=says, written=written)
 
 
-def judged(cluster: Mapping[str, Any], instances: Sequence[PostgresInstance]) -> GateResult:
-    """Return what the instances and the operator's own word come to."""
+def judged(cluster: Mapping[str, Any], instances: Sequence[PostgresInstance], memory: str = "") -> GateResult:
+    """Return what the instances and the operator's own word come to; `memory` is what the sizing gives each."""
     wanted = int(cluster["spec"]["instances"])
     findings = [*_counted(cluster, wanted, instances), *_of_each(instances), *_of_followers(cluster, instances)]
     findings += [finding for found in instances if found.primary for finding in _of_primary(found)]
+    given = ((cluster["spec"].get("resources") or {}).get("limits") or {}).get("memory", "none")
+    if memory and given != memory:
+        findings.append(f"an instance has {given} of memory, and {memory} by the sizing")
     primary = next((found for found in instances if found.primary), None)
     followers = primary.says["followers"] if primary else []
     sync = sum(follower["sync"] in ("sync", "quorum") for follower in followers)

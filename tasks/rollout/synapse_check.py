@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from model.checkout import HOST_SCRIPTS
-from model.document import write_text
 from model.errors import CommandFailed, HostError, ProtocolError
 from model.rollout.rendered import RenderedComponent
 from model.rollout.synapse.check_files import CheckFiles, check_files, configs, program
 from model.rollout.synapse.config_audit import audit, known_settings
 from model.rollout.synapse.processes import Processes
 from model.rollout.synapse.routes import RouteTable, difference, read
+from tasks.secrets.files import write_private
 
 if TYPE_CHECKING:
     from nornir.core.inventory import Host
@@ -76,7 +76,7 @@ def checked_in_image(
         return SynapseVerdict(unproven=(f"Synapse's own check did not run: {error}",))
     state.mkdir(mode=0o700, parents=True, exist_ok=True)
     answer = {"complaints": verdict.complaints, "routes": verdict.routes}
-    write_text(state / CACHE, json.dumps({known: answer}, indent=1) + "\n")
+    write_private(state / CACHE, json.dumps({known: answer}).encode())
     return verdict
 
 
@@ -102,7 +102,8 @@ def _run_in_image(host: Host, image: str, files: Mapping[str, str], command: tup
     text = done.stdout.decode("utf-8", "replace").strip()
     if done.exit_code != 0:
         # Only the program and its end: its arguments are long, and its files are ours.
-        lines = done.stderr.decode("utf-8", "replace").strip().splitlines()
+        said = done.stderr.decode("utf-8", "replace").strip().splitlines()
+        lines = [line for line in said if "level=warning" not in line]
         raise CommandFailed(host.name, ("ctr", "run", image), done.exit_code, lines[-1] if lines else "it said nothing")
     if "{" not in text:
         raise ProtocolError(host.name, "the program in Synapse's image printed nothing")

@@ -2,27 +2,41 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
+from functools import partial
 from ipaddress import ip_network
 from typing import Any
 
 import pytest
 
-from checks.check import ComplianceView, DeclaredFiles
+from checks.check import ComplianceView, DeclaredFiles, KeptSecrets
 from checks.discovery import every
 from model.check.lint import RULES
 from model.check.preflight import CHECKS
+from model.report.gate_record import GateRecord
+from model.report.outcome import Status
+from model.rollout.gates import places
+from model.rollout.secret_index import IndexEntry, SecretIndex
+from model.rollout.secret_names import kept_refs
 from model.site.hosts import Disk
 from model.site.load import load_site
+from model.site.secrets import SecretKeeping
 from model.site.site import Site
 from tests.checks import test_cluster_judges
 from tests.checks.cases import CASES
+from tests.checks.changes import put
 from tests.checks.golden import CLUSTER, NOW, proof, site, verdicts, view
 from tests.model.check.preflight.preflight_cases import CASES as PREFLIGHT_CASES
 from tests.mutation import REFERENCE, cases
 
 Red = Callable[[], ComplianceView]
+BAD_GATES = {
+    place.gate: GateRecord(gate=place.gate, status=Status.DRIFT, why="w", findings=("f",), run="R", ended=NOW)
+    for place in places(site())
+}
 
 
 def _site(change: Callable[[Site], Site]) -> Red:
@@ -89,16 +103,82 @@ def _disk_declared() -> ComplianceView:
     return view(site=replace(declared, machines=machines))
 
 
+def _kept(**about: Any) -> Red:
+    """A store of secrets without one of them, or with something wrong in its index."""
+    missing = about.pop("missing", "")
+
+    def change(declared: Site) -> ComplianceView:
+        entry = IndexEntry(made=NOW - timedelta(days=about.pop("days", 1)), origin="generated", fingerprint="")
+        entries = {
+            ref: replace(entry, fingerprint=about.get("fingerprint", f"{ref}"), flaw=about.get("flaw", ""))
+            for ref in kept_refs(declared)
+            if ref.name != missing
+        }
+        recipients = about.get("recipients", ("age1",))
+        index = SecretIndex(realm="main", sha256="", recipients=recipients, entries=entries, compared=True)
+        index = replace(index, compared=about.get("compared", True))
+        kept = KeptSecrets({"main": index}, about.get("exposed", ()))
+        return ComplianceView(site=declared, now=NOW, secrets=kept)
+
+    return lambda: change(about.get("site") or load_site(REFERENCE))
+
+
+def _keeping(**keeping: Any) -> Site:
+    return _with(load_site(REFERENCE), secrets=SecretKeeping.model_validate(keeping))
+
+
+def _component(**values: Any) -> Red:
+    """The site with something else in the declaration of Redis's secret."""
+
+    def change(declared: Site) -> Site:
+        specs = tuple(
+            spec.model_copy(update=values) if spec.name == "redis" else spec for spec in declared.application.secrets
+        )
+        return replace(declared, application=replace(declared.application, secrets=specs))
+
+    return _site(change)
+
+
+_KEY = f"age1{'q' * 58}"
+
+
+def policy(name: str) -> dict[str, Any]:
+    return {"metadata": {"namespace": "matrix", "name": name}}
+
+
+def left_behind(sections: dict[str, Any]) -> None:
+    saved = sections["rules"]["saved"]
+    saved["6"] = saved["6"].replace("*filter\n", "*filter\n:KUBE-POD-FW-A - [0:0]\n:KUBE-ROUTER-INPUT - [0:0]\n")
+
+
+def without_table(sections: dict[str, Any]) -> None:
+    rules = json.loads(sections["rules"]["nft"])
+    kept = [entry for entry in rules["nftables"] if "matrix_fleet" not in json.dumps(entry)]
+    sections["rules"]["nft"] = json.dumps({"nftables": kept})
+
+
 # What no table of the tests beside this one holds; each is judged below.
 REDS: dict[str, Red] = {
     "disks/declared": _disk_declared,
     "schedule/files": lambda: view(scheduled={"/usr/local/lib/matrix-fleet/collector": "0" * 64}),
+    "secrets/kept": _kept(missing="redis"),
+    "secrets/strength": _kept(flaw="is shorter than 24 characters"),
+    "secrets/age": _kept(days=91),
+    "secrets/shared": _kept(fingerprint="of all"),
+    "secrets/files": _kept(exposed=("secrets/main.age: others may read it",)),
+    "secrets/recipients": _kept(site=_keeping(recipients={"main": (_KEY,), "li": (_KEY,)})),
+    "secrets/declared": _component(consumers=("synapze",)),
+    "secrets/placeholders": _part("tls", method="letsencrypt-http01", email="CHANGEME@example.org"),
+    "secrets/clear": _part("tls", method="letsencrypt-http01", email="@@secret:redis/password@@"),
     "certificates/site": lambda: view(files=DeclaredFiles("x cannot be read")),
     "perimeter/rows": lambda: view(proof=proof(external="violation")),
     "li/isolation": lambda: view(proof=proof(external="violation")),
     "ports/hosts": lambda: view(proof=proof(host="violation")),
     "ports/pods": lambda: view(proof=None),
     "cluster/policies": lambda: view(of=CLUSTER),
+    "policies/declared": lambda: view({"cp-1": put("cluster", "policies", to=[policy("closed")])}, of=CLUSTER),
+    "policies/rules": lambda: view({"db-1": left_behind}, of=CLUSTER),
+    "policies/own-node": lambda: view({"db-1": without_table}, of=CLUSTER),
     "site/users": _settings(concurrent_users=50_000),
     "site/control-planes": _without("control_plane"),
     "site/workers": _without("worker"),
@@ -123,6 +203,8 @@ REDS: dict[str, Red] = {
     "site/li-access": _part("li", clients=()),
     "site/li-ingress": _part("li", ingress=()),
     "site/install-access": _part("kubernetes", packages="apt"),
+    "objects/redundancy": lambda: replace(_without("storage")(), gates=BAD_GATES),
+    **{check.id: partial(view, gates=BAD_GATES) for check in every() if check.id.startswith("gates/")},
 }
 
 

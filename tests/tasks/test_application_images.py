@@ -99,9 +99,10 @@ def test_what_no_bundle_brings_is_pulled_by_its_digest(
 ) -> None:
     digest = "sha256:" + "b" * 64
     reference = f"registry.example:5000/group/haproxy:2.6@{digest}"
-    for where in ((None, None), (bundle, folder)):
+    sites: tuple[tuple[Bundle | None, Path | None], ...] = ((None, None), (bundle, folder))
+    for of_site, place in sites:
         containerd.set({})
-        assert stage(HOST, *where, (reference,)) == ("registry.example:5000/group/haproxy:2.6 pulled",)
+        assert stage(HOST, of_site, place, (reference,)) == ("registry.example:5000/group/haproxy:2.6 pulled",)
         for name in ("registry.example:5000/group/haproxy:2.6", f"registry.example:5000/group/haproxy@{digest}"):
             assert containerd.images[name] == (digest, True)
         assert f"pull --hosts-dir /etc/containerd/certs.d {reference}" in containerd.asked()
