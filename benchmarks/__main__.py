@@ -12,7 +12,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import agent, cluster, compliance, flood, site
+from benchmarks import agent, cluster, compliance, flood, rollout, site
 from benchmarks.figure import Figure
 from benchmarks.results import merged
 from flows._site.documents import benchmarks as document
@@ -24,6 +24,7 @@ MEASURES: dict[str, Callable[[int], list[Figure]]] = {
     "flood": flood.measure,
     "cluster": cluster.measure,
     "compliance": compliance.measure,
+    "rollout": rollout.measure,
 }
 
 

@@ -10,7 +10,9 @@ from typing import Literal, ParamSpec
 from model.check.check import Check
 from model.host.certificate_chain import Chain
 from model.host.host_facts import HostFacts
+from model.rollout.secret_index import SecretIndex
 from model.site.hosts import Machine
+from model.site.secrets import Realm
 from model.site.site import Site
 from model.verify.proof import Proof
 
@@ -58,6 +60,18 @@ class DeclaredFiles:
     authorities: Mapping[str, Chain | str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class KeptSecrets:
+    """
+    What lies in the store of secrets, as far as it can be told without its key: an index a realm, what is wrong with
+    its files, or why it cannot be looked at (`hidden`).
+    """
+
+    indexes: Mapping[Realm, SecretIndex] = field(default_factory=dict)
+    exposed: tuple[str, ...] = ()
+    hidden: str = ""
+
+
 @dataclass(frozen=True, kw_only=True)
 class ComplianceView:
     """
@@ -73,6 +87,7 @@ class ComplianceView:
     facts: Mapping[str, HostFacts] = field(default_factory=dict)
     proof: Proof | None = None
     files: DeclaredFiles = DeclaredFiles()
+    secrets: KeptSecrets = KeptSecrets()
     silent: Mapping[str, str] = field(default_factory=dict)
     scheduled: Mapping[str, str] | None = None
 

@@ -68,5 +68,5 @@ def _share(plan: LabPlan, host: LabHost) -> int:
 
 _ADVICE = (
     "make room: take other labs down (`MATRIX_FLEET_LAB=NAME .venv/bin/python -m lab down`), clear compilers' caches"
-    " (`go clean -cache -modcache`)"
+    " (`go clean -cache`)"
 )

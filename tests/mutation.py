@@ -5,13 +5,16 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping
 from copy import deepcopy
+from datetime import UTC, date, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from model.site.load import FILES, load_site
+from model.rollout.secret_document import ref_of
+from model.rollout.secret_index import IndexEntry, SecretIndex, dump_index, index_path
+from model.site.load import APPLICATION_FILES, FILES, load_site
 from model.site.site import Site
 
 REFERENCE = Path(__file__).parents[1] / "inventory"
@@ -34,9 +37,12 @@ def write(folder: Path, case: Mapping[str, Any], base: Path = REFERENCE) -> Path
     Write the base site with the case's edits into `folder` and return it.
 
     `set` maps `file:dotted.path` to a value (a list item by number or by its `name`; `+` appends), `delete` lists such
-    places, `text` maps a file to its whole text, `missing` lists files not to write.
+    places, `text` maps a file to its whole text, `missing` lists files not to write. `kept` maps secrets
+    (`NAME/KEY`) of the store's index to the day since when they are used, and what tells their values.
     """
     files = deepcopy(dict(_reference(base)))
+    edited = {place.partition(":")[0] for place in (*case.get("set", ()), *case.get("delete", ()))}
+    files |= {name: _project(name) for name in APPLICATION_FILES if name.removesuffix(".yaml") in edited}
     for place, value in case.get("set", {}).items():
         _edit(files, place, lambda container, key, value=value: _put(container, key, value))
     for place in case.get("delete", ()):
@@ -45,7 +51,7 @@ def write(folder: Path, case: Mapping[str, Any], base: Path = REFERENCE) -> Path
     for name, value in files.items():
         if name.removesuffix(".yaml") in case.get("missing", ()):
             continue
-        if value == _reference(base)[name]:
+        if value == _reference(base).get(name):
             shutil.copyfile(base / name, folder / name)
         else:
             text = yaml.dump(value, Dumper=yaml.CSafeDumper, sort_keys=False, allow_unicode=True)
@@ -53,7 +59,26 @@ def write(folder: Path, case: Mapping[str, Any], base: Path = REFERENCE) -> Path
     for name, text in case.get("text", {}).items():
         data = text if isinstance(text, bytes) else text.encode("utf-8")
         (folder / f"{name}.yaml").write_bytes(data)
+    if kept := case.get("kept"):
+        _keep(folder, kept)
     return folder
+
+
+def _project(name: str) -> Any:
+    return yaml.safe_load((REFERENCE / name).read_text("utf-8"))
+
+
+def _keep(folder: Path, kept: Mapping[str, tuple[date, str]]) -> None:
+    """Write the index of a store, without the store."""
+    entries = {
+        ref_of(name): IndexEntry(
+            made=datetime(day.year, day.month, day.day, tzinfo=UTC), origin="generated", fingerprint=mark
+        )
+        for name, (day, mark) in kept.items()
+    }
+    path = index_path(folder, "main")
+    path.parent.mkdir()
+    path.write_bytes(dump_index(SecretIndex(realm="main", sha256="", recipients=(), entries=entries)))
 
 
 def site(folder: Path, base: Path = REFERENCE, **case: Any) -> Site:

@@ -7,6 +7,7 @@ import hmac
 import json
 import secrets
 from collections.abc import Iterable
+from typing import Any
 from urllib.parse import quote
 
 from apps.message_probe.user import Account, ProbeError, Refused, User
@@ -39,6 +40,10 @@ class Administration:
         """Let a user send as fast as a series does."""
         body = {"messages_per_second": 0, "burst_count": 0}
         self._ask("lift the rate limit", "POST", f"/v1/users/{quote(user, safe='')}/override_ratelimit", body)
+
+    def look(self, path: str) -> dict[str, Any]:
+        """Ask the admin API for something; nothing is changed."""
+        return self._ask("ask the admin API", "GET", path).document
 
     def clear(self, users: Iterable[Account], rooms: Iterable[str], media: Iterable[str]) -> tuple[str, ...]:
         """Take media, rooms and users away, this administrator last; return what could not be."""

@@ -1,15 +1,17 @@
-"""What lies on the controller that checks look at: the latest proof of the ports, and the site's own certificates."""
+"""What lies on the controller that checks look at: the last proof of the ports, certificates, the store of secrets."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
-from checks.check import DeclaredFiles
+from checks.check import DeclaredFiles, KeptSecrets
 from flows._run import folder
 from model.errors import SiteError
 from model.host.certificate_chain import Chain, read_chain
 from model.host.scheduled import AUTHORIZED_KEYS
+from model.rollout.secret_index import FOLDER, kept_indexes
 from model.site.site import Site
 from model.verify.proof import Proof, read_proof
 from tasks.schedule_units import key_of, public_key
@@ -43,6 +45,27 @@ def declared_files(site: Site, inventory: Path) -> DeclaredFiles:
         hidden=hidden,
         authorities={path: _chain(inventory / path) for path in authorities},
     )
+
+
+def kept_secrets(inventory: Path) -> KeptSecrets:
+    """Look at the store of secrets without opening it: its indexes, and whether its files are private and encrypted."""
+    try:
+        indexes = kept_indexes(inventory)
+        exposed = tuple(_exposed(inventory / FOLDER)) if indexes else ()
+    except (ValueError, PermissionError) as error:
+        # The scheduled account is meant to read none of it.
+        return KeptSecrets(hidden=f"the store of secrets: {error}")
+    return KeptSecrets(indexes, exposed)
+
+
+def _exposed(store: Path) -> Iterator[str]:
+    for path in sorted([store, *store.rglob("*")]):
+        if path.stat().st_mode & 0o077:
+            yield f"{path.relative_to(store.parent)}: others may read it"
+        if path.suffix == ".age" and not path.read_bytes().startswith(b"age-encryption.org/"):
+            yield f"{path.relative_to(store.parent)}: is not encrypted"
+        elif path.is_file() and path.suffix not in (".age", ".json"):
+            yield f"{path.relative_to(store.parent)}: is none of the store's files"
 
 
 def expected_files(site: Site) -> dict[str, str] | None:

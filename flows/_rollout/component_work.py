@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from time import monotonic
 
+from flows._render.words import counted
 from flows._rollout.gates import gate_line, not_run, try_gate
 from flows._rollout.results import ComponentResult, unready_outcome
 from flows._rollout.run import RolloutRun
@@ -55,7 +56,9 @@ class ComponentWork:
         written = frozenset(change.key for change in result.planned if change.change in WRITES)
         self._keeper.announce(self._declared, written)
         if written:
-            run.progress.doing(self._component.name, f"applying {len(written)} objects")
+            words = f"applying {counted(len(written), 'object')}"
+            run.progress.doing(self._component.name, words)
+            self._say(words)
         applier = Applier(run.cluster, monotonic() + self._component.timeout, self._say, run.checked)
         applier.apply(result.planned, result.done.append)
         self._keeper.applied(self._declared)

@@ -20,7 +20,8 @@ def gate_of(name: str) -> Gate | None:
     path = f"remote.gates.{name.replace('-', '_')}"
     if importlib.util.find_spec(path) is None:
         return None
-    run: Gate = import_module(path).run
+    # What gates share stands beside them and is none.
+    run: Gate | None = getattr(import_module(path), "run", None)
     return run
 
 

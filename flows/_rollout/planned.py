@@ -33,6 +33,10 @@ def plan(run: RolloutRun) -> None:
             result = ComponentResult(component=component, planned=(*changes, *leftovers(run, component.name)))
             result.status, result.why = _judged(result)
             run.results[component.name] = result
+    for component in run.departed:
+        result = ComponentResult(component=component, planned=leftovers(run, component.name))
+        result.status, result.why = _judged(result)
+        run.results[component.name] = result
 
 
 def leftovers(run: RolloutRun, component: str) -> tuple[ObjectChange, ...]:
@@ -51,7 +55,9 @@ def _leftover(run: RolloutRun, component: str, key: ObjectKey, version: str) -> 
     elif not may_go(key, run.request.recreate):
         word = "/".join(filter(None, (key.kind, key.namespace, key.name)))
         change, note = Change.KEPT, f"rendered no longer, and kept: only `--prune --recreate {word}` deletes it"
-    return ObjectChange(component=component, key=key, manifest=manifest, change=change, notes=(note,) if note else ())
+    lines = (f"- {key}",) if change is Change.PRUNED else ()
+    notes = (note,) if note else ()
+    return ObjectChange(component=component, key=key, manifest=manifest, change=change, lines=lines, notes=notes)
 
 
 def _judged(result: ComponentResult) -> tuple[Status, str]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from flows._render.words import counted
 from flows._run.publish import CONTROLLER
-from model.report.outcome import Outcome, Status
+from model.report.outcome import Outcome, Status, warn
 from model.rollout.changes import Change, ObjectChange
 from model.rollout.veil import Veil
 from model.site.components import Component
@@ -130,7 +130,9 @@ def _outcome(planned: ObjectChange, done: ObjectChange | None, *, dry_run: bool,
     evidence = "\n".join(change.lines) or None
     notes = "; ".join(change.notes)
     if planned.change in (Change.UNCHANGED, Change.KEPT):
-        return Outcome(CONTROLLER, planned.subject, Status.OK, "; ".join(filter(None, ("as declared", notes))))
+        if notes:
+            return warn(CONTROLLER, planned.subject, f"as declared; {notes}")
+        return Outcome(CONTROLLER, planned.subject, Status.OK, "as declared")
     if planned.change in _STOPPING:
         status = _STOPPING[planned.change]
         return Outcome(CONTROLLER, planned.subject, status, notes, next=planned.next_step, evidence=evidence)

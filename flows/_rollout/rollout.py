@@ -82,7 +82,7 @@ def _opened(
     dry_run = context.options.dry_run
     lease = None if dry_run else stack.enter_context(cluster_lease(cluster))
     declaring = Declaring(secrets.value)
-    declaring.fill(material.rendered.values())
+    declaring.fill(material.rendered.values(), {component.name for component in chosen})
     return RolloutRun(
         context=context,
         request=request,
@@ -116,6 +116,8 @@ def _carry_out(run: RolloutRun) -> None:
 
     with run.progress.shown(), run.stopping():
         run_in_order(run.chosen, work, skip)
+        for component in run.departed:
+            work(component)
 
 
 def _tell(run: RolloutRun, result: ComponentResult) -> None:

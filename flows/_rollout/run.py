@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from flows._rollout.material import Material
@@ -13,6 +13,7 @@ from flows._rollout.progress import RolloutProgress
 from flows._rollout.results import ComponentResult
 from flows._run.context import Context
 from model.errors import PlanRefused
+from model.rollout.graph import active, ordered
 from model.rollout.inventory import ComponentInventory
 from model.rollout.veil import Veil
 from model.site.components import Component
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from nornir.core import Nornir
 
     from remote.kube import Cluster
+
+_DEPARTED = "A component that the site has no longer"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +77,23 @@ class RolloutRun:
 
     def kept(self, name: str) -> ComponentInventory:
         """Return what earlier rollouts kept of a component; empty where there was none."""
-        return self.inventories.get(name) or ComponentInventory(component=name)
+        kept = self.inventories.get(name) or ComponentInventory(component=name)
+        return replace(kept, site=self.context.site.name)
+
+    @property
+    def everything(self) -> bool:
+        """True where nobody asked for some components alone."""
+        return not self.request.components and self.request.phase is None
+
+    @property
+    def departed(self) -> tuple[Component, ...]:
+        """Return components that the site rolled out once and has no longer, the last one first."""
+        here = {component.name for component in active(self.context.site)}
+        gone = [kept for name, kept in self.inventories.items() if name not in here]
+        ours = sorted(kept.component for kept in gone if kept.site == self.context.site.name) if self.everything else []
+        known = {component.name: component for component in self.context.site.components}
+        found = [known.get(name) or Component(name=name, phase=5, title=_DEPARTED) for name in ours]
+        return tuple(reversed(ordered(component.model_copy(update={"gates": ()}) for component in found)))
 
     def rules(self) -> PlanRules:
         """Return what the plan may do."""

@@ -136,7 +136,7 @@ def _reported(flow: _Flow, site: Site, screen: Screen, place: folder.RunFolder |
 
 def _result(flow: _Flow, context: Context) -> FlowResult:
     if flow.lint_first:
-        errors = [finding for finding in lint.findings(context.site) if finding.severity == "error"]
+        errors = [finding for finding in lint.findings(context.site, renders=False) if finding.severity == "error"]
         if errors:
             return _unsound(flow.run, errors)
     with ExitStack() as held:

@@ -8,7 +8,7 @@ from flows._run.context import Context, FlowResult
 from flows._run.publish import CONTROLLER
 from model.errors import NotARecipient
 from model.report.outcome import Outcome, Status, warn
-from model.rollout.secret_document import SecretIndex, parse_index
+from model.rollout.secret_index import SecretIndex, parse_index
 from model.site.secrets import REALMS, Realm
 from tasks.secrets.files import RealmFiles
 from tasks.secrets.identity import home_identity, identities, make_identity, named_identity

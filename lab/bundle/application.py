@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from lab.bundle import corrections, oci
 from lab.bundle.ingredients import (
-    Account,
-    Component,
-    Folder,
+    GoComponent,
+    ImageAccount,
+    ImageFolder,
     ImageRecipe,
     ManifestRecipe,
     ProgramRecipe,
@@ -20,21 +20,21 @@ _CONTOUR = "github.com/projectcontour/contour"
 _CERT_MANAGER = "github.com/cert-manager/cert-manager"
 
 COMPONENTS = (
-    Component(
+    GoComponent(
         "kube-router",
         _KUBE_ROUTER,
         {f"{_KUBE_ROUTER}/pkg/version.Version": "v{version}"},
         corrections=corrections.KUBE_ROUTER,
     ),
-    Component("cloudnative-pg", "github.com/cloudnative-pg/cloudnative-pg", kept=("releases/cnpg-{version}.yaml",)),
-    Component(
+    GoComponent("cloudnative-pg", "github.com/cloudnative-pg/cloudnative-pg", kept=("releases/cnpg-{version}.yaml",)),
+    GoComponent(
         "contour",
         _CONTOUR,
         {f"{_CONTOUR}/internal/build.Version": "v{version}"},
         kept=("examples/render/contour.yaml",),
     ),
-    Component("seaweedfs", "github.com/seaweedfs/seaweedfs"),
-    Component(
+    GoComponent("seaweedfs", "github.com/seaweedfs/seaweedfs"),
+    GoComponent(
         "cert-manager",
         _CERT_MANAGER,
         {f"{_CERT_MANAGER}/pkg/util.AppVersion": "v{version}"},
@@ -124,7 +124,7 @@ IMAGES = (
         needed="nodes",
         programs=(ProgramRecipe("kube-router", "kube-router", "usr/local/bin/kube-router"),),
         tools=("busybox", "netfilter", "policies"),
-        folders=(Folder("root", mode=0o700),),
+        folders=(ImageFolder("root", mode=0o700),),
         started=Started(("/usr/local/bin/kube-router",), folder="/root"),
     ),
     ImageRecipe(
@@ -140,8 +140,8 @@ IMAGES = (
         tag="{version}",
         needed="application",
         tools=("busybox", "postgresql"),
-        accounts=(Account("postgres", 26, 26, "/var/lib/postgresql"),),
-        folders=(Folder("var/lib/postgresql", 26, 26), Folder("var/lib/postgresql/data", 26, 26, 0o700)),
+        accounts=(ImageAccount("postgres", 26, 26, "/var/lib/postgresql"),),
+        folders=(ImageFolder("var/lib/postgresql", 26, 26), ImageFolder("var/lib/postgresql/data", 26, 26, 0o700)),
         started=Started(user="26", folder="/", environment={"PATH": f"{oci.PATH}:/{_POSTGRESQL}/bin"}),
     ),
     ImageRecipe(
@@ -149,8 +149,8 @@ IMAGES = (
         tag="{version}",
         needed="application",
         tools=("busybox", "redis"),
-        accounts=(Account("redis", 999, 999, "/data"),),
-        folders=(Folder("data", 999, 999),),
+        accounts=(ImageAccount("redis", 999, 999, "/data"),),
+        folders=(ImageFolder("data", 999, 999),),
         started=Started(command=("redis-server",), folder="/data"),
     ),
     ImageRecipe(
@@ -158,8 +158,8 @@ IMAGES = (
         tag="{version}",
         needed="application",
         tools=("busybox", "haproxy"),
-        accounts=(Account("haproxy", 99, 99, "/var/lib/haproxy"),),
-        folders=(Folder("var/lib/haproxy", 99, 99), Folder("usr/local/etc/haproxy")),
+        accounts=(ImageAccount("haproxy", 99, 99, "/var/lib/haproxy"),),
+        folders=(ImageFolder("var/lib/haproxy", 99, 99), ImageFolder("usr/local/etc/haproxy")),
         started=Started(
             command=("haproxy", "-f", "/usr/local/etc/haproxy/haproxy.cfg"),
             user="haproxy",
@@ -172,7 +172,7 @@ IMAGES = (
         tag="v{version}",
         needed="application",
         tools=("busybox", "synapse"),
-        folders=(Folder("data"),),
+        folders=(ImageFolder("data"),),
         started=Started(folder="/"),
     ),
     ImageRecipe(
@@ -182,8 +182,8 @@ IMAGES = (
         needed="application",
         programs=(ProgramRecipe("seaweedfs", "weed", "usr/bin/weed"),),
         tools=("busybox",),
-        accounts=(Account("seaweed", 1000, 1000, "/data"),),
-        folders=(Folder("data", 1000, 1000),),
+        accounts=(ImageAccount("seaweed", 1000, 1000, "/data"),),
+        folders=(ImageFolder("data", 1000, 1000),),
         started=Started(folder="/data"),
     ),
     ImageRecipe(
@@ -199,7 +199,7 @@ IMAGES = (
         tag="distroless-v{version}",
         needed="application",
         tools=("envoy",),
-        folders=(Folder("etc/envoy"),),
+        folders=(ImageFolder("etc/envoy"),),
         started=Started(("/usr/local/bin/envoy",), ("-c", "/etc/envoy/envoy.yaml"), user=_UNPRIVILEGED),
     ),
     *(_cert_manager(name) for name in ("controller", "webhook", "cainjector", "acmesolver")),

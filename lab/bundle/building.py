@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from lab import once, prerequisites
-from lab.bundle import compiling, debian, packing, userland
+from lab.bundle import caches, compiling, debian, packing, toolchain, userland
 from lab.bundle.application import MANIFESTS
 from lab.bundle.packing import Parts
 from lab.bundle.recipe import DEFAULT, PAUSE, RECIPES, TOOLS, BundleRecipe
@@ -45,6 +45,7 @@ def ensure(minor: str, say: once.Say) -> Path:
         # Parts come first: whoever builds another bundle waits for the packing alone.
         sources = _sources(recipe, say)
         once.ensure(folder, lambda draft: _pack(recipe, name, replace(sources, bundle=draft), say), say)
+        caches.bound(toolchain.ensure(say), say)
     former = (BUNDLES / minor).resolve()
     for link in (minor, "current") if minor == DEFAULT else (minor,):
         _point(BUNDLES / link, folder.name)

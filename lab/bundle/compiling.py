@@ -11,7 +11,7 @@ from pathlib import Path
 
 from lab import once
 from lab.bundle import modules, toolchain
-from lab.bundle.ingredients import Component
+from lab.bundle.ingredients import GoComponent
 from lab.commands import logged
 from lab.errors import LabError
 from lab.instance import CACHE
@@ -28,7 +28,7 @@ _CGO_TAGS = ("-tags", "netgo,osusergo")
 _SECONDS = 3600
 
 
-def version(component: Component) -> str:
+def version(component: GoComponent) -> str:
     """
     Return the version of the component's module, without its v.
 
@@ -41,13 +41,13 @@ def version(component: Component) -> str:
     return required[1]
 
 
-def programs(component: Component) -> tuple[str, ...]:
+def programs(component: GoComponent) -> tuple[str, ...]:
     """Return what the compiler will call the programs: the last word of each package that is no version."""
     parts = [re.sub(r"/v[0-9]+$", "", package) for package in _packages(component)]
     return tuple(part.rpartition("/")[2] for part in parts)
 
 
-def key(component: Component) -> str:
+def key(component: GoComponent) -> str:
     """Digest of everything that decides what is compiled."""
     digest = hashlib.sha256(json.dumps([_described(component), _arguments(component)]).encode())
     digest.update(toolchain.LOCK.read_bytes())
@@ -56,7 +56,7 @@ def key(component: Component) -> str:
     return digest.hexdigest()[:16]
 
 
-def ensure(component: Component, say: once.Say) -> Path:
+def ensure(component: GoComponent, say: once.Say) -> Path:
     """Return the folder of the component's programs, compiling them first if this machine has not done so."""
 
     def build(draft: Path) -> None:
@@ -85,18 +85,18 @@ def pause(say: once.Say) -> Path:
     return once.ensure(CACHE / "programs" / f"pause-{pause_key()}", build, say)
 
 
-def _described(component: Component) -> dict[str, object]:
+def _described(component: GoComponent) -> dict[str, object]:
     """Describe a component without what it has none of, so that this can be added to others."""
     described = asdict(component)
     return {name: value for name, value in described.items() if value or name not in ("corrections", "kept")}
 
 
-def _packages(component: Component) -> tuple[str, ...]:
+def _packages(component: GoComponent) -> tuple[str, ...]:
     text = (MODULES / component.folder / "tools.go").read_text("utf-8")
     return tuple(re.findall(r'^\t_ "(\S+)"$', text, re.MULTILINE))
 
 
-def _arguments(component: Component) -> tuple[str, ...]:
+def _arguments(component: GoComponent) -> tuple[str, ...]:
     number = version(component)
     major, minor, *_ = number.split(".")
     stamps = [
@@ -107,7 +107,7 @@ def _arguments(component: Component) -> tuple[str, ...]:
     return (*_FLAGS, *(_CGO_TAGS if component.cgo else ()), "-ldflags", linker)
 
 
-def _environment(component: Component) -> Mapping[str, str]:
+def _environment(component: GoComponent) -> Mapping[str, str]:
     return {
         "CGO_ENABLED": "1" if component.cgo else "0",
         "GOTOOLCHAIN": "local",

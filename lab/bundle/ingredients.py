@@ -18,7 +18,7 @@ class Correction:
 
 
 @dataclass(frozen=True, slots=True)
-class Component:
+class GoComponent:
     """
     A folder of lab/bundle/go; its tools.go names the programs, its go.mod the version of `module`.
 
@@ -70,7 +70,7 @@ class Tools:
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
+class ImageAccount:
     """A line of an image's passwd and one of its group."""
 
     name: str
@@ -80,7 +80,7 @@ class Account:
 
 
 @dataclass(frozen=True, slots=True)
-class Folder:
+class ImageFolder:
     """A folder of an image, and whose it is."""
 
     path: str
@@ -115,8 +115,8 @@ class ImageRecipe:
     programs: tuple[ProgramRecipe, ...] = ()
     tools: tuple[str, ...] = ()
     links: Mapping[str, str] = field(default_factory=dict)
-    folders: tuple[Folder, ...] = ()
-    accounts: tuple[Account, ...] = ()
+    folders: tuple[ImageFolder, ...] = ()
+    accounts: tuple[ImageAccount, ...] = ()
     started: Started = field(default_factory=Started)
     bare: bool = False
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab.bundle.ingredients import Component, Correction
+from lab.bundle.ingredients import Correction, GoComponent
 from lab.commands import call
 from lab.errors import LabError
 
@@ -29,7 +29,7 @@ class Go:
 
 
 @contextmanager
-def opened(component: Component, folder: Path, draft: Path, go: Go) -> Iterator[Path]:
+def opened(component: GoComponent, folder: Path, draft: Path, go: Go) -> Iterator[Path]:
     """
     Yield the folder to compile in, below `draft` where the module has faults; the files it keeps are put into `draft`.
     """
@@ -77,7 +77,7 @@ def keep(source: Path, patterns: Sequence[str], target: Path) -> None:
             shutil.copyfile(file, place)
 
 
-def _source(component: Component, folder: Path, go: Go) -> Path:
+def _source(component: GoComponent, folder: Path, go: Go) -> Path:
     go(folder, "mod", "download", component.module)
     found = go(folder, "list", "-m", "-f", "{{.Dir}}", component.module).strip()
     if not found:

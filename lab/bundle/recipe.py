@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lab.bundle import application
-from lab.bundle.ingredients import Binary, Component, ImageRecipe, ProgramRecipe, Started, Tools
+from lab.bundle.ingredients import Binary, GoComponent, ImageRecipe, ProgramRecipe, Started, Tools
 
 DEFAULT = "1.36"
 SUITE = "bookworm"
@@ -58,24 +58,24 @@ class BundleRecipe:
 
     @property
     def kubernetes(self) -> str:
-        """Folder of the component that gives the bundle its version."""
+        """ImageFolder of the component that gives the bundle its version."""
         return f"kubernetes-{self.minor}"
 
     @property
-    def components(self) -> tuple[Component, ...]:
+    def components(self) -> tuple[GoComponent, ...]:
         """Everything compiled from Go modules."""
         stamps = {
             f"{package}.{name}": value for package in _VERSION_PACKAGES for name, value in _VERSION_VARIABLES.items()
         }
         return (
-            Component(self.kubernetes, "k8s.io/kubernetes", stamps),
-            Component(self.etcd, "go.etcd.io/etcd/server/v3"),
-            Component(self.coredns, "github.com/coredns/coredns"),
-            Component("containerd", _CONTAINERD, {f"{_CONTAINERD}/version.Version": "{version}"}),
-            Component("cni-plugins", _PLUGINS, {f"{_PLUGINS}/pkg/utils/buildversion.BuildVersion": "v{version}"}),
+            GoComponent(self.kubernetes, "k8s.io/kubernetes", stamps),
+            GoComponent(self.etcd, "go.etcd.io/etcd/server/v3"),
+            GoComponent(self.coredns, "github.com/coredns/coredns"),
+            GoComponent("containerd", _CONTAINERD, {f"{_CONTAINERD}/version.Version": "{version}"}),
+            GoComponent("cni-plugins", _PLUGINS, {f"{_PLUGINS}/pkg/utils/buildversion.BuildVersion": "v{version}"}),
             # Its UDP backend is C, compiled in whether used or not.
-            Component("flannel", _FLANNEL, {f"{_FLANNEL}/pkg/version.Version": "v{version}"}, cgo=True),
-            Component(
+            GoComponent("flannel", _FLANNEL, {f"{_FLANNEL}/pkg/version.Version": "v{version}"}, cgo=True),
+            GoComponent(
                 "local-path-provisioner", "github.com/rancher/local-path-provisioner", {"main.VERSION": "v{version}"}
             ),
             *application.COMPONENTS,

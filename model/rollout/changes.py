@@ -32,7 +32,9 @@ class Change(StrEnum):
 
 WRITES = frozenset({Change.CREATED, Change.CHANGED, Change.REPLACED, Change.PRUNED})
 _IMMUTABLE = re.compile(
-    r"immutable|may not change|is forbidden: updates to .* are (?:forbidden|not allowed)|cannot change roleRef", re.I
+    r"immutable|may not change|updates to .* (?:are|is) (?:forbidden|not allowed)|cannot change roleRef|"
+    r"can not be less than status.capacity",
+    re.IGNORECASE,
 )
 
 

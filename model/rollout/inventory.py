@@ -12,6 +12,7 @@ from model.rollout.keys import ObjectKey
 NAMESPACE = "matrix-fleet"
 PREFIX = "matrix-fleet-inventory-"
 LABEL = "matrix-fleet.io/inventory"
+SITE_LABEL = "matrix-fleet.io/site"
 # Data, or the ground on which they lie: these go only where a person names them.
 KEPT_KINDS = frozenset(
     {
@@ -45,9 +46,10 @@ class GateProof:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ComponentInventory:
-    """One component's part."""
+    """One component's part; `site` is the site that rolled it out."""
 
     component: str
+    site: str = ""
     entries: Mapping[ObjectKey, AppliedEntry] = field(default_factory=dict)
     proofs: Mapping[str, GateProof] = field(default_factory=dict)
 
@@ -64,7 +66,11 @@ class ComponentInventory:
             "metadata": {
                 "name": f"{PREFIX}{self.component}",
                 "namespace": NAMESPACE,
-                "labels": {"app.kubernetes.io/managed-by": "matrix-fleet", LABEL: self.component},
+                "labels": {
+                    "app.kubernetes.io/managed-by": "matrix-fleet",
+                    LABEL: self.component,
+                    **({SITE_LABEL: self.site} if self.site else {}),
+                },
             },
             "data": {
                 "objects": "[\n" + ",\n".join(json.dumps(row) for row in rows) + "\n]\n",
@@ -81,7 +87,8 @@ def from_manifest(manifest: Manifest) -> ComponentInventory:
         for group, kind, namespace, name, version, digest in json.loads(data.get("objects") or "[]")
     }
     proofs = {gate: GateProof(at, digest) for gate, (at, digest) in json.loads(data.get("gates") or "{}").items()}
-    return ComponentInventory(component=manifest["metadata"]["labels"][LABEL], entries=entries, proofs=proofs)
+    labels = manifest["metadata"]["labels"]
+    return ComponentInventory(component=labels[LABEL], site=labels.get(SITE_LABEL, ""), entries=entries, proofs=proofs)
 
 
 def may_go(key: ObjectKey, named: frozenset[str]) -> bool:

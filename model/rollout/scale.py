@@ -6,11 +6,9 @@ from collections.abc import Mapping
 from typing import TypeVar
 
 from model.site.site import Site
-from model.site.sizing import SMALL_PROCESSES, processes, step
+from model.site.sizing import step
 
 T = TypeVar("T")
-# Connections of each Synapse process to PostgreSQL at most.
-CONNECTIONS = 10
 
 
 def scaled(site: Site, table: Mapping[int, T]) -> T:
@@ -25,9 +23,3 @@ def scaled(site: Site, table: Mapping[int, T]) -> T:
 def users(site: Site) -> int:
     """Return the step of the sizing that the site's users are on; 0 for a small site."""
     return 0 if site.settings.size == "small" else step(site.settings.concurrent_users)
-
-
-def synapse_processes(site: Site) -> int:
-    """Return how many Synapse processes the site may have: those of the sizing, and each stream's writer."""
-    known = processes(site.settings.concurrent_users)
-    return (SMALL_PROCESSES if site.settings.size == "small" else known) + 12

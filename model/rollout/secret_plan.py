@@ -12,6 +12,7 @@ from model.rollout.rendered import SecretRef
 from model.rollout.secret_document import SecretDocument
 from model.rollout.secret_kinds import flaw
 from model.site.secrets import SecretSpec
+from model.site.site import Site
 
 
 class Due(StrEnum):
@@ -74,6 +75,16 @@ def _complaints(
 
 
 _FIRST = (Due.BRING, Due.GENERATE, Due.SEPARATE, Due.ROTATE)
+
+
+def flaws_of(site: Site, document: SecretDocument) -> dict[SecretRef, str]:
+    """Return why values of a document are none of their kind, empty where they are."""
+    specs = {SecretRef(spec.name, key): key_spec for spec in site.secrets for key, key_spec in spec.kept()}
+    return {
+        ref: flaw(specs[ref], kept.current.value.get_secret_value())
+        for ref, kept in document.secrets.items()
+        if ref in specs
+    }
 
 
 def same_values(documents: Iterable[SecretDocument]) -> tuple[frozenset[SecretRef], ...]:

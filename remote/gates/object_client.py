@@ -12,7 +12,7 @@ from typing_extensions import override
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager, Retry, Timeout
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
-from remote.gates.pods import Pod, service_address
+from remote.gates.pod import Pod, service_address
 
 if TYPE_CHECKING:
     from minio import Minio

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from model.errors import FleetError
 from remote.gates.gate import GateContext, GateResult, concluded
 from remote.gates.object_client import complaint, objects
-from remote.gates.pods import Pod, pods_in
+from remote.gates.pod import Pod, pods_in
 
 if TYPE_CHECKING:
     from minio import Minio

@@ -9,7 +9,7 @@ from typing import Any
 
 from model.errors import HostError
 from remote.gates.gate import GateContext, GateResult, concluded
-from remote.gates.pods import Pod, pods_of
+from remote.gates.pod import Pod, pods_of
 
 CONTAINER = "postgres"
 CLUSTER = "/apis/postgresql.cnpg.io/v1/namespaces/matrix/clusters/postgresql"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from apps.message_probe.wire import Connection, Dial, Origin, Unanswered, dial_to
 from model.errors import FleetError
-from remote.gates.pods import Pod, ready_pods
+from remote.gates.pod import Pod, ready_pods
 from remote.gates.relay import from_host
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from model.rollout.values.redis import MASTER_NAME
 from remote.gates.gate import GateContext, GateResult, concluded
-from remote.gates.pods import Pod, pods_of, ready_pods
+from remote.gates.pod import Pod, pods_of, ready_pods
 
 if TYPE_CHECKING:
     from remote.gates.relay import Dial
@@ -78,12 +78,13 @@ def server(pod: Pod, password: str) -> RedisServer:
     from remote.gates.redis_client import client
 
     named = frozenset({pod.name, f"{pod.name}.redis.matrix.svc.cluster.local", *pod.addresses})
+    unguarded = False
     try:
+        unguarded = _unguarded(pod.own(SERVER))
         with client(pod.own(SERVER), password) as speaking:
             said = speaking.info("replication")
-        unguarded = _unguarded(pod.own(SERVER))
     except (RedisError, OSError) as error:
-        return RedisServer(where=pod.where, named=named, failure=_short(error))
+        return RedisServer(where=pod.where, named=named, open=unguarded, failure=_short(error))
     return RedisServer(
         where=pod.where, named=named, role=str(said.get("role", "")), follows=str(said.get("master_host", "")),
         linked=said.get("master_link_status") == "up", followers=int(said.get("connected_slaves", 0)), open=unguarded,
@@ -206,14 +207,14 @@ def _has(pod: Pod, password: str, key: str, value: str) -> bool:
 
 
 def _unguarded(dial: Dial) -> bool:
-    from redis import RedisError
+    from redis import AuthenticationError, ResponseError
 
     from remote.gates.redis_client import client
 
     try:
         with client(dial, "") as speaking:
             return bool(speaking.ping())
-    except RedisError:
+    except (ResponseError, AuthenticationError):
         return False
 
 

@@ -9,7 +9,7 @@ from apps.message_probe.media import Medium
 from apps.message_probe.wire import Connection, Origin, Unanswered
 from model.errors import FleetError
 from remote.gates.object_client import complaint, objects
-from remote.gates.pods import Pod, pods_in
+from remote.gates.pod import Pod, pods_in
 
 if TYPE_CHECKING:
     from minio import Minio

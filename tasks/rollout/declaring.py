@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 
+from model.errors import SiteError
 from model.kubernetes.manifests import Manifest
 from model.rollout.fill import fill
 from model.rollout.rendered import RenderedComponent, SecretRef
@@ -16,7 +17,7 @@ HASH_KEY = ("rollout-hash", "key")
 
 
 class Declaring:
-    """Components as they are sent. Raises `SiteError` for a secret without a value."""
+    """Components as they are sent."""
 
     def __init__(self, secret: SecretValue) -> None:
         self._secret = secret
@@ -25,10 +26,19 @@ class Declaring:
         self._filled: dict[str, tuple[Manifest, ...]] = {}
         self._declared: dict[str, tuple[Declared, ...]] = {}
 
-    def fill(self, components: Iterable[RenderedComponent]) -> None:
-        """Take note of components, all of them before `declared` is asked: pods may mount what another brings."""
+    def fill(self, components: Iterable[RenderedComponent], needed: Collection[str]) -> None:
+        """
+        Take note of components, all of them before `declared` is asked: pods may mount what another brings.
+
+        Raises `SiteError` where one of the `needed` holds a secret without a value; others are left out then.
+        """
         for rendered in components:
-            filled = tuple(fill(manifest, self._value) for manifest in rendered.objects)
+            try:
+                filled = tuple(fill(manifest, self._value) for manifest in rendered.objects)
+            except SiteError:
+                if rendered.name in needed:
+                    raise
+                continue
             self._filled[rendered.name] = filled
             for manifest in filled:
                 if manifest["kind"] in ("ConfigMap", "Secret"):
@@ -36,9 +46,9 @@ class Declaring:
                     self._contents[manifest["kind"], meta.get("namespace") or "", meta["name"]] = manifest
 
     def declared(self, component: str) -> tuple[Declared, ...]:
-        """Return a component's objects as they are sent, in order."""
+        """Return a component's objects as they are sent, in order; none of one that the site has no longer."""
         if component not in self._declared:
-            hashed = [with_hash(manifest, self._contents, self._key) for manifest in self._filled[component]]
+            hashed = [with_hash(manifest, self._contents, self._key) for manifest in self._filled.get(component, ())]
             self._declared[component] = tuple(
                 Declared(manifest=manifest, digest=keyed_hash(manifest, self._key)) for manifest in hashed
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import os
 import re
 import socket
@@ -109,8 +110,7 @@ def cluster_lease(cluster: Cluster) -> Iterator[ClusterLease]:
 
 def own_name() -> str:
     """Return what this process is called in the lease: `user@host process 4711 (4026531836)`."""
-    user = os.environ.get("SUDO_USER") or os.environ.get("USER") or str(os.getuid())
-    return f"{user}@{socket.gethostname()} process {os.getpid()} ({_processes()})"
+    return f"{getpass.getuser()}@{socket.gethostname()} process {os.getpid()} ({_processes()})"
 
 
 def is_dead(holder: str) -> bool:

@@ -12,6 +12,7 @@ from model.kubernetes.manifests import Manifest, difference
 from model.rollout.changes import Change, ObjectChange, immutable_fields
 from model.rollout.conflicts import FieldConflict, conflicts_of, without
 from model.rollout.contained import contains
+from model.rollout.foreign import foreign_fields
 from model.rollout.inventory import ComponentInventory
 from model.rollout.keys import key_of
 from remote.strict_apply import MANAGER, apply_strictly
@@ -70,6 +71,9 @@ class Planner:
         except ObjectMissing:
             return self._of_unknown_kind(change)
         entry = self._kept.entries.get(change.key)
+        if before:
+            beside = foreign_fields(before, declared.manifest)
+            change = replace(change, notes=tuple(f"{words}: not ours, left as it is" for words in beside))
         if before and entry and entry.digest == declared.digest and contains(before, declared.manifest):
             return change
         if before and not entry and not owned(before) and not self._rules.adopt:

@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from model.errors import SiteError
+from model.rollout.secret_index import FOLDER, index_path
 from model.site.secrets import Realm
 
-FOLDER = "secrets"
 FORMER = "former"
 # Of each realm; the values a rotation replaced are in the store itself.
 KEPT_VERSIONS = 5
@@ -24,7 +24,7 @@ class RealmFiles:
         self.realm = realm
         self.folder = site_folder / FOLDER
         self.encrypted = self.folder / f"{realm}.age"
-        self.index = self.folder / f"{realm}.index.json"
+        self.index = index_path(site_folder, realm)
 
     def read(self) -> bytes | None:
         """Return the encrypted file, None where there is none. Raises `SiteError`."""

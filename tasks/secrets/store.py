@@ -13,9 +13,11 @@ from pydantic import SecretBytes
 
 from model.errors import NotARecipient, SecretsUnreadable, SiteError
 from model.rollout.rendered import SecretRef
-from model.rollout.secret_document import KeptValue, Origin, SecretDocument, dump, dump_index, index_of, parse
+from model.rollout.secret_document import KeptValue, Origin, SecretDocument, dump, parse
+from model.rollout.secret_index import dump_index, index_of
 from model.rollout.secret_kinds import generated
 from model.rollout.secret_names import kept_refs, key_spec, secret_spec
+from model.rollout.secret_plan import flaws_of
 from model.site.secrets import REALMS, Realm
 from model.site.site import Site
 from tasks.secrets.files import RealmFiles
@@ -148,9 +150,22 @@ class SecretStore:
         if not self.rehearses:
             recipients = recipients_for(self.site, document.realm, self._identities)
             encrypted = sealed(dump(document), recipients)
-            index = dump_index(index_of(document, encrypted, recipients))
-            RealmFiles(self.site.folder, document.realm).write(encrypted, index)
+            index = index_of(
+                document, encrypted, recipients, self._others(document.realm), flaws_of(self.site, document)
+            )
+            RealmFiles(self.site.folder, document.realm).write(encrypted, dump_index(index))
         self._documents[document.realm] = document
+
+    def _others(self, realm: Realm) -> dict[SecretRef, SecretBytes] | None:
+        """Return the other realms' values; None where one of them cannot be read."""
+        values: dict[SecretRef, SecretBytes] = {}
+        for other in REALMS:
+            try:
+                kept = self.document(other).secrets if other != realm else {}
+            except SecretsUnreadable:
+                return None
+            values |= {ref: secret.current.value for ref, secret in kept.items()}
+        return values
 
     def _may_read(self, realm: Realm) -> bool:
         try:

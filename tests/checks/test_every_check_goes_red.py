@@ -5,17 +5,21 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from ipaddress import ip_network
 from typing import Any
 
 import pytest
 
-from checks.check import ComplianceView, DeclaredFiles
+from checks.check import ComplianceView, DeclaredFiles, KeptSecrets
 from checks.discovery import every
 from model.check.lint import RULES
 from model.check.preflight import CHECKS
+from model.rollout.secret_index import IndexEntry, SecretIndex
+from model.rollout.secret_names import kept_refs
 from model.site.hosts import Disk
 from model.site.load import load_site
+from model.site.secrets import SecretKeeping
 from model.site.site import Site
 from tests.checks import test_cluster_judges
 from tests.checks.cases import CASES
@@ -106,10 +110,58 @@ def without_table(sections: dict[str, Any]) -> None:
     sections["rules"]["nft"] = json.dumps({"nftables": kept})
 
 
+def _kept(**about: Any) -> Red:
+    """A store of secrets without one of them, or with something wrong in its index."""
+    missing = about.pop("missing", "")
+
+    def change(declared: Site) -> ComplianceView:
+        entry = IndexEntry(made=NOW - timedelta(days=about.pop("days", 1)), origin="generated", fingerprint="")
+        entries = {
+            ref: replace(entry, fingerprint=about.get("fingerprint", f"{ref}"), flaw=about.get("flaw", ""))
+            for ref in kept_refs(declared)
+            if ref.name != missing
+        }
+        recipients = about.get("recipients", ("age1",))
+        index = SecretIndex(realm="main", sha256="", recipients=recipients, entries=entries, compared=True)
+        index = replace(index, compared=about.get("compared", True))
+        kept = KeptSecrets({"main": index}, about.get("exposed", ()))
+        return ComplianceView(site=declared, now=NOW, secrets=kept)
+
+    return lambda: change(about.get("site") or load_site(REFERENCE))
+
+
+def _keeping(**keeping: Any) -> Site:
+    return _with(load_site(REFERENCE), secrets=SecretKeeping.model_validate(keeping))
+
+
+def _component(**values: Any) -> Red:
+    """The site with something else in the declaration of Redis's secret."""
+
+    def change(declared: Site) -> Site:
+        specs = tuple(
+            spec.model_copy(update=values) if spec.name == "redis" else spec for spec in declared.application.secrets
+        )
+        return replace(declared, application=replace(declared.application, secrets=specs))
+
+    return _site(change)
+
+
+_KEY = f"age1{'q' * 58}"
+
+
 # What no table of the tests beside this one holds; each is judged below.
 REDS: dict[str, Red] = {
     "disks/declared": _disk_declared,
     "schedule/files": lambda: view(scheduled={"/usr/local/lib/matrix-fleet/collector": "0" * 64}),
+    "secrets/kept": _kept(missing="redis"),
+    "secrets/strength": _kept(flaw="is shorter than 24 characters"),
+    "secrets/age": _kept(days=91),
+    "secrets/shared": _kept(fingerprint="of all"),
+    "secrets/files": _kept(exposed=("secrets/main.age: others may read it",)),
+    "secrets/recipients": _kept(site=_keeping(recipients={"main": (_KEY,), "li": (_KEY,)})),
+    "secrets/declared": _component(consumers=("synapze",)),
+    "secrets/placeholders": _part("tls", method="letsencrypt-http01", email="CHANGEME@example.org"),
+    "secrets/clear": _part("tls", method="letsencrypt-http01", email="@@secret:redis/password@@"),
     "certificates/site": lambda: view(files=DeclaredFiles("x cannot be read")),
     "perimeter/rows": lambda: view(proof=proof(external="violation")),
     "li/isolation": lambda: view(proof=proof(external="violation")),

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from flows._run.journal import Journal
 from flows._secrets import rotate as rotation
 from model.rollout.secret_names import kept_refs
 from model.rollout.secret_rotation import rotation_plan
@@ -95,10 +96,10 @@ def test_a_run_that_was_cut_short_before_the_write_does_it_and_after_it_does_not
         cutting.setattr(rotation, "generated", cut)
         assert site.run("rotate", "synapse/form_secret", "--quiet")[0] == 130
     assert site.store.value("synapse", "form_secret") == former
-    write = rotation.Journal.write
+    write = Journal.write
     with monkeypatch.context() as cutting:
         cutting.setattr(
-            rotation.Journal, "write", lambda self, name, event: cut() if event == "ended" else write(self, name, event)
+            Journal, "write", lambda self, name, event: cut() if event == "ended" else write(self, name, event)
         )
         assert site.run("rotate", "synapse/form_secret", "--quiet")[0] == 130
     replaced = site.store.value("synapse", "form_secret")

@@ -10,7 +10,7 @@ import pytest
 
 from lab.bundle import compiling, contents, corrections, modules, packing, userland, wheels
 from lab.bundle.application import COMPONENTS, IMAGES, MANIFESTS, TOOLS
-from lab.bundle.ingredients import Account, Component, Correction, Folder, ImageRecipe, ManifestRecipe
+from lab.bundle.ingredients import Correction, GoComponent, ImageAccount, ImageFolder, ImageRecipe, ManifestRecipe
 from lab.bundle.packing import Parts
 from lab.errors import LabError
 from model.checkout import REFERENCE
@@ -86,8 +86,8 @@ def test_accounts_and_folders_of_an_image_are_its_own() -> None:
         name="a.example/b",
         tag="1",
         needed="application",
-        accounts=(Account("redis", 999, 998, "/data"),),
-        folders=(Folder("data", 999, 998, 0o750),),
+        accounts=(ImageAccount("redis", 999, 998, "/data"),),
+        folders=(ImageFolder("data", 999, 998, 0o750),),
         links={"a": "b"},
     )
     entries = {entry.path: entry for entry in contents.own(image)}
@@ -126,7 +126,7 @@ def test_a_corrected_module_is_compiled_from_a_copy(tmp_path: Path) -> None:
     (source / "releases/a.yaml").write_text("kind: Namespace\n")
     (tmp_path / "go").write_text(f'#!/bin/sh\n[ "$3" = list ] && echo {source}\nexit 0\n')
     (tmp_path / "go").chmod(0o755)
-    component = Component(
+    component = GoComponent(
         "x", "a.example/x", corrections=(Correction("a.go", "faulty", "correct"),), kept=("releases/*.yaml",)
     )
     with modules.opened(component, folder, draft, modules.Go(tmp_path / "go", {})) as place:

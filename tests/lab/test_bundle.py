@@ -13,7 +13,7 @@ import pytest
 
 from lab import once
 from lab.bundle import compiling, debian, oci, userland
-from lab.bundle.ingredients import Component, Started
+from lab.bundle.ingredients import GoComponent, Started
 from lab.bundle.recipe import DEFAULT, PAUSE, RECIPES, TOOLS, BundleRecipe
 from lab.errors import LabError
 
@@ -148,14 +148,14 @@ def test_there_is_a_default_and_the_minor_version_after_it() -> None:
 
 
 def test_another_flag_is_another_program() -> None:
-    etcd = Component("etcd-3.6", "go.etcd.io/etcd/server/v3")
-    stamped = Component("etcd-3.6", "go.etcd.io/etcd/server/v3", {"a.b": "{version}"})
-    assert len({compiling.key(etcd), compiling.key(stamped), compiling.key(Component("etcd-3.7", etcd.module))}) == 3
+    etcd = GoComponent("etcd-3.6", "go.etcd.io/etcd/server/v3")
+    stamped = GoComponent("etcd-3.6", "go.etcd.io/etcd/server/v3", {"a.b": "{version}"})
+    assert len({compiling.key(etcd), compiling.key(stamped), compiling.key(GoComponent("etcd-3.7", etcd.module))}) == 3
 
 
 def test_a_component_without_its_module_is_told() -> None:
     with pytest.raises(LabError, match="does not require"):
-        compiling.version(Component("etcd-3.6", "go.etcd.io/etcd/server"))
+        compiling.version(GoComponent("etcd-3.6", "go.etcd.io/etcd/server"))
 
 
 def test_a_folder_is_built_once(tmp_path: Path) -> None:

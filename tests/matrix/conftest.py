@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import nullcontext
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,13 +14,14 @@ from tests.cluster.lab_cluster import LONG, wrong
 from tests.lab.driver import Lab, booted
 from tests.matrix.matrix_lab import Copy, MatrixLab, copied
 
+_HERE = Path(__file__).parent
 _BARE = ("--profile", "matrix", "--bare")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Whoever is first waits for a whole cluster and a rollout."""
     for item in items:
-        if "matrix" in item.path.parts and item.get_closest_marker("timeout") is None:
+        if item.path.parent == _HERE and item.get_closest_marker("timeout") is None:
             item.add_marker(pytest.mark.timeout(LONG * 3))
 
 

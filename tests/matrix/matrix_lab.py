@@ -56,9 +56,17 @@ class Copy:
 
     def rollout(self, *flags: str) -> tuple[int, dict[str, Any]]:
         """Run the copy's rollout as the controller; return its exit code and report."""
-        argv = (sys.executable, "-m", "lab", "run", "--", sys.executable, "-m", "flows.rollout", "--json", "-", *flags)
-        done = subprocess.run(
-            argv,
+        done = self._run("--json", "-", *flags)
+        assert done.stdout, done.stderr
+        return done.returncode, json.loads(done.stdout)
+
+    def verbose(self, *flags: str) -> subprocess.CompletedProcess[str]:
+        """Run the copy's rollout with all that it has to say."""
+        return self._run("-v", *flags)
+
+    def _run(self, *flags: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            (sys.executable, "-m", "lab", "run", "--", sys.executable, "-m", "flows.rollout", *flags),
             cwd=self.folder,
             env=self.cluster.lab.environment,
             capture_output=True,
@@ -66,8 +74,6 @@ class Copy:
             timeout=LONG,
             check=False,
         )
-        assert done.stdout, done.stderr
-        return done.returncode, json.loads(done.stdout)
 
     @cached_property
     def components(self) -> tuple[str, ...]:

@@ -22,9 +22,9 @@ class Edit:
 
 EDITS = {
     "edited": Edit(
-        ("patch", "configmap", "haproxy", "--type=merge", "-p", json.dumps({"data": {"haproxy.cfg": "# by hand\n"}})),
-        "haproxy/ConfigMap/matrix/haproxy",
-        "by hand",
+        ("patch", "poddisruptionbudget", "redis-sentinel", "--type=merge", "-p", '{"spec": {"maxUnavailable": 3}}'),
+        "redis/PodDisruptionBudget/matrix/redis-sentinel",
+        "maxUnavailable",
     ),
     "deleted": Edit(
         ("delete", "poddisruptionbudget", "redis"), "redis/PodDisruptionBudget/matrix/redis", "would be created"

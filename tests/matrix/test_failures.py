@@ -15,6 +15,7 @@ _REASONS = {
     "trial-quota": ("Deployment/trial-quota/crowded", ("exceeded quota: none", "pods=0")),
     "trial-image": ("Deployment/trial/pictureless", ("registry.example.test/nobody-has-this:1",)),
     "trial-crash": ("Deployment/trial/hasty", ("/no/such/file",)),
+    "trial-secret": ("Secret/trial/misnamed", ("its text is left out, since it may quote values",)),
     "trial-kind": ("Widget/trial/widget", ("the cluster knows no kind Widget of example.org/v1",)),
 }
 Failed = tuple[int, dict[str, Any]]

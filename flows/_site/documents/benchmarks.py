@@ -43,6 +43,17 @@ MEANINGS: Mapping[str, str] = {
     "compliance_100_s": "`flows.compliance` on 100 hosts",
     "compliance_cpu_100_s": "processor time of the controller for these 100",
     "compliance_peak_mb_100": "memory of the controller for these 100",
+    "rollout_total_s": "`flows.rollout` from a ready cluster of 16 servers with the images present to the last gate",
+    "rollout_cpu_s": "processor time of the whole machine, the cluster's included, for that",
+    "rollout_objects": "objects that it applies",
+    "rollout_nochange_s": "`flows.rollout` once more, with nothing to change",
+    "rollout_nochange_vs_kubectl_diff": "that, beside kubectl looking for differences in the same objects",
+    "rollout_vs_kubectl_apply": "the first rollout without its gates, beside a script that applies the same objects in"
+    " the same order and waits for them",
+    "kubectl_diff_s": "kubectl's look, as the ratio has it",
+    "kubectl_apply_s": "the script's run, as the ratio has it",
+    "message_latency_p50_ms": "from sending a message to its arrival in the other's long poll: half of them at most",
+    "message_latency_p99_ms": "the same: 99 of 100 at most",
 }
 _INTRODUCTION = """# Benchmarks
 

@@ -29,20 +29,31 @@ _FIRST = (
     "installation",
     "perimeter",
     "certificates",
+    "secrets",
+    "components",
     "schedule",
     "waivers",
 )
+# Rules that look at rendered objects.
+RENDERING = frozenset({"secret-use", "secret-unused", "placeholder"})
 RULES: tuple[Rule, ...] = discover(subjects, Check, _FIRST)
 
 
-def findings(site: Site, today: date | None = None) -> tuple[Finding, ...]:
+def findings(site: Site, today: date | None = None, *, renders: bool = True) -> tuple[Finding, ...]:
     """
     Return what every rule finds, in the order of the rules, with the site's waivers applied.
 
+    What the application's templates say is looked at where `renders` wants it and nothing else is an error: what is
+    rendered of a wrong site says nothing.
+
     A waiver names a rule, and a host or `*`; one that has lapsed turns what it covered into `drift`.
     """
-    view = LintView(site, today or datetime.now(UTC).date())
-    everything = tuple(finding for rule in RULES for finding in _found(rule, view))
+    view = LintView(site, today or datetime.now(UTC).date(), renders=False)
+    found = {rule.id: tuple(_found(rule, view)) for rule in RULES if rule.id not in RENDERING}
+    sound = not any(finding.severity == Severity.ERROR for flaws in found.values() for finding in flaws)
+    view = replace(view, renders=renders and sound)
+    found |= {rule.id: _found(rule, view) for rule in RULES if rule.id in RENDERING}
+    everything = tuple(finding for rule in RULES for finding in found[rule.id])
     covered = tuple(_waived(finding, view) for finding in everything)
     return (*covered, *waivers.unused(view, everything, {rule.id for rule in RULES}))
 

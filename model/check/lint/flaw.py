@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 
 from model.check.check import Check
 from model.check.finding import Finding, Severity
@@ -17,10 +17,21 @@ EXIT_BY_SEVERITY = {Severity.ERROR: REFUSED, Severity.DRIFT: DRIFTED, Severity.W
 
 @dataclass(frozen=True, slots=True)
 class LintView:
-    """What a rule looks at: the site, and the day on which it is asked."""
+    """
+    What a rule looks at: the site, and the day on which it is asked.
+
+    `renders`: whether rules may render the application's templates, for which people wait, and flows that only want to
+    know whether they can begin do not.
+    """
 
     site: Site
     today: date
+    renders: bool = True
+
+    @property
+    def now(self) -> datetime:
+        """The beginning of the day (UTC)."""
+        return datetime(self.today.year, self.today.month, self.today.day, tzinfo=UTC)
 
     @property
     def production(self) -> Severity:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from model.rollout.placement import disks, replicas, roles
-from model.rollout.scale import CONNECTIONS, synapse_processes, users
+from model.rollout.scale import users
+from model.rollout.synapse.homeserver import CONNECTIONS, SPARE_CONNECTIONS
+from model.rollout.synapse.processes import processes
+from model.rollout.values import seaweedfs
+from model.rollout.values.synapse import most
 from model.site.site import Site
 from model.site.sizing import by_purpose
 
 INSTANCES = 3
 # Of a database server's memory, for what is not PostgreSQL: kubelet, the pod network, a floor of page cache.
 _SYSTEM_MIB = 512
-_RESERVED_CONNECTIONS = 50
 
 
 def values(site: Site) -> dict[str, object]:
@@ -32,7 +35,7 @@ def values(site: Site) -> dict[str, object]:
 
 def parameters(site: Site, memory_mib: int) -> dict[str, str]:
     """Return PostgreSQL's settings: memory by the usual quarters, connections for every Synapse process."""
-    connections = synapse_processes(site) * CONNECTIONS + _RESERVED_CONNECTIONS
+    connections = _connections(site)
     gib = _disk_gib(site)
     shared = memory_mib // 4
     return {
@@ -60,6 +63,14 @@ def parameters(site: Site, memory_mib: int) -> dict[str, str]:
         "log_lock_waits": "on",
         "log_checkpoints": "on",
     }
+
+
+def _connections(site: Site) -> int:
+    """Count those of every Synapse process there may be, of the object storage's gateways, and some for people."""
+    running = processes(site.settings, "matrix")
+    synapse = sum(most(running, pool) for pool in running.pools) * CONNECTIONS
+    storage = seaweedfs.GATEWAYS * seaweedfs.CONNECTIONS if "object_storage_seaweedfs" in site.settings.active else 0
+    return synapse + storage + SPARE_CONNECTIONS
 
 
 def _memory_mib(site: Site) -> int:

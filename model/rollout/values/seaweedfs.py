@@ -10,7 +10,9 @@ from model.site.sizing import by_purpose
 
 DOMAIN = "svc.cluster.local"
 _MASTERS = 3
-_GATEWAYS = 3
+GATEWAYS = 3
+# Of each gateway to PostgreSQL at most.
+CONNECTIONS = 30
 # Of each disk in so many volumes: enough to spread writes, few enough that each is large.
 _VOLUMES_PER_DISK = 20
 _LARGEST_VOLUME_MIB = 30_000
@@ -28,7 +30,7 @@ def values(site: Site) -> dict[str, object]:
         "masters": masters,
         "master_addresses": ",".join(f"{name}:9333" for name in _names(masters, "seaweedfs-master")),
         "volume_servers": len(nodes),
-        "gateways": min(_GATEWAYS, len(nodes)),
+        "gateways": min(GATEWAYS, len(nodes)),
         # A volume server's node is its rack: the second copy lies on another one.
         "replication": "010" if len(nodes) > 1 else "000",
         "drives": drives,
@@ -40,6 +42,7 @@ def values(site: Site) -> dict[str, object]:
         "growth": scaled(site, {0: 2, 100: 4, 5_000: 6}),
         "bind": "0.0.0.0" if site.settings.kubernetes.pod_cidrs[0].version == 4 else "::",  # noqa: S104
         "memory_mib": memory,
+        "connections": CONNECTIONS,
         "job_name": job_name,
         "bucket": site.settings.object_storage.bucket,
     }

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from model.checkout import REFERENCE, ROOT
 from model.rollout.graph import active
@@ -109,3 +110,16 @@ def folder(path: Path, certificate: str) -> Site:
     (path / "chain.pem").write_text(certificate)
     known = site(changed(tls={"method": "organisation", "certificate": "chain.pem", "private_key": "key.pem"}))
     return replace(known, folder=path)
+
+
+def found(name: str, kind: str, known: Site | None = None) -> list[dict[str, Any]]:
+    """Return a component's objects of a kind, of the small site or another."""
+    whole = stack("small") if known is None else render(known)
+    part = next(part for part in whole.components if part.name == name)
+    return [manifest for manifest in part.objects if manifest["kind"] == kind]
+
+
+def files(name: str) -> dict[str, str]:
+    """Return the configuration files of a component of the small site."""
+    part = next(part for part in stack("small").components if part.name == name)
+    return dict(part.files)

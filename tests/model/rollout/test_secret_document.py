@@ -8,15 +8,8 @@ import pytest
 from pydantic import SecretBytes
 
 from model.rollout.rendered import SecretRef
-from model.rollout.secret_document import (
-    KeptValue,
-    SecretDocument,
-    dump,
-    dump_index,
-    index_of,
-    parse,
-    parse_index,
-)
+from model.rollout.secret_document import KeptValue, SecretDocument, dump, parse
+from model.rollout.secret_index import dump_index, index_of, parse_index
 from model.rollout.secret_plan import same_fingerprints
 
 VALUE = b"pAssW0rd-of-nobody-at-all"

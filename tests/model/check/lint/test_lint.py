@@ -26,7 +26,7 @@ def _title(case: dict[str, Any]) -> str:
 
 @pytest.mark.parametrize("case", CASES, ids=_title)
 def test_rule_fires_on_its_trap_at_the_place_and_says_what_to_write(case: dict[str, Any], tmp_path: Path) -> None:
-    edits = {key: case[key] for key in ("set", "delete") if key in case}
+    edits = {key: case[key] for key in ("set", "delete", "text", "kept") if key in case}
     flaws = [finding for finding in findings(site(tmp_path, **edits), TODAY) if finding.check == case["rule"]]
     file, path = case["at"].split(" ", 1)
     matching = [finding for finding in flaws if finding.file == file and finding.path.endswith(path)]

@@ -1,0 +1,148 @@
+"""The application on a cluster: ours beside kubectl with the same objects, in the same order, on the same hosts."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+import sys
+import tarfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import yaml
+
+from benchmarks.figure import Figure, Used, used, wall
+from flows._rollout.material import site_bundle
+from lab.instance import selected
+from model.kubernetes.manifests import Manifest
+from model.rollout.graph import active
+from model.rollout.render import render_site, upstream_of
+from model.rollout.rendered import RenderedComponent
+from model.site.load import load_site
+from model.site.site import Site
+from tasks.rollout.declaring import Declaring
+from tasks.secrets.store import open_store
+
+PYTHON = sys.executable
+LAB = (PYTHON, "-m", "lab")
+RUN = (*LAB, "run", "--")
+ROLLOUT = (*RUN, PYTHON, "-m", "flows.rollout", "--quiet")
+VALIDATE = (*RUN, PYTHON, "-m", "flows.validate", "--quiet", "--gate", "message")
+HERE = Path(__file__).parent
+# In memory: there are secrets among the objects.
+_FOLDER = "/dev/shm/objects"  # noqa: S108 - of a lab's control plane
+_KUBECTL = ("kubectl", "--kubeconfig", "/etc/kubernetes/admin.conf")
+
+
+def measure(rounds: int) -> list[Figure]:
+    """Roll out on a fresh cluster, then again; then the same objects by kubectl on a cluster that is as fresh."""
+    _fresh_cluster()
+    first = _measured(ROLLOUT)
+    report = _report("rollout")
+    site = load_site(selected().inventory)
+    unchanged = [wall(ROLLOUT) for _ in range(rounds)]
+    wall(VALIDATE)
+    (message,) = (gate["figures"] for gate in _report("validate")["gates"] if gate["name"] == "message")
+    _hand_over(site)
+    looked = [wall((*LAB, "shell", "cp-1", "--", *_diff())) for _ in range(rounds)]
+    ours = without_gates(site, report)
+    _fresh_cluster()
+    _hand_over(site)
+    theirs = wall((*LAB, "shell", "cp-1", "--", "sh", f"{_FOLDER}/apply.sh", _FOLDER))
+    wall((*LAB, "down"))
+    return [
+        Figure("rollout_total_s", first.seconds, "s", "", 1),
+        Figure("rollout_cpu_s", first.cpu_seconds, "s", "", 1),
+        Figure("rollout_objects", sum(part["objects"] for part in report["components"]), "objects", "", 1),
+        Figure("rollout_nochange_s", median(unchanged), "s", "", rounds),
+        Figure(
+            "rollout_nochange_vs_kubectl_diff",
+            median(unchanged) / median(looked),
+            "ratio",
+            "kubectl diff --server-side",
+            rounds,
+        ),
+        Figure("rollout_vs_kubectl_apply", ours / theirs, "ratio", "kubectl apply and kubectl rollout status", 1),
+        Figure("kubectl_diff_s", median(looked), "s", "", rounds),
+        Figure("kubectl_apply_s", theirs, "s", "", 1),
+        Figure("message_latency_p50_ms", message["latency_p50_ms"], "ms", "", int(message["sent"])),
+        Figure("message_latency_p99_ms", message["latency_p99_ms"], "ms", "", int(message["sent"])),
+    ]
+
+
+def without_gates(site: Site, report: Mapping[str, Any]) -> float:
+    """Return the seconds of a rollout without its gates: those of its longest chain of components."""
+    tried: dict[str, float] = {}
+    for gate in report["gates"]:
+        tried[gate["component"]] = tried.get(gate["component"], 0.0) + gate["seconds"]
+    took = {part["name"]: part["seconds"] - tried.get(part["name"], 0.0) for part in report["components"]}
+    ended: dict[str, float] = {}
+    for component in active(site):
+        began = max((ended[need] for need in component.needs if need in ended), default=0.0)
+        ended[component.name] = began + took.get(component.name, 0.0)
+    return max(ended.values())
+
+
+def _fresh_cluster() -> None:
+    wall((*LAB, "down"))
+    wall((*LAB, "up", "--profile", "matrix", "--bare"))
+    wall((*RUN, PYTHON, "-m", "flows.bootstrap", "--quiet"))
+
+
+def _measured(argv: Sequence[str]) -> Used:
+    """Return what a command took; its CPU time is that of the whole machine, since the cluster works for it."""
+    before = _busy()
+    took = used(argv)
+    return Used(took.seconds, _busy() - before, took.peak_mb)
+
+
+def _busy() -> float:
+    """Return the seconds for which this machine's processors have worked (proc(5), /proc/stat: user, nice, system)."""
+    words = Path("/proc/stat").read_text("utf-8").split("\n", 1)[0].split()
+    return sum(map(int, words[1:4])) / os.sysconf("SC_CLK_TCK")
+
+
+def _report(flow: str) -> dict[str, Any]:
+    text = (selected().inventory / f"reports/latest-{flow}/report.json").read_text("utf-8")
+    report: dict[str, Any] = json.loads(text)
+    return report
+
+
+def _diff() -> tuple[str, ...]:
+    """Return a command that compares every object; what differs is no failure."""
+    diff = (*_KUBECTL, "diff", "--server-side", "--force-conflicts", "--field-manager=matrix-fleet", "-R")
+    return ("sh", "-c", f"{' '.join(diff)} -f {_FOLDER}/components >/dev/null || test $? = 1")
+
+
+def _hand_over(site: Site) -> None:
+    """Give a control plane every object as a rollout sends it, a folder a component, and the script for them."""
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w") as tar:
+        for name, text in _files(site):
+            info = tarfile.TarInfo(name)
+            content = text.encode()
+            info.size, info.mode = len(content), 0o600
+            tar.addfile(info, io.BytesIO(content))
+    unpack = f"rm -rf {_FOLDER} && mkdir -m 700 {_FOLDER} && tar -C {_FOLDER} -xf -"
+    subprocess.run((*LAB, "shell", "cp-1", "--", "sh", "-c", unpack), input=archive.getvalue(), check=True)
+
+
+def _files(site: Site) -> Iterator[tuple[str, str]]:
+    folder, bundle = site_bundle(site, selected().inventory)
+    if folder is None or bundle is None:
+        raise RuntimeError("the lab's site names no bundle")
+    rendered = render_site(site, bundle, upstream_of(bundle, folder))
+    declaring = Declaring(open_store(site).value)
+    declaring.fill(rendered)
+    for number, part in enumerate(rendered):
+        yield f"components/{number:02}-{part.name}/objects.yaml", _texts(declaring, part)
+    yield "apply.sh", (HERE / "kubectl-apply.sh").read_text("utf-8")
+
+
+def _texts(declaring: Declaring, part: RenderedComponent) -> str:
+    objects: list[Manifest] = [entry.manifest for entry in declaring.declared(part.name)]
+    return yaml.dump_all(objects, Dumper=yaml.CSafeDumper, sort_keys=False)

@@ -1,0 +1,180 @@
+"""What is wrong with a site's secrets, as far as it can be told without reading one: declared, used, apart, recent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from model.errors import did_you_mean
+from model.kubernetes.manifests import Manifest, name_of
+from model.rollout.rendered import RenderedComponent, SecretRef, secrets_in
+from model.rollout.secret_index import SecretIndex
+from model.rollout.secret_kinds import PLACEHOLDER
+from model.rollout.secret_names import kept_refs
+from model.rollout.secret_plan import deadline, same_fingerprints
+from model.site.secrets import Realm, SecretSpec
+from model.site.site import Site
+
+# Components that consumers may name before there are any: they come with calls, antivirus, monitoring, push and LI.
+ANNOUNCED = frozenset(
+    {
+        *("coturn", "livekit", "lk-jwt-service", "content-scanner", "sygnal", "grafana"),
+        *("postgresql-li", "li-sync", "synapse-li", "key-vault"),
+    }
+)
+Indexes = Mapping[Realm, SecretIndex]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecretFlaw:
+    """One thing wrong with a secret (`name`) or a part of the application, and where it is declared."""
+
+    name: str
+    message: str
+    file: str = "secrets.yaml"
+    place: str = ""
+
+
+def unknown_consumers(site: Site) -> Iterator[SecretFlaw]:
+    """Find consumers that are no component: their rotation would be planned for nobody."""
+    known = {component.name for component in site.components}
+    for spec in site.secrets:
+        for consumer in spec.consumers:
+            if consumer not in known | ANNOUNCED:
+                message = f"the consumer {consumer} is no component{did_you_mean(consumer, known | ANNOUNCED)}"
+                yield SecretFlaw(name=spec.name, message=message, place="consumers")
+
+
+def named_twice(site: Site) -> Iterator[SecretFlaw]:
+    """Find secrets of one name that hold for the site at the same time."""
+    names = [spec.name for spec in site.secrets]
+    for name in sorted({name for name in names if names.count(name) > 1}):
+        yield SecretFlaw(name=name, message=f"{names.count(name)} secrets of this name hold for the site at once")
+
+
+def undeclared(site: Site, rendered: Sequence[RenderedComponent]) -> Iterator[SecretFlaw]:
+    """Find secrets that templates ask for and secrets.yaml does not know, or not for this component or namespace."""
+    specs = {spec.name: spec for spec in site.secrets}
+    for component, manifest, ref in _uses(rendered):
+        place = f"templates/manifests/{component}"
+        name = f"{ref.name}/{ref.key}"
+        spec = specs.get(ref.name)
+        if spec is None or ref.key not in spec.keys:
+            known = [f"{spec.name}/{key}" for spec in site.secrets for key in spec.keys]
+            yield SecretFlaw(
+                name=name, message=f"{component} uses it, undeclared{did_you_mean(name, known)}", file=place
+            )
+        elif component not in spec.consumers:
+            message = f"{component} uses it and is not among its consumers: a rotation would leave it out"
+            yield SecretFlaw(name=name, message=message, place="consumers")
+        elif (namespace := manifest["metadata"].get("namespace")) not in (spec.namespace, *spec.also_in):
+            message = f"{component} brings it into {namespace}, which is neither its namespace nor among `also_in`"
+            yield SecretFlaw(name=name, message=message, place="also_in")
+
+
+def unused(site: Site, rendered: Sequence[RenderedComponent]) -> Iterator[SecretFlaw]:
+    """
+    Find secrets with a consumer that renders objects, none of which holds any of their keys.
+
+    What is shared with a component that is still to come is used when that comes.
+    """
+    built = {component.name: component.secrets for component in rendered if component.objects}
+    known = {component.name for component in site.components}
+    for spec in site.secrets:
+        if (ANNOUNCED - known).intersection(spec.consumers):
+            continue
+        for consumer in (name for name in spec.consumers if name in built):
+            if not any(ref.name == spec.name for ref in built[consumer]):
+                message = f"{consumer} is its consumer and uses none of it"
+                yield SecretFlaw(name=spec.name, message=message, place="consumers")
+
+
+def placeholders(rendered: Sequence[RenderedComponent]) -> Iterator[SecretFlaw]:
+    """Find what is still CHANGEME in rendered objects and configuration files."""
+    for component in rendered:
+        texts = {f"files/{name}": text for name, text in component.files.items()}
+        texts |= {name_of(manifest): str(manifest) for manifest in component.objects}
+        for name, text in texts.items():
+            if PLACEHOLDER in text:
+                place = f"templates/manifests/{component.name}"
+                yield SecretFlaw(name=name, message=f"has a {PLACEHOLDER} in it", file=place)
+
+
+def missing(site: Site, indexes: Indexes) -> Iterator[SecretFlaw]:
+    """Find values that the site needs and its store has not."""
+    kept = {ref for index in indexes.values() for ref in index.entries}
+    for ref in kept_refs(site):
+        if ref not in kept:
+            yield SecretFlaw(name=f"{ref.name}/{ref.key}", message="has no value in the site's store")
+
+
+def too_old(site: Site, indexes: Indexes, now: datetime) -> Iterator[SecretFlaw]:
+    """Find secrets that are used for longer than they may be."""
+    for spec in site.secrets:
+        if made := _made(spec, indexes):
+            before = deadline(spec, made)
+            if before is not None and before < now:
+                days = (now - made).days
+                message = f"is used for {days} days, and must not be for more than {spec.max_age_days}"
+                yield SecretFlaw(name=spec.name, message=message, place="max_age_days")
+
+
+def shared(indexes: Indexes) -> Iterator[SecretFlaw]:
+    """Find values that several secrets have, of one realm or of both."""
+    for index in indexes.values():
+        for group in same_fingerprints({ref: entry.fingerprint for ref, entry in index.entries.items()}):
+            names = [f"{ref.name}/{ref.key}" for ref in sorted(group)]
+            yield SecretFlaw(name=names[0], message=f"has the same value as {', '.join(names[1:])}")
+        for ref, entry in index.entries.items():
+            if entry.same_as:
+                message = f"has the same value as {', '.join(entry.same_as)}"
+                yield SecretFlaw(name=f"{ref.name}/{ref.key}", message=message)
+
+
+def weak(indexes: Indexes) -> Iterator[SecretFlaw]:
+    """Find values that are none of their kind: too short, of other characters, never replaced."""
+    for index in indexes.values():
+        for ref, entry in index.entries.items():
+            if entry.flaw:
+                yield SecretFlaw(name=f"{ref.name}/{ref.key}", message=entry.flaw)
+
+
+def not_apart(site: Site) -> Iterator[SecretFlaw]:
+    """Find recipients of the main secrets who are, all of them and nobody else, those of lawful intercept's, too."""
+    recipients = site.settings.secrets.recipients
+    if not any(spec.realm == "li" for spec in site.secrets) or "main" not in recipients:
+        return
+    main, interception = (
+        {" ".join(text.split()[:2]) for text in recipients.get(realm, ())} for realm in ("main", "li")
+    )
+    if main == interception:
+        message = "whoever may read the main secrets may read lawful intercept's, too"
+        yield SecretFlaw(name="li", message=message, file="site.yaml", place="secrets.recipients.li")
+
+
+def key_inside(site: Site) -> Iterator[SecretFlaw]:
+    """Find a key that lies in the folder whose secrets it opens."""
+    identity = site.settings.secrets.identity
+    if identity and (site.folder / identity).resolve().is_relative_to(site.folder.resolve()):
+        message = "this key lies in the folder whose secrets it opens: who copies one has both"
+        yield SecretFlaw(name=identity, message=message, file="site.yaml", place="secrets.identity")
+
+
+def _bare(recipients: Sequence[str]) -> set[str]:
+    """Return recipients without the comments that SSH keys may have."""
+    return {" ".join(text.split()[:2]) for text in recipients}
+
+
+def _made(spec: SecretSpec, indexes: Indexes) -> datetime | None:
+    index = indexes.get(spec.realm)
+    entries = index.entries if index else {}
+    times = [entries[ref].made for key, _ in spec.kept() if (ref := SecretRef(spec.name, key)) in entries]
+    return min(times, default=None)
+
+
+def _uses(rendered: Sequence[RenderedComponent]) -> Iterator[tuple[str, Manifest, SecretRef]]:
+    for component in rendered:
+        for manifest in component.objects:
+            for ref in sorted(set(secrets_in(manifest))):
+                yield component.name, manifest, ref

@@ -1,0 +1,141 @@
+"""The index beside a realm's encrypted file: what may be known of its values by who cannot read them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from types import MappingProxyType
+
+from pydantic import SecretBytes
+
+from model.rollout.rendered import SecretRef
+from model.rollout.secret_document import Origin, SecretDocument, origin_of, realm_of, ref_of, ref_text, time_of
+from model.site.secrets import REALMS, Realm
+
+INDEX_FORMAT = "matrix-fleet/secrets-index/1"
+# Of the site's folder.
+FOLDER = "secrets"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IndexEntry:
+    """
+    What may be known of a value by who cannot read it.
+
+    `flaw`: why it is no value of its kind, in words; `same_as`: secrets of the other realm that have the same value.
+    """
+
+    made: datetime
+    origin: Origin
+    fingerprint: str
+    flaw: str = ""
+    same_as: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecretIndex:
+    """
+    What lies beside a realm's encrypted file: no values, but names, dates, and for whom it was encrypted.
+
+    `compared`: whether whoever wrote it could compare its values with those of the other realm.
+    """
+
+    realm: Realm
+    sha256: str
+    recipients: tuple[str, ...]
+    entries: Mapping[SecretRef, IndexEntry]
+    compared: bool = True
+
+
+def index_path(site_folder: Path, realm: Realm) -> Path:
+    """Return where a realm's index lies."""
+    return site_folder / FOLDER / f"{realm}.index.json"
+
+
+def kept_indexes(site_folder: Path) -> Mapping[Realm, SecretIndex]:
+    """Read the index of each realm that has one. Raises ValueError naming the file that cannot be read."""
+    found: dict[Realm, SecretIndex] = {}
+    for realm in REALMS:
+        path = index_path(site_folder, realm)
+        try:
+            found[realm] = parse_index(path.read_bytes())
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            raise ValueError(f"{path.name} cannot be read: {error.strerror}") from None
+        except ValueError as error:
+            raise ValueError(f"{path.name} {error}") from None
+    return found
+
+
+def index_of(
+    document: SecretDocument,
+    encrypted: bytes,
+    recipients: tuple[str, ...],
+    others: Mapping[SecretRef, SecretBytes] | None = None,
+    flaws: Mapping[SecretRef, str] = MappingProxyType({}),
+) -> SecretIndex:
+    """Return the index of a document that was encrypted; `others` are the other realm's values, None: not readable."""
+    entries = {
+        ref: IndexEntry(
+            made=kept.current.made,
+            origin=kept.current.origin,
+            fingerprint=document.fingerprint(kept.current.value),
+            flaw=flaws.get(ref, ""),
+            same_as=tuple(ref_text(other) for other, value in (others or {}).items() if value == kept.current.value),
+        )
+        for ref, kept in document.secrets.items()
+    }
+    return SecretIndex(
+        realm=document.realm,
+        sha256=hashlib.sha256(encrypted).hexdigest(),
+        recipients=recipients,
+        entries=entries,
+        compared=others is not None,
+    )
+
+
+def dump_index(index: SecretIndex) -> bytes:
+    """Return the index as the text of its file."""
+    entries = {
+        ref_text(ref): {
+            "made": entry.made.isoformat(),
+            "origin": entry.origin,
+            "fingerprint": entry.fingerprint,
+            "flaw": entry.flaw,
+            "same_as": entry.same_as,
+        }
+        for ref, entry in sorted(index.entries.items())
+    }
+    head = {"format": INDEX_FORMAT, "realm": index.realm, "sha256": index.sha256, "compared": index.compared}
+    return (json.dumps({**head, "recipients": index.recipients, "secrets": entries}, indent=1) + "\n").encode()
+
+
+def parse_index(text: bytes) -> SecretIndex:
+    """Read what `dump_index` wrote. Raises ValueError."""
+    try:
+        raw = json.loads(text)
+        if raw["format"] != INDEX_FORMAT:
+            raise ValueError
+        return SecretIndex(
+            realm=realm_of(raw["realm"]),
+            sha256=str(raw["sha256"]),
+            recipients=tuple(str(recipient) for recipient in raw["recipients"]),
+            compared=raw.get("compared") is True,
+            entries={
+                ref_of(name): IndexEntry(
+                    made=time_of(entry["made"]),
+                    origin=origin_of(entry["origin"]),
+                    fingerprint=str(entry["fingerprint"]),
+                    flaw=str(entry.get("flaw", "")),
+                    same_as=tuple(str(name) for name in entry.get("same_as", ())),
+                )
+                for name, entry in raw["secrets"].items()
+            },
+        )
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        raise ValueError(f"is no index of the form {INDEX_FORMAT}") from error

@@ -1,0 +1,138 @@
+"""Do the site's names lead where they must, in the main view, in LI's and outside; and those of the cluster inside?"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from model.check.judgement.names import answered, leaked, unanswered
+from model.check.preflight.questions import name_servers
+from model.errors import HostError, ProtocolError
+from model.host.dns_wire import answers, question
+from model.host.shared_facts import Names
+from model.report.outcome import Status
+from model.site.names import Record, records
+from remote.gates.gate import GateContext, GateResult, concluded
+from remote.gates.pod import ready_pods
+
+if TYPE_CHECKING:
+    from nornir.core.inventory import Host
+
+    from model.site.hosts import Machine
+
+_SECONDS = 30.0
+_CLUSTER = ("haproxy.matrix.svc.cluster.local", "postgresql-rw.matrix.svc.cluster.local")
+_NEXT = "have the organisation's DNS correct what is named, or correct the addresses in site.yaml"
+# Standard library only: it runs on hosts. Each packet is sent three times at most, a second apart.
+_ASK = """
+import json, socket, sys
+wish = json.load(sys.stdin)
+def own():
+    for line in open("/etc/resolv.conf"):
+        words = line.split()
+        if words[:1] == ["nameserver"] and len(words) > 1:
+            return words[1]
+    return ""
+found, why = {}, {}
+for server in wish["servers"] or [own()]:
+    family = socket.AF_INET6 if ":" in server else socket.AF_INET
+    found[server] = []
+    with socket.socket(family, socket.SOCK_DGRAM) as asking:
+        asking.settimeout(1.0)
+        for packet in wish["packets"]:
+            for _ in range(3):
+                try:
+                    asking.sendto(bytes.fromhex(packet), (server, 53))
+                    found[server].append(asking.recv(4096).hex())
+                    break
+                except OSError as error:
+                    why[server] = type(error).__name__ + ": " + str(error)
+        if found[server]:
+            why.pop(server, None)
+print(json.dumps({"found": found, "why": why}))
+"""
+
+
+def run(context: GateContext) -> GateResult:
+    """Ask one host of each view, every vantage host, and a pod."""
+    site = context.site
+    asked = {record.name for record in records(site)}
+    findings: list[str] = []
+    seen = []
+    for view, machine in _observers(context):
+        host = context.nr.inventory.hosts[machine.name]
+        servers = tuple(map(str, name_servers(site, machine))) if machine.kind == "server" else ()
+        names = ask(host, servers, sorted(asked))
+        findings += [f"{machine.name}: {wrong}" for wrong in wrong_in(context, view, names)]
+        seen.append(f"{view} by {machine.name}")
+    findings += _in_cluster(context)
+    if not seen:
+        return GateResult(status=Status.UNPROVEN, why="no host was asked", next_step="declare servers in hosts.yaml")
+    return concluded(
+        findings, f"names lead where they must: {', '.join(seen)}, and inside the cluster", next_step=_NEXT
+    )
+
+
+def wrong_in(context: GateContext, view: str, names: Names) -> Iterator[str]:
+    """Yield what is wrong with the answers that a host of a view got."""
+    site = context.site
+    servers = tuple(dict.fromkeys((*names.answers, *names.why)))
+    wanted = [record for record in records(site) if record.view == ("main" if view == "public" else view)]
+    if view == "public":
+        external = {address for plan in site.settings.external.values() for address in plan.addresses}
+        wanted = [record for record in wanted if record.addresses <= external]
+    yield from unanswered({record.name for record in wanted}, names, servers)
+    heard = tuple(answered(wanted, names, servers))
+    yield from (answer.elsewhere for answer in heard if answer.elsewhere)
+    yield from (answer.pending for answer in heard if answer.pending)
+    yield from _nowhere(wanted, {answer.record.name for answer in heard if answer.addresses})
+    if view != "li":
+        yield from leaked(site, names, servers)
+
+
+def ask(host: Host, servers: Sequence[str], names: Sequence[str], prefix: Sequence[str] = ()) -> Names:
+    """Have a host ask name servers for the addresses of names, both families; `prefix` are words before the program."""
+    from remote.shell import run
+
+    packets = [question(number, name, version).hex() for number, name in enumerate(names, 1) for version in (4, 6)]
+    wish = json.dumps({"servers": list(servers), "packets": packets})
+    argv = (*prefix, "python3", "-c", _ASK)
+    done = run(host, argv, stdin=wish.encode(), root=bool(prefix), timeout=_SECONDS + len(packets)).check(host)
+    try:
+        said: Mapping[str, Mapping[str, list[str]]] = json.loads(done.stdout)
+        found = {server: answers(bytes.fromhex("".join(parts))) for server, parts in said["found"].items()}
+        return Names(found, {server: str(reason) for server, reason in said["why"].items()})
+    except (ValueError, KeyError) as error:
+        raise ProtocolError(host.name, f"the answers of its name servers cannot be read: {error}") from error
+
+
+def _nowhere(wanted: Sequence[Record], there: set[str]) -> Iterator[str]:
+    for record in wanted:
+        if record.name not in there:
+            yield f"{record.name} ({record.why}) leads nowhere"
+
+
+def _observers(context: GateContext) -> Iterator[tuple[str, Machine]]:
+    """Yield one host a view that can be asked, and every vantage host."""
+    site = context.site
+    for view, isolated in (("main", False), ("li", True)):
+        machine = next((machine for machine in site.servers if site.isolated(machine) is isolated), None)
+        if machine is not None and (view == "main" or site.settings.features.li):
+            yield view, machine
+    yield from (("public", machine) for machine in site.vantages)
+
+
+def _in_cluster(context: GateContext) -> Iterator[str]:
+    """Ask the cluster's own name server from inside a pod."""
+    pod = ready_pods(context, "haproxy")[0]
+    server = str(context.site.settings.kubernetes.dns_address)
+    try:
+        names = ask(pod.host, (server,), _CLUSTER, ("nsenter", f"--net=/proc/{pod.process}/ns/net"))
+    except HostError as error:
+        yield f"{pod.where}: the cluster's name server was not asked: {error}"
+        return
+    yield from (f"{pod.where}: {wrong}" for wrong in unanswered(set(_CLUSTER), names, (server,)))
+    for name in _CLUSTER:
+        if not any(answer.addresses for answer in names.answers.get(server, ()) if answer.name == name):
+            yield f"{pod.where}: {name} leads nowhere inside the cluster"

@@ -1,0 +1,87 @@
+"""A rollout of small components in a copy of the reference site, on an API server in memory."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from flows._rollout.rollout import rollout
+from flows._rollout.run import RolloutRequest
+from flows._run.lifecycle import run_flow
+from flows._run.options import Options
+from model.rollout.rendered import RenderedComponent
+from model.site.components import Component
+from remote.gates.gate import GateContext, GateResult
+from tasks.secrets.identity import make_identity
+from tests.flows.plumbing import site
+from tests.remote.memory_api import Manifest, MemoryApi
+
+SPACE: Manifest = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "space"}}
+
+
+class Stage:
+    """The site, its components and what they render, the server, and gates by name."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.folder = site(folder)
+        self.api = MemoryApi()
+        self.objects: dict[str, list[Manifest]] = {}
+        self.gates: dict[str, Any] = {}
+        identity = make_identity(folder / "identity")
+        monkeypatch.setenv("MATRIX_FLEET_IDENTITY", str(identity.path))
+        monkeypatch.setattr("flows._rollout.material.render_component", self._rendered)
+        monkeypatch.setattr("remote.kube.open_cluster", self._opened)
+        monkeypatch.setattr("flows._rollout.gates.gate_of", lambda name: self.gates.get(name))
+
+    def components(self, **needs: Sequence[str]) -> None:
+        """Declare components by what they need; each has a gate of its own name."""
+        rows = [
+            {"name": name, "phase": 1, "title": name, "needs": list(need), "gates": [name]}
+            for name, need in needs.items()
+        ]
+        (self.folder / "components.yaml").write_text(yaml.safe_dump({"components": rows}), "utf-8")
+        for name in needs:
+            self.objects.setdefault(name, [settings(name)])
+
+    def run(self, *, dry_run: bool = False, **asked: Any) -> tuple[int, dict[str, Any]]:
+        """Roll out; return the exit code and the report."""
+        options = Options(inventory=self.folder, dry_run=dry_run, quiet=True)
+        request = RolloutRequest(**asked)
+        code = run_flow("rollout", options, lambda context: rollout(context, request), changes=True)
+        return code, json.loads((self.folder / "reports" / "latest-rollout" / "report.json").read_text("utf-8"))
+
+    def _rendered(self, _site: object, component: Component, *_: object) -> RenderedComponent:
+        objects = tuple(json.loads(json.dumps(manifest)) for manifest in self.objects[component.name])
+        return RenderedComponent(component=component, objects=objects, files={})
+
+    @contextmanager
+    def _opened(self, *_: object) -> Iterator[Any]:
+        yield self.api.cluster()
+
+
+def settings(name: str, **data: str) -> Manifest:
+    """A ConfigMap."""
+    meta = {"name": name, "namespace": "space", "labels": {"app.kubernetes.io/managed-by": "matrix-fleet"}}
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": data or {"a": "1"}}
+
+
+def outcomes(report: Mapping[str, Any], status: str) -> dict[str, str]:
+    """Messages by subject of the outcomes of one status."""
+    return {row["subject"]: row["message"] for row in report["outcomes"] if row["status"] == status}
+
+
+def by_name(report: Mapping[str, Any], part: str = "components") -> dict[str, Any]:
+    """The report's components or gates by name."""
+    return {row["name"]: row for row in report[part]}
+
+
+def good(_context: GateContext) -> GateResult:
+    from model.report.outcome import Status
+
+    return GateResult(status=Status.OK, why="seen to work")

@@ -1,0 +1,327 @@
+"""A rollout from end to end: what it writes, what it leaves alone, and what every failure looks like."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from model.report.outcome import Status
+from model.rollout import lease
+from remote.gates.gate import GateResult
+from tests.flows.plumbing import ROOT
+from tests.flows.rollout.stage import SPACE, Stage, by_name, good, outcomes, settings
+from tests.remote.memory_api import Refusal
+
+INVENTORY = "/api/v1/namespaces/matrix-fleet/configmaps/matrix-fleet-inventory-"
+
+
+@pytest.fixture
+def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stage:
+    found = Stage(tmp_path, monkeypatch)
+    found.objects["ground"] = [SPACE]
+    found.components(ground=(), one=("ground",), two=("one",), aside=("ground",))
+    return found
+
+
+def test_the_first_run_makes_everything_and_the_second_changes_nothing(stage: Stage) -> None:
+    code, report = stage.run()
+    assert code == 0
+    assert {row["status"] for row in report["components"]} == {"changed"}
+    stage.api.written.clear()
+    versions = {key: stored.document["metadata"]["resourceVersion"] for key, stored in stage.api.objects.items()}
+    code, report = stage.run()
+    assert code == 0
+    assert {row["status"] for row in report["components"]} == {"ok"}
+    now = {key: stored.document["metadata"]["resourceVersion"] for key, stored in stage.api.objects.items()}
+    assert {key for key in now if versions.get(key) != now[key]} == {
+        ("coordination.k8s.io/v1", "leases", "kube-system", lease.NAME)
+    }
+
+
+def test_the_report_is_as_its_schema_says(stage: Stage) -> None:
+    schema = json.loads((ROOT / "docs" / "report.schema.json").read_text("utf-8"))
+    stage.gates["one"] = good
+    _, report = stage.run()
+    jsonschema.validate(report, schema)
+    assert by_name(report, "gates")["one"]["status"] == "ok"
+    assert outcomes(report, "changed")["one/ConfigMap/space/one"] == "created"
+
+
+def test_a_dry_run_writes_nothing_and_tells_what_would_change(stage: Stage) -> None:
+    code, report = stage.run(dry_run=True)
+    assert code == 2
+    assert stage.api.written == []
+    assert not list(stage.folder.glob("secrets/*"))
+    assert "two/ConfigMap/space/two" in outcomes(report, "drift")
+
+
+def test_a_failed_component_stops_those_that_need_it_and_nothing_else(stage: Stage) -> None:
+    stage.gates["one"] = lambda _context: GateResult(status=Status.FAILED, why="nobody answers")
+    code, report = stage.run()
+    assert code == 3
+    found = by_name(report)
+    assert (found["one"]["status"], found["two"]["status"], found["aside"]["status"]) == (
+        "failed",
+        "not_run",
+        "changed",
+    )
+    assert "nobody answers" in found["one"]["why"]
+    assert found["two"]["why"] == "needs one, which is not good"
+    assert "/api/v1/namespaces/space/configmaps/two" not in " ".join(stage.api.written)
+
+
+def test_an_unproven_gate_is_not_good(stage: Stage) -> None:
+    stage.gates["two"] = lambda _context: GateResult(status=Status.UNPROVEN, why="nothing was seen")
+    code, report = stage.run()
+    assert (code, by_name(report)["two"]["status"]) == (3, "unproven")
+
+
+def test_a_gate_without_a_program_is_not_run_and_says_why(stage: Stage) -> None:
+    _, report = stage.run()
+    gate = by_name(report, "gates")["one"]
+    assert (gate["status"], gate["why"]) == ("not_run", "there is no program for this gate")
+
+
+def test_a_gate_that_breaks_is_failed(stage: Stage) -> None:
+    stage.gates["two"] = lambda _context: 1 / 0
+    code, report = stage.run()
+    assert code == 3
+    assert "ZeroDivisionError" in by_name(report, "gates")["two"]["why"]
+
+
+def test_gates_of_what_did_not_change_are_not_tried_again(stage: Stage) -> None:
+    stage.gates |= {"one": good, "two": good, "aside": good}
+    stage.run()
+    _, report = stage.run()
+    assert by_name(report, "gates")["two"]["why"].startswith("proven at ")
+    _, report = stage.run(gates=True)
+    assert by_name(report, "gates")["two"]["status"] == "ok"
+
+
+def test_a_change_of_what_a_component_stands_on_has_its_gate_tried_again(stage: Stage) -> None:
+    stage.gates |= {"one": good, "two": good, "aside": good}
+    stage.run()
+    stage.objects["one"] = [settings("one", a="2")]
+    _, report = stage.run()
+    gates = by_name(report, "gates")
+    assert (gates["two"]["status"], gates["aside"]["status"]) == ("ok", "not_run")
+
+
+def test_what_was_edited_by_hand_is_told_and_set_back(stage: Stage) -> None:
+    stage.run()
+    stage.api.put(settings("one", a="9"), "kubectl-edit")
+    code, report = stage.run(dry_run=True)
+    drift = outcomes(report, "drift")
+    assert (code, list(drift)) == (2, ["one/ConfigMap/space/one"])
+    assert ".data.a was set by kubectl-edit" in drift["one/ConfigMap/space/one"]
+    stage.run()
+    assert stage.api.get("/api/v1/namespaces/space/configmaps/one")["data"] == {"a": "1"}
+
+
+def test_what_a_controller_holds_is_named_and_left(stage: Stage) -> None:
+    stage.run()
+    stage.api.put(settings("one", a="9"), "kube-controller-manager")
+    stage.objects["one"] = [settings("one", a="1", b="2")]
+    code, report = stage.run()
+    assert code == 0
+    assert "held by kube-controller-manager: left" in outcomes(report, "changed")["one/ConfigMap/space/one"]
+    assert stage.api.get("/api/v1/namespaces/space/configmaps/one")["data"] == {"a": "9", "b": "2"}
+
+
+def test_a_deleted_object_comes_back(stage: Stage) -> None:
+    stage.run()
+    stage.api.take("/api/v1/namespaces/space/configmaps/one")
+    code, report = stage.run(dry_run=True)
+    assert (code, outcomes(report, "drift")) == (2, {"one/ConfigMap/space/one": "would be created"})
+    assert stage.run()[0] == 0
+    assert stage.api.get("/api/v1/namespaces/space/configmaps/one")["data"] == {"a": "1"}
+
+
+def test_objects_of_others_stop_the_first_rollout_until_they_are_adopted(stage: Stage) -> None:
+    stage.run(components=("ground",))
+    stage.api.put(settings("two", a="theirs"), "helm")
+    stage.api.written.clear()
+    code, report = stage.run()
+    assert code == 1
+    assert outcomes(report, "drift") == {"two/ConfigMap/space/two": "it exists, and belongs to helm"}
+    assert not [path for path in stage.api.written if "leases" not in path]
+    assert stage.run(adopt=True)[0] == 0
+    assert stage.api.get("/api/v1/namespaces/space/configmaps/two")["data"] == {"a": "1"}
+
+
+def test_what_cannot_be_changed_in_place_is_only_made_anew_where_it_is_named(stage: Stage) -> None:
+    stage.run()
+    immutable = [{"reason": "FieldValueInvalid", "field": "data", "message": "field is immutable when set"}]
+
+    def refuse(request: object, body: dict[str, object]) -> None:
+        there = ("v1", "configmaps", "space", "one") in stage.api.objects
+        if "PATCH" in str(request) and str(request).endswith("/space/configmaps/one") and there:
+            raise Refusal(422, "Invalid", "data: field is immutable when set", immutable)
+
+    stage.api.before = refuse
+    stage.objects["one"] = [settings("one", a="2")]
+    stage.api.written.clear()
+    code, report = stage.run()
+    assert code == 1
+    assert "data cannot be changed in place" in outcomes(report, "drift")["one/ConfigMap/space/one"]
+    assert not [path for path in stage.api.written if "leases" not in path]
+    code, report = stage.run(recreate=frozenset({"ConfigMap/one"}))
+    assert (code, by_name(report)["one"]["replaced"]) == (0, 1)
+    assert stage.api.get("/api/v1/namespaces/space/configmaps/one")["data"] == {"a": "2"}
+
+
+def test_what_the_server_rejects_fails_its_component_and_names_the_reason(stage: Stage) -> None:
+    def refuse(request: object, _body: object) -> None:
+        if str(request).startswith("PATCH") and str(request).endswith("/configmaps/one"):
+            raise Refusal(403, "Forbidden", "exceeded quota: ceiling, requested: pods=1")
+
+    stage.objects["two"] = [settings("two")]
+    stage.run(components=("ground",))
+    stage.api.before = refuse
+    code, report = stage.run()
+    found = by_name(report)
+    assert code == 3
+    assert "exceeded quota: ceiling" in found["one"]["why"]
+    assert (found["two"]["status"], found["aside"]["status"]) == ("not_run", "changed")
+
+
+def test_a_kind_that_nobody_brings_is_named(stage: Stage) -> None:
+    thing = {"apiVersion": "x.test/v1", "kind": "Thing", "metadata": {"name": "t", "namespace": "space"}}
+    stage.objects["one"] = [thing]
+    code, report = stage.run()
+    assert code == 3
+    assert "knows no kind Thing of x.test/v1, and no component brings it" in by_name(report)["one"]["why"]
+
+
+def test_a_kind_that_another_component_brings_is_planned_and_waited_for(stage: Stage) -> None:
+    names = {"kind": "Thing", "plural": "things"}
+    definition = {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": "things.x.test"},
+        "spec": {"group": "x.test", "names": names},
+    }
+    thing = {"apiVersion": "x.test/v1", "kind": "Thing", "metadata": {"name": "t", "namespace": "space"}}
+    stage.objects["one"], stage.objects["two"] = [definition], [thing]
+    ready = stage.api.become
+
+    def become(document: dict[str, object]) -> None:
+        ready(document)
+        if document["kind"] == "CustomResourceDefinition":
+            stage.api.kinds["x.test/v1"] = {"Thing": ("things", True)}
+
+    stage.api.become = become
+    code, report = stage.run(dry_run=True)
+    assert "its kind is not in the cluster yet" in outcomes(report, "drift")["two/Thing/space/t"]
+    assert code == 2
+    assert stage.run()[0] == 0
+    assert stage.api.get("/apis/x.test/v1/namespaces/space/things/t")["kind"] == "Thing"
+
+
+def test_pruning_deletes_what_was_brought_and_is_rendered_no_longer(stage: Stage) -> None:
+    stage.objects["one"] = [settings("one"), settings("extra")]
+    stage.run()
+    stage.objects["one"] = [settings("one")]
+    code, report = stage.run()
+    assert code == 0
+    assert "`--prune` deletes it" in outcomes(report, "ok")["one/ConfigMap/space/extra"]
+    code, report = stage.run(prune=True, dry_run=True)
+    assert (code, list(outcomes(report, "drift"))) == (2, ["one/ConfigMap/space/extra"])
+    code, report = stage.run(prune=True)
+    assert (code, by_name(report)["one"]["pruned"]) == (0, 1)
+    assert ("v1", "configmaps", "space", "extra") not in stage.api.objects
+
+
+def test_volumes_secrets_and_namespaces_are_never_pruned_unless_named(stage: Stage) -> None:
+    claim = settings("data") | {"kind": "PersistentVolumeClaim", "spec": {}, "status": {"phase": "Bound"}}
+    stage.objects["one"] = [settings("one"), claim]
+    assert stage.run()[0] == 0
+    stage.objects["one"] = [settings("one")]
+    stage.run(prune=True)
+    assert ("v1", "persistentvolumeclaims", "space", "data") in stage.api.objects
+    stage.run(prune=True, recreate=frozenset({"PersistentVolumeClaim/space/data"}))
+    assert ("v1", "persistentvolumeclaims", "space", "data") not in stage.api.objects
+
+
+def test_a_component_that_the_site_has_no_longer_is_pruned_whole(stage: Stage) -> None:
+    stage.run()
+    stage.components(ground=(), one=("ground",))
+    code, report = stage.run(prune=True)
+    assert code == 0
+    assert by_name(report)["two"]["pruned"] == 1
+    assert ("v1", "configmaps", "space", "two") not in stage.api.objects
+    assert ("v1", "configmaps", "matrix-fleet", "matrix-fleet-inventory-two") not in stage.api.objects
+
+
+def test_an_object_that_moved_to_another_component_is_not_pruned(stage: Stage) -> None:
+    stage.objects["one"] = [settings("one"), settings("moved")]
+    stage.run()
+    stage.objects["one"], stage.objects["two"] = [settings("one")], [settings("two"), settings("moved")]
+    assert stage.run(prune=True)[0] == 0
+    assert ("v1", "configmaps", "space", "moved") in stage.api.objects
+
+
+def test_two_runs_exclude_each_other(stage: Stage) -> None:
+    held = lease.held("somebody@elsewhere process 7 (1)", datetime.now(UTC))
+    stage.api.put(held, "matrix-fleet")
+    code, report = stage.run()
+    assert code == 1
+    assert "somebody@elsewhere process 7 (1) is rolling out on this cluster" in report["outcomes"][0]["message"]
+    assert not [path for path in stage.api.written if "configmaps" in path]
+
+
+def test_a_run_that_was_cut_short_leaves_an_inventory_of_what_it_began(stage: Stage) -> None:
+    def cut(request: object, _body: object) -> None:
+        if str(request).startswith("PATCH") and str(request).endswith("/space/configmaps/one") and cut.armed:  # type: ignore[attr-defined]
+            raise KeyboardInterrupt
+
+    cut.armed = False  # type: ignore[attr-defined]
+    stage.run(components=("ground",))
+    stage.api.before = cut
+    first = stage.api.become
+
+    def arm(document: dict[str, object]) -> None:
+        first(document)
+        cut.armed = cut.armed or "inventory-one" in str(document["metadata"])  # type: ignore[attr-defined]
+
+    stage.api.become = arm
+    code, _ = stage.run()
+    assert code == 130
+    assert "one" in stage.api.get(f"{INVENTORY}one")["data"]["objects"]
+    stage.api.before = lambda _request, _body: None
+    stage.api.become = first
+    code, report = stage.run()
+    assert code == 0
+    assert by_name(report)["two"]["status"] == "changed"
+
+
+def test_a_secret_reaches_its_object_and_no_text(stage: Stage) -> None:
+    stage.objects["one"] = [
+        settings("one") | {"kind": "Secret", "stringData": {"password": "@@secret:redis/password@@"}, "data": {}}
+    ]
+    _, report = stage.run()
+    held = stage.api.get("/api/v1/namespaces/space/secrets/one")
+    assert "stringData" not in held
+    value = held["data"]["password"]
+    assert value
+    assert value not in json.dumps(report)
+    texts = [path.read_text("utf-8") for path in (stage.folder / "reports").rglob("*") if path.is_file()]
+    assert not [text for text in texts if value in text]
+
+
+def test_a_secret_outside_of_a_secret_is_refused_before_anything_is_connected_to(stage: Stage) -> None:
+    stage.objects["one"] = [settings("one", password="@@secret:redis/password@@")]
+    code, report = stage.run()
+    assert code == 1
+    assert "would hold the secret redis/password in clear" in report["outcomes"][0]["message"]
+    assert stage.api.asked == []
+
+
+def test_an_unknown_component_is_refused(stage: Stage) -> None:
+    code, report = stage.run(components=("ground", "tow"))
+    assert code == 1
+    assert "did you mean two?" in report["outcomes"][0]["message"]

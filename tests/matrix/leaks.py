@@ -1,0 +1,90 @@
+"""Where a value of a secret stands, in whatever form: asked of `grep`, which has the values from memory alone."""
+
+from __future__ import annotations
+
+import base64
+import os
+import subprocess
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+_SHORTEST = 12
+_MEMORY = "/dev/shm"  # noqa: S108 - no disk ever has the values
+
+
+@dataclass(frozen=True)
+class Search:
+    """A file of patterns, each a form of one value, and how many there are."""
+
+    file: Path
+    patterns: int
+
+    def in_text(self, text: bytes) -> bool:
+        """Return whether a value stands in a text."""
+        done = subprocess.run(
+            ("grep", "-q", "-a", "-F", "-f", self.file), input=text, stdout=subprocess.DEVNULL, check=False
+        )
+        assert done.returncode in (0, 1), done.returncode
+        return done.returncode == 0
+
+    def in_files(self, *folders: Path) -> list[str]:
+        """Return the names of files that hold a value; what a running program takes away meanwhile is passed over."""
+        done = subprocess.run(
+            ("grep", "-r", "-l", "-s", "-a", "-F", "-f", self.file, "-D", "skip", *folders),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return done.stdout.splitlines()
+
+    def in_processes(self) -> set[str]:
+        """Return the names of programs of this machine, and so of every host, with a value in argv or environment."""
+        found = set()
+        for place in Path("/proc").glob("[0-9]*"):
+            text = b""
+            for name in ("cmdline", "environ"):
+                try:
+                    text += (place / name).read_bytes().replace(b"\0", b"\n")
+                except OSError:
+                    continue
+            if text and self.in_text(text):
+                found.add(f"{(place / 'comm').read_text('utf-8').strip()} ({place.name})")
+        return found
+
+
+@contextmanager
+def searching(values: Mapping[str, bytes]) -> Iterator[Search]:
+    """Make a search for values; the file goes with it."""
+    patterns = sorted({form for value in values.values() for form in _forms(value)})
+    assert patterns
+    handle, name = tempfile.mkstemp(dir=_MEMORY)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(b"\n".join(patterns) + b"\n")
+        yield Search(Path(name), len(patterns))
+    finally:
+        Path(name).unlink()
+
+
+def _forms(value: bytes) -> Iterable[bytes]:
+    """Return a value's lines as they are, for URLs, in hexadecimal and in base64; short lines could be anything."""
+    yield from (form for form in _encoded(value.strip()) if b"\n" not in form)
+    for line in value.splitlines():
+        if len(line) >= _SHORTEST and not line.startswith(b"-----"):
+            yield from _encoded(line)
+
+
+def _encoded(value: bytes) -> Iterable[bytes]:
+    if len(value) < _SHORTEST:
+        return
+    yield value
+    yield quote(value, safe="").encode()
+    yield value.hex().encode()
+    yield value.hex().upper().encode()
+    for coded in (base64.b64encode(value), base64.urlsafe_b64encode(value), base64.b64encode(value + b"\n")):
+        # The last characters depend on what follows the value.
+        yield coded.rstrip(b"=")[: len(value) * 4 // 3 - 1]

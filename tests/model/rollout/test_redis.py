@@ -1,0 +1,164 @@
+"""Redis, its Sentinels and the proxy: how many, and who is taken for the master."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from model.rollout.values import redis, redis_proxy
+from model.site.site import Site
+from tests.model.rollout.stacks import files, found, site, stack
+
+
+def test_a_site_with_one_worker_has_one_redis_and_a_quorum_of_one() -> None:
+    known = site()
+    few = Site(
+        known.settings,
+        tuple(m for m in known.machines if "worker" not in m.roles or m.name == "w-1"),
+        known.roles,
+        known.rows,
+        known.folder,
+        known.application,
+    )
+    assert redis.values(few)["servers"] == 1
+    assert redis.values(few)["quorum"] == 1
+    assert redis_proxy.values(few)["proxies"] == 1
+
+
+def test_sentinels_keep_their_identity_when_their_pods_are_made_again() -> None:
+    first, second = redis.values(site())["sentinel_ids"], redis.values(site())["sentinel_ids"]
+    assert first == second
+    assert isinstance(first, dict)
+    assert len(set(first.values())) == 3
+    assert all(re.fullmatch(r"[0-9a-f]{40}", identity) for identity in first.values())
+
+
+def test_the_proxy_asks_each_server_and_a_majority_of_sentinels() -> None:
+    text = files("redis-proxy")["haproxy.cfg"]
+    for number in range(3):
+        assert (
+            f"use_backend server-{number} if {{ nbsrv(named-{number}) ge 2 }} {{ nbsrv(server-{number}) ge 1 }}" in text
+        )
+    assert text.count("on-marked-down shutdown-sessions") == 3
+    assert "expect string role:master" in text
+
+
+def test_no_liveness_of_the_proxy_depends_on_redis() -> None:
+    (deployment,) = found("redis-proxy", "Deployment")
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    assert container["livenessProbe"]["httpGet"] == {"path": "/healthz", "port": "metrics", "scheme": "HTTP"}
+    assert "monitor-uri /healthz" in files("redis-proxy")["haproxy.cfg"]
+    assert "monitor fail" not in files("redis-proxy")["haproxy.cfg"]
+
+
+def test_scripts_hold_no_secret_and_are_shell() -> None:
+    for part in stack("small").components:
+        for name, text in part.files.items():
+            if name.endswith(".sh"):
+                assert "@@secret" not in text
+                subprocess.run(["sh", "-n"], input=text.encode(), check=True)
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> ScriptedRedis:
+    return ScriptedRedis(tmp_path)
+
+
+class ScriptedRedis:
+    """Servers and Sentinels that answer what files say; the scripts run as they are mounted."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        for name in ("bin", "answers", "secrets", "data"):
+            (path / name).mkdir()
+        fake = f'#!/bin/sh\ncat > /dev/null\ncat "{path}/answers/$2-$4" 2>/dev/null\n'
+        self._program("redis-cli", fake)
+        self._program("redis-server", f'#!/bin/sh\ncat "$1" > "{path}/started"\n')
+        self._program("sleep", "#!/bin/sh\n")
+        # Each look at the clock is a second later.
+        self._program("date", f'#!/bin/sh\necho . >> "{path}/clock"\nwc -l < "{path}/clock"\n')
+        for name, text in files("redis").items():
+            text = re.sub(r"@@secret:[^@]*@@", "word", text)
+            text = text.replace("/scripts/", f"{path}/scripts-").replace("/secrets/", f"{path}/secrets/")
+            text = text.replace("/data/", f"{path}/data/")
+            where = path / f"scripts-{name}" if name.endswith(".sh") else path / "secrets" / name
+            where.write_text(text)
+        for number in range(3):
+            (path / f"scripts-id-redis-sentinel-{number}").write_text(str(number) * 40)
+
+    def sentinel(self, number: int, master: int) -> None:
+        """Let a Sentinel name a master."""
+        self._answer(
+            f"redis-sentinel-{number}.redis-sentinel",
+            26379,
+            f"OK\nredis-{master}.redis.matrix.svc.cluster.local\n6379\n",
+        )
+
+    def server(self, number: int, role: str) -> None:
+        """Let a server say its role."""
+        self._answer(f"redis-{number}.redis", 6379, f"OK\n# Replication\r\nrole:{role}\r\n")
+
+    def refusing(self, number: int) -> None:
+        """Let a server take another password."""
+        wrong = "WRONGPASS invalid username-password pair or user is disabled.\nNOAUTH Authentication required.\n"
+        self._answer(f"redis-{number}.redis", 6379, wrong)
+
+    def start(self, pod: str) -> str:
+        """Return the configuration that a pod starts with."""
+        script = "start-sentinel.sh" if "sentinel" in pod else "start-server.sh"
+        (self.path / "started").unlink(missing_ok=True)
+        environment = {"PATH": f"{self.path}/bin:/usr/bin:/bin", "POD_NAME": pod}
+        subprocess.run(["sh", str(self.path / f"scripts-{script}")], env=environment, check=True, timeout=60)
+        return (self.path / "started").read_text()
+
+    def _answer(self, host: str, port: int, text: str) -> None:
+        (self.path / "answers" / f"{host}.matrix.svc.cluster.local-{port}").write_text(text)
+
+    def _program(self, name: str, text: str) -> None:
+        (self.path / "bin" / name).write_text(text)
+        (self.path / "bin" / name).chmod(0o755)
+
+
+def test_the_first_server_of_all_becomes_master_and_the_others_follow(cluster: ScriptedRedis) -> None:
+    assert "replicaof" not in cluster.start("redis-0")
+    cluster.server(0, "master")
+    assert "replicaof redis-0.redis.matrix.svc.cluster.local 6379" in cluster.start("redis-1")
+    assert "replica-announce-ip redis-2.redis.matrix.svc.cluster.local" in cluster.start("redis-2")
+
+
+def test_what_sentinels_say_counts_more_than_the_order(cluster: ScriptedRedis) -> None:
+    cluster.sentinel(1, master=2)
+    assert "replicaof redis-2.redis.matrix.svc.cluster.local 6379" in cluster.start("redis-0")
+    assert "replicaof" not in cluster.start("redis-2")
+
+
+def test_without_the_first_server_the_next_becomes_master(cluster: ScriptedRedis) -> None:
+    assert "replicaof" not in cluster.start("redis-1")
+
+
+def test_a_sentinel_that_answers_with_an_error_is_not_believed(cluster: ScriptedRedis) -> None:
+    cluster._answer(
+        "redis-sentinel-0.redis-sentinel", 26379, "NOAUTH Authentication required.\nNOAUTH Authentication required.\n"
+    )
+    cluster.server(1, "master")
+    assert "replicaof redis-1.redis" in cluster.start("redis-0")
+
+
+def test_a_server_with_a_new_password_waits_for_no_one_with_the_old(cluster: ScriptedRedis) -> None:
+    for number in range(2):
+        cluster.refusing(number)
+    assert "replicaof" not in cluster.start("redis-2")
+    cluster.server(2, "master")
+    assert "replicaof redis-2.redis" in cluster.start("redis-1")
+
+
+def test_a_sentinel_starts_on_the_master_others_name_and_keeps_what_it_wrote(cluster: ScriptedRedis) -> None:
+    cluster.server(1, "master")
+    first = cluster.start("redis-sentinel-0")
+    assert "sentinel monitor synapse redis-1.redis.matrix.svc.cluster.local 6379 2" in first
+    assert first.index("resolve-hostnames yes") < first.index("sentinel monitor")
+    cluster.server(2, "master")
+    assert cluster.start("redis-sentinel-0") == first

@@ -1,0 +1,114 @@
+"""Claims about the gate of names, with answers of name servers as packets."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from ipaddress import ip_address
+
+import pytest
+
+from model.errors import ProtocolError
+from model.host.dns_wire import TYPES
+from model.report.outcome import Status
+from model.site.names import records
+from remote.gates import dns
+from tests.remote.gates.world import World
+
+Change = Callable[[str, str], tuple[str, ...]]
+
+
+class NameServers:
+    """Answers as the site declares, by view, unless a test says otherwise; one that is silent answers nothing."""
+
+    def __init__(self, world: World) -> None:
+        self.site = world.site
+        self.silent: set[str] = set()
+        self.change: Callable[[str, str, tuple[str, ...]], tuple[str, ...]] = lambda _view, _name, usual: usual
+        world.ran = self.ran
+        world.pod("haproxy-a", "matrix", {"matrix-fleet.io/pod": "haproxy"}, "10.0.0.1")
+
+    def ran(self, argv: Sequence[str], stdin: bytes) -> str:
+        if "tasks" in argv:
+            return "TASK PID STATUS\nhaproxy-a 42 RUNNING\n"
+        wish = json.loads(stdin)
+        servers = wish["servers"] or ["198.51.100.1"]
+        view = self._view(servers[0])
+        found = {server: [] if server in self.silent else self._all(view, wish["packets"]) for server in servers}
+        why = {server: "TimeoutError: timed out" for server in servers if server in self.silent}
+        return json.dumps({"found": found, "why": why})
+
+    def _view(self, server: str) -> str:
+        address = ip_address(server)
+        if address in self.site.settings.dns.li:
+            return "li"
+        return "cluster" if address == self.site.settings.kubernetes.dns_address else "main"
+
+    def _all(self, view: str, packets: Sequence[str]) -> list[str]:
+        return [self._answer(view, bytes.fromhex(packet)).hex() for packet in packets]
+
+    def _answer(self, view: str, packet: bytes) -> bytes:
+        place, labels = 12, []
+        while size := packet[place]:
+            labels.append(packet[place + 1 : place + 1 + size].decode())
+            place += 1 + size
+        name, kind = ".".join(labels), int.from_bytes(packet[place + 1 : place + 3], "big")
+        if view == "cluster":
+            usual: tuple[str, ...] = ("10.96.0.7",)
+        else:
+            usual = tuple(str(a) for r in records(self.site) if (r.name, r.view) == (name, view) for a in r.addresses)
+        given = [ip_address(text) for text in self.change(view, name, usual)]
+        chosen = [address.packed for address in given if TYPES[address.version] == kind]
+        head = packet[:2] + b"\x81\x80" + b"\0\1" + len(chosen).to_bytes(2, "big") + b"\0\0\0\0"
+        rest = b"".join(
+            b"\xc0\x0c" + kind.to_bytes(2, "big") + b"\0\1\0\0\0\x3c" + len(part).to_bytes(2, "big") + part
+            for part in chosen
+        )
+        return head + packet[12 : place + 5] + rest
+
+
+@pytest.fixture
+def servers(world: World) -> NameServers:
+    """Every name leads where it should."""
+    return NameServers(world)
+
+
+def findings(world: World) -> str:
+    """Run the gate, which must find something."""
+    result = dns.run(world.context())
+    assert result.status == Status.DRIFT
+    return "\n".join(result.findings)
+
+
+def test_names_that_lead_where_they_must_are_good(world: World, servers: NameServers) -> None:
+    result = dns.run(world.context())
+    assert (result.status, result.findings) == (Status.OK, ())
+    assert "main by cp-1, li by li-1, public by vantage-1, and inside the cluster" in result.why
+
+
+@pytest.mark.parametrize(
+    ("view", "name", "given", "says"),
+    [
+        ("main", "matrix.example.test", ("192.0.2.9",), "cp-1: matrix.example.test (Synapse) leads to 192.0.2.9"),
+        ("main", "chat.example.test", (), "cp-1: chat.example.test (Element Web) leads nowhere"),
+        ("li", "matrix.example.test", ("198.51.100.101",), "li-1: matrix.example.test"),
+        ("main", "admin-li.example.test", ("10.20.2.11",), "admin-li.example.test can be resolved outside LI"),
+        ("cluster", "haproxy.matrix.svc.cluster.local", (), "leads nowhere inside the cluster"),
+    ],
+)
+def test_each_fault_is_found(
+    world: World, servers: NameServers, view: str, name: str, given: tuple[str, ...], says: str
+) -> None:
+    servers.change = lambda where, what, usual: given if (where, what) == (view, name) else usual
+    assert says in findings(world)
+
+
+def test_a_server_that_does_not_answer_is_found(world: World, servers: NameServers) -> None:
+    servers.silent = {"10.20.1.1"}
+    assert "cp-1: the name server 10.20.1.1 does not answer this host: TimeoutError" in findings(world)
+
+
+def test_what_is_no_answer_is_none(world: World, servers: NameServers) -> None:
+    world.ran = lambda _argv, _stdin: "no json"
+    with pytest.raises(ProtocolError, match="cannot be read"):
+        dns.run(world.context())

@@ -1,0 +1,126 @@
+"""Claims about the gate of the object storage, tried with a server that speaks S3."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from apps.message_probe.media import Medium
+from model.errors import FleetError
+from model.report.outcome import Status
+from remote.gates import object_storage, stored_media
+from remote.gates.pod import pods_in
+from tests.remote.gates.s3_server import SmallS3, serving
+from tests.remote.gates.world import World
+
+NAME = "app.kubernetes.io/name"
+
+
+@pytest.fixture
+def storage(world: World) -> Iterator[SmallS3]:
+    """A storage that a gateway's pod reaches."""
+    with serving() as running:
+        world.pod("seaweedfs-filer-0", "matrix", {NAME: "seaweedfs-filer"}, "10.0.0.1")
+        world.single["/api/v1/namespaces/matrix/services/s3"] = {"spec": {"clusterIP": "10.96.0.9"}}
+        world.ports["10.96.0.9", 9000] = running.port
+        world.secrets |= {("s3-synapse", "access_key"): b"synapse", ("s3-synapse", "secret_key"): b"of a test"}
+        # Of the two that ask for everything, the first comes with a wrong secret.
+        running.refuse = lambda _method, name, query: (
+            "" if name or query.get("prefix", [""])[0] else "SignatureDoesNotMatch"
+        )
+        yield running
+
+
+def findings(world: World) -> str:
+    """Run the gate, which must find something."""
+    result = object_storage.run(world.context())
+    assert result.status == Status.DRIFT
+    assert "of a test" not in str(result)
+    return "\n".join(result.findings)
+
+
+def test_what_keeps_the_contract_is_good(world: World, storage: SmallS3) -> None:
+    result = object_storage.run(world.context())
+    assert (result.status, result.findings) == (Status.OK, ())
+    assert storage.objects == {}
+
+
+def test_a_wrong_key_that_may_come_in_is_found(world: World, storage: SmallS3) -> None:
+    storage.refuse = lambda _method, _name, _query: ""
+    assert "a wrong secret key may list synapse-media" in findings(world)
+
+
+def test_a_stranger_that_may_come_in_is_found(world: World, storage: SmallS3) -> None:
+    storage.everybody = True
+    storage.refuse = lambda _method, _name, _query: ""
+    assert "an access key that nobody was given" in findings(world)
+
+
+def test_other_bytes_are_found(world: World, storage: SmallS3) -> None:
+    storage.alter = lambda name, content: b"x" + content[1:] if name.endswith("small") else content
+    assert "get: synapse-media/matrix-fleet-gate/" in findings(world)
+
+
+def test_lost_parts_are_found(world: World, storage: SmallS3) -> None:
+    storage.alter = lambda name, content: content[:-1] if name.endswith("large") else content
+    assert "get what came in parts" in findings(world)
+
+
+def test_a_range_that_is_not_kept_is_found(world: World, storage: SmallS3) -> None:
+    storage.alter = lambda name, content: bytes(len(content)) if name.endswith("large") else content
+    assert "range: " in findings(world)
+
+
+def test_objects_that_are_not_listed_are_found(world: World, storage: SmallS3) -> None:
+    storage.hidden = True
+    assert "list: 0 of 2 objects are told of" in findings(world)
+
+
+def test_objects_that_stay_are_found(world: World, storage: SmallS3) -> None:
+    storage.deletes = False
+    assert "is still there" in findings(world)
+
+
+def test_a_storage_that_takes_nothing_is_found(world: World, storage: SmallS3) -> None:
+    storage.refuse = lambda method, _name, _query: "AccessDenied" if method in ("PUT", "POST") else ""
+    assert "put: AccessDenied" in findings(world)
+    assert "multipart: AccessDenied" in findings(world)
+
+
+def test_a_storage_that_is_away_is_found(world: World, storage: SmallS3) -> None:
+    world.ports.clear()
+    assert "ConnectionRefusedError" in findings(world) or "nobody listens" in findings(world)
+
+
+def test_without_a_pod_nobody_can_try(world: World) -> None:
+    with pytest.raises(FleetError, match="no pod that the object storage admits is ready"):
+        object_storage.run(world.context())
+
+
+MEDIUM = Medium("mxc://example.test/abcdefgh", b"picture")
+
+
+def test_an_upload_is_looked_for_under_synapses_name(world: World, storage: SmallS3) -> None:
+    storage.objects["local_content/ab/cd/efgh"] = MEDIUM.content
+    storage.objects["local_thumbnails/ab/cd/efgh/32-32"] = b"small"
+    assert list(stored_media.stored(client(world), "synapse-media", MEDIUM)) == []
+    assert storage.objects == {}
+
+
+def test_an_upload_that_is_not_stored_is_found(world: World, storage: SmallS3) -> None:
+    (said,) = stored_media.stored(client(world), "synapse-media", MEDIUM)
+    assert "an upload is not in the object storage: synapse-media/local_content/ab/cd/efgh: NoSuchKey" in said
+
+
+def test_an_upload_with_other_bytes_is_found(world: World, storage: SmallS3) -> None:
+    storage.objects["local_content/ab/cd/efgh"] = b"else"
+    (said,) = stored_media.stored(client(world), "synapse-media", MEDIUM)
+    assert "holds other bytes" in said
+
+
+def client(world: World) -> Any:
+    """Return a client as the gate has it."""
+    context = world.context()
+    return object_storage.objects(context, pods_in(context, "matrix")[0], "synapse", "of a test")
