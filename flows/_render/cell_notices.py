@@ -28,7 +28,7 @@ _STEPS = {
     "source": "see what is said of {focus} itself, mend it, then run again",
     "model": "compare the rows in ports.yaml with what the site needs",
 }
-_UNENFORCED = "see with `kubectl get networkpolicies -A` which policies are there, and by `cni` in site.yaml what enforces them"
+_UNENFORCED = "see with `kubectl get networkpolicies -A` what is there, and by `cni` in site.yaml what enforces it"
 _SERVICE = re.compile(r"Service ([^/ ]+)/([^ :]+)")
 _SERVICE_STEPS = {
     "listener": "see with `kubectl -n NAMESPACE describe service SERVICE` which of its pods are ready",
