@@ -10,6 +10,7 @@ from typing import Literal, ParamSpec
 from model.check.check import Check
 from model.host.certificate_chain import Chain
 from model.host.host_facts import HostFacts
+from model.report.gate_record import GateRecord
 from model.rollout.secret_index import SecretIndex
 from model.site.hosts import Machine
 from model.site.secrets import Realm
@@ -75,8 +76,8 @@ class KeptSecrets:
 @dataclass(frozen=True, kw_only=True)
 class ComplianceView:
     """
-    Everything that was looked at: the site, hosts that answered, the latest proof of the ports, declared files; `now`
-    in UTC.
+    Everything that was looked at: the site, hosts that answered, the latest proof of the ports, declared files, and
+    gates as they last came out; `now` in UTC.
 
     `silent` says of each host that was asked and gave no answer why. `scheduled`: digests that the scheduled identity's
     files should have, by path; None where nothing runs on schedule.
@@ -87,6 +88,7 @@ class ComplianceView:
     facts: Mapping[str, HostFacts] = field(default_factory=dict)
     proof: Proof | None = None
     files: DeclaredFiles = DeclaredFiles()
+    gates: Mapping[str, GateRecord] = field(default_factory=dict)
     secrets: KeptSecrets = KeptSecrets()
     silent: Mapping[str, str] = field(default_factory=dict)
     scheduled: Mapping[str, str] | None = None

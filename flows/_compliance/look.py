@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from checks.check import ComplianceView
 from checks.collector_query import collector_query
-from flows._compliance.sources import declared_files, expected_files, kept_secrets, latest_proof
+from flows._compliance.sources import declared_files, expected_files, kept_secrets, latest_gates, latest_proof
 from flows._fleet.failure import HostFailure
 from flows._fleet.hosts import run_on_hosts
 from model.errors import SelectionError
@@ -65,6 +65,7 @@ def look(nr: Nornir, context: Context, names: Sequence[str]) -> Looked:
             facts=facts,
             proof=proof,
             files=files,
+            gates=latest_gates(context.options.inventory),
             secrets=kept_secrets(context.options.inventory),
             silent=silent,
             scheduled=expected_files(site),

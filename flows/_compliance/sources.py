@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from checks.check import DeclaredFiles, KeptSecrets
@@ -11,11 +12,15 @@ from flows._run import folder
 from model.errors import SiteError
 from model.host.certificate_chain import Chain, read_chain
 from model.host.scheduled import AUTHORIZED_KEYS
+from model.report.gate_record import GateRecord, newest
 from model.rollout.secret_index import FOLDER, kept_indexes
 from model.site.site import Site
 from model.verify.proof import Proof, read_proof
 from tasks.schedule_units import key_of, public_key
 from tasks.scheduled import desired
+
+# A gate that none of so many runs tried was not tried for long.
+_RUNS = 30
 
 
 def latest_proof(inventory: Path) -> Proof | None:
@@ -27,6 +32,20 @@ def latest_proof(inventory: Path) -> Proof | None:
         return read_proof(json.loads(short.read_text("utf-8")) if short.exists() else folder.read_report(report))
     except (SiteError, OSError, KeyError, ValueError, TypeError):
         return None
+
+
+def latest_gates(inventory: Path) -> dict[str, GateRecord]:
+    """Return how each gate came out when a run of flows.validate or flows.rollout last tried it."""
+    places = [place for flow in ("validate", "rollout") for place in folder.runs(inventory, flow)]
+    newest_first = sorted(places, key=lambda place: place.name, reverse=True)[:_RUNS]
+    return newest(_readable(newest_first))
+
+
+def _readable(places: Iterable[Path]) -> Iterator[folder.Document]:
+    for place in places:
+        # Half a report tells of nothing; an older one may.
+        with suppress(SiteError):
+            yield folder.read_report(place / "report.json")
 
 
 def declared_files(site: Site, inventory: Path) -> DeclaredFiles:

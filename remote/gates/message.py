@@ -37,7 +37,7 @@ def run(context: GateContext) -> GateResult:
         )
     secret = context.secret("synapse", "registration_shared_secret")
     if "every" in context.options:
-        return _series(context, ways[0], secret, unreached)
+        return _series(context, ways[0], secret)
     heard = [_talked(context, way, secret, whole=number == 0) for number, way in enumerate(ways)]
     return judged(context, ways, heard, unreached)
 
@@ -107,7 +107,7 @@ def apart(context: GateContext, heard: Sequence[Findings]) -> list[str]:
     return []
 
 
-def _series(context: GateContext, way: Way, secret: bytes, unreached: Sequence[str]) -> GateResult:
+def _series(context: GateContext, way: Way, secret: bytes) -> GateResult:
     every, seconds = context.options["every"], context.options["for"]
     context.say(f"a message every {every:g} s for {seconds:g} s: {way.name}")
     found = repeat(way.origin, _administration(context, secret), every, seconds)
@@ -116,10 +116,10 @@ def _series(context: GateContext, way: Way, secret: bytes, unreached: Sequence[s
             status=Status.FAILED, why=f"{way.name}: {'; '.join(found.failures)}", findings=found.failures,
             next_step="the series did not begin: try the gate without --every",
         )  # fmt: skip
-    return series_judged(way, found.series, found.left, unreached)
+    return series_judged(way, found.series, found.left)
 
 
-def series_judged(way: Way, series: SeriesResult, left: Sequence[str], unreached: Sequence[str]) -> GateResult:
+def series_judged(way: Way, series: SeriesResult, left: Sequence[str]) -> GateResult:
     """Return what a series comes to: what was acknowledged must have arrived, and something must have."""
     findings = [f"acknowledged and never delivered: {event}" for event in series.lost]
     findings += [f"left behind: {text}" for text in left]
@@ -130,7 +130,6 @@ def series_judged(way: Way, series: SeriesResult, left: Sequence[str], unreached
         status, told = Status.FAILED, f"{told}; nothing arrived"
     if disturbed:
         told += f"; disturbed: {'; '.join(disturbed[:5])}"
-    del unreached
     return GateResult(
         status=status, why=told, findings=(*findings, *disturbed), figures=series.figures,
         next_step="" if status == Status.OK else "look at Synapse's and HAProxy's logs of that time",

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from model.errors import HostError
+from model.rollout.values.postgresql import values
 from remote.gates.gate import GateContext, GateResult, concluded
-from remote.gates.pod import Pod, pods_of
+from remote.gates.pod import GatedPod, pods_of
 
 CONTAINER = "postgres"
 CLUSTER = "/apis/postgresql.cnpg.io/v1/namespaces/matrix/clusters/postgresql"
@@ -60,10 +61,11 @@ def run(context: GateContext) -> GateResult:
     """Ask each instance by psql in its own container, as only there the administrator may."""
     cluster = context.cluster.get(CLUSTER)
     instances = [look(pod) for pod in pods_of(context, "postgresql")]
-    return judged(cluster, instances)
+    memory = f"{values(context.site)['memory_mib']}Mi"
+    return judged(cluster, instances, memory)
 
 
-def look(pod: Pod) -> PostgresInstance:
+def look(pod: GatedPod) -> PostgresInstance:
     """Ask one instance."""
     try:
         says = json.loads(_psql(pod, _LOOK))
@@ -75,11 +77,14 @@ def look(pod: Pod) -> PostgresInstance:
     return PostgresInstance(where=pod.where, ready=pod.ready, says=says, written=written)
 
 
-def judged(cluster: Mapping[str, Any], instances: Sequence[PostgresInstance]) -> GateResult:
-    """Return what the instances and the operator's own word come to."""
+def judged(cluster: Mapping[str, Any], instances: Sequence[PostgresInstance], memory: str = "") -> GateResult:
+    """Return what the instances and the operator's own word come to; `memory` is what the sizing gives each."""
     wanted = int(cluster["spec"]["instances"])
     findings = [*_counted(cluster, wanted, instances), *_of_each(instances), *_of_followers(cluster, instances)]
     findings += [finding for found in instances if found.primary for finding in _of_primary(found)]
+    given = ((cluster["spec"].get("resources") or {}).get("limits") or {}).get("memory", "none")
+    if memory and given != memory:
+        findings.append(f"an instance has {given} of memory, and {memory} by the sizing")
     primary = next((found for found in instances if found.primary), None)
     followers = primary.says["followers"] if primary else []
     sync = sum(follower["sync"] in ("sync", "quorum") for follower in followers)
@@ -147,7 +152,7 @@ def _of_followers(cluster: Mapping[str, Any], instances: Sequence[PostgresInstan
             yield f"{found.where}: {len(sync)} follow it synchronously, {wanted.get('number', 1)} must"
 
 
-def _psql(pod: Pod, text: str) -> str:
+def _psql(pod: GatedPod, text: str) -> str:
     """Run statements; raises `HostError` with psql's own complaint."""
     argv = ("psql", "-X", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-U", "postgres", "-d", "synapse", "-f", "-")
     return pod.run(CONTAINER, argv, stdin=text.encode()).check(pod.host).stdout.decode().strip()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -29,19 +30,26 @@ class Passing:
 
 @dataclass
 class Proxy:
-    """`before` sees each request and may answer it (set `status`), `after` each answer; `pool` names who answered."""
+    """
+    `before` sees each request and may answer it (set `status`), `after` each answer; `pool` names who answered.
+
+    `uploaded` is the latest upload.
+    """
 
     port: int
     before: Alter = lambda _passing: None
     after: Alter = lambda _passing: None
     pool: Callable[[Passing], str] = lambda _passing: ""
+    uploaded: bytes = b""
 
 
 @contextmanager
-def proxied(port: int) -> Iterator[Proxy]:
+def proxied(port: int, tls: ssl.SSLContext | None = None) -> Iterator[Proxy]:
     """Run a proxy before 127.0.0.1:port until the block ends."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
     server.daemon_threads = True
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
     proxy = Proxy(server.server_address[1])
     server.proxy, server.behind = proxy, port  # type: ignore[attr-defined]
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
@@ -63,6 +71,8 @@ class _Handler(BaseHTTPRequestHandler):
     def _handle(self) -> None:
         proxy: Proxy = self.server.proxy
         content = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        if self.path.partition("?")[0].endswith("/upload"):
+            proxy.uploaded = content
         passing = Passing(self.command, self.path, self.headers.get("Authorization", ""))
         proxy.before(passing)
         if not passing.status and not passing.broken:

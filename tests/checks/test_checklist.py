@@ -54,6 +54,9 @@ COUNTS = {
     "Pre-Deployment Actions 5 Storage Class Configuration (CRITICAL)": 3,
     "Pre-Deployment Actions 6 Node Labeling Requirements (CRITICAL)": 3,
     "Pre-Deployment Actions 7 LiveKit / Element Call Setup (For Group Video Calls)": 3,
+    "Post-Deployment Validation 1 Component Health Checks": 3,
+    "Post-Deployment Validation 2 Connectivity Tests": 3,
+    "Post-Deployment Validation 3 Synapse Health": 2,
     "Post-Deployment Validation 4.5 Sync Health Checklist": 7,
     "Final Checklist": 11,
 }

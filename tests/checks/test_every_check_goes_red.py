@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from ipaddress import ip_network
 from typing import Any
 
@@ -15,6 +16,9 @@ from checks.check import ComplianceView, DeclaredFiles, KeptSecrets
 from checks.discovery import every
 from model.check.lint import RULES
 from model.check.preflight import CHECKS
+from model.report.gate_record import GateRecord
+from model.report.outcome import Status
+from model.rollout.gates import places
 from model.rollout.secret_index import IndexEntry, SecretIndex
 from model.rollout.secret_names import kept_refs
 from model.site.hosts import Disk
@@ -29,6 +33,10 @@ from tests.model.check.preflight.preflight_cases import CASES as PREFLIGHT_CASES
 from tests.mutation import REFERENCE, cases
 
 Red = Callable[[], ComplianceView]
+BAD_GATES = {
+    place.gate: GateRecord(gate=place.gate, status=Status.DRIFT, why="w", findings=("f",), run="R", ended=NOW)
+    for place in places(site())
+}
 
 
 def _site(change: Callable[[Site], Site]) -> Red:
@@ -95,21 +103,6 @@ def _disk_declared() -> ComplianceView:
     return view(site=replace(declared, machines=machines))
 
 
-def policy(name: str) -> dict[str, Any]:
-    return {"metadata": {"namespace": "matrix", "name": name}}
-
-
-def left_behind(sections: dict[str, Any]) -> None:
-    saved = sections["rules"]["saved"]
-    saved["6"] = saved["6"].replace("*filter\n", "*filter\n:KUBE-POD-FW-A - [0:0]\n:KUBE-ROUTER-INPUT - [0:0]\n")
-
-
-def without_table(sections: dict[str, Any]) -> None:
-    rules = json.loads(sections["rules"]["nft"])
-    kept = [entry for entry in rules["nftables"] if "matrix_fleet" not in json.dumps(entry)]
-    sections["rules"]["nft"] = json.dumps({"nftables": kept})
-
-
 def _kept(**about: Any) -> Red:
     """A store of secrets without one of them, or with something wrong in its index."""
     missing = about.pop("missing", "")
@@ -147,6 +140,21 @@ def _component(**values: Any) -> Red:
 
 
 _KEY = f"age1{'q' * 58}"
+
+
+def policy(name: str) -> dict[str, Any]:
+    return {"metadata": {"namespace": "matrix", "name": name}}
+
+
+def left_behind(sections: dict[str, Any]) -> None:
+    saved = sections["rules"]["saved"]
+    saved["6"] = saved["6"].replace("*filter\n", "*filter\n:KUBE-POD-FW-A - [0:0]\n:KUBE-ROUTER-INPUT - [0:0]\n")
+
+
+def without_table(sections: dict[str, Any]) -> None:
+    rules = json.loads(sections["rules"]["nft"])
+    kept = [entry for entry in rules["nftables"] if "matrix_fleet" not in json.dumps(entry)]
+    sections["rules"]["nft"] = json.dumps({"nftables": kept})
 
 
 # What no table of the tests beside this one holds; each is judged below.
@@ -195,6 +203,8 @@ REDS: dict[str, Red] = {
     "site/li-access": _part("li", clients=()),
     "site/li-ingress": _part("li", ingress=()),
     "site/install-access": _part("kubernetes", packages="apt"),
+    "objects/redundancy": lambda: replace(_without("storage")(), gates=BAD_GATES),
+    **{check.id: partial(view, gates=BAD_GATES) for check in every() if check.id.startswith("gates/")},
 }
 
 

@@ -21,7 +21,11 @@ PRIMARY: dict[str, Any] = {
     "synapse": {"super": False, "createrole": False, "createdb": False, "replication": False, "login": True},
 }  # fmt: skip
 REPLICA = PRIMARY | {"recovery": True, "readonly": "on", "receiver": "streaming", "followers": []}
-SPEC = {"instances": 3, "postgresql": {"synchronous": {"method": "any", "number": 1}}}
+SPEC = {
+    "instances": 3,
+    "resources": {"limits": {"memory": "512Mi"}},
+    "postgresql": {"synchronous": {"method": "any", "number": 1}},
+}
 Spoil = Callable[[dict[str, Any]], object]
 
 
@@ -101,6 +105,11 @@ def test_an_instance_that_is_missing_is_found(three: Three) -> None:
     three.cluster["status"]["readyInstances"] = 2
     three.world.objects["/api/v1/namespaces/matrix/pods"].pop()
     assert "2 of 3 instances are ready (Cluster in healthy state)" in three.findings()
+
+
+def test_memory_that_is_not_the_sizings_is_found(three: Three) -> None:
+    three.cluster["spec"]["resources"]["limits"]["memory"] = "64Mi"
+    assert "an instance has 64Mi of memory, and 512Mi by the sizing" in three.findings()
 
 
 def test_psqls_complaint_is_told(three: Three) -> None:

@@ -1,0 +1,187 @@
+"""Claims about the gate of the message, with a real Synapse behind what stands for ingress, proxy and pods."""
+
+from __future__ import annotations
+
+import base64
+import ssl
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from apps.message_probe.series import SeriesResult
+from apps.message_probe.wire import Origin, dial_to
+from model.report.outcome import Status
+from remote.gates import message
+from remote.gates.public import TLS_SECRET, Way
+from tests.apps.conftest import SECRET, synapse  # noqa: F401 - a fixture
+from tests.apps.proxy import Passing, Proxy, place, proxied
+from tests.remote.authority import Authority
+from tests.remote.gates.s3_server import SmallS3, serving
+from tests.remote.gates.world import World
+from tests.remote.homeserver import Homeserver
+
+NAME = "app.kubernetes.io/name"
+EXTERNAL = ("198.51.100.101", "2001:db8:100::101")
+
+
+class Site:
+    """Synapse behind two external addresses, an ingress pod, HAProxy's pod, two media pods and an object storage."""
+
+    def __init__(self, world: World, port: int, folder: Path, stack: ExitStack) -> None:
+        self.world = world
+        authority = Authority(folder)
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        tls.load_cert_chain(*authority.issue("web", "matrix.example.test", "matrix.example.test"))
+        self.outer = stack.enter_context(proxied(port, tls))
+        self.inner = stack.enter_context(proxied(port))
+        self.media: list[Proxy] = [stack.enter_context(proxied(port)) for _ in range(2)]
+        self.storage: SmallS3 = stack.enter_context(serving())
+        self.uploads = True
+        known: dict[str, int] = {}
+
+        def pool(passing: Passing) -> str:
+            if not place(passing).endswith("/sync"):
+                return "main/main-1"
+            return f"sync/sync-{1 + known.setdefault(passing.token, len(known)) % 2}"
+
+        self.outer.pool = self.inner.pool = pool
+        self.outer.after = self.store
+        ca = base64.b64encode(authority.path.read_bytes()).decode()
+        world.single |= {
+            TLS_SECRET: {"data": {"ca.crt": ca}},
+            "/api/v1/namespaces/matrix/services/s3": {"spec": {"clusterIP": "10.96.0.9"}},
+        }
+        self._pods(port)
+        world.secrets |= {
+            ("synapse", "registration_shared_secret"): SECRET,
+            ("s3-synapse", "access_key"): b"synapse",
+            ("s3-synapse", "secret_key"): b"of a test",
+        }
+
+    def _pods(self, port: int) -> None:
+        world = self.world
+        for address in EXTERNAL:
+            world.ports[address, 443] = self.outer.port
+        world.pod("envoy-a", "projectcontour", {"app": "envoy"}, "10.0.0.1")
+        world.pod("haproxy-a", "matrix", {"matrix-fleet.io/pod": "haproxy"}, "10.0.0.2")
+        world.ports |= {
+            ("10.0.0.2", 8008): self.inner.port,
+            ("10.0.0.2", 8009): port,
+            ("10.96.0.9", 9000): self.storage.port,
+        }
+        for number, proxy in enumerate(self.media):
+            world.pod(f"synapse-media-{number}", "matrix", {NAME: "synapse-media"}, f"10.0.1.{number}")
+            world.ports[f"10.0.1.{number}", 8083] = proxy.port
+            world.pod(f"synapse-sync-{number}", "matrix", {NAME: "synapse-sync"}, f"10.0.2.{number}")
+
+    def store(self, passing: Passing) -> None:
+        """Put an upload into the object storage, as Synapse's provider does."""
+        if not self.uploads or not place(passing).endswith("/upload"):
+            return
+        identifier = passing.body.decode().rpartition("/")[2].rstrip('"}')
+        name = f"local_content/{identifier[:2]}/{identifier[2:4]}/{identifier[4:]}"
+        self.storage.objects[name] = self.outer.uploaded
+
+
+@pytest.fixture
+def site(world: World, synapse: Homeserver, tmp_path: Path) -> Iterator[Site]:  # noqa: F811
+    """All as it should be."""
+    with ExitStack() as stack:
+        yield Site(world, int(synapse.url.rpartition(":")[2]), tmp_path, stack)
+
+
+def findings(site: Site) -> str:
+    """Run the gate, which must find something."""
+    result = message.run(site.world.context())
+    assert result.status == Status.DRIFT
+    assert "of a test" not in str(result)
+    return "\n".join(result.findings)
+
+
+def test_messages_that_arrive_over_every_way_are_good(site: Site) -> None:
+    result = message.run(site.world.context())
+    assert (result.status, result.findings) == (Status.OK, ())
+    for words in ("vantage-1 over IPv4", "vantage-1 over IPv6", "a pod on w-1", "sync/sync-1 and sync/sync-2"):
+        assert words in result.why
+    assert set(message.FIGURES) - {"gap_max_s"} <= set(result.figures)
+    assert result.figures["sent"] == result.figures["delivered"] == 10
+    assert site.storage.objects == {}
+
+
+def test_a_family_that_does_not_lead_there_is_found(site: Site) -> None:
+    site.world.ports.pop((EXTERNAL[1], 443))
+    assert "not reached from vantage-1 over IPv6" in findings(site)
+
+
+def test_an_upload_that_is_not_in_the_object_storage_is_found(site: Site) -> None:
+    site.uploads = False
+    assert "an upload is not in the object storage" in findings(site)
+
+
+def test_a_media_pod_that_does_not_serve_it_is_found(site: Site) -> None:
+    def refuse(passing: Passing) -> None:
+        passing.status, passing.body = 404, b'{"errcode": "M_NOT_FOUND"}'
+
+    site.media[1].before = refuse
+    assert "matrix/synapse-media-1 on w-1: does not serve an upload: HTTP 404 M_NOT_FOUND" in findings(site)
+
+
+def test_one_media_pod_alone_proves_no_other(site: Site) -> None:
+    site.world.objects["/api/v1/namespaces/matrix/pods"][-2]["status"]["conditions"] = []
+    assert "1 media pods are ready: that another one serves an upload cannot be seen" in findings(site)
+
+
+def test_two_sync_processes_of_which_one_gets_everybody_are_found(site: Site) -> None:
+    site.outer.pool = site.inner.pool = lambda _passing: "sync/sync-1"
+    assert "every sync was served by sync/sync-1" in findings(site)
+
+
+def test_a_proxy_that_tells_nothing_is_found(site: Site) -> None:
+    site.outer.pool = site.inner.pool = lambda _passing: ""
+    assert "the proxy does not say which process answers" in findings(site)
+
+
+def test_without_a_way_from_outside_it_is_not_proven(site: Site) -> None:
+    result = message.judged(site.world.context(), [Way("a pod on w-1", False, _nowhere())], [], ["x: refused"])
+    assert result.status == Status.UNPROVEN
+
+
+def test_a_series_reports_its_figures(site: Site) -> None:
+    site.world.options = {"every": 0.2, "for": 3}
+    result = message.run(site.world.context())
+    assert result.status == Status.OK
+    assert set(result.figures) == set(message.FIGURES)
+    assert (result.figures["sent"], result.figures["lost_acknowledged"]) == (15, 0)
+
+
+SERIES = SeriesResult(
+    sent=10, acknowledged=9, delivered=9, lost_acknowledged=0, gap_max_s=1.5, latency_p50_ms=20, latency_p99_ms=90,
+    errors=Counter({"send: HTTP 503": 1}),
+)  # fmt: skip
+
+
+def test_a_series_with_a_disturbance_is_good_and_tells_of_it() -> None:
+    result = message.series_judged(Way("w", True, _nowhere()), SERIES, ())
+    assert (result.status, "1x send: HTTP 503" in result.why) == (Status.OK, True)
+
+
+def test_a_lost_message_is_found() -> None:
+    lost = SeriesResult(**{**_fields(SERIES), "delivered": 8, "lost_acknowledged": 1, "lost": ("$e (message 3)",)})
+    result = message.series_judged(Way("w", True, _nowhere()), lost, ())
+    assert (result.status, result.findings[0]) == (Status.DRIFT, "acknowledged and never delivered: $e (message 3)")
+
+
+def test_a_series_of_which_nothing_arrives_has_failed() -> None:
+    silent = SeriesResult(**{**_fields(SERIES), "delivered": 0, "acknowledged": 0})
+    assert message.series_judged(Way("w", True, _nowhere()), silent, ()).status == Status.FAILED
+
+
+def _fields(series: SeriesResult) -> dict[str, object]:
+    return {name: getattr(series, name) for name in SeriesResult.__dataclass_fields__}
+
+
+def _nowhere() -> Origin:
+    return Origin(name="m", dial=dial_to("127.0.0.1", 1))
