@@ -31,7 +31,7 @@ cluster: bundle ## bare hosts, a Kubernetes cluster on them (PROFILE default sma
 matrix: bundle ## bare hosts, a cluster, the Matrix stack on it, a message sent and received (PROFILE default matrix); it stays up
 	$(PY) -m lab up --profile $(MATRIX_PROFILE) --bare
 	$(PY) -m lab run -- $(PY) -m flows.bootstrap
-	$(PY) -m lab run -- $(PY) -m flows.rollout
+	$(PY) -m benchmarks.timed $(PY) -m lab run -- $(PY) -m flows.rollout
 	$(PY) -m lab run -- $(PY) -m flows.validate
 
 bundle: setup ## what servers install without internet, from Go modules and Debian packages; once (KUBERNETES=1.36|1.37)

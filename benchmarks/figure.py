@@ -8,6 +8,7 @@ import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,12 @@ class Used:
     seconds: float
     cpu_seconds: float
     peak_mb: float
+
+
+def machine_cpu_seconds() -> float:
+    """Return the seconds for which this machine's processors have worked (proc(5), /proc/stat: user, nice, system)."""
+    words = Path("/proc/stat").read_text("utf-8").split("\n", 1)[0].split()
+    return sum(map(int, words[1:4])) / os.sysconf("SC_CLK_TCK")
 
 
 def wall(argv: Sequence[str], good: Sequence[int] = (0,), environment: Mapping[str, str] | None = None) -> float:

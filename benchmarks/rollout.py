@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import subprocess
 import sys
 import tarfile
@@ -15,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from benchmarks.figure import Figure, Used, used, wall
+from benchmarks.figure import Figure, Used, machine_cpu_seconds, used, wall
 from flows._rollout.material import site_bundle
 from lab.instance import selected
 from model.kubernetes.manifests import Manifest
@@ -95,15 +94,9 @@ def _fresh_cluster() -> None:
 
 def _measured(argv: Sequence[str]) -> Used:
     """Return what a command took; its CPU time is that of the whole machine, since the cluster works for it."""
-    before = _busy()
+    before = machine_cpu_seconds()
     took = used(argv)
-    return Used(took.seconds, _busy() - before, took.peak_mb)
-
-
-def _busy() -> float:
-    """Return the seconds for which this machine's processors have worked (proc(5), /proc/stat: user, nice, system)."""
-    words = Path("/proc/stat").read_text("utf-8").split("\n", 1)[0].split()
-    return sum(map(int, words[1:4])) / os.sysconf("SC_CLK_TCK")
+    return Used(took.seconds, machine_cpu_seconds() - before, took.peak_mb)
 
 
 def _report(flow: str) -> dict[str, Any]:

@@ -112,11 +112,11 @@ def manifests(
 ) -> tuple[Manifest, ...]:
     """
     Return the pod network's objects: our own for Flannel, for Calico its publisher's (`upstream`) with the site's
-    settings; and those of what enforces policies where it has an image of its own.
+    settings; and what holds pods to policies.
 
     Raises `SiteError` where the publisher's manifest does not fit the site.
     """
-    return (*_network(site, image, upstream), *(policies.manifests(site, enforcer) if enforcer else ()))
+    return (*_network(site, image, upstream), *policies.manifests(site, enforcer))
 
 
 def _network(site: Site, image: str, upstream: str) -> tuple[Manifest, ...]:

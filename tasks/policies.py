@@ -5,6 +5,7 @@ from __future__ import annotations
 import yaml
 
 from model.kubernetes.manifests import Manifest
+from model.rollout.policies import system_policies
 from model.site.site import Site
 from tasks.render import render
 
@@ -12,8 +13,18 @@ from tasks.render import render
 HEALTH_PORT = 20244
 
 
-def manifests(site: Site, image: str) -> tuple[Manifest, ...]:
-    """Return kube-router's objects, as the firewall of pods and nothing else."""
+def manifests(site: Site, enforcer: str) -> tuple[Manifest, ...]:
+    """
+    Return what holds pods, where anything does: kube-router's objects (`enforcer` is its image), and the policies of
+    the cluster's own pods.
+    """
+    if not site.settings.cni.enforces_policies:
+        return ()
+    return (*(_kube_router(site, enforcer) if enforcer else ()), *system_policies(site))
+
+
+def _kube_router(site: Site, image: str) -> tuple[Manifest, ...]:
+    """Return kube-router as the firewall of pods and nothing else."""
     kubernetes = site.settings.kubernetes
     families = {cidr.version for cidr in kubernetes.pod_cidrs}
     text = render(

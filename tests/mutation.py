@@ -21,7 +21,7 @@ REFERENCE = Path(__file__).parents[1] / "inventory"
 CASES = Path(__file__).parent / "data" / "sites"
 
 # Edits that leave something which is waived.
-WAIVED = {
+WAIVED: Mapping[str, Any] = {
     "site:cni.policies": "own",
     "site:waivers": [{"id": "cni-enforces-nothing", "reason": "a test", "owner": "tests", "expires": "2030-12-31"}],
 }

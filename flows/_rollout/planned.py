@@ -8,7 +8,7 @@ from flows._rollout.results import ComponentResult
 from flows._rollout.run import RolloutRun
 from model.kubernetes.manifests import Manifest
 from model.report.outcome import Status
-from model.rollout.changes import WRITES, Change, ObjectChange
+from model.rollout.changes import WRITES, ChangeKind, ObjectChange
 from model.rollout.inventory import may_go
 from model.rollout.keys import ObjectKey
 from model.site.components import Component
@@ -49,22 +49,22 @@ def leftovers(run: RolloutRun, component: str) -> tuple[ObjectChange, ...]:
 def _leftover(run: RolloutRun, component: str, key: ObjectKey, version: str) -> ObjectChange:
     meta = {"name": key.name} | ({"namespace": key.namespace} if key.namespace else {})
     manifest: Manifest = {"apiVersion": version, "kind": key.kind, "metadata": meta}
-    change, note = Change.PRUNED, ""
+    change, note = ChangeKind.PRUNED, ""
     if not run.request.prune:
-        change, note = Change.KEPT, "rendered no longer; `--prune` deletes it"
+        change, note = ChangeKind.KEPT, "rendered no longer; `--prune` deletes it"
     elif not may_go(key, run.request.recreate):
         word = "/".join(filter(None, (key.kind, key.namespace, key.name)))
-        change, note = Change.KEPT, f"rendered no longer, and kept: only `--prune --recreate {word}` deletes it"
-    lines = (f"- {key}",) if change is Change.PRUNED else ()
+        change, note = ChangeKind.KEPT, f"rendered no longer, and kept: only `--prune --recreate {word}` deletes it"
+    lines = (f"- {key}",) if change is ChangeKind.PRUNED else ()
     notes = (note,) if note else ()
     return ObjectChange(component=component, key=key, manifest=manifest, change=change, lines=lines, notes=notes)
 
 
 def _judged(result: ComponentResult) -> tuple[Status, str]:
     kinds = {change.change for change in result.planned}
-    if Change.REJECTED in kinds:
-        first = next(change for change in result.planned if change.change is Change.REJECTED)
+    if ChangeKind.REJECTED in kinds:
+        first = next(change for change in result.planned if change.change is ChangeKind.REJECTED)
         return Status.FAILED, f"{first.key}: {'; '.join(first.notes)}"
-    if kinds & {Change.FOREIGN, Change.REFUSED}:
+    if kinds & {ChangeKind.FOREIGN, ChangeKind.REFUSED}:
         return Status.DRIFT, "stopped by what the plan found"
     return (Status.DRIFT if kinds & WRITES else Status.OK), ""

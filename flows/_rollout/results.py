@@ -9,18 +9,18 @@ from dataclasses import dataclass, field
 from flows._render.words import counted
 from flows._run.publish import CONTROLLER
 from model.report.outcome import Outcome, Status, warn
-from model.rollout.changes import Change, ObjectChange
+from model.rollout.changes import ChangeKind, ObjectChange
 from model.rollout.veil import Veil
 from model.site.components import Component
 from remote.gates.gate import GateResult
 from tasks.rollout.waiting import Unready
 
-_STOPPING = {Change.FOREIGN: Status.DRIFT, Change.REFUSED: Status.DRIFT, Change.REJECTED: Status.FAILED}
+_STOPPING = {ChangeKind.FOREIGN: Status.DRIFT, ChangeKind.REFUSED: Status.DRIFT, ChangeKind.REJECTED: Status.FAILED}
 _WORDS = {
-    Change.CREATED: ("would be created", "created"),
-    Change.CHANGED: ("would be changed", "changed"),
-    Change.REPLACED: ("would be replaced", "replaced"),
-    Change.PRUNED: ("would be pruned: it is rendered no longer", "pruned: it is rendered no longer"),
+    ChangeKind.CREATED: ("would be created", "created"),
+    ChangeKind.CHANGED: ("would be changed", "changed"),
+    ChangeKind.REPLACED: ("would be replaced", "replaced"),
+    ChangeKind.PRUNED: ("would be pruned: it is rendered no longer", "pruned: it is rendered no longer"),
 }
 _RUN = "run without --dry-run"
 
@@ -88,7 +88,7 @@ class ComponentResult:
         """Whether nothing may stand on it."""
         return self.status in (Status.FAILED, Status.NOT_RUN, Status.MISSING, Status.UNPROVEN)
 
-    def counts(self, *, dry_run: bool) -> Counter[Change]:
+    def counts(self, *, dry_run: bool) -> Counter[ChangeKind]:
         """Count what was done, or would be, by kind."""
         return Counter(change.change for change in (self.planned if dry_run else self.done))
 
@@ -130,7 +130,7 @@ def _outcome(planned: ObjectChange, done: ObjectChange | None, *, dry_run: bool,
     change = done or planned
     evidence = "\n".join(change.lines) or None
     notes = "; ".join(change.notes)
-    if planned.change in (Change.UNCHANGED, Change.KEPT):
+    if planned.change in (ChangeKind.UNCHANGED, ChangeKind.KEPT):
         if notes:
             return warn(CONTROLLER, planned.subject, f"as declared; {notes}")
         return Outcome(CONTROLLER, planned.subject, Status.OK, "as declared")

@@ -16,10 +16,11 @@ from flows._rollout.run import RolloutRequest, RolloutRun
 from flows._rollout.schedule import run_in_order
 from flows._rollout.staging import ImageStaging
 from flows._rollout.store import SiteSecrets, site_secrets
+from flows._rollout.synapse import check_synapse
 from flows._run.context import Context, FlowResult
 from model.errors import PlanRefused
 from model.report.outcome import GOOD, REFUSED, Outcome, Status
-from model.rollout.changes import Change
+from model.rollout.changes import ChangeKind
 from model.rollout.graph import active
 from model.rollout.selection import chosen as choose
 from model.site.components import Component
@@ -43,7 +44,7 @@ def rollout(context: Context, request: RolloutRequest) -> FlowResult:
         run = _opened(context, request, chosen, material, secrets, stack)
         plan(run)
         stopped = any(
-            change.change in (Change.FOREIGN, Change.REFUSED)
+            change.change in (ChangeKind.FOREIGN, ChangeKind.REFUSED)
             for result in run.results.values()
             for change in result.planned
         )
@@ -52,6 +53,7 @@ def rollout(context: Context, request: RolloutRequest) -> FlowResult:
             staging = ImageStaging(run)
             staging.stage()
             context.keep(*staging.outcomes)
+            context.keep(*check_synapse(run))
         if not context.options.dry_run and not stopped:
             _carry_out(run)
         return _result(run, REFUSED if stopped and not context.options.dry_run else GOOD)

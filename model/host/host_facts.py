@@ -143,10 +143,14 @@ class Firewall:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """The kernel's rules: `iptables-save` by IP version, and others' rules that decide beside ufw, a line each."""
+    """
+    The kernel's rules: `iptables-save` by IP version, others' rules that decide beside ufw, a line each, and `nft -j
+    list ruleset`.
+    """
 
     saved: Mapping[int, str]
     deciding: tuple[str, ...]
+    nft: str = ""
 
 
 @dataclass(frozen=True, slots=True)

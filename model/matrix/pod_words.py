@@ -49,9 +49,9 @@ _OF_THE_CLUSTER = {"coredns": PodSet(namespace=SYSTEM_NAMESPACE, labels={"k8s-ap
 
 def pod_words(site: Site) -> Mapping[str, PodSet]:
     """Return the pods behind each word that the site has: the cluster's own, and those of its components."""
-    words = dict(_OF_THE_CLUSTER)
+    words, active = dict(_OF_THE_CLUSTER), site.settings.active
     for component in site.components:
-        if component.holds(site.settings.active):
+        if component.holds(active):
             for word in component.pods:
                 namespace, labels = component.selector(word)
                 words[word] = PodSet(namespace=namespace, labels=labels)
@@ -62,6 +62,14 @@ def known_words(site: Site) -> frozenset[str]:
     """Return every word a row may use: those of all components, whether the site has them or not."""
     declared = {word for component in site.components for word in component.pods}
     return LATER | declared | _OF_THE_CLUSTER.keys() | {EVERY_POD}
+
+
+def unknown_words(site: Site) -> Mapping[str, tuple[str, ...]]:
+    """Return, by active row, the words that nobody knows: those of a site made for components of another time."""
+    known = known_words(site)
+    rows = (row for row in site.active_rows if row.plane == "pod")
+    strange = {row.name: tuple(sorted({*row.pod_from, *row.pod_to} - known)) for row in rows}
+    return {name: words for name, words in strange.items() if words}
 
 
 def word_of(words: Mapping[str, PodSet], namespace: str, labels: Mapping[str, str]) -> str | None:

@@ -11,7 +11,7 @@ from model.kubernetes.manifests import Manifest
 from model.rollout.keys import ObjectKey
 
 
-class Change(StrEnum):
+class ChangeKind(StrEnum):
     """
     The kinds of change.
 
@@ -30,7 +30,7 @@ class Change(StrEnum):
     REJECTED = "rejected"
 
 
-WRITES = frozenset({Change.CREATED, Change.CHANGED, Change.REPLACED, Change.PRUNED})
+WRITES = frozenset({ChangeKind.CREATED, ChangeKind.CHANGED, ChangeKind.REPLACED, ChangeKind.PRUNED})
 _IMMUTABLE = re.compile(
     r"immutable|may not change|updates to .* (?:are|is) (?:forbidden|not allowed)|cannot change roleRef|"
     r"can not be less than status.capacity",
@@ -50,7 +50,7 @@ class ObjectChange:
     component: str
     key: ObjectKey
     manifest: Manifest
-    change: Change
+    change: ChangeKind
     lines: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     force: bool = False

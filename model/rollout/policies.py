@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from model.errors import SiteError
 from model.kubernetes.manifests import Manifest
-from model.matrix.pod_words import EVERY_POD, SYSTEM_NAMESPACE, PodSet, pod_words, receives, sends
+from model.matrix.pod_words import EVERY_POD, SYSTEM_NAMESPACE, PodSet, pod_words, receives, sends, unknown_words
 from model.rollout.policy_peers import host_peers, network_peers, pod_peer
+from model.rollout.values.namespaces import levels
 from model.site.rows import Row
 from model.site.site import Site
 
@@ -18,23 +20,43 @@ _BOTH = ["Ingress", "Egress"]
 
 def network_policies(site: Site) -> tuple[Manifest, ...]:
     """
-    Return the policies of all namespaces that components have pods in: one a word, and `every-pod` and `closed`, the
-    last, so that nothing is cut off before it is opened.
+    Return the policies of the application's namespaces: one a word, and `every-pod` and `closed`, the last, so that
+    nothing is cut off before it is opened.
 
-    A word whose pods the site does not have opens nothing. Of the cluster's own pods those that rows name are held too.
+    A word whose pods the site does not have opens nothing. Those of the cluster's own pods are `system_policies`.
     """
     words = pod_words(site)
-    namespaces = sorted({pods.namespace for pods in words.values()} - {SYSTEM_NAMESPACE})
+    namespaces = sorted({*levels(site), *(pods.namespace for pods in words.values())} - {SYSTEM_NAMESPACE})
     return (
-        *(_of_word(site, word, words) for word in sorted(words)),
+        *(_of_word(site, word, words) for word in sorted(words) if words[word].namespace in namespaces),
         *(_every_pod(site, namespace, words) for namespace in namespaces),
         *(_policy(namespace, CLOSED, {}, {}) for namespace in namespaces),
     )
 
 
+def system_policies(site: Site) -> tuple[Manifest, ...]:
+    """
+    Return the policies of the cluster's own pods, which bootstrap brings; none where rows speak of pods that nobody
+    knows, for what they open would be cut off.
+    """
+    if unknown_words(site):
+        return ()
+    words = pod_words(site)
+    return tuple(_of_word(site, word, words) for word in sorted(words) if words[word].namespace == SYSTEM_NAMESPACE)
+
+
+def refuse_unknown_words(site: Site) -> None:
+    """Raise `SiteError` for a word of a row that is nobody's: what the row means to open would stay closed."""
+    for row, words in unknown_words(site).items():
+        raise SiteError(
+            f"ports.yaml: {row} names pods that no component has: {', '.join(words)}",
+            next_step="take the pod rows from the project's inventory/ports.yaml, or correct the words",
+        )
+
+
 def policy_names(site: Site) -> frozenset[str]:
     """Return the policies that must be there, as `namespace/name`."""
-    metas = (policy["metadata"] for policy in network_policies(site))
+    metas = (policy["metadata"] for policy in (*system_policies(site), *network_policies(site)))
     return frozenset(f"{meta['namespace']}/{meta['name']}" for meta in metas)
 
 
@@ -91,7 +113,7 @@ def _pods(ends: Sequence[str], named: Sequence[str], words: Mapping[str, PodSet]
 
 
 def _ports(row: Row) -> list[Mapping[str, Any]]:
-    ports = []
+    ports: list[Mapping[str, Any]] = []
     for low, high in row.intervals:
         until = {} if low == high else {"endPort": high}
         ports.append({"protocol": row.protocol.upper(), "port": low, **until})

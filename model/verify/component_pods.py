@@ -10,7 +10,7 @@ from typing import Any
 from model import bits
 from model.base import Address
 from model.matrix.matrix import BROAD
-from model.matrix.pod_words import EVERY_POD, pod_words, receives, sends, word_of
+from model.matrix.pod_words import EVERY_POD, pod_words, receives, sends, unknown_words, word_of
 from model.report.words import Plane
 from model.site.hosts import Machine
 from model.site.rows import Row
@@ -27,9 +27,10 @@ _SHARE = {4: 24, 6: 64}
 def read_component_pods(site: Site, pods: Iterable[Mapping[str, Any]]) -> tuple[ProbePod, ...]:
     """
     Read which pods stand for the words of rows, of pods as the API lists them: the first of each word that runs and has
-    a network of its own, and one more, on another node, where pods of that word speak to each other.
+    a network of its own, and one more, on another node, where pods of that word speak to each other. None where nothing
+    holds pods to policies.
     """
-    words = pod_words(site)
+    words = pod_words(site) if _held(site) else {}
     chosen: dict[str, list[ProbePod]] = {}
     for pod in sorted(pods, key=lambda pod: str(pod["metadata"].get("name"))):
         meta = pod["metadata"]
@@ -41,6 +42,10 @@ def read_component_pods(site: Site, pods: Iterable[Mapping[str, Any]]) -> tuple[
         if len(there) < _wanted(site, word) and read.node not in {other.node for other in there}:
             there.append(read)
     return tuple(pod for word in sorted(chosen) for pod in chosen[word])
+
+
+def _held(site: Site) -> bool:
+    return site.settings.cni.enforces_policies and not unknown_words(site)
 
 
 def _wanted(site: Site, word: str) -> int:

@@ -28,7 +28,7 @@ def rules(sections: Sections) -> Rules:
     section = sections["rules"]
     saved, legacy = ({4: texts["4"], 6: texts["6"]} for texts in (section["saved"], section["legacy"]))
     sets = Rulesets(saved, legacy, section["nft"])
-    return Rules(saved, deciding(sets))
+    return Rules(saved, deciding(sets), section["nft"])
 
 
 def sockets(sections: Sections) -> Sockets:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from model.errors import KubernetesError, ObjectMissing
 from model.kubernetes.manifests import Manifest, difference
-from model.rollout.changes import Change, ObjectChange
+from model.rollout.changes import ChangeKind, ObjectChange
 from model.rollout.conflicts import conflicts_of
 from remote.strict_apply import apply_strictly
 from tasks.rollout.live import WORKERS
@@ -20,7 +20,7 @@ from tasks.rollout.planning import settled
 if TYPE_CHECKING:
     from remote.kube import Cluster
 
-_APPLIED = frozenset({Change.CREATED, Change.CHANGED, Change.REPLACED})
+_APPLIED = frozenset({ChangeKind.CREATED, ChangeKind.CHANGED, ChangeKind.REPLACED})
 _FIRST = ("Namespace", "CustomResourceDefinition", "PriorityClass", "StorageClass")
 _LAST = ("DaemonSet", "Deployment", "StatefulSet", "Job", "CronJob", "Pod")
 _PAUSE = 1.0
@@ -65,7 +65,7 @@ class Applier:
     def _carried_out(self, change: ObjectChange) -> ObjectChange:
         self._check()
         path = self._cluster.path(change.manifest)
-        if change.change is Change.REPLACED:
+        if change.change is ChangeKind.REPLACED:
             self._remove(path, change)
             before: Manifest | None = None
         else:
@@ -78,12 +78,12 @@ class Applier:
                 raise
             change = settled(change, conflicts)
             after = self._patiently(change)
-        if change.change is Change.REPLACED:
+        if change.change is ChangeKind.REPLACED:
             return change
         return replace(
             change,
             lines=difference(before, after),
-            change=Change.CREATED if before is None else Change.CHANGED,
+            change=ChangeKind.CREATED if before is None else ChangeKind.CHANGED,
             notes=tuple(note for note in change.notes if "planned from" not in note),
         )
 

@@ -9,7 +9,7 @@ from model.kubernetes.manifests import Manifest
 from model.rollout.fill import fill
 from model.rollout.rendered import RenderedComponent, SecretRef
 from model.rollout.restart import Mounted, keyed_hash, with_hash
-from tasks.rollout.planning import Declared
+from tasks.rollout.planning import DeclaredObject
 
 # Name and key of a secret to its value.
 SecretValue = Callable[[str, str], bytes]
@@ -24,19 +24,19 @@ class Declaring:
         self._key = secret(*HASH_KEY)
         self._contents: dict[Mounted, Manifest] = {}
         self._filled: dict[str, tuple[Manifest, ...]] = {}
-        self._declared: dict[str, tuple[Declared, ...]] = {}
+        self._declared: dict[str, tuple[DeclaredObject, ...]] = {}
 
-    def fill(self, components: Iterable[RenderedComponent], needed: Collection[str]) -> None:
+    def fill(self, components: Iterable[RenderedComponent], needed: Collection[str] | None = None) -> None:
         """
         Take note of components, all of them before `declared` is asked: pods may mount what another brings.
 
-        Raises `SiteError` where one of the `needed` holds a secret without a value; others are left out then.
+        Raises `SiteError` where one of the `needed` (None: any) holds a secret without a value; others are left out.
         """
         for rendered in components:
             try:
                 filled = tuple(fill(manifest, self._value) for manifest in rendered.objects)
             except SiteError:
-                if rendered.name in needed:
+                if needed is None or rendered.name in needed:
                     raise
                 continue
             self._filled[rendered.name] = filled
@@ -45,12 +45,12 @@ class Declaring:
                     meta = manifest["metadata"]
                     self._contents[manifest["kind"], meta.get("namespace") or "", meta["name"]] = manifest
 
-    def declared(self, component: str) -> tuple[Declared, ...]:
+    def declared(self, component: str) -> tuple[DeclaredObject, ...]:
         """Return a component's objects as they are sent, in order; none of one that the site has no longer."""
         if component not in self._declared:
             hashed = [with_hash(manifest, self._contents, self._key) for manifest in self._filled.get(component, ())]
             self._declared[component] = tuple(
-                Declared(manifest=manifest, digest=keyed_hash(manifest, self._key)) for manifest in hashed
+                DeclaredObject(manifest=manifest, digest=keyed_hash(manifest, self._key)) for manifest in hashed
             )
         return self._declared[component]
 

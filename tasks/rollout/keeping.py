@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from model.kubernetes.manifests import Manifest
 from model.rollout.inventory import NAMESPACE, AppliedEntry, ComponentInventory, GateProof
 from model.rollout.keys import ObjectKey, key_of
-from tasks.rollout.planning import Declared
+from tasks.rollout.planning import DeclaredObject
 
 if TYPE_CHECKING:
     from remote.kube import Cluster
@@ -29,7 +29,7 @@ class InventoryKeeper:
         self._cluster = cluster
         self.kept = kept
 
-    def announce(self, declared: Sequence[Declared], written: frozenset[ObjectKey]) -> None:
+    def announce(self, declared: Sequence[DeclaredObject], written: frozenset[ObjectKey]) -> None:
         """Take note of what will be applied; of the objects that are written, what was said before no longer holds."""
         entries = dict(self.kept.entries)
         for entry in declared:
@@ -39,7 +39,7 @@ class InventoryKeeper:
                 entries[key] = AppliedEntry(entry.manifest["apiVersion"], "")
         self._keep(replace(self.kept, entries=entries))
 
-    def applied(self, declared: Sequence[Declared]) -> None:
+    def applied(self, declared: Sequence[DeclaredObject]) -> None:
         """Take note that all of it is as it was declared."""
         digests = {key_of(entry.manifest): entry for entry in declared}
         entries = {

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from model.errors import KubernetesError, ObjectMissing
 from model.kubernetes.manifests import Manifest, difference
-from model.rollout.changes import Change, ObjectChange, immutable_fields
+from model.rollout.changes import ChangeKind, ObjectChange, immutable_fields
 from model.rollout.conflicts import FieldConflict, conflicts_of, without
 from model.rollout.contained import contains
 from model.rollout.foreign import foreign_fields
@@ -39,7 +39,7 @@ class PlanRules:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Declared:
+class DeclaredObject:
     """An object as it is sent, and the keyed hash of it."""
 
     manifest: Manifest
@@ -52,18 +52,18 @@ class Planner:
     def __init__(self, cluster: Cluster, live: LiveObjects, kept: ComponentInventory, rules: PlanRules) -> None:
         self._cluster, self._live, self._kept, self._rules = cluster, live, kept, rules
 
-    def plan(self, declared: Sequence[Declared]) -> tuple[ObjectChange, ...]:
+    def plan(self, declared: Sequence[DeclaredObject]) -> tuple[ObjectChange, ...]:
         """Return one change an object, in their order. Raises `KubernetesError` where the API is not there."""
         with ThreadPoolExecutor(WORKERS, thread_name_prefix="api") as pool:
             return tuple(pool.map(self.plan_object, declared))
 
-    def plan_object(self, declared: Declared) -> ObjectChange:
+    def plan_object(self, declared: DeclaredObject) -> ObjectChange:
         """Return what applying one object would do."""
         change = ObjectChange(
             component=self._kept.component,
             key=key_of(declared.manifest),
             manifest=declared.manifest,
-            change=Change.UNCHANGED,
+            change=ChangeKind.UNCHANGED,
             digest=declared.digest,
         )
         try:
@@ -79,7 +79,7 @@ class Planner:
         if before and not entry and not owned(before) and not self._rules.adopt:
             return replace(
                 change,
-                change=Change.FOREIGN,
+                change=ChangeKind.FOREIGN,
                 notes=(f"it exists, and {_owners(before)}",),
                 next_step="`--adopt` takes it over, or delete it",
             )
@@ -92,7 +92,7 @@ class Planner:
         words = f"the cluster knows no kind {change.key.kind} of {change.manifest['apiVersion']}"
         words += f"; {bringer} brings it" if bringer else ", and no component brings it"
         step = f"roll out {bringer} first, or with it" if bringer else "which operator defines it? bring its definition"
-        return replace(change, change=Change.REJECTED, notes=(words,), next_step=step)
+        return replace(change, change=ChangeKind.REJECTED, notes=(words,), next_step=step)
 
     def _tried(self, change: ObjectChange, before: Manifest | None) -> ObjectChange:
         try:
@@ -102,7 +102,7 @@ class Planner:
         except KubernetesError as error:
             return self._refused(change, before, error)
         lines = difference(before, after)
-        kind = Change.CREATED if before is None else Change.CHANGED if lines else Change.UNCHANGED
+        kind = ChangeKind.CREATED if before is None else ChangeKind.CHANGED if lines else ChangeKind.UNCHANGED
         return replace(change, change=kind, lines=lines)
 
     def _refused(self, change: ObjectChange, before: Manifest | None, error: KubernetesError) -> ObjectChange:
@@ -115,17 +115,17 @@ class Planner:
         if _WEBHOOK in error.detail:
             return _unseen(change, "the webhook that must admit it does not answer yet: planned from what is rendered")
         step = error.next_step or "correct it in the component's templates"
-        return replace(change, change=Change.REJECTED, notes=(error.detail,), next_step=step)
+        return replace(change, change=ChangeKind.REJECTED, notes=(error.detail,), next_step=step)
 
     def _replaced(self, change: ObjectChange, before: Manifest, fields: tuple[str, ...]) -> ObjectChange:
         named = change.component in self._rules.recreate or any(map(change.key.named_by, self._rules.recreate))
         lines = difference(_like(before, change.manifest), change.manifest)
         words = f"{', '.join(fields)} cannot be changed in place"
         if named:
-            return replace(change, change=Change.REPLACED, lines=lines, notes=(f"{words}: deleted and made anew",))
+            return replace(change, change=ChangeKind.REPLACED, lines=lines, notes=(f"{words}: deleted and made anew",))
         word = f"{change.key.kind}/{change.key.name}"
         step = f"`--recreate {word}` deletes it and makes it anew; see what it holds first"
-        return replace(change, change=Change.REFUSED, lines=lines, notes=(words,), next_step=step)
+        return replace(change, change=ChangeKind.REFUSED, lines=lines, notes=(words,), next_step=step)
 
 
 def settled(change: ObjectChange, conflicts: Sequence[FieldConflict]) -> ObjectChange:
@@ -150,7 +150,9 @@ def _owners(live: Manifest) -> str:
 
 
 def _unseen(change: ObjectChange, note: str) -> ObjectChange:
-    return replace(change, change=Change.CREATED, lines=difference(None, change.manifest), notes=(*change.notes, note))
+    return replace(
+        change, change=ChangeKind.CREATED, lines=difference(None, change.manifest), notes=(*change.notes, note)
+    )
 
 
 def _like(live: Any, wanted: Any) -> Any:

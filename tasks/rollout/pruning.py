@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from model.errors import KubernetesError, ObjectMissing, WaitExpired
-from model.rollout.changes import Change, ObjectChange
+from model.rollout.changes import ChangeKind, ObjectChange
 
 if TYPE_CHECKING:
     from remote.kube import Cluster
@@ -20,7 +20,7 @@ def prune(cluster: Cluster, changes: Sequence[ObjectChange], done: Callable[[Obj
 
     Raises `WaitExpired` naming the finalizers of one that stays; they are never taken away by force.
     """
-    for change in reversed([change for change in changes if change.change is Change.PRUNED]):
+    for change in reversed([change for change in changes if change.change is ChangeKind.PRUNED]):
         try:
             path = cluster.path(change.manifest)
             if cluster.delete(path):

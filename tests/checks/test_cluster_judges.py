@@ -349,6 +349,7 @@ def test_a_real_cluster_as_it_should_be_has_no_finding() -> None:
     assert bad(view(of=CLUSTER)).keys() == LAB
     assert {check for _, check in pending(view(of=CLUSTER))} == {
         "certificates/site",
+        "policies/declared",
         "ports/pods",
         "schedule/files",
         "updates/security",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -26,6 +27,7 @@ from model.site.secrets import SecretKeeping
 from model.site.site import Site
 from tests.checks import test_cluster_judges
 from tests.checks.cases import CASES
+from tests.checks.changes import put
 from tests.checks.golden import CLUSTER, NOW, proof, site, verdicts, view
 from tests.model.check.preflight.preflight_cases import CASES as PREFLIGHT_CASES
 from tests.mutation import REFERENCE, cases
@@ -140,6 +142,21 @@ def _component(**values: Any) -> Red:
 _KEY = f"age1{'q' * 58}"
 
 
+def policy(name: str) -> dict[str, Any]:
+    return {"metadata": {"namespace": "matrix", "name": name}}
+
+
+def left_behind(sections: dict[str, Any]) -> None:
+    saved = sections["rules"]["saved"]
+    saved["6"] = saved["6"].replace("*filter\n", "*filter\n:KUBE-POD-FW-A - [0:0]\n:KUBE-ROUTER-INPUT - [0:0]\n")
+
+
+def without_table(sections: dict[str, Any]) -> None:
+    rules = json.loads(sections["rules"]["nft"])
+    kept = [entry for entry in rules["nftables"] if "matrix_fleet" not in json.dumps(entry)]
+    sections["rules"]["nft"] = json.dumps({"nftables": kept})
+
+
 # What no table of the tests beside this one holds; each is judged below.
 REDS: dict[str, Red] = {
     "disks/declared": _disk_declared,
@@ -159,6 +176,9 @@ REDS: dict[str, Red] = {
     "ports/hosts": lambda: view(proof=proof(host="violation")),
     "ports/pods": lambda: view(proof=None),
     "cluster/policies": lambda: view(of=CLUSTER),
+    "policies/declared": lambda: view({"cp-1": put("cluster", "policies", to=[policy("closed")])}, of=CLUSTER),
+    "policies/rules": lambda: view({"db-1": left_behind}, of=CLUSTER),
+    "policies/own-node": lambda: view({"db-1": without_table}, of=CLUSTER),
     "site/users": _settings(concurrent_users=50_000),
     "site/control-planes": _without("control_plane"),
     "site/workers": _without("worker"),

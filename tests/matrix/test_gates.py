@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from tests.cluster.lab_cluster import wrong
 from tests.matrix.matrix_lab import MatrixLab
 
@@ -37,6 +39,9 @@ def test_a_message_is_delivered_encrypted_by_other_workers_than_took_it(matrix: 
     assert figures["sent"] == figures["delivered"] > 0
     assert figures["lost_acknowledged"] == 0
     assert 0 < figures["latency_p50_ms"] <= figures["latency_p99_ms"]
+    through = re.search(r"encrypted too, over .*, through (\S+) and (\S+)$", gate["why"])
+    assert through, gate["why"]
+    assert through[1] != through[2]
 
 
 def test_a_gate_goes_red_when_its_service_is_gone(matrix: MatrixLab) -> None:

@@ -99,9 +99,10 @@ def test_what_no_bundle_brings_is_pulled_by_its_digest(
 ) -> None:
     digest = "sha256:" + "b" * 64
     reference = f"registry.example:5000/group/haproxy:2.6@{digest}"
-    for where in ((None, None), (bundle, folder)):
+    sites: tuple[tuple[Bundle | None, Path | None], ...] = ((None, None), (bundle, folder))
+    for of_site, place in sites:
         containerd.set({})
-        assert stage(HOST, *where, (reference,)) == ("registry.example:5000/group/haproxy:2.6 pulled",)
+        assert stage(HOST, of_site, place, (reference,)) == ("registry.example:5000/group/haproxy:2.6 pulled",)
         for name in ("registry.example:5000/group/haproxy:2.6", f"registry.example:5000/group/haproxy@{digest}"):
             assert containerd.images[name] == (digest, True)
         assert f"pull --hosts-dir /etc/containerd/certs.d {reference}" in containerd.asked()
@@ -140,3 +141,11 @@ def test_a_node_that_says_nothing_has_nothing(containerd: FakeContainerd, monkey
 )
 def test_the_name_by_digest_has_no_tag(whole: str, by_digest: str) -> None:
     assert PinnedReference(whole).by_digest == by_digest
+
+
+@pytest.mark.parametrize("control_plane", [True, False])
+def test_bootstrap_brings_no_image_of_the_application(bundle: Bundle, control_plane: bool) -> None:
+    assert staging.images_for(bundle, control_plane) == ()
+    on_nodes = bundle.images[0].model_copy(update={"needed": "nodes"})
+    (piece,) = staging.images_for(bundle.model_copy(update={"items": (on_nodes,)}), control_plane)
+    assert piece.item is on_nodes

@@ -314,7 +314,7 @@ def test_a_site_with_images_of_its_own_gets_them_and_their_manifests(
     code, report = download("--inventory", str(inventory))
     assert code == 0, failures(report)
     bundle = load_bundle(folder)
-    brought = [item for item in (*bundle.images, *bundle.manifests) if item.needed == "application"]
+    brought = [item for item in bundle.items if item.needed == "application"]
     assert [(item.kind, item.name, item.version) for item in brought] == [
         ("image", "registry.test/group/contour", "v1.33.8"),
         ("manifest", "contour", "1.33.8"),

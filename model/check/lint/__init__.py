@@ -22,6 +22,7 @@ _FIRST = (
     "addresses",
     "roles",
     "matrix",
+    "pods",
     "listeners",
     "isolation",
     "cluster",

@@ -22,6 +22,11 @@ from tasks.secrets.identity import make_identity
 from tests.flows.plumbing import site
 from tests.remote.memory_api import Manifest, MemoryApi
 
+_SECRETS = """
+secrets:
+  - {name: rollout-hash, title: a, namespace: space, consumers: [ground], keys: {key: {kind: hex}}}
+  - {name: redis, title: a, namespace: space, consumers: [ground], keys: {password: {kind: password}}}
+"""
 SPACE: Manifest = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "space"}}
 
 
@@ -30,11 +35,15 @@ class Stage:
 
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.folder = site(folder)
+        (self.folder / "secrets.yaml").write_text(_SECRETS, "utf-8")
         self.api = MemoryApi()
         self.objects: dict[str, list[Manifest]] = {}
         self.gates: dict[str, Any] = {}
         identity = make_identity(folder / "identity")
         monkeypatch.setenv("MATRIX_FLEET_IDENTITY", str(identity.path))
+        # Lint looks for a template of every component.
+        monkeypatch.setattr("model.check.lint.subjects.components.TEMPLATES", folder / "templates")
+        self.templates = folder / "templates" / "manifests"
         monkeypatch.setattr("flows._rollout.material.render_component", self._rendered)
         monkeypatch.setattr("remote.kube.open_cluster", self._opened)
         monkeypatch.setattr("flows._rollout.gates.gate_of", lambda name: self.gates.get(name))
@@ -48,6 +57,8 @@ class Stage:
         (self.folder / "components.yaml").write_text(yaml.safe_dump({"components": rows}), "utf-8")
         for name in needs:
             self.objects.setdefault(name, [settings(name)])
+            (self.templates / name).mkdir(parents=True, exist_ok=True)
+            (self.templates / name / "objects.yaml.j2").touch()
 
     def run(self, *, dry_run: bool = False, **asked: Any) -> tuple[int, dict[str, Any]]:
         """Roll out; return the exit code and the report."""

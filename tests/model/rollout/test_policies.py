@@ -10,10 +10,13 @@ from typing import Any
 import pytest
 import yaml
 
+from model.errors import SiteError
+from model.kubernetes.manifests import Manifest
 from model.matrix.pod_words import LATER, known_words, pod_words, receives, sends, word_of
-from model.rollout.policies import CLOSED, EVERYBODY, ROWS, network_policies, policy_names
+from model.rollout.policies import CLOSED, EVERYBODY, ROWS, network_policies, policy_names, system_policies
 from model.rollout.policy_peers import overlay_addresses
 from model.rollout.render import render_component
+from model.rollout.values.namespaces import levels
 from model.site.load import load_site
 from model.site.site import Site
 from tests.model.rollout.policy_world import Place, World
@@ -50,6 +53,11 @@ def chosen(request: pytest.FixtureRequest) -> Site:
     return _built(str(request.param))
 
 
+def both(chosen: Site) -> tuple[Manifest, ...]:
+    """Return all policies, bootstrap's and rollout's."""
+    return (*system_policies(chosen), *network_policies(chosen))
+
+
 def place(chosen: Site, word: str) -> Place:
     pods = pod_words(chosen)[word]
     return Place(namespace=pods.namespace, labels=tuple(sorted(pods.labels.items())), address="10.244.9.9")
@@ -67,36 +75,39 @@ def ports(chosen: Site) -> list[tuple[str, int]]:
 
 
 def test_between_words_exactly_the_rows_are_open(chosen: Site) -> None:
-    world, words = World(network_policies(chosen)), pod_words(chosen)
+    world, words = World(both(chosen)), pod_words(chosen)
     rows = [row for row in chosen.active_rows if row.plane == "pod"]
+    places, tried = {word: place(chosen, word) for word in words}, ports(chosen)
     wrong = []
     for source in words:
         for destination in words:
             between = [row for row in rows if sends(row, source) and receives(row, destination)]
-            for protocol, port in ports(chosen):
+            for protocol, port in tried:
                 opened = any(
                     row.protocol == protocol and low <= port <= high for row in between for low, high in row.intervals
                 )
                 # Name servers are held at the words of rows, everybody else at every word.
-                if world.admits(place(chosen, source), place(chosen, destination), protocol, port) != opened:
+                if world.admits(places[source], places[destination], protocol, port) != opened:
                     wrong.append((source, destination, protocol, port, opened))
     assert not wrong
 
 
-def test_a_pod_that_no_row_speaks_of_reaches_the_name_servers_alone(chosen: Site) -> None:
-    world = World(network_policies(chosen))
+def test_a_pod_that_no_row_speaks_of_reaches_what_is_everybodys(chosen: Site) -> None:
+    world = World(both(chosen))
     reached = {
         word
         for word in pod_words(chosen)
+        for target in (place(chosen, word),)
         for protocol, port in ports(chosen)
-        if world.admits(STRANGER, place(chosen, word), protocol, port)
+        if world.admits(STRANGER, target, protocol, port)
     }
     webhooks = {"cloudnative-pg", "cert-manager-webhook"} if chosen.settings.cni.name == "calico" else set()
-    assert reached == {"coredns"} | webhooks
+    ingress = {"ingress"} if chosen.settings.ingress.controller == "contour" else set()
+    assert reached == {"coredns"} | webhooks | ingress
 
 
 def test_a_pod_without_a_word_in_a_held_namespace_may_ask_for_names_and_nothing_else() -> None:
-    world = World(network_policies(SITE))
+    world = World(both(SITE))
     pod = Place(namespace="matrix", labels=(("app", "stranger"),))
     assert world.admits(pod, place(SITE, "coredns"), "udp", 53)
     assert not world.admits(pod, place(SITE, "postgresql"), "tcp", 5432)
@@ -118,7 +129,7 @@ def test_a_pod_without_a_word_in_a_held_namespace_may_ask_for_names_and_nothing_
     ],
 )
 def test_hosts_are_reached_by_the_words_of_their_rows(word: str, address: str, port: int, opened: bool) -> None:
-    assert World(network_policies(SITE)).admits(place(SITE, word), Place(address=address), "tcp", port) is opened
+    assert World(both(SITE)).admits(place(SITE, word), Place(address=address), "tcp", port) is opened
 
 
 @pytest.mark.parametrize(
@@ -141,12 +152,12 @@ def test_hosts_are_reached_by_the_words_of_their_rows(word: str, address: str, p
     ],
 )
 def test_from_outside_pods_only_the_ends_of_rows_come_in(address: str, word: str, port: int, opened: bool) -> None:
-    assert World(network_policies(SITE)).admits(Place(address=address), place(SITE, word), "tcp", port) is opened
+    assert World(both(SITE)).admits(Place(address=address), place(SITE, word), "tcp", port) is opened
 
 
 def test_what_leaves_for_the_internet_never_means_pods_services_or_an_isolated_network() -> None:
     chosen = _built("federation, mail and push")
-    world, synapse = World(network_policies(chosen)), place(chosen, "synapse")
+    world, synapse = World(both(chosen)), place(chosen, "synapse")
     opened = {
         address: world.admits(synapse, Place(address=address), "tcp", 8448)
         for address in ("203.0.113.9", "2001:db8::1", "10.244.3.3", "10.96.0.1", "10.20.2.11", "fd44::9")
@@ -164,7 +175,7 @@ def test_what_leaves_for_the_internet_never_means_pods_services_or_an_isolated_n
 def test_no_rule_is_without_ends_or_ports(chosen: Site) -> None:
     rules = [
         (policy["metadata"]["name"], rule, word)
-        for policy in network_policies(chosen)
+        for policy in both(chosen)
         for direction, word in (("ingress", "from"), ("egress", "to"))
         for rule in policy["spec"].get(direction, ())
     ]
@@ -173,9 +184,10 @@ def test_no_rule_is_without_ends_or_ports(chosen: Site) -> None:
 
 
 def test_every_namespace_with_pods_of_components_is_closed(chosen: Site) -> None:
-    namespaces = {pods.namespace for pods in pod_words(chosen).values()} - {"kube-system"}
+    namespaces = {*levels(chosen), *(pods.namespace for pods in pod_words(chosen).values())} - {"kube-system"}
+    assert {"matrix", "cnpg-system", "cert-manager"} <= namespaces
     assert {f"{namespace}/{name}" for namespace in namespaces for name in (CLOSED, EVERYBODY)} <= policy_names(chosen)
-    closed = [policy for policy in network_policies(chosen) if policy["metadata"]["name"] == CLOSED]
+    closed = [policy for policy in both(chosen) if policy["metadata"]["name"] == CLOSED]
     assert [policy["spec"] for policy in closed] == [{"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}] * len(
         namespaces
     )
@@ -183,9 +195,7 @@ def test_every_namespace_with_pods_of_components_is_closed(chosen: Site) -> None
 
 def test_every_active_row_between_words_of_the_site_stands_in_a_policy(chosen: Site) -> None:
     named = {
-        row
-        for policy in network_policies(chosen)
-        for row in policy["metadata"].get("annotations", {}).get(ROWS, "").split(", ")
+        row for policy in both(chosen) for row in policy["metadata"].get("annotations", {}).get(ROWS, "").split(", ")
     }
     words = pod_words(chosen)
     expected = {
@@ -232,3 +242,20 @@ def _plain(manifest: Mapping[str, Any]) -> tuple[Any, ...]:
 def test_policies_are_the_golden_ones(tmp_path: Path) -> None:
     small = site(tmp_path, set={"site:kubernetes.pod_cidrs": ["10.244.0.0/23", "fd44::/63"]})
     assert list(yaml.safe_load_all(GOLDEN.read_text("utf-8"))) == list(network_policies(small))
+
+
+def test_a_word_that_is_nobodys_is_refused_and_not_left_closed(tmp_path: Path) -> None:
+    wrong = site(tmp_path, set={"ports:rows.pod-synapse.pod_from": ["haproxi"]})
+    component = next(component for component in wrong.components if component.name == "network-policies")
+    with pytest.raises(SiteError, match="pod-synapse names pods that no component has: haproxi"):
+        render_component(wrong, component)
+
+
+def test_a_site_whose_rows_speak_of_pods_of_another_time_keeps_its_name_servers_open(tmp_path: Path) -> None:
+    wrong = site(tmp_path, set={"ports:rows.pods-kubernetes-api.pod_from": ["controllers"]})
+    assert system_policies(wrong) == ()
+
+
+def test_the_clusters_own_pods_are_bootstraps() -> None:
+    assert [policy["metadata"]["name"] for policy in system_policies(SITE)] == ["coredns"]
+    assert not [one for one in network_policies(SITE) if one["metadata"]["namespace"] == "kube-system"]
