@@ -90,9 +90,10 @@ class Inbox:
     def close(self) -> None:
         """Stop; the poll that is under way ends."""
         self._ended.set()
-        self._user.close()
+        self._user.connection.interrupt()
         if self._thread.ident is not None:
             self._thread.join(self._poll + _MARGIN)
+        self._user.close()
 
     def _run(self) -> None:
         while not self._ended.is_set():

@@ -106,5 +106,5 @@ class User:
         return self.ask("to-device", "PUT", path, {"messages": {other.user: {other.device: content}}})
 
     def close(self) -> None:
-        """Let go of the connection for good."""
-        self.connection.end()
+        """Let go of the connection."""
+        self.connection.close()

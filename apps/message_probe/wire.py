@@ -99,22 +99,24 @@ class Connection:
             self.close()
             raise Unanswered(_why(error)) from None
 
-    def end(self) -> None:
-        """Close for good: a request that another thread waits for ends, and none is sent again."""
+    def interrupt(self) -> None:
+        """Have a request end that another thread waits for; none is sent again. That thread closes."""
         self._ended = True
-        self.close()
+        http = self._http
+        with suppress(OSError):
+            if http is not None and http.sock is not None:
+                http.sock.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
         """Let go of the connection; the next request opens another."""
         http, self._http = self._http, None
         if http is not None:
-            with suppress(OSError):
-                if http.sock is not None:
-                    http.sock.shutdown(socket.SHUT_RDWR)
             http.close()
 
     def _ask(self, method: str, path: str, body: bytes, headers: Mapping[str, str], seconds: float) -> Answer:
         started = time.monotonic()
+        if self._ended:
+            raise ConnectionAbortedError("it was closed")
         http = self._http = self._http or self._open(seconds)
         http.sock.settimeout(seconds)
         http.request(method, path, body or None, {"Host": self._origin.host, PROBE: "1", **headers})

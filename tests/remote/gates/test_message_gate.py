@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from apps.message_probe.probe import Findings
 from apps.message_probe.series import SeriesResult
 from apps.message_probe.wire import Origin, dial_to
 from model.report.outcome import Status
@@ -144,8 +145,11 @@ def test_a_proxy_that_tells_nothing_is_found(site: Site) -> None:
     assert "the proxy does not say which process answers" in findings(site)
 
 
+HEARD = Findings(sync_servers=("sync/sync-1", "sync/sync-2"))
+
+
 def test_without_a_way_from_outside_it_is_not_proven(site: Site) -> None:
-    result = message.judged(site.world.context(), [Way("a pod on w-1", False, _nowhere())], [], ["x: refused"])
+    result = message.judged(site.world.context(), [Way("a pod on w-1", False, _nowhere())], [HEARD], ["x: refused"])
     assert result.status == Status.UNPROVEN
 
 

@@ -52,6 +52,8 @@ class World:
         self.monkeypatch.setattr(
             "remote.gates.public.from_host", lambda _host, address, port: self._dial(address, port)
         )
+        # This machine itself has no way to the external addresses.
+        self.monkeypatch.setattr("remote.gates.public.dial_to", lambda _address, _port: self._dial("", 0))
         self.monkeypatch.setattr("remote.shell.run", self._run)
 
     def pod(self, name: str, namespace: str, labels: Mapping[str, str], address: str, **more: Any) -> dict[str, Any]:
