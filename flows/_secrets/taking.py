@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import getpass
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 
 from pydantic import SecretBytes
@@ -19,10 +20,12 @@ from flows._run.publish import CONTROLLER
 from flows._secrets.status import subject
 from model.errors import SecretsUnreadable, SelectionError, SiteError
 from model.report.outcome import Outcome, Status
+from model.rollout.own_objects import own_objects
 from model.rollout.rendered import SecretRef
 from model.rollout.secret_document import KeptValue, Origin, parse
 from model.rollout.secret_kinds import flaw
-from model.rollout.secret_names import chosen_refs, key_spec, secret_spec
+from model.rollout.secret_names import chosen_refs, kept_refs, key_spec, secret_spec
+from model.rollout.secret_places import SecretPlace, secret_places
 from model.site.secrets import Realm
 from tasks.secrets.held import HeldSecret, held_secret
 from tasks.secrets.identity import identities
@@ -75,41 +78,61 @@ def from_file(context: Context, file: Path, words: tuple[str, ...]) -> FlowResul
 
 def from_cluster(context: Context, words: tuple[str, ...], source: str | None) -> FlowResult:
     """
-    Take over what the cluster holds: under the names of secrets.yaml, or one secret from `source` (NAMESPACE/SECRET).
+    Take over what the cluster holds: under the names of secrets.yaml and where the rollout puts it, or one secret from
+    `source` (NAMESPACE/SECRET).
     """
     from remote.kube import open_cluster
 
     site = context.site
-    refs = (
-        chosen_refs(site, words)
-        if words
-        else tuple(SecretRef(spec.name, key) for spec in site.secrets for key, _ in spec.kept())
-    )
+    refs = chosen_refs(site, words) if words else kept_refs(site)
     if source is not None and len({ref.name for ref in refs}) != 1:
         raise SelectionError("--from takes one secret: NAME, or NAME/KEY")
-    offers: dict[SecretRef, Offer] = {}
+    places = _named(refs, source) if source else _places(context, refs)
     with ExitStack() as stack:
         nr = inventory(context.options.inventory)
         stack.enter_context(closing(nr))
         cluster = stack.enter_context(open_cluster(nr, site))
-        for name in dict.fromkeys(ref.name for ref in refs):
-            namespace, _, called = (source or f"{secret_spec(site, name).namespace}/{name}").partition("/")
-            called, _, key = called.partition("/")
-            held = held_secret(cluster, namespace, called)
-            if held is None and words:
-                raise SiteError(f"the cluster has no Secret {namespace}/{called}")
-            if held is not None:
-                offers |= _held(held, [ref for ref in refs if ref.name == name], key)
+        held = cache(lambda namespace, name: held_secret(cluster, namespace, name))
+        offers = {ref: offer for ref in refs if (offer := _held(places[ref], held)) is not None}
+    if words and not offers:
+        tried = dict.fromkeys(f"{place.namespace}/{place.secret}" for ref in refs for place in places[ref])
+        raise SiteError(f"the cluster has no such value in {', '.join(tried)}", "`--from` names another Secret")
+    if not offers:
+        message = f"the cluster holds none of the {len(refs)} values that were looked for"
+        return FlowResult((Outcome(CONTROLLER, "secrets", Status.NOT_RUN, message),), hosts=())
     return _taken(context, offers, chosen=bool(words))
 
 
-def _held(held: HeldSecret, refs: Iterable[SecretRef], key: str) -> dict[SecretRef, Offer]:
-    source = f"the cluster's Secret {held.namespace}/{held.name}"
-    return {
-        ref: Offer(value=held.values[key or ref.key], source=source, origin="imported", made=held.made)
-        for ref in refs
-        if (key or ref.key) in held.values
-    }
+def _named(refs: Sequence[SecretRef], source: str) -> dict[SecretRef, tuple[SecretPlace, ...]]:
+    namespace, _, called = source.partition("/")
+    name, _, key = called.partition("/")
+    return {ref: (SecretPlace(namespace=namespace, secret=name, key=key or ref.key),) for ref in refs}
+
+
+def _places(context: Context, refs: Sequence[SecretRef]) -> dict[SecretRef, tuple[SecretPlace, ...]]:
+    site = context.site
+    try:
+        rendered = secret_places(own_objects(site))
+    except SiteError as error:
+        context.say(f"only Secrets of the names in secrets.yaml are looked for: {error}")
+        rendered = {}
+    found = {}
+    for ref in refs:
+        own = SecretPlace(namespace=secret_spec(site, ref.name).namespace, secret=ref.name, key=ref.key)
+        found[ref] = (own, *rendered.get(ref, ()))
+    return found
+
+
+def _held(places: Sequence[SecretPlace], held: Callable[[str, str], HeldSecret | None]) -> Offer | None:
+    for place in places:
+        secret = held(place.namespace, place.secret)
+        if secret is None or place.key not in secret.values:
+            continue
+        value = place.value_in(secret.values[place.key].get_secret_value())
+        if value:
+            source = f"the cluster's Secret {place.namespace}/{place.secret}"
+            return Offer(value=SecretBytes(value), source=source, origin="imported", made=secret.made)
+    return None
 
 
 def _offered(kept: KeptValue, source: str) -> Offer:

@@ -25,6 +25,8 @@ from model.bundle.bundle import MANIFEST, Bundle, render
 from model.bundle.items import Item
 
 BUNDLES = CACHE / "bundles"
+# Below this a lab's disks, which all lie on this machine's, may run short while Go compiles.
+_ROOM = 45e9
 
 
 def ensure(minor: str, say: once.Say) -> Path:
@@ -45,6 +47,7 @@ def ensure(minor: str, say: once.Say) -> Path:
         # Parts come first: whoever builds another bundle waits for the packing alone.
         sources = _sources(recipe, say)
         once.ensure(folder, lambda draft: _pack(recipe, name, replace(sources, bundle=draft), say), say)
+        look_for_room(shutil.disk_usage(folder).free, say)
         caches.bound(toolchain.ensure(say), say)
     former = (BUNDLES / minor).resolve()
     for link in (minor, "current") if minor == DEFAULT else (minor,):
@@ -52,6 +55,12 @@ def ensure(minor: str, say: once.Say) -> Path:
     if former != folder:
         _prune(name, (folder, former))
     return folder
+
+
+def look_for_room(free: int, say: once.Say) -> None:
+    """Tell when little room is left, and how to get more."""
+    if free < _ROOM:
+        say(f"only {free / 1e9:.0f} GB are free here; `go clean -cache -modcache` takes away what compiling left")
 
 
 def _key(recipe: BundleRecipe) -> str:
@@ -81,6 +90,8 @@ def _pack(recipe: BundleRecipe, name: str, sources: Parts, say: once.Say) -> Non
     )
     _expected(sources.programs[recipe.kubernetes] / "kubeadm", bundle)
     (sources.bundle / MANIFEST).write_text(render(bundle), "utf-8")
+    kinds = {item.kind: sum(other.size for other in items if other.kind == item.kind) for item in items}
+    say(f"  {len(items)} files: {', '.join(f'{kind} {size / 1e6:.0f} MB' for kind, size in sorted(kinds.items()))}")
 
 
 def _sources(recipe: BundleRecipe, say: once.Say) -> Parts:

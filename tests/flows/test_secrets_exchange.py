@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import shutil
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -14,6 +15,9 @@ from typing import Any
 import pytest
 import yaml
 
+from model.rollout.fill import fill
+from model.rollout.own_objects import own_objects
+from model.rollout.secret_names import kept_refs
 from tasks.secrets.identity import VARIABLE, make_identity
 from tests.flows.secret_site import SecretSite, everything_in, leaks
 
@@ -77,6 +81,14 @@ def test_what_the_cluster_holds_and_the_store_lacks_is_taken_over(
     assert leaks(site.values(), everything_in(site.folder)) == []
 
 
+def test_a_cluster_without_secrets_is_not_taken_for_one_that_agrees(
+    site: SecretSite, cluster: dict[str, Mapping[str, bytes]]
+) -> None:
+    code, report = site.run("import", "--quiet")
+    assert (code, report["good"]) == (0, False)
+    assert "holds none of" in row(report, "secrets")["message"]
+
+
 def test_what_differs_is_drift_and_taken_over_only_by_its_name(
     site: SecretSite, cluster: dict[str, Mapping[str, bytes]]
 ) -> None:
@@ -90,6 +102,30 @@ def test_what_differs_is_drift_and_taken_over_only_by_its_name(
     assert site.run("import", "redis", "--quiet")[0] == 0
     assert site.store.value("redis", "password") == PASSWORD
     assert mine in set(site.values())
+
+
+def test_what_stands_in_the_rollouts_own_secrets_is_found_there(
+    site: SecretSite, cluster: dict[str, Mapping[str, bytes]]
+) -> None:
+    """A store that was lost is filled from the cluster: from Secrets of other names, and out of configuration files."""
+    site.fill()
+    before = {ref: site.store.value(ref.name, ref.key) for ref in kept_refs(site.store.site)}
+    held: dict[str, dict[str, bytes]] = {}
+    for component in own_objects(site.store.site):
+        for manifest in component.objects:
+            if manifest["kind"] == "Secret":
+                filled = fill(manifest, lambda ref: site.store.value(ref.name, ref.key))
+                meta = manifest["metadata"]
+                held[f"{meta['namespace']}/{meta['name']}"] = {
+                    key: base64.b64decode(text) for key, text in filled["data"].items()
+                }
+    cluster.update(held)
+    shutil.rmtree(site.folder / "secrets")
+    assert site.run("import", "--quiet")[0] == 0
+    found = {ref for component in own_objects(site.store.site) for ref in component.secrets} & before.keys()
+    assert len(found) > 10
+    assert {ref for ref in found if not site.store.has(ref.name, ref.key)} == set()
+    assert {ref for ref in found if site.store.value(ref.name, ref.key) != before[ref]} == set()
 
 
 def test_a_secret_of_another_name_is_found_by_it(site: SecretSite, cluster: dict[str, Mapping[str, bytes]]) -> None:

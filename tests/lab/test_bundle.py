@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from lab import once
-from lab.bundle import compiling, debian, oci, userland
+from lab.bundle import building, compiling, debian, oci, userland
 from lab.bundle.ingredients import GoComponent, Started
 from lab.bundle.recipe import DEFAULT, PAUSE, RECIPES, TOOLS, BundleRecipe
 from lab.errors import LabError
@@ -140,6 +140,14 @@ def test_a_recipe_packs_only_what_is_compiled(recipe: BundleRecipe) -> None:
     assert all(image.programs or image.tools for image in recipe.images)
     assert len({image.name.rpartition("/")[2] for image in recipe.images}) == len(recipe.images)
     assert compiling.version(recipe.components[0]).startswith(f"{recipe.minor}.")
+
+
+def test_little_room_is_told_with_what_gives_more() -> None:
+    told: list[str] = []
+    building.look_for_room(50 * 10**9, told.append)
+    assert told == []
+    building.look_for_room(30 * 10**9, told.append)
+    assert told == ["only 30 GB are free here; `go clean -cache -modcache` takes away what compiling left"]
 
 
 def test_there_is_a_default_and_the_minor_version_after_it() -> None:

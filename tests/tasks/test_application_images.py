@@ -141,3 +141,11 @@ def test_a_node_that_says_nothing_has_nothing(containerd: FakeContainerd, monkey
 )
 def test_the_name_by_digest_has_no_tag(whole: str, by_digest: str) -> None:
     assert PinnedReference(whole).by_digest == by_digest
+
+
+@pytest.mark.parametrize("control_plane", [True, False])
+def test_bootstrap_brings_no_image_of_the_application(bundle: Bundle, control_plane: bool) -> None:
+    assert staging.images_for(bundle, control_plane) == ()
+    on_nodes = bundle.images[0].model_copy(update={"needed": "nodes"})
+    (piece,) = staging.images_for(bundle.model_copy(update={"items": (on_nodes,)}), control_plane)
+    assert piece.item is on_nodes
