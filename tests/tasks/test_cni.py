@@ -135,6 +135,7 @@ def test_beside_flannel_stands_what_enforces_policies_and_it_does_nothing_else()
         "--enable-ipv6=true",
         "--service-cluster-ip-range=10.96.0.0/12,fd96::/112",
         "--health-port=20244",
+        "--iptables-sync-period=1m",
     ]
     assert (pod["hostNetwork"], pod["tolerations"]) == (True, [{"operator": "Exists"}])
     assert {"name": "KUBERNETES_SERVICE_HOST", "value": "api.example.test"} in container["env"]
