@@ -9,7 +9,8 @@ from functools import partial
 from checks.check import ComplianceView, SiteCheck
 from checks.cluster_source import cluster_of
 from model.check.check import NotYet
-from model.check.finding import Verdict, settled
+from model.check.finding import Verdict, flawed, settled
+from model.errors import SiteError
 from model.host.host_facts import Unseen
 from model.report.outcome import Status
 from model.rollout.gates import places
@@ -63,10 +64,13 @@ def redundancy(view: ComplianceView) -> Verdict:
         return settled(
             wrong, f"each object lies {copies} times, on {known['volume_servers']} servers", dict(_plain(known))
         )
-    known = minio(view.site)
-    servers = len(view.site.with_purpose("objects"))
-    wrong = [] if servers >= 4 else [f"{servers} servers are too few for four parity shards: MinIO wants four"]
-    return settled(wrong, f"MinIO spreads each object over {servers} servers", dict(_plain(known)))
+    try:
+        known = minio(view.site)
+    except SiteError as error:
+        return flawed(str(error))
+    return Verdict(
+        f"MinIO spreads each object over {len(view.site.with_purpose('objects'))} servers", dict(_plain(known))
+    )
 
 
 def _plain(known: dict[str, object]) -> dict[str, object]:

@@ -106,9 +106,19 @@ def _bridged(channel: Channel, early: bytes = b"") -> socket.socket:
     """Return a socket whose bytes go over a channel: what TLS and every library can use."""
     ours, theirs = socket.socketpair()
     channel.settimeout(None)
-    threading.Thread(target=_up, args=(channel, theirs), name="bridge up", daemon=True).start()
-    threading.Thread(target=_down, args=(channel, theirs, early), name="bridge down", daemon=True).start()
+    threading.Thread(target=_carry, args=(channel, theirs, early), name="bridge", daemon=True).start()
     return ours
+
+
+def _carry(channel: Channel, ours: socket.socket, early: bytes) -> None:
+    """Pass bytes both ways until both have ended, and let go of both ends."""
+    with ours:
+        up = threading.Thread(target=_up, args=(channel, ours), name="bridge up", daemon=True)
+        up.start()
+        _down(channel, ours, early)
+        up.join()
+        with suppress(OSError, EOFError):
+            channel.close()
 
 
 def _up(channel: Channel, ours: socket.socket) -> None:
@@ -126,5 +136,3 @@ def _down(channel: Channel, ours: socket.socket, early: bytes) -> None:
             ours.sendall(data)
     with suppress(OSError):
         ours.shutdown(socket.SHUT_WR)
-    with suppress(OSError, EOFError):
-        channel.close()

@@ -71,7 +71,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _handle(self) -> None:
         proxy: Proxy = self.server.proxy
         content = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        if self.path.partition("?")[0].endswith("/upload"):
+        if "/media/v3/upload" in self.path:
             proxy.uploaded = content
         passing = Passing(self.command, self.path, self.headers.get("Authorization", ""))
         proxy.before(passing)

@@ -80,7 +80,7 @@ class Site:
 
     def store(self, passing: Passing) -> None:
         """Put an upload into the object storage, as Synapse's provider does."""
-        if not self.uploads or not place(passing).endswith("/upload"):
+        if not self.uploads or "/media/v3/upload" not in passing.path:
             return
         identifier = passing.body.decode().rpartition("/")[2].rstrip('"}')
         name = f"local_content/{identifier[:2]}/{identifier[2:4]}/{identifier[4:]}"
