@@ -6,6 +6,7 @@ import hashlib
 import io
 import secrets
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING
 
 from model.errors import FleetError
@@ -53,7 +54,7 @@ def contract(client: Minio, bucket: str) -> Iterator[str]:
 def refusals(stranger: Minio, nobody: Minio, bucket: str) -> Iterator[str]:
     """Yield what a wrong key may do."""
     for client, who in ((stranger, "a wrong secret key"), (nobody, "an access key that nobody was given")):
-        said = complaint(lambda client=client: list(client.list_objects(bucket)))
+        said = complaint(partial(_listed, client, bucket))
         if not said:
             yield f"{who} may list {bucket}"
         elif not any(word in said for word in ("AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch")):
@@ -81,7 +82,7 @@ def _got(client: Minio, bucket: str, names: tuple[str, str], small: bytes, large
     )
     for what, name, content, act in wanted:
         found: list[bytes] = []
-        if said := complaint(lambda act=act, found=found: found.append(act())):
+        if said := complaint(partial(_kept, found, act)):
             yield f"{what}: {bucket}/{name}: {said}"
         elif hashlib.sha256(found[0]).digest() != hashlib.sha256(content).digest():
             yield f"{what}: {bucket}/{name}: {len(found[0])} other bytes came back"
@@ -116,3 +117,12 @@ def _source(context: GateContext) -> GatedPod:
             if pod.ready:
                 return pod
     raise FleetError("no pod that the object storage admits is ready", f"look at the pods of {', '.join(_SOURCES)}")
+
+
+def _listed(client: Minio, bucket: str) -> object:
+    return list(client.list_objects(bucket))
+
+
+def _kept(found: list[bytes], act: Callable[[], bytes]) -> object:
+    found.append(act())
+    return None

@@ -22,7 +22,7 @@ class DialledRedis(redis.Connection):
     """A connection opened by the gate."""
 
     def __init__(self, *, dial: Dial, **options: Any) -> None:
-        super().__init__(**options)
+        super().__init__(**options)  # type: ignore[no-untyped-call]  # the library has no types here
         self._dial = dial
 
     @override
