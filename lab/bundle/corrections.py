@@ -27,8 +27,17 @@ _NEIGHBOURS = """\
 
 """
 
+_LINE = '\t\tcontent := strings.Split(line, " ")\n'
+_OTHERS = """\
+		if len(content) > 1 && strings.HasPrefix(content[1], "inet6:") != ipset.isIpv6 {
+			continue
+		}
+"""
+
 # kube-router 2.1.0 names its sets of IPv6 addresses in rules without their prefix: no rule that allows would load.
-# And it drops the messages by which IPv6 neighbours find each other, to and from pods that a policy selects.
+# It drops the messages by which IPv6 neighbours find each other, to and from pods that a policy selects. And after its
+# first look each family's handler holds the sets of both, so that one writes back what the other has just changed:
+# new pods stay unknown, by chance of which of them comes last.
 KUBE_ROUTER = (
     *(
         Correction(
@@ -39,4 +48,5 @@ KUBE_ROUTER = (
         for side in ("src", "dst")
     ),
     Correction(f"{_POLICIES}/network_policy_controller.go", _RANGES, _NEIGHBOURS + _RANGES),
+    Correction("pkg/utils/ipset.go", _LINE, _LINE + _OTHERS),
 )
