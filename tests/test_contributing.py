@@ -15,8 +15,6 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "CONTRIBUTING.md"
-# What nobody can add yet: the section says what it comes with.
-LATER = {"a component (later)"}
 # What a checkout holds beside its own files, and what no addition here touches. Compiled modules are copied: they are
 # still right, as their sources keep the time of their last change.
 _LEFT_OUT = shutil.ignore_patterns(
@@ -119,12 +117,23 @@ def flow_is_listed_and_runs(copy: Copy) -> None:
     copy.tests("tests/flows/test_waivers.py", "tests/test_documents.py::test_the_readme_has_a_row_for_every_command")
 
 
+def component_is_rendered_and_tried(copy: Copy) -> None:
+    copy.python("-m", "flows.lint")
+    copy.python("-m", "flows.rollout", "--component", "greeting", "--render", "rendered")
+    rendered = copy.folder / "rendered" / "greeting"
+    assert "Welcome to example.test!" in (rendered / "001-ConfigMap-greeting.yaml").read_text("utf-8")
+    assert (rendered / "files" / "greeting.txt").read_text("utf-8") == "Welcome to example.test!\n"
+    assert re.search(r"^greeting +greeting$", copy.python("-m", "flows.validate", "--list"), re.MULTILINE)
+    copy.tests("tests/remote/gates/test_greeting_gate.py")
+
+
 PROOFS: dict[str, Callable[[Copy], None]] = {
     "a port row": row_is_enforced,
     "a role": role_has_its_hosts_rows_and_rules,
     "a check": checks_are_found_and_go_red,
     "a bootstrap phase": phase_is_listed_in_its_place_and_tells_what_it_would_do,
     "a flow": flow_is_listed_and_runs,
+    "a component": component_is_rendered_and_tried,
 }
 
 
@@ -158,10 +167,9 @@ def test_a_diff_is_all_that_it_takes(title: str, tmp_path: Path) -> None:
     PROOFS[title](applied(tmp_path / "tree", diffs))
 
 
-def test_every_section_has_a_diff_and_a_proof_but_what_comes_later() -> None:
+def test_every_section_has_a_diff_and_a_proof() -> None:
     found = sections(PAGE.read_text("utf-8"))
-    assert {title for title, diffs in found.items() if diffs} == set(PROOFS)
-    assert found.keys() - set(PROOFS) == LATER
+    assert {title for title, diffs in found.items() if diffs} == set(PROOFS) == set(found)
 
 
 def test_a_diff_that_does_not_fit_is_noticed(tmp_path: Path) -> None:

@@ -24,7 +24,11 @@ from twisted.internet import reactor
 
 WORKER = {"worker_app": "synapse.app.generic_worker", "worker_name": "worker"}
 # Media last: once loaded, Synapse keeps the media servlets for every application of the interpreter.
-PROCESSES = (("main", {}, False), ("worker", WORKER, False), ("media", WORKER, True))
+PROCESSES: tuple[tuple[str, dict[str, str], bool], ...] = (
+    ("main", {}, False),
+    ("worker", WORKER, False),
+    ("media", WORKER, True),
+)
 KEYS = "/_matrix/key"
 
 
@@ -41,7 +45,7 @@ def main() -> None:
                 served.setdefault(route, []).append(kind)
             for prefix in (KEYS, *build_synapse_client_resource_tree(server)):
                 trees.setdefault(prefix, []).append(kind)
-    rows = [[*route, kinds] for route, kinds in sorted(served.items())]
+    rows: list[list[object]] = [[*route, kinds] for route, kinds in sorted(served.items())]
     print(_document(rows, sorted(trees.items())))
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from flows._render.document import Document, blamed_host
 from flows._render.notice import Notice
 from flows._render.words import counted, names, ports
-from model.verify.pods import is_pod
+from model.verify.pods import is_component, is_pod
 
 # Cells of these culprits say nothing of ports: an end was blind or mute for all of them alike.
 _ABOUT_AN_END = {"witness": "to", "source": "from"}
@@ -28,7 +28,7 @@ _STEPS = {
     "source": "see what is said of {focus} itself, mend it, then run again",
     "model": "compare the rows in ports.yaml with what the site needs",
 }
-_UNENFORCED = "choose a pod network that enforces network policies, or waive it by name in site.yaml"
+_UNENFORCED = "see with `kubectl get networkpolicies -A` what is there, and by `cni` in site.yaml what enforces it"
 _SERVICE = re.compile(r"Service ([^/ ]+)/([^ :]+)")
 _SERVICE_STEPS = {
     "listener": "see with `kubectl -n NAMESPACE describe service SERVICE` which of its pods are ready",
@@ -170,7 +170,7 @@ def _because(note: str) -> str:
 
 def _step(culprit: str, note: str, focuses: tuple[str, ...], peers: tuple[str, ...]) -> str:
     step = _STEPS.get(culprit, "look at the evidence of the cell in report.html")
-    if culprit == "path" and all(map(is_pod, focuses)):
+    if culprit == "path" and (all(map(is_pod, focuses)) or all(map(is_component, peers))):
         step = _UNENFORCED
     elif service := _SERVICE.search(note):
         step = _SERVICE_STEPS.get(culprit, step).replace("SERVICE", service[2]).replace("NAMESPACE", service[1])

@@ -7,7 +7,7 @@ from time import monotonic
 
 from flows._render.words import counted
 from flows._rollout.gates import gate_line, not_run, try_gate
-from flows._rollout.results import ComponentResult, unready_outcome
+from flows._rollout.results import ComponentResult, GateRun, unready_outcome
 from flows._rollout.run import RolloutRun
 from flows._run.publish import CONTROLLER
 from model.errors import FleetError, KubernetesError
@@ -21,6 +21,8 @@ from tasks.rollout.keeping import InventoryKeeper
 from tasks.rollout.pruning import prune
 from tasks.rollout.waiting import ReadinessWait
 
+GATE_PATIENCE = 60.0
+_GATE_PAUSE = 3.0
 _GOOD = (Status.OK, Status.CHANGED, Status.WAIVED, Status.NOT_RUN)
 
 
@@ -100,12 +102,22 @@ class ComponentWork:
                 self._result.gates.append(not_run(gate, name, f"proven at {proof.at}"))
                 continue
             run.progress.doing(name, f"trying the gate {gate}")
-            tried = try_gate(gate, name, run.gate_context())
+            tried = self._patiently(gate)
             self._result.gates.append(tried)
             self._say(gate_line(tried))
             if tried.result.status is Status.OK:
                 proofs[gate] = GateProof(f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC", digest)
         self._keeper.proven(proofs)
+
+    def _patiently(self, gate: str) -> GateRun:
+        """Try a gate; what was only just started is given a while to find together, and tried again."""
+        deadline = monotonic() + (GATE_PATIENCE if self._result.done else 0.0)
+        while True:
+            tried = try_gate(gate, self._component.name, self._run.gate_context())
+            if tried.result.status in _GOOD or monotonic() >= deadline or self._run.stop.is_set():
+                return tried
+            self._say(f"not yet: {gate_line(tried)}")
+            self._run.stop.wait(_GATE_PAUSE)
 
     def _judge(self) -> None:
         result = self._result

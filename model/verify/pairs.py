@@ -132,9 +132,17 @@ def endpoint_pairs(site: Site, holders: Mapping[Address, str]) -> Iterator[Pair]
 
 
 def _inbound(site: Site, vantage: Machine) -> Iterator[Pair]:
-    """From outside to every external address; the host behind it is the one that answers for it."""
-    for name, external in site.settings.external.items():
-        opened = opened_by(row for row in site.active_rows if row.target == name and "internet" in row.source_ends)
+    """
+    From outside to every external address; the host behind it is the one that answers for it.
+
+    Its own rules cannot tell by which of several external addresses a packet came; the perimeter's can.
+    """
+    plans = site.settings.external
+    published = [row for row in site.active_rows if row.target in plans and "internet" in row.source_ends]
+    for name, external in plans.items():
+        opened = opened_by(row for row in published if row.target == name)
+        alike = {other for other, plan in plans.items() if plan.targets[0] == external.targets[0]} - {name}
+        may = opened_by(row for row in published if row.target in alike)
         for speaks, address in speakable(vantage, external.addresses):
             yield Pair(
                 source=vantage.name,
@@ -145,6 +153,7 @@ def _inbound(site: Site, vantage: Machine) -> Iterator[Pair]:
                 border=True,
                 openings=opened,
                 external=name,
+                may=may,
             )
 
 

@@ -12,7 +12,7 @@ from typing_extensions import override
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager, Retry, Timeout
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
-from remote.gates.pod import Pod, service_address
+from remote.gates.pod import GatedPod, service_address
 
 if TYPE_CHECKING:
     from minio import Minio
@@ -24,7 +24,7 @@ SERVICE, PORT = "s3", 9000
 _SECONDS = 20.0
 
 
-def objects(context: GateContext, source: Pod, access_key: str, secret_key: str) -> Minio:
+def objects(context: GateContext, source: GatedPod, access_key: str, secret_key: str) -> Minio:
     """Return a client of the site's object storage that speaks from a pod's network."""
     from minio import Minio
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from model.errors import FleetError
 from remote.gates.gate import GateContext, GateResult, concluded
 from remote.gates.object_client import complaint, objects
-from remote.gates.pod import Pod, pods_in
+from remote.gates.pod import GatedPod, pods_in
 
 if TYPE_CHECKING:
     from minio import Minio
@@ -110,7 +110,7 @@ def _missing(client: Minio, bucket: str, name: str) -> bool:
     return "NoSuchKey" in complaint(lambda: client.stat_object(bucket, name))
 
 
-def _source(context: GateContext) -> Pod:
+def _source(context: GateContext) -> GatedPod:
     for name in _SOURCES:
         for pod in pods_in(context, "matrix", f"app.kubernetes.io/name={name}"):
             if pod.ready:

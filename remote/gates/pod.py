@@ -21,7 +21,7 @@ _SECONDS = 30.0
 
 
 @dataclass(frozen=True)
-class Pod:
+class GatedPod:
     """A pod as the API tells of it, and the host that it runs on."""
 
     host: Host
@@ -98,7 +98,7 @@ class Pod:
         return run(self.host, words, stdin=stdin, root=True, timeout=timeout)
 
 
-def pods_of(context: GateContext, word: str) -> tuple[Pod, ...]:
+def pods_of(context: GateContext, word: str) -> tuple[GatedPod, ...]:
     """Return the pods that rows call by a word, by name; those that have ended are none. Raises `FleetError`."""
     component = next((component for component in context.site.components if word in component.pods), None)
     if component is None:
@@ -108,12 +108,12 @@ def pods_of(context: GateContext, word: str) -> tuple[Pod, ...]:
     return pods_in(context, namespace, selector)
 
 
-def pods_in(context: GateContext, namespace: str, labels: str = "") -> tuple[Pod, ...]:
+def pods_in(context: GateContext, namespace: str, labels: str = "") -> tuple[GatedPod, ...]:
     """Return the pods of a namespace that have a node and did not end, by name."""
     found = context.cluster.list(f"/api/v1/namespaces/{namespace}/pods", labels=labels)
     hosts = context.nr.inventory.hosts
     pods = [
-        Pod(hosts[manifest["spec"]["nodeName"]], manifest)
+        GatedPod(hosts[manifest["spec"]["nodeName"]], manifest)
         for manifest in found
         if manifest["spec"].get("nodeName") in hosts
         and manifest.get("status", {}).get("phase") not in ("Succeeded", "Failed")
@@ -121,7 +121,7 @@ def pods_in(context: GateContext, namespace: str, labels: str = "") -> tuple[Pod
     return tuple(sorted(pods, key=lambda pod: pod.name))
 
 
-def ready_pods(context: GateContext, word: str) -> tuple[Pod, ...]:
+def ready_pods(context: GateContext, word: str) -> tuple[GatedPod, ...]:
     """Return those that are ready. Raises `FleetError` where none is."""
     pods = tuple(pod for pod in pods_of(context, word) if pod.ready)
     if not pods:

@@ -10,7 +10,7 @@ from typing import Any
 from model.errors import HostError
 from model.rollout.values.postgresql import values
 from remote.gates.gate import GateContext, GateResult, concluded
-from remote.gates.pod import Pod, pods_of
+from remote.gates.pod import GatedPod, pods_of
 
 CONTAINER = "postgres"
 CLUSTER = "/apis/postgresql.cnpg.io/v1/namespaces/matrix/clusters/postgresql"
@@ -65,7 +65,7 @@ def run(context: GateContext) -> GateResult:
     return judged(cluster, instances, memory)
 
 
-def look(pod: Pod) -> PostgresInstance:
+def look(pod: GatedPod) -> PostgresInstance:
     """Ask one instance."""
     try:
         says = json.loads(_psql(pod, _LOOK))
@@ -152,7 +152,7 @@ def _of_followers(cluster: Mapping[str, Any], instances: Sequence[PostgresInstan
             yield f"{found.where}: {len(sync)} follow it synchronously, {wanted.get('number', 1)} must"
 
 
-def _psql(pod: Pod, text: str) -> str:
+def _psql(pod: GatedPod, text: str) -> str:
     """Run statements; raises `HostError` with psql's own complaint."""
     argv = ("psql", "-X", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-U", "postgres", "-d", "synapse", "-f", "-")
     return pod.run(CONTAINER, argv, stdin=text.encode()).check(pod.host).stdout.decode().strip()

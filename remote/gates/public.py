@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from apps.message_probe.wire import Connection, Dial, Origin, Unanswered, dial_to
 from model.errors import FleetError
-from remote.gates.pod import Pod, ready_pods
+from remote.gates.pod import GatedPod, ready_pods
 from remote.gates.relay import from_host
 
 if TYPE_CHECKING:
@@ -104,8 +104,8 @@ def reached(way: Way, seconds: float = 4.0) -> str:
 
 def inside_way(context: GateContext) -> Way:
     """Return the way that the ingress's own pods go: to the proxy before Synapse, as the public name."""
-    source: Pod = ready_pods(context, "ingress")[0]
-    target: Pod = ready_pods(context, "haproxy")[0]
+    source: GatedPod = ready_pods(context, "ingress")[0]
+    target: GatedPod = ready_pods(context, "haproxy")[0]
     dial: Dial = source.dial(target.addresses[0], HAPROXY)
     return Way(f"a pod on {source.host.name}", False, Origin(name=public_name(context), port=80, dial=dial, tls=None))
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from model.rollout.values.redis import MASTER_NAME
 from remote.gates.gate import GateContext, GateResult, concluded
-from remote.gates.pod import Pod, pods_of, ready_pods
+from remote.gates.pod import GatedPod, pods_of, ready_pods
 
 if TYPE_CHECKING:
     from remote.gates.relay import Dial
@@ -71,7 +71,7 @@ def run(context: GateContext) -> GateResult:
     return judged(tuple(servers.values()), sentinels, trials)
 
 
-def server(pod: Pod, password: str) -> RedisServer:
+def server(pod: GatedPod, password: str) -> RedisServer:
     """Ask a server what it is."""
     from redis import RedisError
 
@@ -91,7 +91,7 @@ def server(pod: Pod, password: str) -> RedisServer:
     )  # fmt: skip
 
 
-def sentinel(pod: Pod, password: str) -> SentinelWord:
+def sentinel(pod: GatedPod, password: str) -> SentinelWord:
     """Ask a Sentinel whom it names."""
     from redis import RedisError
 
@@ -173,7 +173,7 @@ def _of_trials(trials: Sequence[ProxyTrial]) -> Iterator[str]:
         )
 
 
-def _tried(proxy: Pod, master: Pod, followers: Sequence[Pod], password: str) -> ProxyTrial:
+def _tried(proxy: GatedPod, master: GatedPod, followers: Sequence[GatedPod], password: str) -> ProxyTrial:
     """Write a key that ends by itself, look for it where it must be, and take it away."""
     from redis import RedisError
 
@@ -193,7 +193,7 @@ def _tried(proxy: Pod, master: Pod, followers: Sequence[Pod], password: str) -> 
     return ProxyTrial(where=proxy.where, on_master=there, followers=follow)
 
 
-def _has(pod: Pod, password: str, key: str, value: str) -> bool:
+def _has(pod: GatedPod, password: str, key: str, value: str) -> bool:
     """Return whether a server has the key, or gets it soon."""
     from remote.gates.redis_client import client
 

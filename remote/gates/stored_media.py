@@ -9,7 +9,7 @@ from apps.message_probe.media import Medium
 from apps.message_probe.wire import Connection, Origin, Unanswered
 from model.errors import FleetError
 from remote.gates.object_client import complaint, objects
-from remote.gates.pod import Pod, pods_in
+from remote.gates.pod import GatedPod, pods_in
 
 if TYPE_CHECKING:
     from minio import Minio
@@ -34,7 +34,7 @@ def look(context: GateContext, token: str, medium: Medium) -> Iterator[str]:
     yield from stored(client, context.site.settings.object_storage.bucket, medium)
 
 
-def served(pods: Sequence[Pod], token: str, medium: Medium) -> Iterator[str]:
+def served(pods: Sequence[GatedPod], token: str, medium: Medium) -> Iterator[str]:
     """Ask each media pod itself: one took the upload, the others must have it from the object storage."""
     if len(pods) < 2:
         yield f"{len(pods)} media pods are ready: that another one serves an upload cannot be seen"
@@ -70,7 +70,7 @@ def object_name(medium: Medium) -> str:
     return f"local_content/{medium.id[:2]}/{medium.id[2:4]}/{medium.id[4:]}"
 
 
-def synapse_pods(context: GateContext, pool: str) -> tuple[Pod, ...]:
+def synapse_pods(context: GateContext, pool: str) -> tuple[GatedPod, ...]:
     """Return the pods of one pool of Synapse's processes."""
     return pods_in(context, "matrix", f"app.kubernetes.io/name=synapse-{pool}")
 

@@ -12,7 +12,7 @@ from model.errors import FleetError
 from model.rollout.synapse.processes import HEALTH_PORT, MAIN_PORT, WORKER_PORT, processes
 from model.rollout.values.haproxy import synapse_version
 from remote.gates.gate import GateContext, GateResult, concluded
-from remote.gates.pod import Pod, pods_of
+from remote.gates.pod import GatedPod, pods_of
 from remote.gates.redis import SERVER, server
 
 NAMESPACE = "matrix"
@@ -42,7 +42,7 @@ def run(context: GateContext) -> GateResult:
     )
 
 
-def look(pod: Pod, port: int) -> SynapseProcess:
+def look(pod: GatedPod, port: int) -> SynapseProcess:
     """Ask a process its version, and for something that every listener for clients answers."""
     try:
         metrics = _ask(pod, HEALTH_PORT, "/_synapse/metrics")
@@ -103,7 +103,7 @@ def judged(
     return concluded(findings, proven, figures=figures, next_step=_NEXT)
 
 
-def _ask(pod: Pod, port: int, path: str) -> Answer:
+def _ask(pod: GatedPod, port: int, path: str) -> Answer:
     connection = Connection(Origin(name="localhost", port=80, dial=pod.own(port)))
     try:
         return connection.ask("GET", path, seconds=20.0)

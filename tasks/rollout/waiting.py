@@ -57,7 +57,7 @@ class ReadinessWait:
         self._cluster, self._seconds, self._tell, self._stop = cluster, seconds, tell, stop
         self._since: dict[tuple[str, str], float] = {}
         self._seen: dict[tuple[str, str], float] = {}
-        self._old: frozenset[tuple[str, str]] = frozenset()
+        self._old: frozenset[tuple[str, str]] | None = None
         self._started = time.monotonic()
 
     def until_ready(self, manifests: Sequence[Manifest]) -> tuple[Unready, ...]:
@@ -150,7 +150,7 @@ class ReadinessWait:
 
     def _fresh(self, event: Manifest) -> bool:
         """Tell whether an event counts: an older one may tell of what was mended since, until nothing else is left."""
-        return self._over or _version(event) not in self._old
+        return self._over or (self._old is not None and _version(event) not in self._old)
 
     def _too_long(self, trouble: Trouble) -> bool:
         since = self._since.setdefault((trouble.kind, trouble.about), time.monotonic())

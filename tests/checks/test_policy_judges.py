@@ -34,7 +34,7 @@ def test_all_policies_of_the_matrix_are_good() -> None:
     assert "are there" in verdicts(seen)[CONTROLLER, "policies/declared"].good
 
 
-@pytest.mark.parametrize("name", ["matrix/closed", "matrix/postgresql", "kube-system/coredns", "cnpg-system/every-pod"])
+@pytest.mark.parametrize("name", ["matrix/closed", "matrix/postgresql", "cnpg-system/every-pod"])
 def test_a_policy_that_somebody_deleted_is_named(name: str) -> None:
     wrong = bad(view({"cp-1": all_but(name)}, of=CLUSTER))[CONTROLLER, "policies/declared"]
     assert f"there is no NetworkPolicy {name}" in wrong

@@ -105,7 +105,7 @@ def test_the_controllers_questions_reach_the_router_or_the_server_of_the_lab_tha
 @pytest.mark.parametrize("address", ["198.51.100.101", "2001:db8:100::101"])
 def test_a_deployer_is_led_to_the_ingress_by_its_external_address_and_a_server_is_not(lab: Lab, address: str) -> None:
     assert lab.tcp("", address, 443) in _OPEN_OR_REFUSED
-    assert lab.tcp("", address, 22) == "silent"
+    assert lab.tcp("", address, 8443) == "silent"
     assert lab.tcp("w-1", address, 443) == "silent"
 
 

@@ -15,6 +15,7 @@ from model.base import Network
 from model.errors import SiteError
 from model.host.hoststate import HostState
 from model.kubernetes.cluster import read_node
+from model.kubernetes.manifests import Manifest
 from model.site.installation import IMAGES
 from model.site.load import load_site
 from model.site.site import Site
@@ -29,6 +30,11 @@ def other(**kubernetes: object) -> Site:
     return replace(
         SITE, settings=settings.model_copy(update={"kubernetes": settings.kubernetes.model_copy(update=kubernetes)})
     )
+
+
+def flannel(site: Site) -> Manifest:
+    """Return Flannel's own workload."""
+    return next(one for one in manifests(site) if (one["kind"], one["metadata"]["name"]) == ("DaemonSet", "flannel"))
 
 
 def test_flannel_uses_the_port_that_the_matrix_opens_for_it() -> None:
@@ -46,14 +52,14 @@ def test_one_family_and_iptables_where_the_site_says_so() -> None:
 
 def test_another_configuration_replaces_the_pods() -> None:
     def digest(site: Site) -> str:
-        template = manifests(site)[-1]["spec"]["template"]
+        template = flannel(site)["spec"]["template"]
         return str(template["metadata"]["annotations"]["matrix-fleet.io/network"])
 
     assert digest(SITE) != digest(other(proxy_mode="iptables"))
 
 
 def test_flannel_reaches_the_api_without_services_and_runs_everywhere() -> None:
-    pod = manifests(SITE)[-1]["spec"]["template"]["spec"]
+    pod = flannel(SITE)["spec"]["template"]["spec"]
     environment = {entry["name"]: entry.get("value") for entry in pod["containers"][0]["env"]}
     assert (environment["KUBERNETES_SERVICE_HOST"], environment["KUBERNETES_SERVICE_PORT"]) == (
         "api.example.test",
@@ -129,6 +135,7 @@ def test_beside_flannel_stands_what_enforces_policies_and_it_does_nothing_else()
         "--enable-ipv6=true",
         "--service-cluster-ip-range=10.96.0.0/12,fd96::/112",
         "--health-port=20244",
+        "--iptables-sync-period=1m",
     ]
     assert (pod["hostNetwork"], pod["tolerations"]) == (True, [{"operator": "Exists"}])
     assert {"name": "KUBERNETES_SERVICE_HOST", "value": "api.example.test"} in container["env"]
@@ -144,6 +151,12 @@ def test_it_may_only_read() -> None:
     (own,) = (role for role in roles if role["metadata"]["name"] == "kube-router")
     assert {verb for rule in own["rules"] for verb in rule["verbs"]} == {"get", "list", "watch"}
     assert {"pods", "namespaces", "networkpolicies"} <= {kind for rule in own["rules"] for kind in rule["resources"]}
+
+
+def test_where_nothing_enforces_policies_there_are_none_and_where_something_does_the_name_servers_are_held() -> None:
+    assert not [one for one in manifests(with_cni(policies="own")) if one["kind"] == "NetworkPolicy"]
+    held = [one["metadata"] for one in manifests(SITE, enforcer="kube-router:v2") if one["kind"] == "NetworkPolicy"]
+    assert [(meta["namespace"], meta["name"]) for meta in held] == [("kube-system", "coredns")]
 
 
 def test_where_the_pod_network_enforces_by_itself_nothing_stands_beside_it() -> None:

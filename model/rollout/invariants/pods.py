@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from model.rollout.invariants.stack import Stack, Workload
+from model.rollout.invariants.stack import RenderedWorkload, Stack
 
 # Pods that need what others must not have, by their container, and why.
 PRIVILEGED: Mapping[str, str] = {}
@@ -43,7 +43,7 @@ def rights(stack: Stack) -> Iterator[str]:
                 yield from _container_rights(workload, container)
 
 
-def _container_rights(workload: Workload, container: Mapping[str, Any]) -> Iterator[str]:
+def _container_rights(workload: RenderedWorkload, container: Mapping[str, Any]) -> Iterator[str]:
     given, name = container.get("securityContext") or {}, f"{workload.name}: {container['name']}"
     if given.get("privileged") or given.get("allowPrivilegeEscalation") is not False:
         yield f"{name} may gain privileges"

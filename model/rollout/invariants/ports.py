@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from model.rollout.invariants.stack import Stack, Workload, called
+from model.rollout.invariants.stack import RenderedWorkload, Stack, called
 from model.site.components import POD_LABEL
 
 
@@ -62,13 +62,13 @@ def matrix(stack: Stack) -> Iterator[str]:
                     yield f"{called(component, manifest)}: no row of ports.yaml leads to {word}:{number}"
 
 
-def _behind(stack: Stack, service: dict[str, Any]) -> Iterator[Workload]:
+def _behind(stack: Stack, service: dict[str, Any]) -> Iterator[RenderedWorkload]:
     selector = service["spec"].get("selector")
     if selector:
         yield from stack.selected(service["metadata"].get("namespace", ""), selector)
 
 
-def _port(workload: Workload, target: int | str) -> int | None:
+def _port(workload: RenderedWorkload, target: int | str) -> int | None:
     """Return the number of a named port, or of one that has that number and a name."""
     for container in workload.containers:
         for port in container.get("ports", ()):

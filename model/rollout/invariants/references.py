@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from model.rollout.invariants.stack import Stack, Workload, called
+from model.rollout.invariants.stack import RenderedWorkload, Stack, called
 
 # What programs make in the cluster, by the component whose object asks for it.
 _MADE: Mapping[tuple[str, str], tuple[str, ...]] = {
@@ -89,7 +89,7 @@ def issuers(stack: Stack) -> Iterator[str]:
             yield f"{called(component, manifest)}: nobody makes the {ref.get('kind', 'Issuer')} {ref['name']}"
 
 
-def _named(workload: Workload) -> Iterator[tuple[str, str, tuple[str, ...]]]:
+def _named(workload: RenderedWorkload) -> Iterator[tuple[str, str, tuple[str, ...]]]:
     """Yield kind, name and keys of what the pods need to start."""
     for volume in workload.pod.get("volumes", ()):
         for source in (volume, *(volume.get("projected") or {}).get("sources", ())):

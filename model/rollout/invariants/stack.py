@@ -23,7 +23,7 @@ LASTING = frozenset({"Deployment", "StatefulSet", "DaemonSet"})
 
 
 @dataclass(frozen=True, slots=True)
-class Workload:
+class RenderedWorkload:
     """An object that makes pods."""
 
     component: Component
@@ -85,10 +85,12 @@ class Stack:
         return tuple((part.component, manifest) for part in self.components for manifest in part.objects)
 
     @cached_property
-    def workloads(self) -> tuple[Workload, ...]:
+    def workloads(self) -> tuple[RenderedWorkload, ...]:
         """Every object that makes pods."""
         pairs = ((component, manifest, pod_template(manifest)) for component, manifest in self.objects)
-        return tuple(Workload(component, manifest, template) for component, manifest, template in pairs if template)
+        return tuple(
+            RenderedWorkload(component, manifest, template) for component, manifest, template in pairs if template
+        )
 
     @cached_property
     def by_kind(self) -> Mapping[str, tuple[tuple[Component, Manifest], ...]]:
@@ -110,7 +112,7 @@ class Stack:
                 return manifest
         return None
 
-    def selected(self, namespace: str, labels: Mapping[str, str]) -> Iterator[Workload]:
+    def selected(self, namespace: str, labels: Mapping[str, str]) -> Iterator[RenderedWorkload]:
         """Yield the workloads of a namespace whose pods carry these labels."""
         for workload in self.workloads:
             if workload.namespace == namespace and workload.labels.items() >= labels.items():

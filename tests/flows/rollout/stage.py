@@ -46,6 +46,7 @@ class Stage:
         self.templates = folder / "templates" / "manifests"
         monkeypatch.setattr("flows._rollout.material.render_component", self._rendered)
         monkeypatch.setattr("remote.kube.open_cluster", self._opened)
+        monkeypatch.setattr("flows._rollout.component_work.GATE_PATIENCE", 0.0)
         monkeypatch.setattr("flows._rollout.gates.gate_of", lambda name: self.gates.get(name))
 
     def components(self, **needs: Sequence[str]) -> None:

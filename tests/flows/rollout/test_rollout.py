@@ -11,7 +11,7 @@ import pytest
 
 from model.report.outcome import Status
 from model.rollout import lease
-from remote.gates.gate import GateResult
+from remote.gates.gate import GateContext, GateResult
 from tests.flows.plumbing import ROOT
 from tests.flows.rollout.stage import SPACE, Stage, by_name, good, outcomes, settings
 from tests.remote.memory_api import Refusal
@@ -78,6 +78,20 @@ def test_an_unproven_gate_is_not_good(stage: Stage) -> None:
     stage.gates["two"] = lambda _context: GateResult(status=Status.UNPROVEN, why="nothing was seen")
     code, report = stage.run()
     assert (code, by_name(report)["two"]["status"]) == (3, "unproven")
+
+
+def test_a_gate_of_what_was_just_started_is_tried_again(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("flows._rollout.component_work.GATE_PATIENCE", 60.0)
+    monkeypatch.setattr("flows._rollout.component_work._GATE_PAUSE", 0.01)
+    seen: list[int] = []
+
+    def settles(context: GateContext) -> GateResult:
+        seen.append(1)
+        return good(context) if len(seen) > 2 else GateResult(status=Status.DRIFT, why="two masters")
+
+    stage.gates["one"] = settles
+    assert stage.run()[0] == 0
+    assert len(seen) == 3
 
 
 def test_a_gate_without_a_program_is_not_run_and_says_why(stage: Stage) -> None:

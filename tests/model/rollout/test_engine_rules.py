@@ -186,7 +186,7 @@ def test_what_is_immutable_is_told_from_what_is_wrong() -> None:
 
 
 def test_fields_that_people_added_are_named_and_ours_and_controllers_are_not() -> None:
-    fields = {"f:metadata": {"f:labels": {"f:a": {}, "f:b": {}}}, "f:spec": {"f:x": {"f:y": {}}}}
+    fields: Manifest = {"f:metadata": {"f:labels": {"f:a": {}, "f:b": {}}}, "f:spec": {"f:x": {"f:y": {}}}}
     live = {
         "metadata": {
             "managedFields": [

@@ -20,18 +20,24 @@ def said(kind: str, status: str = "True", **more: Any) -> Manifest:
     return {"type": kind, "status": status} | more
 
 
-OLD = {"currentRevision": "a", "updatedReplicas": 1}
-FULL = {"observedGeneration": 2, "replicas": 2, "updatedReplicas": 2, "readyReplicas": 2, "availableReplicas": 2}
-TWO = {"replicas": 2}
-DAEMONS = {
+OLD: Manifest = {"currentRevision": "a", "updatedReplicas": 1}
+FULL: Manifest = {
+    "observedGeneration": 2,
+    "replicas": 2,
+    "updatedReplicas": 2,
+    "readyReplicas": 2,
+    "availableReplicas": 2,
+}
+TWO: Manifest = {"replicas": 2}
+DAEMONS: Manifest = {
     "observedGeneration": 2,
     "desiredNumberScheduled": 3,
     "updatedNumberScheduled": 3,
     "numberReady": 3,
     "numberAvailable": 3,
 }
-SET = {**FULL, "currentRevision": "b", "updateRevision": "b"}
-HEALTHY = {"phase": "Cluster in healthy state", "readyInstances": 3}
+SET: Manifest = {**FULL, "currentRevision": "b", "updateRevision": "b"}
+HEALTHY: Manifest = {"phase": "Cluster in healthy state", "readyInstances": 3}
 
 GOOD = [
     thing("apps/v1", "Deployment", TWO, **FULL),

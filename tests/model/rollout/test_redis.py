@@ -62,6 +62,15 @@ def test_scripts_hold_no_secret_and_are_shell() -> None:
                 subprocess.run(["sh", "-n"], input=text.encode(), check=True)
 
 
+# Answers from files, named after host and port; is silent where the file is a folder; writes down what it is told.
+_REDIS_CLI = """#!/bin/sh
+if [ -d "PATH/answers/$2-${4:-6379}" ]; then exit 124; fi
+if [ -z "$5" ] && [ -z "$4" ]; then cat >> "PATH/said"; exit 0; fi
+[ -n "$5" ] || cat > /dev/null
+cat "PATH/answers/$2-$4" 2> /dev/null
+"""
+
+
 @pytest.fixture
 def cluster(tmp_path: Path) -> ScriptedRedis:
     return ScriptedRedis(tmp_path)
@@ -74,12 +83,13 @@ class ScriptedRedis:
         self.path = path
         for name in ("bin", "answers", "secrets", "data"):
             (path / name).mkdir()
-        fake = f'#!/bin/sh\ncat > /dev/null\ncat "{path}/answers/$2-$4" 2>/dev/null\n'
-        self._program("redis-cli", fake)
+        self._program("redis-cli", _REDIS_CLI.replace("PATH", str(path)))
         self._program("redis-server", f'#!/bin/sh\ncat "$1" > "{path}/started"\n')
-        self._program("sleep", "#!/bin/sh\n")
-        # Each look at the clock is a second later.
-        self._program("date", f'#!/bin/sh\necho . >> "{path}/clock"\nwc -l < "{path}/clock"\n')
+        # Whoever watches sleeps ten seconds at a time, and stops after so many rounds.
+        rounds = f'echo . >> "{path}/rounds"; [ "$(wc -l < "{path}/rounds")" -le "${{ROUNDS:-0}}" ]'
+        self._program("sleep", f'#!/bin/sh\n[ "$1" != 10 ] || {{ {rounds}; }}\n')
+        # Each look at the clock is five seconds later.
+        self._program("date", f'#!/bin/sh\necho . >> "{path}/clock"\necho $(($(wc -l < "{path}/clock") * 5))\n')
         for name, text in files("redis").items():
             text = re.sub(r"@@secret:[^@]*@@", "word", text)
             text = text.replace("/scripts/", f"{path}/scripts-").replace("/secrets/", f"{path}/secrets/")
@@ -92,30 +102,60 @@ class ScriptedRedis:
     def sentinel(self, number: int, master: int) -> None:
         """Let a Sentinel name a master."""
         self._answer(
-            f"redis-sentinel-{number}.redis-sentinel",
+            f"redis-sentinel-{number}.redis-sentinel.matrix.svc.cluster.local",
             26379,
             f"OK\nredis-{master}.redis.matrix.svc.cluster.local\n6379\n",
         )
 
-    def server(self, number: int, role: str) -> None:
+    def server(self, number: int | str, role: str) -> None:
         """Let a server say its role."""
-        self._answer(f"redis-{number}.redis", 6379, f"OK\n# Replication\r\nrole:{role}\r\n")
+        host = number if isinstance(number, str) else f"redis-{number}.redis.matrix.svc.cluster.local"
+        self._answer(host, 6379, f"OK\n# Replication\r\nrole:{role}\r\n")
 
     def refusing(self, number: int) -> None:
         """Let a server take another password."""
         wrong = "WRONGPASS invalid username-password pair or user is disabled.\nNOAUTH Authentication required.\n"
-        self._answer(f"redis-{number}.redis", 6379, wrong)
+        self._answer(f"redis-{number}.redis.matrix.svc.cluster.local", 6379, wrong)
+
+    def hide(self, number: int) -> None:
+        """Let nothing come back from a server."""
+        (self.path / "answers" / f"redis-{number}.redis.matrix.svc.cluster.local-6379").mkdir()
+
+    def seconds(self) -> int:
+        """What the clock says."""
+        return 5 * len((self.path / "clock").read_text().splitlines())
+
+    def join(self, pod: str) -> str:
+        """Return what was said to Redis by two rounds of whoever watches over a master."""
+        (self.path / "said").write_text("")
+        (self.path / "rounds").write_text("")
+        environment = {"PATH": f"{self.path}/bin:/usr/bin:/bin", "ROUNDS": "4"}
+        name = f"{pod}.redis.matrix.svc.cluster.local"
+        subprocess.run(
+            ["sh", str(self.path / "scripts-join.sh"), name],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            check=False,
+            timeout=60,
+        )
+        return (self.path / "said").read_text()
 
     def start(self, pod: str) -> str:
         """Return the configuration that a pod starts with."""
         script = "start-sentinel.sh" if "sentinel" in pod else "start-server.sh"
         (self.path / "started").unlink(missing_ok=True)
         environment = {"PATH": f"{self.path}/bin:/usr/bin:/bin", "POD_NAME": pod}
-        subprocess.run(["sh", str(self.path / f"scripts-{script}")], env=environment, check=True, timeout=60)
+        subprocess.run(
+            ["sh", str(self.path / f"scripts-{script}")],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            check=True,
+            timeout=60,
+        )
         return (self.path / "started").read_text()
 
     def _answer(self, host: str, port: int, text: str) -> None:
-        (self.path / "answers" / f"{host}.matrix.svc.cluster.local-{port}").write_text(text)
+        (self.path / "answers" / f"{host}-{port}").write_text(text)
 
     def _program(self, name: str, text: str) -> None:
         (self.path / "bin" / name).write_text(text)
@@ -137,6 +177,23 @@ def test_what_sentinels_say_counts_more_than_the_order(cluster: ScriptedRedis) -
 
 def test_without_the_first_server_the_next_becomes_master(cluster: ScriptedRedis) -> None:
     assert "replicaof" not in cluster.start("redis-1")
+
+
+def test_who_cannot_see_the_others_waits_before_it_makes_itself_master(cluster: ScriptedRedis) -> None:
+    cluster.start("redis-0")
+    alone = cluster.seconds()
+    cluster.hide(1)
+    assert "replicaof" not in cluster.start("redis-0")
+    assert cluster.seconds() - alone > 60 > alone
+
+
+def test_a_master_that_the_sentinels_do_not_name_joins_theirs(cluster: ScriptedRedis) -> None:
+    cluster.server("localhost", "master")
+    cluster.sentinel(0, master=1)
+    assert "REPLICAOF" not in cluster.join("redis-0")
+    cluster.sentinel(2, master=1)
+    assert "REPLICAOF redis-1.redis.matrix.svc.cluster.local 6379" in cluster.join("redis-0")
+    assert "REPLICAOF" not in cluster.join("redis-1")
 
 
 def test_a_sentinel_that_answers_with_an_error_is_not_believed(cluster: ScriptedRedis) -> None:

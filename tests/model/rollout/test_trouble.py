@@ -32,7 +32,7 @@ def event(reason: str, message: str, kind: str = "Pod", name: str = "p-0", at: s
     }
 
 
-ENDED = {"lastState": {"terminated": {"exitCode": 3, "reason": "Error"}}, "ready": False, "restartCount": 5}
+ENDED: Manifest = {"lastState": {"terminated": {"exitCode": 3, "reason": "Error"}}, "ready": False, "restartCount": 5}
 UNSCHEDULED = [{"type": "PodScheduled", "status": "False", "message": "0/3 nodes are available: 3 Insufficient cpu."}]
 UNBOUND = [{"type": "PodScheduled", "status": "False", "message": "pod has unbound immediate PersistentVolumeClaims"}]
 CASES = [

@@ -233,3 +233,20 @@ def test_assignments_hold_every_probe_once(depth: Depth) -> None:
         }
     asked = {target.name for other_pair in given for target in other_pair.targets if target.requests}
     assert asked == {"call-1"}
+
+
+def test_a_host_behind_two_external_addresses_may_hold_rules_for_both_and_must_open_at_each_its_own() -> None:
+    known = site()
+    plans = known.settings.external
+    both = {**plans, "livekit": plans["livekit"].model_copy(update={"targets": plans["turn"].targets})}
+    shared = replace(known, settings=known.settings.model_copy(update={"external": both}))
+    inbound = [pair for pair in pairs(shared, ("external",)) if pair.external]
+    turn = next(pair for pair in inbound if pair.external == "turn")
+    livekit = next(pair for pair in inbound if pair.external == "livekit")
+    for protocol in PROTOCOLS:
+        assert turn.tolerated(protocol) == livekit.open(protocol)
+        assert livekit.tolerated(protocol) == turn.open(protocol)
+        assert not turn.open(protocol) & livekit.open(protocol)
+    assert turn.open("tcp")
+    assert all(not pair.may for pair in inbound if pair.external == "ingress")
+    assert all(not pair.may for pair in pairs(known, ("external",)))

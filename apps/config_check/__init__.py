@@ -1,0 +1,1 @@
+"""Asks the Synapse of an image about configurations."""

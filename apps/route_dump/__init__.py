@@ -1,0 +1,1 @@
+"""Prints what the Synapse of an image serves."""

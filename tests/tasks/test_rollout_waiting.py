@@ -1,0 +1,141 @@
+"""A wait ends when everything is ready, and says why where it never will be; pods of former versions do not count."""
+
+from __future__ import annotations
+
+import threading
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from tasks.rollout import waiting
+from tasks.rollout.waiting import ReadinessWait, Unready
+from tests.remote.memory_api import Manifest, MemoryApi
+
+WHERE = {"name": "web", "namespace": "n"}
+PROBED = {"name": "main", "image": "x/y:1", "readinessProbe": {"tcpSocket": {"port": 1}}}
+
+
+def deployment(**container: Any) -> Manifest:
+    labels = {"app": "web"}
+    template = {"metadata": {"labels": labels}, "spec": {"containers": [{**PROBED, **container}]}}
+    spec = {"replicas": 1, "selector": {"matchLabels": labels}, "template": template}
+    return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": dict(WHERE), "spec": spec}
+
+
+def pod(name: str, status: Manifest, **labels: str) -> Manifest:
+    meta = {"name": name, "namespace": "n", "labels": {"app": "web", **labels}}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": {}, "status": {"containerStatuses": [status]}}
+
+
+def crashing(restarts: int = 5) -> Manifest:
+    ended = {"terminated": {"exitCode": 3, "reason": "Error"}}
+    state = {"waiting": {"reason": "CrashLoopBackOff"}}
+    return {"name": "main", "state": state, "lastState": ended, "restartCount": restarts, "ready": False}
+
+
+def event(name: str, reason: str, message: str, kind: str = "ReplicaSet") -> Manifest:
+    involved = {"kind": kind, "name": name, "namespace": "n"}
+    meta = {"name": f"{name}.{reason}", "namespace": "n"}
+    more = {"type": "Warning", "reason": reason, "message": message, "involvedObject": involved}
+    return {"apiVersion": "v1", "kind": "Event", "metadata": meta, **more}
+
+
+@pytest.fixture
+def api(monkeypatch: pytest.MonkeyPatch) -> MemoryApi:
+    monkeypatch.setattr(waiting, "_DIAGNOSED_AFTER", -1.0)
+    monkeypatch.setattr(waiting, "_PAUSE", 0.01)
+    found = MemoryApi()
+    found.put(deployment())
+    return found
+
+
+def wait(api: MemoryApi, *manifests: Manifest, seconds: float = 0.3) -> tuple[tuple[Unready, ...], list[Unready]]:
+    told: list[Unready] = []
+    found = ReadinessWait(api.cluster(), seconds, told.extend, threading.Event())
+    return found.until_ready(manifests or [deployment()]), told
+
+
+def make_ready(api: MemoryApi) -> None:
+    counts = dict.fromkeys(("replicas", "updatedReplicas", "readyReplicas", "availableReplicas"), 1)
+    generation = api.get("/apis/apps/v1/namespaces/n/deployments/web")["metadata"]["generation"]
+    status = {"observedGeneration": generation + 1, **counts}
+    api.put({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": dict(WHERE), "status": status})
+
+
+def test_what_is_ready_is_not_waited_for(api: MemoryApi) -> None:
+    make_ready(api)
+    assert wait(api) == ((), [])
+
+
+def test_what_is_not_ready_is_told_and_named_when_time_is_up(api: MemoryApi) -> None:
+    unready, told = wait(api)
+    assert [entry.why for entry in unready] == ["its controller has not looked at it yet"]
+    assert told
+
+
+def test_what_is_gone_is_not_ready(api: MemoryApi) -> None:
+    api.take("/apis/apps/v1/namespaces/n/deployments/web")
+    assert wait(api)[0][0].why == "is not there any more"
+
+
+def test_a_crash_loop_ends_the_wait_with_the_last_lines(api: MemoryApi) -> None:
+    api.put(pod("web-1", crashing()))
+    api.logs["web-1"] = "first\ncannot read /etc/x"
+    unready, _ = wait(api, seconds=600)
+    assert unready[0].hopeless
+    assert "exit code 3" in unready[0].troubles[0].words
+    assert unready[0].log[-1] == "cannot read /etc/x"
+
+
+def test_what_kubelet_says_of_a_log_that_is_gone_is_no_log(api: MemoryApi) -> None:
+    api.put(pod("web-1", crashing()))
+    api.logs["web-1"] = "unable to retrieve container logs for containerd://1"
+    assert wait(api, seconds=600)[0][0].log == ()
+
+
+def test_a_pod_of_a_former_version_says_nothing_of_the_new_one(api: MemoryApi) -> None:
+    revision = {"deployment.kubernetes.io/revision": "2"}
+    meta = {"name": "web-b", "namespace": "n", "labels": {"app": "web", "pod-template-hash": "b"}}
+    api.put({"apiVersion": "apps/v1", "kind": "ReplicaSet", "metadata": meta | {"annotations": revision}, "spec": {}})
+    about = {"metadata": WHERE | {"annotations": revision}}
+    api.put({"apiVersion": "apps/v1", "kind": "Deployment", **about})
+    api.put(pod("web-a-1", crashing(), **{"pod-template-hash": "a"}))
+    unready, _ = wait(api)
+    assert not unready[0].hopeless
+    assert unready[0].troubles == ()
+    api.put(pod("web-b-1", crashing(), **{"pod-template-hash": "b"}))
+    assert wait(api, seconds=600)[0][0].hopeless
+
+
+def test_an_event_from_before_counts_only_when_time_is_up(api: MemoryApi) -> None:
+    api.put(event("web-b", "FailedCreate", "exceeded quota: q"))
+    unready, told = wait(api)
+    assert told[1].troubles == ()
+    assert "exceeded quota: q" in unready[0].troubles[0].words
+
+
+def test_without_a_readiness_probe_a_container_must_have_gone_on_for_a_while(
+    api: MemoryApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(waiting, "_SETTLED_SECONDS", 0.2)
+    unprobed = deployment()
+    del unprobed["spec"]["template"]["spec"]["containers"][0]["readinessProbe"]
+    api.take("/apis/apps/v1/namespaces/n/deployments/web")
+    api.put(unprobed)
+    make_ready(api)
+    begun = (datetime.now(UTC) + timedelta(seconds=60)).isoformat()
+    api.put(pod("web-1", {"name": "main", "state": {"running": {"startedAt": begun}}}))
+    unready, told = wait(api, unprobed, seconds=5)
+    assert unready == ()
+    assert "has only just started" in told[0].why
+
+
+def test_a_container_that_does_not_run_is_not_settled(api: MemoryApi) -> None:
+    unprobed = deployment()
+    del unprobed["spec"]["template"]["spec"]["containers"][0]["readinessProbe"]
+    api.take("/apis/apps/v1/namespaces/n/deployments/web")
+    api.put(unprobed)
+    make_ready(api)
+    api.put(pod("web-1", crashing(restarts=1)))
+    assert wait(api, unprobed)[0]
