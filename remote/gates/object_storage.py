@@ -6,6 +6,7 @@ import hashlib
 import io
 import secrets
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING
 
 from model.errors import FleetError
@@ -53,7 +54,7 @@ def contract(client: Minio, bucket: str) -> Iterator[str]:
 def refusals(stranger: Minio, nobody: Minio, bucket: str) -> Iterator[str]:
     """Yield what a wrong key may do."""
     for client, who in ((stranger, "a wrong secret key"), (nobody, "an access key that nobody was given")):
-        said = complaint(lambda client=client: list(client.list_objects(bucket)))
+        said = complaint(partial(_listed, client, bucket))
         if not said:
             yield f"{who} may list {bucket}"
         elif not any(word in said for word in ("AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch")):
@@ -81,7 +82,7 @@ def _got(client: Minio, bucket: str, names: tuple[str, str], small: bytes, large
     )
     for what, name, content, act in wanted:
         found: list[bytes] = []
-        if said := complaint(lambda act=act, found=found: found.append(act())):
+        if said := complaint(partial(_keep, found, act)):
             yield f"{what}: {bucket}/{name}: {said}"
         elif hashlib.sha256(found[0]).digest() != hashlib.sha256(content).digest():
             yield f"{what}: {bucket}/{name}: {len(found[0])} other bytes came back"
@@ -91,6 +92,15 @@ def _got(client: Minio, bucket: str, names: tuple[str, str], small: bytes, large
         yield f"list: {said}"
     elif set(listed) != set(names):
         yield f"list: {len(listed)} of {len(names)} objects are told of"
+
+
+def _listed(client: Minio, bucket: str) -> None:
+    for _ in client.list_objects(bucket):
+        return
+
+
+def _keep(found: list[bytes], act: Callable[[], bytes]) -> None:
+    found.append(act())
 
 
 def _read(client: Minio, bucket: str, name: str, offset: int = 0, length: int = 0) -> bytes:

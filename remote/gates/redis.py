@@ -95,12 +95,12 @@ def sentinel(pod: GatedPod, password: str) -> SentinelWord:
     """Ask a Sentinel whom it names."""
     from redis import RedisError
 
-    from remote.gates.redis_client import client
+    from remote.gates.redis_client import client, command
 
     try:
         with client(pod.own(SENTINEL), password) as speaking:
-            named = speaking.execute_command("SENTINEL", "GET-MASTER-ADDR-BY-NAME", MASTER_NAME)
-            able = speaking.execute_command("SENTINEL", "CKQUORUM", MASTER_NAME)
+            named = command(speaking, "SENTINEL", "GET-MASTER-ADDR-BY-NAME", MASTER_NAME)
+            able = command(speaking, "SENTINEL", "CKQUORUM", MASTER_NAME)
     except (RedisError, OSError) as error:
         return SentinelWord(where=pod.where, failure=_short(error))
     master = named[0] if isinstance(named, (list, tuple)) and named else ""

@@ -7,6 +7,7 @@ import ssl
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -173,18 +174,14 @@ def test_a_series_with_a_disturbance_is_good_and_tells_of_it() -> None:
 
 
 def test_a_lost_message_is_found() -> None:
-    lost = SeriesResult(**{**_fields(SERIES), "delivered": 8, "lost_acknowledged": 1, "lost": ("$e (message 3)",)})
+    lost = replace(SERIES, delivered=8, lost_acknowledged=1, lost=("$e (message 3)",))
     result = message.series_judged(Way("w", True, _nowhere()), lost, ())
     assert (result.status, result.findings[0]) == (Status.DRIFT, "acknowledged and never delivered: $e (message 3)")
 
 
 def test_a_series_of_which_nothing_arrives_has_failed() -> None:
-    silent = SeriesResult(**{**_fields(SERIES), "delivered": 0, "acknowledged": 0})
+    silent = replace(SERIES, delivered=0, acknowledged=0)
     assert message.series_judged(Way("w", True, _nowhere()), silent, ()).status == Status.FAILED
-
-
-def _fields(series: SeriesResult) -> dict[str, object]:
-    return {name: getattr(series, name) for name in SeriesResult.__dataclass_fields__}
 
 
 def _nowhere() -> Origin:

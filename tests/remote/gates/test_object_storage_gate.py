@@ -11,6 +11,7 @@ from apps.message_probe.media import Medium
 from model.errors import FleetError
 from model.report.outcome import Status
 from remote.gates import object_storage, stored_media
+from remote.gates.object_client import objects
 from remote.gates.pod import pods_in
 from tests.remote.gates.s3_server import SmallS3, serving
 from tests.remote.gates.world import World
@@ -123,4 +124,4 @@ def test_an_upload_with_other_bytes_is_found(world: World, storage: SmallS3) -> 
 def client(world: World) -> Any:
     """Return a client as the gate has it."""
     context = world.context()
-    return object_storage.objects(context, pods_in(context, "matrix")[0], "synapse", "of a test")
+    return objects(context, pods_in(context, "matrix")[0], "synapse", "of a test")

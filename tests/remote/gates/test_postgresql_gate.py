@@ -40,7 +40,7 @@ class Three:
         self.failure = ""
         for number, name in enumerate(self.says):
             world.pod(name, "matrix", {"cnpg.io/cluster": "postgresql"}, f"10.0.0.{number}", container="postgres")
-        self.cluster = {
+        self.cluster: dict[str, Any] = {
             "spec": copy.deepcopy(SPEC),
             "status": {"readyInstances": 3, "phase": "Cluster in healthy state"},
         }
