@@ -82,7 +82,7 @@ def _got(client: Minio, bucket: str, names: tuple[str, str], small: bytes, large
     )
     for what, name, content, act in wanted:
         found: list[bytes] = []
-        if said := complaint(partial(_keep, found, act)):
+        if said := complaint(partial(_kept, found, act)):
             yield f"{what}: {bucket}/{name}: {said}"
         elif hashlib.sha256(found[0]).digest() != hashlib.sha256(content).digest():
             yield f"{what}: {bucket}/{name}: {len(found[0])} other bytes came back"
@@ -92,15 +92,6 @@ def _got(client: Minio, bucket: str, names: tuple[str, str], small: bytes, large
         yield f"list: {said}"
     elif set(listed) != set(names):
         yield f"list: {len(listed)} of {len(names)} objects are told of"
-
-
-def _listed(client: Minio, bucket: str) -> None:
-    for _ in client.list_objects(bucket):
-        return
-
-
-def _keep(found: list[bytes], act: Callable[[], bytes]) -> None:
-    found.append(act())
 
 
 def _read(client: Minio, bucket: str, name: str, offset: int = 0, length: int = 0) -> bytes:
@@ -126,3 +117,12 @@ def _source(context: GateContext) -> GatedPod:
             if pod.ready:
                 return pod
     raise FleetError("no pod that the object storage admits is ready", f"look at the pods of {', '.join(_SOURCES)}")
+
+
+def _listed(client: Minio, bucket: str) -> object:
+    return list(client.list_objects(bucket))
+
+
+def _kept(found: list[bytes], act: Callable[[], bytes]) -> object:
+    found.append(act())
+    return None

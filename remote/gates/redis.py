@@ -5,10 +5,10 @@ from __future__ import annotations
 import secrets
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from threading import Event
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from model.rollout.values.redis import MASTER_NAME
 from remote.gates.gate import GateContext, GateResult, concluded
@@ -95,12 +95,13 @@ def sentinel(pod: GatedPod, password: str) -> SentinelWord:
     """Ask a Sentinel whom it names."""
     from redis import RedisError
 
-    from remote.gates.redis_client import client, command
+    from remote.gates.redis_client import client
 
     try:
         with client(pod.own(SENTINEL), password) as speaking:
-            named = command(speaking, "SENTINEL", "GET-MASTER-ADDR-BY-NAME", MASTER_NAME)
-            able = command(speaking, "SENTINEL", "CKQUORUM", MASTER_NAME)
+            ask: Callable[..., Any] = speaking.execute_command
+            named = ask("SENTINEL", "GET-MASTER-ADDR-BY-NAME", MASTER_NAME)
+            able = ask("SENTINEL", "CKQUORUM", MASTER_NAME)
     except (RedisError, OSError) as error:
         return SentinelWord(where=pod.where, failure=_short(error))
     master = named[0] if isinstance(named, (list, tuple)) and named else ""

@@ -22,7 +22,7 @@ class DialledRedis(redis.Connection):
     """A connection opened by the gate."""
 
     def __init__(self, *, dial: Dial, **options: Any) -> None:
-        super().__init__(**options)  # type: ignore[no-untyped-call]
+        super().__init__(**options)  # type: ignore[no-untyped-call]  # the library has no types here
         self._dial = dial
 
     @override
@@ -30,11 +30,6 @@ class DialledRedis(redis.Connection):
         connected = self._dial(_SECONDS)
         connected.settimeout(_SECONDS)
         return connected
-
-
-def command(speaking: redis.Redis, *words: str) -> Any:
-    """Send a command that the library has no method for."""
-    return speaking.execute_command(*words)  # type: ignore[no-untyped-call]
 
 
 @contextmanager
