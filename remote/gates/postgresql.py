@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from threading import Event
 from typing import Any
 
 from model.errors import HostError
+from model.report.outcome import Status
 from model.rollout.values.postgresql import values
 from remote.gates.gate import GateContext, GateResult, concluded
 from remote.gates.pod import GatedPod, pods_of
 
 CONTAINER = "postgres"
+_CATCHES_UP_SECONDS = 30.0
 CLUSTER = "/apis/postgresql.cnpg.io/v1/namespaces/matrix/clusters/postgresql"
 # One statement: what the server is. Then a table that is never there: a transaction that is taken back.
 _LOOK = """
@@ -58,11 +62,19 @@ class PostgresInstance:
 
 
 def run(context: GateContext) -> GateResult:
-    """Ask each instance by psql in its own container, as only there the administrator may."""
-    cluster = context.cluster.get(CLUSTER)
-    instances = [look(pod) for pod in pods_of(context, "postgresql")]
+    """
+    Ask each instance by psql in its own container, as only there the administrator may.
+
+    One that was made just now is given a moment to catch up.
+    """
     memory = f"{values(context.site)['memory_mib']}Mi"
-    return judged(cluster, instances, memory)
+    deadline = time.monotonic() + _CATCHES_UP_SECONDS
+    while True:
+        cluster = context.cluster.get(CLUSTER)
+        result = judged(cluster, [look(pod) for pod in pods_of(context, "postgresql")], memory)
+        if result.status == Status.OK or time.monotonic() >= deadline:
+            return result
+        Event().wait(2.0)
 
 
 def look(pod: GatedPod) -> PostgresInstance:

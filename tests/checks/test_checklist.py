@@ -108,6 +108,18 @@ def test_nine_of_ten_items_that_are_due_are_automated() -> None:
         assert sum(item.kind == "automated" for item in due) >= 0.9 * len(due)
 
 
+ROLLED_OUT = ("Phase 1", "Phase 2.1", "Phase 2.2", *(f"Pre-Deployment Actions {number} " for number in range(1, 5)))
+# What these bring is rolled out after it.
+AFTER = {"LI sync", "key_vault", "monitoring", "Element Web"}
+
+
+def test_what_the_rollout_brings_is_answered_for() -> None:
+    validated = tuple(f"Post-Deployment Validation {number} " for number in range(1, 4))
+    items = [item for item in checklist().items if item.section.startswith((*ROLLED_OUT, *validated))]
+    assert {item.later for item in items if item.kind == "later"} <= AFTER
+    assert all(item.kind == "automated" for item in items if item.section.startswith(validated))
+
+
 def test_items_name_exactly_the_checks_there_are() -> None:
     assert {check.id for check in every()} == {check for item in checklist().items for check in item.checks}
 

@@ -61,8 +61,9 @@ class Three:
 
 
 @pytest.fixture
-def three(world: World) -> Three:
+def three(world: World, monkeypatch: pytest.MonkeyPatch) -> Three:
     """All as it should be."""
+    monkeypatch.setattr("remote.gates.postgresql._CATCHES_UP_SECONDS", 0.0)
     return Three(world)
 
 
@@ -105,6 +106,21 @@ def test_an_instance_that_is_missing_is_found(three: Three) -> None:
     three.cluster["status"]["readyInstances"] = 2
     three.world.objects["/api/v1/namespaces/matrix/pods"].pop()
     assert "2 of 3 instances are ready (Cluster in healthy state)" in three.findings()
+
+
+def test_one_that_was_made_just_now_catches_up(three: Three, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("remote.gates.postgresql._CATCHES_UP_SECONDS", 30.0)
+    three.says["postgresql-2"].update(receiver=None)
+    usual, asked = three.world.ran, []
+
+    def later(argv: Sequence[str], stdin: bytes) -> str:
+        asked.append(argv)
+        if len(asked) > 4:
+            three.says["postgresql-2"].update(receiver="streaming")
+        return usual(argv, stdin)
+
+    three.world.ran = later
+    assert postgresql.run(three.world.context()).status == Status.OK
 
 
 def test_memory_that_is_not_the_sizings_is_found(three: Three) -> None:

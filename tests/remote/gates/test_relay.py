@@ -69,16 +69,16 @@ def test_nobody_there_is_told_as_a_refusal(host: Host) -> None:
     port = free_port()
     for dial in (from_host(host, "127.0.0.1", port), from_network_of(host, os.getpid, "127.0.0.1", port)):
         with pytest.raises(ConnectionRefusedError, match=f"to 127.0.0.1 port {port}"):
-            dial(5.0)
+            dial(30.0)
 
 
 def test_a_connection_begins_in_another_network(host: Host, apart: int) -> None:
-    with from_network_of(host, lambda: apart, "127.0.0.1", 7)(5.0) as connected:
+    with from_network_of(host, lambda: apart, "127.0.0.1", 7)(30.0) as connected:
         connected.settimeout(10)
         assert connected.recv(100) == b"inside"
     # Outside of it nobody listens there.
     with pytest.raises(ConnectionRefusedError):
-        from_network_of(host, os.getpid, "127.0.0.1", 7)(5.0)
+        from_network_of(host, os.getpid, "127.0.0.1", 7)(30.0)
 
 
 def test_bytes_pass_both_ways_at_once(host: Host) -> None:
@@ -91,7 +91,7 @@ def test_bytes_pass_both_ways_at_once(host: Host) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         answering = threading.Thread(target=echo, args=(server,), daemon=True)
         answering.start()
-        with from_network_of(host, os.getpid, "127.0.0.1", server.getsockname()[1])(5.0) as connected:
+        with from_network_of(host, os.getpid, "127.0.0.1", server.getsockname()[1])(30.0) as connected:
             connected.settimeout(30)
             threading.Thread(target=connected.sendall, args=(LARGE,), daemon=True).start()
             back = bytearray()
@@ -109,4 +109,4 @@ def test_a_library_speaks_through_it(host: Host, fake_server: object) -> None:  
 
 def test_a_process_that_is_gone_is_told_of(host: Host) -> None:
     with pytest.raises(ConnectionError, match="the relay on h-1 did not start"):
-        from_network_of(host, lambda: 4_000_000, "127.0.0.1", 7)(5.0)
+        from_network_of(host, lambda: 4_000_000, "127.0.0.1", 7)(30.0)
