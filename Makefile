@@ -12,7 +12,7 @@ MATRIX_PROFILE := $(if $(filter file default undefined,$(origin PROFILE)),matrix
 PACKAGES := python3 python3-venv systemd-container debootstrap iptables nftables iproute2 dpkg-dev openssh-client openssh-server \
   procps util-linux mount xz-utils gcc libc6-dev git gpg gpg-agent haproxy
 
-.PHONY: demo cluster matrix bundle test-cluster test-cluster-all test-matrix test-matrix-all down unit test lint bench setup venv synapse packages docs promtool
+.PHONY: demo cluster matrix bundle cluster-bundle test-cluster test-cluster-all test-matrix test-matrix-all down unit test lint bench setup venv synapse packages docs promtool
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -23,7 +23,7 @@ demo: setup ## lab up (PROFILE=small|reference|N), firewall applied, every port 
 	$(PY) -m lab run -- $(PY) -m flows.firewall
 	$(PY) -m lab run -- $(PY) -m flows.verify_ports
 
-cluster: bundle ## bare hosts, a Kubernetes cluster on them (PROFILE default small), every port proven; it stays up
+cluster: cluster-bundle ## bare hosts, a Kubernetes cluster on them (PROFILE default small), every port proven; it stays up
 	$(PY) -m lab up --profile $(CLUSTER_PROFILE) --bare
 	$(PY) -m lab run -- $(PY) -m flows.bootstrap
 	$(PY) -m lab run -- $(PY) -m flows.verify_ports
@@ -37,6 +37,9 @@ matrix: bundle ## bare hosts, a cluster, the Matrix stack on it, a message sent 
 bundle: setup ## what servers install without internet, from Go modules and Debian packages; once (KUBERNETES=1.36|1.37)
 	$(PY) -m lab.bundle --kubernetes $(KUBERNETES)
 
+cluster-bundle: setup ## the part of it that a cluster without the application needs, in half the time
+	$(PY) -m lab.bundle --kubernetes $(KUBERNETES) --without-application
+
 down: setup ## take the lab down completely
 	$(PY) -m lab down
 
@@ -46,11 +49,11 @@ unit: venv ## every test that needs no root, no lab and no network, under 90 s
 test: setup promtool synapse lint ## lint, types, every test that needs no cluster; boots a small lab of its own (needs root)
 	$(PY) -m pytest -q -n 2 --dist loadfile tests --ignore=tests/cluster --ignore=tests/matrix
 
-test-cluster: bundle ## a real cluster made, made again, and its control planes powered off in turn
+test-cluster: cluster-bundle ## a real cluster made, made again, and its control planes powered off in turn
 	$(PY) -m pytest -q tests/cluster -m "not all"
 
-test-cluster-all: bundle ## everything that takes a cluster: upgrade, restore, killed runs, 17 hosts
-	$(PY) -m lab.bundle --kubernetes 1.37
+test-cluster-all: cluster-bundle ## everything that takes a cluster: upgrade, restore, killed runs, 17 hosts
+	$(PY) -m lab.bundle --kubernetes 1.37 --without-application
 	$(PY) -m pytest -q tests/cluster
 
 test-matrix: bundle ## the Matrix stack rolled out on a real cluster, changed, broken, killed and rolled out again

@@ -17,9 +17,11 @@ def main(argv: Sequence[str]) -> int:
     """Build, and return the exit code: 0 done, 1 not possible, 130 interrupted."""
     parser = argparse.ArgumentParser(prog="python -m lab.bundle", description=__doc__)
     parser.add_argument("--kubernetes", default=DEFAULT, choices=sorted(RECIPES), help="minor version of Kubernetes")
+    parser.add_argument("--without-application", action="store_true", help="only what a cluster needs")
     os.umask(0o022)
     try:
-        print(building.ensure(parser.parse_args(argv).kubernetes, _say))
+        chosen = parser.parse_args(argv)
+        print(building.ensure(chosen.kubernetes, _say, application=not chosen.without_application))
     except (LabError, FleetError) as error:
         _say(f"bundle: {error}")
         return 1

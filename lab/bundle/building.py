@@ -14,9 +14,8 @@ from pathlib import Path
 
 from lab import once, prerequisites
 from lab.bundle import caches, compiling, debian, packing, toolchain, userland
-from lab.bundle.application import MANIFESTS
 from lab.bundle.packing import Parts
-from lab.bundle.recipe import DEFAULT, PAUSE, RECIPES, TOOLS, BundleRecipe
+from lab.bundle.recipe import DEFAULT, PAUSE, RECIPES, BundleRecipe
 from lab.commands import call
 from lab.errors import LabError
 from lab.instance import CACHE
@@ -29,15 +28,16 @@ BUNDLES = CACHE / "bundles"
 _ROOM = 45e9
 
 
-def ensure(minor: str, say: once.Say) -> Path:
+def ensure(minor: str, say: once.Say, *, application: bool = True) -> Path:
     """
     Return the folder of the bundle for a minor version of Kubernetes, building what of it this machine has not built so
     far.
 
-    The links `1.36` and the like, and `current` for the default, lead to it.
+    The links `1.36` and the like, and `current` for the default, lead to it. Without the `application` it holds what a
+    cluster needs.
     """
-    recipe = RECIPES[minor]
-    name = f"lab-{compiling.version(recipe.components[0])}"
+    recipe = replace(RECIPES[minor], application=application)
+    name = f"lab-{'' if application else 'cluster-'}{compiling.version(recipe.components[0])}"
     folder = BUNDLES / f"{name}-{_key(recipe)}"
     if folder.is_dir():
         say(f"{folder}: nothing changed, nothing to do")
@@ -66,7 +66,10 @@ def look_for_room(free: int, say: once.Say) -> None:
 def _key(recipe: BundleRecipe) -> str:
     """Digest of everything that decides what the bundle holds, the code that writes it included."""
     parts = [*map(compiling.key, recipe.components), compiling.pause_key()]
-    debians = [debian.key(recipe.suite), *(userland.key(recipe.suite, tools) for tools in (userland.BASE, *TOOLS))]
+    debians = [
+        debian.key(recipe.suite),
+        *(userland.key(recipe.suite, tools) for tools in (userland.BASE, *recipe.tools)),
+    ]
     digest = hashlib.sha256(json.dumps([asdict(recipe), parts, debians]).encode())
     for source in (*sorted(Path(__file__).parent.glob("*.py")), Path(oci.__file__), Path(programs.__file__)):
         digest.update(source.read_bytes())
@@ -79,7 +82,7 @@ def _pack(recipe: BundleRecipe, name: str, sources: Parts, say: once.Say) -> Non
         (sources.bundle / folder).mkdir(parents=True)
     jobs: list[Callable[[], Item]] = [partial(packing.binary, sources, binary) for binary in recipe.binaries]
     jobs += [partial(packing.image, sources, image) for image in recipe.images]
-    jobs += [partial(packing.manifest, sources, manifest) for manifest in MANIFESTS]
+    jobs += [partial(packing.manifest, sources, manifest) for manifest in recipe.manifests]
     items = [*_together(jobs), *packing.packages(sources)]
     bundle = Bundle(
         name=name,
@@ -99,7 +102,7 @@ def _sources(recipe: BundleRecipe, say: once.Say) -> Parts:
     return Parts(
         {**programs, PAUSE.component: compiling.pause(say)},
         {component.folder: compiling.version(component) for component in recipe.components},
-        {tools.name: userland.ensure(recipe.suite, tools, say) for tools in (userland.BASE, *TOOLS)},
+        {tools.name: userland.ensure(recipe.suite, tools, say) for tools in (userland.BASE, *recipe.tools)},
         debian.ensure(recipe.suite, say),
         recipe.suite,
     )

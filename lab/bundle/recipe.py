@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lab.bundle import application
-from lab.bundle.ingredients import Binary, GoComponent, ImageRecipe, ProgramRecipe, Started, Tools
+from lab.bundle.ingredients import Binary, GoComponent, ImageRecipe, ManifestRecipe, ProgramRecipe, Started, Tools
 
 DEFAULT = "1.36"
 SUITE = "bookworm"
@@ -55,6 +55,7 @@ class BundleRecipe:
     coredns: str
     pause: str = "3.10.2"
     suite: str = SUITE
+    application: bool = True
 
     @property
     def kubernetes(self) -> str:
@@ -78,7 +79,7 @@ class BundleRecipe:
             GoComponent(
                 "local-path-provisioner", "github.com/rancher/local-path-provisioner", {"main.VERSION": "v{version}"}
             ),
-            *application.COMPONENTS,
+            *(component for component in application.COMPONENTS if component.folder in self._compiled),
         )
 
     @property
@@ -151,8 +152,27 @@ class BundleRecipe:
                 name="docker.io/rancher/local-path-provisioner", tag="v{version}", needed="nodes", programs=(path,)
             ),
             ImageRecipe(name="docker.io/library/busybox", tag="{version}", needed="nodes", tools=("busybox",)),
-            *application.IMAGES,
+            *self._of_application,
         )
+
+    @property
+    def tools(self) -> tuple[Tools, ...]:
+        """Debian's programs that the images hold."""
+        used = {name for image in self.images for name in image.tools}
+        return tuple(tools for tools in TOOLS if tools.name in used)
+
+    @property
+    def manifests(self) -> tuple[ManifestRecipe, ...]:
+        """Publishers' own manifests."""
+        return application.MANIFESTS if self.application else ()
+
+    @property
+    def _of_application(self) -> tuple[ImageRecipe, ...]:
+        return tuple(image for image in application.IMAGES if self.application or image.needed != "application")
+
+    @property
+    def _compiled(self) -> frozenset[str]:
+        return frozenset(program.component for image in self._of_application for program in image.programs)
 
 
 def _local(component: str, name: str) -> ProgramRecipe:
