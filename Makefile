@@ -37,7 +37,7 @@ matrix: bundle ## bare hosts, a cluster, the Matrix stack on it, a message sent 
 bundle: setup ## what servers install without internet, from Go modules and Debian packages; once (KUBERNETES=1.36|1.37)
 	$(PY) -m lab.bundle --kubernetes $(KUBERNETES)
 
-cluster-bundle: setup ## the part of it that a cluster without the application needs, in half the time
+cluster-bundle: setup # the part of it that a cluster without the application needs, in half the time
 	$(PY) -m lab.bundle --kubernetes $(KUBERNETES) --without-application
 
 down: setup ## take the lab down completely

@@ -41,7 +41,7 @@ Example: python -m flows.secrets generate --dry-run
 
 Action = Annotated[
     Literal["status", "generate", "rotate", "show", "export", "import", "recipients"],
-    typer.Argument(help="What to do; status is the default."),
+    typer.Argument(metavar="ACTION", help="What to do; status is the default."),
 ]
 Names = Annotated[list[str] | None, typer.Argument(metavar="NAME[/KEY]", help="Secrets of secrets.yaml.")]
 Reveal = Annotated[bool, typer.Option("--reveal", help="`show`: also where standard output is no terminal.")]

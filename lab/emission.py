@@ -31,6 +31,23 @@ _KUBERNETES = {"bundle": str(BUNDLE), "runtime": _RUNTIME, "cgroup_v1": True, "a
 _SERVERS = {"time_options": ["-x"], "administrators": ["deploy"]}
 _MONITORING_FEATURES = ("monitoring", "alertmanager", "node_exporter")
 
+# Without the application nothing has to be kept apart, and nothing enforces policies.
+_UNENFORCED = tuple(
+    {
+        "id": finding,
+        "reason": "Only the profile matrix has what enforces policies; nothing of LI is real here",
+        "owner": "lab",
+        "expires": date(2030, 12, 31),
+        **where,
+    }
+    for finding, where in (
+        ("cni-enforces-nothing", {}),
+        ("cluster/policies", {}),
+        ("path", {"host": "pods@*->pods@*:*/*"}),
+    )
+)
+_WITH_APPLICATION = "lab-matrix"
+
 # What a lab cannot be: several machines, with a way to the world.
 _WAIVERS = (
     {
@@ -119,15 +136,17 @@ def fitted(settings: dict[str, Any], name: str, hosts: Sequence[LabHost]) -> dic
     features = dict(settings.get("features", {}))
     features |= dict.fromkeys(_CALL_FEATURES, False) if "call" not in roles else {}
     features |= dict.fromkeys(_MONITORING_FEATURES, False) if "monitoring" not in roles else {}
+    enforced = name == _WITH_APPLICATION
     return {
         **settings,
+        "cni": {**settings["cni"], "policies": "kube-router" if enforced else "own"},
         "name": name,
         "size": "small",
         "external": _external(settings["external"], hosts),
         "features": features,
         "kubernetes": {**settings["kubernetes"], **_KUBERNETES},
         "servers": {**settings.get("servers", {}), **_SERVERS},
-        "waivers": [*settings.get("waivers", ()), *_WAIVERS],
+        "waivers": [*settings.get("waivers", ()), *_WAIVERS, *(() if enforced else _UNENFORCED)],
     }
 
 

@@ -97,7 +97,9 @@ def _rendered(view: ComplianceView) -> tuple[RenderedComponent, ...]:
     try:
         return own_objects(view.site)
     except SiteError as error:
-        raise Unseen(f"the application cannot be rendered: {error}") from None
+        message = f"the application cannot be rendered: {error}"
+        # Before the first secret is made nobody has begun to roll out.
+        raise (Unseen if view.secrets.indexes or view.secrets.hidden else NotYet)(message) from None
 
 
 def _texts(flaws: Iterable[SecretFlaw]) -> list[str]:

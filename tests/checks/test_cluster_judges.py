@@ -347,7 +347,9 @@ CASES = (
 
 def test_a_real_cluster_as_it_should_be_has_no_finding() -> None:
     assert bad(view(of=CLUSTER)).keys() == LAB
-    assert {check for _, check in pending(view(of=CLUSTER))} == {
+    # What the rollout brings is due once somebody has begun with it.
+    rollout = {check.id for check in every() if check.id.split("/")[0] in ("secrets", "gates", "objects")}
+    assert {check for _, check in pending(view(of=CLUSTER))} == rollout | {
         "certificates/site",
         "policies/declared",
         "ports/pods",
