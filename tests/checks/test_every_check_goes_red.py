@@ -24,6 +24,7 @@ from model.rollout.secret_names import kept_refs
 from model.site.hosts import Disk
 from model.site.load import load_site
 from model.site.secrets import SecretKeeping
+from model.site.settings import ObjectStorage
 from model.site.site import Site
 from tests.checks import test_cluster_judges
 from tests.checks.cases import CASES
@@ -56,12 +57,12 @@ def _part(word: str, **values: Any) -> Red:
     return _site(lambda declared: _with(declared, **{word: getattr(declared.settings, word).model_copy(update=values)}))
 
 
-def _without(*roles: str) -> Red:
+def _without(*roles: str, **settings: Any) -> Red:
     """A site of many users, without the servers of some roles."""
 
     def change(declared: Site) -> Site:
         kept = tuple(machine for machine in declared.machines if not set(roles) & set(machine.roles))
-        return replace(_with(declared, size="auto"), machines=kept)
+        return replace(_with(declared, size="auto", **settings), machines=kept)
 
     return _site(change)
 
@@ -127,6 +128,12 @@ def _keeping(**keeping: Any) -> Site:
     return _with(load_site(REFERENCE), secrets=SecretKeeping.model_validate(keeping))
 
 
+def _leaking() -> Site:
+    declared = load_site(REFERENCE)
+    leak = {"method": "letsencrypt-http01", "email": "@@secret:redis/password@@"}
+    return _with(declared, tls=declared.settings.tls.model_copy(update=leak))
+
+
 def _component(**values: Any) -> Red:
     """The site with something else in the declaration of Redis's secret."""
 
@@ -169,7 +176,7 @@ REDS: dict[str, Red] = {
     "secrets/recipients": _kept(site=_keeping(recipients={"main": (_KEY,), "li": (_KEY,)})),
     "secrets/declared": _component(consumers=("synapze",)),
     "secrets/placeholders": _part("tls", method="letsencrypt-http01", email="CHANGEME@example.org"),
-    "secrets/clear": _part("tls", method="letsencrypt-http01", email="@@secret:redis/password@@"),
+    "secrets/clear": _kept(site=_leaking()),
     "certificates/site": lambda: view(files=DeclaredFiles("x cannot be read")),
     "perimeter/rows": lambda: view(proof=proof(external="violation")),
     "li/isolation": lambda: view(proof=proof(external="violation")),
@@ -203,7 +210,9 @@ REDS: dict[str, Red] = {
     "site/li-access": _part("li", clients=()),
     "site/li-ingress": _part("li", ingress=()),
     "site/install-access": _part("kubernetes", packages="apt"),
-    "objects/redundancy": lambda: replace(_without("storage")(), gates=BAD_GATES),
+    "objects/redundancy": lambda: replace(
+        _without("storage", object_storage=ObjectStorage(provider="minio"))(), gates=BAD_GATES
+    ),
     **{check.id: partial(view, gates=BAD_GATES) for check in every() if check.id.startswith("gates/")},
 }
 

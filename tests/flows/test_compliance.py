@@ -305,7 +305,7 @@ def test_checks_and_items_are_explained(name: str, capsys: pytest.CaptureFixture
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--check", "no/such"], ["--explain", "nothing"], ["--phase", "rollout"], ["--severity", "loud"]]
+    "arguments", [["--check", "no/such"], ["--explain", "nothing"], ["--phase", "nowhere"], ["--severity", "loud"]]
 )
 def test_what_does_not_exist_is_refused(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert execute(compliance.main, "flows.compliance", arguments) == 1

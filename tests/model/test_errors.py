@@ -18,6 +18,8 @@ EVERY = (
     errors.LockHeld("what"),
     errors.SourceUnreachable("what", "next"),
     errors.NotToldError("what"),
+    errors.SecretsUnreadable("what", "next"),
+    errors.NotARecipient("what", "next"),
     errors.HostError("cp-1", "what", "next"),
     errors.Unreachable("cp-1", "what", "next"),
     errors.HostKeyUnknown("cp-1", "what", "next"),
