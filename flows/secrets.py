@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
@@ -19,7 +19,7 @@ from flows._secrets.rotate import rotate
 from flows._secrets.show import show
 from flows._secrets.status import status
 from flows._secrets.taking import from_cluster, from_file, from_standard_input
-from model.errors import SelectionError
+from model.errors import SelectionError, did_you_mean
 
 HELP = """Look at the secrets of the site, make those that are missing, hand them on, rotate them.
 
@@ -39,9 +39,10 @@ site.yaml, names the key that opens them. No value is ever in a report, in a log
 Example: python -m flows.secrets generate --dry-run
 """
 
+ACTIONS = ("status", "generate", "rotate", "show", "export", "import", "recipients")
 Action = Annotated[
-    Literal["status", "generate", "rotate", "show", "export", "import", "recipients"],
-    typer.Argument(metavar="ACTION", help="What to do; status is the default."),
+    str,
+    typer.Argument(metavar="ACTION", help="What to do; status is the default.", autocompletion=lambda: list(ACTIONS)),
 ]
 Names = Annotated[list[str] | None, typer.Argument(metavar="NAME[/KEY]", help="Secrets of secrets.yaml.")]
 Reveal = Annotated[bool, typer.Option("--reveal", help="`show`: also where standard output is no terminal.")]
@@ -74,6 +75,8 @@ def main(
     *,
     options: Options,
 ) -> int:
+    if action not in ACTIONS:
+        raise SelectionError(f"{action}: no such action{did_you_mean(action, ACTIONS)}; one of {', '.join(ACTIONS)}")
     words = tuple(names or ())
     _number_of_names(action, words)
     given = {"--reveal": reveal, "--init": init, "--stdin": stdin, "--from": source, "--file": file}

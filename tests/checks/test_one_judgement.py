@@ -243,7 +243,7 @@ PARTS = {
     "links.holders",
     "clocks.too_far",
     "rules.strangers",
-    # Lint and compliance call the same functions of secrets; each goes red in both (rules.yaml, and the table of checks).
+    # Lint and compliance call the same functions of secrets; each goes red in both.
     "secrets.key_inside",
     "secrets.missing",
     "secrets.named_twice",

@@ -51,6 +51,12 @@ ALLOWED = {
     ("perimeter", "inventory.py"): SECTION,
     ("vantage", "site.py"): "the row word for hosts of that kind",
     ("vantage", "rows.py"): "the row word for hosts of that kind",
+    ("li", "judgement/secrets.py"): "whose recipients may read a secret",
+    ("li", "gates/dns.py"): "the view of DNS",
+    ("worker", "synapse/routing.py"): "a process of Synapse",
+    ("monitoring", "values/namespaces.py"): "a namespace",
+    ("storage", "values/postgresql.py"): "the field of a CloudNativePG cluster",
+    ("database", "values/postgresql.py"): "the purpose of a disk",
     ("vantage", "perimeter.py"): "the row word for hosts of that kind",
 }
 
