@@ -4,7 +4,7 @@ const gateRow = (gate) => {
   const figures = Object.entries(gate.figures).map(([name, value]) => `${words(name)} ${number(value)}`).join(", ");
   return h("tr", null,
     h("td", null, badge(gate.status)), h("td", { class: "mono" }, gate.name),
-    h("td", null, marked(gate.why), figures ? h("p", { class: "next" }, figures) : "", gate.findings?.length ? h("ul", null, gate.findings.map((finding) => h("li", null, marked(finding)))) : ""),
+    h("td", null, marked(gate.why), figures ? h("p", { class: "figures" }, figures) : "", gate.findings?.length ? h("ul", null, gate.findings.map((finding) => h("li", null, marked(finding)))) : ""),
     h("td", { class: "num" }, gate.seconds ? `${gate.seconds.toFixed(1)} s` : ""));
 };
 
