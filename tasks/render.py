@@ -23,6 +23,7 @@ def render(template: str, /, **values: object) -> str:
 def _environment() -> Environment:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-    # What is rendered is configuration of servers, not HTML.
     files = FileSystemLoader(FOLDER)
-    return Environment(loader=files, undefined=StrictUndefined, autoescape=False, trim_blocks=False)  # noqa: S701 - no HTML
+    # What is rendered is configuration of servers, not HTML.
+    escape = False
+    return Environment(loader=files, undefined=StrictUndefined, autoescape=escape, trim_blocks=False)  # noqa: S701

@@ -27,8 +27,7 @@ def complaint(files: list[str]) -> str:
         return f"{where}: {error}" if where else str(error)
     except SystemExit:
         return said.getvalue().strip() or "refused without a word"
-    except Exception as error:  # noqa: BLE001
-        # What Synapse itself does not foresee would end its start as well.
+    except Exception as error:  # noqa: BLE001 - what Synapse does not foresee ends its start as well
         return f"{type(error).__name__}: {error}"
     return ""
 

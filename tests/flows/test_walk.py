@@ -65,7 +65,10 @@ def test_each_module_is_visited_once_and_each_word_means_one_thing() -> None:
     ],
 )
 def test_a_picture_that_is_not_the_codes_is_noticed(module: str, change: dict[str, object], says: str) -> None:
-    walk = [replace(visited, **change) if visited.module == module else visited for visited in WALK]  # type: ignore[arg-type]
+    walk = [
+        replace(visited, **change) if visited.module == module else visited  # type: ignore[arg-type]
+        for visited in WALK
+    ]
     assert [says in line for line in unlike(walk)] == [True]
 
 

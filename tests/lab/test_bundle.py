@@ -55,7 +55,8 @@ def _image(folder: Path) -> oci.LayeredImage:
 
 def _members(path: Path) -> dict[str, bytes]:
     with tarfile.open(path) as tar:
-        return {member.name: tar.extractfile(member).read() for member in tar if member.isfile()}  # type: ignore[union-attr]
+        opened = {member.name: tar.extractfile(member) for member in tar if member.isfile()}
+        return {name: file.read() for name, file in opened.items() if file is not None}
 
 
 def test_the_same_image_is_the_same_bytes_whenever_it_is_written(tmp_path: Path) -> None:

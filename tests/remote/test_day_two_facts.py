@@ -22,7 +22,8 @@ MEMBERS = (
     Member(13, "", "10.0.0.3", True),
 )
 HEALTH = """{"level":"warn","msg":"x"}
-[{"endpoint":"https://10.0.0.1:2379","health":true,"took":"1ms"},{"endpoint":"https://10.0.0.2:2379","health":false,"error":"deadline"}]
+[{"endpoint":"https://10.0.0.1:2379","health":true,"took":"1ms"},\
+{"endpoint":"https://10.0.0.2:2379","health":false,"error":"deadline"}]
 """
 STATUS = (
     '[{"Endpoint":"https://10.0.0.1:2379","Status":{"header":{"member_id":11,"revision":7},"version":"3.6.8",'

@@ -116,7 +116,8 @@ def _no_gzip(bundle: Path) -> None:
 
 def _repack(path: Path, change: Callable[[str, bytes], bytes | None]) -> None:
     with tarfile.open(path) as tar:
-        members = [(info, tar.extractfile(info).read() if info.isreg() else b"") for info in tar]  # type: ignore[union-attr]
+        files = [(info, tar.extractfile(info) if info.isreg() else None) for info in tar]
+        members = [(info, b"" if file is None else file.read()) for info, file in files]
     with tarfile.open(path, "w") as tar:
         for info, data in members:
             changed = change(info.name, data)
@@ -130,7 +131,9 @@ def _blob(bundle: Path, kind: int) -> str:
     table = json.loads((bundle / "bundle.json").read_text())
     digest = next(item["digest"] for item in table["items"] if item["file"] == "images/etcd.tar")
     with tarfile.open(bundle / "images/etcd.tar") as tar:
-        manifest = json.load(tar.extractfile(f"blobs/sha256/{digest.removeprefix('sha256:')}"))  # type: ignore[arg-type]
+        blob = tar.extractfile(f"blobs/sha256/{digest.removeprefix('sha256:')}")
+        assert blob is not None
+        manifest = json.load(blob)
     part = [manifest["config"], *manifest["layers"]][kind]
     return str(part["digest"].removeprefix("sha256:"))
 

@@ -56,7 +56,8 @@ def seen(monkeypatch: pytest.MonkeyPatch, api: Api | None, **views: HostView) ->
     monkeypatch.setattr("remote.kube.open_cluster", open_cluster)
     site = reference()
     # The client is told of no Nornir here.
-    return look(site, {name.replace("_", "-"): view for name, view in views.items()}, lambda: ask(None, site))  # type: ignore[arg-type]
+    named = {name.replace("_", "-"): view for name, view in views.items()}
+    return look(site, named, lambda: ask(None, site))  # type: ignore[arg-type]
 
 
 def view(*listeners: Listener, holds: str = "") -> HostView:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 
@@ -267,7 +268,8 @@ def rendered(rule: dict[str, object]) -> str:
     if rule["protocol"]:
         words.append(f"-p {rule['protocol']}")
         if rule["ports"]:
-            listed = ",".join(f"{low}:{high}" if high > low else str(low) for low, high in rule["ports"])  # type: ignore[attr-defined]
+            intervals: Iterable[tuple[int, int]] = rule["ports"]  # type: ignore[assignment]
+            listed = ",".join(f"{low}:{high}" if high > low else str(low) for low, high in intervals)
             words.append("-m multiport " + ("! " if rule["not_ports"] else "") + f"--dports {listed}")
     if rule["state"]:
         words.append(f"-m conntrack --ctstate {rule['state']}")
