@@ -7,7 +7,6 @@ from dataclasses import replace
 from ipaddress import ip_network
 from typing import Any
 
-from model import bits
 from model.base import Address
 from model.matrix.matrix import BROAD
 from model.matrix.pod_words import EVERY_POD, pod_words, receives, sends, unknown_words, word_of
@@ -15,8 +14,8 @@ from model.report.words import Plane
 from model.site.hosts import Machine
 from model.site.rows import Row
 from model.site.site import Site
-from model.verify.pairs import PROTOCOLS, Pair, opened_by, speakable
-from model.verify.pods import ProbePod, read_pod
+from model.verify.pairs import Pair, opened_by, speakable
+from model.verify.pods import ProbePod, ends_of_intervals, read_pod
 
 # Where pods of one word speak to each other, two of them stand for it.
 _ALONE, _TOGETHER = 1, 2
@@ -83,18 +82,8 @@ def controls(site: Site, components: Iterable[ProbePod]) -> Iterator[Pair]:
 
 def with_ports(site: Site, chosen: Iterable[Pair], only: Mapping[str, int] | None = None) -> tuple[Pair, ...]:
     """Deal out the ports that are probed at any depth: those of all rows of pods, active or not."""
-    ports = _row_ports(site) if only is None else only
+    ports = ends_of_intervals(row for row in site.rows if row.plane == "pod") if only is None else only
     return tuple(replace(pair, probed=ports) for pair in chosen)
-
-
-def _row_ports(site: Site) -> dict[str, int]:
-    rows = [row for row in site.rows if row.plane == "pod"]
-    return {
-        protocol: bits.from_ports(
-            port for row in rows if row.protocol == protocol for low, high in row.intervals for port in (low, high)
-        )
-        for protocol in PROTOCOLS
-    }
 
 
 def proven_rows(pairs: Iterable[Pair]) -> frozenset[str]:

@@ -12,6 +12,7 @@ from model.base import Address
 from model.matrix.matrix import Opening, openings
 from model.report.words import Plane
 from model.site.hosts import Machine
+from model.site.rows import Row
 from model.site.site import Site
 from model.verify.pairs import PROTOCOLS, Pair, speakable
 from model.verify.probed_ports import with_ports as deal
@@ -172,10 +173,15 @@ def row_ports(site: Site) -> dict[str, int]:
     """
     Return, by protocol, the ports of all rows between pods, active or not: what a pod that is none of their ends tries.
     """
-    rows = [row for row in site.rows if row.plane == "pod" and "pods" in row.destination_ends]
+    return ends_of_intervals(row for row in site.rows if row.plane == "pod" and "pods" in row.destination_ends)
+
+
+def ends_of_intervals(rows: Iterable[Row]) -> dict[str, int]:
+    """Return, by protocol, the first and the last port of every interval of these rows."""
+    chosen = tuple(rows)
     return {
         protocol: bits.from_ports(
-            port for row in rows if row.protocol == protocol for low, high in row.intervals for port in (low, high)
+            port for row in chosen if row.protocol == protocol for low, high in row.intervals for port in (low, high)
         )
         for protocol in PROTOCOLS
     }
