@@ -50,8 +50,8 @@ def changed(before: Rulesets, after: Rulesets) -> str:
     return "\n".join(difflib.unified_diff(first, second, "before", "after", lineterm="", n=0))
 
 
-# The table that bootstrap writes: what it holds follows from the matrix, and has a check of its own.
-_OWN = ("inet", "matrix_fleet")
+# What bootstrap writes of packets from pods alone: it follows from the matrix, and has a check of its own.
+_OF_PODS = ("inet", "matrix_fleet", "from_pods")
 
 
 def deciding(rulesets: Rulesets) -> tuple[str, ...]:
@@ -152,7 +152,7 @@ def _native_refusals(rulesets: Rulesets) -> list[str]:
         if chain.get("hook") == "input":
             hooked[(chain["family"], chain["table"], chain["name"])] = chain.get("policy", "accept")
     refusals = [f"nft chain {' '.join(place)}: policy drop" for place, policy in hooked.items() if policy == "drop"]
-    rules = [entry["rule"] for entry in entries if "rule" in entry and _place(entry["rule"])[:2] != _OWN]
+    rules = [entry["rule"] for entry in entries if "rule" in entry and _place(entry["rule"]) != _OF_PODS]
     reached = _reached(rules, hooked)
     for rule in rules:
         if _place(rule) in reached:

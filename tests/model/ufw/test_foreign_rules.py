@@ -113,6 +113,14 @@ def test_rules_of_the_older_iptables_and_of_nft_are_seen() -> None:
     assert "accept" in changed(rulesets(nft=nft), rulesets(nft=_nft(policy="accept", handle=7)))
 
 
+def test_what_bootstrap_refuses_to_pods_is_ours_and_a_rule_that_somebody_adds_before_it_is_not() -> None:
+    ours = json.loads((TESTS / "data" / "nft" / "node-w-1.json").read_text("utf-8"))
+    assert deciding(rulesets(nft=json.dumps(ours))) == ()
+    place = {"family": "inet", "table": "matrix_fleet", "chain": "pod_input"}
+    ours["nftables"].append({"rule": {**place, "expr": [{"drop": None}]}})
+    assert deciding(rulesets(nft=json.dumps(ours))) == ("nft inet matrix_fleet pod_input: drop",)
+
+
 def test_tables_that_iptables_keeps_in_nft_are_not_counted_twice() -> None:
     table = {"table": {"family": "ip", "name": "filter", "handle": 1}}
     assert others(rulesets(nft=json.dumps({"nftables": [table]}))) == ()
