@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from lab.instance import BUNDLE, Instance
+from lab.plan import LabPlan
 from lab.topology import LabHost, hosts_of
 from model.checkout import ROOT
 
@@ -46,7 +47,6 @@ _UNENFORCED = tuple(
         ("path", {"host": "pods@*->pods@*:*/*"}),
     )
 )
-_WITH_APPLICATION = "lab-matrix"
 
 # What a lab cannot be: several machines, with a way to the world.
 _WAIVERS = (
@@ -65,7 +65,7 @@ _WAIVERS = (
 )
 
 
-def emit(instance: Instance, name: str, hosts: Sequence[LabHost], user: str) -> tuple[str, ...]:
+def emit(instance: Instance, plan: LabPlan) -> tuple[str, ...]:
     """
     Write the site's folder and return the names of files that a person had changed and that were therefore kept.
 
@@ -74,14 +74,14 @@ def emit(instance: Instance, name: str, hosts: Sequence[LabHost], user: str) -> 
     folder = instance.inventory
     folder.mkdir(parents=True, exist_ok=True)
     shutil.rmtree(folder / "state", ignore_errors=True)
-    texts = _texts(instance, name, hosts, user)
+    texts = _texts(instance, plan)
     kept = tuple(
         file for file in texts if _changed_by_a_person(instance, file) and not _same(folder / file, texts[file])
     )
     for file, text in texts.items():
         if file not in kept:
             _publish(instance, file, text)
-    trust(instance, hosts)
+    trust(instance, plan.hosts)
     return kept
 
 
@@ -114,39 +114,38 @@ def trust(instance: Instance, hosts: Sequence[LabHost], keep: bool = False) -> N
     path.chmod(0o600)
 
 
-def _texts(instance: Instance, name: str, hosts: Sequence[LabHost], user: str) -> dict[str, str]:
+def _texts(instance: Instance, plan: LabPlan) -> dict[str, str]:
     template = ROOT / "inventory"
     texts = {file: (template / file).read_text("utf-8") for file in _COPIED}
     settings = yaml.safe_load((template / "site.yaml").read_text("utf-8"))
     # The deployer's key opens the secrets, too: nobody is asked for another one.
     secrets = {"secrets": {"identity": str(instance.key)}}
-    texts["site.yaml"] = _yaml(fitted(settings, name, hosts) | secrets)
-    texts["hosts.yaml"] = _yaml({host.name: host_entry(host) for host in hosts})
+    texts["site.yaml"] = _yaml(fitted(settings, plan) | secrets)
+    texts["hosts.yaml"] = _yaml({host.name: host_entry(host) for host in plan.hosts})
     login = {"connection_options": {"netmiko": {"extras": {"key_file": str(instance.key)}}}}
-    texts["defaults.yaml"] = _yaml({"username": user, "platform": "linux", "data": {}, **login})
+    texts["defaults.yaml"] = _yaml({"username": plan.user, "platform": "linux", "data": {}, **login})
     return texts
 
 
-def fitted(settings: dict[str, Any], name: str, hosts: Sequence[LabHost]) -> dict[str, Any]:
+def fitted(settings: dict[str, Any], plan: LabPlan) -> dict[str, Any]:
     """
     Return the reference site's settings, less what a lab of these hosts has nobody for, and with what its hosts are not
     able to do.
     """
-    roles = {role for host in hosts for role in host.roles}
+    roles = {role for host in plan.hosts for role in host.roles}
     features = dict(settings.get("features", {}))
     features |= dict.fromkeys(_CALL_FEATURES, False) if "call" not in roles else {}
     features |= dict.fromkeys(_MONITORING_FEATURES, False) if "monitoring" not in roles else {}
-    enforced = name == _WITH_APPLICATION
     return {
         **settings,
-        "cni": {**settings["cni"], "policies": "kube-router" if enforced else "own"},
-        "name": name,
+        "cni": {**settings["cni"], "policies": "kube-router" if plan.has_application else "own"},
+        "name": f"lab-{plan.profile}",
         "size": "small",
-        "external": _external(settings["external"], hosts),
+        "external": _external(settings["external"], plan.hosts),
         "features": features,
         "kubernetes": {**settings["kubernetes"], **_KUBERNETES},
         "servers": {**settings.get("servers", {}), **_SERVERS},
-        "waivers": [*settings.get("waivers", ()), *_WAIVERS, *(() if enforced else _UNENFORCED)],
+        "waivers": [*settings.get("waivers", ()), *_WAIVERS, *(() if plan.has_application else _UNENFORCED)],
     }
 
 

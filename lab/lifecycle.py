@@ -66,7 +66,7 @@ def _begin(instance: Instance, wanted: LabPlan, say: Say) -> LabPlan:
         say(f"replacing the site of the former lab ({before}) in {instance.inventory}, its reports and keys too")
         emission.forget(instance)
     identity.make(instance, [host.name for host in wanted.hosts])
-    for file in emission.emit(instance, f"lab-{wanted.profile}", wanted.hosts, wanted.user):
+    for file in emission.emit(instance, wanted):
         say(f"{file} in {instance.inventory} was changed by hand: kept as it is")
     plan.mark_emitted(instance, wanted)
     tuning.raise_limits(instance.name)

@@ -33,6 +33,11 @@ class LabPlan:
         """The account that the deployer's key opens."""
         return "root" if self.bare else "deploy"
 
+    @property
+    def has_application(self) -> bool:
+        """Whether its hosts are meant for the whole application."""
+        return self.profile == "matrix"
+
     def layer(self, host: LabHost) -> RootKind:
         """Return the kind of root a host has; the organisation's router and the host outside are never bare."""
         if host.name == ROUTER:

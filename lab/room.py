@@ -63,7 +63,7 @@ def _share(plan: LabPlan, host: LabHost) -> int:
     if not plan.bare or not host.serves_the_site:
         return _PLAIN
     own = _CONTROL_PLANE if "control_plane" in host.roles else _NODE
-    return own + (_APPLICATION if plan.profile == "matrix" else 0)
+    return own + (_APPLICATION if plan.has_application else 0)
 
 
 _ADVICE = (

@@ -81,8 +81,11 @@ def whisper(chat: Talk, pair: Pair) -> None:
     chat.steps.append(Step("key handed over", time.monotonic() - started))
     started = time.monotonic()
     sealed = mine.seal(pair.room, TEXT, {"msgtype": "m.text", "body": secret})
-    sent = pair.sender.put_event(pair.room, "m.room.encrypted", secrets.token_hex(8), sealed)
-    event = sent.document["event_id"]
+    sent = chat.timed(
+        "send encrypted",
+        lambda: pair.sender.put_event(pair.room, "m.room.encrypted", secrets.token_hex(8), sealed),
+    )
+    event = sent.document["event_id"] if sent else ""
     came = pair.to_receiver.wait("encrypted message", lambda seen: seen.event.get("event_id") == event)
     if secret in str(came.event):
         raise ProbeError("encrypted message: the server saw what it says")

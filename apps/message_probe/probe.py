@@ -33,6 +33,11 @@ class Findings:
     medium: Medium | None = field(default=None, repr=False)
 
     @property
+    def acknowledged(self) -> int:
+        """How many messages the server took, encrypted ones too."""
+        return sum(step.name in ("send", "send encrypted") for step in self.steps)
+
+    @property
     def message_ms(self) -> tuple[float, ...]:
         """Latencies of single messages, encrypted ones too."""
         return tuple(step.seconds * 1000 for step in self.steps if step.name in ("message", "encrypted message"))

@@ -11,7 +11,6 @@ from checks.cluster_source import cluster_of
 from model.check.check import NotYet
 from model.check.finding import Verdict, flawed, settled
 from model.errors import SiteError
-from model.host.host_facts import Unseen
 from model.report.outcome import Status
 from model.rollout.gates import places
 from model.rollout.values.minio import values as minio
@@ -46,7 +45,7 @@ def rolled_out(view: ComplianceView) -> bool:
     """Return whether the cluster runs anything of the application, as far as its control planes tell."""
     try:
         return any(workload.namespace == _NAMESPACE for workload in cluster_of(view).workloads)
-    except (NotYet, Unseen):
+    except NotYet:
         return False
 
 

@@ -10,7 +10,7 @@ from checks.cluster_source import cluster_of
 from model import bits
 from model.base import Address
 from model.check.check import NotYet
-from model.check.finding import Verdict, settled
+from model.check.finding import Verdict, flawed, settled
 from model.host.host_facts import HostFacts, Release, Rules
 from model.matrix.matrix import openings
 from model.rollout.policies import policy_names
@@ -42,6 +42,8 @@ def rules(view: ComplianceView, _machine: Machine, facts: HostFacts) -> Verdict:
     daemons = {workload.name for workload in cluster_of(view).workloads if workload.kind == "DaemonSet"}
     saved = facts.of(Rules).saved
     if _ENFORCER not in daemons:
+        if view.site.settings.cni.policies == _ENFORCER:
+            return flawed("site.yaml has kube-router enforce policies, and it does not run: no pod is held")
         left = [chain for version in saved for chain in _chains(saved[version])]
         wrong = [f"{len(left)} chains of kube-router are left, such as {min(left)}: it runs no more"] if left else []
         return settled(wrong, "no rules of kube-router, which does not run", {"chains": sorted(left)[:_SHOWN]})

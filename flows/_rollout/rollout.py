@@ -116,8 +116,8 @@ def _carry_out(run: RolloutRun) -> None:
         result.status, result.why = Status.NOT_RUN, f"needs {failed}, which is not good"
         _tell(run, result)
 
-    with run.progress.shown(), run.stopping():
-        run_in_order(run.chosen, work, skip)
+    with run.progress.shown():
+        run_in_order(run.chosen, work, skip, run.stop)
         for component in run.departed:
             work(component)
 

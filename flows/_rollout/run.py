@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -106,7 +105,7 @@ class RolloutRun:
         }
         return PlanRules(adopt=self.request.adopt, recreate=self.request.recreate, kinds=kinds)
 
-    def gate_context(self, options: Mapping[str, float] | None = None) -> GateContext:
+    def gate_context(self) -> GateContext:
         """Return what gates work with."""
         return GateContext(
             site=self.context.site,
@@ -116,14 +115,4 @@ class RolloutRun:
             secret=self.secret,
             folder=self.context.options.inventory,
             say=self.context.say,
-            options=options or {},
         )
-
-    @contextmanager
-    def stopping(self) -> Iterator[None]:
-        """Have every component's thread end soon where the block is left by an exception."""
-        try:
-            yield
-        except BaseException:
-            self.stop.set()
-            raise

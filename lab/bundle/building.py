@@ -47,8 +47,8 @@ def ensure(minor: str, say: once.Say, *, application: bool = True) -> Path:
         # Parts come first: whoever builds another bundle waits for the packing alone.
         sources = _sources(recipe, say)
         once.ensure(folder, lambda draft: _pack(recipe, name, replace(sources, bundle=draft), say), say)
-        look_for_room(shutil.disk_usage(folder).free, say)
         caches.bound(toolchain.ensure(say), say)
+        look_for_room(shutil.disk_usage(folder).free, say)
     former = (BUNDLES / minor).resolve()
     for link in (minor, "current") if minor == DEFAULT else (minor,):
         _point(BUNDLES / link, folder.name)

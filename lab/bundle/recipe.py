@@ -59,7 +59,7 @@ class BundleRecipe:
 
     @property
     def kubernetes(self) -> str:
-        """ImageFolder of the component that gives the bundle its version."""
+        """Folder of the component that gives the bundle its version."""
         return f"kubernetes-{self.minor}"
 
     @property

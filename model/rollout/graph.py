@@ -36,15 +36,3 @@ def ordered(components: Iterable[Component]) -> tuple[Component, ...]:
         waiting.remove(ready)
         done.append(ready)
     return tuple(done)
-
-
-def dependents(names: Collection[str], components: Iterable[Component]) -> frozenset[str]:
-    """Return the components that need any of these, directly or by others."""
-    found: set[str] = set()
-    everyone = tuple(components)
-    grew = True
-    while grew:
-        more = {one.name for one in everyone if {*names, *found}.intersection(one.needs)} - found
-        grew = bool(more)
-        found |= more
-    return frozenset(found)

@@ -35,7 +35,8 @@ class ServedChain:
 
 def run(context: GateContext) -> GateResult:
     """Shake hands for each name that an Ingress serves, over every way from outside."""
-    names = served_names(context.cluster.list(INGRESSES))
+    declared = [found for one in context.rendered for found in one.objects if found["kind"] == "Ingress"]
+    names = tuple(dict.fromkeys((*served_names(declared), *served_names(context.cluster.list(INGRESSES)))))
     if not names:
         return GateResult(
             status=Status.NOT_RUN, why="no Ingress serves a name over TLS yet", next_step="roll the haproxy out"

@@ -8,7 +8,7 @@ from typing import Any
 from model.kubernetes.manifests import Manifest, name_of
 from model.report.outcome import Status
 from remote.gates.gate import GateContext, GateResult, concluded
-from remote.gates.pods import namespaces
+from remote.gates.pods import expected, namespaces
 
 _NEXT = "compare the Service's selector with its pods' labels, and look whether they are ready"
 # Of one instance alone there is no other to read from.
@@ -22,17 +22,20 @@ def run(context: GateContext) -> GateResult:
     for namespace in namespaces(context.site):
         services += context.cluster.list(f"/api/v1/namespaces/{namespace}/services")
         slices += context.cluster.list(f"/apis/discovery.k8s.io/v1/namespaces/{namespace}/endpointslices")
-    return judged(services, slices, alone=_alone(context))
+    return judged(services, slices, expected(context, ("Service",)), alone=_alone(context))
 
 
-def judged(services: Sequence[Manifest], slices: Sequence[Manifest], *, alone: bool = False) -> GateResult:
-    """Return which Services have nobody behind them; `alone`: PostgreSQL has one instance."""
+def judged(
+    services: Sequence[Manifest], slices: Sequence[Manifest], wanted: Sequence[str] = (), *, alone: bool = False
+) -> GateResult:
+    """Return which Services are not there or have nobody behind them; `alone`: PostgreSQL has one instance."""
     chosen = [
         service for service in services if (service["spec"].get("selector") or {}) and not _excused(service, alone)
     ]
     if not chosen:
         return GateResult(status=Status.UNPROVEN, why="no Service of the application was seen", next_step="roll it out")
-    findings = []
+    there = {name_of({**service, "kind": "Service"}) for service in services}
+    findings = [f"{name}: is not there" for name in wanted if name not in there]
     behind = 0
     for service in chosen:
         ready, waiting = _behind(service, slices)

@@ -77,8 +77,9 @@ def judged(
     wrong += apart(context, heard)
     latencies = sorted(latency for found in heard for latency in found.message_ms)
     steps = _slowest(heard)
+    sent = sum(found.acknowledged for found in heard)
     figures = {
-        "sent": float(len(latencies)), "delivered": float(len(latencies)), "lost_acknowledged": 0.0,
+        "sent": float(sent), "delivered": float(len(latencies)), "lost_acknowledged": float(sent - len(latencies)),
         "latency_p50_ms": _share(latencies, 0.5), "latency_p99_ms": _share(latencies, 0.99), **steps,
     }  # fmt: skip
     if wrong:

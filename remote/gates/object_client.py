@@ -24,8 +24,10 @@ SERVICE, PORT = "s3", 9000
 _SECONDS = 20.0
 
 
-def objects(context: GateContext, source: GatedPod, access_key: str, secret_key: str) -> Minio:
-    """Return a client of the site's object storage that speaks from a pod's network."""
+def objects(
+    context: GateContext, source: GatedPod, access_key: str | None = None, secret_key: str | None = None
+) -> Minio:
+    """Return a client of the site's object storage that speaks from a pod's network; without keys an anonymous one."""
     from minio import Minio
 
     storage = context.site.settings.object_storage

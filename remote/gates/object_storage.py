@@ -31,8 +31,9 @@ def run(context: GateContext) -> GateResult:
     stranger = objects(context, source, access, secrets.token_hex(20))
     nobody = objects(context, source, secrets.token_hex(10), secrets.token_hex(20))
     bucket = context.site.settings.object_storage.bucket
-    findings = [*contract(client, bucket), *refusals(stranger, nobody, bucket)]
-    proven = f"put, get, range, multipart, list and delete work from {source.where}; wrong keys are refused"
+    anonymous = objects(context, source)
+    findings = [*contract(client, bucket), *refusals(stranger, nobody, anonymous, bucket)]
+    proven = f"put, get, range, multipart, list and delete work from {source.where}; wrong keys are refused, and no key"
     return concluded(findings, proven, next_step=_NEXT)
 
 
@@ -51,9 +52,14 @@ def contract(client: Minio, bucket: str) -> Iterator[str]:
         yield from (f"delete: {bucket}/{name} is still there" for name in names if not _missing(client, bucket, name))
 
 
-def refusals(stranger: Minio, nobody: Minio, bucket: str) -> Iterator[str]:
+def refusals(stranger: Minio, nobody: Minio, anonymous: Minio, bucket: str) -> Iterator[str]:
     """Yield what a wrong key may do."""
-    for client, who in ((stranger, "a wrong secret key"), (nobody, "an access key that nobody was given")):
+    tried = (
+        (stranger, "a wrong secret key"),
+        (nobody, "an access key that nobody was given"),
+        (anonymous, "whoever has no key"),
+    )
+    for client, who in tried:
         said = complaint(partial(_listed, client, bucket))
         if not said:
             yield f"{who} may list {bucket}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -17,6 +17,7 @@ from remote.gates.gate import GateContext, GateResult, concluded
 WORKLOADS = ("deployments", "statefulsets", "daemonsets")
 # A container that came back more often than this, and lately, is not well even while it runs.
 _RESTARTS = 3
+RUNNING = frozenset({"Deployment", "StatefulSet", "DaemonSet"})
 _LATELY = timedelta(minutes=10)
 _NEXT = "`kubectl describe` what is named, and read its log"
 
@@ -37,9 +38,8 @@ def namespaces(site: Site) -> tuple[str, ...]:
     return tuple(dict.fromkeys(component.namespace for component in active(site) if component.namespace))
 
 
-def expected(context: GateContext) -> tuple[str, ...]:
-    """Return the workloads that the site's components are made of, as they are rendered."""
-    kinds = {"Deployment", "StatefulSet", "DaemonSet"}
+def expected(context: GateContext, kinds: Collection[str] = RUNNING) -> tuple[str, ...]:
+    """Return the objects of these kinds that the site's components are made of, as they are rendered."""
     return tuple(
         name_of(manifest)
         for rendered in context.rendered

@@ -68,7 +68,7 @@ def run(context: GateContext) -> GateResult:
     trials = [
         _tried(proxy, master, followers, password) for proxy in ready_pods(context, "redis-proxy") if master is not None
     ]
-    return judged(tuple(servers.values()), sentinels, trials)
+    return judged(tuple(servers.values()), sentinels, trials, replicas(context))
 
 
 def server(pod: GatedPod, password: str) -> RedisServer:
@@ -108,11 +108,30 @@ def sentinel(pod: GatedPod, password: str) -> SentinelWord:
     return SentinelWord(where=pod.where, master=str(master), able=str(able))
 
 
+def replicas(context: GateContext) -> dict[str, int]:
+    """Return how many pods each StatefulSet of Redis has, as it is rendered."""
+    return {
+        str(found["metadata"]["name"]): int(found["spec"]["replicas"])
+        for one in context.rendered
+        for found in one.objects
+        if found["kind"] == "StatefulSet" and one.name == "redis"
+    }
+
+
 def judged(
-    servers: Sequence[RedisServer], sentinels: Sequence[SentinelWord], trials: Sequence[ProxyTrial]
+    servers: Sequence[RedisServer],
+    sentinels: Sequence[SentinelWord],
+    trials: Sequence[ProxyTrial],
+    wanted: Mapping[str, int],
 ) -> GateResult:
-    """Return what all of them together come to."""
-    findings = [*_of_servers(servers), *_of_sentinels(servers, sentinels), *_of_trials(trials)]
+    """Return what all of them together come to; `wanted` are the numbers of pods that are declared."""
+    seen = {"redis": len(servers), "redis-sentinel": len(sentinels)}
+    findings = [
+        f"{seen[name]} of {number} pods of {name} are there"
+        for name, number in wanted.items()
+        if seen.get(name, number) < number
+    ]
+    findings += [*_of_servers(servers), *_of_sentinels(servers, sentinels), *_of_trials(trials)]
     masters = [found for found in servers if found.role == "master"]
     if not trials:
         findings.append("nothing was written through a proxy: there is no one master to look at")

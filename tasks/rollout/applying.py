@@ -7,9 +7,10 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
-from model.errors import KubernetesError, ObjectMissing
+from model.errors import FleetError, KubernetesError, ObjectMissing
 from model.kubernetes.manifests import Manifest, difference
 from model.rollout.changes import ChangeKind, ObjectChange
 from model.rollout.conflicts import conflicts_of
@@ -46,21 +47,24 @@ class Applier:
         """
         Carry out every change that writes, what others need first; `done` hears of each, in any thread.
 
-        Raises the first `KubernetesError` once the objects that are under way have ended.
+        Raises the first error once the objects that are under way have ended.
         """
         for wave in waves([change for change in changes if change.change in _APPLIED]):
             with ThreadPoolExecutor(WORKERS, thread_name_prefix="api") as pool:
-                for result in list(pool.map(self._outcome, wave)):
-                    if isinstance(result, KubernetesError):
-                        raise result
-                    done(result)
+                errors = [error for error in pool.map(partial(self._failure, done), wave) if error is not None]
+            if errors:
+                raise errors[0]
 
-    def _outcome(self, change: ObjectChange) -> ObjectChange | KubernetesError:
+    def _failure(self, done: Callable[[ObjectChange], None], change: ObjectChange) -> FleetError | None:
         try:
-            return self._carried_out(change)
+            carried_out = self._carried_out(change)
         except KubernetesError as error:
             words = f"{change.key}: {error.detail}"
             return type(error)(error.host, error.asked, words, error.next_step, status=error.status)
+        except FleetError as error:
+            return error
+        done(carried_out)
+        return None
 
     def _carried_out(self, change: ObjectChange) -> ObjectChange:
         self._check()

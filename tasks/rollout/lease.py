@@ -7,6 +7,7 @@ import os
 import re
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -31,6 +32,7 @@ class ClusterLease:
         self._cluster, self._holder = cluster, holder
         self._over = threading.Event()
         self._version = ""
+        self._renewed = time.monotonic()
         self.lost = ""
         self._thread = threading.Thread(target=self._renew, name="lease", daemon=True)
 
@@ -46,6 +48,9 @@ class ClusterLease:
         """Raise `LockHeld` where another run has taken it meanwhile: nothing more may be written."""
         if self.lost:
             raise LockHeld(self.lost, "see what the other run does; run again when it has ended")
+        if time.monotonic() - self._renewed > SECONDS:
+            words = f"the rollout's lease could not be renewed for {SECONDS} s: another run may have taken it"
+            raise LockHeld(words, "is the API reached? run again: what was done is kept")
 
     def give_back(self) -> None:
         """Let it go; one that cannot be given back expires by itself."""
@@ -58,7 +63,7 @@ class ClusterLease:
                 return
 
     def _taken(self) -> bool:
-        now = datetime.now(UTC)
+        now, asked = datetime.now(UTC), time.monotonic()
         found = self._cluster.find(_PATH)
         try:
             if found is None:
@@ -72,17 +77,30 @@ class ClusterLease:
             if error.status != _CONFLICT:
                 raise
             return False
-        self._version = made["metadata"]["resourceVersion"]
+        self._version, self._renewed = made["metadata"]["resourceVersion"], asked
         return True
 
     def _renew(self) -> None:
         while not self._over.wait(SECONDS / 3):
+            asked = time.monotonic()
             try:
-                self._write(held(self._holder, datetime.now(UTC), self._version, taken=False))
-            except KubernetesError as error:
-                if error.status == _CONFLICT and (other := self._other()):
+                if other := self._renewed_or_other():
                     self.lost = f"the rollout's lease was taken over by {other}"
                     return
+            except KubernetesError:
+                # Tried again; `check` counts the seconds.
+                continue
+            self._renewed = asked
+
+    def _renewed_or_other(self) -> str:
+        """Renew it; return who holds it instead of us, empty where it is ours."""
+        try:
+            self._write(held(self._holder, datetime.now(UTC), self._version, taken=False))
+        except KubernetesError as error:
+            if error.status != _CONFLICT:
+                raise
+            return self._other()
+        return ""
 
     def _other(self) -> str:
         """Return who holds it instead of us, empty where it is ours under a newer version."""

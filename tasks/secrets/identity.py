@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -129,8 +128,3 @@ def _ssh_identity(path: Path, content: bytes) -> AgeIdentity:
 
 def _at_home(path: Path) -> Path:
     return Path.home() / path
-
-
-def recipients_of(found: Sequence[AgeIdentity]) -> tuple[str, ...]:
-    """Return the public keys that belong to private ones."""
-    return tuple(identity.recipient for identity in found)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from copy import deepcopy
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -87,3 +88,13 @@ def test_without_its_table_a_node_is_open_to_its_pods() -> None:
 def test_a_table_that_nobody_could_read_is_not_good() -> None:
     unread = put("rules", "nft", to="")
     assert "cannot be judged" in bad(view({"db-1": unread}, of=CLUSTER))["db-1", "policies/own-node"]
+
+
+def test_an_enforcer_that_the_site_has_and_nobody_runs_is_found() -> None:
+    declared = site(CLUSTER)
+    cni = declared.settings.cni.model_copy(update={"policies": "kube-router"})
+    other = replace(declared, settings=declared.settings.model_copy(update={"cni": cni}))
+    wrong = bad(replace(view(of=CLUSTER), site=other))
+    assert {name for name, check in wrong if check == "policies/rules"} == {machine.name for machine in other.nodes} | {
+        machine.name for machine in other.servers if other.isolated(machine)
+    }

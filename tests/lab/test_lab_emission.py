@@ -8,6 +8,7 @@ import pytest
 
 from lab import emission, identity, instance, perimeter, services
 from lab.instance import Instance
+from lab.plan import LabPlan
 from lab.topology import added_host, hosts_of
 from model.checkout import ROOT
 from model.site.load import load_site
@@ -20,10 +21,14 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Instance:
     return Instance("u")
 
 
+def _plan(profile: str) -> LabPlan:
+    return LabPlan(profile=profile, bare=False, suite="bookworm", hosts=hosts_of(profile))
+
+
 def _emit(home: Instance, profile: str) -> Site:
-    hosts = hosts_of(profile)
-    identity.make(home, [host.name for host in hosts])
-    assert emission.emit(home, f"lab-{profile}", hosts, "deploy") == ()
+    plan = _plan(profile)
+    identity.make(home, [host.name for host in plan.hosts])
+    assert emission.emit(home, plan) == ()
     return load_site(home.inventory)
 
 
@@ -56,7 +61,7 @@ def test_a_file_changed_by_hand_is_kept_and_named(home: Instance) -> None:
     _emit(home, "small")
     path = home.inventory / "site.yaml"
     path.write_text(path.read_text("utf-8").replace("concurrent_users: 100", "concurrent_users: 101"), "utf-8")
-    assert emission.emit(home, "lab-small", hosts_of("small"), "deploy") == ("site.yaml",)
+    assert emission.emit(home, _plan("small")) == ("site.yaml",)
     assert load_site(home.inventory).settings.concurrent_users == 101
 
 

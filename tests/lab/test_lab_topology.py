@@ -8,6 +8,7 @@ import yaml
 from lab.emission import fitted, host_entry
 from lab.errors import LabError
 from lab.network import peer
+from lab.plan import LabPlan
 from lab.topology import NETWORKS, added_host, hosts_of
 from model.checkout import ROOT
 
@@ -67,17 +68,21 @@ def test_an_added_host_needs_a_free_and_short_name(name: str) -> None:
         added_host(name, "worker", "main", hosts_of("small"))
 
 
+def _plan(profile: str) -> LabPlan:
+    return LabPlan(profile=profile, bare=False, suite="bookworm", hosts=hosts_of(profile))
+
+
 def test_the_small_site_has_no_external_address_without_a_host_behind_it() -> None:
     committed = yaml.safe_load((ROOT / "inventory/site.yaml").read_text("utf-8"))
-    settings = fitted(committed, "lab-small", hosts_of("small"))
+    settings = fitted(committed, _plan("small"))
     assert set(settings["external"]) == {"ingress"}
     assert settings["features"]["turn"] is False
-    assert fitted(committed, "lab-reference", hosts_of("reference"))["external"] == committed["external"]
+    assert fitted(committed, _plan("reference"))["external"] == committed["external"]
 
 
 def test_the_matrix_site_leads_calls_between_two_and_group_calls_to_its_one_call_server() -> None:
     committed = yaml.safe_load((ROOT / "inventory/site.yaml").read_text("utf-8"))
-    settings = fitted(committed, "lab-matrix", hosts_of("matrix"))
+    settings = fitted(committed, _plan("matrix"))
     assert set(settings["external"]) == {"ingress", "turn", "livekit"}
     assert settings["external"]["livekit"]["targets"] == ["call-1"]
     assert settings["external"]["livekit"]["addresses"] == committed["external"]["livekit"]["addresses"]

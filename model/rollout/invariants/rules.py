@@ -19,9 +19,3 @@ RULES: Mapping[str, Rule] = {
         secrecy.modes, secrecy.clear,
     )
 }  # fmt: skip
-
-
-def broken(stack: Stack) -> dict[str, tuple[str, ...]]:
-    """Return what does not hold, by rule."""
-    found = {name: tuple(rule(stack)) for name, rule in RULES.items()}
-    return {name: sentences for name, sentences in found.items() if sentences}

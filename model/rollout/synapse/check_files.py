@@ -32,11 +32,6 @@ class CheckFiles:
     asked: Mapping[str, tuple[str, ...]]
 
     @property
-    def folders(self) -> tuple[str, ...]:
-        """The folders of the container that the files lie in."""
-        return tuple(sorted({path.partition("/")[0] for path in self.files}))
-
-    @property
     def command(self) -> tuple[str, ...]:
         """The program and its arguments."""
         return ("python3", "/check/config_check.py", json.dumps(self.asked, separators=(",", ":")))

@@ -23,11 +23,6 @@ CONNECTIONS = 10
 SPARE_CONNECTIONS = 30
 
 
-def connections(running: Processes) -> int:
-    """Return how many connections PostgreSQL must allow: every process's pool full, and some for people."""
-    return len(running.all) * CONNECTIONS + SPARE_CONNECTIONS
-
-
 def shares(running: Processes) -> Config:
     """Return `instance_map`, `stream_writers` and the settings that name who does a duty."""
     instance_map = {

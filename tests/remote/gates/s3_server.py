@@ -17,8 +17,8 @@ _CREDENTIAL = re.compile(r"Credential=([^/]+)/")
 @dataclass
 class SmallS3:
     """
-    The one access key may come in, with whatever secret. `everybody` may too; `alter` spoils what is read, `refuse`
-    answers requests by a word instead.
+    The one access key may come in, with whatever secret. `everybody` may too, or whoever is `anonymous`; `alter` spoils
+    what is read, `refuse` answers requests by a word instead.
     """
 
     port: int = 0
@@ -26,6 +26,7 @@ class SmallS3:
     objects: dict[str, bytes] = field(default_factory=dict)
     parts: dict[str, dict[int, bytes]] = field(default_factory=dict)
     everybody: bool = False
+    anonymous: bool = False
     alter: Callable[[str, bytes], bytes] = lambda _name, content: content
     refuse: Callable[[str, str, dict[str, list[str]]], str] = lambda _method, _name, _query: ""
     hidden: bool = False
@@ -64,6 +65,8 @@ class _Handler(BaseHTTPRequestHandler):
         known = storage.everybody or (found and found[1] == storage.access)
         code = "" if known else "InvalidAccessKeyId"
         code = code or storage.refuse(self.command, name, query)
+        if storage.anonymous and not found:
+            code = ""
         if code:
             self._error(code, name)
         else:

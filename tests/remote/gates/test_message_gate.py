@@ -14,6 +14,7 @@ import pytest
 
 from apps.message_probe.probe import Findings
 from apps.message_probe.series import SeriesResult
+from apps.message_probe.talk import Step
 from apps.message_probe.wire import Origin, dial_to
 from model.report.outcome import Status
 from remote.gates import message
@@ -152,6 +153,15 @@ HEARD = Findings(sync_servers=("sync/sync-1", "sync/sync-2"))
 def test_without_a_way_from_outside_it_is_not_proven(site: Site) -> None:
     result = message.judged(site.world.context(), [Way("a pod on w-1", False, _nowhere())], [HEARD], ["x: refused"])
     assert result.status == Status.UNPROVEN
+
+
+def test_what_the_server_took_and_nobody_received_is_counted(world: World) -> None:
+    steps = (Step("send", 0.1), Step("message", 0.2), Step("send", 0.1), Step("send encrypted", 0.1))
+    heard = Findings(steps=steps, failures=("message: did not arrive within 20 s",))
+    result = message.judged(world.context(), [Way("w", True, _nowhere())], [heard], [])
+    assert result.status == Status.DRIFT
+    figures = result.figures
+    assert (figures["sent"], figures["delivered"], figures["lost_acknowledged"]) == (3, 1, 2)
 
 
 def test_a_series_reports_its_figures(site: Site) -> None:

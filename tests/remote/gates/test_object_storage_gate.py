@@ -125,3 +125,8 @@ def client(world: World) -> Any:
     """Return a client as the gate has it."""
     context = world.context()
     return objects(context, pods_in(context, "matrix")[0], "synapse", "of a test")
+
+
+def test_a_bucket_that_needs_no_key_is_found(world: World, storage: SmallS3) -> None:
+    storage.anonymous = True
+    assert "whoever has no key may list synapse-media" in findings(world)

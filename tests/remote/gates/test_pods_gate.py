@@ -11,7 +11,7 @@ import pytest
 
 from model.report.outcome import Status
 from remote.gates import endpoints, pods
-from tests.remote.gates.world import World
+from tests.remote.gates.world import World, rendered
 
 NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
 DEPLOYMENT: dict[str, Any] = {
@@ -141,3 +141,12 @@ def test_one_instance_of_postgresql_has_no_readers() -> None:
     readers = {"metadata": {"name": "postgresql-ro", "namespace": "matrix"}, "spec": {"selector": {"a": "b"}}}
     assert endpoints.judged([SERVICE, readers], [SLICE], alone=True).status == Status.OK
     assert endpoints.judged([SERVICE, readers], [SLICE]).status == Status.DRIFT
+
+
+def test_a_service_that_is_rendered_and_not_there_is_found(world: World) -> None:
+    world.objects["/api/v1/namespaces/matrix/services"] = [SERVICE]
+    world.objects["/apis/discovery.k8s.io/v1/namespaces/matrix/endpointslices"] = [SLICE]
+    s3 = {"kind": "Service", "metadata": {"name": "s3", "namespace": "matrix"}, "spec": {}}
+    world.rendered = [rendered("seaweedfs", s3)]
+    result = endpoints.run(world.context())
+    assert (result.status, result.findings) == (Status.DRIFT, ("Service matrix/s3: is not there",))

@@ -11,7 +11,7 @@ from model.report.outcome import Status
 from remote.gates import redis
 from tests.remote.conftest import fake_server  # noqa: F401 - a fixture
 from tests.remote.gates.redis_server import SmallRedis
-from tests.remote.gates.world import World
+from tests.remote.gates.world import World, rendered
 
 Serve = Callable[[Callable[[socket.socket], None]], int]
 POD = "matrix-fleet.io/pod"
@@ -132,6 +132,20 @@ def test_a_replica_that_does_not_follow_is_found(small: Small) -> None:
 
 
 def test_without_pods_nothing_is_proven() -> None:
-    result = redis.judged((), (), ())
+    result = redis.judged((), (), (), {})
     assert result.status == Status.DRIFT
     assert "there is no pod of redis" in result.findings
+
+
+def test_a_follower_that_has_no_pod_any_more_is_found(small: Small) -> None:
+    declared = [
+        {"kind": "StatefulSet", "metadata": {"name": name}, "spec": {"replicas": 3}}
+        for name in ("redis", "redis-sentinel")
+    ]
+    small.world.rendered = [rendered("redis", *declared)]
+    assert redis.run(small.world.context()).status == Status.OK
+    pods = small.world.objects["/api/v1/namespaces/matrix/pods"]
+    pods[:] = [pod for pod in pods if pod["metadata"]["name"] not in ("redis-2", "redis-sentinel-2")]
+    result = findings(small)
+    assert "2 of 3 pods of redis are there" in result
+    assert "2 of 3 pods of redis-sentinel are there" in result

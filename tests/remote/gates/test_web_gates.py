@@ -17,7 +17,7 @@ from remote.gates import certificates, ingress, well_known
 from remote.gates.public import TLS_SECRET
 from tests.remote.authority import Authority
 from tests.remote.gates.web import Reply, serving
-from tests.remote.gates.world import World
+from tests.remote.gates.world import World, rendered
 
 CLIENT = {
     "m.homeserver": {"base_url": "https://matrix.example.test"},
@@ -187,3 +187,11 @@ def test_a_name_that_nobody_serves_is_found(public: Public) -> None:
 
 def test_without_an_ingress_nothing_is_served_yet(world: World) -> None:
     assert certificates.run(world.context()).status == Status.NOT_RUN
+
+
+def test_an_ingress_that_is_rendered_and_served_by_nobody_is_found(public: Public) -> None:
+    public.world.ports.clear()
+    public.world.objects.clear()
+    ingress = {"kind": "Ingress", "metadata": {"name": "a"}, "spec": {"tls": [{"hosts": ["matrix.example.test"]}]}}
+    public.world.rendered = [rendered("haproxy", ingress)]
+    assert "matrix.example.test" in found(certificates, public)

@@ -12,6 +12,8 @@ import pytest
 
 from apps.message_probe.wire import dial_to
 from model.errors import ObjectMissing
+from model.rollout.rendered import RenderedComponent
+from model.site.components import Component
 from model.site.load import load_site
 from model.site.site import Site
 from remote.gates.gate import GateContext
@@ -19,6 +21,13 @@ from remote.gates.relay import Dial
 from remote.shell import Completed
 
 ROOT = Path(__file__).parents[3]
+
+
+def rendered(name: str, *objects: dict[str, Any]) -> RenderedComponent:
+    """Return a component of these objects."""
+    return RenderedComponent(component=Component(name=name, phase=1, title=name), objects=objects, files={})
+
+
 Ran = Callable[[Sequence[str], bytes], str]
 
 
