@@ -49,8 +49,12 @@ def test_a_lease_that_cannot_be_renewed_is_not_taken_for_ours(status: int, monke
     try:
         assert api.asked.wait(5)
         with pytest.raises(LockHeld, match="could not be renewed"):
-            for _ in range(100):
-                mine.check()
-                threading.Event().wait(0.05)
+            _checked(mine)
     finally:
         mine.give_back()
+
+
+def _checked(mine: ClusterLease) -> None:
+    for _ in range(100):
+        mine.check()
+        threading.Event().wait(0.05)
