@@ -43,7 +43,7 @@ cluster-bundle: setup # the part of it that a cluster without the application ne
 down: setup ## take the lab down completely
 	$(PY) -m lab down
 
-unit: venv ## every test that needs no root, no lab and no network, under 90 s
+unit: venv ## every test that needs no root, no lab and no network
 	$(PY) -m pytest -q -n 3 --dist loadfile -m "not machine" --hypothesis-profile=unit tests
 
 test: setup promtool synapse lint ## lint, types, every test that needs no cluster; boots a small lab of its own (needs root)

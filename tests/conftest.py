@@ -11,9 +11,10 @@ import pytest
 from hypothesis import settings
 
 from tests import hermetic
+from tests.remote import homeserver
 
 # Who asks for one of these is marked `machine`.
-OF_A_MACHINE = frozenset({"real_machine", "debian_tools"})
+OF_A_MACHINE = frozenset({"real_machine", "debian_tools", "real_synapse"})
 CLUSTER = Path(__file__).parent / "cluster"
 # `make unit` draws fewer examples of each property; `make test` draws all.
 settings.register_profile("unit", max_examples=20, deadline=None)
@@ -32,6 +33,13 @@ def debian_tools() -> None:
     missing = [name for name in ("apt-get", "dpkg-deb", "dpkg-scanpackages", "gpg") if not shutil.which(name)]
     if missing:
         pytest.fail(f"this test needs {', '.join(missing)}, which `make setup` brings; `make unit` leaves it out")
+
+
+@pytest.fixture(scope="session")
+def real_synapse() -> None:
+    """A homeserver in an environment of its own, which `make synapse` makes."""
+    if not homeserver.PYTHON.exists():
+        pytest.fail("this test needs Synapse, which `make synapse` brings; `make unit` leaves it out")
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -17,7 +17,7 @@ SECRET = b"of a test"
 
 
 @pytest.fixture(scope="session")
-def synapse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Homeserver]:
+def synapse(tmp_path_factory: pytest.TempPathFactory, real_synapse: None) -> Iterator[Homeserver]:
     """A real Synapse with media, on this machine's loopback."""
     folder = tmp_path_factory.mktemp("probed")
     quick = {"per_second": 1000, "burst_count": 1000}

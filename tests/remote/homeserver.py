@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import pytest
 import yaml
 
 # Its own environment: what it depends on is nothing that the flows should have to live with.
@@ -70,8 +69,6 @@ def running(
     Run a server on a port of 127.0.0.1 until the block ends; `prefix` are words that start a command in another
     network, `more` settings of Synapse.
     """
-    if not PYTHON.exists():
-        pytest.fail("there is no Synapse: run `make synapse`")
     command = (*prefix, str(PYTHON), "-m", "synapse.app.homeserver", "-c", str(_configured(folder, port, more or {})))
     with (folder / "output").open("wb") as output:
         process = subprocess.Popen(command, cwd=folder, stdout=output, stderr=output)

@@ -80,7 +80,9 @@ def test_a_mail_server_that_refuses_is_told_of(tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def synapse(tmp_path_factory: pytest.TempPathFactory, real_machine: None) -> Iterator[tuple[Homeserver, Path, int]]:
+def synapse(
+    tmp_path_factory: pytest.TempPathFactory, real_machine: None, real_synapse: None
+) -> Iterator[tuple[Homeserver, Path, int]]:
     """A server with a TLS port of an authority that the folder has, and the token of who tells in a file of it."""
     folder, port = tmp_path_factory.mktemp("site"), free_port()
     (folder / "authority").mkdir()

@@ -62,7 +62,7 @@ def test_each_fault_is_found(found: tuple[SynapseProcess, ...], listening: int, 
     assert says in "\n".join(result.findings)
 
 
-def test_a_real_synapse_tells_its_version(world: World, tmp_path: Path) -> None:
+def test_a_real_synapse_tells_its_version(world: World, tmp_path: Path, real_synapse: None) -> None:
     health, port = free_port(), free_port()
     listener = {
         "port": health, "bind_addresses": ["127.0.0.1"], "type": "http", "resources": [{"names": ["metrics"]}],
