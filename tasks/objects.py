@@ -10,6 +10,7 @@ from model.errors import KubernetesError
 from model.kubernetes.labels import plan
 from model.kubernetes.manifests import Manifest, holds
 from model.kubernetes.nodepatch import NodePatch
+from model.kubernetes.waves import waves
 from model.site.site import Site
 from remote.facts.cluster import observe_nodes
 
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
 
 A = TypeVar("A")
 B = TypeVar("B")
-_FIRST = ("Namespace", "CustomResourceDefinition", "PriorityClass")
-_LAST = ("DaemonSet", "Deployment", "StatefulSet", "Job", "CronJob", "Pod")
 _WORKERS = 8
 _ESTABLISHED_SECONDS = 30.0
 _CONFLICT = 409
@@ -33,7 +32,7 @@ def enforce(cluster: Cluster, manifests: Iterable[Manifest], *, dry_run: bool) -
     Raises `KubernetesError`.
     """
     lines: list[str] = []
-    for wave in _waves(list(manifests)):
+    for wave in waves(list(manifests), lambda manifest: str(manifest["kind"])):
         lines += [
             line
             for changes in _parallel(lambda manifest: cluster.apply(manifest, dry_run=dry_run).lines, wave)
@@ -71,13 +70,6 @@ def enforce_nodes(
 def _patch(cluster: Cluster, patch: NodePatch) -> tuple[str, ...]:
     cluster.patch(f"/api/v1/nodes/{patch.name}", patch.body)
     return patch.lines
-
-
-def _waves(manifests: Sequence[Manifest]) -> list[list[Manifest]]:
-    """Definitions before their objects, configuration before the pods that read it."""
-    standing = [0 if manifest["kind"] in _FIRST else 2 if manifest["kind"] in _LAST else 1 for manifest in manifests]
-    waves = [[manifest for manifest, at in zip(manifests, standing, strict=True) if at == order] for order in (0, 1, 2)]
-    return [wave for wave in waves if wave]
 
 
 def _await_established(cluster: Cluster, definition: Manifest) -> None:

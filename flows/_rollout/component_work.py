@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from time import monotonic
 
@@ -11,9 +12,12 @@ from flows._rollout.results import ComponentResult, GateRun, unready_outcome
 from flows._rollout.run import RolloutRun
 from flows._run.publish import CONTROLLER
 from model.errors import FleetError, KubernetesError
+from model.kubernetes.manifests import Manifest
+from model.kubernetes.waves import is_workload, waves
 from model.report.outcome import Outcome, Status
-from model.rollout.changes import WRITES, ObjectChange
+from model.rollout.changes import APPLIES, WRITES, ObjectChange
 from model.rollout.inventory import GateProof
+from model.rollout.readiness import pods_need
 from model.rollout.selection import all_needed
 from model.site.components import Component
 from tasks.rollout.applying import Applier
@@ -35,12 +39,13 @@ class ComponentWork:
         self._result: ComponentResult = run.results[component.name]
         self._keeper = InventoryKeeper(run.cluster, run.kept(component.name))
         self._declared = run.declaring.declared(component.name)
+        self._manifests = [entry.manifest for entry in self._declared]
 
     def work(self) -> None:
         """Do all of it, in order; the first thing that fails ends it."""
         started = monotonic()
         try:
-            if self._applied() and self._ready() and self._pruned():
+            if self._applied() and self._ready(self._manifests) and self._pruned():
                 self._tried()
                 self._judge()
         except KubernetesError as error:
@@ -62,16 +67,20 @@ class ComponentWork:
             run.progress.doing(self._component.name, words)
             self._say(words)
         applier = Applier(run.cluster, monotonic() + self._component.timeout, self._say, run.checked)
-        applier.apply(result.planned, result.done.append)
+        changes = [change for change in result.planned if change.change in APPLIES]
+        for wave in waves(changes, lambda change: change.key.kind):
+            if is_workload(wave[0].key.kind) and not self._ready(list(filter(pods_need, self._manifests))):
+                return False
+            applier.apply(wave, result.done.append)
         self._keeper.applied(self._declared)
         return True
 
-    def _ready(self) -> bool:
+    def _ready(self, manifests: Sequence[Manifest]) -> bool:
         run, name = self._run, self._component.name
         wait = ReadinessWait(
             run.cluster, self._component.timeout, lambda unready: run.progress.waiting(name, unready), run.stop
         )
-        unready = wait.until_ready([entry.manifest for entry in self._declared])
+        unready = wait.until_ready(manifests)
         if not unready:
             return True
         self._result.failures += [unready_outcome(name, entry, run.veil) for entry in unready]

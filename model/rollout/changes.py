@@ -30,7 +30,8 @@ class ChangeKind(StrEnum):
     REJECTED = "rejected"
 
 
-WRITES = frozenset({ChangeKind.CREATED, ChangeKind.CHANGED, ChangeKind.REPLACED, ChangeKind.PRUNED})
+APPLIES = frozenset({ChangeKind.CREATED, ChangeKind.CHANGED, ChangeKind.REPLACED})
+WRITES = APPLIES | {ChangeKind.PRUNED}
 _IMMUTABLE = re.compile(
     r"immutable|may not change|updates to .* (?:are|is) (?:forbidden|not allowed)|cannot change roleRef|"
     r"can not be less than status.capacity",

@@ -29,6 +29,14 @@ _SAY_READY = frozenset(
     }
 )
 
+# What an operator makes, and pods of the same component fall over without: no pod begins before these are ready.
+_PODS_NEED = frozenset({("postgresql.cnpg.io", "Database"), ("postgresql.cnpg.io", "DatabaseRole")})
+
+
+def pods_need(manifest: Manifest) -> bool:
+    """Tell whether an object must be ready before the pods that come with it."""
+    return (manifest["apiVersion"].rpartition("/")[0], manifest["kind"]) in _PODS_NEED
+
 
 def readiness(live: Manifest) -> Readiness:
     """Judge an object as it is in the cluster."""
@@ -146,8 +154,18 @@ def _database(live: Manifest) -> Readiness:
     return READY
 
 
+def _in_database(live: Manifest) -> Readiness:
+    status = live.get("status") or {}
+    if "observedGeneration" not in status:
+        return Readiness(False, "its operator has not looked at it yet")
+    return READY if status.get("applied") else Readiness(False, str(status.get("message", "not made yet")))
+
+
 def _proxy(live: Manifest) -> Readiness:
     status = live.get("status") or {}
+    newest = live["metadata"].get("generation", 0)
+    if condition(live, "Valid").get("observedGeneration", newest) < newest:
+        return Readiness(False, "its controller has not looked at its newest version yet")
     word = status.get("currentStatus", "no controller has looked at it yet")
     return READY if word == "valid" else Readiness(False, f"{word}: {status.get('description', '')}".rstrip(": "))
 
@@ -184,5 +202,7 @@ _KINDS: Mapping[tuple[str, str], Callable[[Manifest], Readiness]] = {
     ("apiextensions.k8s.io", "CustomResourceDefinition"): _definition,
     ("apiregistration.k8s.io", "APIService"): _available,
     ("postgresql.cnpg.io", "Cluster"): _database,
+    ("postgresql.cnpg.io", "Database"): _in_database,
+    ("postgresql.cnpg.io", "DatabaseRole"): _in_database,
     ("projectcontour.io", "HTTPProxy"): _proxy,
 }

@@ -53,6 +53,8 @@ _PULL = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverP
 _CONFIG = ("CreateContainerConfigError", "CreateContainerError", "RunContainerError")
 _QUOTA = re.compile(r"exceeded quota|forbidden: .*quota", re.I)
 _NO_CLASS = re.compile(r'storageclass\S* "?([^"\s]+)"? not found', re.I)
+# What a busy or electing API server says: nobody has refused anything.
+_PASSING = re.compile(r"internal error|timed out|timeout|etcdserver|connection refused|leader|try again|EOF", re.I)
 _RESTARTS = 3
 
 
@@ -132,6 +134,9 @@ def _of_events(events: Sequence[Manifest]) -> Iterator[Trouble]:
         elif missing := _NO_CLASS.search(words):
             step = f"make the storage class {missing[1]} (`python -m flows.bootstrap --only storage`), or name another"
             yield Trouble(kind=TroubleKind.STORAGE_CLASS, about=about, words=words, next_step=step, patience=15)
+        elif reason == "FailedCreate" and _PASSING.search(words):
+            step = "the API server was not in a state to answer; it is asked again"
+            yield Trouble(kind=TroubleKind.OTHER, about=about, words=words, next_step=step)
         elif reason == "FailedCreate":
             step = "correct what admission refuses: its message names field or policy"
             yield Trouble(kind=TroubleKind.ADMISSION, about=about, words=words, next_step=step, patience=45)

@@ -21,9 +21,6 @@ from tasks.rollout.planning import settled
 if TYPE_CHECKING:
     from remote.kube import Cluster
 
-_APPLIED = frozenset({ChangeKind.CREATED, ChangeKind.CHANGED, ChangeKind.REPLACED})
-_FIRST = ("Namespace", "CustomResourceDefinition", "PriorityClass", "StorageClass")
-_LAST = ("DaemonSet", "Deployment", "StatefulSet", "Job", "CronJob", "Pod")
 _PAUSE = 1.0
 _CONFLICT = 409
 # What passes by itself: a webhook whose pod has just started, a namespace that has not got its account yet.
@@ -45,15 +42,14 @@ class Applier:
 
     def apply(self, changes: Sequence[ObjectChange], done: Callable[[ObjectChange], None]) -> None:
         """
-        Carry out every change that writes, what others need first; `done` hears of each, in any thread.
+        Carry out changes that need nothing of each other, side by side; `done` hears of each, in any thread.
 
         Raises the first error once the objects that are under way have ended.
         """
-        for wave in waves([change for change in changes if change.change in _APPLIED]):
-            with ThreadPoolExecutor(WORKERS, thread_name_prefix="api") as pool:
-                errors = [error for error in pool.map(partial(self._failure, done), wave) if error is not None]
-            if errors:
-                raise errors[0]
+        with ThreadPoolExecutor(WORKERS, thread_name_prefix="api") as pool:
+            errors = [error for error in pool.map(partial(self._failure, done), changes) if error is not None]
+        if errors:
+            raise errors[0]
 
     def _failure(self, done: Callable[[ObjectChange], None], change: ObjectChange) -> FleetError | None:
         try:
@@ -112,10 +108,3 @@ class Applier:
         if line not in self._told:
             self._told.add(line)
             self._tell(line)
-
-
-def waves(changes: Sequence[ObjectChange]) -> list[list[ObjectChange]]:
-    """Definitions before their objects, configuration before the pods that read it."""
-    orders = [0 if change.key.kind in _FIRST else 2 if change.key.kind in _LAST else 1 for change in changes]
-    parted = [[change for change, at in zip(changes, orders, strict=True) if at == order] for order in (0, 1, 2)]
-    return [wave for wave in parted if wave]

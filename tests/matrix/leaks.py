@@ -18,10 +18,10 @@ _MEMORY = "/dev/shm"  # noqa: S108 - no disk ever has the values
 
 @dataclass(frozen=True)
 class Search:
-    """A file of patterns, each a form of one value, and how many there are."""
+    """A file of patterns, each a form of one value, and the one value that is planted where it is sought."""
 
     file: Path
-    patterns: int
+    control: bytes
 
     def in_text(self, text: bytes) -> bool:
         """Return whether a value stands in a text."""
@@ -33,13 +33,23 @@ class Search:
 
     def in_files(self, *folders: Path) -> list[str]:
         """Return the names of files that hold a value; what a running program takes away meanwhile is passed over."""
-        done = subprocess.run(
-            ("grep", "-r", "-l", "-s", "-a", "-F", "-f", self.file, "-D", "skip", *folders),
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        return done.stdout.splitlines()
+        for folder in folders:
+            assert any(folder.iterdir()), f"{folder} is empty: there is nothing to search"
+        with tempfile.TemporaryDirectory(dir=_MEMORY) as planted:
+            control = Path(planted) / "deep" / "control"
+            control.parent.mkdir()
+            control.write_bytes(b"before " + self.control + b" after")
+            done = subprocess.run(
+                ("grep", "-r", "-l", "-s", "-a", "-F", "-f", self.file, "-D", "skip", *folders, planted),
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+        found = done.stdout.splitlines()
+        # 2: a file went away meanwhile. That all were looked at is what the control shows, which comes last.
+        assert done.returncode in (0, 2), done.stderr
+        assert str(control) in found, "grep did not find what was planted for it"
+        return [name for name in found if name != str(control)]
 
     def in_processes(self) -> set[str]:
         """Return the names of programs of this machine, and so of every host, with a value in argv or environment."""
@@ -57,15 +67,16 @@ class Search:
 
 
 @contextmanager
-def searching(values: Mapping[str, bytes]) -> Iterator[Search]:
-    """Make a search for values; the file goes with it."""
-    patterns = sorted({form for value in values.values() for form in _forms(value)})
-    assert patterns
+def searching(values: Mapping[str, bytes], control: bytes) -> Iterator[Search]:
+    """Make a search for values and for a control; the file goes with it."""
+    for name, value in values.items():
+        assert any(_forms(value)), f"{name} is too short to be searched for"
+    patterns = sorted({form for value in (*values.values(), control) for form in _forms(value)})
     handle, name = tempfile.mkstemp(dir=_MEMORY)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(b"\n".join(patterns) + b"\n")
-        yield Search(Path(name), len(patterns))
+        yield Search(Path(name), control)
     finally:
         Path(name).unlink()
 

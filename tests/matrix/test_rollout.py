@@ -28,7 +28,6 @@ def test_the_rollout_ends_green_and_every_component_was_tried(first_rollout: Rol
     states = {entry["name"]: entry["status"] for entry in report["components"]}
     assert set(states.values()) <= {"ok", "changed"}, states
     assert {"postgresql", "redis", "seaweedfs", "synapse", "haproxy", "contour", "cert-manager"} <= set(states)
-    assert all(gate["status"] == "ok" or gate["why"] for gate in report["gates"])
     tried = {gate["name"] for gate in report["gates"] if gate["status"] == "ok"}
     assert {"certificates", "ingress", "postgresql", "redis", "object-storage", "synapse", "message"} <= tried
 
@@ -38,6 +37,8 @@ def test_every_pod_is_ready_and_has_not_been_started_again(matrix: MatrixLab) ->
         pods = [pod for pod in matrix.objects("pods", "-n", space) if pod["status"]["phase"] != "Succeeded"]
         assert pods, space
         assert [pod["metadata"]["name"] for pod in pods if not holds(pod, "Ready")] == []
+        # Who waits for a volume or for a neighbour waits; nobody falls over and is picked up again.
+        assert {name: again for name, (_, again) in _pods(matrix).items() if again} == {}
 
 
 def test_a_second_rollout_changes_nothing(matrix: MatrixLab) -> None:
@@ -48,9 +49,10 @@ def test_a_second_rollout_changes_nothing(matrix: MatrixLab) -> None:
     assert matrix.versions() == objects
     assert _pods(matrix) == pods
     assert _seconds(report) < _NOCHANGE_SECONDS
-    untried = [gate for gate in report["gates"] if gate["status"] != "not_run"]
-    assert untried == []
-    assert all(gate["why"].startswith("proven at ") for gate in report["gates"])
+    gates = {gate["name"]: gate for gate in report["gates"]}
+    assert {"message", "postgresql", "redis", "object-storage"} <= set(gates)
+    assert {gate["status"] for gate in gates.values()} == {"not_run"}
+    assert all(gate["why"].startswith("proven at ") for gate in gates.values())
 
 
 def test_a_dry_run_of_what_is_there_has_nothing_to_do(matrix: MatrixLab) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from model.report.outcome import Status
 from model.rollout import lease
+from remote.api_endpoint import ApiRequest
 from remote.gates.gate import GateContext, GateResult
 from tests.flows.plumbing import ROOT
 from tests.flows.rollout.stage import SPACE, Stage, by_name, good, outcomes, settings
@@ -234,6 +235,34 @@ def test_a_kind_that_another_component_brings_is_planned_and_waited_for(stage: S
     assert code == 2
     assert stage.run()[0] == 0
     assert stage.api.get("/apis/x.test/v1/namespaces/space/things/t")["kind"] == "Thing"
+
+
+def test_no_pod_begins_before_the_database_that_comes_with_it_is_made(stage: Stage) -> None:
+    stage.api.kinds["postgresql.cnpg.io/v1"] = {"Database": ("databases", True)}
+    database = {"apiVersion": "postgresql.cnpg.io/v1", "kind": "Database", "metadata": settings("own")["metadata"]}
+    deployment = {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": settings("reader")["metadata"],
+        "spec": {"replicas": 1, "template": {"spec": {"containers": []}}},
+    }
+    stage.objects["ground"] = [SPACE, database, deployment]
+    stage.components(ground=())
+    seen: list[str] = []
+
+    def look(request: ApiRequest, _body: dict[str, object]) -> None:
+        if ("dryRun", "All") not in request.query:
+            seen.append(f"{request.method} {request.path.rpartition('/')[2]}")
+        # The operator has made it when somebody looks for the second time.
+        if seen.count("GET databases") == 2:
+            made = {"observedGeneration": 1, "applied": True}
+            stage.api.objects["postgresql.cnpg.io/v1", "databases", "space", "own"].document["status"] = made
+
+    stage.api.before = look
+    code, report = stage.run()
+    assert (code, by_name(report)["ground"]["status"]) == (0, "changed"), report["outcomes"]
+    looks = [place for place, line in enumerate(seen) if line == "GET databases"]
+    assert seen.index("PATCH own") < looks[1] < seen.index("PATCH reader")
 
 
 def test_pruning_deletes_what_was_brought_and_is_rendered_no_longer(stage: Stage) -> None:

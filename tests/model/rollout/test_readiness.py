@@ -55,11 +55,21 @@ GOOD = [
     thing("v1", "ConfigMap"),
     thing("apiextensions.k8s.io/v1", "CustomResourceDefinition", conditions=[said("Established")]),
     thing("postgresql.cnpg.io/v1", "Cluster", {"instances": 3}, **HEALTHY),
+    thing("postgresql.cnpg.io/v1", "Database", observedGeneration=2, applied=True),
     thing("cert-manager.io/v1", "Certificate", conditions=[said("Ready", observedGeneration=2)]),
     thing("projectcontour.io/v1", "HTTPProxy", currentStatus="valid"),
     thing("x.test/v1", "Thing", conditions=[said("Ready")]),
 ]
 BAD = [
+    (
+        thing(
+            "projectcontour.io/v1", "HTTPProxy", currentStatus="valid", conditions=[said("Valid", observedGeneration=1)]
+        ),
+        "newest version",
+    ),
+    (thing("postgresql.cnpg.io/v1", "Database"), "has not looked at it"),
+    (thing("postgresql.cnpg.io/v1", "Database", observedGeneration=1, applied=True), "newest version"),
+    (thing("postgresql.cnpg.io/v1", "DatabaseRole", observedGeneration=2, applied=False, message="no owner"), "owner"),
     (thing("apps/v1", "Deployment", TWO), "has not looked at it"),
     (thing("apps/v1", "Deployment", TWO, **(FULL | {"observedGeneration": 1})), "newest version"),
     (thing("apps/v1", "Deployment", TWO, **(FULL | {"updatedReplicas": 1})), "2 wanted, 1 of them updated"),

@@ -88,6 +88,20 @@ def test_a_container_that_restarted_once_is_no_crash_loop() -> None:
     assert troubles([pod(running)], [], "x") == ()
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        "Create Pod p-0 in StatefulSet p failed error: etcdserver: request timed out, possibly due to leader failure",
+        "Create Claim c for Pod p-0 failed error: Internal error occurred: resource quota evaluation timed out",
+    ],
+)
+def test_a_server_that_could_not_answer_has_refused_nothing(words: str) -> None:
+    (found,) = troubles([], [event("FailedCreate", words, "StatefulSet", "p")], "StatefulSet n/p")
+    assert found.kind is TroubleKind.OTHER
+    assert found.words == words
+    assert found.patience == float("inf")
+
+
 def test_without_a_known_reason_the_last_event_is_told() -> None:
     found = troubles([], [event("Odd", "something odd") | {"type": "Normal"}], "Deployment n/p")
     assert (found[0].kind, found[0].about, found[0].words) == (
