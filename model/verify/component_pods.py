@@ -119,11 +119,12 @@ def _pairs(
 def _to_host(site: Site, pod: ProbePod, machine: Machine) -> Iterator[Pair]:
     """
     A pod comes to other nodes with its own node's address, and to its own with the one that it has: there it is seen
-    before anybody stops it.
+    before anybody stops it, and what is translated to a pod there is that pod's.
     """
     node = site.by_name[pod.node]
     for speaks, address in speakable(pod, machine.own):
         rows = [row for row in _rows(site) if sends(row, pod.word) and _leads_to(site, row, machine)]
+        rows += _translated(site, pod.word, machine) if machine is node else []
         hidden = node.speaks(address.version) if machine is not node else None
         yield Pair(
             source=pod.end,
@@ -135,6 +136,17 @@ def _to_host(site: Site, pod: ProbePod, machine: Machine) -> Iterator[Pair]:
             openings=opened_by(rows),
             masks=(hidden,) if hidden else (),
         )
+
+
+def _translated(site: Site, word: str, machine: Machine) -> list[Row]:
+    """Return the rows whose ports this node translates to pods that pods of this word may speak to."""
+    return [
+        row
+        for row in site.active_rows
+        if row.target
+        and machine in site.targets(row)
+        and any(sends(inward, word) and row.target in inward.pod_to for inward in _rows(site))
+    ]
 
 
 def _leads_to(site: Site, row: Row, machine: Machine) -> bool:

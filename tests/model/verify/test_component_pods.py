@@ -109,6 +109,7 @@ def test_one_pod_stands_for_a_word_and_two_where_its_pods_speak_to_each_other() 
         ("li-1", "cloudnative-pg@w-1", {9443}),
         ("cp-1", "postgresql@db-1", set()),
         ("db-1", "ingress@w-1", {8080, 8443}),
+        ("haproxy@st-1", "w-1", set()),
         ("li-1", "ingress@w-1", set()),
         ("cloudnative-pg@w-1", "cp-1", {6443}),
         ("cloudnative-pg@w-1", "db-1", set()),
@@ -118,6 +119,11 @@ def test_one_pod_stands_for_a_word_and_two_where_its_pods_speak_to_each_other() 
 def test_what_is_open_is_what_rows_say_between_these_two(source: str, destination: str, expected: set[int]) -> None:
     assert opened(source, destination) == expected
     assert between(source, destination, 6).border is between(source, destination).border is True
+
+
+def test_ports_that_a_node_translates_to_a_pod_are_open_to_pods_there_that_it_may_hear() -> None:
+    assert opened("synapse@w-1", "w-1") == {80, 443}
+    assert opened("haproxy@st-1", "st-1") == set()
 
 
 def test_ports_of_all_rows_of_pods_are_tried() -> None:
