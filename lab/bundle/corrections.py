@@ -34,6 +34,19 @@ _OTHERS = """\
 		}
 """
 
+_CONTROLLER = f"{_POLICIES}/network_policy_controller.go"
+_PERIOD = "\tsyncPeriod                  time.Duration\n"
+_CHAINS = """\
+	// ensure kube-router specific top level chains and corresponding rules exist
+	npc.ensureTopLevelChains()
+"""
+_CHAINS_BY_PERIOD = """\
+	if time.Since(npc.lookedAtChains) > npc.syncPeriod/2 {
+		npc.ensureTopLevelChains()
+		npc.lookedAtChains = time.Now()
+	}
+"""
+
 # kube-router 2.1.0 names its sets of IPv6 addresses in rules without their prefix: no rule that allows would load.
 # It drops the messages by which IPv6 neighbours find each other, to and from pods that a policy selects. And after its
 # first look each family's handler holds the sets of both, so that one writes back what the other has just changed:
@@ -47,6 +60,10 @@ KUBE_ROUTER = (
         )
         for side in ("src", "dst")
     ),
-    Correction(f"{_POLICIES}/network_policy_controller.go", _RANGES, _NEIGHBOURS + _RANGES),
+    Correction(_CONTROLLER, _RANGES, _NEIGHBOURS + _RANGES),
     Correction("pkg/utils/ipset.go", _LINE, _LINE + _OTHERS),
+    # No fault where a node has its own processors. Here sixteen share two, and for every pod that comes or goes each
+    # runs some seventy programs to look at chains that never change: half of what a rollout has to work with.
+    Correction(_CONTROLLER, _PERIOD, _PERIOD + "\tlookedAtChains              time.Time\n"),
+    Correction(_CONTROLLER, _CHAINS, _CHAINS_BY_PERIOD),
 )

@@ -19,9 +19,10 @@ _TOLD = "standing by itself to be found"
 # What a host has written down, each part closed by what would be found. No pod runs on some hosts, all have a log.
 _LOGS = f"""
 set -e
-journalctl --no-pager --output=cat --quiet
+readable() {{ LC_ALL=C tr -cd '\\11\\12\\40-\\176'; }}
+journalctl --no-pager --output=cat --quiet | readable
 printf '%s' '{_TOLD}'
-find /var/log -name '*.log*' -type f -exec cat {{}} +
+find /var/log -name '*.log*' -type f -exec cat {{}} + | readable
 printf '%s' '{_TOLD}'
 """
 
