@@ -50,7 +50,7 @@ class AgentPool:
         self.ends = ends
         self.agents = {name: Agents() for name in ends}
         self.life = life
-        self.key = secrets.token_bytes(16)
+        self.key = b""
         self.sources: set[str] = set()
         self.planned: dict[str, int] = {}
 
@@ -67,7 +67,8 @@ class AgentPool:
         self._at_every_end(begin)
 
     def arm(self, chosen: Sequence[Pair], requests: Mapping[str, Mapping[int, str]]) -> None:
-        """Tell every witness what to look for and every source what to fire."""
+        """Tell every witness what to look for and every source what to fire, under new tags."""
+        self.key = secrets.token_bytes(16)
         planned = assignments(chosen, requests)
         by_source: dict[str, Assignment] = {assignment.source: assignment for assignment in planned}
         external = {str(pair.address) for pair in chosen if pair.external}

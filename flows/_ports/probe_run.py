@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from flows._ports.agent_pool import AgentPool, Agents
@@ -12,7 +12,7 @@ from model.site.site import Site
 from model.verify.evidence import RunEvidence, join
 from model.verify.pairs import Pair
 from model.verify.probing import AgentRecords
-from model.verify.resend import missing, recovered
+from model.verify.resend import confirmed, doubtful, missing, recovered
 from remote.probe.bundle import LIFE_S
 
 if TYPE_CHECKING:
@@ -60,7 +60,8 @@ def run_probes(
     try:
         agent_pool.arm(fired, requests)
         ssh_answers = agent_pool.reach_ssh()
-        return _rounds(agent_pool, site, fired, ssh_answers, rate, tell)
+        probe_run = _rounds(agent_pool, site, fired, ssh_answers, rate, tell)
+        return _sure(agent_pool, site, fired, requests, rate, probe_run)
     finally:
         agent_pool.close()
 
@@ -97,3 +98,26 @@ def _rounds(
         fired=packets,
         lost=lost,
     )
+
+
+def _sure(
+    agent_pool: AgentPool,
+    site: Site,
+    fired: Sequence[Pair],
+    requests: Mapping[str, Mapping[int, str]],
+    rate: int,
+    probe_run: ProbeRun,
+) -> ProbeRun:
+    """Send what surfaced where nobody sent it once more, under other tags, as often as everything else."""
+    doubted = doubtful(fired, probe_run.evidence)
+    if not doubted:
+        return probe_run
+    agent_pool.arm(doubted, requests)
+    packets = sum(agent_pool.fire(None, rate, _nobody) for _ in range(ROUNDS))
+    again = join(site, doubted, agent_pool.collect())
+    evidence = confirmed(doubted, probe_run.evidence, again)
+    return replace(probe_run, evidence=evidence, fired=probe_run.fired + packets)
+
+
+def _nobody(_sent: int) -> None:
+    """Nobody waits for these few."""

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
-from model.verify.evidence import RunEvidence
+from model.verify.evidence import RunEvidence, StreamEvidence
 from model.verify.pairs import PROTOCOLS, Pair
+
+_BY_CHANCE = 3
 
 
 def missing(pairs: Iterable[Pair], evidence: RunEvidence, again: int) -> dict[str, dict[tuple[str, str], int]]:
@@ -39,6 +42,47 @@ def missing(pairs: Iterable[Pair], evidence: RunEvidence, again: int) -> dict[st
 def _torn(pair: Pair, evidence: RunEvidence) -> bool:
     streams = [evidence.of(pair, protocol) for protocol in PROTOCOLS]
     return any(stream.masked for stream in streams) and any(stream.arrived & ~stream.masked for stream in streams)
+
+
+def doubtful(pairs: Iterable[Pair], evidence: RunEvidence) -> tuple[Pair, ...]:
+    """
+    Return the pairs of which probes surfaced where, or as what, nobody sent them, with those ports alone.
+
+    Among a hundred thousand packets and hundreds of streams a tag now and then reads as that of a foreign stream: what
+    is not seen again under other tags was that. More of one stream than a few is no chance.
+    """
+    found = []
+    for pair in pairs:
+        streams = {protocol: evidence.of(pair, protocol) for protocol in PROTOCOLS}
+        ports = {protocol: stream.strayed | stream.translated for protocol, stream in streams.items()}
+        ports = {protocol: few if few.bit_count() <= _BY_CHANCE else 0 for protocol, few in ports.items()}
+        if any(ports.values()):
+            found.append(replace(pair, probed=ports))
+    return tuple(found)
+
+
+def confirmed(pairs: Iterable[Pair], before: RunEvidence, again: RunEvidence) -> RunEvidence:
+    """Return the evidence without what surfaced elsewhere before, was sent again since, and did not do so again."""
+    streams = dict(before.streams)
+    for pair in pairs:
+        for protocol in PROTOCOLS:
+            first, second = before.of(pair, protocol), again.of(pair, protocol)
+            chance = (first.strayed | first.translated) & second.sent & ~(second.strayed | second.translated)
+            if chance:
+                streams[pair.source, str(pair.address), protocol] = _without(first, second, chance)
+    return replace(before, streams=streams)
+
+
+def _without(first: StreamEvidence, second: StreamEvidence, chance: int) -> StreamEvidence:
+    left = (first.strayed | first.translated) & ~chance
+    return replace(
+        first,
+        arrived=first.arrived & ~chance | second.arrived & chance,
+        passed=first.passed & ~chance | second.passed & chance,
+        strayed=first.strayed & ~chance,
+        translated=first.translated & ~chance,
+        nat=first.nat if left else second.nat,
+    )
 
 
 def recovered(before: RunEvidence, after: RunEvidence) -> int:

@@ -10,7 +10,7 @@ from ipaddress import ip_address
 from model.verify.evidence import RunEvidence, join
 from model.verify.pairs import Pair, pairs
 from model.verify.probing import AgentRecords, PlainConnect, SeenStream, SentStream, WitnessRecord
-from model.verify.resend import missing
+from model.verify.resend import confirmed, doubtful, missing
 from tests.model.verify.simulation import reference
 
 PORT = 443
@@ -193,3 +193,42 @@ def test_what_a_border_should_stop_is_sent_twice_and_what_should_cross_it_until_
     fired = sent(border, 3 << 5432)
     assert again(border, 1, fired) == 3 << 5432
     assert again(border, 2, fired) == 1 << 5432
+
+
+def test_what_surfaced_elsewhere_and_does_not_do_so_again_was_chance() -> None:
+    stream = pair("cp-1", "w-1")
+    before = joined(stream, fired=(sent(stream),), db_1=seen(stream))
+    (doubted,) = doubtful([stream], before)
+    assert doubted.probed["tcp"] == BIT
+    settled = confirmed([doubted], before, joined(stream, fired=(sent(stream),))).streams[key(stream)]
+    assert (settled.sent, settled.strayed, settled.nat) == (BIT, 0, "")
+
+
+def test_what_surfaces_elsewhere_again_stays() -> None:
+    stream = pair("cp-1", "w-1")
+    before = joined(stream, fired=(sent(stream),), db_1=seen(stream))
+    settled = confirmed(doubtful([stream], before), before, before).streams[key(stream)]
+    assert (settled.strayed, settled.nat) == (BIT, f"arrived at db-1 as {stream.address}")
+
+
+def test_what_could_not_be_sent_again_stays() -> None:
+    stream = pair("cp-1", "w-1")
+    before = joined(stream, fired=(sent(stream),), db_1=seen(stream))
+    assert confirmed(doubtful([stream], before), before, joined(stream)) == before
+
+
+def test_what_came_at_another_address_by_chance_arrived_only_if_it_does_now() -> None:
+    stream = pair("cp-1", "w-1")
+    before = joined(stream, fired=(sent(stream),), w_1=seen(stream, passed=0, destination_seen="10.244.1.2"))
+    doubted = doubtful([stream], before)
+    for again, arrived in (((), 0), ((seen(stream, passed=0),), BIT)):
+        witnessed = {"w_1": again[0]} if again else {}
+        settled = confirmed(doubted, before, joined(stream, fired=(sent(stream),), **witnessed)).streams[key(stream)]
+        assert (settled.arrived, settled.translated, settled.nat) == (arrived, 0, "")
+
+
+def test_a_whole_stream_that_is_translated_is_not_doubted() -> None:
+    every = 0b11111 << PORT
+    stream = pair("cp-1", "w-1", probed=every)
+    before = joined(stream, fired=(sent(stream, every),), w_1=seen(stream, every, every, source_seen="10.20.1.1"))
+    assert doubtful([stream], before) == ()
