@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from remote.kube import Cluster
 
 WORKERS = 8
-_OURS = "app.kubernetes.io/managed-by=matrix-fleet"
+# The label that every object has which the rollout declares.
+OURS = "app.kubernetes.io/managed-by=matrix-fleet"
 
 
 class LiveObjects:
@@ -44,7 +45,7 @@ class LiveObjects:
             path = self._cluster.collection(manifest)
         except ObjectMissing:
             return []
-        return self._cluster.list(path, labels=_OURS)
+        return self._cluster.list(path, labels=OURS)
 
 
 def inventories(cluster: Cluster) -> dict[str, ComponentInventory]:

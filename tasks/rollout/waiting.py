@@ -15,6 +15,7 @@ from model.rollout.keys import ObjectKey, key_of
 from model.rollout.readiness import READY, Readiness, readiness
 from model.rollout.rendered import pod_template
 from model.rollout.trouble import Trouble, by_time, troubles
+from tasks.rollout.live import OURS
 from tasks.rollout.pods import last_lines, newest_pods
 
 if TYPE_CHECKING:
@@ -58,6 +59,8 @@ class ReadinessWait:
         self._since: dict[tuple[str, str], float] = {}
         self._seen: dict[tuple[str, str], float] = {}
         self._old: frozenset[tuple[str, str]] | None = None
+        # Of this look, by namespace.
+        self._heard: dict[str, tuple[Manifest, ...]] = {}
         self._started = time.monotonic()
 
     def until_ready(self, manifests: Sequence[Manifest]) -> tuple[Unready, ...]:
@@ -81,14 +84,20 @@ class ReadinessWait:
 
     def _events(self, keys: Iterable[ObjectKey]) -> Iterator[Manifest]:
         for namespace in {key.namespace for key in keys if key.namespace}:
-            try:
-                yield from self._cluster.list(f"/api/v1/namespaces/{namespace}/events")
-            except KubernetesError:
-                continue
+            if namespace not in self._heard:
+                self._heard[namespace] = self._events_of(namespace)
+            yield from self._heard[namespace]
+
+    def _events_of(self, namespace: str) -> tuple[Manifest, ...]:
+        try:
+            return tuple(self._cluster.list(f"/api/v1/namespaces/{namespace}/events"))
+        except KubernetesError:
+            return ()
 
     def _look(self, manifests: Sequence[Manifest]) -> dict[ObjectKey, Unready]:
+        self._heard = {}
         try:
-            live = {key: found for path in self._paths(manifests) for key, found in self._listed(path)}
+            live = self._live(manifests)
             states = {key_of(manifest): self._state(live.get(key_of(manifest))) for manifest in manifests}
             unready = {key: state for key, state in states.items() if not state.ready}
             return {key: self._described(live.get(key), key, state) for key, state in unready.items()}
@@ -124,11 +133,15 @@ class ReadinessWait:
             if time.monotonic() - first < _SETTLED_SECONDS and age < _SETTLED_SECONDS:
                 yield name
 
-    def _paths(self, manifests: Sequence[Manifest]) -> list[str]:
-        return list(dict.fromkeys(self._cluster.path(manifest).rpartition("/")[0] for manifest in manifests))
-
-    def _listed(self, path: str) -> list[tuple[ObjectKey, Manifest]]:
-        return [(key_of(found), found) for found in self._cluster.list(path)]
+    def _live(self, manifests: Sequence[Manifest]) -> dict[ObjectKey, Manifest]:
+        """Return the objects that are there: ours are listed; one that lost its label is asked for by its name."""
+        paths = {key_of(manifest): self._cluster.path(manifest) for manifest in manifests}
+        collections = dict.fromkeys(path.rpartition("/")[0] for path in paths.values())
+        live = {key_of(found): found for path in collections for found in self._cluster.list(path, labels=OURS)}
+        for key, path in paths.items():
+            if key not in live and (found := self._cluster.find(path)) is not None:
+                live[key] = found
+        return live
 
     def _described(self, live: Manifest | None, key: ObjectKey, state: Readiness) -> Unready:
         seconds = time.monotonic() - self._started

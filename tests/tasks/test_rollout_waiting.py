@@ -8,11 +8,16 @@ from typing import Any
 
 import pytest
 
+from remote.kube import Cluster
 from tasks.rollout import waiting
 from tasks.rollout.waiting import ReadinessWait, Unready
 from tests.remote.memory_api import Manifest, MemoryApi
 
-WHERE = {"name": "web", "namespace": "n"}
+WHERE: Manifest = {
+    "name": "web",
+    "namespace": "n",
+    "labels": {"app.kubernetes.io/managed-by": "matrix-fleet"},
+}
 PROBED = {"name": "main", "image": "x/y:1", "readinessProbe": {"tcpSocket": {"port": 1}}}
 
 
@@ -139,3 +144,31 @@ def test_a_container_that_does_not_run_is_not_settled(api: MemoryApi) -> None:
     make_ready(api)
     api.put(pod("web-1", crashing(restarts=1)))
     assert wait(api, unprobed)[0]
+
+
+def test_what_others_have_is_not_listed_and_what_lost_its_label_is_still_found(
+    api: MemoryApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    selectors: list[str] = []
+    listed = Cluster.list
+
+    def noted(cluster: Cluster, path: str, *, labels: str = "", fields: str = "") -> list[Manifest]:
+        if path.endswith("/deployments"):
+            selectors.append(labels)
+        return listed(cluster, path, labels=labels, fields=fields)
+
+    monkeypatch.setattr(Cluster, "list", noted)
+    make_ready(api)
+    assert wait(api) == ((), [])
+    assert selectors == ["app.kubernetes.io/managed-by=matrix-fleet"]
+    del api.objects["apps/v1", "deployments", "n", "web"].document["metadata"]["labels"]
+    assert wait(api) == ((), [])
+
+
+def test_events_are_asked_once_a_look(api: MemoryApi) -> None:
+    other = deployment() | {"metadata": WHERE | {"name": "other"}}
+    api.put(other)
+    api.put(event("web-b", "FailedCreate", "exceeded quota: q"))
+    unready, told = wait(api, deployment(), other)
+    assert "exceeded quota: q" in {entry.key.name: entry for entry in unready}["web"].troubles[0].words
+    assert api.asked.count("GET /api/v1/namespaces/n/events") == len(told) // 2
