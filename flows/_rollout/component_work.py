@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from time import monotonic
 
 from flows._render.words import counted
-from flows._rollout.gates import gate_line, not_run, try_gate
+from flows._rollout.gates import gate_line, proven_before, try_gate
 from flows._rollout.results import ComponentResult, GateRun, unready_outcome
 from flows._rollout.run import RolloutRun
 from flows._run.publish import CONTROLLER
@@ -16,7 +16,8 @@ from model.kubernetes.manifests import Manifest
 from model.kubernetes.waves import is_workload, waves
 from model.report.outcome import Outcome, Status
 from model.rollout.changes import APPLIES, WRITES, ObjectChange
-from model.rollout.inventory import GateProof
+from model.rollout.graph import active
+from model.rollout.inventory import GateProof, proof
 from model.rollout.readiness import pods_need
 from model.rollout.selection import all_needed
 from model.site.components import Component
@@ -101,26 +102,26 @@ class ComponentWork:
 
     def _tried(self) -> None:
         run, name = self._run, self._component.name
-        needed = all_needed(self._component, [rendered.component for rendered in run.material.rendered.values()])
-        digest = run.declaring.digest((name, *needed))
+        ground = (name, *all_needed(self._component, active(run.context.site)))
+        digest, shaken = run.declaring.digest(ground), run.writes(ground)
         proofs: dict[str, GateProof] = {}
         for gate in self._component.gates:
-            proof = self._keeper.kept.proofs.get(gate)
-            if proof and proof.digest == digest and not self._result.done and not run.request.gates:
-                proofs[gate] = proof
-                self._result.gates.append(not_run(gate, name, f"proven at {proof.at}"))
+            kept = self._keeper.kept.proofs.get(gate)
+            if kept and not shaken and not run.request.gates and kept.holds(digest, datetime.now(UTC)):
+                proofs[gate] = kept
+                self._result.gates.append(proven_before(gate, name, kept))
                 continue
             run.progress.doing(name, f"trying the gate {gate}")
-            tried = self._patiently(gate)
+            tried = self._patiently(gate, GATE_PATIENCE if shaken else 0.0)
             self._result.gates.append(tried)
             self._say(gate_line(tried))
             if tried.result.status is Status.OK:
-                proofs[gate] = GateProof(f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC", digest)
+                proofs[gate] = proof(digest, datetime.now(UTC))
         self._keeper.proven(proofs)
 
-    def _patiently(self, gate: str) -> GateRun:
+    def _patiently(self, gate: str, seconds: float) -> GateRun:
         """Try a gate; what was only just started is given a while to find together, and tried again."""
-        deadline = monotonic() + (GATE_PATIENCE if self._result.done else 0.0)
+        deadline = monotonic() + seconds
         while True:
             tried = try_gate(gate, self._component.name, self._run.gate_context())
             if tried.result.status in _GOOD or monotonic() >= deadline or self._run.stop.is_set():
@@ -135,6 +136,8 @@ class ComponentWork:
         if bad is not None:
             result.status = Status.UNPROVEN if bad.result.status is Status.UNPROVEN else Status.FAILED
             result.why = f"the gate {bad.name}: {bad.result.why}"
+        elif unseen := [gate for gate in result.gates if gate.result.status is Status.NOT_RUN and not gate.proven]:
+            result.why = "; ".join(f"the gate {gate.name} was not tried: {gate.result.why}" for gate in unseen)
 
     def _fail(self, message: str, step: str) -> None:
         words = self._run.veil(message)

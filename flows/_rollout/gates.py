@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import importlib.util
+import traceback
 from collections.abc import Callable
 from importlib import import_module
+from pathlib import Path
 from time import monotonic
 
 from flows._rollout.results import GateRun
+from model.checkout import ROOT
 from model.errors import FleetError
 from model.report.outcome import Status
+from model.rollout.inventory import GateProof
 from remote.gates.gate import GateContext, GateResult
 
 Gate = Callable[[GateContext], GateResult]
@@ -29,21 +33,32 @@ def try_gate(name: str, component: str, context: GateContext) -> GateRun:
     """Run a gate; what it cannot do is its result, and never silence."""
     gate = gate_of(name)
     if gate is None:
-        return not_run(name, component, "there is no program for this gate")
+        result = GateResult(status=Status.NOT_RUN, why="there is no program for this gate")
+        return GateRun(name=name, component=component, result=result)
     started = monotonic()
     try:
         result = gate(context)
     except FleetError as error:
         result = GateResult(status=Status.FAILED, why=str(error), next_step=error.next_step)
     except Exception as error:  # noqa: BLE001 - a gate's own fault is its result, and the others go on
-        words = f"unforeseen: {type(error).__name__}: {error}"
-        result = GateResult(status=Status.FAILED, why=words, next_step="report this as a bug")
+        # Not what it says: a library's error may quote what it was given, and that may be a secret.
+        words = f"unforeseen: {type(error).__name__} at {place_of(error)}"
+        result = GateResult(status=Status.FAILED, why=words, next_step="report this as a bug, with this place")
     return GateRun(name=name, component=component, result=result, seconds=monotonic() - started)
 
 
-def not_run(name: str, component: str, why: str) -> GateRun:
-    """Return a gate that was not tried, and why."""
-    return GateRun(name=name, component=component, result=GateResult(status=Status.NOT_RUN, why=why))
+def proven_before(name: str, component: str, kept: GateProof) -> GateRun:
+    """Return a gate that was not tried, since what an earlier run saw still holds."""
+    result = GateResult(status=Status.NOT_RUN, why=f"proven at {kept.at}")
+    return GateRun(name=name, component=component, result=result, proven=True)
+
+
+def place_of(error: BaseException) -> str:
+    """Return where an error came up: file and line of this project's innermost code, as far as it was there at all."""
+    frames = [(Path(frame.filename), frame.lineno) for frame in traceback.extract_tb(error.__traceback__)]
+    ours = [(path.relative_to(ROOT), line) for path, line in frames if path.is_relative_to(ROOT)]
+    here = [(path, line) for path, line in ours if ".venv" not in path.parts]
+    return f"{here[-1][0]} line {here[-1][1]}" if here else "an unknown place"
 
 
 def gate_line(gate: GateRun) -> str:

@@ -18,18 +18,17 @@ _AGAIN = 30.0
 class RolloutProgress:
     """Told by every component's thread what it does and whom it waits for."""
 
-    def __init__(self, context: Context, total: int) -> None:
+    def __init__(self, context: Context) -> None:
         self._context = context
-        self._total = total
         self._lock = threading.Lock()
         self._doing: dict[str, str] = {}
         self._told: dict[tuple[str, str], tuple[float, str]] = {}
         self._advance: Advance = lambda _steps: None
 
     @contextmanager
-    def shown(self) -> Iterator[None]:
-        """Show a bar on a terminal while the block runs."""
-        with self._context.screen.progress(self._total, self._label) as self._advance:
+    def shown(self, total: int) -> Iterator[None]:
+        """Show a bar on a terminal while the block runs, of so many components."""
+        with self._context.screen.progress(total, self._label) as self._advance:
             yield
 
     def doing(self, component: str, words: str) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from flows._render.words import counted
 from flows._run.publish import CONTROLLER
 from model.report.outcome import Outcome, Status, warn
-from model.rollout.changes import ChangeKind, ObjectChange
+from model.rollout.changes import WRITES, ChangeKind, ObjectChange
 from model.rollout.veil import Veil
 from model.site.components import Component
 from remote.gates.gate import GateResult
@@ -27,12 +27,13 @@ _RUN = "run without --dry-run"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GateRun:
-    """One gate of a component, and the seconds it took."""
+    """One gate of a component, and the seconds it took; `proven` where an earlier run's proof stands for it."""
 
     name: str
     component: str
     result: GateResult
     seconds: float = 0.0
+    proven: bool = False
 
     def to_json(self) -> dict[str, object]:
         """Return the report's entry."""
@@ -82,6 +83,11 @@ class ComponentResult:
     def name(self) -> str:
         """The component's name."""
         return self.component.name
+
+    @property
+    def writes(self) -> bool:
+        """Whether something of it was changed, or is about to be."""
+        return bool(self.done) or any(change.change in WRITES for change in self.planned)
 
     @property
     def failed(self) -> bool:

@@ -96,7 +96,7 @@ def _opened(
         declaring=declaring,
         inventories=inventories(cluster),
         live=LiveObjects(cluster),
-        progress=RolloutProgress(context, len(chosen)),
+        progress=RolloutProgress(context),
         veil=secrets.veil,
         lease=lease,
     )
@@ -116,7 +116,7 @@ def _carry_out(run: RolloutRun) -> None:
         result.status, result.why = Status.NOT_RUN, f"needs {failed}, which is not good"
         _tell(run, result)
 
-    with run.progress.shown():
+    with run.progress.shown(len(run.results)):
         run_in_order(run.chosen, work, skip, run.stop)
         for component in run.departed:
             work(component)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -78,6 +78,10 @@ class RolloutRun:
         """Return what earlier rollouts kept of a component; empty where there was none."""
         kept = self.inventories.get(name) or ComponentInventory(component=name)
         return replace(kept, site=self.context.site.name)
+
+    def writes(self, names: Iterable[str]) -> bool:
+        """Tell whether this run has changed anything of these components, or is about to."""
+        return any(self.results[name].writes for name in names if name in self.results)
 
     @property
     def everything(self) -> bool:

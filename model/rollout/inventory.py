@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 
 from model.kubernetes.manifests import Manifest
 from model.rollout.keys import ObjectKey
@@ -13,6 +14,9 @@ NAMESPACE = "matrix-fleet"
 PREFIX = "matrix-fleet-inventory-"
 LABEL = "matrix-fleet.io/inventory"
 SITE_LABEL = "matrix-fleet.io/site"
+# What nobody has seen for so long may have broken meanwhile, though nothing was declared anew.
+PROOF_LASTS = timedelta(days=7)
+_PROOF_TIME = "%Y-%m-%d %H:%M:%S UTC"
 # Data, or the ground on which they lie: these go only where a person names them.
 KEPT_KINDS = frozenset(
     {
@@ -42,6 +46,19 @@ class GateProof:
 
     at: str
     digest: str
+
+    def holds(self, digest: str, now: datetime) -> bool:
+        """Tell whether it still counts for a state: of that one, not too old, and not of a time to come."""
+        try:
+            age = now - datetime.strptime(self.at, _PROOF_TIME).replace(tzinfo=UTC)
+        except ValueError:
+            return False
+        return self.digest == digest and timedelta(0) <= age <= PROOF_LASTS
+
+
+def proof(digest: str, now: datetime) -> GateProof:
+    """Return what is kept of a gate that was good just now."""
+    return GateProof(f"{now.astimezone(UTC):{_PROOF_TIME}}", digest)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import jsonschema
 import pytest
 
+from flows._run.screen import Advance, Screen
+from model.errors import FleetError
 from model.report.outcome import Status
 from model.rollout import lease
+from model.rollout.inventory import from_manifest, proof
 from remote.api_endpoint import ApiRequest
 from remote.gates.gate import GateContext, GateResult
 from tests.flows.plumbing import ROOT
@@ -99,13 +105,28 @@ def test_a_gate_without_a_program_is_not_run_and_says_why(stage: Stage) -> None:
     _, report = stage.run()
     gate = by_name(report, "gates")["one"]
     assert (gate["status"], gate["why"]) == ("not_run", "there is no program for this gate")
+    assert by_name(report)["one"]["why"] == "the gate one was not tried: there is no program for this gate"
 
 
-def test_a_gate_that_breaks_is_failed(stage: Stage) -> None:
-    stage.gates["two"] = lambda _context: 1 / 0
+def test_a_gate_that_breaks_is_failed_and_says_where_but_not_what_it_was_given(stage: Stage) -> None:
+    def broken(_context: GateContext) -> GateResult:
+        raise ValueError("cannot read redis://:hunter2@redis")
+
+    stage.gates["two"] = broken
     code, report = stage.run()
+    why = by_name(report, "gates")["two"]["why"]
     assert code == 3
-    assert "ZeroDivisionError" in by_name(report, "gates")["two"]["why"]
+    assert why.startswith("unforeseen: ValueError at tests/flows/rollout/test_rollout.py line ")
+    texts = [path.read_text("utf-8") for path in (stage.folder / "reports").rglob("*") if path.is_file()]
+    assert not [text for text in texts if "hunter2" in text]
+
+
+def test_what_the_projects_own_errors_say_of_a_gate_is_kept(stage: Stage) -> None:
+    def refused(_context: GateContext) -> GateResult:
+        raise FleetError("no pod of redis is ready", "look at the pods")
+
+    stage.gates["two"] = refused
+    assert by_name(stage.run()[1], "gates")["two"]["why"] == "no pod of redis is ready"
 
 
 def test_gates_of_what_did_not_change_are_not_tried_again(stage: Stage) -> None:
@@ -115,6 +136,51 @@ def test_gates_of_what_did_not_change_are_not_tried_again(stage: Stage) -> None:
     assert by_name(report, "gates")["two"]["why"].startswith("proven at ")
     _, report = stage.run(gates=True)
     assert by_name(report, "gates")["two"]["status"] == "ok"
+    assert by_name(report)["two"]["why"] == ""
+
+
+def test_a_gate_whose_ground_was_repaired_is_tried_again_though_it_is_declared_as_before(stage: Stage) -> None:
+    stage.components(ground=(), one=("ground",), two=("one",), three=("two",), aside=("ground",))
+    stage.gates |= {"two": good, "three": good, "aside": good}
+    stage.run()
+    stage.api.put(settings("one", a="9"), "kubectl-edit")
+    _, report = stage.run()
+    assert by_name(report)["one"]["changed"] == 1
+    assert {name: gate["status"] for name, gate in by_name(report, "gates").items() if name != "ground"} == {
+        "one": "not_run",
+        "two": "ok",
+        "three": "ok",
+        "aside": "not_run",
+    }
+
+
+def test_a_proof_that_is_older_than_a_week_is_tried_again(stage: Stage) -> None:
+    stage.gates |= {"one": good, "two": good}
+    stage.run()
+    for name, age in (("one", timedelta(days=8)), ("two", timedelta(days=6))):
+        kept = from_manifest(stage.api.get(f"{INVENTORY}{name}"))
+        aged = {gate: proof(held.digest, datetime.now(UTC) - age) for gate, held in kept.proofs.items()}
+        stage.api.put(replace(kept, proofs=aged).to_manifest(), "matrix-fleet")
+    gates = by_name(stage.run()[1], "gates")
+    assert (gates["one"]["status"], gates["two"]["status"]) == ("ok", "not_run")
+    assert by_name(stage.run()[1], "gates")["one"]["status"] == "not_run"
+
+
+def test_the_bar_counts_components_that_the_site_has_no_longer(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    totals: list[int] = []
+    steps: list[int] = []
+
+    @contextmanager
+    def progress(_screen: object, total: int, _label: object) -> Iterator[Advance]:
+        totals.append(total)
+        yield steps.append
+
+    monkeypatch.setattr(Screen, "progress", progress)
+    stage.run()
+    stage.components(ground=(), one=("ground",))
+    stage.run(prune=True)
+    assert totals == [4, 4]
+    assert sum(steps) == sum(totals)
 
 
 def test_a_change_of_what_a_component_stands_on_has_its_gate_tried_again(stage: Stage) -> None:

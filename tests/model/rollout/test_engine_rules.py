@@ -18,7 +18,15 @@ from model.rollout.conflicts import FieldConflict, conflicts_of, without
 from model.rollout.contained import contains
 from model.rollout.fill import fill
 from model.rollout.foreign import foreign_fields
-from model.rollout.inventory import AppliedEntry, ComponentInventory, GateProof, from_manifest, may_go
+from model.rollout.inventory import (
+    PROOF_LASTS,
+    AppliedEntry,
+    ComponentInventory,
+    GateProof,
+    from_manifest,
+    may_go,
+    proof,
+)
 from model.rollout.keys import ObjectKey, key_of
 from model.rollout.rendered import SecretRef
 from model.rollout.restart import ANNOTATION, keyed_hash, with_hash
@@ -157,6 +165,15 @@ def test_an_inventory_is_read_as_it_was_written() -> None:
         proofs={"redis": GateProof("2026-01-01 00:00:00 UTC", "def")},
     )
     assert from_manifest(kept.to_manifest()) == kept
+
+
+def test_a_proof_holds_for_its_state_and_for_so_long() -> None:
+    now = datetime(2026, 1, 8, tzinfo=UTC)
+    assert proof("abc", now).holds("abc", now + PROOF_LASTS)
+    assert not proof("abc", now).holds("abc", now + PROOF_LASTS + timedelta(seconds=1))
+    assert not proof("abc", now).holds("def", now)
+    assert not proof("abc", now + timedelta(days=1)).holds("abc", now)
+    assert not GateProof("some day", "abc").holds("abc", now)
 
 
 def test_data_goes_only_where_it_is_named() -> None:
