@@ -104,7 +104,7 @@ def _texts(site: Site) -> dict[str, str]:
     invited = invitation.Invitation(SecretStr("TOKEN"), "HASH")
     pods = [ip_network("192.0.2.0/24"), ip_network("2001:db8::/64")]
     conflist = cni.conflist(site, planes[0], pods).files[0].text
-    manifests = cni.manifests(site, bundle.image("flannel").reference)
+    manifests = cni.manifests(site, cni.NetworkSource(image=bundle.image("flannel").reference))
     texts = {
         "ssh_config": _ssh_config(site),
         "planes": "".join(f"{machine.name}\n" for machine in planes),

@@ -7,6 +7,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,27 +44,42 @@ _OVERHEAD = {4: 50, 6: 70}
 LINK_MTU = 1500
 
 
-def source(site: Site, bundle: Bundle | None, folder: Path | None) -> tuple[str, str, str]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkSource:
     """
-    Return where the pod network comes from: Flannel's image, or the text of its publisher's manifest; the other one is
-    empty. The last is the image of what enforces policies beside it, empty where it does so itself.
+    Where the pod network comes from: `image` is Flannel's, `upstream` the text of another one's publisher; `enforcer`
+    is the image of what holds pods to policies beside it, empty where it does so itself.
+    """
+
+    image: str = IMAGES["flannel"]
+    upstream: str = ""
+    enforcer: str = ""
+
+
+# Flannel as its publisher has it, and nothing beside it.
+PLAIN = NetworkSource()
+
+
+def source(site: Site, bundle: Bundle | None, folder: Path | None) -> NetworkSource:
+    """
+    Return where the site's pod network comes from.
 
     Raises `SiteError` for a network that cannot be set up, before anything is.
     """
     name = site.settings.cni.name
     enforcer = reference(site, bundle, "kube-router") if site.settings.cni.policies == "kube-router" else ""
     if name == "flannel":
-        return reference(site, bundle, "flannel"), "", enforcer
+        return NetworkSource(image=reference(site, bundle, "flannel"), enforcer=enforcer)
     if name == "cilium":
         raise SiteError("site.yaml: cni.name is cilium, which is not set up by this version; choose calico or flannel")
-    text = _publishers(site, bundle, folder)
-    manifests(site, upstream=text)
-    return "", text, enforcer
+    found = NetworkSource(image="", upstream=_publishers(site, bundle, folder), enforcer=enforcer)
+    manifests(site, found)
+    return found
 
 
 def references(site: Site, bundle: Bundle | None, folder: Path | None) -> tuple[str, ...]:
     """Return the images that the pod network runs on every node."""
-    return of_manifests(manifests(site, *source(site, bundle, folder)))
+    return of_manifests(manifests(site, source(site, bundle, folder)))
 
 
 def _publishers(site: Site, bundle: Bundle | None, folder: Path | None) -> str:
@@ -85,44 +101,33 @@ def _publishers(site: Site, bundle: Bundle | None, folder: Path | None) -> str:
         raise SiteError(f"the manifest of {name} cannot be read: {error}") from error
 
 
-def enforce(
-    cluster: Cluster,
-    site: Site,
-    image: str = IMAGES["flannel"],
-    upstream: str = "",
-    enforcer: str = "",
-    *,
-    dry_run: bool,
-) -> tuple[str, ...]:
+def enforce(cluster: Cluster, site: Site, given: NetworkSource = PLAIN, *, dry_run: bool) -> tuple[str, ...]:
     """
     Bring the cluster's part of the pod network to what the site says, before any node is ready; return what changed, or
     would.
 
-    `image`, `upstream` and `enforcer` as `source` returns them. `conflist` is each node's own part, once the cluster
-    has given it addresses.
+    `conflist` is each node's own part, once the cluster has given it addresses.
     """
-    objects = enforce_objects(cluster, manifests(site, image, upstream, enforcer), dry_run=dry_run)
+    objects = enforce_objects(cluster, manifests(site, given), dry_run=dry_run)
     if site.settings.cni.name != "flannel":
         return objects
     return (*objects, *enforce_nodes(cluster, lambda asked: patches(site, observe_nodes(asked)), dry_run=dry_run))
 
 
-def manifests(
-    site: Site, image: str = IMAGES["flannel"], upstream: str = "", enforcer: str = ""
-) -> tuple[Manifest, ...]:
+def manifests(site: Site, given: NetworkSource = PLAIN) -> tuple[Manifest, ...]:
     """
-    Return the pod network's objects: our own for Flannel, for Calico its publisher's (`upstream`) with the site's
-    settings; and what holds pods to policies.
+    Return the pod network's objects: our own for Flannel, for Calico its publisher's with the site's settings; and what
+    holds pods to policies.
 
     Raises `SiteError` where the publisher's manifest does not fit the site.
     """
-    return (*_network(site, image, upstream), *policies.manifests(site, enforcer))
+    return (*_network(site, given), *policies.manifests(site, given.enforcer))
 
 
-def _network(site: Site, image: str, upstream: str) -> tuple[Manifest, ...]:
+def _network(site: Site, given: NetworkSource) -> tuple[Manifest, ...]:
     if site.settings.cni.name == "calico":
         try:
-            return patched(site, yaml.load_all(upstream, Loader=yaml.CSafeLoader))
+            return patched(site, yaml.load_all(given.upstream, Loader=yaml.CSafeLoader))
         except yaml.YAMLError as error:
             raise SiteError(f"the manifest of Calico cannot be read: {error}") from error
     network = json.dumps(network_config(site), indent=2) + "\n"
@@ -131,7 +136,7 @@ def _network(site: Site, image: str, upstream: str) -> tuple[Manifest, ...]:
         network=network,
         digest=hashlib.sha256(network.encode()).hexdigest()[:16],
         chosen=CHOSEN,
-        image=image,
+        image=given.image,
         endpoint=site.settings.kubernetes.endpoint,
     )
     return tuple(yaml.safe_load_all(text))

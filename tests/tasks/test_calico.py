@@ -18,7 +18,7 @@ from model.kubernetes.manifests import Manifest
 from model.site.load import load_site
 from model.site.site import Site
 from tasks.calico import environment, patched
-from tasks.cni import manifests
+from tasks.cni import NetworkSource, manifests
 
 SITE = load_site(Path(__file__).parents[2] / "inventory")
 SAMPLE = """
@@ -88,9 +88,8 @@ def site(**cni: Any) -> Site:
 
 
 def by_title(where: Site, text: str = SAMPLE) -> dict[str, Manifest]:
-    return {
-        f"{manifest['kind']} {manifest['metadata']['name']}": manifest for manifest in manifests(where, upstream=text)
-    }
+    publisher = NetworkSource(image="", upstream=text)
+    return {f"{manifest['kind']} {manifest['metadata']['name']}": manifest for manifest in manifests(where, publisher)}
 
 
 def container(objects: dict[str, Manifest]) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from model.kubernetes.manifests import Manifest
 from model.site.installation import IMAGES
 from model.site.load import load_site
 from model.site.site import Site
-from tasks.cni import CHOSEN, conflist, manifests, network_config, patches, source
+from tasks.cni import CHOSEN, NetworkSource, conflist, manifests, network_config, patches, source
 
 SITE = load_site(Path(__file__).parents[2] / "inventory")
 BOTH = (ip_network("10.244.3.0/24"), ip_network("fd44:0:0:3::/64"))
@@ -110,14 +110,14 @@ def test_calico_writes_its_own_file_on_nodes() -> None:
 
 
 def test_flannels_image_is_the_bundles_or_the_publishers() -> None:
-    assert source(SITE, None, None) == (IMAGES["flannel"], "", IMAGES["kube-router"])
-    assert source(with_cni(policies="own"), None, None) == (IMAGES["flannel"], "", "")
+    assert source(SITE, None, None) == NetworkSource(enforcer=IMAGES["kube-router"])
+    assert source(with_cni(policies="own"), None, None) == NetworkSource()
 
 
 def enforcer(site: Site) -> dict[str, Any]:
     (found,) = (
         one
-        for one in manifests(site, enforcer="kube-router:v2")
+        for one in manifests(site, NetworkSource(enforcer="kube-router:v2"))
         if one["metadata"]["name"] == "kube-router" and one["kind"] == "DaemonSet"
     )
     return dict(found["spec"]["template"]["spec"])
@@ -147,7 +147,7 @@ def test_it_serves_the_families_that_pods_have() -> None:
 
 
 def test_it_may_only_read() -> None:
-    roles = [one for one in manifests(SITE, enforcer="kube-router:v2") if one["kind"] == "ClusterRole"]
+    roles = [one for one in manifests(SITE, NetworkSource(enforcer="kube-router:v2")) if one["kind"] == "ClusterRole"]
     (own,) = (role for role in roles if role["metadata"]["name"] == "kube-router")
     assert {verb for rule in own["rules"] for verb in rule["verbs"]} == {"get", "list", "watch"}
     assert {"pods", "namespaces", "networkpolicies"} <= {kind for rule in own["rules"] for kind in rule["resources"]}
@@ -155,7 +155,11 @@ def test_it_may_only_read() -> None:
 
 def test_where_nothing_enforces_policies_there_are_none_and_where_something_does_the_name_servers_are_held() -> None:
     assert not [one for one in manifests(with_cni(policies="own")) if one["kind"] == "NetworkPolicy"]
-    held = [one["metadata"] for one in manifests(SITE, enforcer="kube-router:v2") if one["kind"] == "NetworkPolicy"]
+    held = [
+        one["metadata"]
+        for one in manifests(SITE, NetworkSource(enforcer="kube-router:v2"))
+        if one["kind"] == "NetworkPolicy"
+    ]
     assert [(meta["namespace"], meta["name"]) for meta in held] == [("kube-system", "coredns")]
 
 

@@ -38,7 +38,7 @@ def pods(cluster_run: ClusterRun) -> tuple[Outcome, ...]:
 
     source = cni.source(cluster_run.site, cluster_run.bundle, cluster_run.folder)
     with open_cluster(cluster_run.nr, cluster_run.site, cluster_run.members) as cluster:
-        lines = cni.enforce(cluster, cluster_run.site, *source, dry_run=cluster_run.dry_run)
+        lines = cni.enforce(cluster, cluster_run.site, source, dry_run=cluster_run.dry_run)
         nodes = {node.name: node for node in _nodes(cluster_run, cluster)}
         lines = (*lines, *dns.enforce(cluster, cluster_run.site, dry_run=cluster_run.dry_run))
 
