@@ -7,7 +7,7 @@ from typing import Any
 from model.check.preflight.questions import name_servers
 from model.host.server import MODULES, kernel_values
 from model.host.units import units
-from model.kubernetes.cluster import API_NAME
+from model.kubernetes.service_names import API_NAME
 from model.site.hosts import Machine
 from model.site.names import records
 from model.site.site import Site

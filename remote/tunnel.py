@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _PROHIBITED = 1
 # Opens a channel to the server within so many seconds.
-Dial = Callable[[float], Channel]
+OpenChannel = Callable[[float], Channel]
 
 
 def open_tunnel(host: str, opened: HostSession, server: tuple[str, int], seconds: float) -> Channel:
@@ -76,7 +76,9 @@ while data := server.recv(65536):
 """
 
 
-def tunnel_pool(name: str, port: int, dial: Dial, context: ssl.SSLContext, seconds: float) -> HTTPSConnectionPool:
+def tunnel_pool(
+    name: str, port: int, dial: OpenChannel, context: ssl.SSLContext, seconds: float
+) -> HTTPSConnectionPool:
     """
     Return a pool of connections to the server that `dial` reaches, each bounded by `seconds`.
 
@@ -135,7 +137,7 @@ class _Wire:
 class _Connection(HTTPSConnection):
     """urllib3's connection, over a channel."""
 
-    def __init__(self, *args: Any, dial: Dial, **options: Any) -> None:
+    def __init__(self, *args: Any, dial: OpenChannel, **options: Any) -> None:
         super().__init__(*args, **options)
         self._dial = dial
         self._wire: _Wire | None = None

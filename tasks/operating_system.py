@@ -8,6 +8,7 @@ from ipaddress import ip_network
 
 from model.host.hoststate import File, HostState, SystemdUnit
 from model.host.server import MODULES, NODE_PACKAGES, PACKAGES, kernel_values
+from model.kubernetes.service_names import CLUSTER_DOMAIN
 from model.site.hosts import Machine
 from model.site.site import Site
 from tasks.render import render
@@ -151,5 +152,5 @@ def exempt(site: Site) -> str:
     declared = settings.servers.proxy.exempt if settings.servers.proxy else ()
     networks = [cidr for plan in settings.networks.values() for cidr in plan.cidrs]
     inside = (*networks, *settings.kubernetes.pod_cidrs, *settings.kubernetes.service_cidrs, ip_network("127.0.0.0/8"))
-    names = ("localhost", ".svc", ".cluster.local", f".{settings.domain}", settings.kubernetes.endpoint.name)
+    names = ("localhost", ".svc", f".{CLUSTER_DOMAIN}", f".{settings.domain}", settings.kubernetes.endpoint.name)
     return ",".join((*names, *(str(network) for network in inside), *declared))

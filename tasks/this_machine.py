@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from remote.command import first_lines
 from remote.facts.hoststate import parse, questions
 from remote.facts.sections import new_mark
 from tasks.hoststate import SECONDS, Enforced, script
+from tasks.private_file import write_private
 
 NAME = "controller"
 
@@ -62,17 +62,6 @@ def make_key(path: Path, user: str, comment: str) -> None:
     key, entry = Ed25519PrivateKey.generate(), pwd.getpwnam(user)
     private = key.private_bytes(form.Encoding.PEM, form.PrivateFormat.OpenSSH, form.NoEncryption())
     public = key.public_key().public_bytes(form.Encoding.OpenSSH, form.PublicFormat.OpenSSH)
-    _write(path, private, 0o600, entry.pw_uid)
+    write_private(path, private, owner=entry.pw_uid)
     # Whoever sees this one finds the whole pair.
-    _write(path.with_suffix(".pub"), public + b" " + comment.encode() + b"\n", 0o644, 0)
-
-
-def _write(path: Path, data: bytes, mode: int, owner: int) -> None:
-    draft = path.with_name(f".{path.name}.draft")
-    draft.unlink(missing_ok=True)
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        os.fchown(file.fileno(), owner, -1)
-        os.fchmod(file.fileno(), mode)
-        file.write(data)
-    draft.rename(path)
+    write_private(path.with_suffix(".pub"), public + b" " + comment.encode() + b"\n", mode=0o644, owner=0)

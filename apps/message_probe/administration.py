@@ -88,13 +88,11 @@ class Administration:
         return self._administrator.ask(what, method, ADMIN + path, body, 30.0)
 
     def _made(self, *, administrator: bool) -> tuple[Account, str]:
-        connection = Connection(self._origin)
         try:
-            return _register(connection, self._secret, administrator)
+            with Connection(self._origin) as connection:
+                return _register(connection, self._secret, administrator)
         except Unanswered as error:
             raise ProbeError(f"register a user: no answer from the admin API: {error}") from None
-        finally:
-            connection.close()
 
 
 def _register(connection: Connection, secret: bytes, administrator: bool) -> tuple[Account, str]:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
-from typing import Any
+from typing import Any, Self
 
 # Opens a connection to the server within so many seconds.
 Dial = Callable[[float], socket.socket]
@@ -69,13 +69,20 @@ class Connection:
     """
     A connection that is kept and opened anew when it broke; not for several threads.
 
-    A request on a kept connection that the server closed meanwhile is sent once more.
+    A request on a kept connection that the server closed meanwhile is sent once more. As a context manager it closes
+    in the end.
     """
 
     def __init__(self, origin: Origin) -> None:
         self._origin = origin
         self._http: HTTPConnection | None = None
         self._ended = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def ask(
         self,

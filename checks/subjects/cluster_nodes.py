@@ -10,9 +10,10 @@ from checks.cluster_source import cluster_of
 from model.check.finding import Verdict, settled
 from model.host.host_facts import ClusterNames, HostFacts, Unseen
 from model.kubernetes import hardening
-from model.kubernetes.cluster import API_NAME, Node
+from model.kubernetes.cluster import Node
 from model.kubernetes.cluster_facts import NodeFiles, Pod
 from model.kubernetes.labels import plan
+from model.kubernetes.service_names import API_NAME
 from model.site.hosts import Machine
 
 _NONE = "the cluster has no node of this name"

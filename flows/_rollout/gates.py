@@ -4,17 +4,27 @@ from __future__ import annotations
 
 import importlib.util
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from pathlib import Path
 from time import monotonic
+from types import MappingProxyType
+from typing import TYPE_CHECKING
 
+from flows._rollout.material import Material
 from flows._rollout.results import GateRun
+from flows._run.context import Context
 from model.checkout import ROOT
 from model.errors import FleetError
 from model.report.outcome import Status
 from model.rollout.inventory import GateProof
+from model.rollout.rendered import SecretValue
 from remote.gates.gate import GateContext, GateResult
+
+if TYPE_CHECKING:
+    from nornir.core import Nornir
+
+    from remote.kube import Cluster
 
 Gate = Callable[[GateContext], GateResult]
 
@@ -27,6 +37,27 @@ def gate_of(name: str) -> Gate | None:
     # What gates share stands beside them and is none.
     run: Gate | None = getattr(import_module(path), "run", None)
     return run
+
+
+def gate_context(
+    context: Context,
+    material: Material,
+    nr: Nornir,
+    cluster: Cluster,
+    secret: SecretValue,
+    options: Mapping[str, float] = MappingProxyType({}),
+) -> GateContext:
+    """Return what gates work with; `options` are words a person gave."""
+    return GateContext(
+        site=context.site,
+        nr=nr,
+        cluster=cluster,
+        rendered=tuple(material.rendered.values()),
+        secret=secret,
+        folder=context.options.inventory,
+        say=context.say,
+        options=options,
+    )
 
 
 def try_gate(name: str, component: str, context: GateContext) -> GateRun:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from flows._rollout.gates import gate_context
 from flows._rollout.material import Material
 from flows._rollout.progress import RolloutProgress
 from flows._rollout.results import ComponentResult
@@ -14,10 +15,11 @@ from flows._run.context import Context
 from model.errors import PlanRefused
 from model.rollout.graph import active, ordered
 from model.rollout.inventory import ComponentInventory
+from model.rollout.rendered import SecretValue
 from model.rollout.veil import Veil
 from model.site.components import Component
 from remote.gates.gate import GateContext
-from tasks.rollout.declaring import Declaring, SecretValue
+from tasks.rollout.declaring import Declaring
 from tasks.rollout.lease import ClusterLease
 from tasks.rollout.live import LiveObjects
 from tasks.rollout.planning import PlanRules
@@ -111,12 +113,4 @@ class RolloutRun:
 
     def gate_context(self) -> GateContext:
         """Return what gates work with."""
-        return GateContext(
-            site=self.context.site,
-            nr=self.nr,
-            cluster=self.cluster,
-            rendered=tuple(self.material.rendered.values()),
-            secret=self.secret,
-            folder=self.context.options.inventory,
-            say=self.context.say,
-        )
+        return gate_context(self.context, self.material, self.nr, self.cluster, self.secret)

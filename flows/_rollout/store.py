@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from flows._run.context import Context
 from flows._run.publish import CONTROLLER
 from model.report.outcome import Outcome, Status
-from model.rollout.rendered import SecretRef
+from model.rollout.rendered import SecretRef, SecretValue
 from model.rollout.secret_names import kept_refs
 from model.rollout.veil import Veil
-from tasks.rollout.declaring import SecretValue
 from tasks.secrets.store import SecretStore, open_store
 
 

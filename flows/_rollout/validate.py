@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from flows._fleet.hosts import closing
 from flows._fleet.inventory import inventory
-from flows._rollout.gates import gate_line, try_gate
+from flows._rollout.gates import gate_context, gate_line, try_gate
 from flows._rollout.material import render
 from flows._rollout.results import GateRun
 from flows._run.context import Context, FlowResult
@@ -48,16 +48,7 @@ def validate(context: Context, request: ValidateRequest) -> FlowResult:
         nr = inventory(context.options.inventory)
         stack.enter_context(closing(nr))
         cluster = stack.enter_context(open_cluster(nr, context.site))
-        gates = GateContext(
-            site=context.site,
-            nr=nr,
-            cluster=cluster,
-            rendered=tuple(material.rendered.values()),
-            secret=store.value,
-            folder=context.options.inventory,
-            say=context.say,
-            options=request.options or {},
-        )
+        gates = gate_context(context, material, nr, cluster, store.value, request.options or {})
         runs = [_tried(context, place, gates, number, len(wanted)) for number, place in enumerate(wanted, 1)]
     return FlowResult(
         tuple(run.outcome() for run in runs),

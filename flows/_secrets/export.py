@@ -17,7 +17,7 @@ from model.rollout.secret_document import dump
 from model.rollout.secret_names import chosen_refs, kept_refs, secret_spec
 from model.site.secrets import Realm, Recipient
 from model.site.site import Site
-from tasks.secrets.files import write_private
+from tasks.private_file import write_private
 from tasks.secrets.identity import identities
 from tasks.secrets.recipients import recipients_for
 from tasks.secrets.sealing import sealed

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 from flows._run.context import Context, FlowResult
 from flows._run.publish import CONTROLLER
-from model.errors import NotARecipient
+from model.errors import NotARecipient, SiteError
 from model.report.outcome import Outcome, Status, warn
-from model.rollout.secret_index import SecretIndex, parse_index
+from model.rollout.secret_index import SecretIndex, index_path, kept_index
 from model.site.secrets import REALMS, Realm
-from tasks.secrets.files import RealmFiles
 from tasks.secrets.identity import home_identity, identities, make_identity, named_identity
 from tasks.secrets.recipients import bare, recipients_for
 from tasks.secrets.store import SecretStore, open_store
@@ -55,7 +55,7 @@ def _realm(context: Context, store: SecretStore, realm: Realm) -> Iterator[Outco
             raise
         yield Outcome(CONTROLLER, subject, Status.NOT_RUN, str(error))
         return
-    index = read_index(RealmFiles(context.site.folder, realm))
+    index = _index(context.site.folder, realm)
     if index is None and not document.secrets:
         yield Outcome(CONTROLLER, subject, Status.OK, f"nothing is kept yet; it will be for {_shown(wanted)}")
         return
@@ -72,13 +72,15 @@ def _realm(context: Context, store: SecretStore, realm: Realm) -> Iterator[Outco
             yield warn(CONTROLLER, f"{subject}/removed", "the files of before can still be opened", _ROTATE)
 
 
-def read_index(files: RealmFiles) -> SecretIndex | None:
-    """Return a realm's index; None where there is none that can be read: the next write makes it anew."""
-    content = files.read_index()
+def _index(folder: Path, realm: Realm) -> SecretIndex | None:
+    """Return a realm's index; None where there is none that can be understood: the next write makes it anew."""
     try:
-        return parse_index(content) if content is not None else None
+        return kept_index(folder, realm)
     except ValueError:
         return None
+    except OSError as error:
+        path = index_path(folder, realm)
+        raise SiteError(f"{path}: the site's secrets cannot be read or written: {error.strerror}") from None
 
 
 def _difference(before: tuple[str, ...], after: tuple[str, ...]) -> list[str]:

@@ -9,8 +9,8 @@ from ipaddress import ip_address, ip_network
 from model.base import Address, Network
 from model.kubernetes.manifests import Manifest, condition, holds
 
-# The API's own name inside the cluster.
-API_NAME = "kubernetes.default.svc.cluster.local"
+# What the cluster gives each node of the pods' range, by IP version: kubeadm's own choice.
+NODE_PREFIX = {4: 24, 6: 64}
 _ROLE = "node-role.kubernetes.io/"
 
 

@@ -7,14 +7,13 @@ from ipaddress import ip_network
 from typing import Any
 
 from model.base import Address, Network
+from model.kubernetes.cluster import NODE_PREFIX
 from model.matrix.matrix import BROAD
 from model.matrix.pod_words import PodSet
 from model.site.site import Site
 
 Peer = Mapping[str, Any]
 NAMESPACE_LABEL = "kubernetes.io/metadata.name"
-# What the cluster gives each node of the pods' range, by IP version: kubeadm's own choice.
-_NODE_PREFIX = {4: 24, 6: 64}
 
 
 def pod_peer(pods: PodSet) -> Peer:
@@ -58,7 +57,7 @@ def overlay_addresses(site: Site) -> tuple[Address, ...]:
     return tuple(
         share.network_address
         for cidr in site.settings.kubernetes.pod_cidrs
-        for share in cidr.subnets(new_prefix=max(cidr.prefixlen, _NODE_PREFIX[cidr.version]))
+        for share in cidr.subnets(new_prefix=max(cidr.prefixlen, NODE_PREFIX[cidr.version]))
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,8 @@ from model.kubernetes.manifests import Manifest
 from model.rollout.keys import ObjectKey, key_of
 from model.site.components import Component
 
+# Name and key of a secret to its value.
+SecretValue = Callable[[str, str], bytes]
 MARKER = re.compile(r"@@secret:([a-z0-9-]+)/([A-Za-z0-9._-]+)@@")
 
 

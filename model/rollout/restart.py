@@ -6,10 +6,10 @@ import copy
 import hashlib
 import hmac
 import json
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Mapping
 
 from model.kubernetes.manifests import Manifest
+from model.rollout.pod_sources import pod_sources
 from model.rollout.rendered import pod_template
 
 ANNOTATION = "matrix-fleet.io/config"
@@ -28,7 +28,7 @@ def with_hash(manifest: Manifest, contents: Mapping[Mounted, Manifest], key: byt
         return manifest
     template = pod_template(manifest) or {}
     namespace = manifest["metadata"].get("namespace") or ""
-    names = sorted({(kind, namespace, name) for kind, name in mounts(template["spec"])})
+    names = sorted({(source.kind, namespace, source.name) for source in pod_sources(template["spec"])})
     found = [(name, _content(contents[name])) for name in names if name in contents]
     if not found:
         return manifest
@@ -43,33 +43,6 @@ def keyed_hash(value: object, key: bytes) -> str:
     """Return a hash of plain data that nobody without the key can compare with a guess."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), default=str)
     return hmac.new(key, text.encode(), hashlib.sha256).hexdigest()[:32]
-
-
-def mounts(pod: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yield kind and name of every ConfigMap and Secret that a pod reads."""
-    for volume in pod.get("volumes") or ():
-        yield from _volume(volume)
-    for container in (*(pod.get("initContainers") or ()), *(pod.get("containers") or ())):
-        for source in container.get("envFrom") or ():
-            yield from _references(source, "configMapRef", "secretRef", "name")
-        for variable in container.get("env") or ():
-            yield from _references(variable.get("valueFrom") or {}, "configMapKeyRef", "secretKeyRef", "name")
-
-
-def _volume(volume: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    if "configMap" in volume:
-        yield "ConfigMap", volume["configMap"]["name"]
-    if "secret" in volume:
-        yield "Secret", volume["secret"]["secretName"]
-    for source in (volume.get("projected") or {}).get("sources") or ():
-        yield from _references(source, "configMap", "secret", "name")
-
-
-def _references(source: Mapping[str, Any], config: str, secret: str, name: str) -> Iterator[tuple[str, str]]:
-    if config in source:
-        yield "ConfigMap", source[config][name]
-    if secret in source:
-        yield "Secret", source[secret][name]
 
 
 def _content(manifest: Manifest) -> dict[str, object]:

@@ -60,16 +60,24 @@ def kept_indexes(site_folder: Path) -> Mapping[Realm, SecretIndex]:
     """Read the index of each realm that has one. Raises ValueError naming the file that cannot be read."""
     found: dict[Realm, SecretIndex] = {}
     for realm in REALMS:
-        path = index_path(site_folder, realm)
         try:
-            found[realm] = parse_index(path.read_bytes())
-        except FileNotFoundError:
-            continue
+            index = kept_index(site_folder, realm)
         except OSError as error:
-            raise ValueError(f"{path.name} cannot be read: {error.strerror}") from None
-        except ValueError as error:
-            raise ValueError(f"{path.name} {error}") from None
+            raise ValueError(f"{index_path(site_folder, realm).name} cannot be read: {error.strerror}") from None
+        if index is not None:
+            found[realm] = index
     return found
+
+
+def kept_index(site_folder: Path, realm: Realm) -> SecretIndex | None:
+    """Read one realm's index, None where there is none. Raises OSError, and ValueError naming a file that is none."""
+    path = index_path(site_folder, realm)
+    try:
+        return parse_index(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except ValueError as error:
+        raise ValueError(f"{path.name} {error}") from None
 
 
 def index_of(

@@ -8,6 +8,7 @@ from ipaddress import ip_network
 from typing import Any
 
 from model.base import Address
+from model.kubernetes.cluster import NODE_PREFIX
 from model.matrix.matrix import BROAD
 from model.matrix.pod_words import EVERY_POD, pod_words, receives, sends, unknown_words, word_of
 from model.report.words import Plane
@@ -19,8 +20,6 @@ from model.verify.pods import ProbePod, ends_of_intervals, read_pod
 
 # Where pods of one word speak to each other, two of them stand for it.
 _ALONE, _TOGETHER = 1, 2
-# What the cluster gives a node of the pods' range, by IP version; its first address is the node's own.
-_SHARE = {4: 24, 6: 64}
 
 
 def read_component_pods(site: Site, pods: Iterable[Mapping[str, Any]]) -> tuple[ProbePod, ...]:
@@ -181,4 +180,5 @@ def _is_at(site: Site, node: Machine, address: Address, end: str) -> bool:
 
 
 def _first_of_share(address: Address) -> Address:
-    return ip_network((address, _SHARE[address.version]), strict=False).network_address
+    # Which is the node's own.
+    return ip_network((address, NODE_PREFIX[address.version]), strict=False).network_address

@@ -8,15 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from model.report.outcome import Status
-from model.rollout.rendered import RenderedComponent
+from model.rollout.rendered import RenderedComponent, SecretValue
 from model.site.site import Site
 
 if TYPE_CHECKING:
     from nornir.core import Nornir
 
     from remote.kube import Cluster
-
-SecretValue = Callable[[str, str], bytes]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,13 +12,14 @@ from typing_extensions import override
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager, Retry, Timeout
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
+from model.kubernetes.service_names import service_name
 from remote.gates.pod import GatedPod, service_address
 
 if TYPE_CHECKING:
     from minio import Minio
 
+    from apps.message_probe.wire import Dial
     from remote.gates.gate import GateContext
-    from remote.gates.relay import Dial
 
 SERVICE, PORT = "s3", 9000
 _SECONDS = 20.0
@@ -37,7 +38,7 @@ def objects(
         endpoint, port = parts.netloc, parts.port or (443 if secure else 80)
         dial = source.dial(parts.hostname or "", port)
     else:
-        endpoint, secure = f"{SERVICE}.matrix.svc.cluster.local:{PORT}", False
+        endpoint, secure = f"{service_name(SERVICE, 'matrix')}:{PORT}", False
         dial = source.dial(service_address(context, "matrix", SERVICE), PORT)
     trusted = _trusted(context) if secure else None
     return Minio(

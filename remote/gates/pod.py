@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from apps.message_probe.wire import Dial
 from model.errors import FleetError, HostError
-from remote.gates.relay import Dial, from_network_of
+from remote.gates.relay import from_network_of
 
 if TYPE_CHECKING:
     from nornir.core.inventory import Host

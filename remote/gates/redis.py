@@ -10,12 +10,13 @@ from dataclasses import dataclass, field
 from threading import Event
 from typing import TYPE_CHECKING, Any
 
+from model.kubernetes.service_names import pod_name
 from model.rollout.values.redis import MASTER_NAME
 from remote.gates.gate import GateContext, GateResult, concluded
 from remote.gates.pod import GatedPod, pods_of, ready_pods
 
 if TYPE_CHECKING:
-    from remote.gates.relay import Dial
+    from apps.message_probe.wire import Dial
 
 SERVER, SENTINEL = 6379, 26379
 _FOLLOWS_SECONDS = 5.0
@@ -77,7 +78,7 @@ def server(pod: GatedPod, password: str) -> RedisServer:
 
     from remote.gates.redis_client import client
 
-    named = frozenset({pod.name, f"{pod.name}.redis.matrix.svc.cluster.local", *pod.addresses})
+    named = frozenset({pod.name, pod_name(pod.name, "redis", "matrix"), *pod.addresses})
     unguarded = False
     try:
         unguarded = _unguarded(pod.own(SERVER))

@@ -13,7 +13,7 @@ from redis.retry import Retry
 from typing_extensions import override
 
 if TYPE_CHECKING:
-    from remote.gates.relay import Dial
+    from apps.message_probe.wire import Dial
 
 _SECONDS = 10.0
 

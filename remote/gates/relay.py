@@ -9,13 +9,13 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from apps.message_probe.wire import Dial
 from model.errors import HostError
 
 if TYPE_CHECKING:
     from nornir.core.inventory import Host
     from paramiko import Channel
 
-Dial = Callable[[float], socket.socket]
 _CHUNK = 1 << 16
 _START_SECONDS = 20.0
 # Standard library only: it runs on hosts. One line says whether the connection stands; then bytes go both ways.

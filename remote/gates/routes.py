@@ -147,18 +147,17 @@ def _wrong(answer: RouteAnswer) -> str:
 
 
 def _asked(origin: Origin, trials: Sequence[RouteTrial]) -> list[RouteAnswer]:
-    connection = Connection(origin)
     answers = []
     # No token, or one that nobody was given: it is refused before anything is done.
     headers = {"Authorization": "Bearer matrix-fleet-gate", "Content-Type": "application/json"}
-    for trial in trials:
-        body = b"{}" if trial.method in ("POST", "PUT") else b""
-        try:
-            answer = connection.ask(trial.method, trial.path, body, headers, _SECONDS)
-            answers.append(RouteAnswer(trial=trial, pool=answer.pool, status=answer.status))
-        except Unanswered as error:
-            answers.append(RouteAnswer(trial=trial, failure=str(error)))
-    connection.close()
+    with Connection(origin) as connection:
+        for trial in trials:
+            body = b"{}" if trial.method in ("POST", "PUT") else b""
+            try:
+                answer = connection.ask(trial.method, trial.path, body, headers, _SECONDS)
+                answers.append(RouteAnswer(trial=trial, pool=answer.pool, status=answer.status))
+            except Unanswered as error:
+                answers.append(RouteAnswer(trial=trial, failure=str(error)))
     return answers
 
 

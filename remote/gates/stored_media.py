@@ -39,15 +39,13 @@ def served(pods: Sequence[GatedPod], token: str, medium: Medium) -> Iterator[str
     if len(pods) < 2:
         yield f"{len(pods)} media pods are ready: that another one serves an upload cannot be seen"
     for pod in pods:
-        connection = Connection(Origin(name="localhost", port=80, dial=pod.own(WORKER_PORT)))
         path = f"/_matrix/client/v1/media/download/{medium.path}"
         try:
-            answer = connection.ask("GET", path, headers={"Authorization": f"Bearer {token}"}, seconds=30.0)
+            with Connection(Origin(name="localhost", port=80, dial=pod.own(WORKER_PORT))) as connection:
+                answer = connection.ask("GET", path, headers={"Authorization": f"Bearer {token}"}, seconds=30.0)
         except Unanswered as error:
             yield f"{pod.where}: does not serve an upload: {error}"
             continue
-        finally:
-            connection.close()
         if answer.status != 200 or answer.body != medium.content:
             said = answer.document.get("errcode", "") if answer.status != 200 else "other bytes"
             yield f"{pod.where}: does not serve an upload: HTTP {answer.status} {said}".rstrip()

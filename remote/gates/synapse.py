@@ -104,8 +104,5 @@ def judged(
 
 
 def _ask(pod: GatedPod, port: int, path: str) -> Answer:
-    connection = Connection(Origin(name="localhost", port=80, dial=pod.own(port)))
-    try:
+    with Connection(Origin(name="localhost", port=80, dial=pod.own(port))) as connection:
         return connection.ask("GET", path, seconds=20.0)
-    finally:
-        connection.close()

@@ -36,8 +36,7 @@ def run(context: GateContext) -> GateResult:
 
 def asked(way: Way, wanted: Mapping[str, Mapping[str, Any] | None]) -> Iterator[str]:
     """Yield what is wrong with the documents over one way."""
-    connection = Connection(way.origin)
-    try:
+    with Connection(way.origin) as connection:
         for name, document in wanted.items():
             path = f"{_FOLDER}/{name}"
             where = f"{way.name}: {way.origin.host}{path}"
@@ -47,8 +46,6 @@ def asked(way: Way, wanted: Mapping[str, Mapping[str, Any] | None]) -> Iterator[
                 yield f"{where}: no answer: {error}"
                 continue
             yield from (f"{where}: {wrong}" for wrong in _wrongs(answer, document))
-    finally:
-        connection.close()
 
 
 def _wrongs(answer: Answer, document: Mapping[str, Any] | None) -> Iterator[str]:

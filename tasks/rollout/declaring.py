@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from model.errors import SiteError
 from model.kubernetes.manifests import Manifest
 from model.rollout.fill import fill
-from model.rollout.rendered import RenderedComponent, SecretRef
+from model.rollout.rendered import RenderedComponent, SecretRef, SecretValue
 from model.rollout.restart import Mounted, keyed_hash, with_hash
 from tasks.rollout.planning import DeclaredObject
 
-# Name and key of a secret to its value.
-SecretValue = Callable[[str, str], bytes]
 HASH_KEY = ("rollout-hash", "key")
 
 

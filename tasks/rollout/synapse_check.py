@@ -17,7 +17,7 @@ from model.rollout.synapse.check_files import CheckFiles, check_files, configs, 
 from model.rollout.synapse.config_audit import audit, known_settings
 from model.rollout.synapse.processes import Processes
 from model.rollout.synapse.routes import RouteTable, difference, read
-from tasks.secrets.files import write_private
+from tasks.private_file import write_private
 
 if TYPE_CHECKING:
     from nornir.core.inventory import Host

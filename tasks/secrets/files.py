@@ -11,6 +11,7 @@ from pathlib import Path
 from model.errors import SiteError
 from model.rollout.secret_index import FOLDER, index_path
 from model.site.secrets import Realm
+from tasks.private_file import write_private
 
 FORMER = "former"
 # Of each realm; the values a rotation replaced are in the store itself.
@@ -29,10 +30,6 @@ class RealmFiles:
     def read(self) -> bytes | None:
         """Return the encrypted file, None where there is none. Raises `SiteError`."""
         return _read(self.encrypted)
-
-    def read_index(self) -> bytes | None:
-        """Return the index, None where there is none. Raises `SiteError`."""
-        return _read(self.index)
 
     def write(self, encrypted: bytes, index: bytes) -> None:
         """Replace both files, the encrypted one first; the version before is kept. Raises `SiteError`."""
@@ -57,31 +54,6 @@ class RealmFiles:
             os.link(self.encrypted, folder / f"{self.realm}-{now:%Y%m%dT%H%M%S.%fZ}.age", follow_symlinks=False)
         for path in self.former()[:-KEPT_VERSIONS]:
             path.unlink(missing_ok=True)
-
-
-def write_private(path: Path, content: bytes) -> None:
-    """Write a file of mode 0600, whole or not at all, and on disk when this returns. Raises OSError."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}.draft")
-    draft.unlink(missing_ok=True)
-    try:
-        handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        with os.fdopen(handle, "wb") as file:
-            os.fchmod(file.fileno(), 0o600)
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
-        _sync(path.parent)
-    finally:
-        draft.unlink(missing_ok=True)
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _read(path: Path) -> bytes | None:

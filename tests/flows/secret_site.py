@@ -14,7 +14,7 @@ import pytest
 from flows import secrets
 from flows._run.cli import execute
 from model.site.load import load_site
-from tasks.secrets.files import write_private
+from tasks.private_file import write_private
 from tasks.secrets.identity import VARIABLE, make_identity, read_identity
 from tasks.secrets.store import SecretStore, open_store
 from tests.flows.plumbing import site as reference_site

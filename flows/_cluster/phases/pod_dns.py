@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from flows._cluster.cluster_run import ClusterRun
 from flows._fleet.failure import HostFailure
 from flows._fleet.hosts import run_on_hosts
-from model.kubernetes.cluster import API_NAME
 from model.kubernetes.manifests import holds
+from model.kubernetes.service_names import API_NAME
 from model.report.outcome import Outcome, Status
 from remote.facts import probe_pod
 from remote.facts.probe_pod import DnsQuestion

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
-from model.rollout.invariants.stack import RenderedWorkload, Stack, called
+from model.rollout.invariants.stack import Stack, called
+from model.rollout.pod_sources import pod_sources
 
 # What programs make in the cluster, by the component whose object asks for it.
 _MADE: Mapping[tuple[str, str], tuple[str, ...]] = {
@@ -40,15 +40,16 @@ def mounts(stack: Stack) -> Iterator[str]:
 def references(stack: Stack) -> Iterator[str]:
     """Every Secret, ConfigMap and claim that a pod names is there, with the keys that it names."""
     for workload in stack.workloads:
-        for kind, name, keys in _named(workload):
-            if _made_at_run_time(stack, workload.namespace, kind, name):
+        for source in pod_sources(workload.pod):
+            kind, name = source.kind, source.name
+            if source.optional or _made_at_run_time(stack, workload.namespace, kind, name):
                 continue
             found = stack.find(kind, workload.namespace, name)
             if found is None:
                 yield f"{workload.name}: names the {kind} {name}, which nobody makes"
                 continue
             held = {key for part in _MAP.get(kind, ()) for key in found.get(part) or {}}
-            for key in keys:
+            for key in source.keys:
                 if key not in held:
                     yield f"{workload.name}: names the key {key} of the {kind} {name}, which has it not"
 
@@ -87,32 +88,6 @@ def issuers(stack: Stack) -> Iterator[str]:
         ref = manifest["spec"]["issuerRef"]
         if stack.find(ref.get("kind", "Issuer"), manifest["metadata"]["namespace"], ref["name"]) is None:
             yield f"{called(component, manifest)}: nobody makes the {ref.get('kind', 'Issuer')} {ref['name']}"
-
-
-def _named(workload: RenderedWorkload) -> Iterator[tuple[str, str, tuple[str, ...]]]:
-    """Yield kind, name and keys of what the pods need to start."""
-    for volume in workload.pod.get("volumes", ()):
-        for source in (volume, *(volume.get("projected") or {}).get("sources", ())):
-            yield from _source(source)
-        if claim := volume.get("persistentVolumeClaim"):
-            yield "PersistentVolumeClaim", claim["claimName"], ()
-    for container in workload.all_containers:
-        for variable in container.get("env", ()):
-            value = variable.get("valueFrom") or {}
-            for word, kind in (("secretKeyRef", "Secret"), ("configMapKeyRef", "ConfigMap")):
-                if (ref := value.get(word)) and not ref.get("optional"):
-                    yield kind, ref["name"], (ref["key"],)
-        for source in container.get("envFrom", ()):
-            for word, kind in (("secretRef", "Secret"), ("configMapRef", "ConfigMap")):
-                if (ref := source.get(word)) and not ref.get("optional"):
-                    yield kind, ref["name"], ()
-
-
-def _source(source: Mapping[str, Any]) -> Iterator[tuple[str, str, tuple[str, ...]]]:
-    for word, kind, field in (("secret", "Secret", "secretName"), ("configMap", "ConfigMap", "name")):
-        if (part := source.get(word)) and not part.get("optional"):
-            name = part.get(field) or part["name"]
-            yield kind, name, tuple(item["key"] for item in part.get("items", ()))
 
 
 def _made_at_run_time(stack: Stack, namespace: str, kind: str, name: str) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
+from model.kubernetes.service_names import pod_name
 from model.rollout.synapse.duties import SIZES, Duty, ProcessPool, duties
 from model.site.settings import Settings
 from model.site.sizing import step
@@ -13,7 +14,6 @@ from model.site.sizing import step
 MAIN = "main"
 # Synapse's own name of the main process where streams and duties are given away.
 MASTER = "master"
-CLUSTER_DOMAIN = "cluster.local"
 REPLICATION_PORT = 9093
 MAIN_PORT, WORKER_PORT, HEALTH_PORT = 8008, 8083, 9001
 
@@ -34,7 +34,7 @@ class Process:
     @property
     def address(self) -> str:
         """The pod's name in DNS."""
-        return f"{self.name}.{service(self.pool)}.{self.namespace}.svc.{CLUSTER_DOMAIN}"
+        return pod_name(self.name, service(self.pool), self.namespace)
 
 
 def service(pool: ProcessPool) -> str:

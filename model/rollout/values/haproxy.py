@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
+from model.kubernetes.service_names import service_name
 from model.rollout.synapse.duties import ProcessPool
 from model.rollout.synapse.homeserver import bind_address
 from model.rollout.synapse.processes import (
-    CLUSTER_DOMAIN,
     MAIN,
     MAIN_PORT,
     WORKER_PORT,
@@ -79,7 +79,7 @@ def backends(running: Processes, routed: Routing) -> tuple[Backend, ...]:
     return tuple(
         Backend(
             pool=pool,
-            address=f"{service(pool)}.{running.namespace}.svc.{CLUSTER_DOMAIN}",
+            address=service_name(service(pool), running.namespace),
             port=MAIN_PORT if pool.name == MAIN else WORKER_PORT,
             slots=most(running, pool) + OVERLAP,
             maxconn=CONNECTIONS.get(pool.name, USUAL_CONNECTIONS),

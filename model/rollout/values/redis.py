@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
+from model.kubernetes.service_names import pod_name
 from model.rollout.placement import replicas, roles
 from model.rollout.scale import scaled
 from model.site.site import Site
@@ -11,7 +12,6 @@ from model.site.site import Site
 SERVERS = 3
 # As Sentinels and the proxies call the group of servers.
 MASTER_NAME = "synapse"
-DOMAIN = "svc.cluster.local"
 
 
 def values(site: Site) -> dict[str, object]:
@@ -36,7 +36,7 @@ def values(site: Site) -> dict[str, object]:
 
 def names(count: int, service: str, namespace: str = "matrix") -> tuple[str, ...]:
     """Return the names in DNS of a StatefulSet's pods, whose service is called as it is."""
-    return tuple(f"{service}-{number}.{service}.{namespace}.{DOMAIN}" for number in range(count))
+    return tuple(pod_name(f"{service}-{number}", service, namespace) for number in range(count))
 
 
 def _pods(count: int) -> tuple[str, ...]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from model.kubernetes.service_names import pod_name
 from model.rollout.jobs import job_name
 from model.rollout.placement import disks, hosts, roles
 from model.rollout.scale import scaled, users
 from model.site.site import Site
 from model.site.sizing import by_purpose
 
-DOMAIN = "svc.cluster.local"
 _MASTERS = 3
 GATEWAYS = 3
 # Of each gateway to PostgreSQL at most.
@@ -49,7 +49,7 @@ def values(site: Site) -> dict[str, object]:
 
 
 def _names(count: int, service: str) -> tuple[str, ...]:
-    return tuple(f"{service}-{number}.{service}.matrix.{DOMAIN}" for number in range(count))
+    return tuple(pod_name(f"{service}-{number}", service, "matrix") for number in range(count))
 
 
 def _drives(site: Site) -> tuple[int, ...]:

@@ -7,9 +7,10 @@ from typing import Any
 
 import yaml
 
+from model.kubernetes.service_names import CLUSTER_DOMAIN, service_name
 from model.rollout.synapse.duties import ProcessPool
 from model.rollout.synapse.homeserver import CONNECTIONS, process_file, shares
-from model.rollout.synapse.processes import CLUSTER_DOMAIN, REPLICATION_PORT, Processes, processes
+from model.rollout.synapse.processes import REPLICATION_PORT, Processes, processes
 from model.site.site import Site
 
 NAMESPACE = "matrix"
@@ -36,9 +37,9 @@ def values(site: Site) -> dict[str, object]:
         "main_address": running.main.address,
         "replication_port": REPLICATION_PORT,
         "cluster_domain": CLUSTER_DOMAIN,
-        "database_host": f"postgresql-rw.{NAMESPACE}.svc.{CLUSTER_DOMAIN}",
-        "redis_host": f"redis-proxy.{NAMESPACE}.svc.{CLUSTER_DOMAIN}",
-        "s3_endpoint": settings.object_storage.endpoint or f"http://s3.{NAMESPACE}.svc.{CLUSTER_DOMAIN}:9000",
+        "database_host": service_name("postgresql-rw", NAMESPACE),
+        "redis_host": service_name("redis-proxy", NAMESPACE),
+        "s3_endpoint": settings.object_storage.endpoint or f"http://{service_name('s3', NAMESPACE)}:9000",
         "connections_min": 1 if running.size in ("small", 100) else 3,
         "connections_max": CONNECTIONS,
         "cache_factor": 0.5 if running.size == "small" else 1.0,

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from pydantic import SecretBytes
 
 from model.rollout.rendered import SecretRef
 from model.rollout.secret_document import KeptValue, SecretDocument, dump, parse
-from model.rollout.secret_index import dump_index, index_of, parse_index
+from model.rollout.secret_index import dump_index, index_of, index_path, kept_index, kept_indexes, parse_index
 from model.rollout.secret_plan import same_fingerprints
 
 VALUE = b"pAssW0rd-of-nobody-at-all"
@@ -85,3 +86,14 @@ def test_without_the_index_key_nobody_can_tell_a_value_by_its_fingerprint() -> N
 def test_what_is_no_index_is_refused(text: bytes) -> None:
     with pytest.raises(ValueError, match="is no index"):
         parse_index(text)
+
+
+def test_one_realms_index_is_read_where_it_lies_and_named_where_it_is_none(tmp_path: Path) -> None:
+    assert kept_index(tmp_path, "main") is None
+    path = index_path(tmp_path, "main")
+    path.parent.mkdir()
+    path.write_bytes(dump_index(index_of(document(redis=VALUE), b"encrypted", ("age1x",))))
+    assert kept_indexes(tmp_path) == {"main": kept_index(tmp_path, "main")}
+    path.write_bytes(b"{}")
+    with pytest.raises(ValueError, match=r"main\.index\.json is no index"):
+        kept_index(tmp_path, "main")

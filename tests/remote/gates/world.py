@@ -10,14 +10,13 @@ from typing import Any, cast
 
 import pytest
 
-from apps.message_probe.wire import dial_to
+from apps.message_probe.wire import Dial, dial_to
 from model.errors import ObjectMissing
 from model.rollout.rendered import RenderedComponent
 from model.site.components import Component
 from model.site.load import load_site
 from model.site.site import Site
 from remote.gates.gate import GateContext
-from remote.gates.relay import Dial
 from remote.shell import Completed
 
 ROOT = Path(__file__).parents[3]

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from model.check.check import Check
 from model.check.finding import Finding, Severity
 from model.check.lint.flaw import LintView, flaw
+from model.kubernetes.cluster import NODE_PREFIX
 from model.kubernetes.compatibility import kubernetes
 
 # kube-apiserver takes at most 20 bits of services, kube-controller-manager at most 16 bits of nodes.
 SERVICE_BITS = 20
 NODE_BITS = 16
-NODE_PREFIX = {4: 24, 6: 64}
 
 
 def kubernetes_version(view: LintView) -> Iterator[Finding]:
