@@ -2,56 +2,25 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from model.check.judgement.names import answered, leaked, unanswered
 from model.check.preflight.questions import name_servers
-from model.errors import HostError, ProtocolError
-from model.host.dns_wire import answers, question
+from model.errors import HostError
 from model.host.shared_facts import Names
+from model.kubernetes.service_names import service_name
 from model.report.outcome import Status
 from model.site.names import Record, records
+from remote.collector.session import ask_names
 from remote.gates.gate import GateContext, GateResult, concluded
 from remote.gates.pod import ready_pods
 
 if TYPE_CHECKING:
-    from nornir.core.inventory import Host
-
     from model.site.hosts import Machine
 
-_SECONDS = 30.0
-_CLUSTER = ("haproxy.matrix.svc.cluster.local", "postgresql-rw.matrix.svc.cluster.local")
+_CLUSTER = tuple(service_name(name, "matrix") for name in ("haproxy", "postgresql-rw"))
 _NEXT = "have the organisation's DNS correct what is named, or correct the addresses in site.yaml"
-# Standard library only: it runs on hosts. Each packet is sent three times at most, a second apart.
-_ASK = """
-import json, socket, sys
-wish = json.load(sys.stdin)
-def own():
-    for line in open("/etc/resolv.conf"):
-        words = line.split()
-        if words[:1] == ["nameserver"] and len(words) > 1:
-            return words[1]
-    return ""
-found, why = {}, {}
-for server in wish["servers"] or [own()]:
-    family = socket.AF_INET6 if ":" in server else socket.AF_INET
-    found[server] = []
-    with socket.socket(family, socket.SOCK_DGRAM) as asking:
-        asking.settimeout(1.0)
-        for packet in wish["packets"]:
-            for _ in range(3):
-                try:
-                    asking.sendto(bytes.fromhex(packet), (server, 53))
-                    found[server].append(asking.recv(4096).hex())
-                    break
-                except OSError as error:
-                    why[server] = type(error).__name__ + ": " + str(error)
-        if found[server]:
-            why.pop(server, None)
-print(json.dumps({"found": found, "why": why}))
-"""
 
 
 def run(context: GateContext) -> GateResult:
@@ -63,7 +32,7 @@ def run(context: GateContext) -> GateResult:
     for view, machine in _observers(context):
         host = context.nr.inventory.hosts[machine.name]
         servers = tuple(map(str, name_servers(site, machine))) if machine.kind == "server" else ()
-        names = ask(host, servers, sorted(asked))
+        names = ask_names(host, servers, sorted(asked))
         findings += [f"{machine.name}: {wrong}" for wrong in wrong_in(context, view, names)]
         seen.append(f"{view} by {machine.name}")
     findings += _in_cluster(context)
@@ -91,22 +60,6 @@ def wrong_in(context: GateContext, view: str, names: Names) -> Iterator[str]:
         yield from leaked(site, names, servers)
 
 
-def ask(host: Host, servers: Sequence[str], names: Sequence[str], prefix: Sequence[str] = ()) -> Names:
-    """Have a host ask name servers for the addresses of names, both families; `prefix` are words before the program."""
-    from remote.shell import run
-
-    packets = [question(number, name, version).hex() for number, name in enumerate(names, 1) for version in (4, 6)]
-    wish = json.dumps({"servers": list(servers), "packets": packets})
-    argv = (*prefix, "python3", "-c", _ASK)
-    done = run(host, argv, stdin=wish.encode(), root=bool(prefix), timeout=_SECONDS + len(packets)).check(host)
-    try:
-        said: Mapping[str, Mapping[str, list[str]]] = json.loads(done.stdout)
-        found = {server: answers(bytes.fromhex("".join(parts))) for server, parts in said["found"].items()}
-        return Names(found, {server: str(reason) for server, reason in said["why"].items()})
-    except (ValueError, KeyError) as error:
-        raise ProtocolError(host.name, f"the answers of its name servers cannot be read: {error}") from error
-
-
 def _nowhere(wanted: Sequence[Record], there: set[str]) -> Iterator[str]:
     for record in wanted:
         if record.name not in there:
@@ -128,7 +81,7 @@ def _in_cluster(context: GateContext) -> Iterator[str]:
     pod = ready_pods(context, "haproxy")[0]
     server = str(context.site.settings.kubernetes.dns_address)
     try:
-        names = ask(pod.host, (server,), _CLUSTER, ("nsenter", f"--net=/proc/{pod.process}/ns/net"))
+        names = ask_names(pod.host, (server,), _CLUSTER, ("nsenter", f"--net=/proc/{pod.process}/ns/net"))
     except HostError as error:
         yield f"{pod.where}: the cluster's name server was not asked: {error}"
         return

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from ipaddress import ip_address
 from threading import Event
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
 from apps.message_probe.administration import Administration
-from apps.message_probe.user import CLIENT, ProbeError, User
+from apps.message_probe.user import CLIENT, Account, ProbeError, User
 from apps.message_probe.wire import Connection, Unanswered
 from model.report.outcome import Status
 from remote.gates.gate import GateContext, GateResult, concluded
@@ -42,13 +43,11 @@ def run(context: GateContext) -> GateResult:
 
 def redirected(way: Way) -> str:
     """Return what is wrong with plain HTTP: it must lead to the same name over HTTPS."""
-    connection = Connection(way.origin)
     try:
-        answer = connection.ask("GET", "/", seconds=15.0)
+        with Connection(way.origin) as connection:
+            answer = connection.ask("GET", "/", seconds=15.0)
     except Unanswered as error:
         return f"{way.name}: port 80: no answer: {error}"
-    finally:
-        connection.close()
     target = urlsplit(answer.headers.get("location", ""))
     if answer.status not in (301, 302, 307, 308) or (target.scheme, target.hostname) != ("https", way.origin.name):
         led = " ".join(filter(None, (f"HTTP {answer.status}", answer.headers.get("location", ""))))
@@ -58,34 +57,37 @@ def redirected(way: Way) -> str:
 
 def answered(way: Way) -> str:
     """Return what is wrong with HTTPS: Synapse must answer."""
-    connection = Connection(way.origin)
     try:
-        answer = connection.ask("GET", "/_matrix/client/versions", seconds=15.0)
+        with Connection(way.origin) as connection:
+            answer = connection.ask("GET", "/_matrix/client/versions", seconds=15.0)
     except Unanswered as error:
         return f"{way.name}: port 443: no answer: {error}"
-    finally:
-        connection.close()
     if answer.status != 200 or "versions" not in answer.document:
         return f"{way.name}: port 443: HTTP {answer.status}, and not as Synapse answers"
     return ""
 
 
 def kept(context: GateContext, ways: Sequence[Way]) -> Iterator[str]:
-    """Have a user come over each way, and yield which address Synapse noted where it is not the client's own."""
+    """
+    Have a user come over each way, and yield which address Synapse noted where it is not the client's own, and what of
+    these users could not be taken away again.
+    """
     administration = Administration(
         administration_origin(context), context.secret("synapse", "registration_shared_secret")
     )
-    accounts = []
+    accounts: list[Account] = []
+    left: tuple[str, ...] = ()
     try:
         for way in ways:
             user, _ = administration.register(way.origin, patience=10.0)
             accounts.append(user.account)
-            yield from came_from(context, administration, user, way)
-            user.close()
+            with closing(user):
+                yield from came_from(context, administration, user, way)
     except ProbeError as error:
         yield f"that clients' addresses are kept was not seen: {error}"
     finally:
-        administration.clear(accounts, (), ())
+        left = administration.clear(accounts, (), ())
+    yield from (f"left behind: {words}" for words in left)
 
 
 def came_from(context: GateContext, administration: Administration, user: User, way: Way) -> Iterator[str]:

@@ -89,7 +89,7 @@ def judged(
         )  # fmt: skip
     if not any(way.outside for way in ways):
         nobody = "; ".join(unreached) or "no vantage host"
-        why = f"messages arrive inside the cluster; from outside nobody tried: {nobody}"
+        why = f"messages arrive over {', '.join(way.name for way in ways)}; from outside nobody tried: {nobody}"
         return GateResult(status=Status.UNPROVEN, why=why, figures=figures, next_step="declare a vantage host")
     servers = next((found.sync_servers for found in heard if found.sync_servers[0]), ("", ""))
     through = f", through {servers[0]} and {servers[1]}" if servers[0] else ""

@@ -24,7 +24,10 @@ TLS_SECRET = "/api/v1/namespaces/matrix/secrets/matrix-tls"  # noqa: S105 - a pa
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """A way to the public name: in a person's words, whether it comes from outside, and the server as it is reached."""
+    """
+    A way to the public name: in a person's words, whether it surely comes from outside, and the server as it is
+    reached.
+    """
 
     name: str
     outside: bool
@@ -82,23 +85,24 @@ def outside_ways(context: GateContext, name: str = "", port: int = HTTPS) -> tup
 
 
 def own_ways(context: GateContext, name: str = "") -> tuple[Way, ...]:
-    """Return a way from this machine to each external address, whether it leads there or not."""
+    """
+    Return a way from this machine to each external address, whether it leads there or not. None is from outside: this
+    machine may stand in the servers' own network.
+    """
     called, tls = name or public_name(context), authorities(context)
     return tuple(
-        Way(f"this machine over {family(address)}", True, Origin(name=called, dial=dial_to(address, HTTPS), tls=tls))
+        Way(f"this machine over {family(address)}", False, Origin(name=called, dial=dial_to(address, HTTPS), tls=tls))
         for address in external_addresses(context)
     )
 
 
 def reached(way: Way, seconds: float = 4.0) -> str:
     """Return nothing where the server is reached, and otherwise why it is not."""
-    connection = Connection(way.origin)
     try:
-        connection.ask("GET", "/_matrix/client/versions", seconds=seconds)
+        with Connection(way.origin) as connection:
+            connection.ask("GET", "/_matrix/client/versions", seconds=seconds)
     except Unanswered as error:
         return str(error)
-    finally:
-        connection.close()
     return ""
 
 

@@ -9,9 +9,11 @@ from ipaddress import ip_address
 import pytest
 
 from model.errors import ProtocolError
-from model.host.dns_wire import TYPES
+from model.host.dns_wire import TYPES, question
 from model.report.outcome import Status
 from model.site.names import records
+from remote.collector.program.wishes import checked
+from remote.collector.reading import SCHEMA
 from remote.gates import dns
 from tests.remote.gates.world import World
 
@@ -24,6 +26,8 @@ class NameServers:
     def __init__(self, world: World) -> None:
         self.site = world.site
         self.silent: set[str] = set()
+        self.refusing: set[str] = set()
+        self.unread = False
         self.change: Callable[[str, str, tuple[str, ...]], tuple[str, ...]] = lambda _view, _name, usual: usual
         world.ran = self.ran
         world.pod("haproxy-a", "matrix", {"matrix-fleet.io/pod": "haproxy"}, "10.0.0.1")
@@ -31,12 +35,16 @@ class NameServers:
     def ran(self, argv: Sequence[str], stdin: bytes) -> str:
         if "tasks" in argv:
             return "TASK PID STATUS\nhaproxy-a 42 RUNNING\n"
-        wish = json.loads(stdin)
-        servers = wish["servers"] or ["198.51.100.1"]
-        view = self._view(servers[0])
-        found = {server: [] if server in self.silent else self._all(view, wish["packets"]) for server in servers}
-        why = {server: "TimeoutError: timed out" for server in servers if server in self.silent}
-        return json.dumps({"found": found, "why": why})
+        size, _, rest = stdin.partition(b"\n")
+        wishes = checked(json.loads(rest[int(size) :]), ("names",))
+        found: dict[str, list[str]] = {}
+        for asked in wishes["dns"]:
+            server = asked["server"] or "198.51.100.1"
+            found[server] = [] if server in self.silent else self._all(self._view(server), asked["names"])
+        heard = {"answers": found, "why": dict.fromkeys(self.refusing & set(found), "refused")}
+        sections = {} if self.unread else {"names": heard}
+        errors = {"names": "no socket"} if self.unread else {}
+        return json.dumps({"schema": SCHEMA, "begins": 0, "ends": 1, "sections": sections, "errors": errors})
 
     def _view(self, server: str) -> str:
         address = ip_address(server)
@@ -44,8 +52,8 @@ class NameServers:
             return "li"
         return "cluster" if address == self.site.settings.kubernetes.dns_address else "main"
 
-    def _all(self, view: str, packets: Sequence[str]) -> list[str]:
-        return [self._answer(view, bytes.fromhex(packet)).hex() for packet in packets]
+    def _all(self, view: str, names: Sequence[str]) -> list[str]:
+        return [self._answer(view, question(1, name, version)).hex() for name in names for version in TYPES]
 
     def _answer(self, view: str, packet: bytes) -> bytes:
         place, labels = 12, []
@@ -105,10 +113,21 @@ def test_each_fault_is_found(
 
 def test_a_server_that_does_not_answer_is_found(world: World, servers: NameServers) -> None:
     servers.silent = {"10.20.1.1"}
-    assert "cp-1: the name server 10.20.1.1 does not answer this host: TimeoutError" in findings(world)
+    assert "cp-1: the name server 10.20.1.1 does not answer this host" in findings(world)
+
+
+def test_why_a_server_does_not_answer_is_told(world: World, servers: NameServers) -> None:
+    servers.silent = servers.refusing = {"10.20.1.1"}
+    assert "cp-1: the name server 10.20.1.1 does not answer this host: refused" in findings(world)
 
 
 def test_what_is_no_answer_is_none(world: World, servers: NameServers) -> None:
     world.ran = lambda _argv, _stdin: "no json"
-    with pytest.raises(ProtocolError, match="cannot be read"):
+    with pytest.raises(ProtocolError, match="cannot be understood"):
+        dns.run(world.context())
+
+
+def test_a_host_that_could_not_ask_is_an_error(world: World, servers: NameServers) -> None:
+    servers.unread = True
+    with pytest.raises(ProtocolError, match="cannot be read: no socket"):
         dns.run(world.context())

@@ -18,7 +18,7 @@ from apps.message_probe.talk import Step
 from apps.message_probe.wire import Origin, dial_to
 from model.report.outcome import Status
 from remote.gates import message
-from remote.gates.public import TLS_SECRET, Way
+from remote.gates.public import TLS_SECRET, Way, own_ways
 from tests.apps.conftest import SECRET, synapse  # noqa: F401 - a fixture
 from tests.apps.proxy import Passing, Proxy, place, proxied
 from tests.remote.authority import Authority
@@ -153,6 +153,16 @@ HEARD = Findings(sync_servers=("sync/sync-1", "sync/sync-2"))
 def test_without_a_way_from_outside_it_is_not_proven(site: Site) -> None:
     result = message.judged(site.world.context(), [Way("a pod on w-1", False, _nowhere())], [HEARD], ["x: refused"])
     assert result.status == Status.UNPROVEN
+
+
+def test_a_way_from_this_machine_is_none_from_outside(site: Site) -> None:
+    context = site.world.context()
+    ways = own_ways(context)
+    assert [way.outside for way in ways] == [False, False]
+    result = message.judged(context, ways, [HEARD, HEARD], [])
+    assert result.status == Status.UNPROVEN
+    assert "messages arrive over this machine over IPv4" in result.why
+    assert "from outside nobody tried: no vantage host" in result.why
 
 
 def test_what_the_server_took_and_nobody_received_is_counted(world: World) -> None:

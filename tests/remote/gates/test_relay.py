@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 from nornir.core.inventory import Host
@@ -15,6 +16,7 @@ from nornir.core.inventory import Host
 from apps.message_probe.wire import Connection, Origin
 from flows._fleet.hosts import close
 from flows._fleet.inventory import inventory
+from remote.collector.session import ask_names
 from remote.gates.redis_client import client
 from remote.gates.relay import from_host, from_network_of
 from tests.remote.conftest import (  # noqa: F401 - fixtures
@@ -47,6 +49,13 @@ def apart() -> Iterator[int]:
         "import socket; s = socket.create_server(('127.0.0.1', 7)); print('ready', flush=True)\n"
         "while True: c, _ = s.accept(); c.sendall(b'inside'); c.close()"
     )
+    with _in_own_network(program) as process:
+        yield process
+
+
+@contextmanager
+def _in_own_network(program: str) -> Iterator[int]:
+    """Run a program that says `ready` in a network of its own; give its process."""
     script = f'ip link set lo up && exec {sys.executable} -c "$0"'
     process = subprocess.Popen(("unshare", "--net", "sh", "-c", script, program), stdout=subprocess.PIPE)
     assert process.stdout is not None
@@ -79,6 +88,20 @@ def test_a_connection_begins_in_another_network(host: Host, apart: int) -> None:
     # Outside of it nobody listens there.
     with pytest.raises(ConnectionRefusedError):
         from_network_of(host, os.getpid, "127.0.0.1", 7)(30.0)
+
+
+def test_names_are_asked_in_another_network(host: Host) -> None:
+    server = (
+        "import socket; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(('127.0.0.1', 53))\n"
+        "print('ready', flush=True)\n"
+        "while True: q, a = s.recvfrom(512); s.sendto(q[:2] + bytes.fromhex('8180') + q[4:], a)"
+    )
+    with _in_own_network(server) as process:
+        prefix = ("nsenter", f"--net=/proc/{process}/ns/net")
+        heard = ask_names(host, ("127.0.0.1",), ("a.test",), prefix)
+    assert [(answer.name, answer.version) for answer in heard.answers["127.0.0.1"]] == [("a.test", 4), ("a.test", 6)]
+    # Outside of it nobody listens there.
+    assert "127.0.0.1" in ask_names(host, ("127.0.0.1",), ("a.test",)).why
 
 
 def test_bytes_pass_both_ways_at_once(host: Host) -> None:

@@ -42,6 +42,7 @@ class Public:
         self.plain = Reply(301, b"", {"Location": "https://matrix.example.test/"})
         self.noted: list[str] = ["198.51.100.200"]
         self.cleared: list[str] = []
+        self.clearing = 200
         self.authority = Authority(folder)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(*self.authority.issue("web", "matrix.example.test", *NAMES))
@@ -68,7 +69,7 @@ class Public:
             sessions = [{"connections": [{"ip": address} for address in self.noted]}]
             return Reply(200, json.dumps({"devices": {"": {"sessions": sessions}}}).encode())
         self.cleared.append(path)
-        return Reply(200, b"{}")
+        return Reply(self.clearing, b"{}")
 
 
 @pytest.fixture
@@ -155,6 +156,13 @@ def test_a_proxys_address_in_the_clients_place_is_found(public: Public) -> None:
 def test_an_address_that_nobody_notes_is_found(public: Public) -> None:
     public.noted = []
     assert "Synapse notes no address of a client" in found(ingress, public)
+
+
+def test_users_that_could_not_be_taken_away_are_found(public: Public) -> None:
+    public.clearing = 500
+    told = found(ingress, public)
+    assert "left behind: deactivate a user" in told
+    assert "the probe's own administrator" in told
 
 
 def test_certificates_that_clients_trust_are_good(public: Public) -> None:
