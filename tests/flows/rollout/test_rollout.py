@@ -369,3 +369,19 @@ def test_an_unknown_component_is_refused(stage: Stage) -> None:
     code, report = stage.run(components=("ground", "tow"))
     assert code == 1
     assert "did you mean two?" in report["outcomes"][0]["message"]
+    assert report["outcomes"][0]["next"] == "the site's components: ground, one, two, aside"
+
+
+def test_a_phase_without_components_is_refused_with_those_that_have_some(stage: Stage) -> None:
+    code, report = stage.run(phase=4)
+    assert code == 1
+    assert report["outcomes"][0]["next"] == "phases that have components: 1"
+
+
+def test_features_that_nothing_deploys_are_named_by_a_rollout_of_everything(stage: Stage) -> None:
+    _, report = stage.run()
+    assert outcomes(report, "not_run")["features"].startswith("turn, livekit, element_call, li, antivirus, monitoring:")
+    _, report = stage.run(dry_run=True)
+    assert "features" in outcomes(report, "not_run")
+    _, report = stage.run(components=("ground",))
+    assert "features" not in outcomes(report, "not_run")
