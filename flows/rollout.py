@@ -26,7 +26,8 @@ repeated; a second run changes nothing.
 Objects that are somebody else's stop a run before its first write. What cannot be changed in place is only made anew
 where `--recreate` names it; volumes, Secrets, definitions, namespaces and databases are never deleted unless it does.
 
-Exit codes: 0 good, 1 refused before any write, 2 something would change (dry run), 3 a component failed.
+Exit codes: 0 good, 1 refused before any write, 2 something would change (dry run) or a gate found something wrong, 3 a
+component failed, or a gate saw nothing.
 
 Example: python -m flows.rollout --dry-run
 """

@@ -54,9 +54,12 @@ def preview(
 
 def bundle_step(site: Site) -> str:
     """Return what a person does to get digests and publishers' manifests, in one sentence."""
+    bundle = site.settings.kubernetes.bundle
     own = "" if (site.folder / "images.yaml").exists() else "copy inventory/images.yaml into the site's folder, then "
-    named = "" if site.settings.kubernetes.bundle else ", and name the folder as `kubernetes.bundle` in site.yaml"
-    return f"{own}`python -m flows.bundle download --inventory DIR --output BUNDLE`{named} (docs/images.md)"
+    named = "" if bundle else ", and `kubernetes: {bundle: bundle}` in site.yaml"
+    folder = site.folder / (bundle or "bundle")
+    command = f"python -m flows.bundle download --inventory {site.folder} --output {folder}"
+    return f"{own}`{command}`{named} (docs/images.md)"
 
 
 def _absent(component: Component, upstream: Upstream) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import jsonschema
 import pytest
+import yaml
 
 from model.report.outcome import Status
 from model.rollout import lease
@@ -73,6 +74,30 @@ def test_a_failed_component_stops_those_that_need_it_and_nothing_else(stage: Sta
     assert "nobody answers" in found["one"]["why"]
     assert found["two"]["why"] == "needs one, which is not good"
     assert "/api/v1/namespaces/space/configmaps/two" not in " ".join(stage.api.written)
+
+
+def test_a_gate_that_finds_something_ends_with_two_and_stops_what_needs_its_component(stage: Stage) -> None:
+    stage.gates["one"] = lambda _context: GateResult(status=Status.DRIFT, why="two masters", findings=("two masters",))
+    code, report = stage.run()
+    assert code == 2
+    assert {name: row["status"] for name, row in by_name(report).items()} == {
+        "ground": "changed",
+        "aside": "changed",
+        "one": "failed",
+        "two": "not_run",
+    }
+
+
+def test_somebody_can_answer_for_a_gate_that_nobody_can_try(stage: Stage) -> None:
+    waiver = {"id": "two/gate/two", "reason": "r", "owner": "o", "expires": "2099-01-01"}
+    path = stage.folder / "site.yaml"
+    path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text("utf-8")) | {"waivers": [waiver]}), "utf-8")
+    stage.gates["two"] = lambda _context: GateResult(status=Status.UNPROVEN, why="nobody looked from outside")
+    code, report = stage.run()
+    assert code == 0
+    assert outcomes(report, "waived")["two/gate/two"].startswith("nobody looked from outside")
+    stage.gates["two"] = lambda _context: GateResult(status=Status.FAILED, why="no answer")
+    assert stage.run()[0] == 3
 
 
 def test_an_unproven_gate_is_not_good(stage: Stage) -> None:
