@@ -7,15 +7,13 @@ from typing import Annotated
 
 import typer
 
-from flows._rollout.material import render, write
+from flows._rollout.rendering import render_to
 from flows._rollout.rollout import rollout
 from flows._rollout.run import RolloutRequest
 from flows._run import cli
-from flows._run.lifecycle import Context, FlowResult, run_flow
+from flows._run.lifecycle import run_flow
 from flows._run.options import Options
-from flows._run.publish import CONTROLLER
 from flows._run.shared import shared_flags
-from model.report.outcome import Outcome, Status
 from model.rollout.selection import chosen
 
 HELP = """Bring the application into the cluster: secrets, data stores, Synapse with its workers, and the public name.
@@ -28,7 +26,8 @@ repeated; a second run changes nothing.
 Objects that are somebody else's stop a run before its first write. What cannot be changed in place is only made anew
 where `--recreate` names it; volumes, Secrets, definitions, namespaces and databases are never deleted unless it does.
 
-Exit codes: 0 good, 1 refused before any write, 2 something would change (dry run), 3 a component failed.
+Exit codes: 0 good, 1 refused before any write, 2 something would change (dry run) or a gate found something wrong, 3 a
+component failed, or a gate saw nothing.
 
 Example: python -m flows.rollout --dry-run
 """
@@ -61,7 +60,7 @@ def main(
     recreate: Recreate = None,
     adopt: Adopt = False,
     gates: Gates = False,
-    render_to: Render = None,
+    render: Render = None,
     *,
     options: Options,
 ) -> int:
@@ -73,8 +72,12 @@ def main(
         adopt=adopt,
         gates=gates,
     )
-    if render_to is not None:
-        return run_flow("rollout", options, lambda context: _render(context, request, render_to))
+    if render is not None:
+        return run_flow(
+            "rollout",
+            options,
+            lambda context: render_to(context, chosen(context.site, request.components, phase), render),
+        )
     return run_flow("rollout", options, lambda context: rollout(context, request), changes=True)
 
 
@@ -83,15 +86,6 @@ main.__doc__ = f"\b\n{HELP}"
 
 def _names(text: str | None) -> tuple[str, ...]:
     return tuple(word.strip() for word in (text or "").split(",") if word.strip())
-
-
-def _render(context: Context, request: RolloutRequest, folder: Path) -> FlowResult:
-    components = chosen(context.site, request.components, request.phase)
-    material = render(context, components)
-    names = [component.name for component in components]
-    write(material, folder, names, context.say)
-    message = f"{len(names)} components written to {folder}; secrets stand there by name"
-    return FlowResult((Outcome(CONTROLLER, "render", Status.OK, message),), hosts=())
 
 
 if __name__ == "__main__":

@@ -59,9 +59,9 @@ def files(view: ComplianceView) -> Verdict:
 
 
 def recipients(view: ComplianceView) -> Verdict:
-    """Find lawful intercept's secrets kept for the same people as the main ones."""
+    """Find lawful intercept's secrets that the store keeps for the same people as the main ones."""
     indexes = _indexes(view)
-    wrong = _texts(judged.not_apart(view.site))
+    wrong = _texts(judged.not_apart(view.site, indexes))
     readers = {realm: len(index.recipients) for realm, index in indexes.items()}
     return settled(wrong, "each realm is a file of its own, for recipients of its own", {"recipients": readers})
 

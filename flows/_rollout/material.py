@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,6 +35,7 @@ def render(context: Context, chosen: Sequence[Component]) -> Material:
     """
     folder, bundle = site_bundle(context.site, context.options.inventory)
     upstream = upstream_of(bundle, folder) if bundle and folder else no_upstream
+    steps: dict[str, None] = {}
     names = {component.name for component in chosen}
     rendered: dict[str, RenderedComponent] = {}
     errors: list[str] = []
@@ -42,17 +43,19 @@ def render(context: Context, chosen: Sequence[Component]) -> Material:
     for component in active(context.site):
         try:
             found = render_component(context.site, component, bundle, upstream)
-            _sound(found)
+            sound(found)
             rendered[component.name] = found
         except SiteError as error:
             if component.name in names:
                 errors.append(str(error))
+                steps[error.next_step] = None
             else:
                 others.append(f"{component.name} ({error})")
     if others:
         context.say(f"not asked for, and cannot be rendered: {'; '.join(others)}")
     if errors:
-        raise SiteError("\n".join(errors), next_step="correct what is named; nothing was connected to")
+        known = [*filter(None, steps), "nothing was connected to; docs/images.md says where images come from"]
+        raise SiteError("\n".join(dict.fromkeys(errors)), next_step="; ".join(known))
     return Material(rendered=rendered, bundle=bundle, folder=folder)
 
 
@@ -65,15 +68,14 @@ def site_bundle(site: Site, inventory: Path) -> tuple[Path | None, Bundle | None
     return folder, load_bundle(folder)
 
 
-def write(material: Material, target: Path, names: Sequence[str], say: Callable[[str], None]) -> None:
+def write(components: Iterable[RenderedComponent], target: Path, say: Callable[[str], None]) -> None:
     """
     Write every object and every configuration file of components, a folder a component, secrets as names.
 
     Raises `SiteError` where the folder holds something that no render wrote.
     """
-    for name in names:
-        rendered = material.rendered[name]
-        folder = target / name
+    for rendered in components:
+        folder = target / rendered.name
         _empty(folder)
         for number, manifest in enumerate(rendered.objects, 1):
             words = (f"{number:03}", manifest["kind"], manifest["metadata"]["name"].replace("/", "_").replace(":", "_"))
@@ -81,11 +83,14 @@ def write(material: Material, target: Path, names: Sequence[str], say: Callable[
             _write(folder / f"{'-'.join(words)}.yaml", text)
         for file, text in rendered.files.items():
             _write(folder / "files" / file, text)
-        say(f"{name}: {len(rendered.objects)} objects, {len(rendered.files)} files")
+        say(f"{rendered.name}: {len(rendered.objects)} objects, {len(rendered.files)} files")
 
 
-def _sound(rendered: RenderedComponent) -> None:
-    if not rendered.objects:
+def sound(rendered: RenderedComponent, *, is_whole: bool = True) -> None:
+    """
+    Refuse a secret outside of a Secret, and a component without objects where all of it `is_whole`. Raises `SiteError`.
+    """
+    if is_whole and not rendered.objects:
         raise SiteError(
             f"the component {rendered.name} renders no object",
             next_step=f"templates/manifests/{rendered.name}/*.yaml.j2 are its objects",

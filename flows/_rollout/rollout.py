@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 
 from flows._fleet.hosts import closing
@@ -18,12 +18,15 @@ from flows._rollout.staging import ImageStaging
 from flows._rollout.store import SiteSecrets, site_secrets
 from flows._rollout.synapse import check_synapse
 from flows._run.context import Context, FlowResult
+from flows._run.publish import CONTROLLER
 from model.errors import PlanRefused
 from model.report.outcome import GOOD, REFUSED, Outcome, Status
+from model.rollout.announced import undeployed
 from model.rollout.changes import ChangeKind
 from model.rollout.graph import active
 from model.rollout.selection import chosen as choose
 from model.site.components import Component
+from model.site.site import Site
 from tasks.rollout.declaring import Declaring
 from tasks.rollout.keeping import ensure_namespace
 from tasks.rollout.lease import cluster_lease
@@ -48,7 +51,7 @@ def rollout(context: Context, request: RolloutRequest) -> FlowResult:
             for result in run.results.values()
             for change in result.planned
         )
-        context.keep(*secrets.outcomes)
+        context.keep(*secrets.outcomes, *_left_out(context.site, request))
         if not stopped:
             staging = ImageStaging(run)
             staging.stage()
@@ -66,6 +69,17 @@ def _whole(context: Context, request: RolloutRequest, material: Material) -> Non
             f"--prune: what {', '.join(lacking)} renders is not known, so nothing can be said to be rendered no longer",
             next_step="correct what cannot be rendered first",
         )
+
+
+def _left_out(site: Site, request: RolloutRequest) -> Iterator[Outcome]:
+    """Name the features of which a rollout of everything brings nothing."""
+    names = undeployed(site)
+    if names and not request.components and request.phase is None:
+        message = (
+            f"{', '.join(names)}: on in site.yaml, and no component deploys them yet; their rows are open all the same"
+        )
+        step = "install what serves them by hand, or turn them off"
+        yield Outcome(CONTROLLER, "features", Status.NOT_RUN, message, next=step)
 
 
 def _opened(

@@ -33,7 +33,8 @@ def chosen(site: Site, names: Sequence[str]) -> tuple[GatePlace, ...]:
     known = [place.gate for place in here]
     for name in names:
         if name not in known:
-            raise SelectionError(f"--gate {name}: the site has no such gate{did_you_mean(name, known)}")
+            step = f"the site's gates: {', '.join(dict.fromkeys(known))}"
+            raise SelectionError(f"--gate {name}: the site has no such gate{did_you_mean(name, known)}", step)
     return tuple(place for place in here if not names or place.gate in names)
 
 

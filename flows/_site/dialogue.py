@@ -100,7 +100,12 @@ def _agreed(
         if question.applies(given) and question.shown(given[question.key]):
             name = question.key.replace("late.", "servers.")
             typer.echo(f"  {name + ':':<24} {question.shown(given[question.key])}", err=True)
-    for line in findings(_whole(asked, given)):
+    try:
+        answers = _whole(asked, given)
+    except SiteError as error:
+        typer.echo(f"  {error}\n  `back` leads to the question that it is about", err=True)
+        return False
+    for line in findings(answers):
         typer.echo(f"  {line}", err=True)
     while True:
         text = prompt(f"Write the site into {place}? [yes/no/back]", "yes").strip().lower()

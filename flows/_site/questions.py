@@ -30,6 +30,8 @@ _ONLY_IF = {
 SUCH_AS = {
     "main_network": "10.0.1.0/24",
     "main_gateway": "10.0.1.1",
+    "database_disks": "db-1=virtio-data1:200",
+    "object_disks": "st-1=virtio-data1:500",
     "management": "10.0.9.0/24",
     "admins": "10.0.8.0/24",
     "ingress_addresses": "203.0.113.10",

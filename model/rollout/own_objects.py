@@ -2,27 +2,50 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass
 from functools import lru_cache
 
+from model.errors import SiteError
 from model.rollout.graph import active
-from model.rollout.render import render_component
+from model.rollout.preview import Preview, preview
 from model.rollout.rendered import RenderedComponent
+from model.site.components import Component
 from model.site.site import Site
 
-_NO_DIGEST = "sha256:" + "0" * 64
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unrendered:
+    """A component that cannot be rendered, and why."""
+
+    component: Component
+    error: SiteError
+
+
+def own_objects(site: Site) -> tuple[RenderedComponent, ...]:
+    """
+    Render every component the site has, without publishers' manifests; images without a digest are marked.
+
+    Nobody may change what is returned. Raises `SiteError` naming the first file that cannot be rendered.
+    """
+    for part in own_parts(site):
+        if isinstance(part, Unrendered):
+            raise part.error
+    return renderable(site)
+
+
+def renderable(site: Site) -> tuple[RenderedComponent, ...]:
+    """Return the same of those components alone that can be rendered."""
+    return tuple(part.rendered for part in own_parts(site) if isinstance(part, Preview))
 
 
 @lru_cache(maxsize=4)
-def own_objects(site: Site) -> tuple[RenderedComponent, ...]:
-    """
-    Render every component the site has, without publishers' manifests; images have digests of zeros where nothing says
-    the real one. Nobody may change what is returned. Raises `SiteError` naming the file that cannot be rendered.
-    """
-    images = {
-        name: image if image.digest else image.model_copy(update={"digest": _NO_DIGEST})
-        for name, image in site.images.items()
-    }
-    judged = replace(site, application=replace(site.application, images=images))
-    own = (component.model_copy(update={"upstream": None}) for component in active(site))
-    return tuple(render_component(judged, component) for component in own)
+def own_parts(site: Site) -> tuple[Preview | Unrendered, ...]:
+    """Return each component in its order, with what it lacks as long as there is no bundle."""
+    return tuple(_part(site, component) for component in active(site))
+
+
+def _part(site: Site, component: Component) -> Preview | Unrendered:
+    try:
+        return preview(site, component)
+    except SiteError as error:
+        return Unrendered(component=component, error=error)

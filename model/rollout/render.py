@@ -14,10 +14,10 @@ import yaml
 
 from model.bundle.bundle import Bundle
 from model.checkout import TEMPLATES
-from model.errors import SiteError
+from model.errors import BundleError, SiteError
 from model.kubernetes.manifests import Manifest, name_of
 from model.rollout.graph import active
-from model.rollout.image_references import image_reference
+from model.rollout.image_references import Reference, image_reference
 from model.rollout.rendered import RenderedComponent, SecretRef
 from model.site.components import Component
 from model.site.site import Site
@@ -33,7 +33,7 @@ Upstream = Callable[[str], str]
 
 def no_upstream(name: str) -> str:
     """Refuse: without a bundle there is no publisher's manifest."""
-    raise SiteError(
+    raise BundleError(
         f"there is no publisher's manifest of {name}",
         next_step="a bundle brings it (`python -m flows.bundle download`, `kubernetes.bundle` in site.yaml)",
     )
@@ -57,11 +57,15 @@ def render_site(
 
 
 def render_component(
-    site: Site, component: Component, bundle: Bundle | None = None, upstream: Upstream = no_upstream
+    site: Site,
+    component: Component,
+    bundle: Bundle | None = None,
+    upstream: Upstream = no_upstream,
+    reference: Reference = image_reference,
 ) -> RenderedComponent:
     """Render one component. Raises `SiteError` naming the file that cannot be rendered, and why."""
     folder = MANIFESTS / component.name
-    values = _Values(site, component, bundle, folder)
+    values = _Values(site, component, lambda name: reference(site, bundle, name))
     objects = list(_upstream_objects(values, component, upstream))
     for path in sorted(folder.glob("*.yaml.j2")):
         text = values.render(path)
@@ -77,8 +81,8 @@ def render_component(
 class _Values:
     """What a component's templates may name, and the files they asked for."""
 
-    def __init__(self, site: Site, component: Component, bundle: Bundle | None, folder: Path) -> None:
-        self.site, self.component, self.bundle, self.folder = site, component, bundle, folder
+    def __init__(self, site: Site, component: Component, image: Callable[[str], str]) -> None:
+        self.site, self.component, self.image, self.folder = site, component, image, MANIFESTS / component.name
         self.files: dict[str, str] = {}
         module = component_module(component.name)
         own = module.values(site) if module is not None and hasattr(module, "values") else {}
@@ -94,10 +98,6 @@ class _Values:
             "file": self.file,
             **own,
         }
-
-    def image(self, name: str) -> str:
-        """Return an image's reference with its digest."""
-        return image_reference(self.site, self.bundle, name)
 
     def file(self, name: str, **more: object) -> str:
         """Return a configuration file of the component; `as_name` is what it is called where it is mounted."""

@@ -20,7 +20,8 @@ def chosen(site: Site, names: Sequence[str], phase: int | None) -> tuple[Compone
     known = {component.name: component for component in site.components}
     for name in names:
         if name not in known:
-            raise SelectionError(f"--component {name}: no such component{did_you_mean(name, known)}")
+            step = f"the site's components: {', '.join(component.name for component in here)}"
+            raise SelectionError(f"--component {name}: no such component{did_you_mean(name, known)}", step)
         if known[name] not in here:
             words = ", ".join(known[name].when)
             raise SelectionError(f"--component {name}: the site does not have it (it needs: {words})")
@@ -30,7 +31,8 @@ def chosen(site: Site, names: Sequence[str], phase: int | None) -> tuple[Compone
         if (not names or component.name in names) and (phase is None or component.phase == phase)
     )
     if not found:
-        raise SelectionError(f"--phase {phase}: the site has no component of it{' among those' if names else ''}")
+        step = f"phases that have components: {', '.join(map(str, sorted({component.phase for component in here})))}"
+        raise SelectionError(f"--phase {phase}: the site has no component of it{' among those' if names else ''}", step)
     return found
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Network, ip_address
 from typing import Annotated, Any, Literal, Self
 
@@ -25,6 +25,9 @@ def _is_server(text: str) -> str:
     return text
 
 
+# `db-1=virtio-data1:200`: a server, its disk under /dev/disk/by-id, GiB.
+DISK = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?=[A-Za-z0-9][A-Za-z0-9._:+-]*:[1-9][0-9]{0,5}$"
+DiskText = Annotated[str, StringConstraints(pattern=DISK)]
 ServerText = Annotated[str, StringConstraints(pattern=SERVER), AfterValidator(_is_server)]
 CertificateMethod = Literal["letsencrypt-http01", "letsencrypt-dns01", "organisation", "internal-ca"]
 # A site can be written down without servers of the other purposes; lint then says what is short.
@@ -50,6 +53,10 @@ class Answers(Declared):
     servers: dict[RoleName, tuple[ServerText, ...]] = Field(min_length=1, description="Servers by role")
     ssh_user: Text = Field("deploy", description="User of the SSH connections; root, or one with sudo")
     ssh_port: Port = Field(22, description="SSH port of the servers")
+    database_disks: tuple[DiskText, ...] = Field(
+        (), description="Whole disks for databases, SERVER=ID:GIB (ls /dev/disk/by-id; none: declared later)"
+    )
+    object_disks: tuple[DiskText, ...] = Field((), description="Whole disks for media and other objects, likewise")
     management: tuple[Network, ...] = Field(min_length=1, description="Networks from which deployers use SSH")
     admins: tuple[Network, ...] = Field((), description="Networks of administrators' browsers; the same if empty")
     ingress_addresses: tuple[Address, ...] = Field(min_length=1, description="External addresses of the ingress")
@@ -96,6 +103,10 @@ class Answers(Declared):
         unknown = sorted(set(self.servers) - set(known()))
         if unknown:
             raise ValueError(f"servers: no role {', '.join(unknown)}; roles are {', '.join(known())}")
+        there = named_servers(self.servers)
+        for text in (*self.database_disks, *self.object_disks):
+            if disk(text)[0] not in there:
+                raise ValueError(f"{text}: no server is called {disk(text)[0]}; servers are {', '.join(there)}")
         missing = lacking(self.model_dump())
         if missing:
             raise ValueError(f"also needs {', '.join(missing)}")
@@ -136,6 +147,29 @@ def _needed_servers(answers: Mapping[str, Any]) -> dict[str, tuple[bool, str]]:
         if role.purpose in _NEEDED:
             needs[f"servers.{name}"] = (wanted, instead)
     return needs
+
+
+def named_servers(servers: Mapping[str, Sequence[str]]) -> dict[str, tuple[tuple[Address, ...], list[str]]]:
+    """
+    Join what is said of one server under several roles: addresses and roles by its name.
+
+    A server is known by its name or its first address.
+    """
+    found: dict[str, tuple[tuple[Address, ...], list[str]]] = {}
+    for role, texts in servers.items():
+        for number, text in enumerate(texts, 1):
+            name, addresses = server(text, "")
+            same = next((other for other, (held, _) in found.items() if held[0] == addresses[0]), None)
+            chosen = name or same or f"{known()[role].prefix}-{number}"
+            found.setdefault(chosen, (addresses, []))[1].append(role)
+    return found
+
+
+def disk(text: str) -> tuple[str, str, int]:
+    """Return the server of a disk, its name under /dev/disk/by-id, and its GiB."""
+    host, _, rest = text.partition("=")
+    name, _, gib = rest.rpartition(":")
+    return host, name, int(gib)
 
 
 def server(text: str, fallback: str) -> tuple[str, tuple[Address, ...]]:

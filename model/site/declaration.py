@@ -6,36 +6,42 @@ from collections.abc import Mapping
 from typing import Any
 
 from model.base import Address
-from model.site.answers import Answers, server
+from model.site.answers import Answers, disk, named_servers
 from model.site.hosts import Purpose, Traits
-from model.site.roles import known
 
 # The two networks that an organisation is asked about; the reference site's roles live in networks of these names.
 _MAIN, _ISOLATED = "main", "li"
 
 
 def hosts_of(answers: Answers, roles: Mapping[str, Traits]) -> dict[str, Any]:
-    """Join what is said of one server under several roles; a server is known by its name or its first address."""
-    named: dict[str, tuple[Address, ...]] = {}
-    groups: dict[str, list[str]] = {}
-    for role, texts in answers.servers.items():
-        for number, text in enumerate(texts, 1):
-            name, addresses = server(text, "")
-            same = next((other for other, held in named.items() if held[0] == addresses[0]), None)
-            chosen = name or same or f"{known()[role].prefix}-{number}"
-            named.setdefault(chosen, addresses)
-            groups.setdefault(chosen, []).append(role)
-    return {name: _host(answers, addresses, groups[name], roles) for name, addresses in named.items()}
+    """Return what hosts.yaml says of each server."""
+    disks = _disks(answers)
+    return {
+        name: _host(answers, addresses, groups, roles, disks.get(name, []))
+        for name, (addresses, groups) in named_servers(answers.servers).items()
+    }
+
+
+def _disks(answers: Answers) -> dict[str, list[dict[str, Any]]]:
+    found: dict[str, list[dict[str, Any]]] = {}
+    for purpose, texts in (("database", answers.database_disks), ("objects", answers.object_disks)):
+        for host, name, gib in map(disk, texts):
+            found.setdefault(host, []).append({"id": name, "gib": gib, "purpose": purpose})
+    return found
 
 
 def _host(
-    answers: Answers, addresses: tuple[Address, ...], groups: list[str], roles: Mapping[str, Traits]
+    answers: Answers,
+    addresses: tuple[Address, ...],
+    groups: list[str],
+    roles: Mapping[str, Traits],
+    disks: list[dict[str, Any]],
 ) -> dict[str, Any]:
     # One role of another network takes the host there; lint says that the others do not go with it.
     networks = [roles[group].network for group in groups if group in roles]
     network = next((network for network in networks if network != _MAIN), _MAIN)
     port = {} if answers.ssh_port == 22 else {"port": answers.ssh_port}
-    data = {"addresses": {network: [str(address) for address in addresses]}}
+    data = {"addresses": {network: [str(address) for address in addresses]}, **({"disks": disks} if disks else {})}
     return {"hostname": str(addresses[0]), **port, "groups": groups, "data": data}
 
 

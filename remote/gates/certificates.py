@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 INGRESSES = "/apis/networking.k8s.io/v1/namespaces/matrix/ingresses"
 # cert-manager renews a month before the end: what ends sooner was not renewed.
 _DAYS = 14
+_UNREACHED = "not reached"
 _SECONDS = 10.0
 _NEXT = "look at `kubectl describe certificate -n matrix` and at cert-manager's log"
 
@@ -31,6 +32,11 @@ class ServedChain:
     way: str
     chain: Chain = ()
     failure: str = ""
+
+    @property
+    def is_unreached(self) -> bool:
+        """Whether nobody answered at all."""
+        return self.failure.startswith(_UNREACHED)
 
 
 def run(context: GateContext) -> GateResult:
@@ -45,6 +51,10 @@ def run(context: GateContext) -> GateResult:
     outside = bool(ways)
     trusted = authorities(context)
     found = [shown(way, name, trusted) for way in ways or own_ways(context) for name in names]
+    if not outside and not (found := [served for served in found if not served.is_unreached]):
+        # This machine may have no way to the public name: it has seen nothing, good or bad.
+        why = "this machine does not reach the public name, and nobody looked from outside"
+        return GateResult(status=Status.UNPROVEN, why=why, next_step="declare a vantage host in hosts.yaml")
     return judged(found, datetime.now(UTC), outside=outside)
 
 
@@ -61,7 +71,7 @@ def shown(way: Way, name: str, trusted: ssl.SSLContext) -> ServedChain:
     try:
         connected = way.origin.dial(_SECONDS)
     except OSError as error:
-        return ServedChain(name=name, way=way.name, failure=f"not reached: {error}")
+        return ServedChain(name=name, way=way.name, failure=f"{_UNREACHED}: {error}")
     try:
         connected.settimeout(_SECONDS)
         with trusted.wrap_socket(connected, server_hostname=name) as encrypted:

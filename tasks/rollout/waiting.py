@@ -25,6 +25,10 @@ _PAUSE = 0.5
 _CLAIMING = ("StatefulSet", "Cluster", "Deployment")
 # What a container without a readiness probe that ends at once has no time to hide.
 _SETTLED_SECONDS = 5.0
+# So long after a change nobody who does not say which version he has looked at is believed: operators look at once.
+_NOTICED_SECONDS = 5.0
+# They say what state they saw, and not of which version.
+_WITHOUT_GENERATION = (("postgresql.cnpg.io", "Cluster"),)
 # Before that nobody has had time to say anything.
 _DIAGNOSED_AFTER = 4.0
 
@@ -112,9 +116,24 @@ class ReadinessWait:
         if live is None:
             return Readiness(False, "is not there any more")
         state = readiness(live)
-        if not state.ready or not unprobed(live):
+        if not state.ready:
             return state
-        return self._settled(live)
+        if (live["apiVersion"].rpartition("/")[0], live["kind"]) in _WITHOUT_GENERATION:
+            return self._noticed(live)
+        return self._settled(live) if unprobed(live) else state
+
+    def _noticed(self, live: Manifest) -> Readiness:
+        """Judge what says that all is well, though perhaps of what it was before its last change."""
+        changes = [entry for entry in live["metadata"].get("managedFields") or () if not entry.get("subresource")]
+        changed = max((entry["time"] for entry in changes if entry.get("time")), default="")
+        young = changed and self._is_young(str(key_of(live)), changed, _NOTICED_SECONDS)
+        return Readiness(False, "its operator has had no time to look at its newest version") if young else READY
+
+    def _is_young(self, name: str, since: str, seconds: float) -> bool:
+        """Tell whether something began less than so long ago, by the clock that says more."""
+        first = self._seen.setdefault((name, since), time.monotonic())
+        age = (datetime.now(UTC) - datetime.fromisoformat(since)).total_seconds()
+        return time.monotonic() - first < seconds and age < seconds
 
     def _settled(self, live: Manifest) -> Readiness:
         """Judge pods that say they are ready because nobody asks them: they must have gone on for a while."""
@@ -128,9 +147,7 @@ class ReadinessWait:
             if begun is None:
                 yield name
                 continue
-            first = self._seen.setdefault((name, begun), time.monotonic())
-            age = (datetime.now(UTC) - datetime.fromisoformat(begun)).total_seconds()
-            if time.monotonic() - first < _SETTLED_SECONDS and age < _SETTLED_SECONDS:
+            if self._is_young(name, begun, _SETTLED_SECONDS):
                 yield name
 
     def _live(self, manifests: Sequence[Manifest]) -> dict[ObjectKey, Manifest]:

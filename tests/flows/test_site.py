@@ -55,6 +55,31 @@ def test_answers_become_a_site_without_errors(tmp_path: Path) -> None:
     assert loaded.settings.servers.administrators == ()
 
 
+def test_disks_are_declared_where_they_are_said(tmp_path: Path) -> None:
+    disks = ["db-1=virtio-data1:200", "db-1=scsi-0QEMU_wal-0:0:50", "db-2=virtio-data1:200"]
+    assert _init(tmp_path / "site", database_disks=disks, object_disks=["w-1=nvme-eui.01:500"]) == 0
+    loaded = load_site(tmp_path / "site")
+    held = {name: [(disk.id, disk.gib, disk.purpose) for disk in loaded.by_name[name].data.disks]
+            for name in ("db-1", "db-2", "db-3", "w-1")}  # fmt: skip
+    assert held == {
+        "db-1": [("virtio-data1", 200, "database"), ("scsi-0QEMU_wal-0:0", 50, "database")],
+        "db-2": [("virtio-data1", 200, "database")],
+        "db-3": [],
+        "w-1": [("nvme-eui.01", 500, "objects")],
+    }
+
+
+@pytest.mark.parametrize(
+    "text", ["db-9=virtio-data1:200", "db-1=/dev/sdb:200", "db-1=virtio-data1", "virtio-data1:200"]
+)
+def test_a_disk_of_nobody_or_of_no_size_is_refused(
+    text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _init(tmp_path / "site", database_disks=[text]) == 1
+    assert text in capsys.readouterr().err
+    assert not (tmp_path / "site").exists()
+
+
 def test_the_user_of_the_connections_is_an_administrator_and_no_stranger(tmp_path: Path) -> None:
     given = yaml.safe_load(ANSWERS.read_text("utf-8")) | {"ssh_user": "deploy"}
     (tmp_path / "answers.yaml").write_text(yaml.safe_dump(given), "utf-8")

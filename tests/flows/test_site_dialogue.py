@@ -176,6 +176,30 @@ def test_the_summary_shows_everything_with_what_lint_says_and_leads_back(capsys:
     assert "'perhaps' is none of yes, no and back" in shown
 
 
+def test_disks_are_asked_for_and_enter_means_none() -> None:
+    person = Person()
+    assert _ask(person).database_disks == ()
+    assert person.defaults("Whole disks for databases") == [""]
+    person = Person({"Whole disks for databases": ["db-1=virtio-data1:200"]})
+    person.once["database servers"] = ["db-1=10.0.1.31"]
+    assert _ask(person).database_disks == ("db-1=virtio-data1:200",)
+
+
+def test_a_disk_of_no_server_is_told_and_leads_back(capsys: pytest.CaptureFixture[str]) -> None:
+    person = Person({"Whole disks for databases": ["db-9=virtio-data1:200", "none"]})
+    shown: list[str] = []
+
+    def walking_back(words: str, default: str) -> str:
+        shown.append(capsys.readouterr().err)
+        is_told = "no server is called db-9" in "".join(shown)
+        if is_told and person.once["Whole disks for databases"] and "Whole disks for databases" not in words:
+            return "back"
+        return person(words, default)
+
+    assert ask(lambda _: [], "site", walking_back).database_disks == ()
+    assert "`back` leads to the question" in "".join(shown)
+
+
 def test_no_at_the_end_writes_nothing() -> None:
     with pytest.raises(SiteError, match="nothing is written"):
         _ask(Person({"Write the site": ["no"]}))

@@ -80,6 +80,8 @@ class MemoryApi:
         self._lock = threading.RLock()
         self._version = 100
         self.logs: dict[str, str] = {}
+        # When everything was changed last, by its clock.
+        self.time = "2026-01-01T00:00:00Z"
 
     def cluster(self) -> Cluster:
         """Return the way to it that the product has."""
@@ -251,7 +253,7 @@ class MemoryApi:
         shown = copy.deepcopy(stored.document)
         owners = {owner for held in stored.owners.values() for owner in held}
         shown["metadata"]["managedFields"] = [
-            {"manager": owner, "operation": "Apply" if owner in stored.applied else "Update"}
+            {"manager": owner, "operation": "Apply" if owner in stored.applied else "Update", "time": self.time}
             for owner in sorted(owners)
         ]
         return shown

@@ -172,3 +172,24 @@ def test_events_are_asked_once_a_look(api: MemoryApi) -> None:
     unready, told = wait(api, deployment(), other)
     assert "exceeded quota: q" in {entry.key.name: entry for entry in unready}["web"].troubles[0].words
     assert api.asked.count("GET /api/v1/namespaces/n/events") == len(told) // 2
+
+
+@pytest.mark.parametrize(("ago", "believed"), [(-60, False), (3600, True)])
+def test_an_operator_that_names_no_version_is_not_believed_right_after_a_change(
+    api: MemoryApi, monkeypatch: pytest.MonkeyPatch, ago: int, believed: bool
+) -> None:
+    monkeypatch.setattr(waiting, "_NOTICED_SECONDS", 0.1)
+    api.kinds["postgresql.cnpg.io/v1"] = {"Cluster": ("clusters", True)}
+    api.time = (datetime.now(UTC) - timedelta(seconds=ago)).isoformat()
+    database = {
+        "apiVersion": "postgresql.cnpg.io/v1",
+        "kind": "Cluster",
+        "metadata": dict(WHERE),
+        "spec": {"instances": 3},
+        "status": {"phase": "Cluster in healthy state", "readyInstances": 3},
+    }
+    api.put(database)
+    unready, told = wait(api, database, seconds=5)
+    assert unready == ()
+    assert bool(told) is not believed
+    assert all("no time to look at its newest version" in entry.why for entry in told)

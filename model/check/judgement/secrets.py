@@ -7,22 +7,17 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from model.errors import did_you_mean
-from model.kubernetes.manifests import Manifest, name_of
-from model.rollout.rendered import RenderedComponent, SecretRef, secrets_in
+from model.kubernetes.manifests import name_of
+from model.rollout.announced import ANNOUNCED
+from model.rollout.rendered import RenderedComponent, SecretRef
 from model.rollout.secret_index import SecretIndex
 from model.rollout.secret_kinds import PLACEHOLDER
 from model.rollout.secret_names import kept_refs
 from model.rollout.secret_plan import deadline, same_fingerprints
+from model.rollout.secret_uses import misuses
 from model.site.secrets import Realm, SecretSpec
 from model.site.site import Site
 
-# Components that consumers may name before there are any: they come with calls, antivirus, monitoring, push and LI.
-ANNOUNCED = frozenset(
-    {
-        *("coturn", "livekit", "lk-jwt-service", "content-scanner", "sygnal", "grafana"),
-        *("postgresql-li", "li-sync", "synapse-li", "key-vault"),
-    }
-)
 Indexes = Mapping[Realm, SecretIndex]
 
 
@@ -55,22 +50,10 @@ def named_twice(site: Site) -> Iterator[SecretFlaw]:
 
 def undeclared(site: Site, rendered: Sequence[RenderedComponent]) -> Iterator[SecretFlaw]:
     """Find secrets that templates ask for and secrets.yaml does not know, or not for this component or namespace."""
-    specs = {spec.name: spec for spec in site.secrets}
-    for component, manifest, ref in _uses(rendered):
-        place = f"templates/manifests/{component}"
-        name = f"{ref.name}/{ref.key}"
-        spec = specs.get(ref.name)
-        if spec is None or ref.key not in spec.keys:
-            known = [f"{spec.name}/{key}" for spec in site.secrets for key in spec.keys]
-            yield SecretFlaw(
-                name=name, message=f"{component} uses it, undeclared{did_you_mean(name, known)}", file=place
-            )
-        elif component not in spec.consumers:
-            message = f"{component} uses it and is not among its consumers: a rotation would leave it out"
-            yield SecretFlaw(name=name, message=message, place="consumers")
-        elif (namespace := manifest["metadata"].get("namespace")) not in (spec.namespace, *spec.also_in):
-            message = f"{component} brings it into {namespace}, which is neither its namespace nor among `also_in`"
-            yield SecretFlaw(name=name, message=message, place="also_in")
+    for misuse in misuses(site, rendered):
+        file = "secrets.yaml" if misuse.field else f"templates/manifests/{misuse.component}"
+        name = f"{misuse.ref.name}/{misuse.ref.key}"
+        yield SecretFlaw(name=name, message=misuse.message, file=file, place=misuse.field)
 
 
 def unused(site: Site, rendered: Sequence[RenderedComponent]) -> Iterator[SecretFlaw]:
@@ -140,17 +123,28 @@ def weak(indexes: Indexes) -> Iterator[SecretFlaw]:
                 yield SecretFlaw(name=f"{ref.name}/{ref.key}", message=entry.flaw)
 
 
-def not_apart(site: Site) -> Iterator[SecretFlaw]:
-    """Find recipients of the main secrets who are, all of them and nobody else, those of lawful intercept's, too."""
-    recipients = site.settings.secrets.recipients
-    if not any(spec.realm == "li" for spec in site.secrets) or "main" not in recipients:
+def not_apart(site: Site, indexes: Indexes) -> Iterator[SecretFlaw]:
+    """
+    Find lawful intercept's secrets that are for the same people as the main ones, and files for others than declared.
+
+    The store says for whom its files are encrypted; site.yaml counts where nothing is kept yet.
+    """
+    if not any(spec.realm == "li" for spec in site.secrets):
         return
-    main, interception = (
-        {" ".join(text.split()[:2]) for text in recipients.get(realm, ())} for realm in ("main", "li")
-    )
-    if main == interception:
+    declared = {realm: _bare(texts) for realm, texts in site.settings.secrets.recipients.items()}
+    kept = {realm: _bare(index.recipients) for realm, index in indexes.items() if index.recipients}
+    readers = declared | kept
+    if "main" in readers and readers["main"] == readers.get("li"):
         message = "whoever may read the main secrets may read lawful intercept's, too"
-        yield SecretFlaw(name="li", message=message, file="site.yaml", place="secrets.recipients.li")
+        file, place = (
+            ("secrets/li.index.json", "recipients") if "li" in kept else ("site.yaml", "secrets.recipients.li")
+        )
+        yield SecretFlaw(name="li", message=message, file=file, place=place)
+    for realm, people in kept.items():
+        if realm in declared and people != declared[realm]:
+            strangers = ", ".join(sorted(people - declared[realm])) or "fewer"
+            message = f"the file is encrypted for others than site.yaml names: {strangers}"
+            yield SecretFlaw(name=realm, message=message, file=f"secrets/{realm}.index.json", place="recipients")
 
 
 def key_inside(site: Site) -> Iterator[SecretFlaw]:
@@ -161,9 +155,9 @@ def key_inside(site: Site) -> Iterator[SecretFlaw]:
         yield SecretFlaw(name=identity, message=message, file="site.yaml", place="secrets.identity")
 
 
-def _bare(recipients: Sequence[str]) -> set[str]:
+def _bare(recipients: Sequence[str]) -> frozenset[str]:
     """Return recipients without the comments that SSH keys may have."""
-    return {" ".join(text.split()[:2]) for text in recipients}
+    return frozenset({" ".join(text.split()[:2]) for text in recipients})
 
 
 def _made(spec: SecretSpec, indexes: Indexes) -> datetime | None:
@@ -171,10 +165,3 @@ def _made(spec: SecretSpec, indexes: Indexes) -> datetime | None:
     entries = index.entries if index else {}
     times = [entries[ref].made for key, _ in spec.kept() if (ref := SecretRef(spec.name, key)) in entries]
     return min(times, default=None)
-
-
-def _uses(rendered: Sequence[RenderedComponent]) -> Iterator[tuple[str, Manifest, SecretRef]]:
-    for component in rendered:
-        for manifest in component.objects:
-            for ref in sorted(set(secrets_in(manifest))):
-                yield component.name, manifest, ref

@@ -31,11 +31,14 @@ _FIRST = (
     "certificates",
     "secrets",
     "components",
+    "images",
     "schedule",
     "waivers",
 )
 # Rules that look at rendered objects.
-RENDERING = frozenset({"secret-use", "secret-unused", "placeholder"})
+RENDERING = frozenset(
+    {"secret-use", "secret-unused", "placeholder", "component-render", "bundle-missing", "image-digest"}
+)
 RULES: tuple[Rule, ...] = discover(subjects, Check, _FIRST)
 
 

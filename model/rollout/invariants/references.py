@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from model.rollout.invariants.stack import Stack, called
 from model.rollout.pod_sources import pod_sources
+from model.rollout.secret_uses import misuses
 
 # What programs make in the cluster, by the component whose object asks for it.
 _MADE: Mapping[tuple[str, str], tuple[str, ...]] = {
@@ -56,16 +57,8 @@ def references(stack: Stack) -> Iterator[str]:
 
 def used_secrets(stack: Stack) -> Iterator[str]:
     """Every secret that is rendered is declared in secrets.yaml, for this component and this namespace."""
-    declared = {spec.name: spec for spec in stack.site.secrets}
-    for part in stack.components:
-        for ref in sorted(part.secrets):
-            spec = declared.get(ref.name)
-            if spec is None:
-                yield f"{part.name}: secrets.yaml has no secret {ref.name} for this site"
-            elif ref.key not in spec.keys:
-                yield f"{part.name}: secrets.yaml has no key {ref.key} of {ref.name}"
-            elif part.name not in spec.consumers:
-                yield f"{part.name}: secrets.yaml does not name it among the consumers of {ref.name}"
+    for misuse in misuses(stack.site, stack.components):
+        yield f"{misuse.ref.name}/{misuse.ref.key}: {misuse.message}"
 
 
 def accounts(stack: Stack) -> Iterator[str]:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import jsonschema
 import pytest
+import yaml
 
 from flows._run.screen import Advance, Screen
 from model.errors import FleetError
@@ -79,6 +80,30 @@ def test_a_failed_component_stops_those_that_need_it_and_nothing_else(stage: Sta
     assert "nobody answers" in found["one"]["why"]
     assert found["two"]["why"] == "needs one, which is not good"
     assert "/api/v1/namespaces/space/configmaps/two" not in " ".join(stage.api.written)
+
+
+def test_a_gate_that_finds_something_ends_with_two_and_stops_what_needs_its_component(stage: Stage) -> None:
+    stage.gates["one"] = lambda _context: GateResult(status=Status.DRIFT, why="two masters", findings=("two masters",))
+    code, report = stage.run()
+    assert code == 2
+    assert {name: row["status"] for name, row in by_name(report).items()} == {
+        "ground": "changed",
+        "aside": "changed",
+        "one": "failed",
+        "two": "not_run",
+    }
+
+
+def test_somebody_can_answer_for_a_gate_that_nobody_can_try(stage: Stage) -> None:
+    waiver = {"id": "two/gate/two", "reason": "r", "owner": "o", "expires": "2099-01-01"}
+    path = stage.folder / "site.yaml"
+    path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text("utf-8")) | {"waivers": [waiver]}), "utf-8")
+    stage.gates["two"] = lambda _context: GateResult(status=Status.UNPROVEN, why="nobody looked from outside")
+    code, report = stage.run()
+    assert code == 0
+    assert outcomes(report, "waived")["two/gate/two"].startswith("nobody looked from outside")
+    stage.gates["two"] = lambda _context: GateResult(status=Status.FAILED, why="no answer")
+    assert stage.run()[0] == 3
 
 
 def test_an_unproven_gate_is_not_good(stage: Stage) -> None:
@@ -435,3 +460,19 @@ def test_an_unknown_component_is_refused(stage: Stage) -> None:
     code, report = stage.run(components=("ground", "tow"))
     assert code == 1
     assert "did you mean two?" in report["outcomes"][0]["message"]
+    assert report["outcomes"][0]["next"] == "the site's components: ground, one, two, aside"
+
+
+def test_a_phase_without_components_is_refused_with_those_that_have_some(stage: Stage) -> None:
+    code, report = stage.run(phase=4)
+    assert code == 1
+    assert report["outcomes"][0]["next"] == "phases that have components: 1"
+
+
+def test_features_that_nothing_deploys_are_named_by_a_rollout_of_everything(stage: Stage) -> None:
+    _, report = stage.run()
+    assert outcomes(report, "not_run")["features"].startswith("turn, livekit, element_call, li, antivirus, monitoring:")
+    _, report = stage.run(dry_run=True)
+    assert "features" in outcomes(report, "not_run")
+    _, report = stage.run(components=("ground",))
+    assert "features" not in outcomes(report, "not_run")

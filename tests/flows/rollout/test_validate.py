@@ -72,6 +72,7 @@ def test_an_unknown_gate_is_refused(stage: Stage) -> None:
     code, report = run(stage, gates=("ones",))
     assert code == 1
     assert "did you mean one?" in report["outcomes"][0]["message"]
+    assert report["outcomes"][0]["next"].startswith("the site's gates: ")
 
 
 def test_how_often_without_how_long_is_refused() -> None:

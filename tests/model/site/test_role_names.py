@@ -52,6 +52,8 @@ ALLOWED = {
     ("vantage", "site.py"): "the row word for hosts of that kind",
     ("vantage", "rows.py"): "the row word for hosts of that kind",
     ("li", "judgement/secrets.py"): "whose recipients may read a secret",
+    ("li", "rollout/announced.py"): FEATURE,
+    ("monitoring", "rollout/announced.py"): FEATURE,
     ("li", "gates/dns.py"): "the view of DNS",
     ("worker", "synapse/routing.py"): "a process of Synapse",
     ("monitoring", "values/namespaces.py"): "a namespace",

@@ -7,13 +7,16 @@ import json
 import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from apps.message_probe.wire import dial_to
 from model.report.outcome import Status
 from remote.gates import certificates, ingress, well_known
+from remote.gates.gate import GateContext
 from remote.gates.public import TLS_SECRET
 from tests.remote.authority import Authority
 from tests.remote.gates.web import Reply, serving
@@ -203,3 +206,32 @@ def test_an_ingress_that_is_rendered_and_served_by_nobody_is_found(public: Publi
     ingress = {"kind": "Ingress", "metadata": {"name": "a"}, "spec": {"tls": [{"hosts": ["matrix.example.test"]}]}}
     public.world.rendered = [rendered("haproxy", ingress)]
     assert "matrix.example.test" in found(certificates, public)
+
+
+def _without_vantage(public: Public) -> GateContext:
+    context = public.world.context()
+    machines = tuple(machine for machine in context.site.machines if machine.kind != "vantage")
+    return replace(context, site=replace(context.site, machines=machines))
+
+
+def test_nobody_outside_and_no_way_from_here_proves_nothing(public: Public) -> None:
+    context = _without_vantage(public)
+    for gate in (certificates, ingress, well_known):
+        result = gate.run(context)
+        assert (result.status, result.findings) == (Status.UNPROVEN, ())
+        assert "vantage host" in result.next_step
+
+
+def test_without_a_vantage_host_this_machine_judges_what_it_reaches(
+    public: Public, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    port = public.world.ports[EXTERNAL[0], 443]
+    # A machine of IPv4 alone.
+    ways = {EXTERNAL[0]: port, EXTERNAL[1]: 1}
+    monkeypatch.setattr("remote.gates.public.dial_to", lambda address, _port: dial_to("127.0.0.1", ways[address]))
+    context = _without_vantage(public)
+    result = certificates.run(context)
+    assert (result.status, result.figures["handshakes"]) == (Status.OK, 2)
+    assert "trusted from this machine" in result.why
+    public.world.objects[certificates.INGRESSES][0]["spec"]["tls"][0]["hosts"].append("chat.example.test")
+    assert certificates.run(context).status == Status.DRIFT

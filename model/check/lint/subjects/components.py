@@ -11,11 +11,11 @@ from model.check.lint.flaw import LintView, flaw
 from model.checkout import ROOT, TEMPLATES
 from model.errors import SiteError, did_you_mean
 from model.rollout.graph import ordered
+from model.rollout.own_objects import Unrendered, own_parts
 from model.site.components import Component
 
 _FILE = "components.yaml"
 _IMAGE = re.compile(r"""\bimage\(\s*["']([^"']+)["']""")
-_SECRET = re.compile(r"""\bsecret\(\s*["']([^"']+)["']\s*,\s*["']([^"']+)["']""")
 
 
 def unordered(view: LintView) -> Iterator[Finding]:
@@ -75,15 +75,14 @@ def unknown_images(view: LintView) -> Iterator[Finding]:
             yield flaw(_FILE, place, value=name, message="its templates name an image nobody declares", fix=fix)
 
 
-def unknown_secrets(view: LintView) -> Iterator[Finding]:
-    """Find secrets that templates name and secrets.yaml has not."""
-    declared = {(spec.name, key) for spec in view.site.application.secrets for key in spec.keys}
-    for component in _here(view):
-        named = {pair for text in _templates(component).values() for pair in _SECRET.findall(text)}
-        for name, key in sorted(named - declared):
-            fix = f"add it to secrets.yaml{did_you_mean(name, {spec for spec, _ in declared})}"
-            message = "its templates name a secret nobody declares"
-            yield flaw(_FILE, f"components.{component.name}", value=f"{name}/{key}", message=message, fix=fix)
+def unrenderable(view: LintView) -> Iterator[Finding]:
+    """Find components whose objects cannot be made of the site."""
+    for part in own_parts(view.site) if view.renders else ():
+        if isinstance(part, Unrendered):
+            name = part.component.name
+            message = f"cannot be rendered: {part.error}"
+            fix = part.error.next_step or f"python -m flows.rollout --component {name} --render DIR shows what is wrong"
+            yield flaw(_FILE, f"components.{name}", value=name, message=message, fix=fix)
 
 
 def untried(view: LintView) -> Iterator[Finding]:
@@ -128,9 +127,11 @@ CHECKS = (
         judge=unknown_images,
     ),
     Check(
-        id="component-secret",
-        why="A rollout ends before its first write where a secret is not declared.",
-        judge=unknown_secrets,
+        id="component-render",
+        # Everything before the rollout goes without: a site of before there was one is as good as it was.
+        severity=Severity.WARNING,
+        why="A rollout ends before its first write where a component cannot be rendered.",
+        judge=unrenderable,
     ),
     Check(
         id="component-gate",

@@ -10,6 +10,7 @@ from model.check.finding import Finding, Severity
 from model.check.judgement.declared import opens
 from model.check.lint.flaw import LintView, flaw
 from model.check.lint.subjects.matrix import place
+from model.rollout.announced import undeployed
 from model.site.rows import Row
 
 
@@ -138,16 +139,31 @@ def features_together(view: LintView) -> Iterator[Finding]:
             )
 
 
+def undeployed_features(view: LintView) -> Iterator[Finding]:
+    """Find features that are on and that no component of the site deploys yet."""
+    if names := undeployed(view.site):
+        message = (
+            "are on, and no component deploys them yet: a rollout leaves them out, their rows are open all the same"
+        )
+        fix = "install what serves them by hand, or turn them off"
+        yield flaw("site.yaml", "features", value=", ".join(names), message=message, fix=fix)
+
+
 def vantage(view: LintView) -> Iterator[Finding]:
     """Find sites that nobody looks at from outside."""
-    if not view.site.vantages and any(row.target for row in view.site.active_rows):
-        message = "no vantage host: what the internet sees cannot be proven"
+    site = view.site
+    if not site.vantages and any(row.target for row in site.active_rows):
+        message = "no vantage host: what the internet sees cannot be proven, and gates of a rollout stay unproven"
+        outside = {traits.network for traits in site.roles.values() if traits.kind == "vantage"} - set(
+            site.settings.networks
+        )
+        first = "".join(f"networks.{name} in site.yaml (the network that it is in), and " for name in sorted(outside))
         yield flaw(
             "hosts.yaml",
             "(role vantage)",
             value=0,
             message=message,
-            fix="add a host outside the perimeter with that role",
+            fix=f"{first}a host outside the perimeter with that role",
         )
 
 
@@ -212,6 +228,12 @@ CHECKS = (
         severity=Severity.WARNING,
         why="A feature that needs another one cannot work alone.",
         judge=features_together,
+    ),
+    Check(
+        id="feature-undeployed",
+        severity=Severity.WARNING,
+        why="Who turns a feature on expects that a rollout brings it.",
+        judge=undeployed_features,
     ),
     Check(
         id="vantage-missing",

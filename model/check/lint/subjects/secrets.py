@@ -9,8 +9,7 @@ from model.check.finding import Finding, Severity
 from model.check.judgement import secrets as judged
 from model.check.judgement.secrets import SecretFlaw
 from model.check.lint.flaw import LintView, flaw
-from model.errors import SiteError
-from model.rollout.own_objects import own_objects
+from model.rollout.own_objects import renderable
 from model.rollout.rendered import RenderedComponent
 from model.rollout.secret_index import kept_indexes
 
@@ -55,8 +54,11 @@ def shared(view: LintView) -> Iterator[Finding]:
 
 
 def apart(view: LintView) -> Iterator[Finding]:
-    """Find lawful intercept's secrets that are for the same people as the main ones."""
-    yield from _found(judged.not_apart(view.site), "those who answer for lawful intercept, and whoever rolls it out")
+    """Find lawful intercept's secrets that are for the same people as the main ones, or others than declared."""
+    indexes = _indexes(view)
+    fix = "site.yaml names those who answer for lawful intercept, and whoever rolls it out; then"
+    known = {} if isinstance(indexes, SecretFlaw) else indexes
+    yield from _found(judged.not_apart(view.site, known), f"{fix} python -m flows.secrets recipients")
 
 
 def key(view: LintView) -> Iterator[Finding]:
@@ -65,13 +67,8 @@ def key(view: LintView) -> Iterator[Finding]:
 
 
 def _rendered(view: LintView) -> tuple[RenderedComponent, ...]:
-    """Return what is rendered, nothing where nobody wants to wait for it or it cannot be: the rollout says why."""
-    if not view.renders:
-        return ()
-    try:
-        return own_objects(view.site)
-    except SiteError:
-        return ()
+    """Return what can be rendered (`component-render` finds the rest), nothing where nobody wants to wait for it."""
+    return renderable(view.site) if view.renders else ()
 
 
 def _indexes(view: LintView) -> judged.Indexes | SecretFlaw:

@@ -1,0 +1,80 @@
+"""Rules of images and publishers' manifests: what a rollout needs is there, by digest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from model.bundle.bundle import Bundle, load_bundle
+from model.check.check import Check
+from model.check.finding import Finding, Severity
+from model.check.lint.flaw import LintView, flaw
+from model.errors import SiteError
+from model.rollout.own_objects import own_parts
+from model.rollout.preview import Preview, bundle_step
+from model.site.site import Site
+
+
+def bundle(view: LintView) -> Iterator[Finding]:
+    """Find a bundle that is not whole, none where nodes are installed from one, and manifests that none brings."""
+    if not view.renders:
+        return
+    site, path = view.site, "kubernetes.bundle"
+    named = site.settings.kubernetes.bundle
+    try:
+        kept = _bundle(site)
+    except SiteError as error:
+        words = str(error).splitlines()[0]
+        message = f"is no bundle that could be used: {words}"
+        yield flaw("site.yaml", path, value=named, message=message, fix=bundle_step(site))
+        return
+    reasons = []
+    if kept is None and site.settings.kubernetes.packages == "bundle":
+        reasons.append("nodes are installed from a bundle (`kubernetes.packages`)")
+    brought = {manifest.name for manifest in kept.manifests} if kept else set()
+    if absent := [part.absent for part in _parts(view) if part.absent and part.absent not in brought]:
+        reasons.append(f"the publishers' manifests of {', '.join(absent)} come in one")
+    if reasons:
+        message = f"{'this one lacks something' if kept else 'none is named'}, and {' and '.join(reasons)}"
+        yield flaw("site.yaml", path, value=named or "", message=message, fix=bundle_step(site))
+
+
+def digests(view: LintView) -> Iterator[Finding]:
+    """Find images of which nothing says the digest: a rollout refuses them."""
+    try:
+        kept = _bundle(view.site) if view.renders else None
+    except SiteError:
+        kept = None
+    brought = {image.name for image in kept.images} if kept else set()
+    names = sorted({name for part in _parts(view) for name in part.undigested})
+    lacking = [name for name in names if view.site.images[name].name not in brought]
+    if lacking:
+        message = "have no digest, and no bundle brings them"
+        fix = f"write each publisher's `digest`, or bring them: {bundle_step(view.site)}"
+        yield flaw("images.yaml", "images", value=", ".join(lacking), message=message, fix=fix)
+
+
+def _parts(view: LintView) -> tuple[Preview, ...]:
+    if not view.renders:
+        return ()
+    return tuple(part for part in own_parts(view.site) if isinstance(part, Preview))
+
+
+def _bundle(site: Site) -> Bundle | None:
+    named = site.settings.kubernetes.bundle
+    return load_bundle(site.folder / named) if named else None
+
+
+CHECKS = (
+    Check(
+        id="bundle-missing",
+        severity=Severity.WARNING,
+        why="Bootstrap and rollout end before their first write without what a bundle brings.",
+        judge=bundle,
+    ),
+    Check(
+        id="image-digest",
+        severity=Severity.WARNING,
+        why="A tag can be moved to another image: a rollout names each by its digest, or ends before its first write.",
+        judge=digests,
+    ),
+)

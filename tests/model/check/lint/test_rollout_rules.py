@@ -1,0 +1,94 @@
+"""What lint says of a site that could not be rolled out yet, and what it says once about one mistake."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from model.bundle.bundle import IMAGES
+from model.check.lint import exit_code, findings
+from model.site.load import load_site
+from tests.mutation import REFERENCE, site
+
+TODAY = date(2026, 11, 23)
+FIVE = REFERENCE.parent / "tests" / "data" / "five-servers"
+DIGEST = "sha256:" + "1" * 64
+
+
+def _found(folder: Path, rule: str, base: Path = REFERENCE, **edits: Any) -> list[Any]:
+    return [finding for finding in findings(site(folder, base, **edits), TODAY) if finding.check == rule]
+
+
+def test_images_without_a_digest_are_named_with_the_next_step(tmp_path: Path) -> None:
+    (finding,) = _found(tmp_path / "none", "image-digest")
+    assert "redis, seaweedfs, synapse" in finding.value
+    assert "flows.bundle download" in finding.remedy
+    assert "copy inventory/images.yaml" in finding.remedy
+    (finding,) = _found(tmp_path / "known", "image-digest", set={"images:images.redis.digest": DIGEST})
+    assert "redis" not in finding.value
+    assert "copy" not in finding.remedy
+
+
+def test_what_a_bundle_brings_is_not_missing(tmp_path: Path) -> None:
+    named = {"site:kubernetes.bundle": "bundle"}
+    manifests = ("cert-manager-crds", "cloudnative-pg", "contour")
+    images = [image.name for image in load_site(REFERENCE).images.values()]
+    _bundle(tmp_path / "whole" / "bundle", images, manifests)
+    whole = findings(site(tmp_path / "whole", set=named), TODAY)
+    assert not [finding for finding in whole if finding.check in ("image-digest", "bundle-missing")]
+    _bundle(tmp_path / "part" / "bundle", [name for name in images if not name.endswith("/redis")], manifests[1:])
+    part = {finding.check: finding for finding in findings(site(tmp_path / "part", set=named), TODAY)}
+    assert part["image-digest"].value == "redis"
+    assert "the publishers' manifests of cert-manager-crds come in one" in part["bundle-missing"].message
+
+
+def _bundle(folder: Path, images: Sequence[str], manifests: Sequence[str]) -> None:
+    folder.mkdir(parents=True)
+    names = [*(f"registry.k8s.io/{name}" for name in IMAGES), *images]
+    items = [{"kind": "image", "name": name, "file": f"images/{number}.tar", "digest": DIGEST}
+             for number, name in enumerate(names)]  # fmt: skip
+    items += [{"kind": "manifest", "name": name, "file": f"manifests/{name}.yaml"} for name in manifests]
+    for item in items:
+        (folder / item["file"]).parent.mkdir(exist_ok=True)
+        (folder / item["file"]).touch()
+    common = {"version": "1", "needed": "nodes", "size": 0, "sha256": hashlib.sha256(b"").hexdigest()}
+    head = {"schema": "matrix-fleet/bundle/1", "name": "trial", "kubernetes": "1.36.3", "architecture": "amd64"}
+    table = {**head, "suites": ["bookworm"], "items": [common | item for item in items]}
+    (folder / "bundle.json").write_text(json.dumps(table), "utf-8")
+
+
+def test_a_component_that_cannot_be_rendered_is_a_warning_and_the_rest_is_judged(tmp_path: Path) -> None:
+    known = site(tmp_path, FIVE)
+    found = findings(known, TODAY)
+    assert exit_code(found) == 0
+    broken = {finding.value: finding for finding in found if finding.check == "component-render"}
+    assert set(broken) == {"network-policies", "issuers"}
+    assert "chat.pem cannot be read" in broken["issuers"].message
+
+
+def test_a_secret_nobody_declares_is_one_finding_an_object_that_holds_it(tmp_path: Path) -> None:
+    found = findings(site(tmp_path, delete=["secrets:secrets.redis-sentinel"]), TODAY)
+    about = [finding for finding in found if "redis-sentinel" in finding.value]
+    assert {finding.check for finding in about} == {"secret-use"}
+
+
+def test_features_that_nobody_deploys_are_named_until_they_are_off_or_built(tmp_path: Path) -> None:
+    (finding,) = _found(tmp_path / "on", "feature-undeployed")
+    assert finding.value == "turn, livekit, element_call, li, antivirus, monitoring"
+    (finding,) = _found(tmp_path / "off", "feature-undeployed", set={"site:features": {"turn": False}})
+    assert "turn" not in finding.value
+    built = {"name": "coturn", "phase": 4, "title": "TURN", "when": ["turn"]}
+    (finding,) = _found(tmp_path / "built", "feature-undeployed", set={"components:components.+": built})
+    assert "turn" not in finding.value
+
+
+def test_the_advice_about_a_vantage_host_names_the_network_that_is_missing(tmp_path: Path) -> None:
+    (finding,) = _found(tmp_path / "host", "vantage-missing", delete=["hosts:vantage-1"])
+    assert "networks." not in finding.remedy
+    both = ["hosts:vantage-1", "site:networks.internet"]
+    (finding,) = _found(tmp_path / "both", "vantage-missing", delete=both)
+    assert finding.remedy.startswith("networks.internet in site.yaml")
