@@ -29,8 +29,9 @@ if TYPE_CHECKING:
 Agent = TypeVar("Agent", WitnessSession, SourceSession)
 # A host's two agents start, arm and answer within seconds; nothing here waits longer for one of them.
 STEP_SECONDS = 25.0
-# A source on a busy host may fire so many times slower than it is told to before it is given up.
-_SLOWER = 4
+# A source that falls silent is given up at once (`remote.probe.session`). One that says that it still fires, on a busy
+# host, is waited for so long, and so many times longer than its probes should take.
+_FIRING_SECONDS, _SLOWER = 90.0, 20
 
 
 @dataclass(slots=True)
@@ -125,7 +126,7 @@ class AgentPool:
 
         names = sorted(self.sources if wanted is None else self.sources & set(wanted))
         firing = [name for name in names if name in self.agents]
-        deadline = STEP_SECONDS + _SLOWER * max(map(self._on_host, firing), default=0) / rate
+        deadline = _FIRING_SECONDS + _SLOWER * max(map(self._on_host, firing), default=0) / rate
         answers = each_end(self.nr, shoot, firing, deadline)
         for name, answer in answers.items():
             if isinstance(answer, HostFailure):
