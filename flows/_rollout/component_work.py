@@ -105,7 +105,7 @@ class ComponentWork:
         ground = (name, *all_needed(self._component, active(run.context.site)))
         digest, shaken = run.declaring.digest(ground), run.writes(ground)
         proofs: dict[str, GateProof] = {}
-        for gate in self._component.gates:
+        for gate in self._component.gates_of(run.context.site.settings.active):
             kept = self._keeper.kept.proofs.get(gate)
             if kept and not shaken and not run.request.gates and kept.holds(digest, datetime.now(UTC)):
                 proofs[gate] = kept

@@ -22,6 +22,9 @@ class GatePlace:
 
 def places(site: Site) -> tuple[GatePlace, ...]:
     """Return the site's gates in the order of their components, those of the whole site last."""
-    of_components = [GatePlace(gate, component.name) for component in active(site) for gate in component.gates]
+    words = site.settings.active
+    of_components = [
+        GatePlace(gate, component.name) for component in active(site) for gate in component.gates_of(words)
+    ]
     named = {place.gate for place in of_components}
     return (*of_components, *(GatePlace(gate, SITE) for gate in SITE_GATES if gate not in named))

@@ -24,8 +24,8 @@ class Component(Declared):
 
     `needs` are components that must be ready before; one that the site does not have is passed over. `when` are words
     of the site's features that must all hold. `upstream` names its publisher's own manifest in the bundle, taken whole;
-    `pods` are the words by which ports.yaml knows its pods; `gates` try it as its user would. `timeout`: after how many
-    seconds without becoming ready it has failed.
+    `pods` are the words by which ports.yaml knows its pods; `gates` try it as its user would, `optional_gates` where
+    the site has the feature of that word. `timeout`: after how many seconds without becoming ready it has failed.
     """
 
     name: Name
@@ -37,11 +37,16 @@ class Component(Declared):
     upstream: Name | None = None
     pods: dict[Name, PodSelector] = {}
     gates: tuple[Name, ...] = ()
+    optional_gates: dict[Name, Text] = {}
     timeout: Annotated[int, Field(ge=10, le=3600)] = 300
 
     def holds(self, active: frozenset[str]) -> bool:
         """Return whether the site has it, by the words that hold there."""
         return active.issuperset(self.when)
+
+    def gates_of(self, active: frozenset[str]) -> tuple[str, ...]:
+        """Return the gates that try it on a site, by the words that hold there."""
+        return (*self.gates, *(gate for gate, word in self.optional_gates.items() if word in active))
 
     def selector(self, word: str) -> tuple[str, dict[str, str]]:
         """Return the namespace and the labels of the pods that rows call by this word."""

@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, Field, JsonValue
 
 from model.base import Address, Declared, Domain, Name, Network, Text
 from model.site.installation import Containerd, ImageName, Reference, Registry, Repository
+from model.site.outward import FederationPartners, MailServer, PushGateway
 from model.site.schedule import Schedule, Tell
 from model.site.secrets import SecretKeeping
 
@@ -312,6 +313,9 @@ class Settings(Declared):
     waivers: tuple[Waiver, ...] = ()
     object_storage: ObjectStorage = ObjectStorage()
     ingress: Ingress = Ingress()
+    mail: MailServer = MailServer()
+    push: PushGateway = PushGateway()
+    federation_partners: FederationPartners = FederationPartners()
     secrets: SecretKeeping = SecretKeeping()
     compliance: Compliance = Compliance()
     signed_off: tuple[SignedOff, ...] = ()
@@ -324,6 +328,9 @@ class Settings(Declared):
             on.add(f"livekit_{self.features.livekit_rtc}")
         if self.federation:
             on.add("federation")
+        if self.features.smtp and self.mail.login:
+            on.add("smtp_login")
+        on |= self._push_words
         on.add(f"endpoint_{self.kubernetes.endpoint.provider}")
         on.add(f"object_storage_{self.object_storage.provider}")
         if self.object_storage.provider != "external":
@@ -337,3 +344,10 @@ class Settings(Declared):
         if self.features.li and self.ntp:
             on.add("li_ntp")
         return frozenset(on)
+
+    @property
+    def _push_words(self) -> frozenset[str]:
+        """The words of a push gateway of the site's own: whose apps it has."""
+        own = {"push_apns": self.push.apns, "push_firebase": self.push.firebase}
+        here = frozenset(word for word, app in own.items() if app is not None and self.features.push_notifications)
+        return here | {"push_gateway"} if here else here

@@ -10,8 +10,10 @@ from functools import cache
 from typing import Any
 
 from model.checkout import ROOT
+from model.kubernetes.manifests import name_of
 from model.rollout.rendered import RenderedComponent
 from model.rollout.synapse.config_audit import merged
+from model.rollout.synapse.outward import AUTHORITY, LOGIN_SECRET, sends_mail
 from model.rollout.synapse.processes import MAIN, Process, Processes
 
 APPS = ROOT / "apps"
@@ -50,10 +52,12 @@ def configs(component: RenderedComponent, running: Processes) -> dict[str, dict[
 def check_files(component: RenderedComponent, running: Processes) -> CheckFiles:
     """Return what the check of a site's processes needs."""
     files = {"conf/log.yaml": component.files["log.yaml"], "check/config_check.py": program("config_check")}
+    if AUTHORITY in component.files:
+        files[f"conf/{AUTHORITY}"] = component.files[AUTHORITY]
     asked: dict[str, tuple[str, ...]] = {}
     for pool in running.pools:
         process = running.of(pool)[0]
-        texts = _texts(component, process)
+        texts = _texts(component, process) | _mail(component, process)
         files |= texts
         asked[process.name] = tuple(f"/{path}" for path in texts)
         files |= dict(_secrets(merged(*texts.values())))
@@ -73,6 +77,15 @@ def _texts(component: RenderedComponent, process: Process) -> dict[str, str]:
     if process.pool.name != MAIN:
         texts[f"check/{process.name}-name.yaml"] = f"worker_name: {process.name}\n"
     return texts
+
+
+def _mail(component: RenderedComponent, process: Process) -> dict[str, str]:
+    """Return the file that a process which logs in at the mail server makes when it starts, with stand-ins."""
+    made = any(name_of(manifest).endswith(f"/{LOGIN_SECRET}") for manifest in component.objects)
+    if not made or not sends_mail(process.pool):
+        return {}
+    block = merged(component.files["homeserver.yaml"])["email"]
+    return {"check/mail.yaml": json.dumps({"email": block | {"smtp_user": STAND_IN, "smtp_pass": STAND_IN}})}
 
 
 def _secrets(value: object) -> Iterator[tuple[str, str]]:

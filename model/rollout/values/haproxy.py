@@ -18,6 +18,7 @@ from model.rollout.synapse.processes import (
 )
 from model.rollout.synapse.routes import dumped
 from model.rollout.synapse.routing import INITIAL, SYNC, Routing, routing
+from model.rollout.values import sygnal
 from model.rollout.values.synapse import NAMESPACE, most
 from model.site.settings import Settings
 from model.site.site import Site
@@ -57,6 +58,11 @@ def values(site: Site) -> dict[str, object]:
         "client_document": client_document(settings),
         "server_document": server_document(settings),
         "refusal": {"errcode": "M_FORBIDDEN", "error": "Not served here"},
+        "push_gateway": "push_gateway" in settings.active,
+        "push_path": sygnal.PATH,
+        "push_port": sygnal.PORT,
+        "push_slots": sygnal.GATEWAYS + OVERLAP,
+        "push_address": service_name("sygnal", NAMESPACE),
         "quoted": quoted,
         "bind": "[::]" if bind_address(settings) == "::" else "",
         "both": " v4v6" if bind_address(settings) == "::" else "",

@@ -10,6 +10,7 @@ import yaml
 from model.kubernetes.service_names import CLUSTER_DOMAIN, service_name
 from model.rollout.synapse.duties import ProcessPool
 from model.rollout.synapse.homeserver import CONNECTIONS, process_file, shares
+from model.rollout.synapse.outward import allowed_addresses, authority, email, logs_in, partners
 from model.rollout.synapse.processes import REPLICATION_PORT, Processes, processes
 from model.site.site import Site
 
@@ -32,6 +33,11 @@ def values(site: Site) -> dict[str, object]:
         "scaled": lambda pool: scaled(running, pool),
         "most": lambda pool: most(running, pool),
         "cache_gib": lambda pool: pool.cache_gib[running.column],
+        "email": email(settings),
+        "logs_in": lambda pool: logs_in(settings, pool),
+        "partners": partners(settings),
+        "allowed_addresses": allowed_addresses(settings),
+        "federation_authority": authority(site).strip(),
         "roles": sorted(name for name, traits in site.roles.items() if traits.purpose == "application"),
         "public_name": f"matrix.{settings.domain}",
         "main_address": running.main.address,

@@ -21,6 +21,9 @@ from model.site.site import Site
 PUBLISHERS = ROOT / "tests" / "data" / "publishers"
 DIGEST = "sha256:" + "0" * 64
 ACME = {"method": "letsencrypt-http01", "email": "it@example.test"}
+PARTNERS = {"domains": ["other.test"], "networks": ["198.51.100.0/24"]}
+APNS = {"apns": {"app": "test.ios", "key_id": "A1B2C3D4E5", "team_id": "F6G7H8I9J0", "topic": "test.ios"}}
+FIREBASE = {"firebase": {"app": "test.android", "project": "test-1"}}
 DNS01 = {**ACME, "method": "letsencrypt-dns01", "dns01": {"rfc2136": {"nameserver": "10.20.1.1"}}}
 
 
@@ -89,6 +92,13 @@ SITES: Mapping[str, Callable[[], Site]] = {
     "acme over http": lambda: site(changed(tls=ACME)),
     "acme over dns": lambda: site(changed(tls=DNS01)),
     "federation": lambda: site(changed(federation=True)),
+    "federation with some": lambda: site(changed(federation=True, federation_partners=PARTNERS)),
+    "mail without a login": lambda: site(changed(features={"smtp": True}, mail={"tls": "none", "login": False})),
+    "mail at 10000": lambda: site(
+        changed(size="auto", concurrent_users=10_000, features={"smtp": True, "push_notifications": True})
+    ),
+    "push gateway": lambda: site(changed(features={"push_notifications": True}, push={**APNS, **FIREBASE})),
+    "push gateway of Apple's alone": lambda: site(changed(features={"push_notifications": True}, push=APNS)),
     **{
         f"{feature} {'off' if value else 'on'}": lambda feature=feature, value=value: site(  # type: ignore[misc]
             changed(features={feature: not value})

@@ -88,7 +88,7 @@ def unrenderable(view: LintView) -> Iterator[Finding]:
 def untried(view: LintView) -> Iterator[Finding]:
     """Find gates for which there is no program: what they should prove stays unproven."""
     for component in _here(view):
-        for gate in component.gates:
+        for gate in (*component.gates, *component.optional_gates):
             if not (ROOT / "remote" / "gates" / f"{gate.replace('-', '_')}.py").exists():
                 fix = f"write remote/gates/{gate.replace('-', '_')}.py, or take the gate away"
                 place = f"components.{component.name}.gates"

@@ -29,6 +29,10 @@ DERIVED_FEATURES = frozenset(
         "object_storage_external",
         "object_storage_minio",
         "object_storage_seaweedfs",
+        "push_apns",
+        "push_firebase",
+        "push_gateway",
+        "smtp_login",
     }
 )
 CNI_WORDS = frozenset({"kube-router"}) | frozenset(

@@ -81,7 +81,7 @@ def complaints(python: Path, asked: Mapping[str, Sequence[str]]) -> dict[str, st
 CASES: tuple[tuple[str | int, dict[str, Any]], ...] = (
     ("small", {}),
     (100, {"federation": True, "element_call": False, "livekit": False}),
-    (20000, {"federation": True, "push_notifications": True}),
+    (20000, {"federation": True, "push_notifications": True, "smtp": True}),
 )
 
 
