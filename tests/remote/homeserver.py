@@ -75,7 +75,7 @@ def running(
     server = Homeserver(f"http://127.0.0.1:{port}", prefix)
     try:
         _await(server, process, folder)
-        yield _peopled(server)
+        yield _peopled(server, (more or {}).get("server_name", "news.test"))
     finally:
         process.kill()
         process.wait(20)
@@ -126,9 +126,9 @@ def _await(server: Homeserver, process: subprocess.Popen[bytes], folder: Path) -
     raise AssertionError(f"Synapse does not answer: {(folder / 'output').read_text('utf-8')[-2000:]}")
 
 
-def _peopled(server: Homeserver) -> Homeserver:
-    teller, reader = (_registered(server, name) for name in ("teller", "reader"))
-    room = server.call("POST", "/_matrix/client/v3/createRoom", {"invite": ["@reader:news.test"]}, teller)["room_id"]
+def _peopled(server: Homeserver, name: str) -> Homeserver:
+    teller, reader = (_registered(server, user) for user in ("teller", "reader"))
+    room = server.call("POST", "/_matrix/client/v3/createRoom", {"invite": [f"@reader:{name}"]}, teller)["room_id"]
     server.call("POST", f"/_matrix/client/v3/rooms/{quote(room)}/join", {}, reader)
     return Homeserver(server.url, server.prefix, teller, reader, room)
 
