@@ -28,6 +28,7 @@ _FIRST = (
     "cluster",
     "installation",
     "perimeter",
+    "outward",
     "certificates",
     "secrets",
     "components",
