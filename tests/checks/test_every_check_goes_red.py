@@ -23,6 +23,7 @@ from model.rollout.secret_index import IndexEntry, SecretIndex
 from model.rollout.secret_names import kept_refs
 from model.site.hosts import Disk
 from model.site.load import load_site
+from model.site.outward import FirebasePush, PushGateway
 from model.site.secrets import SecretKeeping
 from model.site.settings import ObjectStorage
 from model.site.site import Site
@@ -34,9 +35,20 @@ from tests.model.check.preflight.preflight_cases import CASES as PREFLIGHT_CASES
 from tests.mutation import REFERENCE, cases
 
 Red = Callable[[], ComplianceView]
+
+
+def _outward() -> Site:
+    """The reference site with everything that speaks to the world outside."""
+    known = site()
+    features = known.settings.features.model_copy(update={"smtp": True, "push_notifications": True})
+    push = PushGateway(firebase=FirebasePush(app="a", project="p"))
+    settings = known.settings.model_copy(update={"federation": True, "features": features, "push": push})
+    return replace(known, settings=settings)
+
+
 BAD_GATES = {
     place.gate: GateRecord(gate=place.gate, status=Status.DRIFT, why="w", findings=("f",), run="R", ended=NOW)
-    for place in places(site())
+    for place in places(_outward())
 }
 
 
@@ -213,7 +225,7 @@ REDS: dict[str, Red] = {
     "objects/redundancy": lambda: replace(
         _without("storage", object_storage=ObjectStorage(provider="minio"))(), gates=BAD_GATES
     ),
-    **{check.id: partial(view, gates=BAD_GATES) for check in every() if check.id.startswith("gates/")},
+    **{check.id: partial(view, gates=BAD_GATES, site=_outward()) for check in every() if check.id.startswith("gates/")},
 }
 
 

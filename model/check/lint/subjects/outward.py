@@ -20,14 +20,15 @@ def mail_server(view: LintView) -> Iterator[Finding]:
     mail = settings.mail
     if mail.host is None:
         message = f"features.smtp is on and no mail server is named: {mail_host(settings)} is taken"
-        yield flaw(_FILE, "mail.host", value="", message=message, fix="the mail server's name", severity=view.production)
+        yield flaw(_FILE, "mail.host", value="", message=message, fix="the mail server's name")
     if not _leaves(view, mail.port):
         message = "Synapse's pods may not leave for this port: no active pod row to the internet has it"
         fix = "587, or the port in the rows smtp and pod-smtp of ports.yaml"
         yield flaw(_FILE, "mail.port", value=mail.port, message=message, fix=fix)
     if mail.tls == "none" and mail.login:
         message = "the login goes over the network in clear"
-        yield flaw(_FILE, "mail.tls", value="none", message=message, fix="starttls or implicit, or `login: false`")
+        fix = "starttls or implicit, or `login: false`"
+        yield flaw(_FILE, "mail.tls", value="none", message=message, fix=fix, severity=Severity.ERROR)
 
 
 def untried(view: LintView) -> Iterator[Finding]:
@@ -48,7 +49,10 @@ def push_gateway(view: LintView) -> Iterator[Finding]:
     if settings.push.apns is None and settings.push.firebase is None:
         return
     if not settings.features.push_notifications:
-        message, fix = "features.push_notifications is off: the gateway is not rolled out", "turn it on, or take this out"
+        message, fix = (
+            "features.push_notifications is off: the gateway is not rolled out",
+            "turn it on, or take this out",
+        )
         yield flaw(_FILE, "push", value="", message=message, fix=fix)
     elif settings.tls.method == "internal-ca":
         message = "Synapse pushes by the public name and trusts public authorities alone: pushes would fail"
@@ -80,6 +84,7 @@ CHECKS = (
     Check(
         id="mail-server",
         why="Whoever forgot a password waits for a mail that Synapse cannot send.",
+        severity=Severity.WARNING,
         judge=mail_server,
     ),
     Check(

@@ -17,6 +17,7 @@ import pytest
 
 from model.rollout.synapse.routing import routing
 from model.rollout.synapse.samples import every_sample, neighbours
+from tests.model.rollout.stacks import stack
 from tests.model.rollout.synapse.synapse_sites import SIZES, rendered, running, site, table
 
 pytestmark = pytest.mark.machine
@@ -86,6 +87,23 @@ def test_haproxy_accepts_the_configuration(size: str | int, federation: bool, ha
     done = subprocess.run([haproxy, "-c", "-f", str(path)], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "WARNING" not in done.stderr
+
+
+def test_haproxy_leads_pushes_to_the_sites_own_gateway(haproxy: str, tmp_path: Path) -> None:
+    path = configuration(tmp_path)
+    part = next(part for part in stack("push gateway").components if part.name == "haproxy")
+    text = part.files["haproxy.cfg"].replace("/config/", f"{tmp_path}/")
+    for port in (8008, 8009, 8405):
+        text = text.replace(f"bind [::]:{port} v4v6", f"bind 127.0.0.1:1{port}")
+    path.write_text(text)
+    done = subprocess.run([haproxy, "-c", "-f", str(path)], capture_output=True, text=True)
+    assert (done.returncode, "WARNING" in done.stderr) == (0, False), done.stderr
+    with proxy(haproxy, path) as public:
+        # The gateway has no address here; what is no push is refused as ever.
+        assert ask(public, "POST", "/_matrix/push/v1/notify")[0] == 503
+        assert ask(public, "POST", "/_matrix/push/v1/other")[0] == 403
+    with proxy(haproxy, configuration(tmp_path)) as public:
+        assert ask(public, "POST", "/_matrix/push/v1/notify")[0] == 403
 
 
 def test_haproxy_refuses_a_map_that_is_no_expression(haproxy: str, tmp_path: Path) -> None:
