@@ -94,8 +94,8 @@ SITES: Mapping[str, Callable[[], Site]] = {
     "federation": lambda: site(changed(federation=True)),
     "federation with some": lambda: site(changed(federation=True, federation_partners=PARTNERS)),
     "mail without a login": lambda: site(changed(features={"smtp": True}, mail={"tls": "none", "login": False})),
-    "mail at 10000": lambda: site(
-        changed(size="auto", concurrent_users=10_000, features={"smtp": True, "push_notifications": True})
+    "mail at 5000": lambda: site(
+        changed(size="auto", concurrent_users=5_000, features={"smtp": True, "push_notifications": True})
     ),
     "push gateway": lambda: site(changed(features={"push_notifications": True}, push={**APNS, **FIREBASE})),
     "push gateway of Apple's alone": lambda: site(changed(features={"push_notifications": True}, push=APNS)),

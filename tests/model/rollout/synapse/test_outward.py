@@ -95,7 +95,7 @@ def test_without_a_word_the_domains_own_names_are_taken() -> None:
 
 
 def test_only_who_sends_mail_holds_the_login() -> None:
-    part = next(part for part in stack("mail at 10000").components if part.name == "synapse")
+    part = next(part for part in stack("mail at 5000").components if part.name == "synapse")
     holders = {
         found["metadata"]["name"]
         for found in part.objects
@@ -115,7 +115,7 @@ def test_without_a_login_there_is_no_secret_for_it() -> None:
 
 
 def test_synapses_check_is_given_the_login_as_a_stand_in_and_ours_sees_no_secret() -> None:
-    known = SITES["mail at 10000"]()
+    known = SITES["mail at 5000"]()
     part, here = synapse(known), running(known)
     given = check_files(part, here)
     assert [name for name, paths in given.asked.items() if "/check/mail.yaml" in paths] == [
