@@ -18,7 +18,7 @@ from apps.message_probe.wire import Answer, Connection, Origin, Unanswered
 from model.report.outcome import Status
 from model.rollout.secret_kinds import verify_key
 from remote.gates.gate import GateContext, GateResult, concluded
-from remote.gates.public import Way, outside_ways, own_ways, reached
+from remote.gates.public import Way, outside_ways
 
 _KEYS = "/_matrix/key/v2/server"
 _VERSION = "/_matrix/federation/v1/version"
@@ -39,7 +39,7 @@ def run(context: GateContext) -> GateResult:
     settings = context.site.settings
     if not settings.federation:
         return GateResult(status=Status.NOT_RUN, why="the site does not federate")
-    ways = outside_ways(context) or tuple(way for way in own_ways(context) if not reached(way))
+    ways = outside_ways(context)
     if not ways:
         return GateResult(
             status=Status.UNPROVEN, why="nobody looked from outside", next_step="declare a vantage host in hosts.yaml"

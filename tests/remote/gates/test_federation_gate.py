@@ -223,3 +223,11 @@ def test_without_a_second_homeserver_half_is_seen_and_nothing_proven(answering: 
 
 def test_a_site_that_does_not_federate_is_not_tried(world: World) -> None:
     assert federation.run(world.context()).status == Status.NOT_RUN
+
+
+def test_without_a_vantage_host_nobody_looked(answering: Answering) -> None:
+    site = answering.world.site
+    machines = tuple(machine for machine in site.machines if machine.kind != "vantage")
+    answering.world.site = replace(site, machines=machines)
+    result = federation.run(answering.world.context())
+    assert (result.status, result.why) == (Status.UNPROVEN, "nobody looked from outside")
