@@ -61,8 +61,9 @@ def _behind(service: Manifest, slices: Sequence[Manifest]) -> tuple[int, int]:
             continue
         for endpoint in piece.get("endpoints") or ():
             conditions: Mapping[str, Any] = endpoint.get("conditions") or {}
-            # A Service that publishes pods before they are ready calls all of them ready; serving tells the truth.
-            if conditions.get("serving", conditions.get("ready")) is False:
+            # A Service that publishes pods before they are ready calls all of them ready; serving tells the truth, save
+            # of a pod that still serves and is about to end.
+            if conditions.get("serving", conditions.get("ready")) is False or conditions.get("terminating"):
                 waiting += 1
             else:
                 ready += 1

@@ -125,6 +125,10 @@ def test_somebody_behind_every_service_is_good(world: World) -> None:
         # A Service that publishes pods before they are ready calls all of them ready.
         ([SLICE | {"endpoints": [{"conditions": {"ready": True, "serving": False}}]}], "it; 1 are not ready"),
         ([SLICE | {"endpoints": [{"conditions": {"ready": False}}]}], "it; 1 are not ready"),
+        (
+            [SLICE | {"endpoints": [{"conditions": {"ready": False, "serving": True, "terminating": True}}]}],
+            "it; 1 are not ready",
+        ),
     ],
 )
 def test_a_service_without_anybody_is_found(slices: list[dict[str, Any]], says: str) -> None:
