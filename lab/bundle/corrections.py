@@ -35,13 +35,13 @@ _OTHERS = """\
 """
 
 _CONTROLLER = f"{_POLICIES}/network_policy_controller.go"
-_PERIOD = "\tsyncPeriod                  time.Duration\n"
+_FIELD = "\tsyncPeriod                  time.Duration\n"
 _CHAINS = """\
 	// ensure kube-router specific top level chains and corresponding rules exist
 	npc.ensureTopLevelChains()
 """
-_CHAINS_BY_PERIOD = """\
-	if time.Since(npc.lookedAtChains) > npc.syncPeriod/2 {
+_CHAINS_NOW_AND_THEN = """\
+	if time.Since(npc.lookedAtChains) > 10*time.Second {
 		npc.ensureTopLevelChains()
 		npc.lookedAtChains = time.Now()
 	}
@@ -64,6 +64,6 @@ KUBE_ROUTER = (
     Correction("pkg/utils/ipset.go", _LINE, _LINE + _OTHERS),
     # No fault where a node has its own processors. Here sixteen share two, and for every pod that comes or goes each
     # runs some seventy programs to look at chains that never change: half of what a rollout has to work with.
-    Correction(_CONTROLLER, _PERIOD, _PERIOD + "\tlookedAtChains              time.Time\n"),
-    Correction(_CONTROLLER, _CHAINS, _CHAINS_BY_PERIOD),
+    Correction(_CONTROLLER, _FIELD, _FIELD + "\tlookedAtChains              time.Time\n"),
+    Correction(_CONTROLLER, _CHAINS, _CHAINS_NOW_AND_THEN),
 )
