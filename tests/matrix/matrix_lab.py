@@ -11,6 +11,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from model.checkout import ROOT
 from tests.cluster.lab_cluster import LONG, LabCluster
 
@@ -91,6 +93,7 @@ def copied(cluster: LabCluster, folder: Path) -> Copy:
     """Copy the checkout, its own components replaced by the trials."""
     shutil.copytree(ROOT, folder, ignore=_LEFT_OUT)
     shutil.copy(_TRIALS / "components.yaml", folder / "inventory" / "components.yaml")
+    _consumed_by_nobody(folder / "inventory" / "secrets.yaml")
     (deployment,) = cluster.objects("deployments", "-n", "kube-system", "-l", "k8s-app=kube-dns")
     image = deployment["spec"]["template"]["spec"]["containers"][0]["image"]
     for place in (path for path in _TRIALS.iterdir() if path.is_dir()):
@@ -99,3 +102,11 @@ def copied(cluster: LabCluster, folder: Path) -> Copy:
         for file in place.iterdir():
             (target / file.name).write_text(file.read_text("utf-8").replace(_IMAGE, image), "utf-8")
     return Copy(cluster, folder)
+
+
+def _consumed_by_nobody(path: Path) -> None:
+    """The components that secrets are for are not in the copy."""
+    document = yaml.safe_load(path.read_text("utf-8"))
+    for secret in document["secrets"]:
+        secret["consumers"] = []
+    path.write_text(yaml.safe_dump(document, sort_keys=False), "utf-8")

@@ -117,7 +117,9 @@ def test_none_is_in_a_journal_or_a_log_of_a_host(matrix: MatrixLab, search: Sear
 
 
 def test_none_is_shown_by_a_verbose_run_or_by_an_error(matrix: MatrixLab, search: Search, trials: Copy) -> None:
-    matrix.kubectl("-n", "matrix", "label", "secret", "redis", "matrix-fleet.io/component=somebody", "--overwrite")
+    matrix.kubectl(
+        "-n", "matrix", "label", "secret", "redis-config", "matrix-fleet.io/component=somebody", "--overwrite"
+    )
     told = [matrix.lab.run((sys.executable, "-m", "flows.rollout", "-v", *flags)) for flags in (("--dry-run",), ())]
     refused = trials.verbose("--component", "trial-ground,trial-secret")
     assert [run.returncode for run in (*told, refused)] == [2, 0, 3]
