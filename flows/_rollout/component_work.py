@@ -72,7 +72,8 @@ class ComponentWork:
         for wave in waves(changes, lambda change: change.key.kind):
             if is_workload(wave[0].key.kind) and not self._ready(list(filter(pods_need, self._manifests))):
                 return False
-            applier.apply(wave, result.done.append)
+            if not applier.apply(wave, result.done.append, self._refused):
+                return False
         self._keeper.applied(self._declared)
         return True
 
@@ -138,6 +139,11 @@ class ComponentWork:
             result.why = f"the gate {bad.name}: {bad.result.why}"
         elif unseen := [gate for gate in result.gates if gate.result.status is Status.NOT_RUN and not gate.proven]:
             result.why = "; ".join(f"the gate {gate.name} was not tried: {gate.result.why}" for gate in unseen)
+
+    def _refused(self, change: ObjectChange, error: KubernetesError) -> None:
+        words = self._run.veil(error.message)
+        self._result.status, self._result.why = Status.FAILED, f"{change.key}: {words}"
+        self._result.failures.append(Outcome(CONTROLLER, change.subject, Status.FAILED, words, next=error.next_step))
 
     def _fail(self, message: str, step: str) -> None:
         words = self._run.veil(message)

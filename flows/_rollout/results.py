@@ -126,7 +126,10 @@ class ComponentResult:
     def outcomes(self, *, dry_run: bool) -> Iterator[Outcome]:
         """Return an outcome an object, then those of what failed and of the gates."""
         done = {change.key: change for change in self.done}
+        failed = {failure.subject for failure in self.failures}
         for planned in self.planned:
+            if planned.key not in done and planned.subject in failed:
+                continue
             yield _outcome(planned, done.get(planned.key), dry_run=dry_run, reached=self.status is not Status.NOT_RUN)
         yield from self.failures
         yield from (gate.outcome() for gate in self.gates)

@@ -10,7 +10,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from model.errors import FleetError, KubernetesError, ObjectMissing
+from model.errors import ApiUnreachable, FleetError, KubernetesError, ObjectMissing
 from model.kubernetes.manifests import Manifest, difference
 from model.rollout.changes import ChangeKind, ObjectChange
 from model.rollout.conflicts import conflicts_of
@@ -21,6 +21,8 @@ from tasks.rollout.planning import settled
 if TYPE_CHECKING:
     from remote.kube import Cluster
 
+Done = Callable[[ObjectChange], None]
+Refused = Callable[[ObjectChange, KubernetesError], None]
 _PAUSE = 1.0
 _CONFLICT = 409
 # What passes by itself: a webhook whose pod has just started, a namespace that has not got its account yet.
@@ -40,27 +42,32 @@ class Applier:
         self._cluster, self._deadline, self._tell, self._check = cluster, deadline, tell, check
         self._told: set[str] = set()
 
-    def apply(self, changes: Sequence[ObjectChange], done: Callable[[ObjectChange], None]) -> None:
+    def apply(self, changes: Sequence[ObjectChange], done: Done, refused: Refused) -> bool:
         """
-        Carry out changes that need nothing of each other, side by side; `done` hears of each, in any thread.
+        Carry out changes that need nothing of each other, side by side; return whether all were.
 
-        Raises the first error once the objects that are under way have ended.
+        `done` hears of each that was, `refused` of each that the server did not take, both in any thread. Raises the
+        first other error once the objects that are under way have ended.
         """
         with ThreadPoolExecutor(WORKERS, thread_name_prefix="api") as pool:
-            errors = [error for error in pool.map(partial(self._failure, done), changes) if error is not None]
-        if errors:
-            raise errors[0]
+            results = tuple(pool.map(partial(self._result, done, refused), changes))
+        for result in results:
+            if isinstance(result, FleetError):
+                raise result
+        return all(results)
 
-    def _failure(self, done: Callable[[ObjectChange], None], change: ObjectChange) -> FleetError | None:
+    def _result(self, done: Done, refused: Refused, change: ObjectChange) -> bool | FleetError:
         try:
             carried_out = self._carried_out(change)
+        except ApiUnreachable as error:
+            return error
         except KubernetesError as error:
-            words = f"{change.key}: {error.detail}"
-            return type(error)(error.host, error.asked, words, error.next_step, status=error.status)
+            refused(change, error)
+            return False
         except FleetError as error:
             return error
         done(carried_out)
-        return None
+        return True
 
     def _carried_out(self, change: ObjectChange) -> ObjectChange:
         self._check()

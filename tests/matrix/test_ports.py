@@ -5,14 +5,40 @@ from __future__ import annotations
 from tests.cluster.lab_cluster import wrong
 from tests.matrix.matrix_lab import MatrixLab
 
+# Rows whose both ends run; those of components that come later wait, by name.
+_ROWS = {
+    "pod-contour",
+    "pod-dns-tcp",
+    "pod-dns-udp",
+    "pod-ingress",
+    "pod-ingress-haproxy",
+    "pod-postgresql",
+    "pod-postgresql-instances",
+    "pod-redis",
+    "pod-redis-proxy",
+    "pod-redis-sentinel",
+    "pod-s3",
+    "pod-seaweedfs",
+    "pod-synapse",
+    "pod-synapse-replication",
+    "pod-synapse-worker",
+    "pod-webhooks",
+    "pod-webhooks-cert-manager",
+    "pods-kubernetes-api",
+}
+
 
 def test_every_port_is_proven_with_the_stack_running(matrix: MatrixLab) -> None:
     code, report = matrix.flow("verify_ports")
     assert (code, wrong(report)) == (0, [])
     cells = [cell for cell in report["cells"] if cell["plane"] == "pod"]
-    assert {cell["verdict"] for cell in cells} == {"ok"}
+    waiting = {row for cell in cells if cell["verdict"] == "not_run" for row in cell["rows"]}
+    proven = {row for cell in cells if cell["verdict"] == "ok" for row in cell["rows"]}
+    assert {cell["verdict"] for cell in cells} <= {"ok", "not_run"}
+    assert proven >= _ROWS
+    assert waiting.isdisjoint(_ROWS)
     closed = [cell for cell in cells if cell["expected"] == "closed"]
-    assert closed
+    assert len(closed) > 1000
     assert {cell["seen"] for cell in closed} == {"closed"}
 
 

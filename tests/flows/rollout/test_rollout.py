@@ -295,6 +295,23 @@ def test_what_the_server_rejects_fails_its_component_and_names_the_reason(stage:
     assert (found["two"]["status"], found["aside"]["status"]) == ("not_run", "changed")
 
 
+def test_what_the_server_takes_in_a_plan_and_not_in_earnest_is_named_by_its_object(stage: Stage) -> None:
+    stage.objects["one"] = [settings("good"), settings("odd")]
+
+    def refuse(request: ApiRequest, _body: dict[str, object]) -> None:
+        if request.path.endswith("/odd") and request.method == "PATCH" and ("dryRun", "All") not in request.query:
+            raise Refusal(422, "Invalid", "data: Forbidden: no such key")
+
+    stage.api.before = refuse
+    code, report = stage.run()
+    failed = outcomes(report, "failed")
+    assert code == 3
+    assert list(failed) == ["one/ConfigMap/space/odd"]
+    assert "no such key" in failed["one/ConfigMap/space/odd"]
+    assert "one/ConfigMap/space/good" in outcomes(report, "changed")
+    assert by_name(report)["two"]["status"] == "not_run"
+
+
 def test_a_kind_that_nobody_brings_is_named(stage: Stage) -> None:
     thing = {"apiVersion": "x.test/v1", "kind": "Thing", "metadata": {"name": "t", "namespace": "space"}}
     stage.objects["one"] = [thing]
