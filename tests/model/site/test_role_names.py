@@ -36,6 +36,7 @@ ALLOWED = {
     ("monitoring", "information.py"): "a check's id",
     ("monitoring", "pod_words.py"): "pods that a row names",
     ("database", "storage.py"): "the purpose of a disk",
+    ("database", "declaration.py"): "the purpose of a disk",
     ("monitoring", "storage.py"): "the purpose of a disk",
     ("storage", "storage.py"): "the field of a Kubernetes volume, and the subject of a phase",
     ("storage", "plan.py"): "the name of a phase",
