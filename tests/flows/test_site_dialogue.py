@@ -277,7 +277,14 @@ def _interrupted(folder: Path, before: int) -> tuple[int, str]:
     master, slave = pty.openpty()
     command = [sys.executable, "-m", "flows.site", "init", "--output", str(folder)]
     process = subprocess.Popen(
-        command, cwd=REFERENCE.parent, stdin=slave, stdout=slave, stderr=slave, start_new_session=True
+        command,
+        cwd=REFERENCE.parent,
+        stdin=slave,
+        stdout=slave,
+        stderr=slave,
+        start_new_session=True,
+        # Who runs tests in the background of a shell has it ignored, and so would they.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     os.close(slave)
     shown, asked = "", 0
