@@ -41,7 +41,7 @@ _CHAINS = """\
 	npc.ensureTopLevelChains()
 """
 _CHAINS_NOW_AND_THEN = """\
-	if time.Since(npc.lookedAtChains) > 10*time.Second {
+	if time.Since(npc.lookedAtChains) > npc.syncPeriod/2 {
 		npc.ensureTopLevelChains()
 		npc.lookedAtChains = time.Now()
 	}
