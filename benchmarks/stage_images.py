@@ -12,7 +12,7 @@ from flows._fleet.hosts import closing, run_on_hosts
 from flows._fleet.inventory import inventory
 from flows._rollout.material import site_bundle
 from model.rollout.render import render_site, upstream_of
-from model.rollout.staging import image_needs
+from model.rollout.staging import by_host, image_needs
 from model.site.load import load_site
 from tasks import application_images
 
@@ -29,13 +29,10 @@ def main() -> int:
     place, bundle = site_bundle(site, folder)
     if place is None or bundle is None:
         raise RuntimeError("the lab's site names no bundle")
-    wanted: dict[str, set[str]] = {}
-    for need in image_needs(site, render_site(site, bundle, upstream_of(bundle, place))):
-        for host in need.hosts:
-            wanted.setdefault(host, set()).add(need.reference)
+    wanted = by_host(image_needs(site, render_site(site, bundle, upstream_of(bundle, place))))
 
     def stage(host: Host) -> tuple[str, ...]:
-        return application_images.stage(host, bundle, place, sorted(wanted[host.name]))
+        return application_images.stage(host, bundle, place, wanted[host.name])
 
     nr = inventory(folder)
     with closing(nr):

@@ -51,7 +51,6 @@ class AgentPool:
         self.ends = ends
         self.agents = {name: Agents() for name in ends}
         self.life = life
-        self.key = b""
         self.sources: set[str] = set()
         self.planned: dict[str, int] = {}
 
@@ -69,7 +68,7 @@ class AgentPool:
 
     def arm(self, chosen: Sequence[Pair], requests: Mapping[str, Mapping[int, str]]) -> None:
         """Tell every witness what to look for and every source what to fire, under new tags."""
-        self.key = secrets.token_bytes(16)
+        key = secrets.token_bytes(16)
         planned = assignments(chosen, requests)
         by_source: dict[str, Assignment] = {assignment.source: assignment for assignment in planned}
         external = {str(pair.address) for pair in chosen if pair.external}
@@ -79,10 +78,10 @@ class AgentPool:
             agents, end = self.agents[name], self.ends[name]
             if agents.witness:
                 with _losing(agents, "witness"):
-                    agents.witness.arm(self.key, expected_at(planned, end.addresses, external), end.watched)
+                    agents.witness.arm(key, expected_at(planned, end.addresses, external), end.watched)
             if agents.source and name in by_source:
                 with _losing(agents, "source"):
-                    self.planned[name] = agents.source.arm(self.key, by_source[name])
+                    self.planned[name] = agents.source.arm(key, by_source[name])
 
         self._at_every_end(ready)
 

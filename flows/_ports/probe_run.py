@@ -114,8 +114,11 @@ def _sure(
         return probe_run
     agent_pool.arm(doubted, requests)
     packets = sum(agent_pool.fire(None, rate, _nobody) for _ in range(ROUNDS))
-    again = join(site, doubted, agent_pool.collect())
-    evidence = confirmed(doubted, probe_run.evidence, again)
+    records = agent_pool.collect()
+    if probe_run.records.seen.keys() - records.seen.keys():
+        # Who saw it may be who does not answer any more: then nothing speaks against it.
+        return replace(probe_run, fired=probe_run.fired + packets)
+    evidence = confirmed(doubted, probe_run.evidence, join(site, doubted, records))
     return replace(probe_run, evidence=evidence, fired=probe_run.fired + packets)
 
 

@@ -13,7 +13,7 @@ from flows._run.publish import CONTROLLER
 from model.errors import HostError, Unreachable
 from model.report.outcome import Outcome, Status
 from model.rollout.changes import WRITES
-from model.rollout.staging import ImageNeed, image_needs
+from model.rollout.staging import ImageNeed, by_host, image_needs
 from tasks import application_images
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class ImageStaging:
 
     def stage(self) -> None:
         """Look at every node, bring what it lacks; components whose images do not come have failed."""
-        wanted = _by_host(self._needs)
+        wanted = by_host(self._needs)
         if not wanted:
             return
         missing = self._look(wanted)
@@ -100,11 +100,6 @@ class ImageStaging:
         words = f"the image {need.reference} did not come to {hosts}"
         result.status, result.why = Status.FAILED, words
         result.failures.append(Outcome(CONTROLLER, need.component, Status.FAILED, words, next=_STEP))
-
-
-def _by_host(needs: list[ImageNeed]) -> dict[str, tuple[str, ...]]:
-    hosts = dict.fromkeys(host for need in needs for host in need.hosts)
-    return {host: tuple(dict.fromkeys(need.reference for need in needs if host in need.hosts)) for host in hosts}
 
 
 def _would(name: str, lacking: tuple[str, ...]) -> Outcome:

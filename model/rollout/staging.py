@@ -43,6 +43,15 @@ def image_needs(site: Site, rendered: Iterable[RenderedComponent]) -> tuple[Imag
     )
 
 
+def by_host(needs: Iterable[ImageNeed]) -> dict[str, tuple[str, ...]]:
+    """Return the images that each host needs, each once."""
+    found: dict[str, dict[str, None]] = {}
+    for need in needs:
+        for host in need.hosts:
+            found.setdefault(host, {})[need.reference] = None
+    return {host: tuple(references) for host, references in found.items()}
+
+
 def _images(manifest: Manifest, everything: Sequence[RenderedComponent]) -> Iterator[str]:
     yield from images_of(manifest)
     if _is_database(manifest):

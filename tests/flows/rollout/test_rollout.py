@@ -428,7 +428,8 @@ def test_two_runs_exclude_each_other(stage: Stage) -> None:
 def test_a_run_that_was_cut_short_leaves_an_inventory_of_what_it_began(stage: Stage) -> None:
     def cut(request: object, _body: object) -> None:
         what = str(request)
-        if what.startswith("PATCH") and what.endswith("/space/configmaps/one") and cut.armed:  # type: ignore[attr-defined]
+        is_one = what.startswith("PATCH") and what.endswith("/space/configmaps/one")
+        if is_one and cut.armed:  # type: ignore[attr-defined]
             raise KeyboardInterrupt
 
     cut.armed = False  # type: ignore[attr-defined]
