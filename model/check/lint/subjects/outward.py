@@ -49,11 +49,8 @@ def push_gateway(view: LintView) -> Iterator[Finding]:
     if settings.push.apns is None and settings.push.firebase is None:
         return
     if not settings.features.push_notifications:
-        message, fix = (
-            "features.push_notifications is off: the gateway is not rolled out",
-            "turn it on, or take this out",
-        )
-        yield flaw(_FILE, "push", value="", message=message, fix=fix)
+        message = "features.push_notifications is off: the gateway is not rolled out"
+        yield flaw(_FILE, "push", value="", message=message, fix="turn it on, or take this out")
     elif settings.tls.method == "internal-ca":
         message = "Synapse pushes by the public name and trusts public authorities alone: pushes would fail"
         fix = "letsencrypt-dns01, letsencrypt-http01, or organisation with a public authority's certificate"
