@@ -41,11 +41,13 @@ _CHAINS = """\
 	npc.ensureTopLevelChains()
 """
 _CHAINS_NOW_AND_THEN = """\
-	if time.Since(npc.lookedAtChains) > npc.syncPeriod/2 {
+	if time.Since(npc.lookedAtChains) > 2*npc.syncPeriod {
 		npc.ensureTopLevelChains()
 		npc.lookedAtChains = time.Now()
 	}
 """
+_SYNC = "\t\t\t\tnpc.fullPolicySync() // fullPolicySync() is a blocking request here\n"
+_PAUSE = "\t\t\t\ttime.Sleep(time.Second)\n"
 
 # kube-router 2.1.0 names its sets of IPv6 addresses in rules without their prefix: no rule that allows would load.
 # It drops the messages by which IPv6 neighbours find each other, to and from pods that a policy selects. And after its
@@ -63,7 +65,9 @@ KUBE_ROUTER = (
     Correction(_CONTROLLER, _RANGES, _NEIGHBOURS + _RANGES),
     Correction("pkg/utils/ipset.go", _LINE, _LINE + _OTHERS),
     # No fault where a node has its own processors. Here sixteen share two, and for every pod that comes or goes each
-    # runs some seventy programs to look at chains that never change: half of what a rollout has to work with.
+    # runs some seventy programs, most to look at chains that never change: half of what a rollout has to work with.
+    # Changes that come within a second of the last look are one.
     Correction(_CONTROLLER, _FIELD, _FIELD + "\tlookedAtChains              time.Time\n"),
     Correction(_CONTROLLER, _CHAINS, _CHAINS_NOW_AND_THEN),
+    Correction(_CONTROLLER, _SYNC, _SYNC + _PAUSE),
 )
