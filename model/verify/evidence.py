@@ -21,8 +21,9 @@ class StreamEvidence:
     Evidence of one pair and protocol, as bitsets of probed ports.
 
     `refused` never left the source (EPERM), nor did `unroutable` (no route); `arrived` before, `passed` after the
-    destination's INPUT; `strayed` surfaced elsewhere; `translated` arrived under another source address, `masked` under
-    one that is rightly put in its place. `nat` says in words what translation was seen; `answered` which host answered.
+    destination's INPUT, of that `once` one time and never again; `strayed` surfaced elsewhere; `translated` arrived
+    under another source address, `masked` under one that is rightly put in its place. `nat` says in words what
+    translation was seen; `answered` which host answered.
     """
 
     sent: int = 0
@@ -30,6 +31,7 @@ class StreamEvidence:
     unroutable: int = 0
     arrived: int = 0
     passed: int = 0
+    once: int = 0
     synack: int = 0
     rst: int = 0
     data: int = 0
@@ -44,6 +46,10 @@ class StreamEvidence:
     def replied(self) -> int:
         """Ports where a service spoke: only who got the probe can answer it."""
         return self.synack | self.data
+
+    def beside(self, refused: int) -> StreamEvidence:
+        """Return the evidence beside ports that the host's rules refuse: what passed them once came as an answer."""
+        return replace(self, passed=self.passed & ~(self.once & refused), once=self.once & ~refused)
 
 
 @dataclass(frozen=True, slots=True)

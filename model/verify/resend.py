@@ -46,34 +46,49 @@ def _torn(pair: Pair, evidence: RunEvidence) -> bool:
 
 def doubtful(pairs: Iterable[Pair], evidence: RunEvidence) -> tuple[Pair, ...]:
     """
-    Return the pairs of which probes surfaced where, or as what, nobody sent them, with those ports alone.
+    Return the pairs of which probes surfaced where, or as what, nobody sent them, or passed a firewall that must stop
+    them, with those ports alone.
 
-    Among a hundred thousand packets and hundreds of streams a tag now and then reads as that of a foreign stream: what
-    is not seen again under other tags was that. More of one stream than a few is no chance.
+    Among a hundred thousand packets and hundreds of streams a tag now and then reads as that of a foreign stream, and
+    a probe's two ports as the answer to a connection that another end has with this one: what is not seen again under
+    other tags, from another port, was that. More of one stream than a few is no chance.
     """
     found = []
     for pair in pairs:
-        streams = {protocol: evidence.of(pair, protocol) for protocol in PROTOCOLS}
-        ports = {protocol: stream.strayed | stream.translated for protocol, stream in streams.items()}
-        ports = {protocol: few if few.bit_count() <= _BY_CHANCE else 0 for protocol, few in ports.items()}
+        ports = {protocol: _doubtful(pair, protocol, evidence.of(pair, protocol)) for protocol in PROTOCOLS}
         if any(ports.values()):
             found.append(replace(pair, probed=ports))
     return tuple(found)
 
 
+def _doubtful(pair: Pair, protocol: str, stream: StreamEvidence) -> int:
+    kinds = (stream.strayed | stream.translated, _wrongly_passed(pair, protocol, stream))
+    astray, passed = (ports if ports.bit_count() <= _BY_CHANCE else 0 for ports in kinds)
+    return astray | passed
+
+
+def _wrongly_passed(pair: Pair, protocol: str, stream: StreamEvidence) -> int:
+    rightly = pair.open(protocol) | pair.tolerated(protocol) | pair.dnat_ports.get(protocol, 0)
+    return stream.passed & pair.probed.get(protocol, 0) & ~rightly & ~stream.replied
+
+
 def confirmed(pairs: Iterable[Pair], before: RunEvidence, again: RunEvidence) -> RunEvidence:
-    """Return the evidence without what surfaced elsewhere before, was sent again since, and did not do so again."""
+    """
+    Return the evidence without what surfaced elsewhere before, was sent again since, and did not do so again; what
+    passed before and was stopped since has passed `once`.
+    """
     streams = dict(before.streams)
     for pair in pairs:
         for protocol in PROTOCOLS:
             first, second = before.of(pair, protocol), again.of(pair, protocol)
             chance = (first.strayed | first.translated) & second.sent & ~(second.strayed | second.translated)
-            if chance:
-                streams[pair.source, str(pair.address), protocol] = _without(first, second, chance)
+            stopped = _wrongly_passed(pair, protocol, first) & second.arrived & ~second.passed & ~second.replied
+            if chance or stopped:
+                streams[pair.source, str(pair.address), protocol] = _without(first, second, chance, stopped)
     return replace(before, streams=streams)
 
 
-def _without(first: StreamEvidence, second: StreamEvidence, chance: int) -> StreamEvidence:
+def _without(first: StreamEvidence, second: StreamEvidence, chance: int, stopped: int) -> StreamEvidence:
     left = (first.strayed | first.translated) & ~chance
     return replace(
         first,
@@ -81,7 +96,8 @@ def _without(first: StreamEvidence, second: StreamEvidence, chance: int) -> Stre
         passed=first.passed & ~chance | second.passed & chance,
         strayed=first.strayed & ~chance,
         translated=first.translated & ~chance,
-        nat=first.nat if left else second.nat,
+        once=stopped & ~chance,
+        nat=first.nat if left or not chance else second.nat,
     )
 
 

@@ -10,7 +10,8 @@ from model import bits
 from model.report.outcome import Outcome, Status
 from model.report.report import Cell
 from model.verify.cells import cells
-from model.verify.facts import FleetFacts
+from model.verify.evidence import StreamEvidence
+from model.verify.facts import FleetFacts, StreamFacts
 from model.verify.pairs import EVERY_PORT, PROTOCOLS, Pair
 from model.verify.rule_verdicts import contradictions
 from model.verify.verdicts import classify
@@ -33,10 +34,13 @@ class Verification:
 
     def _cells(self, pair: Pair, protocol: str) -> Iterator[Cell]:
         coverage = EVERY_PORT if self.coverage is None else self.coverage.get(protocol, 0)
-        evidence = self.facts.evidence.of(pair, protocol)
-        known = self.facts.of(pair, protocol)
+        evidence, known = self._known(pair, protocol)
         if pair.probed.get(protocol, 0) or known.ingress:
             yield from cells(pair, protocol, classify(pair, protocol, evidence, known), evidence, coverage)
+
+    def _known(self, pair: Pair, protocol: str) -> tuple[StreamEvidence, StreamFacts]:
+        evidence, known = self.facts.evidence.of(pair, protocol), self.facts.of(pair, protocol)
+        return (evidence.beside(known.ingress.refused) if known.ingress else evidence), known
 
     @cached_property
     def disagreements(self) -> tuple[Outcome, ...]:
@@ -59,8 +63,7 @@ class Verification:
         )
 
     def _disagrees(self, pair: Pair, protocol: str) -> Iterator[str]:
-        evidence = self.facts.evidence.of(pair, protocol)
-        known = self.facts.of(pair, protocol)
+        evidence, known = self._known(pair, protocol)
         if known.ingress is None:
             return
         opened = pair.open(protocol)

@@ -7,6 +7,8 @@ from dataclasses import replace
 from functools import cache
 from ipaddress import ip_address
 
+import pytest
+
 from model.verify.evidence import RunEvidence, join
 from model.verify.pairs import Pair, pairs
 from model.verify.probing import AgentRecords, PlainConnect, SeenStream, SentStream, WitnessRecord
@@ -232,3 +234,27 @@ def test_a_whole_stream_that_is_translated_is_not_doubted() -> None:
     stream = pair("cp-1", "w-1", probed=every)
     before = joined(stream, fired=(sent(stream, every),), w_1=seen(stream, every, every, source_seen="10.20.1.1"))
     assert doubtful([stream], before) == ()
+
+
+def closed() -> Pair:
+    return replace(pair("cp-1", "w-1"), openings=())
+
+
+def test_what_passes_a_closed_port_once_and_never_again_is_closed_only_where_the_rules_refuse_it() -> None:
+    stream = closed()
+    before = joined(stream, fired=(sent(stream),), w_1=seen(stream))
+    (doubted,) = doubtful([stream], before)
+    stopped = joined(stream, fired=(sent(stream),), w_1=seen(stream, passed=0))
+    settled = confirmed([doubted], before, stopped).streams[key(stream)]
+    assert (settled.passed, settled.once) == (BIT, BIT)
+    assert settled.beside(refused=0).passed == BIT
+    assert settled.beside(refused=BIT).passed == 0
+
+
+@pytest.mark.parametrize("fired_again", [True, False])
+def test_what_passes_a_closed_port_again_or_could_not_be_seen_again_has_passed(fired_again: bool) -> None:
+    stream = closed()
+    before = joined(stream, fired=(sent(stream),), w_1=seen(stream))
+    again = before if fired_again else joined(stream, fired=(sent(stream),))
+    settled = confirmed(doubtful([stream], before), before, again).streams[key(stream)]
+    assert settled.beside(refused=BIT).passed == BIT
