@@ -13,6 +13,7 @@ from remote.gates.gate import GateContext, GateResult, concluded
 from remote.gates.public import Way, outside_ways, own_ways, reached
 
 _NEXT = "look at the Ingress of the domain's own name and at the haproxy's configuration"
+_VANTAGE = "declare a vantage host in hosts.yaml"
 _FOLDER = "/.well-known/matrix"
 
 
@@ -24,14 +25,14 @@ def run(context: GateContext) -> GateResult:
     if not ways:
         ways = tuple(way for way in own_ways(context, domain) if not reached(way))
     if not ways:
-        return GateResult(
-            status=Status.UNPROVEN, why="nobody looked from outside", next_step="declare a vantage host in hosts.yaml"
-        )
+        return GateResult(status=Status.UNPROVEN, why="nobody looked from outside", next_step=_VANTAGE)
     settings = context.site.settings
     wanted = {"client": client_document(settings), "server": server_document(settings)}
     findings = [finding for way in ways for finding in asked(way, wanted)]
-    seen = "outside" if outside else "this machine"
-    return concluded(findings, f"{domain} leads clients to the homeserver, seen from {seen}", next_step=_NEXT)
+    if not findings and not outside:
+        why = f"{domain} leads clients to the homeserver, seen from this machine; nobody looked from outside"
+        return GateResult(status=Status.UNPROVEN, why=why, next_step=_VANTAGE)
+    return concluded(findings, f"{domain} leads clients to the homeserver, seen from outside", next_step=_NEXT)
 
 
 def asked(way: Way, wanted: Mapping[str, Mapping[str, Any] | None]) -> Iterator[str]:

@@ -233,5 +233,9 @@ def test_without_a_vantage_host_this_machine_judges_what_it_reaches(
     result = certificates.run(context)
     assert (result.status, result.figures["handshakes"]) == (Status.OK, 2)
     assert "trusted from this machine" in result.why
+    result = well_known.run(context)
+    assert (result.status, result.next_step) == (Status.UNPROVEN, "declare a vantage host in hosts.yaml")
+    public.replies["/.well-known/matrix/client"] = Reply(404)
+    assert well_known.run(context).status == Status.DRIFT
     public.world.objects[certificates.INGRESSES][0]["spec"]["tls"][0]["hosts"].append("chat.example.test")
     assert certificates.run(context).status == Status.DRIFT
