@@ -46,6 +46,7 @@ def rollout(context: Context, request: RolloutRequest) -> FlowResult:
     with ExitStack() as stack:
         run = _opened(context, request, chosen, material, secrets, stack)
         plan(run)
+        _named_for_recreation(run)
         stopped = any(
             change.change in (ChangeKind.FOREIGN, ChangeKind.REFUSED)
             for result in run.results.values()
@@ -69,6 +70,16 @@ def _whole(context: Context, request: RolloutRequest, material: Material) -> Non
             f"--prune: what {', '.join(lacking)} renders is not known, so nothing can be said to be rendered no longer",
             next_step="correct what cannot be rendered first",
         )
+
+
+def _named_for_recreation(run: RolloutRun) -> None:
+    keys = {change.key for result in run.results.values() for change in result.planned}
+    for word in sorted(run.request.recreate):
+        if word not in run.results and not any(key.named_by(word) for key in keys):
+            raise PlanRefused(
+                f"--recreate {word}: nothing in this plan is called so",
+                next_step="name a component, or an object as the plan does: Kind/NAMESPACE/NAME",
+            )
 
 
 def _left_out(site: Site, request: RolloutRequest) -> Iterator[Outcome]:

@@ -280,6 +280,13 @@ def test_what_cannot_be_changed_in_place_is_only_made_anew_where_it_is_named(sta
     assert stage.api.get("/api/v1/namespaces/space/configmaps/one")["data"] == {"a": "2"}
 
 
+def test_a_name_to_recreate_that_the_plan_does_not_have_is_refused_before_anything_is_written(stage: Stage) -> None:
+    code, report = stage.run(recreate=frozenset({"one", "ConfigMap/won"}))
+    (refused,) = outcomes(report, "failed").values()
+    assert (code, refused) == (1, "--recreate ConfigMap/won: nothing in this plan is called so")
+    assert not [path for path in stage.api.written if "leases" not in path]
+
+
 def test_what_the_server_rejects_fails_its_component_and_names_the_reason(stage: Stage) -> None:
     def refuse(request: object, _body: object) -> None:
         if str(request).startswith("PATCH") and str(request).endswith("/configmaps/one"):
