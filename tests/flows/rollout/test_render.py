@@ -30,7 +30,7 @@ def test_a_site_without_digests_is_rendered_and_says_what_is_missing(tmp_path: P
     code, report = _run(folder, "--render", str(target))
     assert code == 2
     found = _by_subject(report)
-    assert found["render"]["message"].startswith("12 components written to")
+    assert found["render"]["message"].startswith("13 components written to")
     assert "redis (docker.io/library/redis:7.2-bookworm)" in found["render/digests"]["message"]
     assert "cloudnative-pg (cloudnative-pg)" in found["render/manifests"]["message"]
     for subject in ("render/digests", "render/manifests"):

@@ -18,7 +18,7 @@ def test_two_copies_lie_on_different_hosts_and_metadata_on_none_of_them_alone() 
     given = seaweedfs.values(site())
     assert (given["masters"], given["volume_servers"], given["gateways"]) == (3, 4, 3)
     assert given["replication"] == "010"
-    volume = next(m for m in found("seaweedfs", "StatefulSet") if m["metadata"]["name"] == "seaweedfs-volume")
+    volume = next(m for m in found("seaweedfs-volumes", "StatefulSet") if m["metadata"]["name"] == "seaweedfs-volume")
     assert "-rack=$(NODE_NAME)" in volume["spec"]["template"]["spec"]["containers"][0]["args"]
     assert 'hostname = "postgresql-rw.matrix.svc"' in files("seaweedfs")["filer.toml"]
     (database,) = found("seaweedfs", "Database")
@@ -49,7 +49,7 @@ def test_credentials_are_there_in_both_forms() -> None:
 
 
 def test_nothing_is_told_to_the_world_about_the_storage() -> None:
-    master = next(m for m in found("seaweedfs", "StatefulSet") if m["metadata"]["name"] == "seaweedfs-master")
+    master = next(m for m in found("seaweedfs-volumes", "StatefulSet") if m["metadata"]["name"] == "seaweedfs-master")
     assert "-telemetry=false" in master["spec"]["template"]["spec"]["containers"][0]["args"]
 
 
