@@ -10,7 +10,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from lab import once
-from lab.bundle import modules, toolchain
+from lab.bundle import caches, modules, toolchain
 from lab.bundle.ingredients import GoComponent
 from lab.commands import logged
 from lab.errors import LabError
@@ -115,4 +115,5 @@ def _environment(component: GoComponent) -> Mapping[str, str]:
         "GOWORK": "off",
         "GOOS": "linux",
         "GOARCH": "amd64",
+        **caches.environment(),
     }
