@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -12,13 +13,15 @@ from model.site.site import Site
 from model.verify.evidence import RunEvidence, join
 from model.verify.pairs import Pair
 from model.verify.probing import AgentRecords
-from model.verify.resend import confirmed, doubtful, missing, recovered
+from model.verify.resend import confirmed, doubtful, missing, recovered, silent
 from remote.probe.bundle import LIFE_S
 
 if TYPE_CHECKING:
     from nornir.core import Nornir
 
 ROUNDS = 3
+# A service that its supervisor starts again, as kubelet does a control plane's, is back within so many seconds.
+_ASKED_AGAIN, _PAUSE_SECONDS = 3, 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +47,7 @@ def run_probes(
     fired: Sequence[Pair],
     requests: Mapping[str, Mapping[int, str]],
     *,
+    owed: Callable[[Pair, str], int],
     ends: Mapping[str, End],
     rate: int,
     seconds: float,
@@ -52,15 +56,17 @@ def run_probes(
     """
     Open agents at `ends`, fire all probes of the pairs, resend what is missing, and close the agents.
 
-    `seconds` is what one round should take; agents end by themselves long after. `tell` is called with the number of
+    `owed` gives the ports on which a service must answer: one that does not is asked again for some seconds. `seconds`
+    is what one round should take; agents end by themselves long after. `tell` is called with the number of
     probes sent so far. An agent that fails costs its own evidence and nobody else's.
     """
-    agent_pool = AgentPool(nr, ends, int(LIFE_S + 2 * ROUNDS * seconds))
+    agent_pool = AgentPool(nr, ends, int(LIFE_S + 2 * ROUNDS * seconds + _ASKED_AGAIN * _PAUSE_SECONDS))
     agent_pool.open()
     try:
         agent_pool.arm(fired, requests)
         ssh_answers = agent_pool.reach_ssh()
         probe_run = _rounds(agent_pool, site, fired, ssh_answers, rate, tell)
+        probe_run = _answered(agent_pool, site, fired, owed, rate, probe_run)
         return _sure(agent_pool, site, fired, requests, rate, probe_run)
     finally:
         agent_pool.close()
@@ -79,10 +85,7 @@ def _rounds(
     evidence = join(site, fired, records)
     lost = 0
     for again in range(1, ROUNDS):
-        alive = {name for name, agents in agent_pool.agents.items() if agents.source}
-        seeing = {name for name, agents in agent_pool.agents.items() if agents.witness}
-        useful = [pair for pair in fired if pair.source in alive and pair.destination in seeing]
-        wanted = missing(useful, evidence, again)
+        wanted = missing(_useful(agent_pool, fired), evidence, again)
         if not wanted:
             break
         packets += agent_pool.fire(wanted, rate, tell)
@@ -98,6 +101,34 @@ def _rounds(
         fired=packets,
         lost=lost,
     )
+
+
+def _useful(agent_pool: AgentPool, fired: Sequence[Pair]) -> list[Pair]:
+    """Return the pairs both ends of which still have an agent."""
+    alive = {name for name, agents in agent_pool.agents.items() if agents.source}
+    seeing = {name for name, agents in agent_pool.agents.items() if agents.witness}
+    return [pair for pair in fired if pair.source in alive and pair.destination in seeing]
+
+
+def _answered(
+    agent_pool: AgentPool,
+    site: Site,
+    fired: Sequence[Pair],
+    owed: Callable[[Pair, str], int],
+    rate: int,
+    probe_run: ProbeRun,
+) -> ProbeRun:
+    """Ask services that gave no answer again, a few times and a few seconds apart."""
+    for _ in range(_ASKED_AGAIN):
+        wanted = silent(_useful(agent_pool, fired), probe_run.evidence, owed)
+        if not wanted:
+            break
+        time.sleep(_PAUSE_SECONDS)
+        packets = agent_pool.fire(wanted, rate, _nobody)
+        records = agent_pool.collect()
+        evidence = join(site, fired, records)
+        probe_run = replace(probe_run, evidence=evidence, records=records, fired=probe_run.fired + packets)
+    return probe_run
 
 
 def _sure(

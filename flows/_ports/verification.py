@@ -16,6 +16,7 @@ from flows._run.lifecycle import Context, FlowResult
 from model.report.words import Plane
 from model.site.site import Site
 from model.verify.facts import FleetFacts
+from model.verify.services import Services
 from model.verify.verification import Verification
 from model.verify.views import requests_for
 
@@ -46,6 +47,7 @@ def verify(nr: Nornir, context: Context, options: ProbeOptions, *, scheduled: bo
             site,
             dealt.fired,
             requests_for(site, observed.views),
+            owed=Services(site, observed.views, options.stage).owed,
             ends=ends(site, observed.views, cluster.every_pod if Plane.POD in options.planes else ()),
             rate=rate,
             seconds=seconds,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from model.verify.evidence import RunEvidence, StreamEvidence
@@ -35,6 +35,23 @@ def missing(pairs: Iterable[Pair], evidence: RunEvidence, again: int) -> dict[st
             if _torn(pair, evidence):
                 rest |= stream.arrived & ~stream.masked & pair.probed.get(protocol, 0)
             if rest:
+                wanted.setdefault(pair.source, {})[str(pair.address), protocol] = rest
+    return wanted
+
+
+def silent(
+    pairs: Iterable[Pair], evidence: RunEvidence, owed: Callable[[Pair, str], int]
+) -> dict[str, dict[tuple[str, str], int]]:
+    """
+    Return what each source must ask once more after a while, as ports by (address, protocol): where a probe passed and
+    a service that is `owed` there gave no answer, as one does that is just starting again.
+    """
+    wanted: dict[str, dict[tuple[str, str], int]] = {}
+    for pair in pairs:
+        for protocol in PROTOCOLS:
+            stream = evidence.of(pair, protocol)
+            rest = stream.passed & ~stream.replied & pair.probed.get(protocol, 0)
+            if rest and (rest := rest & owed(pair, protocol)):
                 wanted.setdefault(pair.source, {})[str(pair.address), protocol] = rest
     return wanted
 
