@@ -129,11 +129,14 @@ def series_judged(way: Way, series: SeriesResult, left: Sequence[str]) -> GateRe
     status = Status.DRIFT if findings else Status.OK
     if not series.delivered:
         status, told = Status.FAILED, f"{told}; nothing arrived"
+    elif status == Status.OK and not way.outside:
+        status, told = Status.UNPROVEN, f"{told}; nobody outside took part"
     if disturbed:
         told += f"; disturbed: {'; '.join(disturbed[:5])}"
+    steps = {Status.OK: "", Status.UNPROVEN: "declare a vantage host in hosts.yaml, or mend its way here"}
     return GateResult(
         status=status, why=told, findings=(*findings, *disturbed), figures=series.figures,
-        next_step="" if status == Status.OK else "look at Synapse's and HAProxy's logs of that time",
+        next_step=steps.get(status, "look at Synapse's and HAProxy's logs of that time"),
     )  # fmt: skip
 
 

@@ -193,6 +193,13 @@ def test_a_series_with_a_disturbance_is_good_and_tells_of_it() -> None:
     assert (result.status, "1x send: HTTP 503" in result.why) == (Status.OK, True)
 
 
+def test_a_series_in_which_nobody_outside_took_part_is_unproven_and_its_losses_are_found_all_the_same() -> None:
+    inside = Way("this machine", False, _nowhere())
+    result = message.series_judged(inside, SERIES, ())
+    assert (result.status, "nobody outside" in result.why) == (Status.UNPROVEN, True)
+    assert message.series_judged(inside, replace(SERIES, lost=("$e",)), ()).status == Status.DRIFT
+
+
 def test_a_lost_message_is_found() -> None:
     lost = replace(SERIES, delivered=8, lost_acknowledged=1, lost=("$e (message 3)",))
     result = message.series_judged(Way("w", True, _nowhere()), lost, ())
