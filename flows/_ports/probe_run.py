@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from nornir.core import Nornir
 
 ROUNDS = 3
-# A service that its supervisor starts again, as kubelet does a control plane's, is back within so many seconds.
-_ASKED_AGAIN, _PAUSE_SECONDS = 3, 5.0
+# A service that its supervisor starts again, as kubelet does a control plane's, is back within half a minute.
+_ASKED_AGAIN, _PAUSE_SECONDS = 6, 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

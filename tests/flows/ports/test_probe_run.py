@@ -55,7 +55,9 @@ def test_a_stray_is_dropped_only_where_every_witness_still_answers(looking: tupl
     assert sure.fired == 1 + probe_run.ROUNDS
 
 
-@pytest.mark.parametrize(("silent_times", "replied", "asked"), [(0, BIT, 0), (1, BIT, 1), (2, BIT, 2), (9, 0, 3)])
+@pytest.mark.parametrize(
+    ("silent_times", "replied", "asked"), [(0, BIT, 0), (1, BIT, 1), (2, BIT, 2), (9, 0, probe_run._ASKED_AGAIN)]
+)
 def test_a_service_that_is_just_starting_again_is_asked_again(
     monkeypatch: pytest.MonkeyPatch, silent_times: int, replied: int, asked: int
 ) -> None:
