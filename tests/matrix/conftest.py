@@ -19,7 +19,8 @@ _BARE = ("--profile", "matrix", "--bare")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Whoever is first waits for a whole cluster and a rollout."""
+    """What the first rollout left is looked at first; whoever is first waits for a whole cluster and a rollout."""
+    items.sort(key=lambda item: item.path.parent == _HERE and item.path.name != "test_rollout.py")
     for item in items:
         if item.path.parent == _HERE and item.get_closest_marker("timeout") is None:
             item.add_marker(pytest.mark.timeout(LONG * 3))

@@ -53,17 +53,16 @@ class Search:
 
     def in_processes(self) -> set[str]:
         """Return the names of programs of this machine, and so of every host, with a value in argv or environment."""
-        found = set()
+        texts: dict[str, bytes] = {}
         for place in Path("/proc").glob("[0-9]*"):
-            text = b""
-            for name in ("cmdline", "environ"):
-                try:
-                    text += (place / name).read_bytes().replace(b"\0", b"\n")
-                except OSError:
-                    continue
-            if text and self.in_text(text):
-                found.add(f"{(place / 'comm').read_text('utf-8').strip()} ({place.name})")
-        return found
+            try:
+                words = b"".join((place / name).read_bytes() for name in ("cmdline", "environ"))
+                texts[f"{(place / 'comm').read_text('utf-8').strip()} ({place.name})"] = words.replace(b"\0", b"\n")
+            except OSError:
+                continue
+        if not self.in_text(b"\n".join(texts.values())):
+            return set()
+        return {program for program, text in texts.items() if self.in_text(text)}
 
 
 @contextmanager
