@@ -17,8 +17,9 @@ from model.errors import SelectionError
 
 HELP = """Bring hosts into the cluster, or take them out; only what is named is touched.
 
-Everything is judged before anything is changed: a host goes only where etcd keeps its quorum without it. A run that was
-cut short is repeated. `remove` and `reset` destroy and need --yes; look at --dry-run first.
+Everything is judged before anything is changed: a host goes only where etcd keeps its quorum without it; where etcd
+could bear no further loss afterwards, that is agreed to with --without-tolerance. A run that was cut short is
+repeated. `remove` and `reset` destroy and need --yes; look at --dry-run first.
 
 \b
 python -m flows.nodes add w-2            make it a node: the phases of bootstrap for this host alone
@@ -39,6 +40,11 @@ Example: python -m flows.nodes reset w-2 --dry-run
 Action = Annotated[Literal["add", "remove", "reset", "replace"], typer.Argument(help="add, remove, reset or replace.")]
 Hosts = Annotated[list[str], typer.Argument(metavar="HOST", help="The hosts; for replace the old and the new one.")]
 
+WithoutTolerance = Annotated[
+    bool,
+    typer.Option("--without-tolerance", help="Agree that etcd is left unable to bear the loss of another member."),
+]
+
 
 @shared_flags(without=("limit",))
 def main(
@@ -46,6 +52,7 @@ def main(
     hosts: Hosts,
     *,
     options: Options,
+    without_tolerance: WithoutTolerance = False,
 ) -> int:
     if any(character in name for name in hosts for character in "*?[!,@"):
         raise SelectionError("hosts are named one by one here: no globs, no roles, no commas")
@@ -63,8 +70,8 @@ def main(
         if action == "add":
             return arrive(context)
         if action == "replace":
-            return replace(context, hosts[0], hosts[1])
-        return depart(context, action)
+            return replace(context, hosts[0], hosts[1], exposed=without_tolerance)
+        return depart(context, action, exposed=without_tolerance)
 
     return run_flow("nodes", options, body, changes=True)
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from checks.check import NODES, ComplianceView, HostCheck
 from checks.cluster_source import cluster_of
 from model.check.finding import Verdict, settled
 from model.host.host_facts import ClusterNames, HostFacts, Unseen
-from model.kubernetes import hardening
+from model.kubernetes import hardening, node_conditions
 from model.kubernetes.cluster import Node
 from model.kubernetes.cluster_facts import NodeFiles, Pod
 from model.kubernetes.labels import plan
@@ -20,18 +21,24 @@ _NONE = "the cluster has no node of this name"
 
 
 def nodes(view: ComplianceView, machine: Machine, _facts: HostFacts) -> Verdict:
-    """Find nodes that are not there, not ready, closed to pods, or known by addresses that are not theirs."""
+    """
+    Find nodes that are not there, of which a condition is bad, that are closed to pods, or known by addresses that are
+    not theirs.
+    """
     node = cluster_of(view).node(machine.name)
     if node is None:
         return settled([_NONE], "")
-    wrong = [] if node.ready else [f"is not ready: {node.why}"]
-    wrong += [] if node.networked else ["its pod network is not up"]
+    judged = node_conditions.judge(node.conditions)
+    wrong = list(judged.wrong)
     wrong += [] if node.schedulable else ["is closed to new pods (cordoned)"]
     own = {address for _, address in machine.every}
     strange = [str(address) for address in node.addresses if address not in own]
     wrong += [f"the cluster knows it by {', '.join(strange)}, which hosts.yaml does not give it"] if strange else []
     seen = {"kubelet": node.kubelet, "runtime": node.runtime, "addresses": [str(address) for address in node.addresses]}
-    return settled(wrong, f"is ready, kubelet {node.kubelet}", seen)
+    seen |= {"conditions": [str(condition) for condition in node.conditions]}
+    beside = f"; what nobody here can judge: {', '.join(judged.strange)}" if judged.strange else ""
+    verdict = settled(wrong, f"is ready, kubelet {node.kubelet}, no condition against it{beside}", seen)
+    return replace(verdict, doubt="; ".join(judged.unknown))
 
 
 def labels(view: ComplianceView, machine: Machine, _facts: HostFacts) -> Verdict:
@@ -46,7 +53,13 @@ def taints(view: ComplianceView, machine: Machine, _facts: HostFacts) -> Verdict
     """Find taints that a node lacks, or has no longer any right to."""
     node = _node(view, machine)
     shown = ", ".join(map(str, node.taints)) or "none"
-    return settled(_changes(view, node, "taint"), f"taints: {shown}", [str(taint) for taint in node.taints])
+    wrong = _changes(view, node, "taint")
+    wrong += [f"has the taint {taint}, and no condition that explains it" for taint in node_conditions.left_over(node)]
+    caused = node_conditions.of_conditions(node)
+    verdict = settled(wrong, f"taints: {shown}", [str(taint) for taint in node.taints])
+    return replace(
+        verdict, pending=f"tainted for a condition of it ({', '.join(caused)}): see cluster/nodes" * bool(caused)
+    )
 
 
 def _node(view: ComplianceView, machine: Machine) -> Node:
@@ -139,11 +152,14 @@ def dns(view: ComplianceView, machine: Machine, facts: HostFacts) -> Verdict:
 CHECKS = (
     HostCheck(
         id="cluster/nodes",
-        title="Every node is in the cluster and ready",
+        title="Every node is in the cluster and ready, and no condition speaks against it",
         phase="cluster",
-        looks_at="the Node objects of the API",
-        by="kubectl get nodes -o wide",
-        remedy="python -m flows.bootstrap brings it in; kubectl uncordon NODE opens it; read kubelet's journal there",
+        looks_at="the Node objects of the API and every condition of theirs",
+        by="kubectl get nodes -o wide; kubectl describe node NODE",
+        remedy=(
+            "python -m flows.bootstrap brings it in; kubectl uncordon NODE opens it; under pressure: free its disk "
+            "(df -h; crictl rmi --prune), memory or processes; else read kubelet's journal there"
+        ),
         applies=NODES,
         judge=nodes,
         part="its node",

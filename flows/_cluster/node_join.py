@@ -35,7 +35,7 @@ def arrive(context: Context) -> FlowResult:
     return bootstrap(context, PHASES, purge=False)
 
 
-def replace(context: Context, old: str, new: str) -> FlowResult:
+def replace(context: Context, old: str, new: str, *, exposed: bool = False) -> FlowResult:
     """
     Put one host in another's place: the new one comes first, unless the old one is dead and only counts against quorum.
 
@@ -51,7 +51,7 @@ def replace(context: Context, old: str, new: str) -> FlowResult:
         )
     _admitted(context, (new,))
     coming, going = renew(context, hosts=(new,)), renew(context, hosts=(old,))
-    steps: list[Callable[[], FlowResult]] = [lambda: arrive(coming), lambda: depart(going, "remove")]
+    steps: list[Callable[[], FlowResult]] = [lambda: arrive(coming), lambda: depart(going, "remove", exposed=exposed)]
     if not _answers(context, old):
         steps.reverse()
     results: list[FlowResult] = []

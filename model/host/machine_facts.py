@@ -150,6 +150,8 @@ class Software:
     """
     Debian packages, units that exist by name, who holds apt's locks, and the archives it uses.
 
+    `units_unseen` is why systemd tells of none (empty: it does).
+    `journal` are steps that dpkg began and never finished, `apt` is what apt complains of (empty: of nothing).
     `remains` are paths of a Kubernetes node, `server` is the API of its cluster. `prepared` hosts were set up by this
     project, and `node` is the mark that its own steps into a cluster leave (`started join`, `done init`); empty: none.
     """
@@ -162,6 +164,9 @@ class Software:
     server: str = ""
     prepared: bool = False
     node: str = ""
+    journal: tuple[str, ...] = ()
+    apt: str = ""
+    units_unseen: str = ""
 
 
 @dataclass(frozen=True, slots=True)

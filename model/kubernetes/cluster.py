@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 
 from model.base import Address, Network
+from model.kubernetes.condition import NodeCondition, read_conditions
 from model.kubernetes.manifests import Manifest, condition, holds
 
 # What the cluster gives each node of the pods' range, by IP version: kubeadm's own choice.
@@ -32,7 +33,7 @@ class Node:
     A node as the API has it.
 
     `networked`: its network is declared up (a CNI that says nothing counts as up), `why` what it says while it is not
-    ready, `revision` the object's resource version.
+    ready, `revision` the object's resource version, `conditions` all that it says of itself.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Node:
     pod_cidrs: tuple[Network, ...]
     schedulable: bool
     revision: str
+    conditions: tuple[NodeCondition, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,6 +154,7 @@ def read_node(manifest: Manifest) -> Node:
         pod_cidrs=tuple(ip_network(cidr) for cidr in cidrs),
         schedulable=not spec.get("unschedulable"),
         revision=meta.get("resourceVersion", ""),
+        conditions=read_conditions(status),
     )
 
 

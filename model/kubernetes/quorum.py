@@ -41,6 +41,29 @@ def objection(seats: Sequence[Seat], leaving: Collection[str]) -> str:
     return ""
 
 
+def exposure(seats: Sequence[Seat], leaving: Collection[str]) -> str:
+    """
+    Say that the members that stay could not bear the loss of another one, where they could before; empty where they
+    still can, and where those that leave take nothing of it with them, as one that is dead.
+    """
+    voters = [seat for seat in seats if seat.voter]
+    staying = [seat for seat in voters if seat.name not in leaving]
+    if len(staying) == len(voters) or not staying or tolerance(staying) > 0:
+        return ""
+    sole = len(staying) == 1 and sum(seat.healthy for seat in voters) > 1
+    if tolerance(voters) <= 0 and not sole:
+        return ""
+    names = ", ".join(seat.name or "(unnamed)" for seat in staying)
+    rest = "member" if len(staying) == 1 else "members"
+    lost = "its data would be gone" if len(staying) == 1 else "the cluster would stand still"
+    return f"etcd would be left with {len(staying)} of {len(voters)} {rest} ({names}): with the next loss {lost}"
+
+
+def tolerance(voters: Sequence[Seat]) -> int:
+    """Return how many more of these voters may fall silent before etcd decides nothing; below 0 it is so already."""
+    return sum(seat.healthy for seat in voters) - needed(len(voters))
+
+
 def _short(voters: Sequence[Seat], when: str) -> str:
     healthy = sum(voter.healthy for voter in voters)
     silent = ", ".join(voter.name or "(unnamed)" for voter in voters if not voter.healthy)

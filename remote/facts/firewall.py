@@ -18,7 +18,12 @@ if TYPE_CHECKING:
 SCRIPT = HOST_SCRIPTS / "firewall-facts.sh"
 _SECONDS = 20.0
 # What fills sections whose silence would mean something, by section; a bare host may have none of them installed.
-_PROGRAMS = {"iptables-save": "iptables-save", "ip6tables-save": "ip6tables-save", "listeners": "ss -Hlntup"}
+_PROGRAMS = {
+    "iptables-save": "iptables-save",
+    "ip6tables-save": "ip6tables-save",
+    "nft": "nft -j list ruleset",
+    "listeners": "ss -Hlntup",
+}
 
 
 def observe(host: Host) -> FirewallFacts:

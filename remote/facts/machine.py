@@ -29,6 +29,7 @@ _PROGRAMS = {
     "iptables-save": "iptables-save",
     "ip6tables-save": "ip6tables-save",
     "nft": "nft -j list ruleset",
+    "packages": "dpkg-query -W",
 }
 
 

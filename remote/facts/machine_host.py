@@ -9,6 +9,7 @@ from model.host.shared_facts import BlockDevice, Capacity, OsRelease, Package, P
 from remote.facts.sections import assignments
 
 _SECTOR = 512
+_MISSING = "missing"
 
 
 def system(sections: Mapping[str, str]) -> System:
@@ -65,17 +66,40 @@ def identity(sections: Mapping[str, str]) -> Identity:
 
 
 def software(sections: Mapping[str, str]) -> Software:
-    """Read the sections about packages, units and what was here before; raises as `system` does."""
+    """
+    Read the sections about packages, units and what was here before; raises as `system` does, and for a dpkg that knows
+    no package at all.
+    """
+    packages = dict(_package(line) for line in sections["packages"].splitlines() if line.strip())
+    if not packages:
+        raise ValueError("dpkg tells of no package")
     return Software(
-        packages=Packages(dict(_package(line) for line in sections["packages"].splitlines() if line.strip())),
+        packages=Packages(packages),
         units=dict(_units(sections["units"])),
+        units_unseen=_unseen(sections["end of units"].strip()),
         locks=tuple(sections["locks"].split()),
         archives=tuple(line.strip() for line in sections["archives"].splitlines() if line.strip()),
         remains=tuple(line for line in sections["remains"].splitlines() if line.strip()),
         server=sections["server"].strip(),
         prepared="yes" in sections["prepared"],
         node=sections["node"].strip(),
+        journal=tuple(sections["journal"].split()),
+        apt=_complaint(sections["apt"], sections["end of apt"].strip()),
     )
+
+
+def _unseen(code: str) -> str:
+    if code == "0":
+        return ""
+    return "it has no systemctl" if code == _MISSING else f"`systemctl show` ended with {code}"
+
+
+def _complaint(text: str, code: str) -> str:
+    """Return what apt says is wrong; one that is not there says nothing."""
+    if code in ("0", _MISSING):
+        return ""
+    lines = [line.strip() for line in text.splitlines() if line.startswith("E: ")] or text.split("\n")
+    return "; ".join(line.removeprefix("E: ") for line in lines if line.strip()) or f"it ended with {code}"
 
 
 def _word(sections: Mapping[str, str], section: str) -> str:

@@ -166,27 +166,40 @@ mf_network() {
     mf_asked ip6tables-save ip6tables-save
     # Asking the older iptables loads its modules, so only where it is in use.
     mf_section iptables-legacy-save
-    if [ -s /proc/net/ip_tables_names ]; then iptables-legacy-save 2>/dev/null || sed 's/^/*/' /proc/net/ip_tables_names; fi
+    if grep -q . /proc/net/ip_tables_names 2>/dev/null; then iptables-legacy-save 2>/dev/null || sed 's/^/*/' /proc/net/ip_tables_names; fi
     mf_section ip6tables-legacy-save
-    if [ -s /proc/net/ip6_tables_names ]; then ip6tables-legacy-save 2>/dev/null || sed 's/^/*/' /proc/net/ip6_tables_names; fi
+    if grep -q . /proc/net/ip6_tables_names 2>/dev/null; then ip6tables-legacy-save 2>/dev/null || sed 's/^/*/' /proc/net/ip6_tables_names; fi
     mf_asked nft nft -j list ruleset
 }
 
 mf_software() {
-    mf_section packages
     # shellcheck disable=SC2016
-    dpkg-query -W -f '${db:Status-Abbrev}|${Package}|${Version}\n' 2>/dev/null
-    mf_section units
-    systemctl show -p Id,LoadState,ActiveState,UnitFileState docker.service containerd.service crio.service k3s.service \
+    mf_asked packages dpkg-query -W -f '${db:Status-Abbrev}|${Package}|${Version}\n'
+    mf_asked units systemctl show -p Id,LoadState,ActiveState,UnitFileState docker.service containerd.service crio.service k3s.service \
         k3s-agent.service rke2-server.service rke2-agent.service kubelet.service etcd.service haproxy.service keepalived.service \
         firewalld.service nftables.service ufw.service chrony.service systemd-timesyncd.service ntpsec.service ntp.service \
         openntpd.service systemd-resolved.service unattended-upgrades.service zramswap.service NetworkManager.service \
-        snap.microk8s.daemon-kubelite.service 2>/dev/null
+        snap.microk8s.daemon-kubelite.service
     mf_section locks
     for mf_file in /var/lib/dpkg/lock-frontend /var/lib/dpkg/lock /var/lib/apt/lists/lock /var/cache/apt/archives/lock; do
         mf_inode=$(stat -c %i "$mf_file" 2>/dev/null) || continue
         if grep -qE "POSIX +ADVISORY +WRITE .*:$mf_inode " /proc/locks 2>/dev/null; then echo "$mf_file"; fi
     done
+    # What dpkg began and did not finish: apt refuses everything while any of it is left.
+    mf_section journal
+    for mf_file in /var/lib/dpkg/updates/*; do
+        case ${mf_file##*/} in *[!0-9]*) ;; *) echo "${mf_file##*/}" ;; esac
+    done
+    # Its own word on packages and their dependencies; no archive is asked, and nothing is written.
+    mf_section apt
+    mf_code=missing
+    if command -v apt-get >/dev/null 2>&1; then
+        LC_ALL=C apt-get -qq -o Debug::NoLocking=1 -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= \
+            -o Dir::Etc::SourceList=/dev/null -o Dir::Etc::SourceParts=/dev/null check 2>&1
+        mf_code=$?
+    fi
+    mf_section 'end of apt'
+    echo "$mf_code"
     mf_section archives
     # A mirror's address may carry a password.
     grep -hsE '^(deb |URIs:)' /etc/apt/sources.list /etc/apt/sources.list.d/*.list /etc/apt/sources.list.d/*.sources |

@@ -59,6 +59,11 @@ def condition(kind: str, status: str, message: str = "seeded") -> Callable[[Sect
     return changed
 
 
+def taint(sections: Sections, key: str) -> None:
+    """Let the cluster taint a node."""
+    sections["spec"].setdefault("taints", []).append({"key": f"node.kubernetes.io/{key}", "effect": "NoSchedule"})
+
+
 def flag(component: str, old: str, new: str) -> Callable[[Sections], None]:
     """Return a change of a program's command line."""
 
@@ -86,6 +91,25 @@ def kubelet(key: str, value: object) -> Callable[[Sections], None]:
 # The first control plane's account of the cluster counts: all of it is changed there.
 CASES = (
     (Case("cluster/nodes", "cp-1", node("w-1", condition("Ready", "Unknown")), "is not ready: seeded"), "w-1"),
+    *(
+        (Case("cluster/nodes", "cp-1", node("w-1", condition(kind, status)), says), "w-1")
+        for kind, status, says in (
+            ("MemoryPressure", "True", "MemoryPressure is True"),
+            ("DiskPressure", "True", "DiskPressure is True"),
+            ("PIDPressure", "True", "PIDPressure is True"),
+            ("NetworkUnavailable", "True", "its pod network is not up"),
+            ("PIDPressure", "Unknown", "PIDPressure is Unknown"),
+        )
+    ),
+    (
+        Case(
+            "cluster/taints",
+            "cp-1",
+            node("w-1", lambda sections: taint(sections, "disk-pressure")),
+            "no condition that",
+        ),
+        "w-1",
+    ),
     (
         Case(
             "cluster/nodes",
@@ -365,6 +389,28 @@ def test_a_change_is_found_by_exactly_its_check(case: Case, host: str) -> None:
     wrong = bad(view({case.host: case.change}, of=CLUSTER))
     assert case.says in wrong[host, case.check]
     assert wrong.keys() - LAB == {(host, case.check)}
+
+
+def test_all_nodes_under_pressure_are_found_and_their_taints_are_not_called_good() -> None:
+    def full(sections: Sections) -> None:
+        for item in sections["cluster"]["nodes"]:
+            condition("DiskPressure", "True")(item)
+            taint(item, "disk-pressure")
+
+    seen = view({"cp-1": full}, of=CLUSTER)
+    nodes = {machine.name for machine in seen.site.servers if machine.node}
+    assert bad(seen).keys() - LAB == {(name, "cluster/nodes") for name in nodes}
+    for name in nodes:
+        answer = verdicts(seen)[name, "cluster/taints"]
+        assert "node.kubernetes.io/disk-pressure:NoSchedule): see cluster/nodes" in answer.pending
+
+
+def test_a_condition_of_somebody_elses_is_named_and_not_judged() -> None:
+    def said(sections: Sections) -> None:
+        sections["status"]["conditions"].append({"type": "EtcdIsVoter", "status": "True"})
+
+    answer = verdicts(view({"cp-1": node("w-1", said)}, of=CLUSTER))["w-1", "cluster/nodes"]
+    assert "what nobody here can judge: EtcdIsVoter True" in answer.good
 
 
 def test_every_check_of_the_cluster_goes_red_somewhere() -> None:

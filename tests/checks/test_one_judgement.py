@@ -234,6 +234,7 @@ DECLARED = (
 )
 # Parts of the judgements above, which several of them or a check's evidence ask for by themselves.
 PARTS = {
+    "software.interrupted",
     "declared.overlaps",
     "declared.methods",
     "declared.opens",

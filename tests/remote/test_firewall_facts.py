@@ -27,6 +27,7 @@ _SECTIONS = {
     "iptables-legacy-save": "",
     "ip6tables-legacy-save": "",
     "nft": "",
+    "end of nft": "missing\n",
     "listeners": LISTENERS,
     "end of listeners": "0\n",
     "addresses": '[{"ifname":"eth0","addr_info":[{"local":"10.20.1.31"},{"local":"fd20:1::31"}]},{"ifname":"x"}]',
@@ -66,7 +67,7 @@ def test_an_answer_cut_short_is_an_error(missing: str) -> None:
         parse("db-1", "mark", _answer("mark", **{missing: None}))
 
 
-@pytest.mark.parametrize("name", ["iptables-save", "ip6tables-save", "listeners"])
+@pytest.mark.parametrize("name", ["iptables-save", "ip6tables-save", "nft", "listeners"])
 @pytest.mark.parametrize("code", ["1\n", "139\n", None])
 def test_a_program_that_failed_is_not_a_host_without_rules(name: str, code: str | None) -> None:
     with pytest.raises(ProtocolError, match="failed there"):
@@ -93,7 +94,7 @@ def test_a_failing_program_on_a_host_raises_and_a_missing_one_does_not(tmp_path:
     (tmp_path / "bare").mkdir()
     bare = parse("db-1", "mark", _run_with(tmp_path / "bare"))
     assert (bare.iptables_save, bare.listeners) == ("", ())
-    for name in ("iptables_save", "ip6tables_save", "ss"):
+    for name in ("iptables_save", "ip6tables_save", "nft", "ss"):
         (tmp_path / name).mkdir()
         with pytest.raises(ProtocolError, match=f"{name.replace('_', '-')}.* failed there .exit code 4"):
             parse("db-1", "mark", _run_with(tmp_path / name, **{name: "echo half; exit 4"}))

@@ -75,6 +75,8 @@ def test_clocks_are_bounded_by_the_round_trip() -> None:
         (f"{MARK} asked\n", f"{MARK} asked\nsomething else\n"),
         (f"{MARK} end of listeners\n0", f"{MARK} end of listeners\n1"),
         (f"{MARK} end of addresses\n0", f"{MARK} end of addresses\n255"),
+        (f"{MARK} end of packages\n0", f"{MARK} end of packages\n2"),
+        (f"{MARK} journal\n", f"{MARK} diary\n"),
         (f"{MARK} node\n", f"{MARK} nodes\n"),
         ("dns 10.20.1.1 00", "dns 10.20.1.1 0"),
         ("tcp ", "tdp "),
@@ -116,6 +118,44 @@ def test_a_server_asked_in_two_lines_keeps_both_answers() -> None:
     assert answers == {"10.0.0.1": ()}
 
 
+def test_a_dpkg_that_tells_of_no_package_is_an_error() -> None:
+    text = (FOLDER / "bookworm-bare-cp-1").read_text()
+    packages = text[text.index(f"{MARK} packages\n") : text.index(f"{MARK} end of packages\n")]
+    with pytest.raises(ProtocolError, match="tells of no package"):
+        parse("cp-1", MARK, text.replace(packages, f"{MARK} packages\n\n").encode(), (0.0, 0.0))
+
+
+@pytest.mark.parametrize(
+    ("said", "code", "complaint"),
+    [
+        ("", "0", ""),
+        ("W: something\n", "0", ""),
+        ("", "missing", ""),
+        ("E: dpkg was interrupted\nE: more\n", "100", "dpkg was interrupted; more"),
+        ("odd words\n", "1", "odd words"),
+        ("", "139", "it ended with 139"),
+    ],
+)
+def test_what_apt_complains_of_is_kept(said: str, code: str, complaint: str) -> None:
+    text = (FOLDER / "bookworm-bare-cp-1").read_text()
+    old = f"{MARK} apt\n\n{MARK} end of apt\n0\n"
+    assert old in text
+    changed = text.replace(old, f"{MARK} apt\n{said}\n{MARK} end of apt\n{code}\n")
+    assert parse("cp-1", MARK, changed.encode(), (0.0, 0.0)).software.apt == complaint
+
+
+@pytest.mark.machine
+@pytest.mark.parametrize(("entry", "steps"), [("0001", ("0001",)), ("tmp.i", ())])
+def test_dpkgs_journal_on_this_machine_is_told(entry: str, steps: tuple[str, ...], tmp_path: Path) -> None:
+    (tmp_path / entry).touch()
+    text = f"PATH=/usr/sbin:/usr/bin:/sbin:/bin\n{script(MARK, Questions())}".replace(
+        "/var/lib/dpkg/updates", str(tmp_path)
+    )
+    answer = subprocess.run(("/bin/sh", "-s"), input=text.encode(), capture_output=True, timeout=60, check=False).stdout
+    facts = parse("here", MARK, answer, (0.0, 0.0))
+    assert (facts.software.journal, facts.software.apt) == (steps, "")
+
+
 def _run(path: str, questions: Questions) -> bytes:
     text = f"PATH={path}\n{script(MARK, questions)}"
     return subprocess.run(("/bin/sh", "-s"), input=text.encode(), capture_output=True, timeout=60, check=False).stdout
@@ -129,7 +169,7 @@ def test_the_script_runs_on_this_machine_and_its_answer_is_understood() -> None:
     assert facts.network.addresses
 
 
-@pytest.mark.parametrize("failing", ["ip", "ss", "nft"])
+@pytest.mark.parametrize("failing", ["ip", "ss", "nft", "dpkg-query"])
 @pytest.mark.machine
 def test_a_program_that_fails_is_not_a_host_without_anything_to_tell(failing: str, tmp_path: Path) -> None:
     (tmp_path / failing).write_text("#!/bin/sh\nexit 7\n")
@@ -146,6 +186,6 @@ def test_a_host_with_essential_packages_alone_is_understood(tmp_path: Path) -> N
     for name in essential.split():
         (tmp_path / name).symlink_to(which(name) or pytest.fail(f"no {name}"))
     facts = parse("here", MARK, _run(str(tmp_path), Questions()), (0.0, 0.0))
-    assert facts.system.systemd == 0
+    assert (facts.system.systemd, facts.software.units_unseen) == (0, "it has no systemctl")
     assert facts.network.listeners == ()
     assert facts.clock.synchronised is None

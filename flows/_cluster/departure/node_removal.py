@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 _LONG = 1500.0
 
 
-def depart(context: Context, kind: Kind) -> FlowResult:
+def depart(context: Context, kind: Kind, *, exposed: bool = False) -> FlowResult:
     """
     Take the selected hosts out of the cluster; `reset` also removes everything of Kubernetes from them.
 
-    Raises `PlanRefused` before anything is touched: without --yes, where quorum would be lost, where others use the
-    host's runtime.
+    `exposed`: it was agreed that etcd may be left without a member to spare. Raises `PlanRefused` before anything is
+    touched: without --yes, where quorum would be lost, where others use the host's runtime.
     """
     from remote.kube import open_cluster
 
@@ -43,7 +43,7 @@ def depart(context: Context, kind: Kind) -> FlowResult:
         if not cluster_run.dry_run:
             cluster_run.lock(who())
         cluster = stack.enter_context(open_cluster(nr, context.site, remaining(cluster_run) or planes))
-        leaving = observed(Departure(cluster_run, kind, cluster))
+        leaving = observed(Departure(cluster_run, kind, cluster, exposed=exposed))
         refuse(leaving)
         journal.write(kind, "begun")
         outcomes = [outcome for name in order(leaving) for outcome in _depart_one(leaving, name)]

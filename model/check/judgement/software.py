@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date
 
 from model.host.shared_facts import OsRelease, Packages
@@ -28,6 +28,13 @@ def half_installed(packages: Packages) -> Iterator[str]:
     names = sorted(name for name, package in packages.known.items() if package.broken)
     if names:
         yield f"packages are half installed: {', '.join(names)}"
+
+
+def interrupted(journal: Sequence[str]) -> Iterator[str]:
+    """Say that dpkg was cut short: apt refuses to work until it has taken back or finished what it began."""
+    if journal:
+        steps = ", ".join(journal[:3])
+        yield f"dpkg was interrupted: {len(journal)} of its steps wait in /var/lib/dpkg/updates ({steps})"
 
 
 def held(packages: Packages) -> tuple[str, ...]:

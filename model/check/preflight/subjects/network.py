@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from model.check.check import Check
 from model.check.finding import Finding, Severity
 from model.check.judgement import links
-from model.check.preflight.questions import outbound
+from model.check.preflight.questions import outbound, peers
 from model.check.preflight.view import PreflightView
+from model.host.host_facts import Unseen
 from model.host.machine_facts import MachineFacts
 from model.host.shared_facts import Link
 from model.site.hosts import Machine
@@ -17,8 +18,8 @@ from model.site.hosts import Machine
 
 def missing(_view: PreflightView, machine: Machine, facts: MachineFacts) -> Iterator[Finding]:
     """Find declared addresses that the host does not have."""
-    # A host that cannot tell its addresses at all lacks the program for it, which is another check's finding.
-    if facts.network.addresses:
+    # A host that lacks the program to tell its addresses is another check's finding.
+    if "ip" in facts.system.programs:
         yield from map(Finding, links.missing_addresses(machine, facts.network.links))
 
 
@@ -53,8 +54,12 @@ def mtu(view: PreflightView, machine: Machine, facts: MachineFacts) -> Iterator[
             yield Finding(f"its {link.name} has an MTU of {link.mtu}, and most of its network have {usual[0][0]}")
 
 
-def path(_view: PreflightView, _machine: Machine, facts: MachineFacts) -> Iterator[Finding]:
-    """Find ways between hosts on which the largest packets get lost; where no ping is answered nobody can tell."""
+def path(view: PreflightView, machine: Machine, facts: MachineFacts) -> Iterator[Finding]:
+    """
+    Find ways between hosts on which the largest packets get lost; where no ping is answered nobody can tell.
+
+    Raises `Unseen` for a way of which the host said nothing at all.
+    """
     for address, tried in facts.asked.paths.items():
         if tried.small and not tried.large:
             yield Finding(f"packets of {tried.mtu} bytes do not reach {address}, and small ones do")
@@ -63,6 +68,9 @@ def path(_view: PreflightView, _machine: Machine, facts: MachineFacts) -> Iterat
                 "answers no ping" if "ping" in facts.system.programs else "could not be pinged: iputils-ping is missing"
             )
             yield Finding(f"{address} {why}, so whether large packets reach it is not known", severity=Severity.PENDING)
+    untold = [str(address) for address in peers(view.site, machine) if address not in facts.asked.paths]
+    if untold:
+        raise Unseen(f"the host said nothing of its way to {', '.join(untold)}")
 
 
 def speed(view: PreflightView, machine: Machine, facts: MachineFacts) -> Iterator[Finding]:
@@ -71,11 +79,19 @@ def speed(view: PreflightView, machine: Machine, facts: MachineFacts) -> Iterato
 
 
 def reaches(view: PreflightView, machine: Machine, facts: MachineFacts) -> Iterator[Finding]:
-    """Find hosts that do not get to where their packages and images are to come from."""
-    for place in outbound(view.site, machine):
+    """
+    Find hosts that do not get to where their packages and images are to come from.
+
+    Raises `Unseen` for a place of which the host said nothing at all.
+    """
+    places = outbound(view.site, machine)
+    for place in places:
         came = facts.asked.connects.get(place)
         if came is not None and came.result != "open":
             yield Finding(f"does not get to {place[0]}:{place[1]}: {came.result}")
+    untold = [f"{name}:{port}" for name, port in places if (name, port) not in facts.asked.connects]
+    if untold:
+        raise Unseen(f"the host did not say whether it gets to {', '.join(untold)}")
 
 
 def _own(machine: Machine, facts: MachineFacts) -> set[Link]:

@@ -30,8 +30,17 @@ _NEEDED = (
 
 
 def broken(_view: PreflightView, _machine: Machine, facts: MachineFacts) -> Iterator[Finding]:
-    """Find packages whose installation was begun and never finished: apt refuses to go on."""
-    yield from map(Finding, software.half_installed(facts.software.packages))
+    """
+    Find packages whose installation was begun and never finished, an interrupted dpkg, and whatever else apt says keeps
+    it from working.
+    """
+    seen = facts.software
+    words = list(software.half_installed(seen.packages))
+    if not seen.locks:
+        # While another program installs, steps are under way and not left behind.
+        words += software.interrupted(seen.journal)
+        words += [f"apt cannot work: {seen.apt}"] if seen.apt and not words else []
+    yield from map(Finding, words)
 
 
 def locked(_view: PreflightView, _machine: Machine, facts: MachineFacts) -> Iterator[Finding]:

@@ -8,6 +8,7 @@ from model.base import Address
 from model.check.check import Check
 from model.check.finding import Finding, Severity
 from model.check.preflight.view import PreflightView
+from model.host.host_facts import Unseen
 from model.host.hostview import is_named
 from model.host.machine_facts import MachineFacts
 from model.site.hosts import Machine
@@ -95,10 +96,13 @@ def _rightful(machine: Machine, facts: MachineFacts) -> bool:
 
 
 def _evidence(facts: MachineFacts, address: Address, port: int) -> str:
-    """Say how somebody showed that the address is in use; empty where nobody did."""
+    """
+    Say how somebody showed that the address is in use; empty where nobody did. Raises `Unseen` where the host did not
+    say.
+    """
     came = facts.asked.connects.get((str(address), port))
     if came is None:
-        return ""
+        raise Unseen(f"the host did not say what answers at {address}:{port}")
     if came.result in ("open", "refused"):
         near = f", from {came.neighbour}" if came.neighbour else ""
         return f"{port}/tcp there is {came.result}{near}"

@@ -138,10 +138,15 @@ def cloud_init(_view: PreflightView, _machine: Machine, facts: MachineFacts) -> 
 
 
 def tools(_view: PreflightView, _machine: Machine, facts: MachineFacts) -> Iterator[Finding]:
-    """Find hosts that cannot tell their own addresses and listeners: the checks of both would be blind there."""
+    """
+    Find hosts that cannot tell their own addresses, listeners and services: the checks of these would be blind there.
+    """
     lacking = [name for name in ("ip", "ss") if name not in facts.system.programs]
     if lacking:
         yield Finding(f"has no {' and no '.join(lacking)}")
+    if facts.software.units_unseen:
+        what = f"which services run there cannot be seen: {facts.software.units_unseen}"
+        yield Finding(what, "boot it with Debian's systemd")
 
 
 CHECKS = (

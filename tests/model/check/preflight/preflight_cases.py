@@ -145,6 +145,23 @@ CASES = (
         {"system.programs": frozenset({"ping"}), "network.links": (), "network.default_routes": frozenset()},
         says="no ip and no ss",
     ),
+    Case(
+        "tools-missing",
+        {"software.units_unseen": "`systemctl show` ended with 1"},
+        says="which services run there cannot be seen",
+        remedy="boot it with Debian's systemd",
+    ),
+    Case("address-missing", {"network.links": ()}, says="10.20.1.21"),
+    Case("path-mtu", {"asked.paths": {}}, says="could not be seen: the host said nothing of its way to"),
+    Case(
+        "outbound-closed",
+        {"asked.connects": {}},
+        set=INSIDE,
+        says="could not be seen: the host did not say whether it gets to packages.example.test:8080",
+    ),
+    Case(
+        "endpoint-taken", {"asked.connects": {}}, on="cp-1", says="could not be seen: the host did not say what answers"
+    ),
     Case("cpu-too-few", {"hardware.capacity.cpus": 1}, on="cp-1", says="has 1 CPU; its roles (control_plane) need 2"),
     Case("cpu-too-few", {"hardware.capacity.cpus": 1}, on="st-1", says="(storage, worker) need 2"),
     Case("memory-too-small", {"hardware.capacity.memory": GIB}, on="cp-1", says="need 1.7"),
@@ -341,6 +358,17 @@ CASES = (
     ),
     Case("containerd-foreign", {"software.units": {"containerd": Unit("active", "enabled")}}, severity="warning"),
     Case("dpkg-broken", {"software.packages.known": {"ufw": Package("iF ", "1")}}, says="ufw"),
+    Case(
+        "dpkg-broken",
+        {"software.journal": ("0000", "0001")},
+        says="dpkg was interrupted: 2 of its steps wait in /var/lib/dpkg/updates (0000, 0001)",
+        remedy="dpkg --configure -a",
+    ),
+    Case(
+        "dpkg-broken",
+        {"software.apt": "Unmet dependencies. Try 'apt --fix-broken install'"},
+        says="apt cannot work: Unmet",
+    ),
     Case("apt-locked", {"software.locks": ("/var/lib/dpkg/lock-frontend",)}, severity="warning", says="lock-frontend"),
     Case(
         "packages-held",

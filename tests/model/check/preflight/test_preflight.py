@@ -12,7 +12,9 @@ import pytest
 
 from model.check.finding import Finding
 from model.check.preflight import CHECKS, examine
+from model.check.preflight.questions import peers
 from model.host.machine_facts import Clock, Connect, Unit
+from model.host.machine_facts import Path as Way
 from model.site.load import load_site
 from model.site.site import Site
 from tests.model.check.preflight.preflight_cases import CASES, ENDPOINT, GIB, LINK, Case, mounts, refusing, rules, table
@@ -73,9 +75,12 @@ def test_a_node_of_the_lab_is_no_finding(name: str, tmp_path: Path) -> None:
     lab: dict[str, object] = {"site:features": dict.fromkeys(("turn", "livekit", "element_call"), False)}
     lab |= {"site:kubernetes.cgroup_v1": True, "site:kubernetes.runtime": runtime}
     facts = golden(f"bookworm-node-{name}")
+    declared = site(tmp_path, set=lab)
+    ways = dict.fromkeys(peers(declared, declared.by_name[name]), Way(1500, small=True, large=True))
+    facts = but(facts, {"asked.paths": ways})
     assert facts.ours
     assert facts.software.server == "https://api.example.test:8443"
-    findings_there = examine(site(tmp_path, set=lab), {name: facts}, TODAY)[name]
+    findings_there = examine(declared, {name: facts}, TODAY)[name]
     assert {finding.check for finding in findings_there} <= {"clock-unsynchronised"}
 
 
@@ -157,3 +162,15 @@ def test_a_declared_disk_for_data_relieves_the_system_disk(tmp_path: Path) -> No
     }
     assert "disk-full" not in findings_there["db-1"]
     assert "disk-full" in findings_there["db-2"]
+
+
+def test_steps_of_an_installation_that_is_under_way_are_not_left_behind() -> None:
+    declared = _reference()
+    facts = healthy(declared)
+    busy = {
+        "software.locks": ("/var/lib/dpkg/lock",),
+        "software.journal": ("0001",),
+        "software.apt": "dpkg was interrupted",
+    }
+    facts["w-1"] = but(facts["w-1"], busy)
+    assert [finding.check for finding in examine(declared, facts, TODAY)["w-1"]] == ["apt-locked"]
