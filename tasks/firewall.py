@@ -12,13 +12,16 @@ from model.ufw.change import KernelChange, Pairs
 from model.ufw.diff import difference
 from model.ufw.facts import FirewallFacts
 from model.ufw.foreign_rules import Rulesets, changed
+from model.ufw.next_boot import unloadable
 from model.ufw.plan import UfwPlan, observed_state
-from model.ufw.state import FILES, USER
+from model.ufw.state import AFTER, BEFORE, FILES, USER
 from tasks.firewall_session import INSTALL_SECONDS, FirewallSession, rollback_parts
 
 Prove = Callable[[], object]
 _RENEW_SECONDS = 5.0
 _FAMILIES = (4, 6)
+# Files of ufw's that this project does not write; what is wrong with them is a finding of its own.
+_OTHERS = (*BEFORE.values(), *AFTER.values())
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,9 @@ def apply(session: FirewallSession, plan: UfwPlan, before: Rulesets, prove: Prov
         session.call("mf_renew" if plan.start else "mf_renew && mf_write")
         facts = session.facts()
         left = difference(plan.host, observed_state(facts), plan.then)
+        broken = facts.boot and next(unloadable(facts.boot, {**facts.files, **plan.then.files}, _OTHERS), None)
+        if broken:
+            raise HostError(plan.host, f"what was written does not come back: {broken.message}")
         if left:
             raise HostError(plan.host, f"afterwards its kernel or files hold something else than was written:\n{left}")
         session.call("mf_disarm")

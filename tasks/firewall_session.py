@@ -14,6 +14,7 @@ from model.checkout import HOST_SCRIPTS
 from model.errors import CommandFailed, CommandTimeout, HostError, LockHeld, ProtocolError, Unreachable
 from model.ufw.facts import FirewallFacts
 from remote.facts import firewall as facts_of
+from remote.facts import next_boot
 from remote.facts.sections import new_mark, sections
 
 if TYPE_CHECKING:
@@ -67,7 +68,8 @@ class FirewallSession:
     def facts(self) -> FirewallFacts:
         """Look at the host again."""
         mark = new_mark()
-        return facts_of.parse(self.host, mark, self.call(f"mf_facts {mark}").encode("utf-8", "surrogateescape"))
+        answer = self.call(f"mf_facts {mark} boot", timeout=SECONDS + next_boot.SECONDS)
+        return facts_of.parse(self.host, mark, answer.encode("utf-8", "surrogateescape"), boot=True)
 
     def last(self) -> Mapping[str, str]:
         """

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from checks.check import BOOTSTRAP, REACHED, SERVERS, ComplianceView, HostCheck
 from model.check.finding import Severity, Verdict, settled
 from model.check.judgement import software
+from model.host.beside import Beside
 from model.host.debian_version import newer
 from model.host.host_facts import HostFacts, Release, Updates
 from model.host.server import NODE_PACKAGES, PACKAGES
@@ -35,13 +38,22 @@ def installed(_view: ComplianceView, machine: Machine, facts: HostFacts) -> Verd
     """Find packages that are half installed, and those of every server that are missing once bootstrap was there."""
     packages, prepared = facts.of(Packages), facts.of(Release).prepared
     known = packages.known
-    wrong = list(software.half_installed(packages))
+    wrong = [*software.half_installed(packages), *_stuck(facts)]
     wanted = (*PACKAGES, *(NODE_PACKAGES if machine.node else ())) if prepared else ()
     lacking = [name for name in wanted if name not in known or not known[name].installed]
     wrong += [f"packages are missing: {', '.join(lacking)}"] if lacking else []
     if not wrong and not prepared:
         return Verdict(pending=f"{BOOTSTRAP}; {len(known)} packages are whole")
     return settled(wrong, f"{len(known)} packages are whole, the needed ones among them", {"packages": len(known)})
+
+
+def _stuck(facts: HostFacts) -> Iterator[str]:
+    """Say what keeps apt from working; where that was not asked, packages alone are judged."""
+    beside = facts.of(Beside)
+    interrupted = list(software.interrupted(beside.journal))
+    yield from interrupted
+    if beside.apt and not interrupted:
+        yield f"apt cannot work: {beside.apt}"
 
 
 def holds(_view: ComplianceView, machine: Machine, facts: HostFacts) -> Verdict:
@@ -109,8 +121,8 @@ CHECKS = (
         id="packages/installed",
         title="Packages are whole, and the needed ones are there",
         phase="host",
-        looks_at="dpkg's list",
-        by="dpkg -l; dpkg --audit",
+        looks_at="dpkg's list and journal, and apt's own word",
+        by="dpkg -l; dpkg --audit; ls /var/lib/dpkg/updates; apt-get check",
         remedy="dpkg --configure -a; python -m flows.bootstrap --only os",
         owner="os",
         applies=SERVERS,

@@ -1,4 +1,4 @@
-"""Compliance's one look: every host in one round trip, and what lies on the controller."""
+"""Compliance's one look: what every host tells and what is tried on it, and what lies on the controller."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from flows._fleet.hosts import run_on_hosts
 from model.errors import SelectionError
 from model.host.host_facts import HostFacts
 from remote.collector.session import collect
+from remote.facts.beside import with_beside
 
 if TYPE_CHECKING:
     from nornir.core import Nornir
@@ -35,13 +36,16 @@ class Looked:
 
 
 def look(nr: Nornir, context: Context, names: Sequence[str]) -> Looked:
-    """Look at every named host in one round trip each, and read what lies on the controller."""
+    """Look at every named host, once and once more for what is tried there, and read what lies on the controller."""
     site = context.site
     asked = {name: collector_query(site, site.by_name[name]) for name in (*names, *witnesses(site, names))}
 
+    servers = {machine.name for machine in site.servers}
+
     # It may run in another process: it takes nothing along but the wishes.
     def task(host: Host) -> HostFacts:
-        return collect(host, asked[host.name])
+        facts = collect(host, asked[host.name])
+        return with_beside(facts, host) if host.name in servers else facts
 
     with context.awaiting(tuple(asked), "looking at every host") as watch:
         answers = run_on_hosts(

@@ -73,7 +73,7 @@ def sessions() -> Iterator[FirewallSessions]:
 def prepare(site: Site, host: Host, kept: FirewallSessions | None) -> PreparedHost:
     """Look at one host and review what the matrix wants there; `kept` None is a dry run, which takes no lock."""
     session = kept.begin(host) if kept is not None else None
-    facts = session.facts() if session else observe(host)
+    facts = session.facts() if session else observe(host, boot=True)
     return PreparedHost(facts=facts, review=review(site, site.by_name[host.name], facts), session=session)
 
 

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from flows._fleet.failure import HostFailure
 from flows._fleet.hosts import run_on_hosts
 from model.host.hostview import HostView
+from model.ufw.unconfirmed import UnconfirmedChange
 from model.verify.pairs import PROTOCOLS, Pair
 from model.verify.pods import node_of
 from model.verify.views import room, view_of
 from remote import perimeter
 from remote.collector import ports as collected
-from remote.facts import firewall
+from remote.facts import firewall, unconfirmed
 from remote.facts.probe_ports import ClusterPorts
 from remote.installed import program
 
@@ -30,6 +31,7 @@ class _HostAnswer:
     view: HostView
     python3: bool
     cluster: ClusterPorts | str = ""
+    unconfirmed: UnconfirmedChange | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +41,7 @@ class ObservedHosts:
     device's rules as text (None: not read).
 
     Where no agent can run nothing is proven, and rules are no finding of their own. `cluster` is what API servers said
-    of their own accord, by host: its ports, or why not.
+    of their own accord, by host: its ports, or why not. `unconfirmed`: changes of a firewall that may be taken back.
     """
 
     views: Mapping[str, HostView]
@@ -47,6 +49,7 @@ class ObservedHosts:
     rules: str | None
     failures: Mapping[str, HostFailure]
     cluster: Mapping[str, ClusterPorts | str] = field(default_factory=dict)
+    unconfirmed: Mapping[str, UnconfirmedChange] = field(default_factory=dict)
 
     def listening(self) -> dict[str, dict[str, int]]:
         """Ports something listens on, by host and protocol."""
@@ -63,9 +66,10 @@ def observe(nr: Nornir, names: Sequence[str], device: str | None, platform: str)
             return perimeter.read(host, platform)
         if program(host, "collector"):
             collection = collected.observe(host)
-            return _HostAnswer(collection.view, True, collection.cluster or collection.why)
+            known = collection.cluster or collection.why
+            return _HostAnswer(collection.view, True, known, collection.unconfirmed)
         facts = firewall.observe(host)
-        return _HostAnswer(view_of(host.name, facts), bool(facts.python3))
+        return _HostAnswer(view_of(host.name, facts), bool(facts.python3), "", facts.unconfirmed)
 
     everybody = (*names, *((device,) if device else ()))
     answers = run_on_hosts(nr, look, names=everybody, workers=128, deadline=OBSERVE_SECONDS)
@@ -76,7 +80,25 @@ def observe(nr: Nornir, names: Sequence[str], device: str | None, platform: str)
         rules=next((answer for answer in answers.values() if isinstance(answer, str)), None),
         failures={name: answer for name, answer in answers.items() if isinstance(answer, HostFailure)},
         cluster={name: answer.cluster for name, answer in hosts.items() if answer.cluster},
+        unconfirmed={name: answer.unconfirmed for name, answer in hosts.items() if answer.unconfirmed},
     )
+
+
+def unconfirmed_by_now(nr: Nornir, observed: ObservedHosts, lost: Collection[str]) -> ObservedHosts:
+    """
+    Ask the same hosts once more, when the probes are over, whether a change of their firewall waits to be confirmed.
+
+    One that waited before stays told. Hosts of `lost` are not asked: they went away meanwhile, which is told already.
+    """
+
+    def look(host: Host) -> UnconfirmedChange | None:
+        return collected.unconfirmed(host) if program(host, "collector") else unconfirmed.observe(host)
+
+    names = tuple(name for name in observed.views if name not in (*observed.unconfirmed, *lost))
+    answers = run_on_hosts(nr, look, names=names, workers=128, deadline=OBSERVE_SECONDS)
+    later = {name: answer for name, answer in answers.items() if isinstance(answer, UnconfirmedChange)}
+    silent = {name: answer for name, answer in answers.items() if isinstance(answer, HostFailure)}
+    return replace(observed, unconfirmed={**observed.unconfirmed, **later}, failures={**observed.failures, **silent})
 
 
 def pace(dealt: Sequence[Pair], rate: int, views: Mapping[str, HostView]) -> tuple[int, float]:

@@ -22,6 +22,7 @@ from model.verify.perimeter import parse
 from model.verify.perimeter_rows import perimeter_outcomes, perimeter_rows
 from model.verify.pod_rows import pod_cells, pod_ends
 from model.verify.pods import is_pod, node_of
+from model.verify.proof import UNCONFIRMED
 from model.verify.ssh_reachability import SshReachability, controller_cells
 from model.verify.tally import host_outcomes
 from model.verify.verification import Verification
@@ -94,6 +95,8 @@ def _outcomes(run: VerifiedRun, cells: Sequence[Cell]) -> Iterator[Outcome]:
     for name in observed.agentless:
         message = "python3 missing: the probe agent cannot run"
         yield Outcome(name, "python3", Status.FAILED, message, next=_INSTALL)
+    for name, waiting in observed.unconfirmed.items():
+        yield Outcome(name, UNCONFIRMED, Status.UNPROVEN, waiting.message, next=waiting.next_step)
     answering = [name for name in run.chosen.hosts if name in observed.views]
     yield from host_outcomes(answering, cells, _agent_problems(run.probe_run))
     yield from run.verification.disagreements

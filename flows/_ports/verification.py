@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from flows._ports.choice import ChosenPairs, DealtPairs, ProbeOptions, choose
 from flows._ports.cluster import ClusterView, as_collected, ask, look
 from flows._ports.ends import ends
-from flows._ports.observation import ObservedHosts, observe, pace
+from flows._ports.observation import ObservedHosts, observe, pace, unconfirmed_by_now
 from flows._ports.probe_run import ProbeRun, run_probes
 from flows._ports.results import VerifiedRun, results_of, roles_of
 from flows._run.lifecycle import Context, FlowResult
@@ -53,6 +53,7 @@ def verify(nr: Nornir, context: Context, options: ProbeOptions, *, scheduled: bo
             seconds=seconds,
             tell=_steps(advance, dealt.probes),
         )
+    observed = unconfirmed_by_now(nr, observed, [name for name, agents in probe_run.agents.items() if agents.problems])
     probing_seconds = round(time.monotonic() - started, 2)
     results = results_of(
         VerifiedRun(

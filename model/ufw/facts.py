@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from model.base import Address
 from model.packets.sockets import Listener, SshPeer
 from model.ufw.foreign_rules import Rulesets
+from model.ufw.next_boot import NextBoot
+from model.ufw.unconfirmed import UnconfirmedChange
 
 
 @dataclass(frozen=True)
@@ -18,7 +20,8 @@ class FirewallFacts:
     `files`: texts by path, of ufw's files that exist. `rulesets`: raw texts of iptables-save and the like. `addresses`:
     (interface, address). `conntrack`: (limit, in use), zeros where connections are not tracked. `python3`: its real
     path, empty where missing. `peer`: this session as the host sees it, None where it is none of sshd's. `holder`: who
-    holds the host's lock, empty when nobody. `rollback`: `armed` or `fired` while one is under way, else empty.
+    holds the host's lock, empty when nobody. `unconfirmed`: a change that waits to be confirmed. `boot`: what the next
+    boot will do, None where nobody asked.
     """
 
     installed: bool
@@ -32,9 +35,10 @@ class FirewallFacts:
     os_release: Mapping[str, str]
     unit_enabled: bool
     ipv6: bool
-    rollback: str
     holder: str
     peer: SshPeer | None = None
+    unconfirmed: UnconfirmedChange | None = None
+    boot: NextBoot | None = None
 
     @property
     def iptables_save(self) -> str:

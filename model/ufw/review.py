@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from model.report.outcome import Outcome, Status
 from model.site.hosts import Machine
 from model.site.site import Site
+from model.ufw import next_boot
 from model.ufw.adoption import own_rules
 from model.ufw.builtin import undeclared
 from model.ufw.facts import FirewallFacts
@@ -37,11 +38,12 @@ class UfwReview:
 
 def review(site: Site, machine: Machine, facts: FirewallFacts) -> UfwReview:
     """Lay what the matrix wants on a host beside what is there."""
+    todo = plan(site, machine, facts)
     return UfwReview(
-        plan=plan(site, machine, facts),
+        plan=todo,
         refusal=lockout(site, machine, facts),
         own_rules=_own_rules(site, machine, facts),
-        findings=_findings(site, machine.name, facts),
+        findings=(*_findings(site, machine.name, facts), *_of_next_boot(todo, facts)),
     )
 
 
@@ -60,10 +62,8 @@ def _own_rules(site: Site, machine: Machine, facts: FirewallFacts) -> tuple[str,
 def _findings(site: Site, host: str, facts: FirewallFacts) -> tuple[Outcome, ...]:
     """Return what is wrong with the host's firewall and is not ours to change."""
     outcomes = []
-    if facts.rollback:
-        what = f"a rollback is {facts.rollback}: an earlier change was not confirmed"
-        step = "run without --dry-run, which finishes it first"
-        outcomes.append(Outcome(host, "rollback", Status.DRIFT, what, next=step))
+    if waiting := facts.unconfirmed:
+        outcomes.append(Outcome(host, "rollback", Status.DRIFT, waiting.message, next=waiting.next_step))
     if foreign := deciding(facts.rulesets):
         outcomes.append(
             Outcome(
@@ -87,3 +87,17 @@ def _findings(site: Site, host: str, facts: FirewallFacts) -> tuple[Outcome, ...
             )
         )
     return tuple(outcomes)
+
+
+def _of_next_boot(todo: UfwPlan, facts: FirewallFacts) -> Iterator[Outcome]:
+    """Yield what will not come back at the next boot as it is now; files that the plan writes anew are left out."""
+    boot = facts.boot
+    if boot is None:
+        return
+    rewritten = tuple(path for path, text in todo.change.files.items() if text is not None)
+    for flaw in next_boot.unloadable(boot, facts.files, rewritten):
+        yield Outcome(todo.host, f"next-boot/{flaw.place}", Status.DRIFT, flaw.message, next=flaw.remedy)
+    for flaw in next_boot.wiping(boot):
+        yield Outcome(todo.host, f"next-boot/{flaw.place}", Status.DRIFT, flaw.message, next=flaw.remedy)
+    for doubt in next_boot.untried(boot):
+        yield Outcome(todo.host, "next-boot", Status.UNPROVEN, doubt, next="see why, then run again")

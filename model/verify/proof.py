@@ -11,6 +11,8 @@ from model.report.words import CellVerdict
 from model.verify.pods import node_of
 
 SCHEMA = "matrix-fleet/proof/1"
+# The subject under which a run says that a host's firewall waited to be confirmed.
+UNCONFIRMED = "rollback"
 # Of what is bad between two ends so many cells are told in words; the others are counted.
 _EXAMPLES = 5
 _BAD = (CellVerdict.VIOLATION, CellVerdict.UNPROVEN)
@@ -41,14 +43,25 @@ class Proof:
 
 
 def summary(report: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what compliance needs of a report of the flow: at 100 hosts a hundredth of it."""
+    """
+    Return what compliance needs of a report of the flow: at 100 hosts a hundredth of it.
+
+    What was seen of a host whose firewall could still be taken back is proven of nothing that lasts.
+    """
+    waiting = {outcome["host"] for outcome in report.get("outcomes") or () if outcome["subject"] == UNCONFIRMED}
     groups: dict[tuple[str, str, str, str], tuple[dict[str, None], list[str], list[int]]] = {}
     for cell in report.get("cells") or ():
-        key = (node_of(cell["from"]), node_of(cell["to"]), cell["plane"], cell["verdict"])
+        ends = (node_of(cell["from"]), node_of(cell["to"]))
+        passing = waiting.intersection(ends) and cell["verdict"] == CellVerdict.OK
+        key = (*ends, cell["plane"], str(CellVerdict.UNPROVEN) if passing else cell["verdict"])
         rows, examples, count = groups.setdefault(key, ({}, [], [0]))
         rows |= dict.fromkeys(cell["rows"])
         count[0] += 1
-        if cell["verdict"] in _BAD and len(examples) < _EXAMPLES:
+        if passing and not examples:
+            examples.append(
+                f"{', '.join(sorted(waiting.intersection(ends)))}: a change of its firewall was not confirmed"
+            )
+        elif cell["verdict"] in _BAD and len(examples) < _EXAMPLES:
             examples.append(_line(cell))
     cells = [[*key, list(rows), count[0], examples] for key, (rows, examples, count) in groups.items()]
     return {"schema": SCHEMA, "run": report["run"], "ended": report["ended"], "cells": cells}

@@ -11,8 +11,10 @@ from model.errors import ProtocolError
 from model.host.hostview import HostView
 from model.packets import netfilter
 from model.packets.sockets import parse_addresses, parse_listeners
+from model.ufw.unconfirmed import UnconfirmedChange
 from model.verify.exposure import exposed
 from model.verify.pods import read_pods
+from remote.collector.reading_host import units
 from remote.collector.session import ask
 from remote.facts.probe_ports import ClusterPorts
 from remote.route import route
@@ -20,8 +22,10 @@ from remote.route import route
 if TYPE_CHECKING:
     from nornir.core.inventory import Host
 
-_HOST = ("rules", "listeners", "hardware", "conntrack")
+_HOST = ("rules", "listeners", "hardware", "conntrack", "units")
 _CLUSTER = "services"
+_UNITS = "units"
+_ROLLBACK = "matrix-fleet-rollback.timer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +37,23 @@ class Collected:
     view: HostView
     cluster: ClusterPorts | None
     why: str = ""
+    unconfirmed: UnconfirmedChange | None = None
+
+
+def unconfirmed(host: Host) -> UnconfirmedChange | None:
+    """
+    Return the change of a host's firewall that waits to be confirmed; what is told of it is that the timer runs.
+
+    Raises as `observe` does.
+    """
+    answer = ask(host, {"sections": [_UNITS], "units": [_ROLLBACK]})
+    try:
+        document = json.loads(answer)
+        if _UNITS not in document["sections"]:
+            raise ProtocolError(host.name, f"the collector could not ask systemd: {document['errors'].get(_UNITS, '')}")
+        return _waiting(document["sections"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise ProtocolError(host.name, f"the collector's answer cannot be understood: {error}") from error
 
 
 def observe(host: Host) -> Collected:
@@ -42,7 +63,7 @@ def observe(host: Host) -> Collected:
     Raises `ProtocolError` for an answer that cannot be understood or lacks the host's own part, and what running a
     command raises.
     """
-    answer = ask(host, {"sections": [*_HOST, _CLUSTER]})
+    answer = ask(host, {"sections": [*_HOST, _CLUSTER], "units": [_ROLLBACK]})
     return read(host.name, answer, route(host).port)
 
 
@@ -54,7 +75,8 @@ def read(name: str, answer: bytes, port: int) -> Collected:
         lacking = [f"{section}: {errors.get(section, 'missing')}" for section in _HOST if section not in sections]
         if lacking:
             raise ProtocolError(name, f"the collector could not read everything: {'; '.join(lacking)}")
-        return Collected(_view(sections, port), _cluster(sections.get(_CLUSTER)), errors.get(_CLUSTER, ""))
+        known = _cluster(sections.get(_CLUSTER))
+        return Collected(_view(sections, port), known, errors.get(_CLUSTER, ""), _waiting(sections))
     except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
         raise ProtocolError(
             name, f"the collector's answer cannot be understood: {type(error).__name__}: {error}"
@@ -77,6 +99,12 @@ def _view(sections: Mapping[str, Any], port: int) -> HostView:
         nft=sections["rules"]["nft"],
         conntrack=(int(sections["conntrack"][0]), int(sections["conntrack"][1])),
     )
+
+
+def _waiting(sections: Mapping[str, Any]) -> UnconfirmedChange | None:
+    """A rollback's timer runs for as long as a change waits, and for no longer."""
+    seen = units(sections).known[_ROLLBACK]
+    return UnconfirmedChange(state="armed") if seen.active in ("active", "activating") else None
 
 
 def _cluster(section: Mapping[str, Any] | None) -> ClusterPorts | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from model.checkout import HOST_SCRIPTS
@@ -10,6 +11,7 @@ from model.errors import ProtocolError
 from model.packets.sockets import parse_addresses, parse_listeners, parse_peer
 from model.ufw.facts import FirewallFacts
 from model.ufw.foreign_rules import Rulesets
+from remote.facts import next_boot, unconfirmed
 from remote.facts.sections import assignments, check_programs, new_mark, read_answer, shell_text
 
 if TYPE_CHECKING:
@@ -26,28 +28,30 @@ _PROGRAMS = {
 }
 
 
-def observe(host: Host) -> FirewallFacts:
+def observe(host: Host, *, boot: bool = False) -> FirewallFacts:
     """
     Look at a host in one round trip, as root; nothing but a POSIX shell is needed there, and nothing is changed.
 
-    Raises `ProtocolError` for an answer that is cut short, and what running a command raises.
+    `boot`: what the next boot will do is tried, too. Raises `ProtocolError` for an answer that is cut short, and what
+    running a command raises.
     """
     from remote.shell import run
 
     mark = new_mark()
-    script = f"{text()}\nmf_facts {mark}\n"
-    done = run(host, ("sh", "-s"), stdin=script.encode(), root=True, timeout=_SECONDS).check(host)
-    return parse(host.name, mark, done.stdout)
+    script = f"{text()}\nmf_facts {mark} {'boot' if boot else ''}\n"
+    seconds = _SECONDS + (next_boot.SECONDS if boot else 0.0)
+    done = run(host, ("sh", "-s"), stdin=script.encode(), root=True, timeout=seconds).check(host)
+    return parse(host.name, mark, done.stdout, boot=boot)
 
 
 def text() -> str:
-    """Return the script that defines `mf_facts MARK`."""
-    return shell_text(SCRIPT)
+    """Return the script that defines `mf_facts MARK [boot]`."""
+    return "\n".join((next_boot.text(), unconfirmed.SCRIPT.read_text("utf-8"), shell_text(SCRIPT)))
 
 
-def parse(host: str, mark: str, answer: bytes) -> FirewallFacts:
+def parse(host: str, mark: str, answer: bytes, *, boot: bool = False) -> FirewallFacts:
     """
-    Read what `mf_facts` printed.
+    Read what `mf_facts` printed; `boot` as it was asked.
 
     Raises `ProtocolError` where a section is missing or cannot be understood, or where a program failed that should
     fill one: then nobody knows the host's rules, which is not the same as a host without any.
@@ -55,7 +59,7 @@ def parse(host: str, mark: str, answer: bytes) -> FirewallFacts:
     parts = read_answer(host, "its firewall", mark, answer)
     check_programs(host, parts, _PROGRAMS)
     try:
-        return _facts(parts)
+        return replace(_facts(parts), boot=next_boot.read(parts) if boot else None)
     except (ValueError, KeyError, IndexError) as error:
         raise ProtocolError(host, f"the answer about its firewall cannot be understood: {error}") from error
 
@@ -81,7 +85,7 @@ def _facts(parts: Mapping[str, str]) -> FirewallFacts:
         os_release=assignments(release),
         unit_enabled="enabled" in parts["unit"],
         ipv6="yes" in parts["ipv6"],
-        rollback=" ".join(parts["rollback"].split()),
         holder=parts["lock"].strip(),
         peer=parse_peer(parts["connection"]),
+        unconfirmed=unconfirmed.read(parts["unconfirmed"], parts["lock"].strip()),
     )

@@ -11,6 +11,7 @@ from model.checkout import HOST_SCRIPTS
 from model.errors import ProtocolError
 from model.host.dns_wire import TYPES, question
 from model.host.machine_facts import Asked, Clock, MachineFacts, Questions
+from remote.facts import packaging
 from remote.facts.machine_answers import asked, synchronised
 from remote.facts.machine_host import hardware, identity, software, system
 from remote.facts.machine_network import networking
@@ -54,7 +55,8 @@ def observe(host: Host, questions: Questions = NOTHING) -> MachineFacts:
 def script(mark: str, questions: Questions) -> str:
     """Return the shell script that answers the questions and tells the facts at the same time."""
     lines = [*_lines(questions), "mf_time &", "wait"]
-    return f"{shell_text(SCRIPT)}\n{{\n{chr(10).join(lines)}\n}} </dev/null 2>/dev/null | mf_facts {mark}\n"
+    functions = f"{shell_text(SCRIPT)}\n{packaging.SCRIPT.read_text('utf-8')}"
+    return f"{functions}\n{{\n{chr(10).join(lines)}\n}} </dev/null 2>/dev/null | mf_facts {mark}\n"
 
 
 def _lines(questions: Questions) -> list[str]:

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 
 from model.host.machine_facts import Filesystem, Hardware, Identity, Software, System, Unit
 from model.host.shared_facts import BlockDevice, Capacity, OsRelease, Package, Packages, Swap, Swaps
-from remote.facts.sections import assignments
+from remote.facts import packaging
+from remote.facts.sections import MISSING, assignments
 
 _SECTOR = 512
-_MISSING = "missing"
 
 
 def system(sections: Mapping[str, str]) -> System:
@@ -73,6 +73,7 @@ def software(sections: Mapping[str, str]) -> Software:
     packages = dict(_package(line) for line in sections["packages"].splitlines() if line.strip())
     if not packages:
         raise ValueError("dpkg tells of no package")
+    journal, complaint = packaging.read(sections)
     return Software(
         packages=Packages(packages),
         units=dict(_units(sections["units"])),
@@ -83,23 +84,15 @@ def software(sections: Mapping[str, str]) -> Software:
         server=sections["server"].strip(),
         prepared="yes" in sections["prepared"],
         node=sections["node"].strip(),
-        journal=tuple(sections["journal"].split()),
-        apt=_complaint(sections["apt"], sections["end of apt"].strip()),
+        journal=journal,
+        apt=complaint,
     )
 
 
 def _unseen(code: str) -> str:
     if code == "0":
         return ""
-    return "it has no systemctl" if code == _MISSING else f"`systemctl show` ended with {code}"
-
-
-def _complaint(text: str, code: str) -> str:
-    """Return what apt says is wrong; one that is not there says nothing."""
-    if code in ("0", _MISSING):
-        return ""
-    lines = [line.strip() for line in text.splitlines() if line.startswith("E: ")] or text.split("\n")
-    return "; ".join(line.removeprefix("E: ") for line in lines if line.strip()) or f"it ended with {code}"
+    return "it has no systemctl" if code == MISSING else f"`systemctl show` ended with {code}"
 
 
 def _word(sections: Mapping[str, str], section: str) -> str:

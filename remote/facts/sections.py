@@ -11,7 +11,8 @@ from model.checkout import HOST_SCRIPTS
 from model.errors import ProtocolError
 
 _SCRIPT = HOST_SCRIPTS / "sections.sh"
-_MISSING = "missing"
+# What stands in the place of an exit code where a program is not installed.
+MISSING = "missing"
 
 
 @cache
@@ -48,7 +49,7 @@ def check_programs(host: str, parts: Mapping[str, str], programs: Mapping[str, s
     for name, program in programs.items():
         code = parts.get(f"end of {name}", "cut short").strip()
         nothing_to_ask = name == "ip6tables-save" and "yes" not in parts.get("ipv6", "yes")
-        if code not in ("0", _MISSING) and not nothing_to_ask:
+        if code not in ("0", MISSING) and not nothing_to_ask:
             raise ProtocolError(host, f"`{program}` failed there (exit code {code})", f"run `{program}` on it as root")
 
 

@@ -1,4 +1,4 @@
-# Prints what a host's firewall is, one section after the other, and changes nothing. $1: the mark that begins each section.
+# Prints what a host's firewall is, one section after the other, and changes nothing.
 mf_file() {
     if [ -f "$1" ]; then
         mf_section "file $1"
@@ -18,6 +18,7 @@ mf_connection() {
     done
 }
 
+# $1: the mark that begins each section, $2: `boot` where the next boot is to be tried, too.
 mf_facts() {
     mf_mark=$1
     mf_section ufw
@@ -50,11 +51,9 @@ mf_facts() {
     done
     mf_section ipv6
     if [ -e /proc/net/if_inet6 ]; then echo yes; fi
-    mf_section rollback
-    if [ -d /var/lib/matrix-fleet/armed ]; then echo armed; fi
-    if [ -d /var/lib/matrix-fleet/fired ]; then echo fired; fi
-    mf_section lock
-    if [ -e /run/matrix-fleet.lock ] && ! flock -n /run/matrix-fleet.lock true; then cat /run/matrix-fleet.lock; fi
+    mf_unconfirmed
+    mf_holder
     mf_connection
+    if [ "${2:-}" = boot ]; then mf_next_boot; fi
     mf_section end
 }

@@ -185,21 +185,7 @@ mf_software() {
         mf_inode=$(stat -c %i "$mf_file" 2>/dev/null) || continue
         if grep -qE "POSIX +ADVISORY +WRITE .*:$mf_inode " /proc/locks 2>/dev/null; then echo "$mf_file"; fi
     done
-    # What dpkg began and did not finish: apt refuses everything while any of it is left.
-    mf_section journal
-    for mf_file in /var/lib/dpkg/updates/*; do
-        case ${mf_file##*/} in *[!0-9]*) ;; *) echo "${mf_file##*/}" ;; esac
-    done
-    # Its own word on packages and their dependencies; no archive is asked, and nothing is written.
-    mf_section apt
-    mf_code=missing
-    if command -v apt-get >/dev/null 2>&1; then
-        LC_ALL=C apt-get -qq -o Debug::NoLocking=1 -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= \
-            -o Dir::Etc::SourceList=/dev/null -o Dir::Etc::SourceParts=/dev/null check 2>&1
-        mf_code=$?
-    fi
-    mf_section 'end of apt'
-    echo "$mf_code"
+    mf_packaging
     mf_section archives
     # A mirror's address may carry a password.
     grep -hsE '^(deb |URIs:)' /etc/apt/sources.list /etc/apt/sources.list.d/*.list /etc/apt/sources.list.d/*.sources |

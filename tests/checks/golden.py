@@ -19,9 +19,12 @@ from checks.check import ComplianceView, HostCheck, SiteCheck
 from checks.discovery import every
 from model.check.check import run
 from model.check.finding import Verdict
+from model.host.beside import Beside
 from model.host.host_facts import HostFacts
 from model.site.load import load_site
 from model.site.site import Site
+from model.ufw.next_boot import FileTrial, NextBoot
+from model.ufw.state import AFTER, BEFORE, USER
 from model.verify.pairs import pairs
 from model.verify.proof import CellGroup, Proof
 from remote.collector.reading import read
@@ -51,7 +54,14 @@ def _document(host: str, of: Path) -> dict[str, Any]:
 
 @cache
 def _as_it_was(host: str, of: Path) -> HostFacts:
-    return read(host, collected(host, of=of))
+    return seen(host, collected(host, of=of))
+
+
+def seen(host: str, document: bytes) -> HostFacts:
+    """Return what a host said, with nothing wrong in what it tells beside the collector."""
+    facts = read(host, document)
+    trials = tuple(FileTrial(path=path, code=0) for path in (*BEFORE.values(), *AFTER.values(), *USER.values()))
+    return replace(facts, parts={**facts.parts, Beside: Beside(boot=NextBoot(how="loaded", trials=trials))})
 
 
 @cache
@@ -72,7 +82,7 @@ def view(changes: Mapping[str, Change] | None = None, of: Path = FOLDER, **other
     changes = changes or {}
     names = [machine.name for machine in site(of).machines if machine.kind != "perimeter"]
     facts = {
-        name: read(name, collected(name, changes[name], of)) if name in changes else _as_it_was(name, of)
+        name: seen(name, collected(name, changes[name], of)) if name in changes else _as_it_was(name, of)
         for name in names
     }
     return replace(ComplianceView(site=site(of), now=NOW, facts=facts, proof=_proof(of)), **others)

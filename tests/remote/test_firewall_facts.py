@@ -35,7 +35,7 @@ _SECTIONS = {
     "python3": "/usr/bin/python3.11\n",
     "unit": "enabled\n",
     "ipv6": "yes\n",
-    "rollback": "",
+    "unconfirmed": "",
     "lock": "somebody, since noon\n",
     "connection": "SSH_CONNECTION=::ffff:10.20.0.10 51234 10.20.1.31 2222\n",
     "end": "",

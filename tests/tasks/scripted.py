@@ -94,7 +94,6 @@ def facts(
         os_release={},
         unit_enabled=True,
         ipv6=True,
-        rollback="",
         holder="",
         peer=peer or parse_peer(connection),
     )

@@ -16,6 +16,7 @@ from model.ufw.plan import UfwPlan, between, observed_state, plan
 from model.ufw.review import review
 from model.ufw.state import USER, UfwState
 from model.ufw.text import render
+from model.ufw.unconfirmed import UnconfirmedChange
 from tasks import firewall
 from tasks.firewall_session import FirewallSession
 from tests.model.ufw.test_state import REFERENCE, TESTS
@@ -154,7 +155,9 @@ def test_findings_name_what_is_not_ours_to_change() -> None:
     assert review(REFERENCE, DB, facts()).findings == ()
     first = "-A INPUT -j ufw-before-logging-input\n"
     foreign = {4: saved(4).replace(first, f"-A INPUT -s 192.0.2.1/32 -j ACCEPT\n{first}"), 6: saved(6)}
-    seen = replace(facts(), rulesets=replace(facts().rulesets, saved=foreign), rollback="armed")
+    seen = replace(
+        facts(), rulesets=replace(facts().rulesets, saved=foreign), unconfirmed=UnconfirmedChange(state="armed")
+    )
     assert [(finding.subject, finding.status.value) for finding in review(REFERENCE, DB, seen).findings] == [
         ("rollback", "drift"),
         ("foreign-rules", "drift"),
