@@ -113,13 +113,19 @@ def _carried_out(site: Site, host: Host, prepared: PreparedHost, *, purge: bool,
     if reviewed.own_rules and not purge:
         return (stopped(host.name, reviewed.own_rules), *reviewed.findings)
     if session is None:
-        return (proposed(reviewed.plan), *reviewed.findings)
+        return (proposed(reviewed.plan, first=_first(reviewed)), *reviewed.findings)
     if reviewed.plan.install:
         facts = firewall.install(session)
         reviewed = review(site, site.by_name[host.name], facts)
     if not reviewed.plan.change:
         return (holds(reviewed.plan), *reviewed.findings)
     return (*applied(host, session, reviewed.plan, facts, hold), *reviewed.findings)
+
+
+def _first(reviewed: UfwReview) -> str:
+    """Say what has to be mended before a change can succeed: a file of ufw's that it cannot load itself."""
+    broken = [finding.subject for finding in reviewed.findings if finding.subject.endswith(".rules")]
+    return f"correct {', '.join(name.rpartition('/')[2] for name in broken)} first: see below" if broken else ""
 
 
 def applied(

@@ -22,8 +22,8 @@ def stopped(host: str, rules: Sequence[str]) -> Outcome:
     )
 
 
-def proposed(todo: UfwPlan) -> Outcome:
-    """Return what a dry run says of a plan."""
+def proposed(todo: UfwPlan, first: str = "") -> Outcome:
+    """Return what a dry run says of a plan; `first` is what has to be mended before, empty for nothing."""
     if not todo.change:
         return holds(todo)
     verb = (
@@ -34,7 +34,7 @@ def proposed(todo: UfwPlan) -> Outcome:
         SUBJECT,
         Status.DRIFT,
         f"{verb}: {_counts(todo.diff)}",
-        next="run without --dry-run",
+        next=first or "run without --dry-run",
         evidence=todo.diff,
     )
 

@@ -71,7 +71,7 @@ def unloadable(boot: NextBoot, files: Mapping[str, str], without: Collection[str
         if trial.path in without or trial.code == 0:
             continue
         name = trial.path.rpartition("/")[2]
-        remedy = _REWRITTEN if trial.path in USER.values() else f"correct {trial.path} there; `ufw reload` must say so"
+        remedy = _REWRITTEN if trial.path in USER.values() else f"correct {trial.path} there, then `ufw reload`"
         if trial.code is None:
             yield BootFlaw(name, f"{trial.path} is missing or empty: ufw fails at the next boot", remedy)
             continue

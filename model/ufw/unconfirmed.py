@@ -32,14 +32,14 @@ class UnconfirmedChange:
             return (
                 f"a rollback of its firewall{since} is under way or could not be finished: what holds now may not last"
             )
-        when = f"in {max(0.0, self.fires_in):.0f} s" if self.fires_in is not None else "at its next boot at the latest"
-        return (
-            f"a change of its firewall is not confirmed{since}: it is taken back {when}, and nothing proven of it lasts"
-        )
+        when = "at its next boot" if self.fires_in is None else f"within {max(0.0, self.fires_in):.0f} s"
+        return f"a change of its firewall is not confirmed{since}: unless it is, it is taken back {when}"
 
     @property
     def next_step(self) -> str:
         """What a person does about it."""
         if self.holder:
             return f"wait for the run that works on it ({self.holder}), then run again"
+        if self.state == "fired":
+            return "look at `journalctl -u matrix-fleet-rollback` and /var/lib/matrix-fleet/fired there, then run again"
         return "python -m flows.firewall, which finishes the rollback first; then run again"

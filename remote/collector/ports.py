@@ -11,7 +11,7 @@ from model.errors import ProtocolError
 from model.host.hostview import HostView
 from model.packets import netfilter
 from model.packets.sockets import parse_addresses, parse_listeners
-from model.ufw.unconfirmed import UnconfirmedChange
+from model.ufw.unconfirmed import ROLLBACK_SECONDS, UnconfirmedChange
 from model.verify.exposure import exposed
 from model.verify.pods import read_pods
 from remote.collector.reading_host import units
@@ -104,7 +104,8 @@ def _view(sections: Mapping[str, Any], port: int) -> HostView:
 def _waiting(sections: Mapping[str, Any]) -> UnconfirmedChange | None:
     """A rollback's timer runs for as long as a change waits, and for no longer."""
     seen = units(sections).known[_ROLLBACK]
-    return UnconfirmedChange(state="armed") if seen.active in ("active", "activating") else None
+    waits = seen.active in ("active", "activating")
+    return UnconfirmedChange(state="armed", fires_in=ROLLBACK_SECONDS) if waits else None
 
 
 def _cluster(section: Mapping[str, Any] | None) -> ClusterPorts | None:

@@ -27,7 +27,8 @@ from model.site.outward import FirebasePush, PushGateway
 from model.site.secrets import SecretKeeping
 from model.site.settings import ObjectStorage
 from model.site.site import Site
-from tests.checks import test_cluster_judges
+from model.ufw.unconfirmed import UnconfirmedChange
+from tests.checks import test_cluster_judges, test_lasting_judges
 from tests.checks.cases import CASES
 from tests.checks.changes import put
 from tests.checks.golden import CLUSTER, NOW, proof, site, verdicts, view
@@ -179,6 +180,8 @@ def without_table(sections: dict[str, Any]) -> None:
 # What no table of the tests beside this one holds; each is judged below.
 REDS: dict[str, Red] = {
     "disks/declared": _disk_declared,
+    "firewall/next-boot": lambda: test_lasting_judges.with_beside(boot=None),
+    "firewall/unconfirmed": lambda: test_lasting_judges.with_beside(unconfirmed=UnconfirmedChange(state="armed")),
     "schedule/files": lambda: view(scheduled={"/usr/local/lib/matrix-fleet/collector": "0" * 64}),
     "secrets/kept": _kept(missing="redis"),
     "secrets/strength": _kept(flaw="is shorter than 24 characters"),

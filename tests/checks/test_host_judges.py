@@ -51,7 +51,9 @@ def test_every_check_of_hosts_goes_red_somewhere() -> None:
     # That a host could be looked at is known before any check is judged; no lab declares disks, and nothing of it runs
     # on schedule.
     # Policies have tests of their own, with real rules of their enforcer.
+    # So has what is told beside the collector.
     others = {"access/root", "disks/declared", "schedule/files", "policies/own-node", "policies/rules"}
+    others |= {"firewall/next-boot", "firewall/unconfirmed"}
     known = {check.id for check in every() if isinstance(check, HostCheck) and not check.id.startswith("cluster/")}
     assert known == {case.check for case in CASES} | others
 

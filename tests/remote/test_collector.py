@@ -111,6 +111,10 @@ def test_the_clusters_name_server_is_asked_by_nodes_alone(installed: Path) -> No
     assert sections["cluster_names"] == {"answers": {}, "why": {}}
 
 
+def _timer(active: str) -> str:
+    return f"Id=x\nLoadState=loaded\nActiveState={active}\nSubState=waiting\nUnitFileState=\n"
+
+
 def _ports(**sections: Any) -> bytes:
     rules = "*filter\n:INPUT DROP [0:0]\nCOMMIT\n"
     address = {"ifname": "eth0", "addr_info": [{"local": "10.20.1.21"}]}
@@ -120,6 +124,7 @@ def _ports(**sections: Any) -> bytes:
         "hardware": {"addresses": json.dumps([address])},
         "conntrack": [262144, 12],
         "services": None,
+        "units": {"asked": ["matrix-fleet-rollback.timer"], "known": _timer("inactive"), "failed": []},
     } | sections
     errors = {name: "no way" for name, value in sections.items() if value is ...}
     return json.dumps({"sections": {k: v for k, v in sections.items() if v is not ...}, "errors": errors}).encode()
@@ -149,10 +154,18 @@ def test_a_control_plane_tells_of_services_or_why_not() -> None:
     assert ports.read("cp-1", _ports(services=...), 22).why == "no way"
 
 
-@pytest.mark.parametrize("section", ["rules", "listeners", "hardware", "conntrack"])
+@pytest.mark.parametrize("section", ["rules", "listeners", "hardware", "conntrack", "units"])
 def test_a_host_that_does_not_tell_everything_of_its_ports_is_a_failure(section: str) -> None:
     with pytest.raises(ProtocolError, match=f"{section}: no way"):
         ports.read("w-1", _ports(**{section: ...}), 22)
+
+
+@pytest.mark.parametrize(("active", "waits"), [("active", True), ("inactive", False), ("failed", False)])
+def test_a_rollback_whose_timer_runs_is_told_on_schedule_too(active: str, waits: bool) -> None:
+    units = {"asked": ["matrix-fleet-rollback.timer"], "known": _timer(active), "failed": []}
+    found = ports.read("w-1", _ports(units=units), 22).unconfirmed
+    assert (found is not None) == waits
+    assert found is None or "within 20 s" in found.message
 
 
 def test_an_answer_about_ports_that_is_none_is_a_failure() -> None:

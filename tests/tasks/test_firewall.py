@@ -12,9 +12,10 @@ from model.site.load import load_site
 from model.ufw.adoption import unmanaged_rules
 from model.ufw.facts import FirewallFacts
 from model.ufw.lockout import lockout, lockout_by
+from model.ufw.next_boot import FileTrial, NextBoot
 from model.ufw.plan import UfwPlan, between, observed_state, plan
 from model.ufw.review import review
-from model.ufw.state import USER, UfwState
+from model.ufw.state import AFTER, BEFORE, USER, UfwState
 from model.ufw.text import render
 from model.ufw.unconfirmed import UnconfirmedChange
 from tasks import firewall
@@ -58,6 +59,37 @@ def test_the_kernel_comes_first_then_proof_then_files_and_the_rollback_last() ->
     script = Script()
     firewall.apply(_session(script, after), todo, facts().rulesets, lambda: script.asked.append("proof"))
     assert script.asked == ["mf_test && mf_arm && mf_kernel", "proof", "mf_renew && mf_write", "mf_disarm"]
+
+
+def test_what_was_written_and_cannot_be_loaded_again_is_taken_back() -> None:
+    todo, after = _plan()
+    broken = NextBoot(how="loaded", trials=(FileTrial(path=USER[4], code=2, words="Bad argument\nline 3"),))
+    script = Script()
+    with pytest.raises(HostError, match="does not come back: /etc/ufw/user.rules line 3"):
+        firewall.apply(_session(script, replace(after, boot=broken)), todo, facts().rulesets, lambda: None)
+    assert "mf_undo" in script.asked[-1]
+    foreign = NextBoot(how="loaded", trials=(FileTrial(path=BEFORE[4], code=2, words="Bad argument"),))
+    firewall.apply(_session(Script(), replace(after, boot=foreign)), todo, facts().rulesets, lambda: None)
+
+
+def test_files_that_the_next_boot_cannot_load_are_findings_with_file_and_line() -> None:
+    trials = tuple(FileTrial(path=path, code=0) for path in (BEFORE[4], AFTER[4], USER[4]))
+    words = "Bad argument `allow'\nError occurred at line: 1"
+    broken = replace(
+        facts(), boot=NextBoot(how="loaded", trials=(replace(trials[0], code=2, words=words), *trials[1:]))
+    )
+    (finding,) = review(REFERENCE, DB, broken).findings
+    assert (finding.subject, finding.status.value) == ("next-boot/before.rules", "drift")
+    assert "/etc/ufw/before.rules line 1" in finding.message
+    assert "Bad argument `allow'" in finding.message
+    rewritten = replace(broken, boot=NextBoot(how="loaded", trials=(*trials[:2], replace(trials[2], code=2))))
+    assert {found.subject for found in review(REFERENCE, DB, rewritten).findings} <= {"next-boot/user.rules"}
+    wiped = replace(
+        facts(), boot=NextBoot(how="loaded", trials=trials, started=("nftables",), flushes=("flush ruleset",))
+    )
+    assert [found.subject for found in review(REFERENCE, DB, wiped).findings] == ["next-boot/nftables"]
+    unknown = replace(facts(), boot=NextBoot(how="no unshare"))
+    assert [found.status.value for found in review(REFERENCE, DB, unknown).findings] == ["unproven"]
 
 
 def test_a_stopped_ufw_gets_its_files_and_is_started_by_its_own_script() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import cache
+from typing import Literal
 
 import pytest
 
@@ -14,8 +15,9 @@ from flows._ports.cluster import ClusterView
 from flows._ports.observation import ObservedHosts
 from flows._ports.probe_run import ProbeRun
 from flows._ports.results import RunResults, VerifiedRun, results_of
-from model.report.outcome import Status
+from model.report.outcome import EXIT_BY_STATUS, GOOD, Status
 from model.report.words import CellVerdict, Plane
+from model.ufw.unconfirmed import UnconfirmedChange
 from model.verify.probing import AgentRecords, PlainConnect, WitnessRecord
 from model.verify.verification import Verification
 from tests.model.verify.simulation import Fleet, reference
@@ -141,3 +143,14 @@ def test_a_devices_rules_that_cannot_be_read_are_its_failure_and_the_lines_stay(
     results = results_of(replace(gathered, device=device, observed=observed))
     assert subjects(results, device) == {"perimeter": Status.FAILED}
     assert results.perimeter["perimeter"]
+
+
+@pytest.mark.parametrize("state", ["armed", "fired"])
+def test_a_change_that_is_not_confirmed_is_never_green(state: Literal["armed", "fired"]) -> None:
+    healthy_run = run()
+    waiting = {"db-1": UnconfirmedChange(state=state, fires_in=7.0)}
+    results = results_of(replace(healthy_run, observed=replace(healthy_run.observed, unconfirmed=waiting)))
+    (told,) = [outcome for outcome in results.outcomes if outcome.subject == "rollback"]
+    assert (told.host, told.status, told.message) == ("db-1", Status.UNPROVEN, waiting["db-1"].message)
+    assert told.next == waiting["db-1"].next_step
+    assert EXIT_BY_STATUS[told.status] != GOOD

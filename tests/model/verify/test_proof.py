@@ -39,6 +39,18 @@ def test_of_much_that_is_bad_some_is_told() -> None:
     assert (cell.count, len(cell.examples)) == (1000, 5)
 
 
+def test_what_was_seen_of_a_host_that_may_be_taken_back_is_no_proof() -> None:
+    document = whole(bad=False)
+    host = document["cells"][0]["to"]
+    document["outcomes"].append({"host": host, "subject": "rollback", "status": "unproven"})
+    proof = read_proof(json.loads(json.dumps(summary(document))))
+    for cell in proof.cells:
+        touched = host in (cell.source, cell.destination)
+        assert touched or cell.verdict != "unproven"
+        assert not (touched and cell.verdict == "ok")
+    assert any("a change of its firewall was not confirmed" in line for cell in proof.cells for line in cell.examples)
+
+
 @pytest.mark.parametrize("document", [{}, {"schema": "matrix-fleet/proof/1"}, {"run": "r", "ended": "yesterday"}])
 def test_what_is_no_proof_is_refused(document: dict[str, Any]) -> None:
     with pytest.raises((KeyError, ValueError)):
