@@ -65,7 +65,7 @@ def test_what_was_written_and_cannot_be_loaded_again_is_taken_back() -> None:
     todo, after = _plan()
     broken = NextBoot(how="loaded", trials=(FileTrial(path=USER[4], code=2, words="Bad argument\nline 3"),))
     script = Script()
-    with pytest.raises(HostError, match="does not come back: /etc/ufw/user.rules line 3"):
+    with pytest.raises(HostError, match=r"does not come back: /etc/ufw/user\.rules line 3"):
         firewall.apply(_session(script, replace(after, boot=broken)), todo, facts().rulesets, lambda: None)
     assert "mf_undo" in script.asked[-1]
     foreign = NextBoot(how="loaded", trials=(FileTrial(path=BEFORE[4], code=2, words="Bad argument"),))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -24,11 +24,14 @@ _ASK_SECONDS = 150.0
 _LEARN_SECONDS = 90.0
 
 
-def answers(cluster_run: ClusterRun, cluster: Cluster) -> Iterable[Outcome]:
+def answers(cluster_run: ClusterRun, cluster: Cluster, without: Mapping[str, str]) -> Iterable[Outcome]:
     """
     Ask DNS from a pod on every node: at the Service's addresses, and at every server behind it, which may be on another
-    node.
+    node. `without`: nodes that have no probe pod, and why.
     """
+    for name, why in without.items():
+        step = f"kubectl -n {probe_pod.NAMESPACE} describe pods; kubectl describe node {name}"
+        yield Outcome(name, "pod-network", Status.FAILED, f"its probe pod does not come: {why}", next=step)
 
     def ask(host: Host) -> Outcome:
         wrong, count = _unanswered(host, cluster)
@@ -39,7 +42,8 @@ def answers(cluster_run: ClusterRun, cluster: Cluster) -> Iterable[Outcome]:
             )
         return Outcome(host.name, "pod-network", Status.OK, f"a pod on it is answered by all {count} addresses of DNS")
 
-    results = run_on_hosts(cluster_run.nr, ask, names=cluster_run.nodes, deadline=_ASK_SECONDS)
+    asked = tuple(name for name in cluster_run.nodes if name not in without)
+    results = run_on_hosts(cluster_run.nr, ask, names=asked, deadline=_ASK_SECONDS) if asked else {}
     for answer in results.values():
         yield answer.outcome("pod-network") if isinstance(answer, HostFailure) else answer
 

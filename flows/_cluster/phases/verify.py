@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ from flows._cluster.outcomes import skipped
 from flows._cluster.phases import pod_dns, ports
 from flows._cluster.serving_certificates import certificates
 from model.kubernetes.manifests import condition, holds
+from model.kubernetes.probe_pods import absent, obstacles
 from model.report.outcome import Outcome, Status
 from remote.facts import probe_pod
 from tasks import images
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from remote.kube import Cluster
 
 READY_SECONDS = 180.0
+# While a node's condition keeps pods away, no longer wait brings any.
+_HOPELESS_SECONDS = 10.0
+NODES = "/api/v1/nodes"
 
 
 def run(cluster_run: ClusterRun) -> tuple[Outcome, ...]:
@@ -37,9 +41,9 @@ def run(cluster_run: ClusterRun) -> tuple[Outcome, ...]:
         outcomes = [*certificates(cluster_run, cluster), *_probe(cluster_run, cluster)]
         if not cluster_run.dry_run:
             outcomes += _nodes(cluster_run, cluster)
-            outcomes += _workloads(cluster)
-            _await_probe_pods(cluster_run, cluster)
-            outcomes += pod_dns.answers(cluster_run, cluster)
+            hampered = obstacles(cluster.list(NODES))
+            outcomes += _workloads(cluster, _HOPELESS_SECONDS if hampered else READY_SECONDS)
+            outcomes += pod_dns.answers(cluster_run, cluster, await_probe_pods(cluster_run, cluster))
     if cluster_run.dry_run:
         return (
             *outcomes,
@@ -79,11 +83,11 @@ def _nodes(cluster_run: ClusterRun, cluster: Cluster) -> Iterable[Outcome]:
     def ready(nodes: Sequence[Any]) -> bool:
         return wanted <= {node["metadata"]["name"] for node in nodes if holds(node, "Ready")}
 
-    path = "/api/v1/nodes"
     try:
-        nodes = cluster.wait(path, ready, f"{len(wanted)} nodes to be ready", READY_SECONDS)
+        nodes = cluster.wait(NODES, ready, f"{len(wanted)} nodes to be ready", READY_SECONDS)
     except WaitExpired:
-        nodes = cluster.list(path)
+        nodes = cluster.list(NODES)
+    hampered = obstacles(nodes)
     seen = {node["metadata"]["name"]: node for node in nodes}
     for name in cluster_run.nodes:
         node = seen.get(name)
@@ -93,6 +97,9 @@ def _nodes(cluster_run: ClusterRun, cluster: Cluster) -> Iterable[Outcome]:
             yield Outcome(
                 name, "node", Status.FAILED, f"is not ready: {_why(node)}", next="read kubelet's journal there"
             )
+        elif name in hampered:
+            step = f"kubectl describe node {name}; under pressure: free its disk, memory or processes"
+            yield Outcome(name, "node", Status.FAILED, f"keeps pods away by a {hampered[name]}", next=step)
         else:
             yield Outcome(name, "node", Status.OK, f"is ready, {node['status']['nodeInfo']['kubeletVersion']}")
 
@@ -101,15 +108,13 @@ def _why(node: Any) -> str:
     return str(condition(node, "Ready").get("message", "it has said nothing yet"))
 
 
-def _workloads(cluster: Cluster) -> Iterable[Outcome]:
+def _workloads(cluster: Cluster, seconds: float) -> Iterable[Outcome]:
     from model.errors import WaitExpired
 
     for kind in ("daemonsets", "deployments"):
         path = f"/apis/apps/v1/{kind}"
         try:
-            workloads = cluster.wait(
-                path, lambda objects: all(map(_complete, objects)), f"{kind} to be ready", READY_SECONDS
-            )
+            workloads = cluster.wait(path, lambda objects: all(map(_complete, objects)), f"{kind} to be ready", seconds)
         except WaitExpired:
             workloads = cluster.list(path)
         for thing in workloads:
@@ -130,19 +135,30 @@ def _workloads(cluster: Cluster) -> Iterable[Outcome]:
                 )
 
 
-def _await_probe_pods(cluster_run: ClusterRun, cluster: Cluster) -> None:
+def await_probe_pods(cluster_run: ClusterRun, cluster: Cluster) -> dict[str, str]:
     """
-    Wait for the pod of each node: of one that has just come the DaemonSet may not know yet. Who asks it tells of one
-    that is missing.
+    Wait for the probe pod of each node, of one that has just come the DaemonSet may not know yet; return the nodes that
+    have none and why. A node whose own condition keeps pods away is not waited for.
     """
     from model.errors import WaitExpired
 
-    def there(pods: Sequence[Any]) -> bool:
-        serving = [pod for pod in pods if holds(pod, "Ready") and "deletionTimestamp" not in pod["metadata"]]
-        return set(cluster_run.nodes) <= {pod["spec"].get("nodeName") for pod in serving}
+    path = f"/api/v1/namespaces/{probe_pod.NAMESPACE}/pods"
+    nodes = cluster.list(NODES)
+    hampered = obstacles(nodes)
+    wanted = [name for name in cluster_run.nodes if name not in hampered]
+    lacking = absent(wanted, cluster.list(path), nodes)
+    if lacking:
+        cluster_run.context.say(f"waiting up to {READY_SECONDS:.0f} s for probe pods: {_told(lacking)}")
+        with suppress(WaitExpired):
+            cluster.wait(path, lambda pods: not absent(wanted, pods, ()), "probe pods on every node", READY_SECONDS)
+    lacking = absent(cluster_run.nodes, cluster.list(path), cluster.list(NODES))
+    if lacking:
+        cluster_run.context.say(f"going on without the probe pods of some nodes: {_told(lacking)}")
+    return lacking
 
-    with suppress(WaitExpired):
-        cluster.wait(f"/api/v1/namespaces/{probe_pod.NAMESPACE}/pods", there, "probe pods on every node", READY_SECONDS)
+
+def _told(lacking: Mapping[str, str]) -> str:
+    return "; ".join(f"{name}: {why}" for name, why in lacking.items())
 
 
 def _complete(thing: Any) -> bool:
