@@ -32,13 +32,12 @@ class Node:
     """
     A node as the API has it.
 
-    `networked`: its network is declared up (a CNI that says nothing counts as up), `why` what it says while it is not
-    ready, `revision` the object's resource version, `conditions` all that it says of itself.
+    `why` is what it says while it is not ready, `revision` the object's resource version, `conditions` are all that it
+    says of itself.
     """
 
     name: str
     ready: bool
-    networked: bool
     why: str
     roles: frozenset[str]
     labels: Mapping[str, str]
@@ -136,7 +135,6 @@ def read_node(manifest: Manifest) -> Node:
     return Node(
         name=meta["name"],
         ready=ready.get("status") == "True",
-        networked=condition(manifest, "NetworkUnavailable").get("status", "False") == "False",
         why=str(ready.get("message", "it has said nothing yet")),
         roles=frozenset(key.removeprefix(_ROLE) for key in labels if key.startswith(_ROLE)),
         labels=labels,

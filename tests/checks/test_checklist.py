@@ -136,6 +136,8 @@ def test_a_subject_stands_for_all_of_it() -> None:
         "firewall/rules",
         "firewall/kernel",
         "firewall/foreign",
+        "firewall/next-boot",
+        "firewall/unconfirmed",
     }
     with pytest.raises(KeyError, match="nothing"):
         chosen(every(), ["nothing"])

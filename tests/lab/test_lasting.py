@@ -38,7 +38,7 @@ def fleet(real_machine: None) -> Iterator[Lab]:
 
 def _rules(lab: Lab, host: str) -> str:
     """Return the host's whole ruleset without counters, handles and ufw's files."""
-    return sh(lab, host, "nft -s list ruleset; iptables-save -t filter | grep -c .; ls /var/lib/matrix-fleet")
+    return sh(lab, host, "nft -s list ruleset; iptables-save -t filter | grep -c .")
 
 
 @pytest.mark.parametrize(("place", "fault", "said"), FAULTS, ids=[fault[0] for fault in FAULTS])
@@ -55,11 +55,12 @@ def test_what_the_next_boot_takes_away_is_told_and_mended(fleet: Lab, place: str
         assert seen.exit == 2
         done = firewalls.run(fleet, "--limit", "w-1")
         assert done.status("w-1", f"next-boot/{place}") == "drift"
-        assert _rules(fleet, "w-1") == before
-        sh(fleet, "w-1", "systemctl disable nftables; rm -rf /etc/ufw; cp -a /root/ufw /etc/ufw")
+        # An empty file asks for chains without rules, and gets them.
+        assert place == "after6.rules" or _rules(fleet, "w-1") == before
     finally:
         sh(fleet, "w-1", "systemctl disable nftables; rm -rf /etc/ufw; mv /root/ufw /etc/ufw")
-    assert firewalls.run(fleet, "--dry-run", "--limit", "w-1").exit == 0
+    assert firewalls.run(fleet, "--limit", "w-1").exit == 0
+    assert _rules(fleet, "w-1") == before
     mended = comply(fleet, *CHECKS, "--limit", "w-1")
     assert mended.outcome("w-1", "firewall/next-boot")["status"] == "ok"
 
@@ -99,8 +100,9 @@ def test_a_proof_is_never_green_while_a_change_may_be_taken_back(fleet: Lab) -> 
         process.send_signal(signal.SIGKILL)
         process.wait()
     until(lambda: not armed(fleet, "db-1"), 40)
-    assert _verify(fleet) == (0, {})
+    assert _verify(fleet)[1] == {}
     assert firewalls.run(fleet, "--limit", "db-1").exit == 0
+    assert _verify(fleet) == (0, {})
 
 
 def test_a_rollback_that_could_not_be_finished_is_never_green(fleet: Lab) -> None:

@@ -15,6 +15,7 @@ from model.bundle.bundle import Bundle
 from model.errors import PlanRefused
 from model.kubernetes import compatibility, upgrade
 from model.kubernetes.cluster import ClusterFacts
+from model.kubernetes.node_conditions import judge
 from model.kubernetes.upgrade import Running
 from remote.facts import cluster as cluster_facts
 from remote.facts import etcd_status
@@ -94,8 +95,7 @@ def _reasons(cluster_run: ClusterRun, seen: ClusterVersions, bundle: Bundle) -> 
         if cluster_run.site.by_name[name].node and name in seen.running:
             yield f"{name}: {lost.message}"
     for node in seen.facts.nodes:
-        if not node.ready:
-            yield f"{node.name}: is not ready: {node.why}"
+        yield from (f"{node.name}: {wrong}" for wrong in judge(node.conditions).wrong)
     for name in cluster_run.members[:1]:
         states = run_on_hosts(cluster_run.nr, etcd_status.observe, names=(name,), deadline=_LOOK_SECONDS)[name]
         if isinstance(states, HostFailure):

@@ -23,7 +23,7 @@ NODE = {
 
 def test_a_node_is_read() -> None:
     node = read_node(NODE)
-    assert (node.ready, node.networked, node.schedulable, node.kubelet) == (True, True, True, "v1.36.3")
+    assert (node.ready, node.schedulable, node.kubelet) == (True, True, "v1.36.3")
     assert node.roles == {"control-plane"}
     assert node.pod_cidrs == (ip_network("10.244.0.0/24"), ip_network("fd44::/64"))
     assert node.addresses == (ip_address("10.20.1.11"),)
