@@ -12,6 +12,7 @@ from model.site.hosts import Machine
 from model.site.names import records
 from model.site.site import Site
 from model.site.tls_services import tls_services
+from model.ufw.unconfirmed import TIMER
 
 
 def collector_query(site: Site, machine: Machine) -> dict[str, Any]:
@@ -21,7 +22,7 @@ def collector_query(site: Site, machine: Machine) -> dict[str, Any]:
     return {
         "sysctl": sorted(kernel_values(site, machine)) if machine.node else [],
         "modules": list(MODULES) if machine.node else [],
-        "units": [unit.name for unit in units(site, machine)],
+        "units": [*(unit.name for unit in units(site, machine)), *((TIMER,) if machine.kind == "server" else ())],
         "dns": [{"server": server, "names": names} for server in asked or [None]] if names else [],
         "cluster_dns": [{"server": str(site.settings.kubernetes.dns_address), "names": [API_NAME]}]
         if machine.node

@@ -6,9 +6,10 @@ from checks.check import SERVERS, ComplianceView, HostCheck
 from model.check.check import NotYet
 from model.check.finding import Finding, Verdict
 from model.host.beside import Beside
-from model.host.host_facts import Firewall, HostFacts, Unseen
+from model.host.host_facts import Firewall, HostFacts, Units, Unseen
 from model.site.hosts import Machine
 from model.ufw import next_boot
+from model.ufw.unconfirmed import ROLLBACK_SECONDS, TIMER, UnconfirmedChange
 
 
 def _beside(facts: HostFacts) -> Beside:
@@ -37,10 +38,19 @@ def boot(_view: ComplianceView, _machine: Machine, facts: HostFacts) -> Verdict:
 
 def confirmed(_view: ComplianceView, _machine: Machine, facts: HostFacts) -> Verdict:
     """Find a change of the firewall that nobody has confirmed, and that will be taken back."""
-    waiting = _beside(facts).unconfirmed
+    waiting = _waiting(facts)
     if waiting is None:
         return Verdict("no change of its firewall waits to be confirmed")
     return Verdict(findings=(Finding(waiting.message, waiting.next_step),))
+
+
+def _waiting(facts: HostFacts) -> UnconfirmedChange | None:
+    """Return what waits; where only the collector may look, the rollback's timer tells of it."""
+    timer = facts.of(Units).known.get(TIMER)
+    if timer is None or not facts.of(Beside).withheld:
+        return _beside(facts).unconfirmed
+    runs = timer.active in ("active", "activating")
+    return UnconfirmedChange(state="armed", fires_in=ROLLBACK_SECONDS) if runs else None
 
 
 CHECKS = (

@@ -8,6 +8,8 @@ from typing import Literal
 
 # A rollback of this project is not put off for longer; its timer's own setting says so.
 ROLLBACK_SECONDS = 20.0
+# It runs for as long as a change waits, and for no longer.
+TIMER = "matrix-fleet-rollback.timer"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ from model.errors import ProtocolError
 from model.host.hostview import HostView
 from model.packets import netfilter
 from model.packets.sockets import parse_addresses, parse_listeners
-from model.ufw.unconfirmed import ROLLBACK_SECONDS, UnconfirmedChange
+from model.ufw.unconfirmed import ROLLBACK_SECONDS, TIMER, UnconfirmedChange
 from model.verify.exposure import exposed
 from model.verify.pods import read_pods
 from remote.collector.reading_host import units
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 _HOST = ("rules", "listeners", "hardware", "conntrack", "units")
 _CLUSTER = "services"
 _UNITS = "units"
-_ROLLBACK = "matrix-fleet-rollback.timer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +45,7 @@ def unconfirmed(host: Host) -> UnconfirmedChange | None:
 
     Raises as `observe` does.
     """
-    answer = ask(host, {"sections": [_UNITS], "units": [_ROLLBACK]})
+    answer = ask(host, {"sections": [_UNITS], "units": [TIMER]})
     try:
         document = json.loads(answer)
         if _UNITS not in document["sections"]:
@@ -63,7 +62,7 @@ def observe(host: Host) -> Collected:
     Raises `ProtocolError` for an answer that cannot be understood or lacks the host's own part, and what running a
     command raises.
     """
-    answer = ask(host, {"sections": [*_HOST, _CLUSTER], "units": [_ROLLBACK]})
+    answer = ask(host, {"sections": [*_HOST, _CLUSTER], "units": [TIMER]})
     return read(host.name, answer, route(host).port)
 
 
@@ -102,9 +101,7 @@ def _view(sections: Mapping[str, Any], port: int) -> HostView:
 
 
 def _waiting(sections: Mapping[str, Any]) -> UnconfirmedChange | None:
-    """A rollback's timer runs for as long as a change waits, and for no longer."""
-    seen = units(sections).known[_ROLLBACK]
-    waits = seen.active in ("active", "activating")
+    waits = units(sections).known[TIMER].active in ("active", "activating")
     return UnconfirmedChange(state="armed", fires_in=ROLLBACK_SECONDS) if waits else None
 
 

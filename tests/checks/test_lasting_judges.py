@@ -9,9 +9,10 @@ import pytest
 
 from checks.check import ComplianceView
 from model.host.beside import Beside
+from model.host.host_facts import Units, UnitSeen
 from model.ufw.next_boot import FileTrial, NextBoot
 from model.ufw.state import BEFORE
-from model.ufw.unconfirmed import UnconfirmedChange
+from model.ufw.unconfirmed import TIMER, UnconfirmedChange
 from tests.checks.golden import LAB, bad, pending, verdicts, view
 
 HOST = "w-1"
@@ -73,3 +74,14 @@ def test_what_the_account_of_the_schedule_may_not_try_is_not_due_and_never_good(
 def test_the_remedy_is_that_of_what_was_found() -> None:
     (finding,) = verdicts(with_beside(boot=boot(started=("firewalld",))))[HOST, "firewall/next-boot"].findings
     assert finding.remedy == "systemctl disable --now firewalld.service, then python -m flows.firewall"
+
+
+@pytest.mark.parametrize(("active", "waits"), [("active", True), ("inactive", False)])
+def test_the_rollbacks_timer_tells_the_account_of_the_schedule_enough(active: str, waits: bool) -> None:
+    seen = with_beside(boot=None, withheld="by a person")
+    facts = seen.facts[HOST]
+    known = facts.of(Units)
+    units = replace(known, known={**known.known, TIMER: UnitSeen("loaded", active, "waiting", "static")})
+    told = replace(seen, facts={**seen.facts, HOST: replace(facts, parts={**facts.parts, Units: units})})
+    answer = verdicts(told)[HOST, "firewall/unconfirmed"]
+    assert (bool(answer.findings), bool(answer.good)) == (waits, not waits)
