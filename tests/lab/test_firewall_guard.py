@@ -66,8 +66,8 @@ def test_a_host_that_boots_while_armed_comes_up_as_it_was(fleet: Lab) -> None:
     with holding(fleet, "--hold", "60", "--limit", "w-1"):
         until(lambda: armed(fleet, "w-1") and state(fleet, "w-1") != before, 20)
         fleet.do("reboot", "w-1")
-        until(lambda: state(fleet, "w-1") == before, 15)
-    assert _traces(fleet, "w-1") == ""
+        # Its files are back before the rollback has ended: on a busy machine the two are seconds apart.
+        until(lambda: state(fleet, "w-1") == before and not _traces(fleet, "w-1"), 30)
     assert run(fleet).exit == 0
 
 
