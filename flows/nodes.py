@@ -18,8 +18,9 @@ from model.errors import SelectionError
 HELP = """Bring hosts into the cluster, or take them out; only what is named is touched.
 
 Everything is judged before anything is changed: a host goes only where etcd keeps its quorum without it; where etcd
-could bear no further loss afterwards, that is agreed to with --without-tolerance. A run that was cut short is
-repeated. `remove` and `reset` destroy and need --yes; look at --dry-run first.
+could bear no further loss afterwards, that is said, and where a single member would stay it is agreed to with
+--without-tolerance. A run that was cut short is repeated. `remove` and `reset` destroy and need --yes; look at
+--dry-run first.
 
 \b
 python -m flows.nodes add w-2            make it a node: the phases of bootstrap for this host alone
@@ -42,7 +43,7 @@ Hosts = Annotated[list[str], typer.Argument(metavar="HOST", help="The hosts; for
 
 WithoutTolerance = Annotated[
     bool,
-    typer.Option("--without-tolerance", help="Agree that etcd is left unable to bear the loss of another member."),
+    typer.Option("--without-tolerance", help="Agree that etcd is left with a single member."),
 ]
 
 

@@ -50,13 +50,18 @@ def exposure(seats: Sequence[Seat], leaving: Collection[str]) -> str:
     staying = [seat for seat in voters if seat.name not in leaving]
     if len(staying) == len(voters) or not staying or tolerance(staying) > 0:
         return ""
-    sole = len(staying) == 1 and sum(seat.healthy for seat in voters) > 1
-    if tolerance(voters) <= 0 and not sole:
+    last = len(staying) == 1 and sum(seat.healthy for seat in voters) > 1
+    if tolerance(voters) <= 0 and not last:
         return ""
     names = ", ".join(seat.name or "(unnamed)" for seat in staying)
     rest = "member" if len(staying) == 1 else "members"
     lost = "its data would be gone" if len(staying) == 1 else "the cluster would stand still"
     return f"etcd would be left with {len(staying)} of {len(voters)} {rest} ({names}): with the next loss {lost}"
+
+
+def sole(seats: Sequence[Seat], leaving: Collection[str]) -> bool:
+    """Return whether one voter alone would stay."""
+    return sum(seat.voter and seat.name not in leaving for seat in seats) == 1
 
 
 def tolerance(voters: Sequence[Seat]) -> int:

@@ -9,7 +9,7 @@ from flows._cluster.cluster_run import ClusterRun
 from flows._fleet.failure import HostFailure
 from flows._fleet.hosts import run_on_hosts
 from model.errors import KubernetesError, PlanRefused
-from model.kubernetes.quorum import exposure, objection
+from model.kubernetes.quorum import exposure, objection, sole
 from remote.facts import etcd_status, remains
 from remote.facts.cluster import observe_nodes
 
@@ -27,7 +27,7 @@ class Departure:
     """
     What was seen before: `traces` of each host that answers, `nodes` the cluster's Node objects among the named, and
     whether each is ready (None: the API did not answer), `states` of etcd by the account of `source`, a control plane
-    that stays (None: there is none). `exposed`: somebody agreed that etcd may be left without a member to spare.
+    that stays (None: there is none). `exposed`: somebody agreed that etcd may be left with a single member.
     """
 
     cluster_run: ClusterRun
@@ -93,21 +93,22 @@ def refuse(leaving: Departure) -> None:
             "\n".join(["refused, nothing was changed on any host:", *reasons]),
             next_step="bring silent control planes back, or name every node to end the whole cluster",
         )
-    if bare := _bareness(leaving):
+    bare = bareness(leaving)
+    if bare and not leaving.exposed and sole([state.seat for state in leaving.states], leaving.cluster_run.names):
         raise PlanRefused(
             f"refused, nothing was changed on any host:\n{bare}",
             next_step="add control planes first (python -m flows.nodes add), or agree to it with --without-tolerance",
         )
     if not leaving.cluster_run.context.options.yes and not leaving.cluster_run.dry_run:
         raise PlanRefused(
-            "\n".join([f"{leaving.kind} destroys; it would", *map(_plan, _lines(leaving))]),
+            "\n".join([f"{leaving.kind} destroys; it would", *map(_plan, _lines(leaving)), *([bare] if bare else [])]),
             next_step="look at --dry-run, then run again with --yes",
         )
 
 
-def _bareness(leaving: Departure) -> str:
-    """Say what nobody has agreed to yet: that etcd has no member to spare afterwards."""
-    if leaving.exposed or leaving.everybody:
+def bareness(leaving: Departure) -> str:
+    """Say that etcd has no member to spare afterwards; empty where it has, or where the whole cluster ends."""
+    if leaving.everybody:
         return ""
     return exposure([state.seat for state in leaving.states], leaving.cluster_run.names)
 

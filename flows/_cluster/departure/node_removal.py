@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from flows._cluster.cluster_run import ClusterRun
-from flows._cluster.departure.look import Departure, Kind, drained, observed, order, refuse, remaining, seats, steps
+from flows._cluster.departure.look import (
+    Departure,
+    Kind,
+    bareness,
+    drained,
+    observed,
+    order,
+    refuse,
+    remaining,
+    seats,
+    steps,
+)
 from flows._fleet.hosts import closing
 from flows._fleet.inventory import inventory
 from flows._run.context import Context, FlowResult
 from flows._run.journal import Journal
+from flows._run.publish import CONTROLLER
 from flows._run.selection import roles, servers, who
 from model.errors import HostError
 from model.report.outcome import Outcome, Status
@@ -26,7 +39,7 @@ def depart(context: Context, kind: Kind, *, exposed: bool = False) -> FlowResult
     """
     Take the selected hosts out of the cluster; `reset` also removes everything of Kubernetes from them.
 
-    `exposed`: it was agreed that etcd may be left without a member to spare. Raises `PlanRefused` before anything is
+    `exposed`: it was agreed that etcd may be left with a single member. Raises `PlanRefused` before anything is
     touched: without --yes, where quorum would be lost, where others use the host's runtime.
     """
     from remote.kube import open_cluster
@@ -46,10 +59,18 @@ def depart(context: Context, kind: Kind, *, exposed: bool = False) -> FlowResult
         leaving = observed(Departure(cluster_run, kind, cluster, exposed=exposed))
         refuse(leaving)
         journal.write(kind, "begun")
-        outcomes = [outcome for name in order(leaving) for outcome in _depart_one(leaving, name)]
+        outcomes = [*_warned(leaving), *(outcome for name in order(leaving) for outcome in _depart_one(leaving, name))]
         journal.write(kind, "ended", [outcome.host for outcome in outcomes if outcome.status is Status.CHANGED])
         journal.write(kind, "ended")
     return FlowResult(tuple(outcomes), names, extra=roles(context.site))
+
+
+def _warned(leaving: Departure) -> Iterator[Outcome]:
+    """Say where the cluster could bear no further loss afterwards."""
+    if bare := bareness(leaving):
+        leaving.cluster_run.context.say(bare)
+        step = "add a control plane soon: python -m flows.nodes add"
+        yield Outcome(CONTROLLER, "etcd-tolerance", Status.OK, bare, next=step)
 
 
 def _depart_one(leaving: Departure, name: str) -> tuple[Outcome, ...]:
