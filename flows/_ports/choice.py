@@ -13,7 +13,8 @@ from model.site.site import Site
 from model.verify import component_pods
 from model.verify import pods as podding
 from model.verify.exposure import dnat_ports
-from model.verify.pairs import Pair, endpoint_pairs, pairs
+from model.verify.host_rulings import HostRulings
+from model.verify.pairs import PROTOCOLS, Pair, endpoint_pairs, pairs
 from model.verify.pods import node_of
 from model.verify.probed_ports import Depth, controls, count, vouching, with_ports
 
@@ -77,22 +78,24 @@ class ChosenPairs:
     hosts: tuple[str, ...]
     observed: tuple[str, ...]
 
-    def deal(self, cluster: ClusterView, listeners: Mapping[str, Mapping[str, int]]) -> DealtPairs:
+    def deal(self, cluster: ClusterView, rulings: HostRulings) -> DealtPairs:
         """
-        Deal out the ports to probe, to the pairs that the cluster adds as well; `listeners` by host and protocol.
+        Deal out the ports to probe, to the pairs that the cluster adds as well, by what listens on hosts and by the
+        rules there that may decide in their firewalls' stead.
 
         Raises `SelectionError` where no port is left.
         """
-        dealt = self._dealt(cluster, listeners)
+        dealt = self._dealt(cluster, rulings)
         probes = count(dealt)
         if not probes and {Plane.HOST, Plane.EXTERNAL} & set(self.options.planes):
             raise SelectionError("no port is left to probe; widen --ports, --plane or the selection")
         fired = (*_vouched(self.site, dealt, cluster, self.options.only), *self.controls)
         return DealtPairs(pairs=dealt, fired=fired, probes=probes)
 
-    def _dealt(self, cluster: ClusterView, listeners: Mapping[str, Mapping[str, int]]) -> tuple[Pair, ...]:
+    def _dealt(self, cluster: ClusterView, rulings: HostRulings) -> tuple[Pair, ...]:
         site, options, holds = self.site, self.options, self.selection.holds
         holders = cluster.holders or {}
+        listeners = {name: {word: view.open_ports(word) for word in PROTOCOLS} for name, view in rulings.views.items()}
         hosts: Iterable[Pair] = self.pairs
         if Plane.HOST in options.planes:
             hosts = (*hosts, *filter(holds, endpoint_pairs(site, holders)))
@@ -105,8 +108,8 @@ class ChosenPairs:
         speaking = tuple(self._with_dnat(pair, cluster) for pair in filter(holds, pods))
         held = tuple(self._with_dnat(pair, cluster) for pair in filter(holds, components))
         return (
-            *with_ports(site, between, options.depth, listeners, options.only),
-            *podding.with_ports(site, speaking, listeners, options.only),
+            *with_ports(site, between, options.depth, listeners, options.only, rulings.contested),
+            *podding.with_ports(site, speaking, listeners, options.only, rulings.contested),
             *component_pods.with_ports(site, held, options.only),
         )
 

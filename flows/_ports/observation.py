@@ -10,7 +10,7 @@ from flows._fleet.failure import HostFailure
 from flows._fleet.hosts import run_on_hosts
 from model.host.hostview import HostView
 from model.ufw.unconfirmed import UnconfirmedChange
-from model.verify.pairs import PROTOCOLS, Pair
+from model.verify.pairs import Pair
 from model.verify.pods import node_of
 from model.verify.views import room, view_of
 from remote import perimeter
@@ -50,10 +50,6 @@ class ObservedHosts:
     failures: Mapping[str, HostFailure]
     cluster: Mapping[str, ClusterPorts | str] = field(default_factory=dict)
     unconfirmed: Mapping[str, UnconfirmedChange] = field(default_factory=dict)
-
-    def listening(self) -> dict[str, dict[str, int]]:
-        """Ports something listens on, by host and protocol."""
-        return {name: {word: view.open_ports(word) for word in PROTOCOLS} for name, view in self.views.items()}
 
 
 def observe(nr: Nornir, names: Sequence[str], device: str | None, platform: str) -> ObservedHosts:

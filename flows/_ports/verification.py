@@ -16,6 +16,7 @@ from flows._run.lifecycle import Context, FlowResult
 from model.report.words import Plane
 from model.site.site import Site
 from model.verify.facts import FleetFacts
+from model.verify.host_rulings import HostRulings
 from model.verify.services import Services
 from model.verify.verification import Verification
 from model.verify.views import requests_for
@@ -37,7 +38,8 @@ def verify(nr: Nornir, context: Context, options: ProbeOptions, *, scheduled: bo
     device = None if scheduled else _device(site, options)
     observed = observe(nr, chosen.observed, device, site.settings.perimeter.platform)
     cluster = _cluster_view(nr, site, options, observed, scheduled)
-    dealt = chosen.deal(cluster, observed.listening())
+    rulings = HostRulings(site, observed.views)
+    dealt = chosen.deal(cluster, rulings)
     rate, seconds = pace(dealt.pairs, options.rate, observed.views)
     context.say(_announcement(dealt, rate, seconds, options.depth))
     started = time.monotonic()
@@ -62,7 +64,7 @@ def verify(nr: Nornir, context: Context, options: ProbeOptions, *, scheduled: bo
             observed=observed,
             cluster=cluster,
             probe_run=probe_run,
-            verification=_verification(chosen, dealt, observed, cluster, probe_run),
+            verification=_verification(chosen, dealt, rulings, cluster, probe_run),
         )
     )
     return FlowResult(
@@ -84,7 +86,7 @@ def verify(nr: Nornir, context: Context, options: ProbeOptions, *, scheduled: bo
 
 
 def _verification(
-    chosen: ChosenPairs, dealt: DealtPairs, observed: ObservedHosts, cluster: ClusterView, probe_run: ProbeRun
+    chosen: ChosenPairs, dealt: DealtPairs, rulings: HostRulings, cluster: ClusterView, probe_run: ProbeRun
 ) -> Verification:
     return Verification(
         facts=FleetFacts(
@@ -92,7 +94,8 @@ def _verification(
             evidence=probe_run.evidence,
             sources=frozenset(probe_run.records.sent),
             witnesses=frozenset(probe_run.records.seen),
-            views=observed.views,
+            views=rulings.views,
+            prepared=rulings,
             stage=chosen.options.stage,
             exposed=cluster.exposed,
         ),

@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 from flows._render.document import Document, blamed_host
 from flows._render.notice import Notice
 from flows._render.words import counted, names, ports
+from model.packets.ruling import removal
 from model.verify.pods import is_component, is_pod
+from model.verify.rule_verdicts import RULE
 
 # Cells of these culprits say nothing of ports: an end was blind or mute for all of them alike.
 _ABOUT_AN_END = {"witness": "to", "source": "from"}
@@ -169,6 +171,9 @@ def _because(note: str) -> str:
 
 
 def _step(culprit: str, note: str, focuses: tuple[str, ...], peers: tuple[str, ...]) -> str:
+    if rule := note.partition(RULE)[2]:
+        hosts = list(dict.fromkeys(focus.split(" ")[0] for focus in focuses))
+        return f"find what set that rule on {names(hosts)} and stop that, then `{removal(rule)}` there"
     step = _STEPS.get(culprit, "look at the evidence of the cell in report.html")
     if culprit == "path" and (all(map(is_pod, focuses)) or all(map(is_component, peers))):
         step = _UNENFORCED

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from model import bits
 from model.base import Address
+from model.packets.kernel_rules import KernelRules
 from model.packets.netfilter import Chains
 from model.packets.sockets import Listener
 
@@ -19,7 +20,7 @@ class HostView:
     """
     Rules by IP version (4, 6; a missing one was not read), interfaces by address, listeners.
 
-    `nft` is what `nft -j list ruleset` printed, as text: it is rarely needed. `conntrack`: (limit, in use), zeros where
+    `rules` holds them all, those of other tables and tools too; None where nobody asked. `nft` is what `nft -j list ruleset` printed, as text: it is rarely needed. `conntrack`: (limit, in use), zeros where
     connections are not tracked.
     """
 
@@ -29,6 +30,15 @@ class HostView:
     sshd_port: int = 22
     nft: str = ""
     conntrack: tuple[int, int] = (0, 0)
+    rules: KernelRules | None = None
+
+    @property
+    def kernel(self) -> KernelRules:
+        """Every rule that is known of the host."""
+        if self.rules is not None:
+            return self.rules
+        tools = {4: "iptables", 6: "ip6tables"}
+        return KernelRules({(tools[version], "filter"): chains for version, chains in self.chains.items()})
 
     def listening(self, protocol: str, address: Address) -> dict[int, str]:
         """Return the ports, with their owners, that answer at this address."""

@@ -23,6 +23,10 @@ PASSING = frozenset(
         "CLASSIFY",
         "CONNMARK",
         "CONNSECMARK",
+        "CT",
+        "DSCP",
+        "ECN",
+        "HL",
         "LOG",
         "MARK",
         "NFLOG",
@@ -30,7 +34,10 @@ PASSING = frozenset(
         "SECMARK",
         "SET",
         "TCPMSS",
+        "TEE",
+        "TOS",
         "TRACE",
+        "TTL",
         "ULOG",
     }
 )
@@ -60,26 +67,31 @@ class Match:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One rule: its condition, where it leads, and its text; `marks`: the bits it writes, as (value, mask)."""
+    """
+    One rule: its condition, where it leads, and its text; `marks`: the bits it writes, as (value, mask); `to`: the
+    address and port that a translation writes, as iptables spells them.
+    """
 
     match: Match
     target: str
     goto: bool
     text: str
     marks: tuple[int, int] | None = None
+    to: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Chains:
-    """The filter table: rules and policy by chain; an empty table admits everything."""
+    """One table: rules and policy by chain; an empty table admits everything."""
 
     steps: Mapping[str, tuple[Step, ...]]
     policies: Mapping[str, str]
 
 
-def parse(saved: str) -> Chains:
+def parse(saved: str, wanted: str = "filter", without: tuple[str, ...] = ()) -> Chains:
     """
-    Read the filter table; other tables are passed over.
+    Read one table, the filter table if not told otherwise; others are passed over, and so are the rules of chains whose
+    names begin with one of `without`.
 
     Raises ValueError for a line that is no part of that format, and where iptables says that it cannot show the table.
     """
@@ -87,17 +99,19 @@ def parse(saved: str) -> Chains:
     policies: dict[str, str] = {}
     table = ""
     for line in saved.splitlines():
-        if line.startswith("#") and "incompatible" in line and "`filter'" in line:
-            raise ValueError(f"iptables cannot show the filter table: {line}")
+        if line.startswith("#") and "incompatible" in line and f"`{wanted}'" in line:
+            raise ValueError(f"iptables cannot show the {wanted} table: {line}")
         if line.startswith("*"):
             table = line[1:].strip()
-        elif table != "filter" or not line or line.startswith("#") or line == "COMMIT":
+        elif table != wanted or not line or line.startswith("#") or line == "COMMIT":
             continue
         elif line.startswith(":"):
             chain, policy = line[1:].split()[:2]
             steps.setdefault(chain, [])
             policies[chain] = policy
         elif line.startswith("-A "):
+            if without and line[3:].startswith(without):
+                continue
             chain, step = _step(line)
             steps.setdefault(chain, []).append(step)
         else:
@@ -116,6 +130,7 @@ class _Draft:
     target: str = ""
     goto: bool = False
     marks: tuple[int, int] | None = None
+    to: str = ""
 
     def narrow(self, ports: int) -> None:
         """A second condition on destination ports must hold as well."""
@@ -138,7 +153,8 @@ def _step(line: str) -> tuple[str, Step]:
     uncertain = tuple(draft.uncertain)
     # `fields` holds what the options above put there, each of its field's type.
     match = Match(ports=draft.ports, never=draft.never, uncertain=uncertain, **draft.fields)  # type: ignore[arg-type]
-    return words[1], Step(match, draft.target, draft.goto, line, draft.marks if draft.target == "MARK" else None)
+    marks = draft.marks if draft.target == "MARK" else None
+    return words[1], Step(match, draft.target, draft.goto, line, marks, draft.to)
 
 
 def _options(words: list[str]) -> Iterator[tuple[bool, str, str]]:
@@ -172,8 +188,8 @@ def _goto(draft: _Draft, _inverted: bool, value: str) -> None:
 
 
 def _module(draft: _Draft, _inverted: bool, value: str) -> None:
-    if value == "limit":
-        draft.uncertain.append("limit")
+    if value not in _TOLD_BY_OPTIONS:
+        draft.uncertain.append(value)
 
 
 def _ports(draft: _Draft, inverted: bool, value: str) -> None:
@@ -215,6 +231,10 @@ def _set_mark(draft: _Draft, _inverted: bool, value: str) -> None:
 
 def _or_mark(draft: _Draft, _inverted: bool, value: str) -> None:
     draft.marks = (int(value, 0), int(value, 0))
+
+
+def _translation(draft: _Draft, _inverted: bool, value: str) -> None:
+    draft.to = value
 
 
 def _fragment(draft: _Draft, inverted: bool, _value: str) -> None:
@@ -261,6 +281,34 @@ _IDLE = _TEXTS | {
     "--nflog-group",
     "--reject-with",
 }
+# Matches whose options alone say what they ask for: one of any other, as `socket`, asks without any.
+_TOLD_BY_OPTIONS = frozenset(
+    {
+        "addrtype",
+        "ah",
+        "comment",
+        "connmark",
+        "conntrack",
+        "dccp",
+        "esp",
+        "hl",
+        "icmp",
+        "icmp6",
+        "iprange",
+        "ipv6-icmp",
+        "mark",
+        "multiport",
+        "pkttype",
+        "rt",
+        "sctp",
+        "set",
+        "state",
+        "tcp",
+        "ttl",
+        "udp",
+        "udplite",
+    }
+)
 _FIELDS: Mapping[str, tuple[str, Callable[[str], object]]] = {
     "-s": ("source", _network),
     "-d": ("destination", _network),
@@ -286,6 +334,8 @@ _READERS: Mapping[str, Callable[[_Draft, bool, str], None]] = {
     "--set-xmark": _set_mark,
     "--set-mark": _set_mark,
     "--or-mark": _or_mark,
+    "--to-ports": _translation,
+    "--to-destination": _translation,
     **dict.fromkeys(
         ("--icmp-type", "--icmpv6-type", "--rt-type", "--rt-segsleft", "--hl-eq", "--hl-lt", "--ttl-eq"), _foreign
     ),

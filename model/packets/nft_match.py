@@ -16,7 +16,7 @@ ALL = bits.from_intervals([(0, 65535)])
 Met = tuple[int, int]
 """Ports that meet a condition, and ports of which it cannot be told."""
 
-_NUMBERS = {6: "tcp", 17: "udp", 1: "icmp", 58: "ipv6-icmp", 2: "ip", 10: "ip6"}
+_NUMBERS = {6: "tcp", 17: "udp", 1: "icmp", 58: "ipv6-icmp", 2: "ip", 10: "ip6", 112: "vrrp"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +149,8 @@ class Conditions:
             return None if packet.source is None else _inside(packet.source, wanted)
         if name == "daddr" and header in ("ip", "ip6"):
             return None if packet.rewritten else _inside(packet.destination, wanted)
+        if (header, name) == ("ether", "type"):
+            return bool(wanted == ("ip" if packet.version == 4 else "ip6"))
         if name in ("protocol", "nexthdr") and isinstance(wanted, int | str):
             return _named(wanted) == packet.protocol
         interval = _interval(wanted)

@@ -24,7 +24,11 @@ class NftRule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chain:
-    """A chain; `hook` is empty for one that is only jumped to. Chains of one hook run by ascending `priority`."""
+    """
+    A chain; `hook` is empty for one that is only jumped to. Chains of one hook run by ascending `priority`.
+
+    `devices`: those of an ingress or egress chain, where nft tells them; older ones do not.
+    """
 
     table: tuple[str, str]
     name: str
@@ -33,6 +37,7 @@ class Chain:
     hook: str = ""
     priority: int = 0
     policy: str = "accept"
+    devices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +57,8 @@ class Ruleset:
 
     def base(self, hook: str, version: int) -> list[Chain]:
         """Return the chains of a hook that an IP packet of this version meets, in the order it meets them."""
-        mine = [chain for chain in self.chains.values() if chain.hook == hook and chain.table[0] in FAMILIES[version]]
+        families = (*FAMILIES[version], *(("netdev",) if hook in ("ingress", "egress") else ()))
+        mine = [chain for chain in self.chains.values() if chain.hook == hook and chain.table[0] in families]
         return sorted(mine, key=lambda chain: chain.priority)
 
 
@@ -132,4 +138,9 @@ def _chain(body: Mapping[str, Any], rules: tuple[NftRule, ...]) -> Chain:
         hook=str(body.get("hook", "")),
         priority=int(body.get("prio", 0)),
         policy=str(body.get("policy", "accept")),
+        devices=_devices(body.get("dev", ())),
     )
+
+
+def _devices(told: str | list[str]) -> tuple[str, ...]:
+    return (told,) if isinstance(told, str) else tuple(told)

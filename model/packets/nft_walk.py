@@ -9,7 +9,7 @@ from typing import Any
 
 from model.base import Address
 from model.packets.nft_match import Conditions, NftPacket
-from model.packets.nft_ruleset import Chain, Ruleset
+from model.packets.nft_ruleset import Chain, NftRule, Ruleset
 
 LIMIT_OF_JUMPS = 16
 # Statements that let a packet go on to the next one.
@@ -29,6 +29,8 @@ _PASSING = frozenset(
         "dup",
     }
 )
+# Statements that ask for what no header tells.
+_ASKING = frozenset({"limit", "quota", "ct count", "last", "meter", "connlimit", "xt"})
 _TERMINAL = frozenset({"accept", "drop", "reject", "return", "jump", "goto", "dnat", "redirect", "snat", "masquerade"})
 
 
@@ -41,6 +43,18 @@ class Translation:
     ports: int
     address: Address | None
     port: int | None
+    chain: Chain | None = None
+    rule: NftRule | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NftDecision:
+    """Ports that a rule refuses, or of which it cannot be told what it does; `rule` None is the chain's policy."""
+
+    chain: Chain
+    rule: NftRule | None
+    ports: int
+    refuses: bool
 
 
 @dataclass(slots=True)
@@ -58,6 +72,9 @@ class Walk:
     maybe_accepted: int = 0
     maybe_dropped: int = 0
     translations: list[Translation] = field(default_factory=list)
+    decisions: list[NftDecision] = field(default_factory=list)
+    marked: int = 0
+    _at: tuple[Chain, NftRule] | None = None
 
     @property
     def closed(self) -> int:
@@ -74,6 +91,7 @@ class Walk:
         rest = self.through(chain, ports, 0)
         if chain.policy == "drop":
             self.dropped |= rest
+            self._note(chain, None, rest, refuses=True)
         else:
             self.accepted |= rest
 
@@ -84,6 +102,7 @@ class Walk:
         conditions = Conditions(self.packet, chain.table, self.rules.sets)
         returned = 0
         for rule in chain.rules:
+            self._at = chain, rule
             met, doubt = ports, 0
             for statement in rule.statements:
                 ((kind, body),) = statement.items()
@@ -99,8 +118,13 @@ class Walk:
                     ports = (ports & ~met) | left
                     returned |= back
                     break
-                elif kind not in _PASSING:
+                elif kind in _ASKING:
                     met, doubt = 0, met | doubt
+                elif kind not in _PASSING:
+                    ports = self._unsure(met | doubt, ports)
+                    break
+                elif kind == "mangle" and _writes_mark(body):
+                    self.marked |= met | doubt
                 if not met | doubt:
                     break
         return ports | returned
@@ -119,8 +143,9 @@ class Walk:
         elements = conditions.elements(body["data"])
         if elements is None:
             return self._unsure(met | doubt, ports), 0
-        returned = 0
+        returned, at = 0, self._at
         for key, verdict in elements:
+            self._at = at
             certain, unsure = conditions.element(body["key"], key, met | doubt)
             ((kind, target),) = verdict.items()
             taken = met & certain
@@ -141,10 +166,13 @@ class Walk:
         if kind in ("drop", "reject"):
             self.dropped |= met
             self.maybe_dropped |= doubt
+            self._note(*(self._at or (chain, None)), met, refuses=True)
+            self._note(*(self._at or (chain, None)), doubt, refuses=False)
             return 0, 0
         if kind in ("jump", "goto"):
             target = self.rules.chains.get((*chain.table, body["target"]))
-            self._unsure(doubt, 0)
+            if target is None or self._decides(target, frozenset()):
+                self._unsure(doubt, 0)
             back = self.through(target, met, depth + 1) if target and met else met
             return (back, 0) if kind == "jump" else (0, back)
         if kind in ("dnat", "redirect"):
@@ -163,10 +191,10 @@ class Walk:
         if port is not None and not isinstance(port, int):
             return ports, 0
         if kind == "redirect":
-            self.translations.append(Translation(ports, None, port))
+            self._lead(ports, None, port)
         elif target is None or isinstance(target, str):
             address = ip_address(target) if target else self.packet.destination
-            self.translations.append(Translation(ports, address, port))
+            self._lead(ports, address, port)
         elif isinstance(target, dict) and "map" in target:
             return self._mapped(conditions, target["map"], port, ports)
         else:
@@ -187,7 +215,7 @@ class Walk:
             mapped |= met
             parts = value["concat"] if isinstance(value, dict) and "concat" in value else [value, port]
             if isinstance(parts[0], str) and isinstance(parts[1], int | None):
-                self.translations.append(Translation(met, ip_address(parts[0]), parts[1]))
+                self._lead(met, ip_address(parts[0]), parts[1])
             else:
                 unsure |= met
         return unsure, ports & ~(mapped | unsure)
@@ -196,4 +224,33 @@ class Walk:
         """Nothing can be told of these ports from here on; the rest goes on."""
         self.maybe_accepted |= ports
         self.maybe_dropped |= ports
+        if self._at:
+            self._note(*self._at, ports, refuses=False)
         return rest
+
+    def _lead(self, ports: int, address: Address | None, port: int | None) -> None:
+        if ports:
+            self.translations.append(Translation(ports, address, port, *(self._at or ())))
+
+    def _note(self, chain: Chain, rule: NftRule | None, ports: int, *, refuses: bool) -> None:
+        if ports:
+            self.decisions.append(NftDecision(chain, rule, ports, refuses))
+
+    def _decides(self, chain: Chain, seen: frozenset[str]) -> bool:
+        """Return whether a chain, or one that it leads to, does more than to let packets pass."""
+        if chain.name in seen:
+            return False
+        kinds = [(kind, body) for rule in chain.rules for part in rule.statements for kind, body in part.items()]
+        for kind, body in kinds:
+            if kind in ("jump", "goto"):
+                target = self.rules.chains.get((*chain.table, body["target"]))
+                if target is None or self._decides(target, seen | {chain.name}):
+                    return True
+            elif kind not in _PASSING | _ASKING | {"match", "accept", "return"}:
+                return True
+        return False
+
+
+def _writes_mark(body: Any) -> bool:
+    written = body.get("key") if isinstance(body, dict) else None
+    return isinstance(written, dict) and "mark" in (written.get("meta") or {}).values()

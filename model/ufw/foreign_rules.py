@@ -9,11 +9,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from model.packets.known_rules import ORCHESTRATORS
 from model.packets.netfilter import parse
 from model.ufw.kernel import BUILTIN, PREFIX, jumps_to
 
-# Chains that Kubernetes, its networks and container runtimes keep; the port verification judges what they do.
-ORCHESTRATORS = ("KUBE-", "cali-", "FLANNEL-", "CILIUM_", "DOCKER", "CNI-")
 _VERDICTS = ("ACCEPT", "DROP", "REJECT")
 _ADMISSIONS = ("ACCEPT",)
 _Place = tuple[str, str, str]

@@ -9,15 +9,15 @@ from typing import Literal
 
 from model.base import Address
 from model.host.hostview import HostView
-from model.packets import netfilter
-from model.packets.netfilter import RulesetVerdict
-from model.report.words import Plane, Stage
+from model.packets.packet import RulesetVerdict
+from model.report.words import Stage
 from model.site.site import Site
 from model.verify.evidence import RunEvidence
 from model.verify.exposure import ExposedPort, taken
+from model.verify.host_rulings import HostRulings, interface
 from model.verify.pairs import PROTOCOLS, Pair
-from model.verify.pods import is_component, is_pod, node_of
-from model.verify.service_gate import before_firewall, behind, gate
+from model.verify.pods import is_pod, node_of
+from model.verify.service_gate import gate
 from model.verify.services import Services
 
 GateAnswer = Literal["admit", "refuse", ""]
@@ -68,7 +68,7 @@ class FleetFacts:
     All that is known of the fleet when the last packet has been counted.
 
     `sources` and `witnesses` are the ends whose agents left a record; `exposed` is what the cluster's Services take of
-    the hosts' ports.
+    the hosts' ports; `prepared` is what was judged of rules before, if anything was.
     """
 
     site: Site
@@ -78,6 +78,7 @@ class FleetFacts:
     views: Mapping[str, HostView]
     stage: Stage = Stage.AUTO
     exposed: Sequence[ExposedPort] = ()
+    prepared: HostRulings | None = None
 
     def of(self, pair: Pair, protocol: str) -> StreamFacts:
         """Return what is known of one of a pair's streams."""
@@ -91,14 +92,14 @@ class FleetFacts:
         return {}
 
     def _learn(self, pair: Pair, protocol: str) -> StreamFacts:
-        owners = self._services.owners(pair, protocol, self._landing(pair))
+        owners = self._services.owners(pair, protocol, self.rulings.landing(pair))
         return StreamFacts(
             source_alive=pair.source in self.sources,
             witness_alive=self.witnessed(pair),
             source_proven=self.evidence.source_proven(pair),
             witness_proven=self.evidence.witness_proven(pair),
             ingress=self.ingress(pair, protocol),
-            egress=self._egress(pair, protocol),
+            egress=self.rulings.egress(pair, protocol),
             owners=owners,
             declared_owners=self._services.declared(pair, protocol, owners),
             owed=self._services.owed(pair, protocol),
@@ -116,44 +117,13 @@ class FleetFacts:
         return any(name in self.witnesses for name in (external.targets if external else (pair.destination,)))
 
     def ingress(self, pair: Pair, protocol: str) -> RulesetVerdict | None:
-        """
-        Return what the destination's rules do with a pair's packets; None where they were not read, or are not what is
-        asked about: pods of components are held by policies at their own node.
-        """
-        view = self.views.get(pair.destination)
-        landing = self._landing(pair)
-        chains = view.chains.get(pair.address.version) if view else None
-        if view is None or chains is None or landing is None or is_component(pair.source):
-            return None
-        if self.site.by_name[pair.destination].kind != "server":
-            return None
-        packet = netfilter.Packet(self._shown(pair), landing, protocol, self._interface(view, pair, landing))
-        # A pod that its node hides meets what its node has met.
-        key = (pair.destination, packet)
-        if key not in self._rulings:
-            ruled = netfilter.judge(chains, "INPUT", packet)
-            pods = self.site.settings.kubernetes.pod_cidrs
-            if any(packet.source in cidr for cidr in pods):
-                ruled = behind(before_firewall(view.nft, packet.source, landing, protocol), ruled)
-            self._rulings[key] = ruled
-        return self._rulings[key]
+        """Return what the destination's rules do with a pair's packets; None where nobody can be asked for that."""
+        return self.rulings.ingress(pair, protocol, self._shown(pair))
 
     @cached_property
-    def _rulings(self) -> dict[tuple[str, netfilter.Packet], RulesetVerdict]:
-        return {}
-
-    def _egress(self, pair: Pair, protocol: str) -> RulesetVerdict | None:
-        view = self.views.get(pair.source)
-        chains = view.chains.get(pair.address.version) if view else None
-        if view is None or chains is None:
-            return None
-        interface = view.interfaces.get(str(pair.source_address))
-        packet = netfilter.Packet(pair.source_address, pair.address, protocol, interface)
-        return netfilter.judge(chains, "OUTPUT", packet)
-
-    def _landing(self, pair: Pair) -> Address | None:
-        """The destination's own address that a packet to the pair's address ends at: another one behind DNAT."""
-        return self.site.by_name[pair.destination].speaks(pair.address.version) if pair.external else pair.address
+    def rulings(self) -> HostRulings:
+        """The rules of every host."""
+        return self.prepared or HostRulings(self.site, self.views)
 
     def _shown(self, pair: Pair) -> Address:
         """
@@ -164,18 +134,13 @@ class FleetFacts:
         bare = any(stream.arrived & ~stream.masked for stream in streams)
         return pair.masks[0] if pair.masks and not bare else pair.source_address
 
-    def _interface(self, view: HostView, pair: Pair, landing: Address) -> str | None:
-        """The interface that the pair's packets come in by; nobody knows it of a pod that shows its own address."""
-        hidden = pair.plane != Plane.POD or self._shown(pair) != pair.source_address
-        return view.interfaces.get(str(landing)) if hidden else None
-
     def _intercepts(self, pair: Pair, protocol: str) -> dict[int, ServiceIntercept]:
         """What Services of the cluster take of these packets before the destination's firewall sees them."""
         view = self.views.get(pair.destination)
         if view is None or not pair.dnat_ports.get(protocol):
             return {}
-        interface = self._interface(view, pair, pair.address)
-        ruled = gate(view.nft, self._shown(pair), pair.address, protocol, interface)
+        shown = self._shown(pair)
+        ruled = gate(view.nft, shown, pair.address, protocol, interface(view, pair, pair.address, shown))
         ports = taken(self.exposed, self.site.by_name[pair.destination], pair.address, protocol)
         return {
             port: ServiceIntercept(exposed.service, exposed.answers(pair.destination), ruled.on(port))

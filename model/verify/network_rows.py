@@ -10,7 +10,8 @@ from ipaddress import ip_address
 
 from model import bits
 from model.base import Address, Network
-from model.packets.netfilter import Packet, judge
+from model.packets.packet import Packet
+from model.packets.passage import judge
 from model.report.report import Cell
 from model.report.words import CellVerdict, Culprit, Plane, PortState
 from model.site.hosts import Machine
@@ -82,12 +83,14 @@ def _ruled(
     if view is None or machine.name not in facts.witnesses:
         return CellVerdict.UNPROVEN, PortState.UNKNOWN, Culprit.WITNESS
     packet = Packet(source, destination, row.protocol, view.interfaces.get(str(destination)))
-    ruled = judge(view.chains[source.version], "INPUT", packet)
+    ruled = judge(view.kernel, "in", packet, machine.own)
     ports = bits.from_intervals([interval])
     if ports & ruled.refused:
         return CellVerdict.VIOLATION, PortState.CLOSED, Culprit.DESTINATION_FIREWALL
     if ports & ruled.uncertain:
         return CellVerdict.UNPROVEN, PortState.UNKNOWN, Culprit.WITNESS
+    if ports & ~ruled.admitted:
+        return CellVerdict.VIOLATION, PortState.CLOSED, Culprit.NAT
     return CellVerdict.OK, PortState.OPEN, Culprit.NONE
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Literal
 
@@ -13,6 +13,7 @@ from model.site.site import Site
 from model.verify.pairs import EVERY_PORT, PROTOCOLS, Pair
 
 Depth = Literal["boundaries", "sweep", "full"]
+Contested = Callable[[Pair, str], int]
 CONTROLS = 2
 
 
@@ -22,13 +23,14 @@ def with_ports(
     depth: Depth,
     listeners: Mapping[str, Mapping[str, int]],
     only: Mapping[str, int] | None = None,
+    contested: Contested = lambda _pair, _protocol: 0,
 ) -> tuple[Pair, ...]:
     """
     Deal out the ports to probe.
 
     `listeners` holds, by host and protocol, the ports something listens on there, which are probed like those that
     Services take; `only` replaces the depth's choice. Sweep: every port of every address once, dealt round-robin over
-    one source a role.
+    one source a role. `contested` says of which ports of a pair rules beside the firewalls decide: each is probed.
     """
     chosen = tuple(chosen)
     boundaries = bits.from_ports(boundary_ports(site))
@@ -46,6 +48,8 @@ def with_ports(
             else:
                 listening = listeners.get(pair.destination, {}).get(protocol, 0)
                 wanted = boundaries | ((listening | pair.dnat_ports.get(protocol, 0)) & EVERY_PORT)
+            if only is None:
+                wanted |= contested(pair, protocol) & EVERY_PORT
             ports[protocol] = wanted
         dealt.append(replace(pair, probed=ports))
     return tuple(dealt)

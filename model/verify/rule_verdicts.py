@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from model.packets.packet import RulesetVerdict
 from model.report.words import CellVerdict, Culprit, PortState
 from model.verify.classes import Classification, PortClasses, move, put
 from model.verify.evidence import StreamEvidence
@@ -9,8 +12,10 @@ from model.verify.facts import StreamFacts
 from model.verify.intercepts import led_away
 from model.verify.pairs import EVERY_PORT, Pair
 
+# What stands before a rule's name in a note.
+RULE = "by the rule "
 OPEN, CLOSED, UNKNOWN = PortState.OPEN, PortState.CLOSED, PortState.UNKNOWN
-VIOLATION = CellVerdict.VIOLATION
+UNPROVEN, VIOLATION = CellVerdict.UNPROVEN, CellVerdict.VIOLATION
 
 
 def classify_by_rules(
@@ -38,11 +43,64 @@ def classify_by_rules(
         shut = known.ingress.refused & opened & ~probed
         note = "the host's rules refuse what a row opens"
         put(classes, Classification(OPEN, CLOSED, VIOLATION, Culprit.DESTINATION_FIREWALL, note, by_rules=True), shut)
+        _classify_led(classes, opened, probed, evidence, known.ingress)
+        _classify_unknown(classes, known.ingress.uncertain & ~probed, opened, Culprit.DESTINATION_FIREWALL)
         opened &= ~shut
     if known.egress is not None:
         stopped = known.egress.refused & opened & ~probed
         note = "the source's rules refuse what a row opens"
         put(classes, Classification(OPEN, CLOSED, VIOLATION, Culprit.SOURCE_EGRESS, note, by_rules=True), stopped)
+        _classify_unknown(classes, known.egress.uncertain & opened & ~probed, opened, Culprit.SOURCE_EGRESS)
+    _name_rules(classes, known)
+
+
+def _classify_led(
+    classes: PortClasses, opened: int, probed: int, evidence: StreamEvidence, ruled: RulesetVerdict
+) -> None:
+    """Judge ports that a rule leads to another port or address before the host's firewall sees them."""
+    for ruling in ruled.rulings:
+        if ruling.effect != "leads":
+            continue
+        note = f"the host leads it to {ruling.to}"
+        silent, shut = ruling.ports & EVERY_PORT & ~probed, ruling.landing == "refuse"
+        put(
+            classes,
+            Classification(OPEN, CLOSED if shut else UNKNOWN, VIOLATION, Culprit.NAT, note, by_rules=True),
+            silent & opened,
+        )
+        admits = ruling.landing == "admit"
+        if not shut:
+            verdict, seen = (VIOLATION, OPEN) if admits else (UNPROVEN, UNKNOWN)
+            put(classes, Classification(CLOSED, seen, verdict, Culprit.NAT, note, by_rules=True), silent & ~opened)
+            # Nobody refused what went on: silence may as well be a service that says nothing.
+            away = ruling.ports & probed & ~opened & evidence.arrived & ~evidence.passed
+            asked = evidence.replied | evidence.rst | evidence.strayed
+            move(classes, away & asked, Classification(CLOSED, OPEN, VIOLATION, Culprit.NAT, note))
+            move(classes, away & ~asked, Classification(CLOSED, UNKNOWN, UNPROVEN, Culprit.NAT, note))
+
+
+def _classify_unknown(classes: PortClasses, ports: int, opened: int, culprit: Culprit) -> None:
+    """What no probe met and no rule tells is proven by nothing."""
+    note = "nobody can tell what the rules do with it"
+    for expected, share in ((OPEN, ports & opened), (CLOSED, ports & EVERY_PORT & ~opened)):
+        put(classes, Classification(expected, UNKNOWN, UNPROVEN, culprit, note, by_rules=True), share)
+
+
+def _name_rules(classes: PortClasses, known: StreamFacts) -> None:
+    """Name the rule beside the firewalls that explains what is wrong with a port; what it leads away is NAT's matter."""
+    for ruled, culprit in ((known.ingress, Culprit.DESTINATION_FIREWALL), (known.egress, Culprit.SOURCE_EGRESS)):
+        named = 0
+        for ruling in ruled.rulings if ruled else ():
+            rightly = Culprit.NAT if ruling.effect == "leads" else culprit
+            # What never arrived, or crossed a border, may be that rule's doing as well.
+            by_path = rightly is not Culprit.DESTINATION_FIREWALL
+            mine = {culprit, Culprit.NAT, *((Culprit.PATH,) if by_path else ())}
+            for told, held in list(classes.items()):
+                ports = held & ruling.ports & ~named
+                if ports and told.culprit in mine:
+                    note = f"{told.note}; {RULE}{ruling.rule.words}"
+                    move(classes, ports, replace(told, culprit=rightly, note=note))
+            named |= ruling.ports
 
 
 def contradictions(pair: Pair, protocol: str, evidence: StreamEvidence, known: StreamFacts) -> tuple[int, int]:

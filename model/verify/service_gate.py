@@ -61,13 +61,6 @@ def before_firewall(nft: str, source: Address, destination: Address, protocol: s
     return RulesetVerdict(rest & ~uncertain, refused, uncertain & ~refused)
 
 
-def behind(gate: RulesetVerdict, firewall: RulesetVerdict) -> RulesetVerdict:
-    """Return what becomes of packets that must pass a gate and then the firewall."""
-    refused = gate.refused | firewall.refused
-    admitted = gate.admitted & firewall.admitted & ~refused
-    return RulesetVerdict(admitted, refused, ALL & ~(refused | admitted))
-
-
 def _chains(rules: Ruleset, version: int) -> Iterator[tuple[str, Chain]]:
     for hook, end in _BEFORE.items():
         for chain in rules.base(hook, version):

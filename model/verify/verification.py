@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from model import bits
+from model.packets.ruling import NamedRule
 from model.report.outcome import Outcome, Status
 from model.report.report import Cell
 from model.verify.cells import cells
@@ -46,21 +47,32 @@ class Verification:
     def disagreements(self) -> tuple[Outcome, ...]:
         """Where a host's rules say one thing and its packets or the matrix another, in one outcome a host."""
         disagreeing: dict[str, list[str]] = {}
+        rules: dict[str, dict[NamedRule, None]] = {}
         for pair in self.pairs:
             for protocol in PROTOCOLS:
                 for line in self._disagrees(pair, protocol):
                     disagreeing.setdefault(pair.destination, []).append(line)
+                rules.setdefault(pair.destination, {}).update(dict.fromkeys(self._culprits(pair, protocol)))
         return tuple(
             Outcome(
                 host,
                 "ruleset",
                 Status.DRIFT,
                 _summed("rules, matrix and packets disagree", lines),
-                next=f"run `python -m flows.firewall --dry-run --limit {host}`, then without --dry-run",
-                evidence=lines,
+                next=_next(host, tuple(rules[host])),
+                evidence=[*lines, *(f"by the rule {rule.words}" for rule in rules[host])],
             )
             for host, lines in disagreeing.items()
         )
+
+    def _culprits(self, pair: Pair, protocol: str) -> Iterator[NamedRule]:
+        """Yield the rules beside the destination's firewall by which its ports are not what the matrix says."""
+        known = self.facts.of(pair, protocol).ingress
+        opened = pair.open(protocol)
+        for ruling in known.rulings if known else ():
+            harmless = ruling.effect == "refuses" or ruling.landing == "refuse"
+            if ruling.ports & EVERY_PORT & (opened if harmless else EVERY_PORT):
+                yield ruling.rule
 
     def _disagrees(self, pair: Pair, protocol: str) -> Iterator[str]:
         evidence, known = self._known(pair, protocol)
@@ -73,6 +85,10 @@ class Verification:
         )
         yield from _lines("rules refuse, a row opens", known.ingress.refused & opened, flow)
         yield from _lines("rules cannot be judged", known.ingress.uncertain & EVERY_PORT, flow)
+        for ruling in known.ingress.rulings:
+            if ruling.effect == "leads":
+                wrong = ruling.ports & EVERY_PORT & (opened if ruling.landing == "refuse" else EVERY_PORT)
+                yield from _lines(f"a rule leads to {ruling.to}", wrong, flow)
         dropped, passed = contradictions(pair, protocol, evidence, known)
         # What was translated on the way arrived as another flow than the one the rules were asked about.
         dropped &= ~evidence.translated
@@ -84,6 +100,13 @@ def _lines(what: str, ports: int, flow: str) -> Iterator[str]:
     if ports:
         shown = ", ".join(f"{low}-{high}" if high > low else str(low) for low, high in bits.to_intervals(ports)[:8])
         yield f"{what}: {flow}: {shown}"
+
+
+def _next(host: str, rules: Sequence[NamedRule]) -> str:
+    if not rules:
+        return f"run `python -m flows.firewall --dry-run --limit {host}`, then without --dry-run"
+    more = f", and {len(rules) - 1} more as the report has them" if len(rules) > 1 else ""
+    return f"find what set it on {host} and stop that, then `{rules[0].removal}` there{more}"
 
 
 def _summed(what: str, lines: Sequence[str]) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from model.errors import ProtocolError
 from model.host.hostview import HostView, harmless
-from model.packets import netfilter
+from model.packets import kernel_rules, netfilter
 from model.site.site import Site
 from model.ufw.facts import FirewallFacts
 
@@ -25,6 +25,7 @@ def view_of(host: str, facts: FirewallFacts) -> HostView:
     """
     try:
         chains = {4: netfilter.parse(facts.iptables_save), 6: netfilter.parse(facts.ip6tables_save)}
+        rules = kernel_rules.read(facts.rulesets.saved, facts.rulesets.legacy, facts.rulesets.nft)
     except ValueError as error:
         raise ProtocolError(host, f"its rules cannot be read: {error}", "look at `iptables-save` there") from error
     interfaces = {str(address): interface for interface, address in facts.addresses}
@@ -36,6 +37,7 @@ def view_of(host: str, facts: FirewallFacts) -> HostView:
         sshd_port=port,
         nft=facts.rulesets.nft,
         conntrack=facts.conntrack,
+        rules=rules,
     )
 
 

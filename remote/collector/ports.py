@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from model.errors import ProtocolError
 from model.host.hostview import HostView
-from model.packets import netfilter
+from model.packets import kernel_rules, netfilter
 from model.packets.sockets import parse_addresses, parse_listeners
 from model.ufw.unconfirmed import ROLLBACK_SECONDS, TIMER, UnconfirmedChange
 from model.verify.exposure import exposed
@@ -83,19 +83,21 @@ def read(name: str, answer: bytes, port: int) -> Collected:
 
 
 def _view(sections: Mapping[str, Any], port: int) -> HostView:
-    saved = sections["rules"]["saved"]
+    texts = sections["rules"]
+    saved, legacy = ({4: kind["4"], 6: kind["6"]} for kind in (texts["saved"], texts["legacy"]))
     sockets = parse_listeners(sections["listeners"])
     servers = {entry.port for entry in sockets if entry.protocol == "tcp" and "sshd" in entry.processes}
     # Behind an address translation the port that SSH is told of is none of the host's.
     own = min(servers) if servers and port not in servers else port
     return HostView(
-        chains={4: netfilter.parse(saved["4"]), 6: netfilter.parse(saved["6"])},
+        chains={4: netfilter.parse(saved[4]), 6: netfilter.parse(saved[6])},
         interfaces={
             str(address): interface for interface, address in parse_addresses(sections["hardware"]["addresses"])
         },
         listeners=sockets,
         sshd_port=own,
-        nft=sections["rules"]["nft"],
+        nft=texts["nft"],
+        rules=kernel_rules.read(saved, legacy, texts["nft"]),
         conntrack=(int(sections["conntrack"][0]), int(sections["conntrack"][1])),
     )
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-# Tables of the cluster's own programs and of this one.
-OF_A_CLUSTER = ("kube-proxy", "flannel", "calico", "cilium", "matrix_fleet")
+from model.packets.known_rules import OF_A_CLUSTER
+
 
 
 def strangers(deciding: Sequence[str], *, node: bool) -> tuple[str, ...]:

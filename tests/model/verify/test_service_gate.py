@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from model.packets.netfilter import ALL, RulesetVerdict
-from model.verify.service_gate import before_firewall, behind, gate
+from model.verify.service_gate import before_firewall, gate
 
 NODE = (Path(__file__).parents[2] / "data" / "nft" / "node-w-1.json").read_text("utf-8")
 OWN = ip_address("10.20.1.21")
@@ -82,5 +82,5 @@ def test_without_our_table_pods_are_left_to_whoever_comes_next() -> None:
 
 def test_a_packet_must_pass_the_gate_and_the_firewall() -> None:
     gate, firewall = RulesetVerdict(0b0110, 0b0001, ALL & ~0b0111), RulesetVerdict(0b0011, 0b0100, ALL & ~0b0111)
-    both = behind(gate, firewall)
+    both = firewall.within(gate)
     assert (both.admitted, both.refused, both.uncertain) == (0b0010, 0b0101, ALL & ~0b0111)

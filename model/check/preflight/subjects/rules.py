@@ -7,9 +7,10 @@ from collections.abc import Iterator
 
 from model.check.check import Check
 from model.check.finding import Finding, Severity
-from model.check.judgement.rules import OF_A_CLUSTER, foreign
+from model.check.judgement.rules import foreign
 from model.check.preflight.view import PreflightView
 from model.host.machine_facts import MachineFacts
+from model.packets.known_rules import OF_A_CLUSTER
 from model.site.hosts import Machine
 from model.ufw.foreign_rules import Rulesets, deciding
 
