@@ -7,9 +7,11 @@ from dataclasses import replace
 from checks.check import SERVERS, ComplianceView, HostCheck
 from model.check.finding import Finding, Verdict, settled
 from model.check.judgement import rules as judgement
-from model.host.host_facts import Firewall, HostFacts, Release, Rules
+from model.check.judgement.links import interfaces
+from model.host.host_facts import Firewall, HostFacts, Machinery, Release, Rules
 from model.site.hosts import Machine
 from model.ufw.diff import difference
+from model.ufw.early_rules import early_rules
 from model.ufw.kernel import EMPTY, expected
 from model.ufw.state import AFTER, BEFORE, CONF, DEFAULTS, USER, desired_defaults, desired_state, read_state
 from model.ufw.text import option
@@ -58,9 +60,11 @@ def kernel(_view: ComplianceView, machine: Machine, facts: HostFacts) -> Verdict
     )
 
 
-def foreign(_view: ComplianceView, _machine: Machine, facts: HostFacts) -> Verdict:
-    """Find rules of others that admit or refuse packets in ufw's stead."""
-    node, deciding = facts.of(Release).member, facts.of(Rules).deciding
+def foreign(view: ComplianceView, machine: Machine, facts: HostFacts) -> Verdict:
+    """Find rules of others that admit, refuse or lead away packets in ufw's stead."""
+    node, rules = facts.of(Release).member, facts.of(Rules)
+    early = early_rules(view.site, machine, rules.rulesets, interfaces(facts.of(Machinery).links))
+    deciding = (*(ruling.words for ruling in early), *rules.deciding)
     wrong = list(judgement.foreign(deciding, node=node, shown=_SHOWN))
     return settled(
         wrong, "nobody else's rules decide about packets", {"rules": list(judgement.strangers(deciding, node=node))}
@@ -101,8 +105,8 @@ CHECKS = (
         id="firewall/foreign",
         title="No rule of others decides about packets",
         phase="host",
-        looks_at="rules before and behind ufw's, of the older iptables, and nftables' own tables",
-        by="iptables-save; nft list ruleset",
+        looks_at="rules before and behind ufw's in every table and hook, of the older iptables, and nftables' own",
+        by="iptables-save; ip6tables-save; iptables-legacy-save; nft -a list ruleset",
         remedy="find out who sets them and remove them there",
         applies=SERVERS,
         judge=foreign,

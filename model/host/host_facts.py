@@ -9,6 +9,7 @@ from typing import TypeVar
 from model.base import Address
 from model.host.certificate_chain import Chain
 from model.host.shared_facts import BlockDevice, Capacity, Link, Names, OsRelease
+from model.ufw.foreign_rules import Rulesets
 
 T = TypeVar("T")
 
@@ -144,13 +145,19 @@ class Firewall:
 @dataclass(frozen=True, slots=True)
 class Rules:
     """
-    The kernel's rules: `iptables-save` by IP version, others' rules that decide beside ufw, a line each, and `nft -j
-    list ruleset`.
+    The kernel's rules: `iptables-save` by IP version, others' rules that decide beside ufw, a line each, `nft -j list
+    ruleset`, and what the older iptables saves.
     """
 
     saved: Mapping[int, str]
     deciding: tuple[str, ...]
     nft: str = ""
+    legacy: Mapping[int, str] = field(default_factory=dict)
+
+    @property
+    def rulesets(self) -> Rulesets:
+        """All of them as they were printed."""
+        return Rulesets(self.saved, self.legacy, self.nft)
 
 
 @dataclass(frozen=True, slots=True)

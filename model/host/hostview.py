@@ -20,8 +20,9 @@ class HostView:
     """
     Rules by IP version (4, 6; a missing one was not read), interfaces by address, listeners.
 
-    `rules` holds them all, those of other tables and tools too; None where nobody asked. `nft` is what `nft -j list ruleset` printed, as text: it is rarely needed. `conntrack`: (limit, in use), zeros where
-    connections are not tracked.
+    `rules` holds them all, those of other tables and tools too; None where nobody asked. `nft` is what `nft -j list
+    ruleset` printed, as text: it is rarely needed. `conntrack`: (limit, in use), zeros where connections are not
+    tracked.
     """
 
     chains: Mapping[int, Chains]

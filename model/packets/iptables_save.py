@@ -87,6 +87,10 @@ class Chains:
     steps: Mapping[str, tuple[Step, ...]]
     policies: Mapping[str, str]
 
+    def idle(self, chain: str) -> bool:
+        """Return whether one of the hooks' own chains lets everything pass."""
+        return not self.steps.get(chain) and self.policies.get(chain, "ACCEPT") == "ACCEPT"
+
 
 def parse(saved: str, wanted: str = "filter", without: tuple[str, ...] = ()) -> Chains:
     """

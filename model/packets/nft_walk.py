@@ -43,8 +43,8 @@ class Translation:
     ports: int
     address: Address | None
     port: int | None
-    chain: Chain | None = None
-    rule: NftRule | None = None
+    chain: Chain
+    rule: NftRule | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ class Walk:
     translations: list[Translation] = field(default_factory=list)
     decisions: list[NftDecision] = field(default_factory=list)
     marked: int = 0
-    _at: tuple[Chain, NftRule] | None = None
+    _at: tuple[Chain, NftRule | None] | None = None
 
     @property
     def closed(self) -> int:
@@ -89,9 +89,10 @@ class Walk:
     def base(self, chain: Chain, ports: int) -> None:
         """Send ports through a base chain and its policy."""
         rest = self.through(chain, ports, 0)
+        self._at = chain, None
         if chain.policy == "drop":
             self.dropped |= rest
-            self._note(chain, None, rest, refuses=True)
+            self._note(rest, refuses=True)
         else:
             self.accepted |= rest
 
@@ -166,8 +167,8 @@ class Walk:
         if kind in ("drop", "reject"):
             self.dropped |= met
             self.maybe_dropped |= doubt
-            self._note(*(self._at or (chain, None)), met, refuses=True)
-            self._note(*(self._at or (chain, None)), doubt, refuses=False)
+            self._note(met, refuses=True)
+            self._note(doubt, refuses=False)
             return 0, 0
         if kind in ("jump", "goto"):
             target = self.rules.chains.get((*chain.table, body["target"]))
@@ -224,17 +225,16 @@ class Walk:
         """Nothing can be told of these ports from here on; the rest goes on."""
         self.maybe_accepted |= ports
         self.maybe_dropped |= ports
-        if self._at:
-            self._note(*self._at, ports, refuses=False)
+        self._note(ports, refuses=False)
         return rest
 
     def _lead(self, ports: int, address: Address | None, port: int | None) -> None:
-        if ports:
-            self.translations.append(Translation(ports, address, port, *(self._at or ())))
+        if ports and self._at:
+            self.translations.append(Translation(ports, address, port, *self._at))
 
-    def _note(self, chain: Chain, rule: NftRule | None, ports: int, *, refuses: bool) -> None:
-        if ports:
-            self.decisions.append(NftDecision(chain, rule, ports, refuses))
+    def _note(self, ports: int, *, refuses: bool) -> None:
+        if ports and self._at:
+            self.decisions.append(NftDecision(*self._at, ports, refuses))
 
     def _decides(self, chain: Chain, seen: frozenset[str]) -> bool:
         """Return whether a chain, or one that it leads to, does more than to let packets pass."""

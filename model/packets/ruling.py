@@ -8,6 +8,7 @@ from typing import Literal
 from model import bits
 
 Effect = Literal["refuses", "leads", "unknown"]
+Landing = Literal["admit", "refuse", ""]
 _SHOWN = 6
 
 
@@ -55,7 +56,7 @@ class Ruling:
     protocol: str
     ports: int
     to: str = ""
-    landing: Literal["admit", "refuse", ""] = ""
+    landing: Landing = ""
 
     @property
     def words(self) -> str:

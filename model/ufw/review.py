@@ -11,6 +11,7 @@ from model.site.site import Site
 from model.ufw import next_boot
 from model.ufw.adoption import own_rules
 from model.ufw.builtin import undeclared
+from model.ufw.early_rules import early_rules
 from model.ufw.facts import FirewallFacts
 from model.ufw.foreign_rules import deciding
 from model.ufw.lockout import lockout, lockout_by
@@ -43,7 +44,7 @@ def review(site: Site, machine: Machine, facts: FirewallFacts) -> UfwReview:
         plan=todo,
         refusal=lockout(site, machine, facts),
         own_rules=_own_rules(site, machine, facts),
-        findings=(*_findings(site, machine.name, facts), *_of_next_boot(todo, facts)),
+        findings=(*_findings(site, machine, facts), *_of_next_boot(todo, facts)),
     )
 
 
@@ -59,19 +60,23 @@ def _own_rules(site: Site, machine: Machine, facts: FirewallFacts) -> tuple[str,
         return (str(error),)
 
 
-def _findings(site: Site, host: str, facts: FirewallFacts) -> tuple[Outcome, ...]:
+def _findings(site: Site, machine: Machine, facts: FirewallFacts) -> tuple[Outcome, ...]:
     """Return what is wrong with the host's firewall and is not ours to change."""
-    outcomes = []
+    host, outcomes = machine.name, []
     if waiting := facts.unconfirmed:
         outcomes.append(Outcome(host, "rollback", Status.DRIFT, waiting.message, next=waiting.next_step))
-    if foreign := deciding(facts.rulesets):
+    rulings = early_rules(site, machine, facts.rulesets, {address: name for name, address in facts.addresses})
+    if foreign := (*(ruling.words for ruling in rulings), *deciding(facts.rulesets)):
+        step = "find out who sets them and remove them there"
+        if rulings:
+            step = f"find what set it on {host} and stop that, then `{rulings[0].rule.removal}` there"
         outcomes.append(
             Outcome(
                 host,
                 "foreign-rules",
                 Status.DRIFT,
                 f"{len(foreign)} rule{'s' if len(foreign) > 1 else ''} of others decide in ufw's stead: {foreign[0]}",
-                next="find out who sets them and remove them there",
+                next=step,
                 evidence="\n".join(foreign),
             )
         )

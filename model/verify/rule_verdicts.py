@@ -87,7 +87,7 @@ def _classify_unknown(classes: PortClasses, ports: int, opened: int, culprit: Cu
 
 
 def _name_rules(classes: PortClasses, known: StreamFacts) -> None:
-    """Name the rule beside the firewalls that explains what is wrong with a port; what it leads away is NAT's matter."""
+    """Name the rule beside the firewalls that explains what is wrong; what it leads away is NAT's matter."""
     for ruled, culprit in ((known.ingress, Culprit.DESTINATION_FIREWALL), (known.egress, Culprit.SOURCE_EGRESS)):
         named = 0
         for ruling in ruled.rulings if ruled else ():

@@ -9,6 +9,7 @@ from model.host.certificate_chain import read_chain
 from model.host.dns_wire import answers
 from model.host.host_facts import ClusterNames, Firewall, Rules, Served, Shown, Socket, Sockets
 from model.host.shared_facts import Names
+from model.packets import kernel_rules
 from model.packets.sockets import parse_listeners
 from model.ufw.foreign_rules import Rulesets, deciding
 
@@ -28,7 +29,8 @@ def rules(sections: Sections) -> Rules:
     section = sections["rules"]
     saved, legacy = ({4: texts["4"], 6: texts["6"]} for texts in (section["saved"], section["legacy"]))
     sets = Rulesets(saved, legacy, section["nft"])
-    return Rules(saved, deciding(sets), section["nft"])
+    kernel_rules.read(saved, legacy, section["nft"])
+    return Rules(saved, deciding(sets), section["nft"], legacy)
 
 
 def sockets(sections: Sections) -> Sockets:

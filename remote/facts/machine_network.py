@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from model.host.machine_facts import Networking
 from model.host.shared_facts import Link
+from model.packets import kernel_rules
 from model.packets.sockets import parse_addresses, parse_listeners
 from model.ufw.foreign_rules import Rulesets, deciding
 
@@ -20,6 +21,7 @@ def networking(sections: Mapping[str, str]) -> Networking:
     )
     # Rules that nobody can read must not pass for none.
     deciding(rulesets)
+    kernel_rules.read(rulesets.saved, rulesets.legacy, rulesets.nft)
     links = []
     for line in sections["links"].splitlines():
         if line.strip():

@@ -166,9 +166,9 @@ mf_network() {
     mf_asked ip6tables-save ip6tables-save
     # Asking the older iptables loads its modules, so only where it is in use.
     mf_section iptables-legacy-save
-    if grep -q . /proc/net/ip_tables_names 2>/dev/null; then iptables-legacy-save 2>/dev/null || sed 's/^/*/' /proc/net/ip_tables_names; fi
+    if grep -qs . /proc/net/ip_tables_names; then iptables-legacy-save 2>/dev/null || sed 's/^/*/' /proc/net/ip_tables_names; fi
     mf_section ip6tables-legacy-save
-    if grep -q . /proc/net/ip6_tables_names 2>/dev/null; then ip6tables-legacy-save 2>/dev/null || sed 's/^/*/' /proc/net/ip6_tables_names; fi
+    if grep -qs . /proc/net/ip6_tables_names; then ip6tables-legacy-save 2>/dev/null || sed 's/^/*/' /proc/net/ip6_tables_names; fi
     mf_asked nft nft -j list ruleset
 }
 

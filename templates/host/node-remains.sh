@@ -74,8 +74,8 @@ mf_iptables() {
     for mf_tool in iptables ip6tables; do
         if mf_has $mf_tool-save; then echo $mf_tool; fi
     done
-    if [ -s /proc/net/ip_tables_names ] && mf_has iptables-legacy-save; then echo iptables-legacy; fi
-    if [ -s /proc/net/ip6_tables_names ] && mf_has ip6tables-legacy-save; then echo ip6tables-legacy; fi
+    if grep -qs . /proc/net/ip_tables_names && mf_has iptables-legacy-save; then echo iptables-legacy; fi
+    if grep -qs . /proc/net/ip6_tables_names && mf_has ip6tables-legacy-save; then echo ip6tables-legacy; fi
 }
 
 mf_list_chains() {

@@ -242,6 +242,7 @@ PARTS = {
     "size.needed",
     "disks.area",
     "links.holders",
+    "links.interfaces",
     "clocks.too_far",
     "rules.strangers",
     # Lint and compliance call the same functions of secrets; each goes red in both.

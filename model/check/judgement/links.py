@@ -15,6 +15,11 @@ def holders(links: Sequence[Link]) -> dict[Address, Link]:
     return {address: link for link in links for address in link.addresses}
 
 
+def interfaces(links: Sequence[Link]) -> dict[Address, str]:
+    """Return the name of the interface that holds each address."""
+    return {address: link.name for address, link in holders(links).items()}
+
+
 def missing_addresses(machine: Machine, links: Sequence[Link]) -> Iterator[str]:
     """Say which declared addresses the host does not have."""
     held = holders(links)

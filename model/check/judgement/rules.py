@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from model.packets.known_rules import OF_A_CLUSTER
 
 
-
 def strangers(deciding: Sequence[str], *, node: bool) -> tuple[str, ...]:
     """Return the rules that are of nobody the site knows; on a node its cluster's own tables are known."""
     return tuple(rule for rule in deciding if not (node and _of_a_cluster(rule)))

@@ -58,7 +58,9 @@ def test_ports_are_dealt_by_depth_and_controls_are_fired_beside_them() -> None:
 
 def test_the_apis_own_address_is_probed_where_it_is() -> None:
     address = SITE.settings.kubernetes.endpoint.addresses[0]
-    dealt = choose(SITE, ProbeOptions(planes=(Plane.HOST,)), None).deal(ClusterView(holders={address: "cp-1"}), NO_VIEWS)
+    dealt = choose(SITE, ProbeOptions(planes=(Plane.HOST,)), None).deal(
+        ClusterView(holders={address: "cp-1"}), NO_VIEWS
+    )
     assert {pair.destination for pair in dealt.pairs if pair.address == address} == {"cp-1"}
 
 

@@ -7,11 +7,13 @@ from collections.abc import Iterator
 
 from model.check.check import Check
 from model.check.finding import Finding, Severity
+from model.check.judgement.links import interfaces
 from model.check.judgement.rules import foreign
 from model.check.preflight.view import PreflightView
 from model.host.machine_facts import MachineFacts
 from model.packets.known_rules import OF_A_CLUSTER
 from model.site.hosts import Machine
+from model.ufw.early_rules import early_rules
 from model.ufw.foreign_rules import Rulesets, deciding
 
 _SHOWN = 3
@@ -19,9 +21,12 @@ _SHOWN = 3
 _OF_IPTABLES = {(family, table) for family in ("ip", "ip6") for table in ("filter", "nat", "mangle", "raw", "security")}
 
 
-def decide(_view: PreflightView, _machine: Machine, facts: MachineFacts) -> Iterator[Finding]:
-    """Find rules of others that admit or refuse packets in ufw's stead."""
-    yield from map(Finding, foreign(deciding(facts.network.rulesets), node=facts.ours, shown=_SHOWN))
+def decide(view: PreflightView, machine: Machine, facts: MachineFacts) -> Iterator[Finding]:
+    """Find rules of others that admit, refuse or lead away packets in ufw's stead."""
+    rulesets = facts.network.rulesets
+    early = early_rules(view.site, machine, rulesets, interfaces(facts.network.links))
+    rules = (*(ruling.words for ruling in early), *deciding(rulesets))
+    yield from map(Finding, foreign(rules, node=facts.ours, shown=_SHOWN))
 
 
 def tables(_view: PreflightView, _machine: Machine, facts: MachineFacts) -> Iterator[Finding]:
