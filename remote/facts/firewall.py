@@ -23,6 +23,8 @@ _SECONDS = 20.0
 _PROGRAMS = {
     "iptables-save": "iptables-save",
     "ip6tables-save": "ip6tables-save",
+    "iptables-legacy-save": "iptables-legacy-save",
+    "ip6tables-legacy-save": "ip6tables-legacy-save",
     "nft": "nft -j list ruleset",
     "listeners": "ss -Hlntup",
 }

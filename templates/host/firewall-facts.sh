@@ -18,6 +18,17 @@ mf_connection() {
     done
 }
 
+# Asking the older iptables loads its modules, so only where it is in use. Files of /proc have no size.
+mf_legacy() {
+    if grep -qs . "$2"; then
+        mf_asked "$1" "$1"
+    else
+        mf_section "$1"
+        mf_section "end of $1"
+        echo 0
+    fi
+}
+
 # $1: the mark that begins each section, $2: `boot` where the next boot is to be tried, too.
 mf_facts() {
     mf_mark=$1
@@ -32,11 +43,8 @@ mf_facts() {
     done
     mf_asked iptables-save iptables-save
     mf_asked ip6tables-save ip6tables-save
-    # Asking the older iptables loads its modules, so only where it is in use.
-    mf_section iptables-legacy-save
-    if grep -qs . /proc/net/ip_tables_names; then iptables-legacy-save 2>/dev/null || sed 's/^/*/' /proc/net/ip_tables_names; fi
-    mf_section ip6tables-legacy-save
-    if grep -qs . /proc/net/ip6_tables_names; then ip6tables-legacy-save 2>/dev/null || sed 's/^/*/' /proc/net/ip6_tables_names; fi
+    mf_legacy iptables-legacy-save /proc/net/ip_tables_names
+    mf_legacy ip6tables-legacy-save /proc/net/ip6_tables_names
     mf_asked nft nft -j list ruleset
     mf_asked listeners ss -Hlntup
     mf_section addresses

@@ -9,6 +9,7 @@ from shutil import which
 
 import pytest
 
+from model.checkout import HOST_SCRIPTS
 from model.errors import ProtocolError
 from model.packets.sockets import parse_addresses, parse_listeners, parse_peer
 from remote.facts.firewall import parse, text
@@ -25,7 +26,9 @@ _SECTIONS = {
     "ip6tables-save": saved(6),
     "end of ip6tables-save": "0\n",
     "iptables-legacy-save": "",
+    "end of iptables-legacy-save": "0\n",
     "ip6tables-legacy-save": "",
+    "end of ip6tables-legacy-save": "0\n",
     "nft": "",
     "end of nft": "missing\n",
     "listeners": LISTENERS,
@@ -67,7 +70,7 @@ def test_an_answer_cut_short_is_an_error(missing: str) -> None:
         parse("db-1", "mark", _answer("mark", **{missing: None}))
 
 
-@pytest.mark.parametrize("name", ["iptables-save", "ip6tables-save", "nft", "listeners"])
+@pytest.mark.parametrize("name", ["iptables-save", "ip6tables-save", "iptables-legacy-save", "nft", "listeners"])
 @pytest.mark.parametrize("code", ["1\n", "139\n", None])
 def test_a_program_that_failed_is_not_a_host_without_rules(name: str, code: str | None) -> None:
     with pytest.raises(ProtocolError, match="failed there"):
@@ -130,6 +133,27 @@ def test_a_line_ss_would_not_print_is_an_error(line: str) -> None:
 def test_no_ip_command_means_no_addresses_and_no_sshd_means_no_peer() -> None:
     assert parse_addresses("") == ()
     assert parse_peer("") is None
+
+
+SCRIPTS = ("firewall-facts.sh", "host-facts.sh", "node-remains.sh")
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_no_script_asks_proc_for_the_size_of_a_file(script: str) -> None:
+    assert "[ -s /proc" not in (HOST_SCRIPTS / script).read_text("utf-8")
+
+
+@pytest.mark.machine
+def test_rules_of_the_older_iptables_are_read(real_machine: None) -> None:
+    mark = new_mark()
+    rule = "iptables-legacy -t raw -A PREROUTING -p tcp --dport 31000 -j DROP"
+    script = f"{rule} || exit 7\n{text()}\nmf_facts {mark}\n"
+    argv = ("unshare", "-n", "sh", "-s")
+    done = subprocess.run(argv, input=script.encode(), capture_output=True, timeout=30, check=False)
+    assert done.returncode == 0, done.stderr
+    legacy = parse("here", mark, done.stdout).rulesets.legacy
+    assert "--dport 31000 -j DROP" in legacy[4]
+    assert legacy[6] == ""
 
 
 @pytest.mark.machine
