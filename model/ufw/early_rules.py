@@ -37,7 +37,8 @@ def early_rules(
 
 def _inward(site: Site, machine: Machine, rules: KernelRules, interfaces: Mapping[Address, str]) -> Iterator[Ruling]:
     own = [address for _, address in machine.every]
-    for address in dict.fromkeys((*own, *site.settings.kubernetes.endpoint.addresses)):
+    shared = [address for address in site.settings.kubernetes.endpoint.addresses if address in interfaces]
+    for address in dict.fromkeys((*own, *shared)):
         for protocol in _PROTOCOLS:
             yield from beside(rules, "in", Packet(None, address, protocol, interfaces.get(address)), own)
 

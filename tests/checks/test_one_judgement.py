@@ -39,7 +39,23 @@ SHELL = sections(MARK, answer("bookworm-bare-cp-1").decode())
 BUSTER = SHELL["os-release"].replace("bookworm", "buster")
 BULLSEYE = SHELL["os-release"].replace("bookworm", "bullseye")
 FILTER = "*filter\n:INPUT ACCEPT [0:0]\n-A INPUT -p tcp -m tcp --dport 5555 -j ACCEPT\nCOMMIT\n"
+# In front of INPUT, where nothing else of the host's stands.
+FRONT = {
+    "nat": "*nat\n:PREROUTING ACCEPT [0:0]\n"
+    "-A PREROUTING -p tcp -m tcp --dport 6000 -j REDIRECT --to-ports 10250\nCOMMIT\n",
+    "raw": "*raw\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING -p tcp -m tcp --dport 31000:31100 -j DROP\nCOMMIT\n",
+}
 DISK = Disk(id="scsi-1", gib=100, purpose="database")
+
+
+def _in_front(text: str) -> Callable[[Sections], None]:
+    """Return a change that adds a table to what the host holds."""
+
+    def change(sections: Sections) -> None:
+        saved = sections["rules"]["saved"]
+        saved["4"] += text
+
+    return change
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -190,6 +206,17 @@ CASES = (
                 )
             }
         ),
+    ),
+    *(
+        Case(
+            judgement="rules.foreign",
+            preflight="foreign-rules",
+            compliance="firewall/foreign",
+            says=f"rules of others decide about packets: iptables -t {table} -A PREROUTING -p tcp -m tcp --dport ",
+            script={"iptables-save": text},
+            collector=_in_front(text),
+        )
+        for table, text in FRONT.items()
     ),
     Case(
         judgement="names.answered",
