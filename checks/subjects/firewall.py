@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from checks.check import SERVERS, ComplianceView, HostCheck
-from model.check.finding import Finding, Verdict, settled
+from model.check.finding import Finding, Verdict
 from model.check.judgement import rules as judgement
 from model.check.judgement.links import interfaces
 from model.host.host_facts import Firewall, HostFacts, Machinery, Release, Rules
@@ -64,11 +64,7 @@ def foreign(view: ComplianceView, machine: Machine, facts: HostFacts) -> Verdict
     """Find rules of others that admit, refuse or lead away packets in ufw's stead."""
     node, rules = facts.of(Release).member, facts.of(Rules)
     early = early_rules(view.site, machine, rules.rulesets, interfaces(facts.of(Machinery).links))
-    deciding = (*(ruling.words for ruling in early), *rules.deciding)
-    wrong = list(judgement.foreign(deciding, node=node, shown=_SHOWN))
-    return settled(
-        wrong, "nobody else's rules decide about packets", {"rules": list(judgement.strangers(deciding, node=node))}
-    )
+    return judgement.judged(early, rules.deciding, node=node, shown=_SHOWN)
 
 
 def _few(lines: list[str]) -> str:

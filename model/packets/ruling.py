@@ -79,4 +79,5 @@ def removal(words: str) -> str:
         return words.replace(" -A ", " -D ", 1) if " -A " in words else f"{words.rpartition(' ')[0]} ACCEPT"
     if words.startswith("nft chain "):
         return f"nft '{words.removeprefix('nft ').partition(':')[0]} {{ policy accept; }}'"
-    return f"nft delete rule {words.removeprefix('nft ').partition(':')[0]}"
+    place = words.removeprefix("nft ").partition(":")[0]
+    return f"nft delete rule {place}" if " handle " in place else f"nft -a list chain {place}"

@@ -5,17 +5,22 @@ from __future__ import annotations
 import difflib
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from model.packets.known_rules import ORCHESTRATORS
+from model.packets.known_rules import ORCHESTRATORS, PUBLISHING_TABLES
 from model.packets.netfilter import parse
+from model.packets.ruling import removal
 from model.ufw.kernel import BUILTIN, PREFIX, jumps_to
 
 _VERDICTS = ("ACCEPT", "DROP", "REJECT")
 _ADMISSIONS = ("ACCEPT",)
+_REFUSING = ("drop", "reject")
 _Place = tuple[str, str, str]
+# Tables whose verdict maps hold Services and containers: others judge these.
+_WITH_MAPS = tuple(name for name in PUBLISHING_TABLES if name != "matrix_fleet")
+_Maps = Mapping[_Place, Any]
 _COUNTERS = re.compile(r"\[\d+:\d+\]")
 
 
@@ -66,6 +71,15 @@ def deciding(rulesets: Rulesets) -> tuple[str, ...]:
         legacy = rulesets.legacy[version]
         rules += [f"IPv{version} legacy: {line}" for line in _beside_ufw(legacy, "no such chain")]
     return (*rules, *_native_refusals(rulesets))
+
+
+def removal_of(rule: str) -> str:
+    """Return the command that takes away a rule that `deciding` tells of."""
+    tool, _, text = rule.partition(": -A ")
+    if not text:
+        return removal(rule)
+    version, _, legacy = tool.partition(" ")
+    return f"{'iptables' if version == 'IPv4' else 'ip6tables'}{'-legacy' if legacy else ''} -D {text}"
 
 
 def _beside_ufw(saved: str, prefix: str) -> list[str]:
@@ -152,27 +166,57 @@ def _native_refusals(rulesets: Rulesets) -> list[str]:
             hooked[(chain["family"], chain["table"], chain["name"])] = chain.get("policy", "accept")
     refusals = [f"nft chain {' '.join(place)}: policy drop" for place, policy in hooked.items() if policy == "drop"]
     rules = [entry["rule"] for entry in entries if "rule" in entry and _place(entry["rule"]) != _OF_PODS]
-    reached = _reached(rules, hooked)
+    maps = {
+        (*_table(entry["map"]), entry["map"]["name"]): entry["map"].get("elem", [])
+        for entry in entries
+        if "map" in entry
+    }
+    reached = _reached(rules, hooked, maps)
     for rule in rules:
         if _place(rule) in reached:
-            verdicts = [word for part in rule["expr"] for word in part if word in ("drop", "reject")]
-            refusals += [f"nft {' '.join(_place(rule))}: {verdict}" for verdict in verdicts]
+            handle = f" handle {rule['handle']}" if "handle" in rule else ""
+            found = [kind for part in rule["expr"] for kind, _ in _verdicts_of(part, _table(rule), maps)]
+            refusals += [
+                f"nft {' '.join(_place(rule))}{handle}: {kind}" for kind in dict.fromkeys(found) if kind in _REFUSING
+            ]
     return refusals
 
 
-def _reached(rules: Sequence[Mapping[str, Any]], hooked: Iterable[_Place]) -> frozenset[_Place]:
-    """Return the chains to which the hooked ones lead by `jump` and `goto`; verdict maps are not followed."""
+def _reached(rules: Sequence[Mapping[str, Any]], hooked: Iterable[_Place], maps: _Maps) -> frozenset[_Place]:
+    """Return the chains to which the hooked ones lead by `jump` and `goto`, through verdict maps too."""
     leads: dict[_Place, set[_Place]] = {}
     for rule in rules:
         here = _place(rule)
-        for part in rule["expr"]:
-            leads.setdefault(here, set()).update((*here[:2], part[w]["target"]) for w in ("jump", "goto") if w in part)
+        verdicts = [verdict for part in rule["expr"] for verdict in _verdicts_of(part, _table(rule), maps)]
+        leads.setdefault(here, set()).update(
+            (*here[:2], target) for kind, target in verdicts if kind in ("jump", "goto")
+        )
     reached, todo = set(hooked), list(hooked)
     while todo:
         more = leads.get(todo.pop(), set()) - reached
         reached |= more
         todo += more
     return frozenset(reached)
+
+
+def _verdicts_of(part: Mapping[str, Any], table: tuple[str, str], maps: _Maps) -> Iterator[tuple[str, str]]:
+    """Yield the verdicts of a statement, and for jumps where they lead; a map that is not told may refuse."""
+    for kind, body in part.items():
+        if kind in _REFUSING:
+            yield kind, ""
+        elif kind in ("jump", "goto"):
+            yield kind, body["target"]
+        elif kind == "vmap" and not table[1].startswith(_WITH_MAPS):
+            data = body["data"]
+            elements = maps.get((*table, data[1:])) if isinstance(data, str) else data.get("set")
+            if not isinstance(elements, list):
+                yield "drop", ""
+            for _, verdict in elements or ():
+                yield from _verdicts_of(verdict, table, maps)
+
+
+def _table(entry: Mapping[str, Any]) -> tuple[str, str]:
+    return entry["family"], entry["table"]
 
 
 def _place(rule: Mapping[str, Any]) -> _Place:

@@ -13,7 +13,7 @@ from model.ufw.adoption import own_rules
 from model.ufw.builtin import undeclared
 from model.ufw.early_rules import early_rules
 from model.ufw.facts import FirewallFacts
-from model.ufw.foreign_rules import deciding
+from model.ufw.foreign_rules import deciding, removal_of
 from model.ufw.lockout import lockout, lockout_by
 from model.ufw.plan import UfwPlan, between, observed_state, plan
 from model.ufw.state import UfwState
@@ -67,9 +67,8 @@ def _findings(site: Site, machine: Machine, facts: FirewallFacts) -> tuple[Outco
         outcomes.append(Outcome(host, "rollback", Status.DRIFT, waiting.message, next=waiting.next_step))
     rulings = early_rules(site, machine, facts.rulesets, {address: name for name, address in facts.addresses})
     if foreign := (*(ruling.words for ruling in rulings), *deciding(facts.rulesets)):
-        step = "find out who sets them and remove them there"
-        if rulings:
-            step = f"find what set it on {host} and stop that, then `{rulings[0].rule.removal}` there"
+        first = rulings[0].rule.removal if rulings else removal_of(foreign[0])
+        step = f"find what set it on {host} and stop that, then `{first}` there"
         outcomes.append(
             Outcome(
                 host,

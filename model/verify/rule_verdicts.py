@@ -98,7 +98,8 @@ def _name_rules(classes: PortClasses, known: StreamFacts) -> None:
             for told, held in list(classes.items()):
                 ports = held & ruling.ports & ~named
                 if ports and told.culprit in mine:
-                    note = f"{told.note}; {RULE}{ruling.rule.words}"
+                    leads = f"the host leads it to {ruling.to}" if ruling.effect == "leads" else told.note
+                    note = f"{leads}; {RULE}{ruling.rule.words}"
                     move(classes, ports, replace(told, culprit=rightly, note=note))
             named |= ruling.ports
 

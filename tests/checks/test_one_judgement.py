@@ -271,6 +271,7 @@ PARTS = {
     "links.holders",
     "links.interfaces",
     "clocks.too_far",
+    "rules.judged",
     "rules.strangers",
     # Lint and compliance call the same functions of secrets; each goes red in both.
     "secrets.key_inside",

@@ -9,7 +9,7 @@ import pytest
 
 from model.site.load import load_site
 from model.ufw.builtin import undeclared
-from model.ufw.foreign_rules import Rulesets, changed, deciding, others
+from model.ufw.foreign_rules import Rulesets, changed, deciding, others, removal_of
 from tests.model.ufw.test_state import REFERENCE, TESTS
 from tests.model.ufw.ufw_data import file, saved
 
@@ -102,6 +102,33 @@ def test_a_refusal_is_found_where_a_hooked_chain_of_nft_leads(way: str, count: i
         rule("last", {"drop": None}),
     ]
     assert len(deciding(rulesets(nft=json.dumps(nft)))) == count
+
+
+def test_a_refusal_is_found_where_a_verdict_map_leads() -> None:
+    place = {"family": "inet", "table": "own"}
+    port = {"payload": {"protocol": "tcp", "field": "dport"}}
+    for data in ("@verdicts", {"set": [[22, {"accept": None}], [80, {"jump": {"target": "last"}}]]}, "@unknown"):
+        nft = json.loads(_nft(policy="accept", handle=7))
+        nft["nftables"] += [
+            {"map": {**place, "name": "verdicts", "map": "verdict", "elem": [[80, {"drop": None}]]}},
+            {"rule": {**place, "chain": "in", "handle": 3, "expr": [{"vmap": {"key": port, "data": data}}]}},
+            {"rule": {**place, "chain": "last", "handle": 4, "expr": [{"reject": None}]}},
+        ]
+        (rule,) = deciding(rulesets(nft=json.dumps(nft)))
+        assert removal_of(rule) in ("nft delete rule inet own in handle 3", "nft delete rule inet own last handle 4")
+
+
+def test_a_rule_is_taken_away_by_the_tool_that_has_it() -> None:
+    rule = "-A INPUT -p tcp -m tcp --dport 80 -j DROP"
+    (line,) = deciding(rulesets(_before_ufw(rule)))
+    assert removal_of(line) == "iptables -D INPUT -p tcp -m tcp --dport 80 -j DROP"
+    (line,) = deciding(rulesets(legacy=f"*filter\n:INPUT ACCEPT [0:0]\n{rule}\nCOMMIT\n"))
+    assert removal_of(line) == "iptables-legacy -D INPUT -p tcp -m tcp --dport 80 -j DROP"
+
+
+def test_the_clusters_verdict_maps_are_its_own() -> None:
+    node = (TESTS / "data" / "nft" / "node-w-1.json").read_text("utf-8")
+    assert deciding(rulesets(nft=node)) == ()
 
 
 def test_rules_of_the_older_iptables_and_of_nft_are_seen() -> None:

@@ -15,11 +15,12 @@ from model.packets.netfilter import ALL, Packet, parse
 from model.packets.packet import RulesetVerdict
 from model.packets.passage import judge
 from model.report.report import Cell
+from model.report.words import Plane
 from model.verify.cells import cells
 from model.verify.evidence import StreamEvidence
 from model.verify.facts import StreamFacts
 from model.verify.host_rulings import HostRulings
-from model.verify.pairs import Pair
+from model.verify.pairs import Pair, pairs
 from model.verify.probed_ports import with_ports
 from model.verify.verdicts import classify
 from tests.model.packets.test_passage import table
@@ -84,7 +85,11 @@ CASES = {
 @pytest.mark.parametrize("name", sorted(CASES))
 def test_a_rule_in_front_is_what_a_cell_says_and_names_and_its_step_takes_it_away(name: str) -> None:
     text, probed, seen, wanted = CASES[name]
-    beside = {"sent": probed | AROUND, "arrived": seen.get("arrived", 0) | AROUND, "passed": seen.get("passed", 0) | GOOD}
+    beside = {
+        "sent": probed | AROUND,
+        "arrived": seen.get("arrived", 0) | AROUND,
+        "passed": seen.get("passed", 0) | GOOD,
+    }
     (cell,) = told(probed | AROUND, StreamEvidence(**{**seen, **beside}), ruled(text))  # type: ignore[arg-type]
     assert story(cell) == wanted
     rule = next(line for line in text.splitlines() if line.startswith("-A"))
@@ -119,7 +124,7 @@ def test_ports_are_all_accounted_for() -> None:
 
 def rulings(text: str) -> HostRulings:
     """The site's db-1 with one table more in front of its firewall."""
-    saved = {version: FILTER + text for version in (4, 6)}
+    saved = dict.fromkeys((4, 6), FILTER + text)
     view = HostView(
         chains={version: parse(FILTER) for version in (4, 6)},
         interfaces={str(address): "eth0" for address in SITE.by_name["db-1"].own},
@@ -150,7 +155,5 @@ def test_chosen_ports_stay_the_chosen_ones(any_pairs: list[Pair]) -> None:
 
 @pytest.fixture
 def any_pairs() -> list[Pair]:
-    from model.verify.pairs import pairs
-
-    every = pairs(SITE, ("host",))  # type: ignore[arg-type]
+    every = pairs(SITE, (Plane.HOST,))
     return [replace(chosen, probed={}) for chosen in every if chosen.destination in ("db-1", "w-1")][:40]

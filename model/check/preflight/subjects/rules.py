@@ -25,8 +25,7 @@ def decide(view: PreflightView, machine: Machine, facts: MachineFacts) -> Iterat
     """Find rules of others that admit, refuse or lead away packets in ufw's stead."""
     rulesets = facts.network.rulesets
     early = early_rules(view.site, machine, rulesets, interfaces(facts.network.links))
-    rules = (*(ruling.words for ruling in early), *deciding(rulesets))
-    yield from map(Finding, foreign(rules, node=facts.ours, shown=_SHOWN))
+    yield from foreign(early, deciding(rulesets), node=facts.ours, shown=_SHOWN)
 
 
 def tables(_view: PreflightView, _machine: Machine, facts: MachineFacts) -> Iterator[Finding]:
