@@ -108,8 +108,8 @@ class ChosenPairs:
         speaking = tuple(self._with_dnat(pair, cluster) for pair in filter(holds, pods))
         held = tuple(self._with_dnat(pair, cluster) for pair in filter(holds, components))
         return (
-            *with_ports(site, between, options.depth, listeners, options.only, rulings.contested),
-            *podding.with_ports(site, speaking, listeners, options.only, rulings.contested),
+            *with_ports(site, between, options.depth, listeners, options.only, rulings),
+            *podding.with_ports(site, speaking, listeners, options.only, rulings),
             *component_pods.with_ports(site, held, options.only),
         )
 

@@ -95,8 +95,9 @@ class _Passage:
             rule = _of_nft(decision.chain, decision.rule)
             ports = decision.ports & (walk.closed | walk.unknown)
             certain = ports & ~unknown if decision.refuses else 0
-            self._rule(rule, "refuses", certain)
-            self._rule(rule, "unknown", ports & ~certain)
+            at_device = stage.hook == "egress" and decision.refuses
+            self._rule(rule, "refuses", certain, at_device=at_device)
+            self._rule(rule, "unknown", ports & ~certain, at_device=at_device)
         self.marks.lose(walk.marked)
         self._stop(walk.closed & ~unknown, unknown)
         return [_Turn(_of_nft(led.chain, led.rule), led.ports, led.address, led.port) for led in walk.translations]
@@ -109,11 +110,10 @@ class _Passage:
             uncertain = 0
         self.rest &= ~(refused | uncertain)
 
-    def _rule(self, rule: NamedRule, effect: Effect, ports: int) -> None:
-        if ports & self.rest:
-            self.rulings.append(
-                Ruling(rule=rule, effect=effect, protocol=self.packet.protocol, ports=ports & self.rest)
-            )
+    def _rule(self, rule: NamedRule, effect: Effect, ports: int, *, at_device: bool = False) -> None:
+        if ports := ports & self.rest:
+            protocol = self.packet.protocol
+            self.rulings.append(Ruling(rule=rule, effect=effect, protocol=protocol, ports=ports, at_device=at_device))
 
     def _turn(self, turn: _Turn, onward: Sequence[Stage]) -> None:
         """Follow ports to where a translation leads them."""

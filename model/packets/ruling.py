@@ -48,7 +48,8 @@ class Ruling:
     What a rule does to ports of one protocol: refuses them, leads them elsewhere, or what nobody can tell.
 
     Of what it leads elsewhere `to` says where, and `landing` what becomes of it there: admit, refuse, or empty where
-    that is not this host's to say.
+    that is not this host's to say. `at_device`: it drops what leaves by an interface, after whoever sent it was told
+    that it is on its way, or that there is no room.
     """
 
     rule: NamedRule
@@ -57,6 +58,7 @@ class Ruling:
     ports: int
     to: str = ""
     landing: Landing = ""
+    at_device: bool = False
 
     @property
     def words(self) -> str:

@@ -73,6 +73,16 @@ class HostRulings:
             ports |= ruled.contested if ruled else 0
         return ports
 
+    def unsendable(self, pair: Pair, protocol: str) -> int:
+        """
+        Return the ports whose packets the source drops at its own interface: a sender hears of full queues there, and
+        waits.
+        """
+        ruled, ports = self.egress(pair, protocol), 0
+        for ruling in ruled.rulings if ruled else ():
+            ports |= ruling.ports if ruling.at_device else 0
+        return ports
+
     def _every(self, pair: Pair, protocol: str) -> Iterator[RulesetVerdict | None]:
         yield self.egress(pair, protocol)
         for shown in (pair.source_address, *pair.masks):

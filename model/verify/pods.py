@@ -15,7 +15,7 @@ from model.site.hosts import Machine
 from model.site.rows import Row
 from model.site.site import Site
 from model.verify.pairs import PROTOCOLS, Pair, speakable
-from model.verify.probed_ports import Contested
+from model.verify.probed_ports import RuledPorts
 from model.verify.probed_ports import with_ports as deal
 
 _PODS, _AT = "pods", "@"
@@ -193,7 +193,7 @@ def with_ports(
     chosen: Iterable[Pair],
     listeners: Mapping[str, Mapping[str, int]],
     only: Mapping[str, int] | None = None,
-    contested: Contested = lambda _pair, _protocol: 0,
+    rulings: RuledPorts | None = None,
 ) -> tuple[Pair, ...]:
     """
     Deal out the ports that pods probe, at any depth: at hosts the boundaries and what listens, at each other what rows
@@ -203,7 +203,7 @@ def with_ports(
     return tuple(
         replace(pair, probed=ports if only is None else only)
         if is_pod(pair.destination)
-        else deal(site, (pair,), "boundaries", listeners, only, contested)[0]
+        else deal(site, (pair,), "boundaries", listeners, only, rulings)[0]
         for pair in chosen
     )
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import Literal
+from typing import Literal, Protocol
 
 from model import bits
 from model.base import Address
@@ -13,8 +13,17 @@ from model.site.site import Site
 from model.verify.pairs import EVERY_PORT, PROTOCOLS, Pair
 
 Depth = Literal["boundaries", "sweep", "full"]
-Contested = Callable[[Pair, str], int]
 CONTROLS = 2
+
+
+class RuledPorts(Protocol):
+    """What hosts' rules say of a pair's ports before any is probed."""
+
+    def contested(self, pair: Pair, protocol: str) -> int:
+        """Return the ports of which something else than the firewalls decides."""
+
+    def unsendable(self, pair: Pair, protocol: str) -> int:
+        """Return the ports that the source's own interface drops."""
 
 
 def with_ports(
@@ -23,14 +32,14 @@ def with_ports(
     depth: Depth,
     listeners: Mapping[str, Mapping[str, int]],
     only: Mapping[str, int] | None = None,
-    contested: Contested = lambda _pair, _protocol: 0,
+    rulings: RuledPorts | None = None,
 ) -> tuple[Pair, ...]:
     """
     Deal out the ports to probe.
 
     `listeners` holds, by host and protocol, the ports something listens on there, which are probed like those that
     Services take; `only` replaces the depth's choice. Sweep: every port of every address once, dealt round-robin over
-    one source a role. `contested` says of which ports of a pair rules beside the firewalls decide: each is probed.
+    one source a role. Every port that is contested by `rulings` is probed, save what the source drops at its interface.
     """
     chosen = tuple(chosen)
     boundaries = bits.from_ports(boundary_ports(site))
@@ -48,8 +57,10 @@ def with_ports(
             else:
                 listening = listeners.get(pair.destination, {}).get(protocol, 0)
                 wanted = boundaries | ((listening | pair.dnat_ports.get(protocol, 0)) & EVERY_PORT)
-            if only is None:
-                wanted |= contested(pair, protocol) & EVERY_PORT
+            if rulings and only is None:
+                wanted |= rulings.contested(pair, protocol) & EVERY_PORT
+            if rulings:
+                wanted &= ~rulings.unsendable(pair, protocol)
             ports[protocol] = wanted
         dealt.append(replace(pair, probed=ports))
     return tuple(dealt)

@@ -23,7 +23,7 @@ from model.verify.host_rulings import HostRulings
 from model.verify.pairs import Pair, pairs
 from model.verify.probed_ports import with_ports
 from model.verify.verdicts import classify
-from tests.model.packets.test_passage import table
+from tests.model.packets.test_passage import EARLY, table
 from tests.model.verify.simulation import reference
 from tests.model.verify.test_verdicts import pair
 
@@ -136,11 +136,27 @@ def rulings(text: str) -> HostRulings:
 @pytest.mark.parametrize("depth", ["boundaries", "sweep"])
 def test_every_port_of_which_such_a_rule_decides_is_probed_where_it_decides(depth: str, any_pairs: list[Pair]) -> None:
     for text in (DROP, DOUBT):
-        dealt = with_ports(SITE, any_pairs, depth, {}, None, rulings(text).contested)  # type: ignore[arg-type]
+        dealt = with_ports(SITE, any_pairs, depth, {}, None, rulings(text))  # type: ignore[arg-type]
         for chosen in dealt:
             hit = chosen.destination == "db-1"
             assert (chosen.probed["tcp"] & DEAD == DEAD) is hit or depth == "sweep"
             assert not hit or chosen.probed["tcp"] & DEAD == DEAD
+
+
+def test_what_a_source_drops_at_its_interface_is_left_to_its_rules(any_pairs: list[Pair]) -> None:
+    view = HostView(chains={4: parse(FILTER)}, rules=read({4: FILTER}, {4: "", 6: ""}, EARLY))
+    source = any_pairs[0].source
+    ruled_ports = HostRulings(SITE, {source: view})
+    for chosen in with_ports(SITE, any_pairs, "full", {}, None, ruled_ports):
+        mine = chosen.source == source and chosen.address.version == 4
+        assert bool(chosen.probed["tcp"] >> 5432 & 1) is not mine
+    egress = ruled_ports.egress(any_pairs[0], "tcp")
+    asked = pair((200, 400), (5432, 5432), probed=AROUND)
+    evidence = StreamEvidence(sent=AROUND, arrived=AROUND, passed=GOOD)
+    classes = classify(asked, "tcp", evidence, StreamFacts(ingress=None, egress=egress))
+    (cell,) = [cell for cell in cells(asked, "tcp", classes, evidence) if cell.verdict != "ok"]
+    assert story(cell) == (5432, 5432, "unknown", "unproven", "source-egress")
+    assert "nft netdev nd out handle" in cell.note
 
 
 def test_a_ban_of_a_stranger_costs_no_probe(any_pairs: list[Pair]) -> None:
@@ -149,7 +165,7 @@ def test_a_ban_of_a_stranger_costs_no_probe(any_pairs: list[Pair]) -> None:
 
 
 def test_chosen_ports_stay_the_chosen_ones(any_pairs: list[Pair]) -> None:
-    dealt = with_ports(SITE, any_pairs, "boundaries", {}, {"tcp": 1, "udp": 0}, rulings(DROP).contested)
+    dealt = with_ports(SITE, any_pairs, "boundaries", {}, {"tcp": 1, "udp": 0}, rulings(DROP))
     assert {chosen.probed["tcp"] for chosen in dealt} == {1}
 
 
