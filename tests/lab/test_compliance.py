@@ -96,6 +96,22 @@ SEEDS = {
         ("firewall/foreign",),
         "drop",
     ),
+    "redirected": Seed(
+        "w-1",
+        "iptables -t nat -I PREROUTING -p tcp --dport 6000 -j REDIRECT --to-ports 10250",
+        "iptables -t nat -D PREROUTING 1",
+        ("firewall/foreign",),
+        "-t nat -A PREROUTING -p tcp -m tcp --dport 6000 -j REDIRECT --to-ports 10250",
+    ),
+    "netdev": Seed(
+        "cp-2",
+        "nft add table netdev seed;"
+        "nft 'add chain netdev seed in { type filter hook ingress device eth0 priority 0; }';"
+        "nft add rule netdev seed in udp dport 31000-31003 drop",
+        "nft delete table netdev seed",
+        ("firewall/foreign",),
+        "nft netdev seed in handle",
+    ),
     "full-disk": Seed(
         "w-1",
         "mount -t tmpfs -o size=1m seed /mnt; fallocate -l 1000K /mnt/full",

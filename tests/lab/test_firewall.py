@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 import pytest
@@ -103,6 +104,29 @@ def test_verdicts_of_others_around_ufw_and_an_undeclared_opening_of_ufws_are_fin
     sh(fleet, "w-1", "iptables -D INPUT 1; iptables -D INPUT -p tcp --dport 8888 -j ACCEPT")
     sh(fleet, "db-1", "sed -i '/8081/d' /etc/ufw/before.rules")
     assert run(fleet).exit == 0
+
+
+def test_rules_before_input_and_of_the_older_iptables_are_findings_and_stay(fleet: Lab) -> None:
+    sh(
+        fleet,
+        "cp-3",
+        "iptables -t nat -I PREROUTING -p tcp --dport 6000 -j REDIRECT --to-ports 10250;"
+        "iptables-legacy -t raw -A PREROUTING -p tcp --dport 31000 -j DROP",
+    )
+    before = state(fleet, "cp-3")
+    done = run(fleet, "--limit", "cp-3")
+    found = done.outcome("cp-3", "foreign-rules")
+    assert (done.exit, done.status("cp-3"), found["status"]) == (2, "ok", "drift")
+    assert "iptables -t nat -A PREROUTING" in found["evidence"]
+    assert "iptables-legacy -t raw -A PREROUTING" in found["evidence"]
+    assert state(fleet, "cp-3") == before
+    command = found["next"].split("`")[1]
+    sh(fleet, "cp-3", f"{command}; iptables-legacy -t raw -D PREROUTING 1; iptables-legacy -t raw -F")
+    again = run(fleet, "--limit", "cp-3")
+    assert again.status("cp-3", "foreign-rules") in ("", "drift")
+    assert "-t nat" not in json.dumps(again.outcome("cp-3", "foreign-rules"))
+    sh(fleet, "cp-3", "iptables -t nat -F; iptables-legacy -t raw -F")
+    assert run(fleet, "--limit", "cp-3").exit == 0
 
 
 def test_restore_brings_a_file_back_to_its_last_byte(fleet: Lab) -> None:

@@ -13,6 +13,8 @@ import pytest
 
 from tests.lab.conftest import _up
 from tests.lab.driver import Lab
+from tests.lab.firewalls import run as firewall
+from tests.lab.firewalls import sh
 
 CellOf = dict[str, Any]
 Broken = Callable[[CellOf], bool]
@@ -174,6 +176,115 @@ def test_a_hole_inside_an_open_range_is_found_in_the_rules(managed: Lab, baselin
         "violation",
         "destination-firewall",
     )
+
+
+ORDINARY = """
+set -e
+iptables -t nat -N DOCKER
+iptables -t nat -A PREROUTING -m addrtype --dst-type LOCAL -j DOCKER
+iptables -t nat -A DOCKER ! -i docker0 -p tcp -m tcp --dport 8080 -j DNAT --to-destination 172.17.0.2:80
+iptables -t raw -A PREROUTING -d 172.17.0.2/32 ! -i docker0 -j DROP
+iptables -t nat -N KUBE-SERVICES
+iptables -t nat -I PREROUTING -j KUBE-SERVICES
+iptables -t nat -A KUBE-SERVICES -p tcp -m tcp --dport 9 -j DNAT --to-destination 10.244.0.9:80
+iptables -t nat -N CNI-HOSTPORT-DNAT
+iptables -t nat -A PREROUTING -m addrtype --dst-type LOCAL -j CNI-HOSTPORT-DNAT
+iptables -t mangle -A PREROUTING -m conntrack --ctstate INVALID -j DROP
+"""
+IN_FRONT = {
+    "redirect": (
+        "iptables -t nat -I PREROUTING -p tcp --dport 6000 -j REDIRECT --to-ports 10250",
+        "iptables -t nat -D PREROUTING 1",
+        ((6000, 6000), "violation", "nat", "iptables -t nat -D PREROUTING"),
+    ),
+    "redirect6": (
+        "ip6tables -t nat -I PREROUTING -p udp --dport 6000 -j REDIRECT --to-ports 8472",
+        "ip6tables -t nat -D PREROUTING 1",
+        ((6000, 6000), "violation", "nat", "ip6tables -t nat -D PREROUTING"),
+    ),
+    "elsewhere": (
+        "iptables -t nat -I PREROUTING -p tcp --dport 6000 -j DNAT --to-destination 10.20.1.11:10250",
+        "iptables -t nat -D PREROUTING 1",
+        ((6000, 6000), "unproven", "nat", "iptables -t nat -D PREROUTING"),
+    ),
+    "raw": (
+        "iptables -t raw -I PREROUTING -p tcp --dport 31000:31100 -j DROP",
+        "iptables -t raw -D PREROUTING 1",
+        ((31000, 31100), "violation", "destination-firewall", "iptables -t raw -D PREROUTING"),
+    ),
+    "prerouting": (
+        "nft add table inet seed; nft 'add chain inet seed pre { type filter hook prerouting priority -250; }';"
+        "nft add rule inet seed pre tcp dport 31000-31100 drop",
+        "nft delete table inet seed",
+        ((31000, 31100), "violation", "destination-firewall", "nft delete rule inet seed pre handle"),
+    ),
+    "ingress": (
+        "nft add table netdev seed;"
+        "nft 'add chain netdev seed in { type filter hook ingress device eth0 priority 0; }';"
+        "nft add rule netdev seed in udp dport 31000-31010 drop",
+        "nft delete table netdev seed",
+        ((31000, 31010), "violation", "destination-firewall", "nft delete rule netdev seed in handle"),
+    ),
+    "vmap": (
+        "nft add table inet seed; nft 'add chain inet seed in { type filter hook input priority -5; }';"
+        "nft 'add rule inet seed in tcp dport vmap { 31005 : drop }'",
+        "nft delete table inet seed",
+        ((31005, 31005), "violation", "destination-firewall", "nft delete rule inet seed in handle"),
+    ),
+    "legacy": (
+        "iptables-legacy -I INPUT -p tcp --dport 31000 -j DROP",
+        "iptables-legacy -D INPUT 1",
+        ((31000, 31000), "violation", "destination-firewall", "iptables-legacy -t filter -D INPUT"),
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", sorted(IN_FRONT))
+def test_what_stands_before_input_is_found_named_and_taken_away_by_its_step(managed: Lab, kind: str) -> None:
+    rule, undo, (ports, verdict, culprit, step) = IN_FRONT[kind]
+    sh(managed, "w-1", rule)
+    try:
+        code, report = verify(managed)
+        dry = firewall(managed, "--dry-run", "--limit", "w-1")
+    finally:
+        sh(managed, "w-1", undo)
+    cells = wrong(report)
+    assert (code, {cell["to"] for cell in cells}) == (2, {"w-1"})
+    assert {(cell["port_lo"], cell["port_hi"], cell["verdict"], cell["culprit"]) for cell in cells} == {
+        (*ports, verdict, culprit)
+    }
+    assert all(cell["probed"] == ports[1] - ports[0] + 1 for cell in cells)
+    assert all("by the rule " in cell["note"] for cell in cells)
+    (outcome,) = [outcome for outcome in report["outcomes"] if outcome["subject"] == "ruleset"]
+    assert step in outcome["next"]
+    assert (dry.exit, dry.status("w-1"), dry.status("w-1", "foreign-rules")) == (2, "ok", "drift")
+    assert " -D " in dry.outcome("w-1", "foreign-rules")["next"] or step in dry.outcome("w-1", "foreign-rules")["next"]
+
+
+def test_what_a_source_drops_at_its_own_interface_is_its_egress(managed: Lab) -> None:
+    table = (
+        "nft add table netdev seed; nft 'add chain netdev seed out { type filter hook egress device eth0 priority 0; }'"
+    )
+    sh(managed, "cp-1", f"{table}; nft add rule netdev seed out tcp dport 31000-31010 drop")
+    try:
+        code, report = verify(managed)
+    finally:
+        sh(managed, "cp-1", "nft delete table netdev seed")
+    assert (code, {cell["from"] for cell in wrong(report)}) == (3, {"cp-1"})
+    assert {(cell["verdict"], cell["culprit"], cell["port_lo"]) for cell in wrong(report)} == {
+        ("unproven", "source-egress", 31000)
+    }
+    assert all("nft netdev seed out handle" in cell["note"] for cell in wrong(report))
+
+
+def test_chains_of_docker_and_of_a_cluster_are_nobodys_fault(managed: Lab) -> None:
+    sh(managed, "w-1", ORDINARY)
+    try:
+        code, report = verify(managed)
+        dry = firewall(managed, "--dry-run", "--limit", "w-1")
+    finally:
+        sh(managed, "w-1", "for t in nat raw mangle; do iptables -t $t -F; iptables -t $t -X; done")
+    assert (code, report["good"], wrong(report), dry.exit) == (0, True, [], 0)
 
 
 def test_a_dead_witness_proves_nothing_and_hides_nobody(managed: Lab, baseline: dict[str, Any]) -> None:
