@@ -45,7 +45,8 @@ def classify_by_rules(
         put(classes, Classification(OPEN, CLOSED, VIOLATION, Culprit.DESTINATION_FIREWALL, note, by_rules=True), shut)
         _classify_led(classes, opened, probed, evidence, known.ingress)
         _classify_unknown(classes, known.ingress.uncertain & ~probed, opened, Culprit.DESTINATION_FIREWALL)
-        opened &= ~shut
+        # Of the rest the destination has said its word.
+        opened &= known.ingress.admitted | probed
     if known.egress is not None:
         stopped = known.egress.refused & opened & ~probed
         note = "the source's rules refuse what a row opens"

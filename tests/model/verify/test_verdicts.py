@@ -197,10 +197,13 @@ def test_a_gap_in_the_rules_within_an_open_range_is_found_where_no_probe_went() 
     )
 
 
-def test_rules_that_cannot_be_judged_tell_nothing() -> None:
+def test_rules_that_cannot_be_judged_prove_nothing_beside_what_packets_show() -> None:
     unsure = RulesetVerdict(0, 0, ALL)
     classes = classify(pair((PORT, PORT + 9)), "tcp", packets("SAP"), StreamFacts(ingress=unsure, egress=unsure))
-    assert list(classes.values()) == [BIT]
+    assert words(classes) == ("open", "ok", "")
+    assert words(classes, PORT + 1) == words(classes, 9) == ("unknown", "unproven", "destination-firewall")
+    classes = classify(pair((PORT, PORT + 9)), "tcp", packets("SAP"), StreamFacts(egress=unsure))
+    assert words(classes, PORT + 1) == ("unknown", "unproven", "source-egress")
 
 
 def test_what_rules_admit_and_packets_deny_is_a_contradiction_both_ways() -> None:
