@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import date
 from pathlib import Path
 from typing import Any
 
 import yaml
+
+from model.scalars import LIST_TAG, MAPPING_TAG, knows, short, tagged
 
 # A site of a thousand hosts has files of half a megabyte, 60,000 values, eight levels deep.
 MAX_BYTES = 4 * 2**20
@@ -15,53 +16,33 @@ MAX_DEPTH = 32
 
 
 class DocumentError(Exception):
-    """The file holds no such data; `place` is a line and column, or `(file)`, `fix` what to write instead."""
+    """
+    The file holds no such data.
 
-    def __init__(self, place: str, message: str, fix: str = "write the file as plain YAML in UTF-8") -> None:
+    `place` is a line and column, or `(file)`, `field` the dotted path to what is wrong where it has one, `fix` what to
+    write instead.
+    """
+
+    def __init__(
+        self, place: str, message: str, fix: str = "write the file as plain YAML in UTF-8", field: str = ""
+    ) -> None:
         super().__init__(message)
         self.place = place
         self.message = message
         self.fix = fix
+        self.field = field
+
+    @property
+    def path(self) -> str:
+        """Where to look: the line and column, and the field."""
+        return f"{self.place} ({self.field})" if self.field else self.place
 
 
-class _Refused(yaml.constructor.ConstructorError):
-    """What YAML admits and a site's files do not."""
+class _Nodes(yaml.CSafeLoader):
+    """Nodes with the tags that a person wrote, and an empty one where nobody wrote any."""
 
-    def __init__(self, message: str, fix: str, node: yaml.Node) -> None:
-        super().__init__(None, None, message, node.start_mark)
-        self.fix = fix
-
-
-class _UniqueKeys(yaml.CSafeLoader):
-    """YAML's safe loader, except that a key written twice is an error instead of a silent loss."""
-
-    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
-        try:
-            return super().construct_object(node, deep)
-        except (ValueError, LookupError, TypeError, AttributeError) as error:
-            # PyYAML's constructors trust explicit tags: `!!int ""` indexes an empty text.
-            raise _at(f"cannot be read: {str(error)[:100]}", node) from error
-
-
-def _mapping(loader: _UniqueKeys, node: yaml.MappingNode) -> dict[Any, Any]:
-    seen: set[Any] = set()
-    for key_node, _ in node.value:
-        if key_node.tag == "tag:yaml.org,2002:merge":
-            raise _Refused("a merge key (<<) hides what a host really has", "write the values out", key_node)
-        key = loader.construct_object(key_node)
-        if not isinstance(key, (str, int, float, bool, date, type(None))):
-            raise _Refused("a key must be a plain word", "put a word before the colon", key_node)
-        if key in seen:
-            raise _Refused(f"`{key}` is written twice", "keep one of them", key_node)
-        seen.add(key)
-    return loader.construct_mapping(node, deep=True)
-
-
-def _at(message: str, node: yaml.Node) -> yaml.constructor.ConstructorError:
-    return yaml.constructor.ConstructorError(None, None, message, node.start_mark)
-
-
-_UniqueKeys.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
+    def resolve(self, _kind: Any, _value: Any, _implicit: Any) -> str:
+        return ""
 
 
 def read(path: Path) -> object:
@@ -70,12 +51,17 @@ def read(path: Path) -> object:
 
     Raises `FileNotFoundError`, and `DocumentError` for everything else that is wrong with it.
     """
+    return parse(text_of(path))
+
+
+def text_of(path: Path) -> str:
+    """Return a file's text; raises as `read`."""
     try:
         if path.exists() and not path.is_file():
             raise DocumentError("(file)", "is no ordinary file")
         if path.stat().st_size > MAX_BYTES:
             raise DocumentError("(file)", f"is larger than {MAX_BYTES // 2**20} MiB")
-        return parse(path.read_text("utf-8-sig"))
+        return path.read_text("utf-8-sig")
     except UnicodeDecodeError as error:
         raise DocumentError(
             "(file)", f"is not UTF-8 text: byte {error.start} is {error.object[error.start]:#04x}"
@@ -87,21 +73,73 @@ def read(path: Path) -> object:
 
 
 def parse(text: str) -> object:
-    """Return the one document of a text; None for an empty one."""
+    """Return the one document of a text, its scalars as YAML 1.2 has them and its keys as texts; None for an empty."""
+    root = compose(text)
+    return None if root is None else _data(root, (), ())
+
+
+def compose(text: str) -> yaml.Node | None:
+    """Return the nodes of a text's one document; raises `DocumentError` where it has another form."""
     try:
         _measure(text)
-        return _UniqueKeys(text).get_single_data()
+        return _Nodes(text).get_single_node()
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         raise DocumentError(f"line {line}", f"holds a control character ({error.reason})") from error
-    except _Refused as error:
-        raise DocumentError(_place(error.problem_mark), error.problem or "", error.fix) from error
     except yaml.MarkedYAMLError as error:
         if _tabbed(text, error.problem_mark):
             raise DocumentError(_place(error.problem_mark), "is indented by a tab", "indent with spaces") from error
         raise DocumentError(_place(error.problem_mark), error.problem or "is no YAML") from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise DocumentError("(file)", f"holds a value that cannot be read: {error}") from error
+
+
+def _data(node: yaml.Node, path: tuple[str, ...], above: tuple[int, ...]) -> object:
+    if id(node) in above:
+        raise _refused(node, path, "holds itself", "write the values out")
+    if isinstance(node, yaml.ScalarNode):
+        return _scalar(node, path)
+    wanted = MAPPING_TAG if isinstance(node, yaml.MappingNode) else LIST_TAG
+    if node.tag not in ("", wanted):
+        raise _tag(node, path)
+    above = (*above, id(node))
+    if isinstance(node, yaml.MappingNode):
+        return _mapping(node, path, above)
+    return [_data(item, (*path, str(number)), above) for number, item in enumerate(node.value)]
+
+
+def _mapping(node: yaml.MappingNode, path: tuple[str, ...], above: tuple[int, ...]) -> dict[str, object]:
+    data: dict[str, object] = {}
+    for key_node, item in node.value:
+        if not isinstance(key_node, yaml.ScalarNode):
+            raise _refused(key_node, path, "a key must be a plain word", "put a word before the colon")
+        key = str(key_node.value)
+        if not knows(key_node.tag) and key_node.tag:
+            raise _tag(key_node, (*path, key))
+        if key == "<<" and not key_node.style:
+            raise _refused(key_node, path, "a merge key (<<) hides what a host really has", "write the values out")
+        if key in data:
+            raise _refused(key_node, (), f"`{key}` is written twice", "keep one of them")
+        data[key] = _data(item, (*path, key), above)
+    return data
+
+
+def _scalar(node: yaml.ScalarNode, path: tuple[str, ...]) -> object:
+    if node.tag and not knows(node.tag):
+        raise _tag(node, path)
+    try:
+        return tagged(node.tag, node.value, plain=not node.style)
+    except ValueError as error:
+        raise _refused(node, path, f"cannot be read: {str(error)[:100]}", "write the value without a tag") from error
+
+
+def _tag(node: yaml.Node, path: tuple[str, ...]) -> DocumentError:
+    fix = "write the value without it: a text, a number, true or false, a list or a mapping"
+    return _refused(node, path, f"the tag {short(node.tag)} has no meaning here", fix)
+
+
+def _refused(node: yaml.Node, path: tuple[str, ...], message: str, fix: str) -> DocumentError:
+    return DocumentError(_place(node.start_mark), message, fix, ".".join(path))
 
 
 def _measure(text: str) -> None:

@@ -56,18 +56,29 @@ class SiteError(FleetError):
 
 @dataclass(frozen=True, slots=True)
 class FieldError:
-    """One wrong value: `file` relative to the inventory, `path` dotted, `fix` what to write instead."""
+    """
+    One wrong value: `file` relative to the inventory, `path` dotted, `fix` what to write instead, `line` 0 where it has
+    none of its own.
+    """
 
     file: str
     path: str
     value: str
     message: str
     fix: str = ""
+    line: int = 0
 
     def __str__(self) -> str:
-        shown = f" (found {self.value})" if self.value else ""
+        shown = found(self.value, self.line)
         fix = f"; {self.fix}" if self.fix else ""
         return f"{self.file}: {self.path}: {self.message}{shown}{fix}"
+
+
+def found(value: str, line: int) -> str:
+    """Return ` (found 'x', line 3)`: what stands there and where, as far as it is known."""
+    parts = [f"found {value}" if value else "", f"line {line}" if line else ""]
+    words = ", ".join(part for part in parts if part)
+    return f" ({words})" if words else ""
 
 
 class SchemaErrors(SiteError):

@@ -11,7 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from model.errors import FieldError, SchemaErrors
 from model.site.answers import Answers, lacking
-from model.site.mistakes import wrong_fields
+from model.site.mistakes import validated, wrong_fields
 
 
 class WrongAnswerError(Exception):
@@ -36,7 +36,7 @@ def checked(given: object, source: str) -> Answers:
     """
     adapter = TypeAdapter(Answers)
     try:
-        return adapter.validate_json(json.dumps(given, default=str))
+        return validated(adapter, given)
     except ValidationError as failure:
         errors = _completed(wrong_fields(source, adapter, given, failure), given, source)
         raise SchemaErrors(errors, "`python -m flows.site schema answers` says what each answer may be") from failure

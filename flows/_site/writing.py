@@ -22,7 +22,7 @@ def read(path: Path) -> object:
     except FileNotFoundError:
         raise SiteError(f"{path} is missing") from None
     except document.DocumentError as error:
-        raise SiteError(f"{path.name}: {error.place}: {error.message}; {error.fix}") from error
+        raise SiteError(f"{path.name}: {error.path}: {error.message}; {error.fix}") from error
 
 
 def texts(answers: Answers) -> Mapping[str, str]:

@@ -131,7 +131,7 @@ def load_sources(path: Path) -> Sources:
     except FileNotFoundError:
         raise BundleError(f"{path} is missing", "name a file of sources with --sources") from None
     except document.DocumentError as error:
-        raise SchemaErrors([FieldError(path.name, error.place, "", error.message, error.fix)]) from error
+        raise SchemaErrors([FieldError(path.name, error.path, "", error.message, error.fix)]) from error
     try:
         return _ADAPTER.validate_python(_tuples(value))
     except ValidationError as failure:

@@ -9,7 +9,8 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
-from model.base import Address, Declared, Domain, Name, Network, RoleName, Text
+from model.base import Address, Declared, Domain, Name, Network, RoleName, Text, UserName
+from model.site.reserved import free
 from model.site.roles import WANTED_BY, known
 from model.site.settings import EMAIL, VERSION, Port, SiteSize
 
@@ -19,9 +20,10 @@ SERVER = r"^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?=)?[0-9a-fA-F:.]+(,[0-9a-fA-F:.]+
 
 def _is_server(text: str) -> str:
     try:
-        server(text, "")
+        name, _ = server(text, "")
     except ValueError as error:
         raise PydanticCustomError("server_address", "is no IP address") from error
+    free(name)
     return text
 
 
@@ -51,7 +53,7 @@ class Answers(Declared):
     main_network: tuple[Network, ...] = Field(min_length=1, description="CIDRs of the servers' network")
     main_gateway: tuple[Address, ...] = Field((), description="Its gateway addresses")
     servers: dict[RoleName, tuple[ServerText, ...]] = Field(min_length=1, description="Servers by role")
-    ssh_user: Text = Field("deploy", description="User of the SSH connections; root, or one with sudo")
+    ssh_user: UserName = Field("deploy", description="User of the SSH connections; root, or one with sudo")
     ssh_port: Port = Field(22, description="SSH port of the servers")
     database_disks: tuple[DiskText, ...] = Field(
         (), description="Whole disks for databases, SERVER=ID:GIB (ls /dev/disk/by-id; none: declared later)"

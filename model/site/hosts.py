@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from pydantic import Field, JsonValue
+from pydantic import ConfigDict, Field, JsonValue
 
-from model.base import Address, Declared, Name, RoleName, Text
+from model.base import Address, Declared, Destination, Name, RoleName, Text, UserName
 from model.site.settings import Port
 
 # What a role's servers are for: the sizing is by purpose, and so is whom an external address leads to by default.
@@ -35,9 +35,9 @@ class HostData(Declared):
 class HostEntry(Declared):
     """One host of `hosts.yaml`: how the controller reaches it (`hostname`, `port`) and what it is."""
 
-    hostname: Text
+    hostname: Destination
     port: Port = 22
-    username: Text | None = None
+    username: UserName | None = None
     platform: Text | None = None
     groups: tuple[RoleName, ...] = Field(min_length=1)
     data: HostData
@@ -62,19 +62,30 @@ class GroupEntry(Declared):
     """One role of `groups.yaml`."""
 
     data: Traits
-    username: Text | None = None
+    username: UserName | None = None
     port: Port | None = None
     platform: Text | None = None
+
+
+class DeclaredConnection(Declared):
+    """How one of Nornir's plugins connects, where that differs; `extras` are the plugin's own words."""
+
+    model_config = ConfigDict(frozen=True, extra="allow", strict=True)
+
+    hostname: Destination | None = None
+    port: Port | None = None
+    username: UserName | None = None
+    extras: dict[str, JsonValue] | None = None
 
 
 class Defaults(Declared):
     """`defaults.yaml`: what Nornir assumes of every host. A password has no place in a file."""
 
-    username: Text | None = None
+    username: UserName | None = None
     port: Port | None = None
     platform: Text | None = None
     data: dict[str, JsonValue] = {}
-    connection_options: dict[str, dict[str, JsonValue]] = {}
+    connection_options: dict[str, DeclaredConnection] = {}
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
-from datetime import date, datetime
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
 from model import document
-from model.base import Name, RoleName
 from model.checkout import REFERENCE
 from model.errors import FieldError, SchemaErrors, SiteError, did_you_mean
+from model.places import Places
 from model.site.components import ComponentsFile
 from model.site.hosts import Defaults, GroupEntry, HostEntry
 from model.site.images import ImagesFile
-from model.site.mistakes import wrong_fields
+from model.site.mistakes import validated, wrong_fields
+from model.site.reserved import HostName, OwnRoleName
 from model.site.rows import WORDS, PortsFile, Row
 from model.site.secrets import SecretsFile
 from model.site.settings import Settings
@@ -28,8 +28,8 @@ M = TypeVar("M")
 FILES = ("site.yaml", "hosts.yaml", "groups.yaml", "defaults.yaml", "ports.yaml")
 # A site whose folder has none of its own is given the project's.
 APPLICATION_FILES = ("components.yaml", "images.yaml", "secrets.yaml")
-_HOSTS = TypeAdapter(dict[Name, HostEntry])
-_GROUPS = TypeAdapter(dict[RoleName, GroupEntry])
+_HOSTS = TypeAdapter(dict[HostName, HostEntry])
+_GROUPS = TypeAdapter(dict[OwnRoleName, GroupEntry])
 
 
 def load_site(directory: Path) -> Site:
@@ -54,7 +54,8 @@ def load_site(directory: Path) -> Site:
     if hosts is not None and groups is not None and settings is not None:
         errors += _references(settings, hosts, groups, ports.rows if ports else ())
     if errors or settings is None or hosts is None or groups is None or ports is None:
-        raise SchemaErrors(errors)
+        places = Places(directory, REFERENCE)
+        raise SchemaErrors([replace(error, line=places.line(error.file, error.path)) for error in errors])
     return build(settings, hosts, groups, ports.rows, directory, application)
 
 
@@ -77,7 +78,7 @@ def _read(path: Path, errors: list[FieldError]) -> object:
     except FileNotFoundError:
         errors.append(FieldError(path.name, "(file)", "", "is missing", "start from `python -m flows.site init`"))
     except document.DocumentError as error:
-        errors.append(FieldError(path.name, error.place, "", error.message, error.fix))
+        errors.append(FieldError(path.name, error.path, "", error.message, error.fix))
     return None
 
 
@@ -85,19 +86,12 @@ def _parse(file: str, adapter: TypeAdapter[M], value: object, errors: list[Field
     if any(error.file == file for error in errors):
         return None
     try:
-        # Strict JSON mode admits the text forms of addresses and dates and nothing else.
-        return adapter.validate_json(json.dumps(value, default=_plain))
+        return validated(adapter, value)
     except ValidationError as failure:
         errors += wrong_fields(file, adapter, value, failure)
     except (TypeError, ValueError) as failure:
         errors.append(FieldError(file, "(file)", "", f"holds a value that is no plain data: {failure}"))
     return None
-
-
-def _plain(value: object) -> str:
-    if isinstance(value, (date, datetime)):
-        return value.isoformat()
-    raise TypeError(f"{type(value).__name__} {value!r}")
 
 
 def _references(

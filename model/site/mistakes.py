@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from ipaddress import ip_address, ip_network
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
 from model import base
 from model.errors import FieldError
+from model.scalars import OlderWord
 from model.site import answers, installation, rows, schedule, settings
+
+M = TypeVar("M")
 
 SHOWN = 120
 _SECRET = re.compile(r"pass|secret|token|private_key")
@@ -21,6 +25,8 @@ _PATTERNS = {
     answers.SERVER: _SERVER,
     base.NAME: "lower-case letters, digits and hyphens, such as db-1",
     base.ROLE: "lower-case letters, digits and underscores, such as control_plane",
+    base.DESTINATION: "a name or an address, such as db-1.example.org or 10.20.1.31",
+    base.USER_NAME: "an account's name, such as deploy: letters, digits, `_`, `.`, `@`, `+` and hyphens",
     base.DOMAIN: "a domain in lower case, such as example.org",
     rows.ROW_NAME: "lower-case letters, digits and hyphens, such as kubelet-li",
     rows.PORTS: "a port such as 443, or a range such as 30000-32767",
@@ -42,7 +48,9 @@ _PATTERNS = {
 _FIXES = {
     "missing": "write a value for it",
     "server_address": _SERVER,
-    "int_type": "a whole number, without quotes",
+    "destination_number": "four numbers without leading zeros, such as 10.20.1.31, or a name",
+    "reserved_name": "another name, such as one with a number: db-1",
+    "int_type": "a whole number such as 443, without quotes, colons and letters",
     "int_parsing": "a whole number",
     "int_from_float": "a whole number",
     "bool_type": "true or false, without quotes",
@@ -71,6 +79,36 @@ _MESSAGES = {
     "model_type": "is no mapping",
     "literal_error": "is none of the words known here",
 }
+
+
+def validated(adapter: TypeAdapter[M], value: Any) -> M:
+    """
+    Return what a document says, strictly, in the text forms of addresses and dates that JSON has and no others.
+
+    A word that only YAML 1.1 takes for a number or a truth value is one where the field can be nothing else: `yes` for
+    `true` in a site that was written before. Raises `ValidationError`.
+    """
+    try:
+        return adapter.validate_json(json.dumps(value))
+    except ValidationError as failure:
+        if not _read_as_before(value, failure):
+            raise
+    return adapter.validate_json(json.dumps(value))
+
+
+def _read_as_before(value: Any, failure: ValidationError) -> bool:
+    """Put what YAML 1.1 meant in the place of its words; return whether there was any."""
+    replaced = False
+    for error in failure.errors(include_url=False):
+        wanted = {"bool_type": bool, "int_type": int}.get(error["type"])
+        container, place = value, tuple(_real(value, error["loc"], str(error["type"])))
+        for part in place[:-1]:
+            container = container[part]
+        word = container[place[-1]] if place else None
+        if isinstance(word, OlderWord) and type(word.meant) is wanted:
+            container[place[-1]] = word.meant
+            replaced = True
+    return replaced
 
 
 def wrong_fields(file: str, adapter: TypeAdapter[Any], value: object, failure: ValidationError) -> list[FieldError]:

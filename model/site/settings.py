@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, JsonValue
 
-from model.base import Address, Declared, Domain, Name, Network, Text
+from model.base import Address, Declared, Domain, Name, Network, Text, UserName
 from model.site.installation import Containerd, ImageName, Reference, Registry, Repository
 from model.site.outward import FederationPartners, MailServer, PushGateway
 from model.site.schedule import Schedule, Tell
@@ -178,7 +178,7 @@ class Servers(Declared):
     mirror: Text | None = None
     trusted_ca: tuple[Text, ...] = ()
     reserved_ports: tuple[Text, ...] = ()
-    administrators: tuple[Text, ...] = ()
+    administrators: tuple[UserName, ...] = ()
 
 
 class ObjectStorage(Declared):

@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime
 
 from model.check.check import Check
 from model.check.finding import Finding, Severity
-from model.errors import FieldError
+from model.errors import FieldError, found
 from model.report.outcome import DRIFTED, GOOD, REFUSED, worst
 from model.site.site import Site
 
@@ -67,12 +67,13 @@ def from_schema(errors: Iterable[FieldError]) -> tuple[Finding, ...]:
             file=error.file,
             path=error.path,
             value=error.value,
+            line=error.line,
         )
         for error in errors
     )
 
 
-def as_json(finding: Finding) -> dict[str, str]:
+def as_json(finding: Finding) -> dict[str, object]:
     """Return the finding as the report's schema has it."""
     return {
         "rule": finding.check,
@@ -83,14 +84,13 @@ def as_json(finding: Finding) -> dict[str, str]:
         "fix": finding.remedy,
         "message": finding.message,
         "host": finding.host,
-    }
+    } | ({"line": finding.line} if finding.line else {})
 
 
 def as_line(finding: Finding) -> str:
     """Return the finding as a person reads it."""
-    value = f" (found {finding.value})" if finding.value else ""
     fix = f"; {finding.remedy}" if finding.remedy else ""
-    return f"{finding.file}: {finding.path}: {finding.message}{value}{fix} [{finding.check}]"
+    return f"{finding.file}: {finding.path}: {finding.message}{found(finding.value, finding.line)}{fix} [{finding.check}]"
 
 
 def exit_code(findings: Iterable[Finding]) -> int:

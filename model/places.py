@@ -1,0 +1,62 @@
+"""On which line of a file the value stands that a dotted path leads to."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import yaml
+
+from model.document import DocumentError, compose, text_of
+
+# An item of a list is `3`, or `3 (its name)`.
+_ITEM = re.compile(r"(\d+)(?: \([^)]*\))?(?:\.|$)")
+
+
+class Places:
+    """The places of files in folders; each file is read once, and only when somebody asks."""
+
+    def __init__(self, *folders: Path) -> None:
+        self._folders = folders
+        self._roots: dict[str, yaml.Node | None] = {}
+
+    def line(self, file: str, path: str) -> int:
+        """Return the line, that of the nearest place above where the path ends early; 0 where there is none."""
+        if file not in self._roots:
+            self._roots[file] = self._read(file)
+        root = self._roots[file]
+        return 0 if root is None else _line(root, path)
+
+    def _read(self, file: str) -> yaml.Node | None:
+        for folder in self._folders:
+            try:
+                return compose(text_of(folder / file))
+            except FileNotFoundError:
+                continue
+            except DocumentError:
+                return None
+        return None
+
+
+def _line(node: yaml.Node, path: str) -> int:
+    found = 0
+    while path:
+        if isinstance(node, yaml.MappingNode):
+            pairs = [pair for pair in node.value if _begins(path, str(pair[0].value))]
+            if not pairs:
+                break
+            # A key may hold dots: the longest one that fits is meant.
+            key, node = max(pairs, key=lambda pair: len(str(pair[0].value)))
+            found = key.start_mark.line + 1
+            path = path[len(str(key.value)) + 1 :]
+        elif isinstance(node, yaml.SequenceNode) and (item := _ITEM.match(path)) and int(item[1]) < len(node.value):
+            node = node.value[int(item[1])]
+            found = node.start_mark.line + 1
+            path = path[item.end() :]
+        else:
+            break
+    return found
+
+
+def _begins(path: str, key: str) -> bool:
+    return path == key or path.startswith(f"{key}.")
