@@ -22,7 +22,8 @@ class FlowResult:
     What a flow's body found out; the rest of the report is the same for every flow.
 
     `hosts` are those that must be heard of (None: all selected); `forced` an exit code beyond what outcomes say;
-    `extra` the flow's own keys of the report.
+    `extra` the flow's own keys of the report. `refused`: nothing was looked at or done, so an earlier run's report
+    stays the flow's latest.
     """
 
     outcomes: tuple[Outcome, ...] = ()
@@ -32,6 +33,7 @@ class FlowResult:
     loss: int | None = None
     forced: int = GOOD
     extra: Mapping[str, object] = field(default_factory=dict)
+    refused: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -42,9 +42,10 @@ class RunFolder:
     flow: str
     draft: Path
 
-    def publish(self, files: Callable[[str], Mapping[str, str]]) -> Path:
+    def publish(self, files: Callable[[str], Mapping[str, str]], *, refused: bool = False) -> Path:
         """
-        Write the files, give the folder its name, point `latest-<flow>` to it, and return it.
+        Write the files, give the folder its name, point `latest-<flow>` to it, and return it; one that was `refused`
+        takes no other run's place.
 
         Where that fails the draft stays with what the run left in it, such as its log, and without half of a report.
         """
@@ -62,7 +63,9 @@ class RunFolder:
                 # Only an empty one goes.
                 self.draft.rmdir()
             raise
-        _point(folder.with_name(f"latest-{self.flow}"), self.run)
+        latest = folder.with_name(f"latest-{self.flow}")
+        if not (refused and latest.exists()):
+            _point(latest, self.run)
         return folder
 
 

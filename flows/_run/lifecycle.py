@@ -25,7 +25,7 @@ from flows._run.publish import CONTROLLER, Run, publish, refuse_site
 from flows._run.screen import Screen
 from model.check import lint
 from model.check.finding import Finding
-from model.errors import FleetError, HostError, SchemaErrors
+from model.errors import FleetError, HostError, LockHeld, PlanRefused, SchemaErrors, SiteError
 from model.report.outcome import INTERRUPTED, REFUSED, Outcome, Status
 from model.report.waivers import expired, waive_outcomes
 from model.site.load import load_site
@@ -35,6 +35,8 @@ from model.site.site import Site
 __all__ = ["Context", "FlowResult", "run_flow", "terminable"]
 
 Body = Callable[[Context], FlowResult]
+# What is raised before anything was done.
+_REFUSALS = (SiteError, PlanRefused, LockHeld)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,8 +132,9 @@ def _reported(flow: _Flow, site: Site, screen: Screen, place: folder.RunFolder |
         result = _result(flow, context)
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the controller's own failures end here
         result = _failure(flow.run, error, screen)
+    refused = result.refused and not any(outcome.status is Status.CHANGED for outcome in kept)
     result = replace(result, outcomes=(*kept, *result.outcomes))
-    return publish(flow.run, flow.run.report(site.name, hosts, result), screen, place)
+    return publish(flow.run, flow.run.report(site.name, hosts, result), screen, place, refused=refused)
 
 
 def _result(flow: _Flow, context: Context) -> FlowResult:
@@ -158,7 +161,7 @@ def _unsound(run: Run, errors: list[Finding]) -> FlowResult:
     step = "correct each error that is named with its file and field; `python -m flows.lint` checks again"
     outcome = Outcome(CONTROLLER, run.flow, Status.FAILED, message, next=step)
     findings = [lint.as_json(finding) for finding in errors]
-    return FlowResult((outcome,), hosts=(), forced=REFUSED, extra={"findings": findings})
+    return FlowResult((outcome,), hosts=(), forced=REFUSED, extra={"findings": findings}, refused=True)
 
 
 def _failure(run: Run, error: BaseException, screen: Screen) -> FlowResult:
@@ -177,7 +180,8 @@ def _failure(run: Run, error: BaseException, screen: Screen) -> FlowResult:
     screen.error(message, step)
     if run.options.verbose:
         screen.error("".join(traceback.format_exception(error)))
-    return FlowResult((Outcome(CONTROLLER, run.flow, Status.FAILED, message, next=step),), hosts=(), forced=REFUSED)
+    outcome = Outcome(CONTROLLER, run.flow, Status.FAILED, message, next=step)
+    return FlowResult((outcome,), hosts=(), forced=REFUSED, refused=isinstance(error, _REFUSALS))
 
 
 @contextmanager

@@ -67,10 +67,12 @@ class Run:
         return {"dry_run": dry_run, "plan": plan_counts(result.outcomes, dry_run=dry_run).to_json()}
 
 
-def publish(run: Run, report: Report, screen: Screen, place: _folder.RunFolder | None = None) -> int:
+def publish(
+    run: Run, report: Report, screen: Screen, place: _folder.RunFolder | None = None, *, refused: bool = False
+) -> int:
     """
     Write the run's folder (`place`, if it was made already) and what `--json` asks for, show the summary, return the
-    exit code.
+    exit code. A run that was `refused` is not the latest where there is another.
 
     A report that cannot be written is told and costs exit 1: what happened is still shown.
     """
@@ -87,7 +89,7 @@ def publish(run: Run, report: Report, screen: Screen, place: _folder.RunFolder |
 
     try:
         place = place or _folder.claim(run.options.inventory, run.flow, run.started)
-        folder = place.publish(files)
+        folder = place.publish(files, refused=refused)
         _folder.hand_over(run.options.json, texts["report.json"], screen.text)
     except OSError as error:
         kept = f"; what the run said is in {place.draft / LOG}" if place and (place.draft / LOG).exists() else ""

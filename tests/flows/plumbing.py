@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from flows._run.folder import runs
 from flows._run.lifecycle import Context, FlowResult, run_flow
 from flows._run.options import Options
 from model.report.outcome import Outcome, Status
@@ -35,4 +36,4 @@ def conducted(folder: Path, body: Callable[[Context], FlowResult], **flags: Any)
     """Run a body as flow `trial`; return the exit code and the report of its folder."""
     changes = flags.pop("changes", False)
     code = run_flow("trial", replace(Options(inventory=folder), **flags), body, changes=changes)
-    return code, json.loads((folder / "reports" / "latest-trial" / "report.json").read_text())
+    return code, json.loads((runs(folder, "trial")[-1] / "report.json").read_text())

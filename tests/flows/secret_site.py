@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 import pytest
 
+from flows._run.folder import runs
 from flows import secrets
 from flows._run.cli import execute
 from model.site.load import load_site
@@ -49,8 +50,8 @@ class SecretSite:
     def run(self, *arguments: str) -> tuple[int, dict[str, Any]]:
         """Run the flow; return its exit code and its report."""
         code = execute(secrets.main, "flows.secrets", [*arguments, "--inventory", str(self.folder)])
-        path = self.folder / "reports" / "latest-secrets" / "report.json"
-        return code, json.loads(path.read_text("utf-8")) if path.exists() else {}
+        kept = runs(self.folder, "secrets")
+        return code, json.loads((kept[-1] / "report.json").read_text("utf-8")) if kept else {}
 
     @property
     def store(self) -> SecretStore:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
+from flows._run.folder import runs
 from flows import bootstrap, upgrade
 from model.report.outcome import REFUSED
 from tests.flows.plumbing import site
@@ -36,7 +37,7 @@ def refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., st
     def run(folder: Path, *flags: str) -> str:
         first, last = (*flags, None, None)[:2]
         assert bootstrap.main(first=first, last=last, inventory=folder, quiet=True) == REFUSED
-        report = json.loads((folder / "reports/latest-bootstrap/report.json").read_text("utf-8"))
+        report = json.loads((runs(folder, "bootstrap")[-1] / "report.json").read_text("utf-8"))
         assert not (folder / "state" / "journal.jsonl").exists()
         return " ".join(f"{outcome['message']} {outcome['next']}" for outcome in report["outcomes"]) + json.dumps(
             report.get("findings")
@@ -104,7 +105,7 @@ def test_an_upgrade_by_apt_names_the_way_by_hand(tmp_path: Path) -> None:
     _settings(folder, packages="apt", repositories=[repository])
     for bundle in (None, folder):
         assert upgrade.main(to_bundle=bundle, inventory=folder, quiet=True) == REFUSED
-        report = json.loads((folder / "reports/latest-upgrade/report.json").read_text("utf-8"))
+        report = json.loads((runs(folder, "upgrade")[-1] / "report.json").read_text("utf-8"))
         assert "kubernetes.packages is apt" in report["outcomes"][0]["message"]
 
 

@@ -13,6 +13,7 @@ import yaml
 
 from flows._rollout.rollout import rollout
 from flows._rollout.run import RolloutRequest
+from flows._run.folder import runs
 from flows._run.lifecycle import run_flow
 from flows._run.options import Options
 from model.rollout.rendered import RenderedComponent
@@ -66,7 +67,7 @@ class Stage:
         options = Options(inventory=self.folder, dry_run=dry_run, quiet=True)
         request = RolloutRequest(**asked)
         code = run_flow("rollout", options, lambda context: rollout(context, request), changes=True)
-        return code, json.loads((self.folder / "reports" / "latest-rollout" / "report.json").read_text("utf-8"))
+        return code, json.loads((runs(self.folder, "rollout")[-1] / "report.json").read_text("utf-8"))
 
     def _rendered(self, _site: object, component: Component, *_: object) -> RenderedComponent:
         objects = tuple(json.loads(json.dumps(manifest)) for manifest in self.objects[component.name])

@@ -10,6 +10,7 @@ import pytest
 
 from flows import rollout
 from flows._run.cli import execute
+from flows._run.folder import runs
 from model.rollout.image_references import UNKNOWN_DIGEST
 from tests.mutation import write
 
@@ -18,7 +19,7 @@ DIGEST = "sha256:" + "1" * 64
 
 def _run(folder: Path, *more: str) -> tuple[int, dict[str, Any]]:
     code = execute(rollout.main, "flows.rollout", ["--inventory", str(folder), "--quiet", *more])
-    return code, json.loads((folder / "reports" / "latest-rollout" / "report.json").read_text("utf-8"))
+    return code, json.loads((runs(folder, "rollout")[-1] / "report.json").read_text("utf-8"))
 
 
 def _by_subject(report: dict[str, Any]) -> dict[str, dict[str, Any]]:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from flows._rollout.validate import ValidateRequest, validate
+from flows._run.folder import runs
 from flows._run.lifecycle import run_flow
 from flows._run.options import Options
 from flows.validate import main
@@ -32,7 +33,7 @@ def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stage:
 def run(stage: Stage, **asked: Any) -> tuple[int, dict[str, Any]]:
     options = Options(inventory=stage.folder, quiet=True)
     code = run_flow("validate", options, lambda context: validate(context, ValidateRequest(**asked)))
-    return code, json.loads((stage.folder / "reports" / "latest-validate" / "report.json").read_text("utf-8"))
+    return code, json.loads((runs(stage.folder, "validate")[-1] / "report.json").read_text("utf-8"))
 
 
 def test_every_gate_is_tried_and_reported(stage: Stage) -> None:

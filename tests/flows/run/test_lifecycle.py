@@ -168,3 +168,54 @@ def test_a_held_lock_exits_1_but_lets_a_dry_run_look(folder: Path) -> None:
     with site_lock(folder, "other"):
         assert conducted(folder, every(Status.OK), changes=True)[0] == 1
         assert conducted(folder, every(Status.OK), changes=True, dry_run=True)[0] == 0
+
+
+def _latest(folder: Path) -> str:
+    return str((folder / "reports" / "latest-trial").readlink())
+
+
+def test_a_refused_run_takes_no_other_runs_place(folder: Path) -> None:
+    def refuse(_: Context) -> NoReturn:
+        raise PlanRefused("unsafe")
+
+    _, good = conducted(folder, every(Status.OK))
+    for body, flags in ((every(Status.OK), {"limit": "db-11"}), (refuse, {}), (every(Status.OK), {"limit": "@faild"})):
+        code, refused = conducted(folder, body, **flags)
+        assert (code, refused["run"] != good["run"]) == (1, True)
+        assert _latest(folder) == good["run"]
+    with site_lock(folder, "other"):
+        assert conducted(folder, every(Status.OK), changes=True)[0] == 1
+    assert _latest(folder) == good["run"]
+    path = folder / "site.yaml"
+    whole = path.read_text("utf-8")
+    path.write_text(whole.replace("concurrent_users: 100", "concurrent_users: 100000"))
+    code, unsound = conducted(folder, every(Status.OK))
+    assert (code, bool(unsound["findings"])) == (1, True)
+    assert _latest(folder) == good["run"]
+    path.write_text(whole)
+    _, bad = conducted(folder, every(Status.DRIFT))
+    assert _latest(folder) == bad["run"]
+
+
+def test_a_run_that_changed_something_before_it_was_refused_is_the_latest(folder: Path) -> None:
+    def body(context: Context) -> NoReturn:
+        context.keep(Outcome("db-1", "thing", Status.CHANGED, "done"))
+        raise PlanRefused("no further")
+
+    conducted(folder, every(Status.OK))
+    _, refused = conducted(folder, body)
+    assert _latest(folder) == refused["run"]
+
+
+def test_a_run_that_broke_off_is_the_latest(folder: Path) -> None:
+    def body(_: Context) -> NoReturn:
+        raise ValueError("a fault of ours")
+
+    conducted(folder, every(Status.OK))
+    _, broken = conducted(folder, body)
+    assert _latest(folder) == broken["run"]
+
+
+def test_the_first_run_of_all_is_the_latest_even_if_refused(folder: Path) -> None:
+    _, refused = conducted(folder, every(Status.OK), limit="db-11")
+    assert _latest(folder) == refused["run"]
