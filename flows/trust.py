@@ -20,8 +20,8 @@ from flows._run.shared import SUDO, shared_flags
 from model.errors import SelectionError, did_you_mean
 from model.report.outcome import Outcome, Status
 from remote.dial import server_key
-from remote.host_keys import changed
-from remote.known_hosts import fingerprint, record, recorded
+from remote.host_keys import changed, revocation
+from remote.known_hosts import fingerprint, record, recorded, revoked
 from remote.route import CONNECT_SECONDS, Route, route
 
 if TYPE_CHECKING:
@@ -74,11 +74,12 @@ class Presented:
     way: Route
     key: PKey
     recorded: tuple[PKey, ...]
+    revoked: bool = False
 
     @property
     def known(self) -> bool:
         """The presented key is a recorded one."""
-        return self.key in self.recorded
+        return self.key in self.recorded and not self.revoked
 
     def evidence(self) -> dict[str, object]:
         """Return both sides, for the report."""
@@ -112,7 +113,7 @@ def _trust(context: Context, replaced: frozenset[str]) -> FlowResult:
     wanted = {
         name: answer
         for name, answer in answers.items()
-        if isinstance(answer, Presented) and not answer.known and (not answer.recorded or name in replaced)
+        if isinstance(answer, Presented) and _may_be_recorded(answer, name in replaced)
     }
     consent = _consent(context, wanted, replaced) if wanted else Consent.ABSENT
     if consent is Consent.GIVEN:
@@ -123,7 +124,13 @@ def _trust(context: Context, replaced: frozenset[str]) -> FlowResult:
 
 def _fetch(host: Host) -> Presented:
     way = route(host)
-    return Presented(way, server_key(way), recorded(way.known_hosts, way.known_as))
+    key = server_key(way)
+    known = recorded(way.known_hosts, way.known_as)
+    return Presented(way, key, known, key in revoked(way.known_hosts, way.known_as))
+
+
+def _may_be_recorded(answer: Presented, replaced: bool) -> bool:
+    return not answer.known and not answer.revoked and (not answer.recorded or replaced)
 
 
 def _consent(context: Context, wanted: Mapping[str, Presented], replaced: frozenset[str]) -> Consent:
@@ -147,7 +154,7 @@ def _outcome(name: str, answer: Presented | HostFailure, wanted: bool, consent: 
     if answer.known:
         return Outcome(name, SUBJECT, Status.OK, f"presents the recorded key {shown}", evidence=answer.evidence())
     if not wanted:
-        error = changed(answer.way, answer.recorded, answer.key)
+        error = revocation(answer.way, answer.key) if answer.revoked else changed(answer.way, answer.recorded, answer.key)
         return Outcome(name, SUBJECT, Status.FAILED, error.message, next=error.next_step, evidence=answer.evidence())
     if consent is Consent.GIVEN:
         return Outcome(name, SUBJECT, Status.CHANGED, f"recorded {shown}", evidence=answer.evidence())

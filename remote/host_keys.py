@@ -9,7 +9,7 @@ import paramiko
 from typing_extensions import override
 
 from model.errors import HostKeyChanged, HostKeyUnknown
-from remote.known_hosts import fingerprint
+from remote.known_hosts import fingerprint, passed_over, revoked
 from remote.route import Route
 
 TRUST = "python -m flows.trust"
@@ -32,15 +32,26 @@ class RecordedKeys(paramiko.MissingHostKeyPolicy):
 
     @override
     def missing_host_key(self, client: paramiko.SSHClient, hostname: str, key: paramiko.PKey) -> None:
+        if key in revoked(self.route.known_hosts, self.route.known_as):
+            raise revocation(self.route, key)
         if any(key == known for known in self.keys):
             return
         if not self.keys:
             raise HostKeyUnknown(
                 self.route.name,
-                f"its key ({fingerprint(key)}) was never recorded",
+                f"its key ({fingerprint(key)}) was never recorded{passed_over(self.route.known_hosts)}",
                 f"compare it on the host's console, then run `{TRUST} --limit {self.route.name}`",
             )
         raise changed(self.route, self.keys, key)
+
+
+def revocation(route: Route, key: paramiko.PKey) -> HostKeyChanged:
+    """Return the error that names a key which nobody may present any more."""
+    return HostKeyChanged(
+        route.name,
+        f"presents a key that {route.known_hosts} revokes: {fingerprint(key)}",
+        f"find out who answers at {route.known_as}; the host needs a new key",
+    )
 
 
 def changed(route: Route, keys: Sequence[paramiko.PKey], key: paramiko.PKey) -> HostKeyChanged:

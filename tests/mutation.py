@@ -58,7 +58,7 @@ def write(folder: Path, case: Mapping[str, Any], base: Path = REFERENCE) -> Path
             (folder / name).write_text(text, "utf-8")
     for name, text in case.get("text", {}).items():
         data = text if isinstance(text, bytes) else text.encode("utf-8")
-        (folder / f"{name}.yaml").write_bytes(data)
+        (folder / (name if name == "known_hosts" else f"{name}.yaml")).write_bytes(data)
     if kept := case.get("kept"):
         _keep(folder, kept)
     return folder

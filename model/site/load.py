@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from model import document
+from model.base import RoleName
 from model.checkout import REFERENCE
 from model.errors import FieldError, SchemaErrors, SiteError, did_you_mean
 from model.places import Places
@@ -17,7 +18,7 @@ from model.site.components import ComponentsFile
 from model.site.hosts import Defaults, GroupEntry, HostEntry
 from model.site.images import ImagesFile
 from model.site.mistakes import validated, wrong_fields
-from model.site.reserved import HostName, OwnRoleName
+from model.site.reserved import HostName
 from model.site.rows import WORDS, PortsFile, Row
 from model.site.secrets import SecretsFile
 from model.site.settings import Settings
@@ -29,7 +30,7 @@ FILES = ("site.yaml", "hosts.yaml", "groups.yaml", "defaults.yaml", "ports.yaml"
 # A site whose folder has none of its own is given the project's.
 APPLICATION_FILES = ("components.yaml", "images.yaml", "secrets.yaml")
 _HOSTS = TypeAdapter(dict[HostName, HostEntry])
-_GROUPS = TypeAdapter(dict[OwnRoleName, GroupEntry])
+_GROUPS = TypeAdapter(dict[RoleName, GroupEntry])
 
 
 def load_site(directory: Path) -> Site:

@@ -19,6 +19,7 @@ from model.site import answers, installation, rows, schedule, settings
 M = TypeVar("M")
 
 SHOWN = 120
+_OLDER_KINDS = {"bool_type": bool, "int_type": int}
 _SECRET = re.compile(r"pass|secret|token|private_key")
 _SERVER = "such as 10.0.1.11, 10.0.1.11,fd00::11 or cp-1=10.0.1.11"
 _PATTERNS = {
@@ -100,13 +101,13 @@ def _read_as_before(value: Any, failure: ValidationError) -> bool:
     """Put what YAML 1.1 meant in the place of its words; return whether there was any."""
     replaced = False
     for error in failure.errors(include_url=False):
-        wanted = {"bool_type": bool, "int_type": int}.get(error["type"])
-        container, place = value, tuple(_real(value, error["loc"], str(error["type"])))
-        for part in place[:-1]:
+        kind = _OLDER_KINDS.get(error["type"])
+        *above, last = _real(value, error["loc"], str(error["type"])) if kind else (None,)
+        container = value
+        for part in above:
             container = container[part]
-        word = container[place[-1]] if place else None
-        if isinstance(word, OlderWord) and type(word.meant) is wanted:
-            container[place[-1]] = word.meant
+        if kind and isinstance(word := container[last], OlderWord) and type(word.meant) is kind:
+            container[last] = word.meant
             replaced = True
     return replaced
 

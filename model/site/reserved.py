@@ -1,4 +1,4 @@
-"""Words that have a meaning where names of hosts and roles stand, and so can be no name."""
+"""Words that have a meaning where a host's name stands, and so can be none."""
 
 from __future__ import annotations
 
@@ -7,13 +7,11 @@ from typing import Annotated
 from pydantic import AfterValidator
 from pydantic_core import PydanticCustomError
 
-from model.base import Name, RoleName
+from model.base import Name
 from model.site.rows import WORDS
 
 # Who stands in reports beside hosts; what readers of YAML, rules and name servers take for something else.
 _REPORTS = frozenset({"controller", "all", "any", "none", "anywhere", "localhost"})
-# A role's own word.
-_ROLES = frozenset({"vantage"})
 _NO_TEXTS = frozenset({"null", "true", "false", "yes", "no", "on", "off", "y", "n"})
 
 
@@ -24,11 +22,4 @@ def free(name: str) -> str:
     return name
 
 
-def _is_no_end(name: str) -> str:
-    if name in WORDS - _ROLES:
-        raise PydanticCustomError("reserved_name", "is a word that ports.yaml uses for a network")
-    return name
-
-
 HostName = Annotated[Name, AfterValidator(free)]
-OwnRoleName = Annotated[RoleName, AfterValidator(_is_no_end)]

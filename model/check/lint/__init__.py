@@ -31,6 +31,7 @@ _FIRST = (
     "outward",
     "certificates",
     "secrets",
+    "recorded_keys",
     "components",
     "images",
     "schedule",

@@ -9,7 +9,6 @@ import pytest
 
 from model.errors import SchemaErrors
 from model.site.load import load_site
-from model.site.rows import WORDS
 from tests.mutation import REFERENCE, write
 
 ENTRY = {"hostname": "10.20.1.99", "groups": ["worker"], "data": {"addresses": {"main": ["10.20.1.99"]}}}
@@ -46,11 +45,6 @@ def test_also_without_quotes(tmp_path: Path, name: str) -> None:
 def test_a_name_that_only_begins_with_such_a_word_is_one(tmp_path: Path) -> None:
     loaded = load_site(write(tmp_path, {"set": {"hosts:nodes-1": ENTRY, "hosts:controller-2": ENTRY}}))
     assert {"nodes-1", "controller-2"} <= set(loaded.by_name)
-
-
-@pytest.mark.parametrize("word", sorted(WORDS - {"vantage"}))
-def test_a_word_for_a_network_is_no_role(tmp_path: Path, word: str) -> None:
-    assert ("groups.yaml", word) in _errors(tmp_path, set={f"groups:{word}": {"data": {}}})
 
 
 @pytest.mark.parametrize(
