@@ -14,7 +14,7 @@ from model.ufw.diff import difference
 from model.ufw.early_rules import early_rules
 from model.ufw.kernel import EMPTY, expected
 from model.ufw.state import AFTER, BEFORE, CONF, DEFAULTS, USER, desired_defaults, desired_state, read_state
-from model.ufw.text import option
+from model.ufw.text import option, wrong_level
 
 _SHOWN = 5
 _NO_KERNEL = {4: EMPTY, 6: EMPTY}
@@ -32,7 +32,10 @@ def rules(view: ComplianceView, machine: Machine, facts: HostFacts) -> Verdict:
     if not diff:
         return Verdict("ufw's files hold what the matrix says", {"files": sorted(now.files), "at boot": files.enabled})
     changes = [line for line in diff.splitlines() if line[:1] in "+-" and line[:3] not in ("+++", "---")]
-    return Verdict(evidence={"diff": diff}, findings=(Finding(f"ufw's files differ from the matrix: {_few(changes)}"),))
+    wrong = wrong_level(files.files.get(CONF, ""))
+    note = f"; {CONF} {wrong}" if wrong else ""
+    message = f"ufw's files differ from the matrix: {_few(changes)}{note}"
+    return Verdict(evidence={"diff": diff}, findings=(Finding(message),))
 
 
 def kernel(_view: ComplianceView, machine: Machine, facts: HostFacts) -> Verdict:

@@ -7,6 +7,7 @@ import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from flows._firewall.change import WORKERS, to_look
 from flows._fleet.failure import HostFailure
@@ -14,12 +15,18 @@ from flows._fleet.hosts import close, run_on_hosts
 from flows._fleet.inventory import inventory
 from flows._run.lifecycle import Context, FlowResult
 from flows._run.selection import roles, servers
+from model.errors import HostError
 from model.report.outcome import Outcome, Status
 from model.site.load import FILES, load_site
 from model.ufw.adoption import AdoptedRow, adopt, appended, own_rules
 from model.ufw.review import SUBJECT
 from model.ufw.rule import UfwRule
 from remote.facts.firewall import observe
+
+if TYPE_CHECKING:
+    from nornir.core.inventory import Host
+
+    from model.site.site import Site
 
 ROWS = "ports.yaml"
 
@@ -32,7 +39,7 @@ def take_over(context: Context) -> FlowResult:
         limit = to_look(len(names))
         answers = run_on_hosts(
             nr,
-            lambda host: own_rules(context.site, context.site.by_name[host.name], observe(host)),
+            lambda host: _own_rules(context.site, host),
             names=names,
             workers=WORKERS,
             deadline=limit,
@@ -47,6 +54,14 @@ def take_over(context: Context) -> FlowResult:
     outcomes = tuple(_outcome(name, rows, left[name]) for name in rules)
     written = _written(context, lines) if lines else ()
     return FlowResult((*failed, *written, *outcomes), names, extra=roles(context.site))
+
+
+def _own_rules(site: Site, host: Host) -> tuple[UfwRule, ...]:
+    try:
+        return own_rules(site, site.by_name[host.name], observe(host))
+    except ValueError as error:
+        step = "correct or remove that line on the host; `ufw reload` says whether ufw can read the file"
+        raise HostError(host.name, f"its ufw rules cannot be read: {error}", step) from None
 
 
 def _sorted_out(

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from model.report.outcome import Outcome, Status
 from model.ufw.plan import UfwPlan
 from model.ufw.review import SUBJECT
+from model.ufw.state import CONF
+from model.ufw.text import level_of, wrong_level
 
 
 def stopped(host: str, rules: Sequence[str]) -> Outcome:
@@ -33,7 +35,7 @@ def proposed(todo: UfwPlan, first: str = "") -> Outcome:
         todo.host,
         SUBJECT,
         Status.DRIFT,
-        f"{verb}: {_counts(todo.diff)}",
+        f"{verb}: {_counts(todo.diff)}{_level(todo)}",
         next=first or "run without --dry-run",
         evidence=todo.diff,
     )
@@ -48,7 +50,7 @@ def holds(todo: UfwPlan) -> Outcome:
 def changed(todo: UfwPlan) -> Outcome:
     """Return what is said of a change that was carried out and proven."""
     verb = "started, " if todo.start else ""
-    message = f"{verb}{_counts(todo.diff)}; a new connection was proven"
+    message = f"{verb}{_counts(todo.diff)}; a new connection was proven{_level(todo)}"
     return Outcome(todo.host, SUBJECT, Status.CHANGED, message, evidence=todo.diff)
 
 
@@ -62,6 +64,12 @@ def disturbed(host: str, diff: str) -> Outcome:
     """Return what is said where others' rules changed meanwhile."""
     what = "rules of others changed while the firewall was being changed"
     return Outcome(host, "foreign-rules", Status.DRIFT, what, next="find out who changed them", evidence=diff)
+
+
+def _level(todo: UfwPlan) -> str:
+    """Say that ufw.conf names a logging level which is taken for its usual one."""
+    wrong = wrong_level(todo.now.files.get(CONF, ""))
+    return f"; {CONF} {wrong}: {level_of('')} is meant" if wrong else ""
 
 
 def _counts(diff: str) -> str:

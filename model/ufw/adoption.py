@@ -48,19 +48,26 @@ def unmanaged_rules(facts: FirewallFacts) -> tuple[UfwRule, ...]:
     """
     Return a person's ufw rules on a host that this project never managed; nothing on one that it did.
 
-    Raises ValueError for a rules file that ufw itself did not write.
+    Raises ValueError for a line that ufw itself did not write, with its file and number.
     """
-    texts = [facts.files.get(path, "") for path in USER.values()]
-    if any(f" comment={MARK.encode().hex()}" in text for text in texts):
+    texts = {path: facts.files.get(path, "") for path in USER.values()}
+    if any(f" comment={MARK.encode().hex()}" in text for text in texts.values()):
         return ()
-    return tuple(rule for text in texts for rule in parse(text))
+    return tuple(rule for path, text in texts.items() for rule in _read(path, text))
+
+
+def _read(path: str, text: str) -> tuple[UfwRule, ...]:
+    try:
+        return parse(text)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
 
 
 def own_rules(site: Site, machine: Machine, facts: FirewallFacts) -> tuple[UfwRule, ...]:
     """
     Return a person's rules on a host never managed before, without those that say no more than the matrix does.
 
-    Raises ValueError for a rules file that ufw itself did not write.
+    Raises ValueError for a line that ufw itself did not write, with its file and number.
     """
     wanted = (*desired_rules(site, machine, 4), *desired_rules(site, machine, 6))
     return tuple(rule for rule in unmanaged_rules(facts) if not covered(rule, wanted))

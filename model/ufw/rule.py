@@ -103,17 +103,25 @@ class UfwRule:
 
 def parse(text: str) -> tuple[UfwRule, ...]:
     """
-    Read the rules of user.rules or user6.rules, in order.
+    Read the rules of user.rules or user6.rules, in order; a person's comments are passed over, as ufw passes over them.
 
-    Raises ValueError naming the first line that is none of that format's.
+    Raises ValueError naming the first line that is none of that format's, with its number.
     """
-    return tuple(_rule(line) for line in text.splitlines() if _is_tuple(line))
+    rules = []
+    for number, line in enumerate(text.splitlines(), 1):
+        try:
+            if _is_tuple(line):
+                rules.append(_rule(line))
+        except ValueError as error:
+            raise ValueError(f"line {number}: {error}") from None
+    return tuple(rules)
 
 
 def _is_tuple(line: str) -> bool:
     if line.startswith(_TUPLE):
         return True
-    if line.strip() and line not in _SECTIONS and line[:1] != ":" and line[:3] not in ("-A ", "-I "):
+    known = line in _SECTIONS or line[:1] in (":", "#") or line[:3] in ("-A ", "-I ")
+    if line.strip() and not known:
         raise ValueError(f"no line of ufw's rules files: {line}")
     return False
 

@@ -13,7 +13,7 @@ from model.site.hosts import Machine
 from model.site.site import Site
 from model.ufw.kernel import EMPTY, UfwKernel, expected, read
 from model.ufw.rule import ANYWHERE, MARK, UfwRule
-from model.ufw.text import option, render, with_option
+from model.ufw.text import level_of, render, with_level, with_option
 
 CONF = "/etc/ufw/ufw.conf"
 DEFAULTS = "/etc/default/ufw"
@@ -131,12 +131,12 @@ def desired_state(site: Site, machine: Machine, files: Mapping[str, str], ipv6: 
     """
     Return what the host should hold, given its own ufw files (their texts by path, before and after rules too).
 
-    The logging level and whatever else stands in ufw.conf and /etc/default/ufw stay. `ipv6`: whether its kernel has
+    A logging level that ufw has, and whatever else stands in ufw.conf and /etc/default/ufw, stay. `ipv6`: whether its kernel has
     IPv6.
     """
-    level = (option(files.get(CONF, ""), "LOGLEVEL") or "low").lower()
+    level = level_of(files.get(CONF, ""))
     user = {version: render(desired_rules(site, machine, version), version, level) for version in (4, 6)}
-    conf = with_option(files.get(CONF, ""), "ENABLED", "yes")
+    conf = with_level(with_option(files.get(CONF, ""), "ENABLED", "yes"))
     kernel = {
         version: expected(files.get(BEFORE[version], ""), files.get(AFTER[version], ""), user[version], version)
         for version in (4, 6)

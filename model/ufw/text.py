@@ -8,6 +8,7 @@ from types import MappingProxyType
 from model.ufw.rule import UfwRule
 
 LEVELS: Mapping[str, int] = MappingProxyType({"off": 0, "low": 100, "medium": 200, "high": 300, "full": 400})
+_LEVEL, _USUAL = "LOGLEVEL", "low"
 DIRECTIONS = ("input", "output", "forward")
 _LIMIT = " -m limit --limit 3/min --limit-burst 10"
 _DECLARED = (
@@ -67,6 +68,26 @@ def _logging(prefix: str, level: str) -> list[str]:
             f'-I {prefix}-before-logging-{way} -j LOG --log-prefix "[UFW AUDIT] "{new}{audit}' for way in DIRECTIONS
         ]
     return lines
+
+
+def level_of(conf: str) -> str:
+    """Return the logging level that an ufw.conf asks for; ufw's own default where it names none that ufw has."""
+    level = (option(conf, _LEVEL) or "").lower()
+    return level if level in LEVELS else _USUAL
+
+
+def wrong_level(conf: str) -> str:
+    """Name the line of an ufw.conf whose logging level ufw does not have; empty where there is none."""
+    held = option(conf, _LEVEL)
+    if held is None or held.lower() in LEVELS:
+        return ""
+    number = max(number for number, line in enumerate(conf.splitlines(), 1) if line.startswith(f"{_LEVEL}="))
+    return f"line {number}: {_LEVEL}={held} is no level of ufw's ({', '.join(LEVELS)})"
+
+
+def with_level(conf: str) -> str:
+    """Return an ufw.conf with a logging level that ufw has."""
+    return with_option(conf, _LEVEL, _USUAL) if wrong_level(conf) else conf
 
 
 def option(text: str, key: str) -> str | None:

@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
-from tests.checks.changes import Case, put
+from tests.checks.changes import Case, put, text
 
 CASES = (
     Case("firewall/rules", "w-1", lambda sections: sections["ufw"].update(enabled=False), "disabled"),
     Case("firewall/rules", "w-1", put("ufw", "installed", to=False), "not installed"),
+    Case(
+        "firewall/rules",
+        "w-1",
+        text("ufw", "LOGLEVEL=low", "LOGLEVEL=on", "files", "/etc/ufw/ufw.conf"),
+        "LOGLEVEL=on is no level",
+    ),
+    Case(
+        "firewall/rules",
+        "w-1",
+        text("ufw", "*filter\n", "*filter\n# mine\n", "files", "/etc/ufw/user.rules"),
+        "# mine",
+    ),
     Case(
         "firewall/kernel",
         "db-1",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from model.ufw.rule import parse
-from model.ufw.text import option, render, with_option
+from model.ufw.text import level_of, option, render, with_level, with_option, wrong_level
 from tests.model.ufw.ufw_data import data, file, told
 
 
@@ -75,3 +75,32 @@ def test_an_option_is_changed_in_its_place_and_added_at_the_end() -> None:
     assert with_option("LOGLEVEL=low\n", "ENABLED", "yes") == "LOGLEVEL=low\nENABLED=yes\n"
     assert option("A=1\nA='2'\n", "A") == "2"
     assert option("", "A") is None
+
+
+@pytest.mark.parametrize("comment", ["# mine", "#", "### mine ###", "# -A ufw-user-input -j ACCEPT", "   ", "#!/bin/sh"])
+def test_a_persons_comment_is_passed_over(comment: str) -> None:
+    text = data("people.user.rules")
+    for place in ("*filter\n", "### RULES ###\n", "COMMIT\n"):
+        assert parse(text.replace(place, f"{place}{comment}\n")) == parse(text)
+
+
+def test_a_line_that_ufw_would_not_write_is_named_with_its_number() -> None:
+    with pytest.raises(ValueError, match="^line 3: no line of ufw's rules files: allow 22$"):
+        parse("*filter\n# mine\nallow 22\nCOMMIT\n")
+    with pytest.raises(ValueError, match="^line 2: no tuple of ufw's"):
+        parse("*filter\n### tuple ### allow tcp\nCOMMIT\n")
+
+
+@pytest.mark.parametrize("written", ["on", "loud", "", '"on"', "low # mine", "1"])
+def test_a_level_that_ufw_does_not_have_is_named_and_the_usual_one_is_meant(written: str) -> None:
+    conf = f"# mine\nENABLED=yes\nLOGLEVEL={written}\n"
+    assert level_of(conf) == "low"
+    assert wrong_level(conf).startswith("line 3: LOGLEVEL=")
+    assert with_level(conf) == "# mine\nENABLED=yes\nLOGLEVEL=low\n"
+
+
+@pytest.mark.parametrize("conf", ["ENABLED=yes\n", "LOGLEVEL=medium\n", "LOGLEVEL='FULL'\n", "LOGLEVEL=on\nLOGLEVEL=off\n"])
+def test_a_level_of_ufws_stays_as_it_is_written(conf: str) -> None:
+    assert wrong_level(conf) == ""
+    assert with_level(conf) == conf
+    assert render((), 4, level_of(conf))
