@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from flows._render.document import Document, rows_of
 from flows._render.words import counted, ports
+from model.report.measures import statement
 
 Table = dict[str, Document]
 
@@ -34,7 +35,7 @@ def difference(before: Document, after: Document) -> list[Change]:
     """
     Compare outcomes by host and subject, cells by pair, address and ports, lint findings by rule and place.
 
-    Times and counts of packets differ from run to run and are not compared.
+    Times, also those in messages, and counts of packets differ from run to run and are not compared.
     """
     return [
         *_compared("outcome", _outcomes(before), _outcomes(after), _outcome_in_words),
@@ -48,7 +49,7 @@ def _compared(kind: str, before: Table, after: Table, in_words: Callable[[Docume
     for what in (*before, *(what for what in after if what not in before)):
         was = in_words(before[what]) if what in before else ""
         now = in_words(after[what]) if what in after else ""
-        if was != now:
+        if statement(was) != statement(now):
             change = "new" if not was else "gone" if not now else "changed"
             changes.append(Change(kind, change, what, was, now))
     return changes

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from model.report.measures import rough
 from model.report.outcome import EXIT_BY_STATUS, Status
 
-# Of a measure only its unit counts: 9 days left are no other news than 10.
-_MEASURE = re.compile(
-    r"(?<![\w.])\d+(?:,\d{3})*(?:\.\d+)?(?= ?(?:%|(?:ms|s|min|seconds?|minutes?|hours?|days?|[KMGT]i?B|bytes?)\b))"
-)
 _NAMED = 3
 _REMINDS = 120
 Outcomes = Iterable[Mapping[str, Any]]
@@ -36,7 +32,7 @@ class NewsItem:
 
     def like(self, other: NewsItem) -> bool:
         """Return whether both say the same, save for measures."""
-        return (self.status, _MEASURE.sub("#", self.message)) == (other.status, _MEASURE.sub("#", other.message))
+        return (self.status, rough(self.message)) == (other.status, rough(other.message))
 
 
 Findings = Mapping[str, NewsItem]

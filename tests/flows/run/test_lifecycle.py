@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NoReturn
 
 import pytest
+import yaml
 
 from flows._run.lifecycle import Context, FlowResult, run_flow
 from flows._run.lock import site_lock
@@ -186,11 +187,13 @@ def test_a_refused_run_takes_no_other_runs_place(folder: Path) -> None:
     with site_lock(folder, "other"):
         assert conducted(folder, every(Status.OK), changes=True)[0] == 1
     assert _latest(folder) == good["run"]
-    path = folder / "site.yaml"
+    path = folder / "hosts.yaml"
     whole = path.read_text("utf-8")
-    path.write_text(whole.replace("concurrent_users: 100", "concurrent_users: 100000"))
+    hosts = yaml.safe_load(whole)
+    del hosts["cp-3"]
+    path.write_text(yaml.safe_dump(hosts))
     code, unsound = conducted(folder, every(Status.OK))
-    assert (code, bool(unsound["findings"])) == (1, True)
+    assert (code, unsound["outcomes"][0]["message"][:11]) == (1, "lint finds ")
     assert _latest(folder) == good["run"]
     path.write_text(whole)
     _, bad = conducted(folder, every(Status.DRIFT))
