@@ -154,7 +154,9 @@ def _outcome(name: str, answer: Presented | HostFailure, wanted: bool, consent: 
     if answer.known:
         return Outcome(name, SUBJECT, Status.OK, f"presents the recorded key {shown}", evidence=answer.evidence())
     if not wanted:
-        error = revocation(answer.way, answer.key) if answer.revoked else changed(answer.way, answer.recorded, answer.key)
+        error = (
+            revocation(answer.way, answer.key) if answer.revoked else changed(answer.way, answer.recorded, answer.key)
+        )
         return Outcome(name, SUBJECT, Status.FAILED, error.message, next=error.next_step, evidence=answer.evidence())
     if consent is Consent.GIVEN:
         return Outcome(name, SUBJECT, Status.CHANGED, f"recorded {shown}", evidence=answer.evidence())

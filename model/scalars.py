@@ -61,7 +61,11 @@ def value_of(word: str) -> str | int | float | bool | None:
 
 
 def tagged(tag: str, word: str, *, plain: bool) -> object:
-    """Return a scalar's value; `tag` is what stands before it, empty for nothing. Raises ValueError: it does not fit."""
+    """
+    Return a scalar's value; `tag` is what stands before it, empty for nothing.
+
+    Raises ValueError where that does not fit.
+    """
     if tag == TEXT_TAG or not (tag or plain):
         return word
     value = value_of(word)

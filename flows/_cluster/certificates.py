@@ -14,8 +14,9 @@ from flows._fleet.failure import HostFailure
 from flows._fleet.hosts import run_on_hosts
 from flows._render.line import Line
 from flows._run.context import Context, FlowResult
+from flows._run.publish import CONTROLLER
 from flows._run.selection import planes, roles, servers
-from model.errors import CommandFailed, HostError, PlanRefused
+from model.errors import CommandFailed, HostError, PlanRefused, SelectionError
 from model.report.outcome import Outcome, Status
 from remote.command import first_lines
 from remote.facts import certificates, etcd_status
@@ -34,8 +35,10 @@ _ROTATED = "/var/lib/kubelet/pki/"
 
 
 def status(context: Context) -> FlowResult:
-    """Look at every certificate on the selected nodes; one that expires soon is drift."""
+    """Look at every certificate on the selected nodes; one that expires soon is drift, and none at all no answer."""
     names = tuple(name for name in servers(context) if context.site.by_name[name].node)
+    if not names:
+        raise SelectionError("none of the selected hosts is to be a node of the cluster")
     with at_work(context, "certificates", names, lock=False) as cluster_run:
         seen = run_on_hosts(cluster_run.nr, certificates.observe, names=cluster_run.hosts, deadline=_LOOK_SECONDS)
         outcomes = [*cluster_run.lost.values()]
@@ -44,6 +47,12 @@ def status(context: Context) -> FlowResult:
                 outcomes.append(held.outcome("certificates"))
             else:
                 outcomes += _judged(context, name, held)
+    if all(outcome.status is Status.NOT_RUN for outcome in outcomes):
+        message, step = (
+            "no selected host has a certificate of the cluster: nothing was looked at",
+            "python -m flows.bootstrap",
+        )
+        outcomes.append(Outcome(CONTROLLER, "certificates", Status.UNPROVEN, message, next=step))
     return FlowResult(tuple(outcomes), names, extra=roles(context.site))
 
 

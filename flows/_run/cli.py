@@ -89,7 +89,9 @@ def _usage(name: str, program: str, arguments: Sequence[str], message: str) -> i
         return REFUSED
     job = Run(name.rpartition(".")[2], options, datetime.now(UTC))
     outcome = Outcome(CONTROLLER, "arguments", Status.FAILED, message, next=step)
-    return publish(job, job.report(site.name, (), FlowResult((outcome,), hosts=(), forced=REFUSED)), screen, refused=True)
+    return publish(
+        job, job.report(site.name, (), FlowResult((outcome,), hosts=(), forced=REFUSED)), screen, refused=True
+    )
 
 
 def _value(arguments: Sequence[str], flag: str) -> str | None:

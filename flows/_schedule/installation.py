@@ -13,7 +13,7 @@ from flows._run.context import Context, FlowResult
 from flows._run.selection import roles
 from flows._schedule.access import grant, grants
 from flows._schedule.identity import setting_of
-from flows._schedule.machine import PLACEHOLDER, obstacles, timer_told
+from flows._schedule.machine import PLACEHOLDER, obstacles, on_systemd, timer_told
 from flows._schedule.proof import prove
 from model.errors import PlanRefused
 from model.report.outcome import Outcome, Status
@@ -51,6 +51,11 @@ def hosts(context: Context) -> FlowResult:
 def status(context: Context) -> FlowResult:
     """Compare everything with what install would make; nothing is changed."""
     setting = _setting(context)
+    if not on_systemd():
+        # Neither the timer nor the identity's key can be here, and without the key no host can be compared.
+        message = "this machine is not run by systemd: nothing runs by itself here"
+        step = "ask on the machine where `python -m flows.schedule install` was run"
+        return FlowResult((Outcome(MACHINE, UNITS, Status.FAILED, message, next=step),), hosts=())
     done = this_machine.enforce(schedule_units.units(setting), dry_run=True)
     unit = state_outcome(MACHINE, UNITS, done, "service and timer")
     return _result(context, (unit, timer_told(setting), *_hosts(context, setting, dry_run=True)))

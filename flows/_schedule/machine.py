@@ -29,12 +29,13 @@ def obstacles(site: Site, setting: Setting, *, leaving: bool = False) -> tuple[s
         return (
             "this changes the machine itself: run it as root, with SSH_AUTH_SOCK kept where an agent holds your keys",
         )
-    if not _on_systemd():
+    if not on_systemd():
         return ("this machine is not run by systemd",)
     return () if leaving else (*_places(setting), *_calendar(setting), *shut(site, setting))
 
 
-def _on_systemd() -> bool:
+def on_systemd() -> bool:
+    """Return whether systemd runs this machine."""
     return Path("/run/systemd/system").is_dir()
 
 

@@ -27,7 +27,8 @@ class Finding:
     One thing that is not as it should be, and what a person does about it.
 
     A judge says `message`, and `remedy` or `severity` where they are not its check's own; the kernel fills in the rest.
-    `host` is empty for what is about the site as a whole. `path` is dotted within `file`, `value` what stands there, on `line`.
+    `host` is empty for what is about the site as a whole. `path` is dotted within `file`, `value` what
+    stands there, on `line`.
     """
 
     message: str

@@ -14,7 +14,8 @@ _MEASURED = re.compile(
 )
 # When something was, which run it was, and the name that the API gives to a request.
 _MOMENT = re.compile(
-    r"(?:\b(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun) )?\b\d{4}-\d\d-\d\d[ T]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?: ?(?:[A-Z]{3,5}|Z|[+-]\d\d:?\d\d)\b)?"
+    r"(?:\b(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun) )?\b\d{4}-\d\d-\d\d[ T]\d\d:\d\d(?::\d\d(?:\.\d+)?)?"
+    r"(?: ?(?:[A-Z]{3,5}|Z|[+-]\d\d:?\d\d)\b)?"
     r"|\b\d{8}T\d{6}Z-[a-z_]+(?:-\d+)?"
     r"|\bcsr-[a-z0-9]{5}\b"
 )

@@ -59,7 +59,9 @@ def _line(number: int, words: list[str]) -> KnownKey | UnusedLine:
     marker = words.pop(0) if words[0].startswith("@") else ""
     if marker == "@cert-authority":
         why = "certificates of hosts are not used here: the keys themselves are recorded"
-        return UnusedLine(number, why, "leave it for ssh; `python -m flows.trust` records the hosts' keys", harmless=True)
+        return UnusedLine(
+            number, why, "leave it for ssh; `python -m flows.trust` records the hosts' keys", harmless=True
+        )
     if marker not in ("", "@revoked"):
         return UnusedLine(number, f"no marker is called {marker}", "correct it, or remove the line")
     if len(words) < 3:

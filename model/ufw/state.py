@@ -131,8 +131,8 @@ def desired_state(site: Site, machine: Machine, files: Mapping[str, str], ipv6: 
     """
     Return what the host should hold, given its own ufw files (their texts by path, before and after rules too).
 
-    A logging level that ufw has, and whatever else stands in ufw.conf and /etc/default/ufw, stay. `ipv6`: whether its kernel has
-    IPv6.
+    A logging level that ufw has, and whatever else stands in ufw.conf and /etc/default/ufw, stay. `ipv6`: whether its
+    kernel has IPv6.
     """
     level = level_of(files.get(CONF, ""))
     user = {version: render(desired_rules(site, machine, version), version, level) for version in (4, 6)}

@@ -101,6 +101,8 @@ def _file(body: str) -> ObservedFile:
 def _units(text: str, names: list[str]) -> dict[str, ObservedUnit]:
     """Read `systemctl show`: one paragraph a unit, in the order asked; one nobody knows has no file state."""
     paragraphs = [part for part in text.strip().split("\n\n") if part.strip()]
+    if names and not paragraphs:
+        raise ValueError(f"systemd does not answer for {', '.join(names)}; does it run there?")
     if len(paragraphs) != len(names):
         raise ValueError(f"{len(names)} units were asked for, {len(paragraphs)} were answered for")
     properties = [dict(line.split("=", 1) for line in part.splitlines() if "=" in line) for part in paragraphs]

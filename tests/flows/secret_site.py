@@ -11,9 +11,9 @@ from urllib.parse import quote
 
 import pytest
 
-from flows._run.folder import runs
 from flows import secrets
 from flows._run.cli import execute
+from flows._run.folder import runs
 from model.site.load import load_site
 from tasks.private_file import write_private
 from tasks.secrets.identity import VARIABLE, make_identity, read_identity

@@ -129,7 +129,7 @@ def test_a_place_that_the_service_does_not_see_or_a_unit_cannot_name_is_refused(
     folder: Path, place: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     loaded, setting = declared(folder)
-    monkeypatch.setattr("flows._schedule.machine._on_systemd", lambda: True)
+    monkeypatch.setattr("flows._schedule.machine.on_systemd", lambda: True)
     monkeypatch.setattr("flows._schedule.machine.shut", lambda _site, _setting: ())
     refusals = obstacles(loaded, at(folder, setting, inventory=Path(place)))
     assert any(place in line for line in refusals)
@@ -191,6 +191,22 @@ def test_without_a_schedule_in_the_site_nothing_is_done(tmp_path: Path, capsys: 
     place = site(tmp_path)
     assert execute(schedule.main, "flows.schedule", ("status", "--inventory", str(place))) == 1
     assert "compliance.schedule" in capsys.readouterr().err
+
+
+def test_without_systemd_the_status_says_so_at_once_and_asks_nobody(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def nobody(*_: Any, **__: Any) -> None:
+        raise AssertionError("something was asked")
+
+    place = site(tmp_path)
+    with (place / "site.yaml").open("a") as file:
+        file.write("compliance: {schedule: {}}\n")
+    monkeypatch.setattr("flows._schedule.installation.on_systemd", lambda: False)
+    monkeypatch.setattr("flows._schedule.installation.this_machine.enforce", nobody)
+    monkeypatch.setattr("flows._schedule.installation.at_work", nobody)
+    assert execute(schedule.main, "flows.schedule", ("status", "--inventory", str(place))) == 3
+    assert "this machine is not run by systemd" in capsys.readouterr().out
 
 
 def test_the_scheduled_look_mends_nothing_and_needs_its_key(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -134,7 +134,9 @@ def test_what_is_no_number_of_the_site_is_refused_with_file_line_field_and_advic
     assert f"line {line})" in str(error)
 
 
-@pytest.mark.parametrize(("word", "meant"), [("yes", True), ("Off", False), ("on", True), ("no", False), ("true", True)])
+@pytest.mark.parametrize(
+    ("word", "meant"), [("yes", True), ("Off", False), ("on", True), ("no", False), ("true", True)]
+)
 def test_a_site_with_older_words_for_true_and_false_keeps_working(tmp_path: Path, word: str, meant: bool) -> None:
     folder = write(tmp_path, {"delete": ["site:federation", "site:organisation_contact"]})
     with (folder / "site.yaml").open("a") as file:

@@ -90,7 +90,9 @@ def as_json(finding: Finding) -> dict[str, object]:
 def as_line(finding: Finding) -> str:
     """Return the finding as a person reads it."""
     fix = f"; {finding.remedy}" if finding.remedy else ""
-    return f"{finding.file}: {finding.path}: {finding.message}{found(finding.value, finding.line)}{fix} [{finding.check}]"
+    return (
+        f"{finding.file}: {finding.path}: {finding.message}{found(finding.value, finding.line)}{fix} [{finding.check}]"
+    )
 
 
 def exit_code(findings: Iterable[Finding]) -> int:

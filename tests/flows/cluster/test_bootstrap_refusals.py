@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
-from flows._run.folder import runs
 from flows import bootstrap, upgrade
+from flows._run.folder import runs
 from model.report.outcome import REFUSED
 from tests.flows.plumbing import site
 from tests.model.bundle.test_bundle import _bundle, _write

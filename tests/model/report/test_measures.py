@@ -16,7 +16,10 @@ EQUAL = [
     ("looked for security updates 0.4 days ago", "looked for security updates 1.0 days ago"),
     ("not ready after 218 s: 2 wanted", "not ready after 1,269 s: 2 wanted"),
     ("took 2 min 3 s", "took 12 min 13 s"),
-    ("5 flows are as declared, by 20261128T165817Z-verify_ports", "5 flows are as declared, by 20261128T170000Z-verify_ports-2"),
+    (
+        "5 flows are as declared, by 20261128T165817Z-verify_ports",
+        "5 flows are as declared, by 20261128T170000Z-verify_ports-2",
+    ),
     ("next Sun 2026-11-29 05:00:00 UTC; it has not run yet", "next Mon 2026-11-30 05:00:00 UTC; it has not run yet"),
     ("1 snapshots, the newest of 2026-11-29 05:00 UTC", "1 snapshots, the newest of 2026-11-30 05:00 UTC"),
     ("serving certificate (csr-96jql) approved", "serving certificate (csr-9rng5) approved"),

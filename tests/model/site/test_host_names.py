@@ -77,7 +77,8 @@ def test_an_address_that_ssh_or_a_shell_could_misread_is_refused(tmp_path: Path,
 
 
 @pytest.mark.parametrize(
-    "hostname", ["w-1", "w_1", "W1.example.org", "w1.example.org.", "10.20.1.21", "fd00::1", "::1", "fe80::1%eth0", "1a"]
+    "hostname",
+    ["w-1", "w_1", "W1.example.org", "w1.example.org.", "10.20.1.21", "fd00::1", "::1", "fe80::1%eth0", "1a"],
 )
 def test_names_and_addresses_of_every_kind_are_reached(tmp_path: Path, hostname: str) -> None:
     assert load_site(write(tmp_path, {"set": {"hosts:w-1.hostname": hostname}})).by_name["w-1"].hostname == hostname
@@ -106,7 +107,9 @@ def test_connection_options_are_held_to_the_same(tmp_path: Path) -> None:
         options = {"netmiko": {field: value}}
         errors = _errors(tmp_path / str(number), set={"defaults:connection_options": options})
         assert errors == [("defaults.yaml", f"connection_options.netmiko.{field}")]
-    load_site(write(tmp_path / "ok", {"set": {"defaults:connection_options": {"netmiko": {"extras": {"key_file": "k"}}}}}))
+    load_site(
+        write(tmp_path / "ok", {"set": {"defaults:connection_options": {"netmiko": {"extras": {"key_file": "k"}}}}})
+    )
 
 
 def test_the_reference_site_has_good_names() -> None:

@@ -77,7 +77,9 @@ def test_an_option_is_changed_in_its_place_and_added_at_the_end() -> None:
     assert option("", "A") is None
 
 
-@pytest.mark.parametrize("comment", ["# mine", "#", "### mine ###", "# -A ufw-user-input -j ACCEPT", "   ", "#!/bin/sh"])
+@pytest.mark.parametrize(
+    "comment", ["# mine", "#", "### mine ###", "# -A ufw-user-input -j ACCEPT", "   ", "#!/bin/sh"]
+)
 def test_a_persons_comment_is_passed_over(comment: str) -> None:
     text = data("people.user.rules")
     for place in ("*filter\n", "### RULES ###\n", "COMMIT\n"):
@@ -85,9 +87,9 @@ def test_a_persons_comment_is_passed_over(comment: str) -> None:
 
 
 def test_a_line_that_ufw_would_not_write_is_named_with_its_number() -> None:
-    with pytest.raises(ValueError, match="^line 3: no line of ufw's rules files: allow 22$"):
+    with pytest.raises(ValueError, match=r"^line 3: no line of ufw's rules files: allow 22$"):
         parse("*filter\n# mine\nallow 22\nCOMMIT\n")
-    with pytest.raises(ValueError, match="^line 2: no tuple of ufw's"):
+    with pytest.raises(ValueError, match=r"^line 2: no tuple of ufw's"):
         parse("*filter\n### tuple ### allow tcp\nCOMMIT\n")
 
 
@@ -99,7 +101,9 @@ def test_a_level_that_ufw_does_not_have_is_named_and_the_usual_one_is_meant(writ
     assert with_level(conf) == "# mine\nENABLED=yes\nLOGLEVEL=low\n"
 
 
-@pytest.mark.parametrize("conf", ["ENABLED=yes\n", "LOGLEVEL=medium\n", "LOGLEVEL='FULL'\n", "LOGLEVEL=on\nLOGLEVEL=off\n"])
+@pytest.mark.parametrize(
+    "conf", ["ENABLED=yes\n", "LOGLEVEL=medium\n", "LOGLEVEL='FULL'\n", "LOGLEVEL=on\nLOGLEVEL=off\n"]
+)
 def test_a_level_of_ufws_stays_as_it_is_written(conf: str) -> None:
     assert wrong_level(conf) == ""
     assert with_level(conf) == conf
