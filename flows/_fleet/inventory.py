@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from model.checkout import ROOT
+from model.document import DocumentError
 from model.errors import SiteError
 from remote.route import CONNECTION
 
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
 CONFIG = "MATRIX_FLEET_CONFIG"
 SSH_CONFIG = "MATRIX_FLEET_SSH_CONFIG"
-_FILES = (("host", "hosts"), ("group", "groups"), ("defaults", "defaults"))
 _registering = threading.Lock()
 
 
@@ -30,25 +30,29 @@ def inventory(directory: Path) -> Nornir:
     from nornir import InitNornir
     from nornir.core.exceptions import PluginNotRegistered
     from nornir.core.plugins.connections import ConnectionPluginRegister
+    from nornir.core.plugins.inventory import InventoryPluginRegister
     from nornir.core.plugins.runners import RunnersPluginRegister
 
     from flows._fleet.dask.runner import DaskRunner
     from flows._fleet.runner import Bounded, FleetRunner
+    from flows._fleet.site_inventory import PLUGIN, SiteInventory
     from remote.connection import Connection
     from remote.dial import quiet
 
     quiet()
     # Nornir writes every task's arguments into its log.
     logging.getLogger("nornir").setLevel(logging.CRITICAL + 1)
-    files = {f"{kind}_file": str(directory / f"{stem}.yaml") for kind, stem in _FILES}
-    options = {"plugin": "SimpleInventory", "options": files}
+    options = {"plugin": PLUGIN, "options": {"directory": str(directory)}}
     with _registering:
         # The package's own entry point of that name comes first and must find the place free.
         ConnectionPluginRegister.available.pop(CONNECTION, None)
         for plugin, runner in (("fleet", FleetRunner), ("dask", DaskRunner)):
             RunnersPluginRegister.register(plugin, runner)
+        InventoryPluginRegister.register(PLUGIN, SiteInventory)
         try:
             nr = InitNornir(config_file=str(config()), inventory=options)
+        except DocumentError as error:
+            raise SiteError(f"{directory}: {error.path}: {error.message}; {error.fix}") from error
         except (OSError, ValueError, KeyError, TypeError, AttributeError, PluginNotRegistered) as error:
             raise SiteError(
                 f"{directory}: Nornir cannot read the inventory or {config()}: {type(error).__name__}: {error}"

@@ -201,3 +201,27 @@ def test_an_inventory_nornir_cannot_read_is_an_error_of_the_site(tmp_path: Path)
     (tmp_path / "hosts.yaml").write_text("a-1: {groups: [nobody]}\n")
     with pytest.raises(SiteError, match="cannot read the inventory"):
         inventory(tmp_path)
+
+
+
+def test_nornir_has_the_hosts_that_the_site_has_however_they_are_written(tmp_path: Path) -> None:
+    (tmp_path / "hosts.yaml").write_text(
+        "0100: {hostname: 127.0.0.1, port: 06443, groups: [role]}\n"
+        "100: {hostname: 127.0.0.2, groups: [role], data: {word: yes, number: 010}}\n"
+    )
+    (tmp_path / "groups.yaml").write_text("role: {port: 0222, groups: [above]}\nabove: {username: jo}\n")
+    (tmp_path / "defaults.yaml").write_text("platform: linux\n")
+    hosts = inventory(tmp_path).inventory.hosts
+    assert list(hosts) == ["0100", "100"]
+    assert [(host.port, host.username, host.platform) for host in hosts.values()] == [
+        (6443, "jo", "linux"),
+        (222, "jo", "linux"),
+    ]
+    assert dict(hosts["100"].data) == {"word": "yes", "number": 10}
+    assert type(hosts["100"].data["word"]) is str
+
+
+def test_what_is_no_inventory_is_named_with_its_place(tmp_path: Path) -> None:
+    (tmp_path / "hosts.yaml").write_text("a-1: {hostname: !!binary MTI3}\n")
+    with pytest.raises(SiteError, match=r"line 1, column 17 \(a-1\.hostname\): the tag !!binary"):
+        inventory(tmp_path)
