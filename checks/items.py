@@ -9,9 +9,9 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal
 
-import yaml
 from pydantic import Field, TypeAdapter
 
+from model import document
 from model.base import Declared, Text
 
 FILE = Path(__file__).with_name("items.yaml")
@@ -89,7 +89,7 @@ def checklist() -> Checklist:
 
 def read(text: str) -> Checklist:
     """Return the checklist that a file's text describes; raises as `checklist`."""
-    file = TypeAdapter(_File).validate_python(_frozen(yaml.safe_load(text)))
+    file = TypeAdapter(_File).validate_python(_frozen(document.parse(text)))
     items = tuple(
         _item(section, number, entry) for section in file.sections for number, entry in enumerate(section.items, 1)
     )

@@ -7,13 +7,12 @@ import shutil
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
-from typing import Any
-
-import yaml
+from typing import Any, cast
 
 from lab.instance import BUNDLE, Instance
 from lab.plan import LabPlan
 from lab.topology import LabHost, hosts_of
+from model import document
 from model.checkout import ROOT
 
 _COPIED = ("groups.yaml", "ports.yaml")
@@ -94,7 +93,7 @@ def forget(instance: Instance) -> None:
 def append(instance: Instance, host: LabHost) -> None:
     """Add one host to the emitted site."""
     path = instance.inventory / "hosts.yaml"
-    entries = yaml.safe_load(path.read_text("utf-8"))
+    entries = cast("dict[str, Any]", document.read(path))
     entries[host.name] = host_entry(host)
     person = _changed_by_a_person(instance, path.name)
     path.write_text(_yaml(entries), "utf-8")
@@ -117,7 +116,7 @@ def trust(instance: Instance, hosts: Sequence[LabHost], keep: bool = False) -> N
 def _texts(instance: Instance, plan: LabPlan) -> dict[str, str]:
     template = ROOT / "inventory"
     texts = {file: (template / file).read_text("utf-8") for file in _COPIED}
-    settings = yaml.safe_load((template / "site.yaml").read_text("utf-8"))
+    settings = cast("dict[str, Any]", document.read(template / "site.yaml"))
     # The deployer's key opens the secrets, too: nobody is asked for another one.
     secrets = {"secrets": {"identity": str(instance.key)}}
     texts["site.yaml"] = _yaml(fitted(settings, plan) | secrets)
@@ -169,7 +168,7 @@ def host_entry(host: LabHost) -> dict[str, Any]:
 
 
 def _yaml(value: object) -> str:
-    return yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=140)
+    return document.dump(value, sort_keys=False, allow_unicode=True, width=140)
 
 
 def _emitted(instance: Instance) -> Path:

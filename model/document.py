@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from model.scalars import LIST_TAG, MAPPING_TAG, knows, short, tagged
+from model.scalars import CORE, LIST_TAG, MAPPING_TAG, TEXT_TAG, OlderWord, knows, means_itself, short, tagged
 
 # A site of a thousand hosts has files of half a megabyte, 60,000 values, eight levels deep.
 MAX_BYTES = 4 * 2**20
@@ -43,6 +43,27 @@ class _Nodes(yaml.CSafeLoader):
 
     def resolve(self, _kind: Any, _value: Any, _implicit: Any) -> str:
         return ""
+
+
+class _Writer(yaml.SafeDumper):
+    """Writes texts so that both readings of YAML take them for texts."""
+
+
+def _text(writer: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    if isinstance(text, OlderWord):
+        # As it was read: without quotes.
+        return writer.represent_scalar(f"{CORE}{'bool' if isinstance(text.meant, bool) else 'int'}", str(text))
+    return writer.represent_scalar(TEXT_TAG, text, style=None if means_itself(text) else "'")
+
+
+_Writer.add_representer(str, _text)
+_Writer.add_multi_representer(str, _text)
+
+
+def dump(value: object, **form: Any) -> str:
+    """Return a value as YAML that `parse` reads back; `form` is PyYAML's."""
+    text: str = yaml.dump(value, Dumper=_Writer, **form)
+    return text
 
 
 def read(path: Path) -> object:

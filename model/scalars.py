@@ -18,14 +18,14 @@ _OLDER_BOOLEANS = {
     **dict.fromkeys(("yes", "Yes", "YES", "on", "On", "ON"), True),
     **dict.fromkeys(("no", "No", "NO", "off", "Off", "OFF"), False),
 }
-_CORE = "tag:yaml.org,2002:"
+CORE = "tag:yaml.org,2002:"
 _TYPES: dict[str, tuple[type, ...]] = {
-    f"{_CORE}int": (int,),
-    f"{_CORE}float": (int, float),
-    f"{_CORE}bool": (bool,),
-    f"{_CORE}null": (type(None),),
+    f"{CORE}int": (int,),
+    f"{CORE}float": (int, float),
+    f"{CORE}bool": (bool,),
+    f"{CORE}null": (type(None),),
 }
-TEXT_TAG, LIST_TAG, MAPPING_TAG = f"{_CORE}str", f"{_CORE}seq", f"{_CORE}map"
+TEXT_TAG, LIST_TAG, MAPPING_TAG = f"{CORE}str", f"{CORE}seq", f"{CORE}map"
 
 
 class OlderWord(str):
@@ -36,6 +36,10 @@ class OlderWord(str):
     """
 
     meant: bool | int
+
+    def __getnewargs__(self) -> tuple[str, bool | int]:  # type: ignore[override]
+        """Travel between processes as it is."""
+        return str(self), self.meant
 
     def __new__(cls, word: str, meant: bool | int) -> OlderWord:
         made = super().__new__(cls, word)
@@ -60,6 +64,14 @@ def value_of(word: str) -> str | int | float | bool | None:
     return OlderWord(word, int(word.replace("_", ""), 10)) if _GROUPED.fullmatch(word) else word
 
 
+def means_itself(text: str) -> bool:
+    """Return whether a text that stands there without quotes is read as this text."""
+    try:
+        return value_of(text) == text
+    except ValueError:
+        return False
+
+
 def tagged(tag: str, word: str, *, plain: bool) -> object:
     """
     Return a scalar's value; `tag` is what stands before it, empty for nothing.
@@ -76,7 +88,7 @@ def tagged(tag: str, word: str, *, plain: bool) -> object:
 
 def short(tag: str) -> str:
     """Return a tag as a person writes it."""
-    return f"!!{tag.removeprefix(_CORE)}" if tag.startswith(_CORE) else tag
+    return f"!!{tag.removeprefix(CORE)}" if tag.startswith(CORE) else tag
 
 
 def knows(tag: str) -> bool:

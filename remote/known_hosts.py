@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from paramiko import PKey, SSHException, UnknownKeyType
+from paramiko import PKey, SSHException
+from paramiko.pkey import UnknownKeyType
 
 from model.site.known_hosts import KnownKey, UnusedLine, read
 

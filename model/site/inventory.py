@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from typing import Any
 
-import yaml
+from pydantic import TypeAdapter
 
+from model import document
 from model.site.answers import Answers
 from model.site.declaration import hosts_of, settings_of
 from model.site.hosts import GroupEntry, Traits
+from model.site.mistakes import validated
 from model.site.roles import resolved
 
 _COMMENTS = {
@@ -72,8 +73,8 @@ def _site(settings: Mapping[str, Any]) -> str:
 
 def _roles(groups: str) -> Mapping[str, Traits]:
     """Return what the roles of a groups.yaml are."""
-    entries = yaml.safe_load(groups).items()
-    return {name: resolved(name, GroupEntry.model_validate_json(json.dumps(entry)).data) for name, entry in entries}
+    entries = validated(TypeAdapter(dict[str, GroupEntry]), document.parse(groups))
+    return {name: resolved(name, entry.data) for name, entry in entries.items()}
 
 
 def _yaml(value: Mapping[str, Any], depth: int = 0) -> str:
@@ -84,6 +85,6 @@ def _yaml(value: Mapping[str, Any], depth: int = 0) -> str:
             lines.append(f"{'  ' * depth}{key}:\n{_yaml(item, depth + 1)}")
         else:
             # As the one item of a list, a bare value needs no end mark of a document.
-            text = yaml.safe_dump([item], default_flow_style=True, allow_unicode=True, width=10_000)[1:-2]
+            text = document.dump([item], default_flow_style=True, allow_unicode=True, width=10_000)[1:-2]
             lines.append(f"{'  ' * depth}{key}: {text}\n")
     return "".join(lines)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model.document import DocumentError, parse
+from model.document import DocumentError, dump, parse
 from model.errors import SchemaErrors
 from model.places import Places
 from model.site.load import load_site
@@ -97,6 +98,7 @@ def test_what_has_no_plain_meaning_is_refused_with_line_and_field(text: str, pla
     assert caught.value.fix
 
 
+@settings(deadline=None)
 @given(st.recursive(st.integers() | st.booleans() | st.none() | st.text(), lambda of: st.lists(of, max_size=3)))
 def test_what_is_dumped_unambiguously_is_read_back(value: object) -> None:
     text = yaml.safe_dump({"a": value}, default_style='"')
@@ -163,3 +165,30 @@ def test_places_are_found_by_the_paths_that_errors_have(tmp_path: Path) -> None:
 def test_the_reference_site_is_read_as_before() -> None:
     for path in sorted(REFERENCE.glob("*.yaml")):
         assert parse(path.read_text("utf-8")) == yaml.safe_load(path.read_text("utf-8"))
+
+
+WORDS = st.one_of(
+    # PyYAML itself loses some signs that nobody types.
+    st.text(st.characters(exclude_categories=("Cc", "Cs", "Zl", "Zp"))),
+    st.from_regex(r"[-+]?[0-9._:xoeE+-]{0,8}", fullmatch=True),
+    st.sampled_from(
+        ["yes", "No", "on", "1e3", "0o17", "0x1f", "010", "1:30", "10_000", "2030-12-31", "~", "null", "=", "<<"]
+    ),
+)
+
+
+@settings(deadline=None)
+@given(st.dictionaries(WORDS.filter(lambda key: key != "<<"), WORDS | st.integers() | st.booleans() | st.none()))
+def test_what_is_written_is_read_back_by_both_readings(value: dict[str, object]) -> None:
+    for form in ({}, {"default_flow_style": True, "allow_unicode": True}):
+        text = dump(value, **form)
+        assert parse(text) == value
+        assert {str(key): item for key, item in yaml.safe_load(text).items()} == value
+
+
+def test_words_without_quotes_stay_so_when_they_are_written_again_and_travel() -> None:
+    read = parse("a: yes\nb: 10_000\nc: 'yes'\n")
+    assert dump(read) == "a: yes\nb: 10_000\nc: 'yes'\n"
+    assert isinstance(read, dict)
+    there = pickle.loads(pickle.dumps(read["a"]))
+    assert (there, there.meant) == ("yes", True)

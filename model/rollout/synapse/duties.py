@@ -6,9 +6,9 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal
 
-import yaml
 from pydantic import Field
 
+from model import document
 from model.base import Declared, Name, Text
 from model.site.sizing import STEPS
 
@@ -85,4 +85,4 @@ class DutiesFile(Declared):
 @cache
 def duties() -> DutiesFile:
     """Return what `duties.yaml` says."""
-    return DutiesFile.model_validate(yaml.load(FILE.read_text("utf-8"), Loader=yaml.CSafeLoader), strict=False)
+    return DutiesFile.model_validate(document.read(FILE), strict=False)

@@ -203,7 +203,6 @@ def test_an_inventory_nornir_cannot_read_is_an_error_of_the_site(tmp_path: Path)
         inventory(tmp_path)
 
 
-
 def test_nornir_has_the_hosts_that_the_site_has_however_they_are_written(tmp_path: Path) -> None:
     (tmp_path / "hosts.yaml").write_text(
         "0100: {hostname: 127.0.0.1, port: 06443, groups: [role]}\n"
