@@ -34,8 +34,8 @@ def _is_destination(text: str) -> str:
 
 
 Name = Annotated[str, StringConstraints(pattern=NAME)]
-Destination = Annotated[str, StringConstraints(pattern=DESTINATION), AfterValidator(_is_destination)]
-UserName = Annotated[str, StringConstraints(pattern=USER_NAME)]
+Destination = Annotated[str, StringConstraints(pattern=DESTINATION, strip_whitespace=True), AfterValidator(_is_destination)]
+UserName = Annotated[str, StringConstraints(pattern=USER_NAME, strip_whitespace=True)]
 RoleName = Annotated[str, StringConstraints(pattern=ROLE)]
 Domain = Annotated[str, StringConstraints(pattern=DOMAIN)]
 Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import yaml
 
 from model.document import DocumentError, compose, text_of
+from model.errors import FieldError
 
 # An item of a list is `3`, or `3 (its name)`.
 _ITEM = re.compile(r"(\d+)(?: \([^)]*\))?(?:\.|$)")
@@ -36,6 +39,12 @@ class Places:
             except DocumentError:
                 return None
         return None
+
+
+def located(errors: Iterable[FieldError], *folders: Path) -> list[FieldError]:
+    """Return the errors with the lines of their files in the first of these folders that has them."""
+    places = Places(*folders)
+    return [replace(error, line=places.line(error.file, error.path)) for error in errors]
 
 
 def _line(node: yaml.Node, path: str) -> int:

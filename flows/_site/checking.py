@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
 from model.errors import FieldError, SchemaErrors
+from model.places import located
 from model.site.answers import Answers, lacking
 from model.site.mistakes import validated, wrong_fields
 
@@ -29,16 +31,18 @@ def fitting(adapter: TypeAdapter[Any], value: Any) -> Any:
     return value
 
 
-def checked(given: object, source: str) -> Answers:
+def checked(given: object, source: str, folder: Path | None = None) -> Answers:
     """
-    Return answers that fit together. Raises `SchemaErrors` that name `source`, every wrong field and every one that is
-    missing.
+    Return answers that fit together; `source` is the name of their file in `folder`, if they come from one.
+
+    Raises `SchemaErrors` that name it, every wrong field and every one that is missing.
     """
     adapter = TypeAdapter(Answers)
     try:
         return validated(adapter, given)
     except ValidationError as failure:
         errors = _completed(wrong_fields(source, adapter, given, failure), given, source)
+        errors = located(errors, folder) if folder else errors
         raise SchemaErrors(errors, "`python -m flows.site schema answers` says what each answer may be") from failure
 
 

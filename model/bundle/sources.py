@@ -11,6 +11,7 @@ from model import document
 from model.base import Declared, Text
 from model.bundle.items import Digest, Mode, Needed, Suite, Target
 from model.errors import BundleError, FieldError, SchemaErrors
+from model.places import located
 from model.site.mistakes import wrong_fields
 
 Address = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/@]+(/\S*)?$")]
@@ -135,7 +136,7 @@ def load_sources(path: Path) -> Sources:
     try:
         return _ADAPTER.validate_python(_tuples(value))
     except ValidationError as failure:
-        raise SchemaErrors(wrong_fields(path.name, _ADAPTER, value, failure)) from failure
+        raise SchemaErrors(located(wrong_fields(path.name, _ADAPTER, value, failure), path.parent)) from failure
 
 
 def _tuples(value: object) -> object:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,7 +12,7 @@ from model import document
 from model.base import RoleName
 from model.checkout import REFERENCE
 from model.errors import FieldError, SchemaErrors, SiteError, did_you_mean
-from model.places import Places
+from model.places import located
 from model.site.components import ComponentsFile
 from model.site.hosts import Defaults, GroupEntry, HostEntry
 from model.site.images import ImagesFile
@@ -55,8 +54,7 @@ def load_site(directory: Path) -> Site:
     if hosts is not None and groups is not None and settings is not None:
         errors += _references(settings, hosts, groups, ports.rows if ports else ())
     if errors or settings is None or hosts is None or groups is None or ports is None:
-        places = Places(directory, REFERENCE)
-        raise SchemaErrors([replace(error, line=places.line(error.file, error.path)) for error in errors])
+        raise SchemaErrors(located(errors, directory, REFERENCE))
     return build(settings, hosts, groups, ports.rows, directory, application)
 
 
