@@ -83,7 +83,10 @@ def init(answers: Answers = None, output: Output = Path("site")) -> int:
         raise SiteError(
             "no terminal to ask on; pass --answers FILE (`python -m flows.site schema answers` says what is in it)"
         )
-    given = ask(writing.foreseen, str(output)) if answers is None else checked(writing.read(answers), answers.name, answers.parent)
+    if answers is None:
+        given = ask(writing.foreseen, str(output))
+    else:
+        given = checked(writing.read(answers), answers.name, answers.parent)
     writing.write(output, writing.texts(given))
     screen = Screen(flags.Options())
     _, findings = lint.examine(output)

@@ -34,7 +34,9 @@ def _is_destination(text: str) -> str:
 
 
 Name = Annotated[str, StringConstraints(pattern=NAME)]
-Destination = Annotated[str, StringConstraints(pattern=DESTINATION, strip_whitespace=True), AfterValidator(_is_destination)]
+Destination = Annotated[
+    str, StringConstraints(pattern=DESTINATION, strip_whitespace=True), AfterValidator(_is_destination)
+]
 UserName = Annotated[str, StringConstraints(pattern=USER_NAME, strip_whitespace=True)]
 RoleName = Annotated[str, StringConstraints(pattern=ROLE)]
 Domain = Annotated[str, StringConstraints(pattern=DOMAIN)]

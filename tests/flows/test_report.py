@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,8 +12,9 @@ import pytest
 from flows._render.difference import difference
 from flows._run.cli import execute
 from flows._run.folder import canonical
+from flows._run.lifecycle import Context, FlowResult
 from flows.report import app
-from model.report.outcome import Status
+from model.report.outcome import Outcome, Status
 from tests.flows.plumbing import conducted, every, site
 from tests.flows.synthetic import report
 
@@ -113,3 +115,16 @@ def test_counts_of_packets_are_no_difference() -> None:
     first = report()
     again = replace(first, cells=tuple(replace(cell, probed=cell.probed + 1) for cell in first.cells or ()), loss=9)
     assert difference(first.to_json(), again.to_json()) == []
+
+
+def test_two_equal_runs_that_took_different_times_are_equal(tmp_path: Path) -> None:
+    folder = site(tmp_path)
+
+    def looked(seconds: float) -> Callable[[Context], FlowResult]:
+        words = f"was looked at as root in {seconds:.2f} s"
+        return lambda context: FlowResult(tuple(Outcome(host, "thing", Status.OK, words) for host in context.hosts))
+
+    first, second = (conducted(folder, looked(seconds))[1]["run"] for seconds in (0.18, 12.3))
+    assert reporting("diff", first, second, "--inventory", str(folder)) == 0
+    other = conducted(folder, every(Status.OK))[1]["run"]
+    assert reporting("diff", first, other, "--inventory", str(folder)) == 2

@@ -117,6 +117,17 @@ def test_a_changed_key_is_refused_until_replaced_by_name(
     assert other not in text
 
 
+def test_a_revoked_key_is_refused_whatever_is_said(site: Path, servers: tuple[SshServer, SshServer]) -> None:
+    known = site / "known_hosts"
+    known.write_text(f"@revoked * {servers[0].host_key}\n@cert-authority * {servers[1].host_key}\nhalf a line\n")
+    before = known.read_text()
+    code, _, outcomes = trust(site, "--yes", "--replace", "db-1")
+    assert code == 3
+    assert "revokes" in outcomes["db-1"]["message"]
+    assert outcomes["db-2"]["status"] == "changed"
+    assert known.read_text() == f"{before}[127.0.0.1]:{servers[1].port} {servers[1].host_key}\n"
+
+
 def test_a_host_that_is_down_hides_no_other(site: Path) -> None:
     hosts = yaml.safe_load((site / "hosts.yaml").read_text())
     hosts["db-1"]["port"] = free_port()
