@@ -11,7 +11,9 @@ import yaml
 
 from model.document import DocumentError, compose, text_of
 from model.errors import FieldError
+from model.scalars import value_of
 
+_NUMBER = re.compile(r"-?[0-9.]+(?:e[+-]?[0-9]+)?")
 # An item of a list is `3`, or `3 (its name)`.
 _ITEM = re.compile(r"(\d+)(?: \([^)]*\))?(?:\.|$)")
 
@@ -25,10 +27,20 @@ class Places:
 
     def line(self, file: str, path: str) -> int:
         """Return the line, that of the nearest place above where the path ends early; 0 where there is none."""
+        return self._place(file, path)[0]
+
+    def number(self, file: str, path: str) -> str:
+        """Return a number as it is written, such as `1.30`; empty where no number stands there."""
+        node = self._place(file, path)[1]
+        plain = isinstance(node, yaml.ScalarNode) and not node.style and not node.tag
+        word = str(node.value) if plain and node is not None else ""
+        return word if word[:1] and not isinstance(value_of(word), str | bool | None) else ""
+
+    def _place(self, file: str, path: str) -> tuple[int, yaml.Node | None]:
         if file not in self._roots:
             self._roots[file] = self._read(file)
         root = self._roots[file]
-        return 0 if root is None else _line(root, path)
+        return (0, None) if root is None else _walked(root, path)
 
     def _read(self, file: str) -> yaml.Node | None:
         for folder in self._folders:
@@ -44,10 +56,16 @@ class Places:
 def located(errors: Iterable[FieldError], *folders: Path) -> list[FieldError]:
     """Return the errors with the lines of their files in the first of these folders that has them."""
     places = Places(*folders)
-    return [replace(error, line=places.line(error.file, error.path)) for error in errors]
+    return [_located(error, places) for error in errors]
 
 
-def _line(node: yaml.Node, path: str) -> int:
+def _located(error: FieldError, places: Places) -> FieldError:
+    written = places.number(error.file, error.path) if _NUMBER.fullmatch(error.value) else ""
+    return replace(error, line=places.line(error.file, error.path), value=written or error.value)
+
+
+def _walked(node: yaml.Node, path: str) -> tuple[int, yaml.Node | None]:
+    """Return the line that the path leads to, and the node where it ends."""
     found = 0
     while path:
         if isinstance(node, yaml.MappingNode):
@@ -64,7 +82,7 @@ def _line(node: yaml.Node, path: str) -> int:
             path = path[item.end() :]
         else:
             break
-    return found
+    return found, None if path else node
 
 
 def _begins(path: str, key: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 from pathlib import Path
 
 import pytest
@@ -192,3 +193,12 @@ def test_words_without_quotes_stay_so_when_they_are_written_again_and_travel() -
     assert isinstance(read, dict)
     there = pickle.loads(pickle.dumps(read["a"]))
     assert (there, there.meant) == ("yes", True)
+
+
+@pytest.mark.parametrize(("written", "shown"), [("1.30", "1.30"), ("010", "010"), ("0x10", "0x10"), ("[a]", "['a']")])
+def test_a_refused_value_is_shown_as_it_is_written(tmp_path: Path, written: str, shown: str) -> None:
+    folder = write(tmp_path, {"delete": ["site:organisation_contact"]})
+    with (folder / "site.yaml").open("a") as file:
+        file.write(f"organisation_contact: {written}\n")
+    with pytest.raises(SchemaErrors, match=rf"organisation_contact: is no text \(found {re.escape(shown)}, line "):
+        load_site(folder)
