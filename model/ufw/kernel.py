@@ -61,13 +61,14 @@ def read(saved: str, version: int) -> UfwKernel:
     chains: dict[str, list[str]] = {}
     for line in filter_lines(saved):
         if line.startswith(":"):
-            name, policy = line[1:].split()[:2]
+            name, policy, *_ = (*line[1:].split(), "", "")
             if name in BUILTIN:
-                policies[name] = policy
+                policies[name] = policy or "ACCEPT"
             elif name.startswith(mark):
                 chains.setdefault(name, [])
         elif line.startswith("-A "):
-            _, name, rule = line.split(" ", 2)
+            # A rule may ask for nothing at all.
+            _, name, rule, *_ = (*line.split(" ", 2), "")
             if name.startswith(mark):
                 chains.setdefault(name, []).append(rule)
             elif name in BUILTIN and jumps_to(rule, mark):
@@ -122,9 +123,9 @@ def _load(text: str, chains: dict[str, list[str]]) -> None:
     lines = filter_lines(text)
     for line in lines:
         if line.startswith(":"):
-            chains[line[1:].split()[0]] = []
+            chains[(*line[1:].split(), "")[0]] = []
     for line in lines:
-        words = line.split(None, 2)
+        words = (*line.split(None, 2), "", "")
         if words[0] in ("-A", "--append"):
             chains.setdefault(words[1], []).append(words[2])
         elif words[0] in ("-I", "--insert"):

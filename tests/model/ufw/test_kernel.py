@@ -83,3 +83,15 @@ def test_two_spellings_of_a_rule_are_one(one: str, other: str) -> None:
 )
 def test_different_rules_are_not_one(one: str, other: str) -> None:
     assert canonical(one) != canonical(other)
+
+
+def test_a_rule_that_asks_for_nothing_is_one_and_a_cut_line_is_no_exception() -> None:
+    mute = "-A ufw-user-input\n"
+    assert read(f"*filter\n:ufw-user-input - [0:0]\n{mute}COMMIT\n", 4).chains["ufw-user-input"] == ("",)
+    file = f"*filter\n:ufw-user-input - [0:0]\n{mute}COMMIT\n"
+    assert loaded(4, file).chains["ufw-user-input"] == ("",)
+    assert not loaded(4, file).same(loaded(4, file.replace(mute, "")))
+    for cut in (":", ":ufw-user-input", ":INPUT", "-A", "-A ", "-I", "word"):
+        text = f"*filter\n{cut}\nCOMMIT\n"
+        assert not read(text, 4).running or cut == ":ufw-user-input"
+        assert loaded(4, text)
