@@ -10,8 +10,8 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from model.document.places import located
 from model.errors import FieldError, SchemaErrors
-from model.places import located
 from model.site.answers import Answers, lacking
 from model.site.mistakes import validated, wrong_fields
 

@@ -10,8 +10,8 @@ from pydantic import Field, StringConstraints, TypeAdapter, ValidationError, mod
 from model import document
 from model.base import Declared, Text
 from model.bundle.items import Digest, Mode, Needed, Suite, Target
+from model.document.places import located
 from model.errors import BundleError, FieldError, SchemaErrors
-from model.places import located
 from model.site.mistakes import wrong_fields
 
 Address = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/@]+(/\S*)?$")]

@@ -11,8 +11,8 @@ from pydantic import TypeAdapter, ValidationError
 from model import document
 from model.base import RoleName
 from model.checkout import REFERENCE
+from model.document.places import located
 from model.errors import FieldError, SchemaErrors, SiteError, did_you_mean
-from model.places import located
 from model.site.components import ComponentsFile
 from model.site.hosts import Defaults, GroupEntry, HostEntry
 from model.site.images import ImagesFile

@@ -12,8 +12,8 @@ from typing import Any, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from model import base
+from model.document.scalars import OlderWord
 from model.errors import FieldError
-from model.scalars import OlderWord
 from model.site import answers, installation, rows, schedule, settings
 
 M = TypeVar("M")

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model.document import DocumentError, dump, parse
+from model.document.places import Places
 from model.errors import SchemaErrors
-from model.places import Places
 from model.site.load import load_site
 from tests.mutation import REFERENCE, write
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from model.scalars import CORE, LIST_TAG, MAPPING_TAG, TEXT_TAG, OlderWord, knows, means_itself, short, tagged
+from model.document.scalars import CORE, LIST_TAG, MAPPING_TAG, TEXT_TAG, OlderWord, knows, means_itself, short, tagged
 
 # A site of a thousand hosts has files of half a megabyte, 60,000 values, eight levels deep.
 MAX_BYTES = 4 * 2**20

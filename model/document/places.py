@@ -9,9 +9,9 @@ from pathlib import Path
 
 import yaml
 
-from model.document import DocumentError, compose, text_of
+from model.document.document import DocumentError, compose, text_of
+from model.document.scalars import value_of
 from model.errors import FieldError
-from model.scalars import value_of
 
 _NUMBER = re.compile(r"-?[0-9.]+(?:e[+-]?[0-9]+)?")
 # An item of a list is `3`, or `3 (its name)`.
