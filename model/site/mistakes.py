@@ -102,12 +102,13 @@ def _read_as_before(value: Any, failure: ValidationError) -> bool:
     replaced = False
     for error in failure.errors(include_url=False):
         kind = _OLDER_KINDS.get(error["type"])
-        *above, last = _real(value, error["loc"], str(error["type"])) if kind else (None,)
+        place = tuple(_real(value, error["loc"], str(error["type"]))) if kind else ()
         container = value
-        for part in above:
+        for part in place[:-1]:
             container = container[part]
-        if kind and isinstance(word := container[last], OlderWord) and type(word.meant) is kind:
-            container[last] = word.meant
+        word = container[place[-1]] if place else None
+        if isinstance(word, OlderWord) and type(word.meant) is kind:
+            container[place[-1]] = word.meant
             replaced = True
     return replaced
 
