@@ -69,16 +69,10 @@ class FieldError:
     line: int = 0
 
     def __str__(self) -> str:
-        shown = found(self.value, self.line)
+        shown = f" (found {self.value})" if self.value else ""
         fix = f"; {self.fix}" if self.fix else ""
-        return f"{self.file}: {self.path}: {self.message}{shown}{fix}"
-
-
-def found(value: str, line: int) -> str:
-    """Return ` (found 'x', line 3)`: what stands there and where, as far as it is known."""
-    parts = [f"found {value}" if value else "", f"line {line}" if line else ""]
-    words = ", ".join(part for part in parts if part)
-    return f" ({words})" if words else ""
+        line = f" (line {self.line})" if self.line else ""
+        return f"{self.file}: {self.path}: {self.message}{shown}{fix}{line}"
 
 
 class SchemaErrors(SiteError):

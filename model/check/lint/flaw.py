@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime
 
 from model.check.check import Check
 from model.check.finding import Finding, Severity
-from model.errors import FieldError, found
+from model.errors import FieldError
 from model.report.outcome import DRIFTED, GOOD, REFUSED, worst
 from model.site.site import Site
 
@@ -89,10 +89,10 @@ def as_json(finding: Finding) -> dict[str, object]:
 
 def as_line(finding: Finding) -> str:
     """Return the finding as a person reads it."""
+    value = f" (found {finding.value})" if finding.value else ""
     fix = f"; {finding.remedy}" if finding.remedy else ""
-    return (
-        f"{finding.file}: {finding.path}: {finding.message}{found(finding.value, finding.line)}{fix} [{finding.check}]"
-    )
+    line = f" (line {finding.line})" if finding.line else ""
+    return f"{finding.file}: {finding.path}: {finding.message}{value}{fix}{line} [{finding.check}]"
 
 
 def exit_code(findings: Iterable[Finding]) -> int:
