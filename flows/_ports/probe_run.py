@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from nornir.core import Nornir
 
 ROUNDS = 3
-# A service that its supervisor starts again, as kubelet does a control plane's, is back within half a minute.
-_ASKED_AGAIN, _PAUSE_SECONDS = 6, 5.0
+# A service that its supervisor starts again, as kubelet does a control plane's, is back within a minute.
+_ASKED_AGAIN, _PAUSE_SECONDS = 12, 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +48,7 @@ def run_probes(
     requests: Mapping[str, Mapping[int, str]],
     *,
     owed: Callable[[Pair, str], int],
+    say: Callable[[str], None],
     ends: Mapping[str, End],
     rate: int,
     seconds: float,
@@ -56,7 +57,7 @@ def run_probes(
     """
     Open agents at `ends`, fire all probes of the pairs, resend what is missing, and close the agents.
 
-    `owed` gives the ports on which a service must answer: one that does not is asked again for some seconds. `seconds`
+    `owed` gives the ports on which a service must answer: one that does not is asked again for a minute. `seconds`
     is what one round should take; agents end by themselves long after. `tell` is called with the number of
     probes sent so far. An agent that fails costs its own evidence and nobody else's.
     """
@@ -66,7 +67,7 @@ def run_probes(
         agent_pool.arm(fired, requests)
         ssh_answers = agent_pool.reach_ssh()
         probe_run = _rounds(agent_pool, site, fired, ssh_answers, rate, tell)
-        probe_run = _answered(agent_pool, site, fired, owed, rate, probe_run)
+        probe_run = _answered(agent_pool, site, fired, owed, rate, probe_run, say)
         return _sure(agent_pool, site, fired, requests, rate, probe_run)
     finally:
         agent_pool.close()
@@ -117,12 +118,15 @@ def _answered(
     owed: Callable[[Pair, str], int],
     rate: int,
     probe_run: ProbeRun,
+    say: Callable[[str], None],
 ) -> ProbeRun:
-    """Ask services that gave no answer again, a few times and a few seconds apart."""
-    for _ in range(_ASKED_AGAIN):
+    """Ask services that gave no answer again, a few seconds apart."""
+    for asked in range(_ASKED_AGAIN):
         wanted = silent(_useful(agent_pool, fired), probe_run.evidence, owed)
         if not wanted:
             break
+        if not asked:
+            say(f"services that give no answer are asked again, for {_ASKED_AGAIN * _PAUSE_SECONDS:.0f} s at most")
         time.sleep(_PAUSE_SECONDS)
         packets = agent_pool.fire(wanted, rate, _nobody)
         records = agent_pool.collect()

@@ -50,6 +50,7 @@ def verify(nr: Nornir, context: Context, options: ProbeOptions, *, scheduled: bo
             dealt.fired,
             requests_for(site, observed.views),
             owed=Services(site, observed.views, options.stage).owed,
+            say=context.say,
             ends=ends(site, observed.views, cluster.every_pod if Plane.POD in options.planes else ()),
             rate=rate,
             seconds=seconds,

@@ -56,21 +56,23 @@ def test_a_stray_is_dropped_only_where_every_witness_still_answers(looking: tupl
 
 
 @pytest.mark.parametrize(
-    ("silent_times", "replied", "asked"), [(0, BIT, 0), (1, BIT, 1), (2, BIT, 2), (9, 0, probe_run._ASKED_AGAIN)]
+    ("silent_times", "replied", "asked"), [(0, BIT, 0), (1, BIT, 1), (2, BIT, 2), (99, 0, probe_run._ASKED_AGAIN)]
 )
 def test_a_service_that_is_just_starting_again_is_asked_again(
     monkeypatch: pytest.MonkeyPatch, silent_times: int, replied: int, asked: int
 ) -> None:
     pauses: list[float] = []
+    words: list[str] = []
     monkeypatch.setattr("flows._ports.probe_run.time.sleep", pauses.append)
     stream = pair("cp-1", "w-1")
     witness = {"w-1": WitnessRecord((seen(stream),), (), 0)}
     mute, loud = (AgentRecords({"cp-1": (replace(sent(stream), synack=bit),)}, witness) for bit in (0, BIT))
-    pool: Any = Pool(*[mute] * max(0, silent_times - 1), loud if silent_times < 9 else mute)
+    pool: Any = Pool(*[mute] * max(0, silent_times - 1), loud if silent_times < 99 else mute)
     first = loud if silent_times == 0 else mute
     run = probed([stream], first)
-    end = probe_run._answered(cast(AgentPool, pool), reference(), [stream], lambda *_: BIT, 1, run)
+    end = probe_run._answered(cast(AgentPool, pool), reference(), [stream], lambda *_: BIT, 1, run, words.append)
     assert (end.evidence.streams[key(stream)].replied, len(pauses), end.fired) == (replied, asked, 1 + asked)
+    assert len(words) == min(1, asked)
 
 
 def test_a_port_where_no_service_is_owed_is_not_asked_again() -> None:
@@ -78,4 +80,4 @@ def test_a_port_where_no_service_is_owed_is_not_asked_again() -> None:
     mute = AgentRecords({"cp-1": (sent(stream),)}, {"w-1": WitnessRecord((seen(stream),), (), 0)})
     run = probed([stream], mute)
     pool: Any = Pool(mute)
-    assert probe_run._answered(cast(AgentPool, pool), reference(), [stream], lambda *_: 0, 1, run) is run
+    assert probe_run._answered(cast(AgentPool, pool), reference(), [stream], lambda *_: 0, 1, run, print) is run
