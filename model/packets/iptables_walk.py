@@ -15,7 +15,7 @@ Does = Literal["refuses", "leads", "unknown"]
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
+class IptablesDecision:
     """Ports of which one rule decides; `step` None is the chain's policy."""
 
     step: Step | None
@@ -42,7 +42,7 @@ class TableWalk:
     refused: int = 0
     uncertain: int = 0
     spared: int = 0
-    decisions: list[Decision] = field(default_factory=list)
+    decisions: list[IptablesDecision] = field(default_factory=list)
 
     def base(self, ports: int) -> None:
         """Send ports through the hook's own chain and its policy."""
@@ -108,7 +108,7 @@ class TableWalk:
         elif step.target in ("DROP", "REJECT"):
             self._refuse(step, ports)
         elif self.gate and step.target in ("DNAT", "REDIRECT"):
-            self.decisions.append(Decision(step, "leads", ports))
+            self.decisions.append(IptablesDecision(step, "leads", ports))
         else:
             self._doubt(step, ports)
         return 0
@@ -118,9 +118,9 @@ class TableWalk:
         ports &= ~self.spared
         if ports:
             self.refused |= ports
-            self.decisions.append(Decision(step, "refuses", ports))
+            self.decisions.append(IptablesDecision(step, "refuses", ports))
 
     def _doubt(self, step: Step | None, ports: int) -> None:
         if ports:
             self.uncertain |= ports
-            self.decisions.append(Decision(step, "unknown", ports))
+            self.decisions.append(IptablesDecision(step, "unknown", ports))

@@ -119,7 +119,7 @@ def _ports(**sections: Any) -> bytes:
     rules = "*filter\n:INPUT DROP [0:0]\nCOMMIT\n"
     address = {"ifname": "eth0", "addr_info": [{"local": "10.20.1.21"}]}
     sections = {
-        "rules": {"saved": {"4": rules, "6": ""}, "legacy": {"4": "", "6": ""}, "nft": "{}"},
+        "rules": {"saved": {"4": rules, "6": ""}, "legacy": {"4": "", "6": ""}, "nft": '{"nftables": []}'},
         "listeners": 'tcp LISTEN 0 128 0.0.0.0:2222 0.0.0.0:* users:(("sshd",pid=7,fd=3))\n',
         "hardware": {"addresses": json.dumps([address])},
         "conntrack": [262144, 12],

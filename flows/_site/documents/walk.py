@@ -242,6 +242,7 @@ WALK = (
         (WalkWord("verification", "Verification", "all cells of a run, and where rules, packets and matrix disagree"),),
         (
             "model.verify.pairs",
+            "model.verify.evidence",
             "model.verify.facts",
             "model.verify.verdicts",
             "model.report.report",

@@ -32,7 +32,7 @@ def test_machine_reached_by_a_management_address_speaks_from_its_cluster_address
 def test_lab_is_read_as_small_and_the_schema_admits_it(tmp_path: Path) -> None:
     assert {site(tmp_path / size, set={"site:size": size}).settings.size for size in ("lab", "small")} == {"small"}
     assert adapters()["site.yaml"].json_schema()["properties"]["size"]["enum"] == ["auto", "small", "lab"]
-    with pytest.raises(SchemaErrors, match=r"found 'tiny'.*one of 'auto', 'small'$"):
+    with pytest.raises(SchemaErrors, match=r"found 'tiny'.*one of 'auto', 'small' \(line \d+\)$"):
         site(tmp_path / "tiny", set={"site:size": "tiny"})
 
 

@@ -67,7 +67,7 @@ def refusing(name: str) -> str:
         "prio": 0,
         "policy": "accept",
     }
-    rule = {"family": "ip", "table": name, "chain": "in", "expr": [{"drop": None}]}
+    rule = {"family": "ip", "table": name, "chain": "in", "handle": 2, "expr": [{"drop": None}]}
     return json.dumps({"nftables": [{"table": {"family": "ip", "name": name}}, {"chain": chain}, {"rule": rule}]})
 
 
@@ -325,7 +325,7 @@ CASES = (
         {"network.rulesets": rules(LEGACY.format("-A INPUT -p tcp --dport 25 -j DROP\n"))},
         says="--dport 25",
     ),
-    Case("foreign-rules", {"network.rulesets": rules(nft=refusing("kube-proxy"))}, says="nft ip kube-proxy in: drop"),
+    Case("foreign-rules", {"network.rulesets": rules(nft=refusing("kube-proxy"))}, says="nft ip kube-proxy in handle 2: drop"),
     Case("foreign-nftables", {"network.rulesets": rules(nft=table("theirs"))}, severity="warning", says="inet theirs"),
     Case("legacy-iptables", {"network.rulesets": rules(legacy=LEGACY.format("-A FORWARD -j DROP\n"))}, says="1 rules"),
     Case(
