@@ -12,7 +12,7 @@ MATRIX_PROFILE := $(if $(filter file default undefined,$(origin PROFILE)),matrix
 PACKAGES := python3 python3-venv systemd-container debootstrap iptables nftables iproute2 dpkg-dev openssh-client openssh-server \
   procps util-linux mount xz-utils gcc libc6-dev git gpg gpg-agent haproxy
 
-.PHONY: demo cluster matrix bundle cluster-bundle test-cluster test-cluster-all test-matrix test-matrix-all down unit test lint bench setup venv synapse packages docs promtool
+.PHONY: demo cluster matrix bundle cluster-bundle test-faults test-cluster test-cluster-all test-matrix test-matrix-all down unit test lint bench setup venv synapse packages docs promtool
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -47,7 +47,10 @@ unit: venv ## every test that needs no root, no lab and no network
 	$(PY) -m pytest -q -n 3 --dist loadfile -m "not machine" --hypothesis-profile=unit tests
 
 test: setup promtool synapse lint ## lint, types, every test that needs no cluster; boots a small lab of its own (needs root)
-	$(PY) -m pytest -q -n 2 --dist loadfile tests --ignore=tests/cluster --ignore=tests/matrix
+	$(PY) -m pytest -q -n 2 --dist loadfile tests -m "not faults" --ignore=tests/cluster --ignore=tests/matrix
+
+test-faults: setup ## more faults of each kind on lab hosts than `make test` tries
+	$(PY) -m pytest -q tests/lab -m faults
 
 test-cluster: cluster-bundle ## a real cluster made, made again, and its control planes powered off in turn
 	$(PY) -m pytest -q tests/cluster -m "not all"

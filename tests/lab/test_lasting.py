@@ -41,7 +41,13 @@ def _rules(lab: Lab, host: str) -> str:
     return sh(lab, host, "nft -s list ruleset; iptables-save -t filter | grep -c .")
 
 
-@pytest.mark.parametrize(("place", "fault", "said"), FAULTS, ids=[fault[0] for fault in FAULTS])
+@pytest.mark.parametrize(
+    ("place", "fault", "said"),
+    [
+        pytest.param(*fault, id=fault[0], marks=[pytest.mark.faults] if number else [])
+        for number, fault in enumerate(FAULTS)
+    ],
+)
 def test_what_the_next_boot_takes_away_is_told_and_mended(fleet: Lab, place: str, fault: str, said: str) -> None:
     sh(fleet, "w-1", "cp -a /etc/ufw /root/ufw")
     before = _rules(fleet, "w-1")
@@ -65,6 +71,7 @@ def test_what_the_next_boot_takes_away_is_told_and_mended(fleet: Lab, place: str
     assert mended.outcome("w-1", "firewall/next-boot")["status"] == "ok"
 
 
+@pytest.mark.faults
 def test_what_is_told_is_what_the_boot_does(fleet: Lab) -> None:
     saved = sh(fleet, "db-1", "cat /etc/ufw/before.rules")
     before = state(fleet, "db-1")
@@ -119,14 +126,17 @@ def test_a_rollback_that_could_not_be_finished_is_never_green(fleet: Lab) -> Non
 @pytest.mark.parametrize(
     ("fault", "mend", "said"),
     [
-        ("touch /var/lib/dpkg/updates/0001", "rm /var/lib/dpkg/updates/0001", "dpkg was interrupted"),
-        (
+        pytest.param(
+            "touch /var/lib/dpkg/updates/0001", "rm /var/lib/dpkg/updates/0001", "dpkg was interrupted", id="journal"
+        ),
+        pytest.param(
             f"cp {STATUS} /root; sed -i 's/^Package: ufw$/&\\nPre-Depends: no-such-package/' {STATUS}",
             f"mv /root/status {STATUS}",
             "apt cannot work",
+            id="dependency",
+            marks=pytest.mark.faults,
         ),
     ],
-    ids=["journal", "dependency"],
 )
 def test_a_package_manager_that_refuses_to_work_is_told_before_anything_needs_it(
     fleet: Lab, fault: str, mend: str, said: str

@@ -325,7 +325,11 @@ CASES = (
         {"network.rulesets": rules(LEGACY.format("-A INPUT -p tcp --dport 25 -j DROP\n"))},
         says="--dport 25",
     ),
-    Case("foreign-rules", {"network.rulesets": rules(nft=refusing("kube-proxy"))}, says="nft ip kube-proxy in handle 2: drop"),
+    Case(
+        "foreign-rules",
+        {"network.rulesets": rules(nft=refusing("kube-proxy"))},
+        says="nft ip kube-proxy in handle 2: drop",
+    ),
     Case("foreign-nftables", {"network.rulesets": rules(nft=table("theirs"))}, severity="warning", says="inet theirs"),
     Case("legacy-iptables", {"network.rulesets": rules(legacy=LEGACY.format("-A FORWARD -j DROP\n"))}, says="1 rules"),
     Case(
