@@ -13,6 +13,7 @@ from model.check.check import NotYet
 from model.check.finding import Verdict, flawed, settled
 from model.host.host_facts import HostFacts, Release, Rules
 from model.matrix.matrix import openings
+from model.packets.port_ranges import ranges
 from model.rollout.policies import policy_names
 from model.site.hosts import Machine
 from model.verify.service_gate import before_firewall
@@ -95,8 +96,7 @@ def _unlike(view: ComplianceView, machine: Machine, nft: str, pod: Address, own:
             ("cannot be judged on", ruled.uncertain & _PORTS),
         ):
             if ports:
-                shown = ", ".join(f"{low}-{high}" if high > low else str(low) for low, high in bits.to_intervals(ports))
-                yield f"its table inet matrix_fleet {words} {shown[:120]}/{protocol}"
+                yield f"its table inet matrix_fleet {words} {ranges(ports)[:120]}/{protocol}"
 
 
 CHECKS = (

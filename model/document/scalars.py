@@ -37,6 +37,7 @@ class OlderWord(str):
 
     meant: bool | int
 
+    # A plain text travels with itself alone.
     def __getnewargs__(self) -> tuple[str, bool | int]:  # type: ignore[override]
         """Travel between processes as it is."""
         return str(self), self.meant

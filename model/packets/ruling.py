@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from model import bits
+from model.packets.port_ranges import ranges
 
 Effect = Literal["refuses", "leads", "unknown"]
 Landing = Literal["admit", "refuse", ""]
@@ -70,9 +71,8 @@ class Ruling:
 
     @property
     def _ports(self) -> str:
-        pieces = bits.to_intervals(self.ports)
-        shown = ", ".join(f"{low}-{high}" if high > low else str(low) for low, high in pieces[:_SHOWN])
-        return f"{shown}{', ...' if len(pieces) > _SHOWN else ''}/{self.protocol}"
+        more = ", ..." if len(bits.to_intervals(self.ports)) > _SHOWN else ""
+        return f"{ranges(self.ports, _SHOWN)}{more}/{self.protocol}"
 
 
 def removal(words: str) -> str:

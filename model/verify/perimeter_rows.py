@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from model import bits
 from model.base import Address
+from model.packets.port_ranges import ranges
 from model.report.outcome import Outcome, Status
 from model.report.report import Cell
 from model.report.words import Plane
@@ -17,6 +18,7 @@ from model.verify.pairs import EVERY_PORT, PROTOCOLS, Pair, pairs
 from model.verify.perimeter import DeviceFlow, PerimeterDevice, destinations, flow
 
 SUBJECT = "perimeter"
+_SHOWN = 6
 NEXT = "show the request to the organisation's firewall team and this line to who runs the device"
 
 
@@ -195,9 +197,8 @@ def _borders(site: Site, perimeter: PerimeterDevice, flows: Flows) -> Iterator[s
 
 
 def _ports(ports: int) -> str:
-    shown = bits.to_intervals(ports)
-    text = ", ".join(f"{low}-{high}" if high > low else str(low) for low, high in shown[:6])
-    return text + (f" and {len(shown) - 6} more stretches" if len(shown) > 6 else "")
+    more = len(bits.to_intervals(ports)) - _SHOWN
+    return ranges(ports, _SHOWN) + (f" and {more} more stretches" if more > 0 else "")
 
 
 def _summed(lines: Sequence[str]) -> str:

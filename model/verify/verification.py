@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from model import bits
+from model.packets.port_ranges import ranges
 from model.packets.ruling import NamedRule
 from model.report.outcome import Outcome, Status
 from model.report.report import Cell
@@ -17,6 +17,8 @@ from model.verify.pairs import EVERY_PORT, PROTOCOLS, Pair
 from model.verify.rule_verdicts import contradictions
 from model.verify.verdicts import classify
 from model.verify.vrrp_rows import vrrp_cells
+
+_SHOWN = 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,8 +100,7 @@ class Verification:
 
 def _lines(what: str, ports: int, flow: str) -> Iterator[str]:
     if ports:
-        shown = ", ".join(f"{low}-{high}" if high > low else str(low) for low, high in bits.to_intervals(ports)[:8])
-        yield f"{what}: {flow}: {shown}"
+        yield f"{what}: {flow}: {ranges(ports, _SHOWN)}"
 
 
 def _next(host: str, rules: Sequence[NamedRule]) -> str:
