@@ -47,7 +47,7 @@ unit: venv ## every test that needs no root, no lab and no network
 	$(PY) -m pytest -q -n 3 --dist loadfile -m "not machine" --hypothesis-profile=unit tests
 
 test: setup promtool synapse lint ## lint, types, every test that needs no cluster; boots a small lab of its own (needs root)
-	$(PY) -m pytest -q -n 2 --dist loadfile tests -m "not faults" --ignore=tests/cluster --ignore=tests/matrix
+	$(PY) -m pytest -q -n 3 --dist loadfile tests -m "not faults" --ignore=tests/cluster --ignore=tests/matrix
 
 test-faults: setup ## more faults of each kind on lab hosts than `make test` tries
 	$(PY) -m pytest -q tests/lab -m faults
@@ -62,7 +62,7 @@ test-cluster-all: cluster-bundle ## everything that takes a cluster: upgrade, re
 test-matrix: bundle ## the Matrix stack rolled out on a real cluster, changed, broken, killed and rolled out again
 	$(PY) -m pytest -q tests/matrix -m "not all"
 
-test-matrix-all: bundle ## all of that, and other object storage
+test-matrix-all: bundle ## all of that, other object storage, mail, and a second homeserver
 	$(PY) -m pytest -q tests/matrix
 
 lint: venv ## ruff, mypy --strict, import-linter, generated documents

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import agent, cluster, compliance, flood, rollout, site
+from benchmarks import agent, cluster, compliance, flood, port_faults, rollout, site
 from benchmarks.figure import Figure
 from benchmarks.results import merged
 from flows._site.documents import benchmarks as document
@@ -24,6 +24,7 @@ MEASURES: dict[str, Callable[[int], list[Figure]]] = {
     "flood": flood.measure,
     "cluster": cluster.measure,
     "compliance": compliance.measure,
+    "port_faults": port_faults.measure,
     "rollout": rollout.measure,
 }
 
@@ -36,6 +37,8 @@ def main() -> int:
     chosen = parser.parse_args()
     # A lab of its own: whatever lab the person has up stays as it is.
     os.environ["MATRIX_FLEET_LAB"] = "bn"
+    # A person's Python keeps what it has compiled.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     run = {"machine": _machine(), "commit": _commit(), "date": datetime.now(UTC).isoformat(timespec="seconds")}
     for name, measure in MEASURES.items():
         if not chosen.only or name in chosen.only:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import flows
 from flows._render.summary import Line
-from flows._run import commands
+from flows._run import commands, streams
 from flows._run.options import Options
 from flows._run.screen import Screen
 from model.checkout import version
@@ -50,4 +50,5 @@ def listing() -> list[Line]:
 
 
 if __name__ == "__main__":
+    streams.install()
     sys.exit(main(sys.argv[1:]))

@@ -106,7 +106,8 @@ def download(
         cni = cni or _network(site.settings.cni.name)
     # A site that has no images.yaml of its own has not chosen any yet.
     application = site.images if site is not None and (site.folder / IMAGES_FILE).exists() else {}
-    spec = compose(known, kubernetes, architecture, suite or (), cni or "flannel", application)
+    derivations = site.derivations if site is not None and application else {}
+    spec = compose(known, kubernetes, architecture, suite or (), cni or "flannel", application, derivations)
     with terminable(), TemporaryDirectory() as aside:
         if not dry_run:
             claim(output)

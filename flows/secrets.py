@@ -26,7 +26,7 @@ HELP = """Look at the secrets of the site, make those that are missing, hand the
 \b
 python -m flows.secrets status              each secret: since when, until when, and what is wrong (the default)
 python -m flows.secrets generate            make what is missing; what is there is never touched
-python -m flows.secrets rotate NAME         its plan and the gap to expect, then the new value; flows.rollout sends it
+python -m flows.secrets rotate NAME         its plan and the gap to expect, then its steps, up to a message that arrives
 python -m flows.secrets show NAME/KEY       one value, to a terminal alone; elsewhere it takes --reveal
 python -m flows.secrets import              take over what the cluster holds and the store lacks; NAME: what differs too
 python -m flows.secrets import NAME/KEY --stdin    a value that a person brings

@@ -115,7 +115,7 @@ def show(*, options: flags.Options) -> int:
     facts = summary.facts(site)
     if json is not None:
         text = jsonlib.dumps(facts, indent=1) + "\n"
-        sys.stdout.write(text) if json == "-" else Path(json).write_text(text, "utf-8")
+        Screen(options).text(text) if json == "-" else Path(json).write_text(text, "utf-8")
     if json != "-":
         Screen(flags.Options()).lines(summary.lines(site, facts))
     return GOOD
@@ -130,12 +130,12 @@ def schema(file: Which = None) -> int:
     known = {name.removesuffix(".yaml"): name for name in (*adapters(), "answers.yaml")}
     if file is None:
         schemas = {name: jsonlib.loads(texts.schema(name)) for name in known.values()}
-        sys.stdout.write(jsonlib.dumps(schemas, indent=1) + "\n")
+        Screen(flags.Options()).text(jsonlib.dumps(schemas, indent=1) + "\n")
         return GOOD
     name = known.get(file.removesuffix(".yaml"))
     if name is None:
         raise SiteError(f"no file {file} in a site; there are {', '.join(known)}")
-    sys.stdout.write(texts.schema(name))
+    Screen(flags.Options()).text(texts.schema(name))
     return GOOD
 
 
@@ -149,7 +149,7 @@ def request(*, options: flags.Options, output: Into = None) -> int:
     """
     site = sound(options.inventory)
     if output is None:
-        sys.stdout.write(_request.as_markdown(site))
+        Screen(options).text(_request.as_markdown(site))
         return GOOD
     texts = {"firewall-request.md": _request.as_markdown(site), "firewall-request.csv": _request.as_csv(site)}
     try:

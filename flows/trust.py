@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Annotated
@@ -13,11 +13,12 @@ import typer
 from flows._fleet.failure import HostFailure
 from flows._fleet.hosts import run_on_hosts
 from flows._fleet.inventory import inventory
+from flows._fleet.jump_hosts import jump_hosts
 from flows._run import cli
 from flows._run.lifecycle import Context, FlowResult, run_flow
 from flows._run.options import Options
 from flows._run.shared import SUDO, shared_flags
-from model.errors import SelectionError, did_you_mean
+from model.errors import HostError, SelectionError, did_you_mean
 from model.report.outcome import Outcome, Status
 from remote.dial import server_key
 from remote.host_keys import changed, revocation
@@ -28,8 +29,8 @@ if TYPE_CHECKING:
     from nornir.core.inventory import Host
     from paramiko import PKey
 
-HELP = """Record the SSH keys of the site's hosts in its known_hosts, once each; every other flow connects to recorded \
-keys only.
+HELP = """Record the SSH keys of the site's hosts, and of the jump hosts before them, in its known_hosts, once each; \
+every other flow connects to recorded keys only.
 
 Shows the fingerprint of every key that is not recorded yet: compare them with those on the hosts' consoles (`ssh-keygen
 -lf /etc/ssh/ssh_host_ed25519_key.pub`) before you agree. Asks on a terminal; without one, only --yes records. A key
@@ -108,6 +109,8 @@ def _trust(context: Context, replaced: frozenset[str]) -> FlowResult:
         near = did_you_mean(unknown[0], context.hosts)
         raise SelectionError(f"--replace {', '.join(unknown)}: not among the selected hosts{near}")
     nr = inventory(context.options.inventory)
+    # A host is asked through them: their keys come first, the nearest one's before all others.
+    jumps = tuple(_jump_host(context, way) for way in jump_hosts(nr, context.hosts))
     with context.awaiting(context.hosts, "fetching host keys") as watch:
         answers = run_on_hosts(nr, _fetch, names=context.hosts, deadline=_ALL_SECONDS, watch=watch)
     wanted = {
@@ -117,13 +120,36 @@ def _trust(context: Context, replaced: frozenset[str]) -> FlowResult:
     }
     consent = _consent(context, wanted, replaced) if wanted else Consent.ABSENT
     if consent is Consent.GIVEN:
-        keys = {answer.way.known_as: answer.key for answer in wanted.values()}
-        record(context.options.inventory / "known_hosts", keys)
-    return FlowResult(tuple(_outcome(name, answer, name in wanted, consent) for name, answer in answers.items()))
+        _record(context, wanted.values())
+    hosts = (_outcome(name, answer, name in wanted, consent) for name, answer in answers.items())
+    return FlowResult((*jumps, *hosts))
+
+
+def _record(context: Context, answers: Iterable[Presented]) -> None:
+    record(context.options.inventory / "known_hosts", {answer.way.known_as: answer.key for answer in answers})
+
+
+def _jump_host(context: Context, way: Route) -> Outcome:
+    """Show and record the key of a jump host; it is no host of the report."""
+    subject = f"host key of jump host {way.known_as}"
+    try:
+        answer = _presented(way)
+    except HostError as error:
+        return Outcome("controller", subject, Status.FAILED, error.message, next=error.next_step)
+    wanted = _may_be_recorded(answer, replaced=False)
+    consent = _consent(context, {"jump host": answer}, frozenset()) if wanted else Consent.ABSENT
+    if consent is Consent.GIVEN:
+        _record(context, [answer])
+    removed = f"if it is right, `ssh-keygen -R {way.known_as} -f {way.known_hosts}`, then run again"
+    outcome = _outcome("controller", answer, wanted, consent, f"{_COMPARE}; {removed}")
+    return Outcome(outcome.host, subject, outcome.status, outcome.message, next=outcome.next, evidence=outcome.evidence)
 
 
 def _fetch(host: Host) -> Presented:
-    way = route(host)
+    return _presented(route(host))
+
+
+def _presented(way: Route) -> Presented:
     key = server_key(way)
     known = recorded(way.known_hosts, way.known_as)
     return Presented(way, key, known, key in revoked(way.known_hosts, way.known_as))
@@ -147,7 +173,9 @@ def _consent(context: Context, wanted: Mapping[str, Presented], replaced: frozen
     return Consent.GIVEN if typer.confirm(question, err=True) else Consent.REFUSED
 
 
-def _outcome(name: str, answer: Presented | HostFailure, wanted: bool, consent: Consent) -> Outcome:
+def _outcome(
+    name: str, answer: Presented | HostFailure, wanted: bool, consent: Consent, if_changed: str = ""
+) -> Outcome:
     if isinstance(answer, HostFailure):
         return answer.outcome(SUBJECT)
     shown = fingerprint(answer.key)
@@ -157,7 +185,8 @@ def _outcome(name: str, answer: Presented | HostFailure, wanted: bool, consent: 
         error = (
             revocation(answer.way, answer.key) if answer.revoked else changed(answer.way, answer.recorded, answer.key)
         )
-        return Outcome(name, SUBJECT, Status.FAILED, error.message, next=error.next_step, evidence=answer.evidence())
+        step = error.next_step if answer.revoked else if_changed or error.next_step
+        return Outcome(name, SUBJECT, Status.FAILED, error.message, next=step, evidence=answer.evidence())
     if consent is Consent.GIVEN:
         return Outcome(name, SUBJECT, Status.CHANGED, f"recorded {shown}", evidence=answer.evidence())
     step = _STEPS[consent]

@@ -14,6 +14,7 @@ from flows._run.lifecycle import run_flow
 from flows._run.options import Options
 from flows._run.screen import Screen
 from flows._run.shared import shared_flags
+from flows._schedule.gates import validate_scheduled
 from model.errors import SelectionError
 from model.report.outcome import GOOD
 from model.site.load import load_site
@@ -33,6 +34,13 @@ List = Annotated[bool, typer.Option("--list", help="List the site's gates, and s
 Every = Annotated[
     float | None, typer.Option(metavar="SECONDS", min=0.05, help="As a series: so many seconds from one to the next.")
 ]
+Scheduled = Annotated[
+    bool,
+    typer.Option(
+        "--scheduled",
+        help="Try as the identity of flows.schedule, without secrets and the cluster's API: the rest is not_run.",
+    ),
+]
 For = Annotated[float | None, typer.Option("--for", metavar="SECONDS", min=1, help="As a series: so long.")]
 
 
@@ -44,15 +52,20 @@ def main(
     lasting: For = None,
     *,
     options: Options,
+    scheduled: Scheduled = False,
 ) -> int:
     names = tuple(word.strip() for word in (gate or "").split(",") if word.strip())
     if (every is None) is not (lasting is None):
         raise SelectionError("--every and --for belong together: how often, and how long")
     if show:
         return _list(options, names)
+    if scheduled and every is not None:
+        raise SelectionError("--scheduled sends no messages: --every and --for are for another run")
     series = {} if every is None or lasting is None else {"every": every, "for": lasting}
     request = ValidateRequest(gates=names, options=series)
-    return run_flow("validate", options, lambda context: validate(context, request))
+    return run_flow(
+        "validate", options, lambda context: (validate_scheduled if scheduled else validate)(context, request)
+    )
 
 
 main.__doc__ = f"\b\n{HELP}"

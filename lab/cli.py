@@ -12,6 +12,7 @@ from typing import NoReturn
 from lab import controller, faults, lifecycle, plan, power, sabotage, status
 from lab.errors import LabError
 from lab.instance import Instance, selected
+from lab.outside import command_line as outside
 from lab.recipe import SUITES
 from model.errors import FleetError
 
@@ -182,10 +183,12 @@ def _parser() -> argparse.ArgumentParser:
     add = command("add", "boot one more host and add it to the emitted site", _add, changes=True)
     add.add_argument("host")
     add.add_argument("--role", required=True)
+    outside.add(command)
     return parser
 
 
 _EXAMPLES = {
+    **outside.EXAMPLES,
     "up": ".venv/bin/python -m lab up --profile small",
     "down": ".venv/bin/python -m lab down",
     "inventory": ".venv/bin/python -m lab inventory",

@@ -20,6 +20,8 @@ from model.checkout import ROOT
 
 # systemd-nspawn ends with 133 when its host asked for a reboot: it comes back as after `lab reboot`, its kernel's rules
 # gone.
+# As if they had a processor of their own: etcd and API servers that answer late make everybody else ask again.
+_WEIGHT_OF_CONTROL = 8
 _SUPERVISOR = """
 restart=$1; shift
 "$@"
@@ -65,7 +67,8 @@ def _is_init(pid: int) -> bool:
 def start(instance: Instance, host: LabHost) -> BootProcess:
     """Start a host that has its disk mounted and its namespace made; it outlives this process."""
     notices = _socket(instance, host.name)
-    entries = [os.open(entry, os.O_WRONLY) for entry in cgroups.create(instance.namespace(host.name))]
+    groups = cgroups.create(instance.namespace(host.name), _WEIGHT_OF_CONTROL if "control_plane" in host.roles else 1)
+    entries = [os.open(entry, os.O_WRONLY) for entry in groups]
     console = disks.disk_of(instance, host.name).console
     try:
         with console.open("ab") as output:

@@ -33,11 +33,15 @@ def shell(instance: Instance, host: str, argv: Sequence[str]) -> NoReturn:
     Become the command, as root on a host, with no more power over the machine than its services have; without one, a
     shell.
     """
-    own = {name: os.environ[name] for name in ("TERM", "LANG") if name in os.environ}
-    environment = {**own, "PATH": _HOST_PATH, "HOME": "/root", "USER": "root", "LOGNAME": "root", "SHELL": "/bin/bash"}
     command = entrance(instance, host, argv or ("/bin/bash", "-l"))
     seccomp.forbid()
-    _become(command, environment)
+    _become(command, on_a_host())
+
+
+def on_a_host() -> dict[str, str]:
+    """Return the environment of root on a host."""
+    own = {name: os.environ[name] for name in ("TERM", "LANG") if name in os.environ}
+    return {**own, "PATH": _HOST_PATH, "HOME": "/root", "USER": "root", "LOGNAME": "root", "SHELL": "/bin/bash"}
 
 
 def kubectl(instance: Instance, planes: Sequence[str], argv: Sequence[str]) -> NoReturn:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 from collections.abc import Sequence
-from datetime import date
-from pathlib import Path
 from typing import Any, cast
 
+from lab import emitted
 from lab.instance import BUNDLE, Instance
 from lab.plan import LabPlan
 from lab.topology import LabHost, hosts_of
+from lab.whole_file import PRIVATE, write_whole
 from model import document
 from model.checkout import ROOT
 
@@ -19,17 +18,22 @@ _COPIED = ("groups.yaml", "ports.yaml")
 _CALL_FEATURES = ("turn", "turn_dtls", "livekit", "element_call")
 # What containers on the machine's kernel cannot do as servers can: control groups as the machine has them, no AppArmor,
 # no lowering of OOM scores; and no host sets the machine's clock. All nodes share one disk, of which the machine gives
-# less than it shows: a share of it would put every node under pressure at once.
+# less than it shows: a share of it would put every node under pressure at once. And all share two cores: while a whole
+# stack starts, an API server may be away for longer than a leader waits. Nobody waits a minute for what kubelet finds.
 _EVICTION = {"memory.available": "100Mi", "nodefs.available": "2Gi", "imagefs.available": "2Gi"}
 _RUNTIME = {
     "cgroup_driver": "cgroupfs",
     "apparmor": False,
     "lower_oom_scores": False,
     "eviction_hard": _EVICTION,
+    "leader_lease_seconds": 60,
+    "pod_sync_seconds": 10,
 }
 _KUBERNETES = {"bundle": str(BUNDLE), "runtime": _RUNTIME, "cgroup_v1": True, "accepted_errors": ["SystemVerification"]}
 _SERVERS = {"time_options": ["-x"], "administrators": ["deploy"]}
 _MONITORING_FEATURES = ("monitoring", "alertmanager", "node_exporter")
+
+_EXPIRES = "2030-12-31"
 
 # Without the application nothing has to be kept apart, and nothing enforces policies.
 _UNENFORCED = tuple(
@@ -37,7 +41,7 @@ _UNENFORCED = tuple(
         "id": finding,
         "reason": "Only the profile matrix has what enforces policies; nothing of LI is real here",
         "owner": "lab",
-        "expires": date(2030, 12, 31),
+        "expires": _EXPIRES,
         **where,
     }
     for finding, where in (
@@ -53,13 +57,13 @@ _WAIVERS = (
         "id": "preflight/product-uuid",
         "reason": "All servers of a lab are containers on one machine",
         "owner": "lab",
-        "expires": date(2030, 12, 31),
+        "expires": _EXPIRES,
     },
     {
         "id": "updates/archive",
         "reason": "Hosts of a lab have no way to Debian's security archive",
         "owner": "lab",
-        "expires": date(2030, 12, 31),
+        "expires": _EXPIRES,
     },
 )
 
@@ -75,18 +79,20 @@ def emit(instance: Instance, plan: LabPlan) -> tuple[str, ...]:
     shutil.rmtree(folder / "state", ignore_errors=True)
     texts = _texts(instance, plan)
     kept = tuple(
-        file for file in texts if _changed_by_a_person(instance, file) and not _same(folder / file, texts[file])
+        file
+        for file in texts
+        if emitted.changed_by_a_person(instance, file) and not emitted.same(folder / file, texts[file])
     )
     for file, text in texts.items():
         if file not in kept:
-            _publish(instance, file, text)
+            emitted.publish(instance, file, text)
     trust(instance, plan.hosts)
     return kept
 
 
 def forget(instance: Instance) -> None:
     """Remove the folder, its reports and the keys it refers to."""
-    for folder in (instance.inventory, instance.keys, _emitted(instance)):
+    for folder in (instance.inventory, instance.keys, emitted.marks(instance)):
         shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -95,10 +101,7 @@ def append(instance: Instance, host: LabHost) -> None:
     path = instance.inventory / "hosts.yaml"
     entries = cast("dict[str, Any]", document.read(path))
     entries[host.name] = host_entry(host)
-    person = _changed_by_a_person(instance, path.name)
-    path.write_text(_yaml(entries), "utf-8")
-    if not person:
-        _remember(instance, path.name, path.read_text("utf-8"))
+    emitted.rewrite(instance, path.name, entries)
     trust(instance, (host,), keep=True)
 
 
@@ -109,8 +112,7 @@ def trust(instance: Instance, hosts: Sequence[LabHost], keep: bool = False) -> N
     for host in hosts:
         kind, key = (instance.keys / f"{host.name}.pub").read_text("utf-8").split()[:2]
         lines += f"{host.hostname} {kind} {key}\n"
-    path.write_text(lines, "utf-8")
-    path.chmod(0o600)
+    write_whole(path, lines, PRIVATE)
 
 
 def _texts(instance: Instance, plan: LabPlan) -> dict[str, str]:
@@ -119,10 +121,10 @@ def _texts(instance: Instance, plan: LabPlan) -> dict[str, str]:
     settings = cast("dict[str, Any]", document.read(template / "site.yaml"))
     # The deployer's key opens the secrets, too: nobody is asked for another one.
     secrets = {"secrets": {"identity": str(instance.key)}}
-    texts["site.yaml"] = _yaml(fitted(settings, plan) | secrets)
-    texts["hosts.yaml"] = _yaml({host.name: host_entry(host) for host in plan.hosts})
+    texts["site.yaml"] = emitted.as_yaml(fitted(settings, plan) | secrets)
+    texts["hosts.yaml"] = emitted.as_yaml({host.name: host_entry(host) for host in plan.hosts})
     login = {"connection_options": {"netmiko": {"extras": {"key_file": str(instance.key)}}}}
-    texts["defaults.yaml"] = _yaml({"username": plan.user, "platform": "linux", "data": {}, **login})
+    texts["defaults.yaml"] = emitted.as_yaml({"username": plan.user, "platform": "linux", "data": {}, **login})
     return texts
 
 
@@ -165,32 +167,3 @@ def host_entry(host: LabHost) -> dict[str, Any]:
     own = host.legs if host.serves_the_site else [leg for leg in host.legs if leg.network == host.reached]
     addresses = {leg.network: [str(address) for address in leg.addresses] for leg in own}
     return {"hostname": host.hostname, "groups": list(host.roles), "data": {"addresses": addresses}}
-
-
-def _yaml(value: object) -> str:
-    return document.dump(value, sort_keys=False, allow_unicode=True, width=140)
-
-
-def _emitted(instance: Instance) -> Path:
-    return instance.home / "emitted"
-
-
-def _publish(instance: Instance, file: str, text: str) -> None:
-    (instance.inventory / file).write_text(text, "utf-8")
-    _remember(instance, file, text)
-
-
-def _remember(instance: Instance, file: str, text: str) -> None:
-    _emitted(instance).mkdir(parents=True, exist_ok=True)
-    (_emitted(instance) / file).write_text(hashlib.sha256(text.encode()).hexdigest(), "utf-8")
-
-
-def _changed_by_a_person(instance: Instance, file: str) -> bool:
-    path, mark = instance.inventory / file, _emitted(instance) / file
-    if not path.exists() or not mark.exists():
-        return False
-    return hashlib.sha256(path.read_bytes()).hexdigest() != mark.read_text("utf-8")
-
-
-def _same(path: Path, text: str) -> bool:
-    return path.exists() and path.read_text("utf-8") == text

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from lab.topology import INTERNET, LI, MAIN, MANAGEMENT, NETWORKS
 from model.base import Address
 from model.site.hosts import Machine
+from model.site.rows import Row
 from model.site.site import Site
 
 TABLE = "inet perimeter"
@@ -57,7 +58,17 @@ def _forward(site: Site) -> Iterable[str]:
     yield f'{path} tcp dport {_SSH} accept comment "deployers reach the vantage host"'
     for _, target, protocol, ports in published(site):
         yield f"iifname {_DEVICES[INTERNET.name]} {_to((target,))} {protocol} dport {ports} ct status dnat accept"
+    yield from _outward(site)
     yield from _border(site)
+
+
+def _outward(site: Site) -> Iterable[str]:
+    """The main network reaches the internet by the rows that lead there; pods go as the servers they run on."""
+    for row in site.active_rows:
+        if row.plane == "external" and "internet" in row.destination_ends:
+            ends = [machine for end in row.source_ends for machine in site.machines_at(end)]
+            sources = list(dict.fromkeys(machine for machine in ends if machine.network == MAIN.name))
+            yield from _from(_own(sources), INTERNET.name, f"{row.protocol} dport {_ports(row)}")
 
 
 def _border(site: Site) -> Iterable[str]:
@@ -109,12 +120,16 @@ def published(site: Site) -> list[tuple[Address, Address, str, str]]:
     for row in site.active_rows:
         if row.plane != "external" or "internet" not in row.source_ends or row.target not in site.settings.external:
             continue
-        ports = "{ " + ", ".join(f"{low}-{high}" if high > low else str(low) for low, high in row.intervals) + " }"
+        ports = _ports(row)
         for public in site.settings.external[row.target].addresses:
             target = site.targets(row)[0].speaks(public.version)
             if target is not None:
                 pairs.append((public, target, row.protocol, ports))
     return pairs
+
+
+def _ports(row: Row) -> str:
+    return "{ " + ", ".join(f"{low}-{high}" if high > low else str(low) for low, high in row.intervals) + " }"
 
 
 def _own(machines: Sequence[Machine]) -> list[Address]:

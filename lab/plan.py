@@ -12,6 +12,7 @@ from lab.errors import LabError
 from lab.instance import Instance
 from lab.recipe import Recipe, RootKind
 from lab.topology import ROUTER, LabHost, Leg, hosts_of
+from lab.whole_file import write_whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,10 +103,7 @@ def mark_emitted(instance: Instance, plan: LabPlan) -> None:
 
 
 def _write(path: Path, plan: LabPlan) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_suffix(".new")
-    draft.write_text(json.dumps(asdict(plan)), "utf-8")
-    draft.replace(path)
+    write_whole(path, json.dumps(asdict(plan)))
 
 
 def _read(path: Path) -> LabPlan | None:

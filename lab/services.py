@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from lab.outside.names import PARTNER, outside_names
 from lab.perimeter import ruleset
 from lab.recipe import REPOSITORY
 from lab.topology import INTERNET, LI, MAIN, MANAGEMENT, ROUTER_NUMBER
@@ -85,7 +86,8 @@ def links() -> Mapping[str, str]:
 
 
 def _view(site: Site, listen: Sequence[Address], names: Iterable[tuple[str, Sequence[Address]]]) -> str:
-    lines = ["no-resolv", "no-hosts", "no-daemon", "bind-interfaces", "user=root", f"local=/{site.settings.domain}/"]
+    lines = ["no-resolv", "no-hosts", "no-daemon", "bind-interfaces", "user=root"]
+    lines += [f"local=/{domain}/" for domain in (site.settings.domain, PARTNER)]
     lines += [f"listen-address={address}" for address in listen]
     lines += [
         f"host-record={name},{','.join(str(address) for address in addresses)}"
@@ -101,6 +103,7 @@ def _public_names(site: Site) -> Iterable[tuple[str, Sequence[Address]]]:
         if external in site.settings.external:
             for name in names:
                 yield f"{name}.{domain}".lstrip("."), site.settings.external[external].addresses
+    yield from outside_names(site)
 
 
 def _main_names(site: Site) -> Iterable[tuple[str, Sequence[Address]]]:

@@ -11,6 +11,7 @@ FleetError
 ├── LockHeld              another run holds the site or a host      exit 1
 ├── SourceUnreachable     a publisher's server gives no answer      exit 3
 ├── NotToldError          a notifier failed: an outcome of its own  exit 3
+├── OutOfSight            whoever runs this may not look there   that subject's outcome, not_run
 └── HostError             look at a host                 that host's outcome, exit 3
     ├── Unreachable       no connection within the time limit
     ├── HostKeyUnknown    run `python -m flows.trust`
@@ -27,7 +28,7 @@ FleetError
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
@@ -115,6 +116,10 @@ class NotToldError(FleetError):
     """Somebody could not be told; what was found is in the report all the same."""
 
 
+class OutOfSight(FleetError):
+    """Whoever runs this may not look there: that says nothing of what is there, good or bad."""
+
+
 class HostError(FleetError):
     """Something is wrong with one host; the others go on."""
 
@@ -136,11 +141,16 @@ class HostKeyChanged(HostError):
     """The host presents another key than the recorded one."""
 
 
+def shown(argv: Sequence[str]) -> str:
+    """Return a command as a message names it: a program that is one of its words is left out."""
+    return " ".join("..." if "\n" in word and len(argv) > 1 else word for word in argv)
+
+
 class CommandFailed(HostError):
     """A command on a host ended with an exit code other than 0."""
 
     def __init__(self, host: str, argv: Sequence[str], exit_code: int, detail: str, next_step: str = "") -> None:
-        super().__init__(host, f"`{' '.join(argv)}` ended with exit code {exit_code}: {detail}", next_step)
+        super().__init__(host, f"`{shown(argv)}` ended with exit code {exit_code}: {detail}", next_step)
         self.argv = tuple(argv)
         self.exit_code = exit_code
 
@@ -153,7 +163,7 @@ class CommandTimeout(HostError):
     """A command on a host did not end in time."""
 
     def __init__(self, host: str, argv: Sequence[str], seconds: float) -> None:
-        super().__init__(host, f"`{' '.join(argv)}` did not end within {seconds:g} s", "look at the host's load")
+        super().__init__(host, f"`{shown(argv)}` did not end within {seconds:g} s", "look at the host's load")
         self.argv = tuple(argv)
 
 
@@ -206,6 +216,15 @@ class ObjectMissing(KubernetesError):
 
 class WaitExpired(KubernetesError):
     """An object in the cluster did not come to the awaited state in time."""
+
+
+class Interrupted(KeyboardInterrupt):
+    """Somebody ended a run in the middle of what goes on by itself; `hosts`: what becomes of each of them."""
+
+    def __init__(self, hosts: Mapping[str, str], next_step: str) -> None:
+        super().__init__("interrupted")
+        self.hosts = dict(hosts)
+        self.next_step = next_step
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

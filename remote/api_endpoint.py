@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 from model.base import Address
 from model.errors import HostError
+from remote.installed import keep_out
 from remote.kubeconfig import ADMIN, tls_context
 from remote.shell import run, session
 
@@ -93,7 +94,11 @@ class ApiEndpoint:
         self._pool: HTTPSConnectionPool | None = None
 
     def ask(self, request: ApiRequest) -> ApiAnswer:
-        """Send a request and return its answer, whatever its status. Raises `NoApiAnswer`."""
+        """
+        Send a request and return its answer, whatever its status.
+
+        Raises `NoApiAnswer`, and `OutOfSight` for the scheduled identity.
+        """
         client = self._opened()
         from kubernetes.client import ApiException
         from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError
@@ -124,6 +129,7 @@ class ApiEndpoint:
             return self._client
 
     def _open(self) -> ApiClient:
+        keep_out(self.host, "ask the cluster's API")
         try:
             done = run(self.host, ("cat", self._admin), root=True, timeout=CONNECT_SECONDS)
         except HostError as error:

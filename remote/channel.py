@@ -11,19 +11,52 @@ from paramiko import Channel, SSHException
 _CHUNK = 1 << 18
 # sshd's first window is far larger: so much never blocks, and needs no thread.
 _WRITTEN_AT_ONCE = 1 << 15
+_KEPT_PREAMBLE = 1 << 16
+
+
+def let_go(channel: Channel) -> None:
+    """Close a channel; where its connection broke, and nobody noticed yet, there is nobody to tell."""
+    with suppress(OSError, EOFError, SSHException):
+        channel.close()
+
+
+class Preamble:
+    """
+    What comes on a stream before the command's own bytes, which `mark` begins; without a mark all are its own.
+
+    `text` is what came before; of much of it the end.
+    """
+
+    def __init__(self, mark: bytes) -> None:
+        self.text = bytearray()
+        self.over = not mark
+        self._mark = mark
+
+    def own(self, data: bytes) -> bytes:
+        """Return what of the next bytes is the command's."""
+        if self.over:
+            return data
+        self.text += data
+        before, mark, rest = self.text.partition(self._mark)
+        self.over = bool(mark)
+        self.text = before[-_KEPT_PREAMBLE:]
+        return bytes(rest)
 
 
 class Pipe:
     """
     One command's streams on an SSH channel.
 
-    `out` and `err` hold what came and was not taken.
+    `out` and `err` hold what came of the command's own and was not taken, `before_out` and `before_err` what came
+    before it was started, as `starts` tells.
     """
 
-    def __init__(self, channel: Channel) -> None:
+    def __init__(self, channel: Channel, starts: bytes = b"") -> None:
         self.channel = channel
         self.out = bytearray()
         self.err = bytearray()
+        self.before_out = Preamble(starts)
+        self.before_err = Preamble(starts)
         self._keep_err: int | None = None
         self._news = threading.Event()
         # Emptying one buffer clears the event of both, so nobody waits before a look at both found nothing.
@@ -46,6 +79,16 @@ class Pipe:
         return self._drain()
 
     @property
+    def started(self) -> bool:
+        """Return whether the command itself was started."""
+        return self.before_out.over or self.before_err.over
+
+    @property
+    def refusal(self) -> bytes:
+        """Return what was said in the place of a command that was not started."""
+        return bytes(self.before_err.text or self.before_out.text)
+
+    @property
     def ended(self) -> bool:
         """Return whether no more bytes can come than already lie in the channel."""
         return bool(self.channel.eof_received or self.channel.closed)
@@ -53,10 +96,10 @@ class Pipe:
     def _drain(self) -> bool:
         came = False
         while self.channel.recv_ready():
-            self.out += self.channel.recv(_CHUNK)
+            self.out += self.before_out.own(self.channel.recv(_CHUNK))
             came = True
         while self.channel.recv_stderr_ready():
-            self.err += self.channel.recv_stderr(_CHUNK)
+            self.err += self.before_err.own(self.channel.recv_stderr(_CHUNK))
             came = True
         if self._keep_err is not None and len(self.err) > self._keep_err:
             del self.err[: -self._keep_err]

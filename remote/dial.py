@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -12,10 +13,13 @@ import paramiko
 
 from model.errors import HostError, Unreachable
 from remote.credentials import Credentials
-from remote.host_keys import RecordedKeys, transport_for
+from remote.host_keys import TRUST, RecordedKeys, transport_for
 from remote.known_hosts import recorded
 from remote.route import Route
 from remote.transport import ByteStream, connection_slot, open_stream
+
+# What ssh says of a jump host that presents no recorded key.
+_UNRECORDED = re.compile(r"Host key verification failed|host key is known for")
 
 
 def connect(route: Route, *, counted: bool = False) -> tuple[paramiko.SSHClient, ByteStream]:
@@ -135,9 +139,13 @@ def _refused(route: Route) -> Unreachable:
 def _broken(route: Route, error: Exception, complaint: str, seconds: float) -> Unreachable:
     through = f" through {route.via}" if route.via else ""
     if complaint:
-        return Unreachable(
-            route.name, f"no connection{through}: {complaint}", "can the jump host be reached, with a recorded key?"
-        )
+        step = "can the jump host be reached, with a recorded key?"
+        if _UNRECORDED.search(complaint):
+            step = (
+                f"run `{TRUST}`, which shows and records the keys of jump hosts as well: compare that one with the one "
+                "on the jump host's console"
+            )
+        return Unreachable(route.name, f"no connection{through}: {complaint}", step)
     if seconds >= route.seconds:
         heard = "no answer" + through if route.via else "accepts the connection but does not speak SSH"
         reason = f"{heard} within {route.seconds:g} s"

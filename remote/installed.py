@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from model.errors import OutOfSight
 from model.host.scheduled import programs_of
 from remote.route import CONNECTION
 
@@ -31,5 +32,23 @@ def assume(host: Host, user: str, key: Path) -> None:
 
 def program(host: Host, name: str) -> tuple[str, ...] | None:
     """Return the command of a program that lies on the host; None where programs are to be brought along."""
+    return (programs_of()[name],) if is_scheduled(host) else None
+
+
+def is_scheduled(host: Host) -> bool:
+    """Return whether the host is reached as the scheduled identity, whose key starts nothing but those programs."""
     extras = host.get_connection_parameters(CONNECTION).extras or {}
-    return (programs_of()[name],) if extras.get(_MARK) else None
+    return bool(extras.get(_MARK))
+
+
+def keep_out(host: Host, what: str) -> None:
+    """
+    Raise `OutOfSight` where the host is reached as the scheduled identity, which may not do `what`.
+
+    Asked before anything is sent: the host would refuse it, and a refusal reads as if something was broken there.
+    """
+    if is_scheduled(host):
+        raise OutOfSight(
+            f"{host.name}: the scheduled account may not {what}",
+            "run flows.validate as somebody who may, not --scheduled",
+        )

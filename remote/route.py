@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from remote.ssh_config import Hop, SshSettings, command_argv, jump_argv, lookup, parse_hops
+from remote.jump import known_as, through, ways_to_hops
+from remote.ssh_config import Hop, lookup
 
 if TYPE_CHECKING:
     from nornir.core.inventory import Host
@@ -43,7 +44,7 @@ class Route:
     @property
     def known_as(self) -> str:
         """The name under which known_hosts files keep the host's key."""
-        return self.address if self.port == 22 else f"[{self.address}]:{self.port}"
+        return known_as(self.address, self.port)
 
     def __repr__(self) -> str:
         through = f" via {self.via}" if self.via else ""
@@ -58,6 +59,43 @@ def route(host: Host) -> Route:
     """
     options = host.get_connection_parameters(CONNECTION)
     return resolve(options.hostname, options.username, options.password, options.port, options.extras or {})
+
+
+def hops(host: Host) -> tuple[Route, ...]:
+    """
+    Return the ways to the jump hosts before a host, nearest to the controller first; each is named as known_hosts files
+    name it.
+
+    Raises `Unreachable` as `route` does.
+    """
+    options = host.get_connection_parameters(CONNECTION)
+    return resolve_hops(options.hostname, options.username, options.port, options.extras or {})
+
+
+def resolve_hops(
+    hostname: str | None, username: str | None, port: int | None, extras: Mapping[str, Any]
+) -> tuple[Route, ...]:
+    """Return the ways to the jump hosts before a destination; the words are those of `resolve`."""
+    if not extras.get("ssh_config_file"):
+        return ()
+    target = hostname or str(extras.get("name", ""))
+    name, config = str(extras.get("name", target)), Path(extras["ssh_config_file"])
+    known_hosts = Path(extras["alt_key_file"])
+    named = (Path(extras["key_file"]).expanduser(),) if extras.get("key_file") else ()
+    settings = lookup(name, config, Hop(target, port, username))
+    return tuple(
+        Route(
+            name=known_as(way.settings.address, way.settings.port),
+            address=way.settings.address,
+            port=way.settings.port,
+            username=way.settings.username,
+            known_hosts=known_hosts,
+            proxy=way.proxy,
+            via=way.via,
+            seconds=float(extras.get("conn_timeout", CONNECT_SECONDS)),
+        )
+        for way in ways_to_hops(name, config, settings, named, known_hosts)
+    )
 
 
 def resolve(
@@ -76,7 +114,7 @@ def resolve(
     settings = lookup(name, config, Hop(target, port, username)) if config else None
     named = (Path(extras["key_file"]).expanduser(),) if extras.get("key_file") else ()
     configured = settings.key_files if settings else ()
-    proxy, via = _proxy(name, config, settings, named, known_hosts) if settings and config else ((), "")
+    proxy, via = through(name, config, settings, named, known_hosts) if settings and config else ((), "")
     return Route(
         name=name,
         address=settings.address if settings else target,
@@ -90,21 +128,4 @@ def resolve(
         via=via,
         seconds=float(extras.get("conn_timeout", CONNECT_SECONDS)),
         keepalive=int(extras.get("keepalive", KEEPALIVE_SECONDS)),
-    )
-
-
-def _proxy(
-    name: str, config: Path, settings: SshSettings, keys: tuple[Path, ...], known_hosts: Path
-) -> tuple[tuple[str, ...], str]:
-    if settings.proxy_command:
-        return command_argv(name, settings), settings.proxy_command.split()[0]
-    hops = parse_hops(name, settings.proxy_jump)
-    if not hops:
-        return (), ""
-    nearest = lookup(name, config, hops[-1])
-    if (nearest.address, nearest.port) == (settings.address, settings.port):
-        # The jump host is itself one of the fleet: its pattern in ssh_config matches it as well.
-        return (), ""
-    return jump_argv(name, config, hops, Hop(settings.address, settings.port, None), keys, known_hosts), ",".join(
-        map(str, hops)
     )

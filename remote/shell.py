@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import TYPE_CHECKING, Protocol
 
-from model.errors import CommandFailed, CommandTimeout, ProtocolError, Unreachable
-from remote.command import begin, first_lines, open_channel, sudo_ran
+from model.errors import CommandFailed, CommandTimeout, ProtocolError, Unreachable, shown
+from remote.command import begin, first_lines, not_started, open_channel, sudo_ran
+from remote.installed import is_scheduled
 from remote.route import CONNECT_SECONDS, CONNECTION, route
 from remote.sudo import PASSWORD, elevate
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from remote.channel import Pipe
     from remote.connection import HostSession
+    from remote.sudo import Elevation
 _opening: dict[str, threading.Lock] = {}
 
 
@@ -89,13 +91,15 @@ def run(host: Host, argv: Sequence[str], *, stdin: bytes = b"", root: bool = Fal
     """
     started = time.monotonic()
     deadline = started + timeout
-    with _command(host, argv, root=root, deadline=deadline) as pipe:
+    with _command(host, argv, root=root, deadline=deadline) as (pipe, elevation):
         pipe.feed(stdin)
         code = pipe.finish(deadline)
     if code is None:
         raise CommandTimeout(host.name, argv, timeout)
+    if not pipe.started:
+        raise not_started(host.name, argv, elevation, code, pipe.refusal)
     done = Completed(tuple(argv), code, bytes(pipe.out), bytes(pipe.err), time.monotonic() - started)
-    if root:
+    if elevation.by_sudo and not elevation.starts:
         sudo_ran(host.name, done.argv, done.exit_code, done.stderr)
     return done
 
@@ -106,7 +110,8 @@ def start(host: Host, argv: Sequence[str], *, root: bool = False, timeout: float
     """
     from remote.stream import ChannelStream
 
-    return ChannelStream(host.name, tuple(argv), _begin(host, argv, root=root, deadline=time.monotonic() + timeout))
+    pipe, _ = _begin(host, argv, root=root, deadline=time.monotonic() + timeout, wait=True)
+    return ChannelStream(host.name, tuple(argv), pipe)
 
 
 def peer(host: Host) -> SessionPeer:
@@ -162,21 +167,27 @@ def tcp_banner(host: Host, timeout: float = CONNECT_SECONDS) -> tuple[str, int] 
 
 
 @contextmanager
-def _command(host: Host, argv: Sequence[str], *, root: bool, deadline: float) -> Iterator[Pipe]:
-    pipe = _begin(host, argv, root=root, deadline=deadline)
+def _command(host: Host, argv: Sequence[str], *, root: bool, deadline: float) -> Iterator[tuple[Pipe, Elevation]]:
+    from remote.channel import let_go
+
+    pipe, elevation = _begin(host, argv, root=root, deadline=deadline)
     try:
-        yield pipe
+        yield pipe, elevation
     finally:
-        pipe.channel.close()
+        let_go(pipe.channel)
     transport = pipe.channel.get_transport()
     if pipe.channel.exit_status == -1 and not transport.is_active():
-        raise Unreachable(host.name, f"the connection broke during `{' '.join(argv)}`", "is the host up?")
+        error = transport.saved_exception
+        why = f": {error or type(error).__name__}" if error is not None else ""
+        raise Unreachable(host.name, f"the connection broke during `{shown(argv)}`{why}", "is the host up?")
 
 
-def _begin(host: Host, argv: Sequence[str], *, root: bool, deadline: float) -> Pipe:
+def _begin(
+    host: Host, argv: Sequence[str], *, root: bool, deadline: float, wait: bool = False
+) -> tuple[Pipe, Elevation]:
     opened = session(host)
-    elevation = elevate(argv, user=opened.username, root=root, password=PASSWORD.get())
-    return begin(host.name, _channel(host, opened, deadline), argv, elevation, deadline)
+    elevation = elevate(argv, user=opened.username, root=root, password=PASSWORD.get(), lies_there=is_scheduled(host))
+    return begin(host.name, _channel(host, opened, deadline), argv, elevation, deadline, wait=wait), elevation
 
 
 def _channel(host: Host, opened: HostSession, deadline: float) -> Channel:

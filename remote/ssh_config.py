@@ -1,20 +1,17 @@
-"""What the user's ssh_config says of a host, and the command that carries a connection through its jump hosts."""
+"""What the user's ssh_config says of a host."""
 
 from __future__ import annotations
 
 import re
 import shlex
 import subprocess
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from model.base import in_url
 from model.errors import Unreachable
 
 LOOKUP_SECONDS = 5.0
-HOP_CONNECT_SECONDS = 8
 # What OpenSSH itself lets into the words it hands to a proxy command's shell.
 _HARMLESS = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._:%@+-]*|[A-Fa-f0-9:]+(%[A-Za-z0-9._-]+)?")
 
@@ -37,7 +34,8 @@ class SshSettings:
     """
     ssh_config's word on one destination, patterns and defaults applied. Key files are those that exist.
 
-    `loops` means that it would be reached through itself.
+    `asks`: a key that is not recorded is refused, or recorded once a person has agreed. `known_hosts_command`,
+    `key_by_kerberos`: other ways to believe a host are on.
     """
 
     address: str
@@ -48,7 +46,9 @@ class SshSettings:
     known_hosts: tuple[str, ...]
     proxy_jump: str
     proxy_command: str
-    loops: bool = False
+    asks: bool = True
+    known_hosts_command: bool = False
+    key_by_kerberos: bool = False
 
 
 def lookup(name: str, config: Path, hop: Hop) -> SshSettings:
@@ -79,11 +79,11 @@ def _lookup(config: Path, _changed: int, hop: Hop) -> SshSettings:
         if b"jumphost loop" not in error.stderr:
             raise
         # A pattern such as `Host 10.0.*` sends the jump host through itself; ssh gives up there, we go straight.
-        return replace(parse(_ask(config, hop, "-o", "ProxyJump=none")), loops=True)
+        return parse(_ask(config, hop, "-o", "ProxyJump=none"))
 
 
 def _ask(config: Path, hop: Hop, *options: str) -> str:
-    argv = ("ssh", "-T", "-G", "-F", str(config), *options, *_destination(hop))
+    argv = ("ssh", "-T", "-G", "-F", str(config), *options, *destination(hop))
     done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, timeout=LOOKUP_SECONDS, check=True)
     return done.stdout.decode(errors="replace")
 
@@ -108,6 +108,9 @@ def parse(text: str) -> SshSettings:
         known_hosts=tuple(shlex.split(first("userknownhostsfile"))),
         proxy_jump="" if first("proxyjump") == "none" else first("proxyjump"),
         proxy_command="" if first("proxycommand") == "none" else first("proxycommand"),
+        asks=first("stricthostkeychecking", "ask") in ("ask", "yes", "true"),
+        known_hosts_command=first("knownhostscommand", "none") != "none",
+        key_by_kerberos=first("gssapikeyexchange", "no") == "yes",
     )
 
 
@@ -123,42 +126,6 @@ def parse_hops(name: str, text: str) -> tuple[Hop, ...]:
         port = int(match["port"]) if match["port"] else None
         hops.append(Hop(match["bracketed"] or match["plain"], port, match["user"]))
     return tuple(hops)
-
-
-def jump_argv(
-    name: str, config: Path, hops: Sequence[Hop], target: Hop, keys: Sequence[Path], known_hosts: Path
-) -> tuple[str, ...]:
-    """
-    Return the ssh command whose streams are a connection to `target`, through every hop, each with a recorded key only.
-
-    A hop's key may stand in the site's known_hosts or in the files that ssh_config names for it.
-    """
-    *before, last = hops
-    settings = lookup(name, config, last)
-    files = " ".join(f'"{path}"' for path in (str(known_hosts), *settings.known_hosts))
-    options = [
-        "BatchMode=yes",
-        "StrictHostKeyChecking=yes",
-        f"UserKnownHostsFile={files}",
-        f"ConnectTimeout={HOP_CONNECT_SECONDS}",
-        "ClearAllForwardings=yes",
-    ]
-    if settings.loops:
-        options.append("ProxyJump=none")
-    if before:
-        inner = jump_argv(name, config, before, last, keys, known_hosts)
-        options.append("ProxyCommand=" + shlex.join(inner).replace("%", "%%"))
-    return (
-        "ssh",
-        "-T",
-        "-F",
-        str(config),
-        *(word for option in options for word in ("-o", option)),
-        *(word for key in keys for word in ("-i", str(key))),
-        "-W",
-        f"{in_url(target.address)}:{target.port or 22}",
-        *_destination(last),
-    )
 
 
 def command_argv(name: str, settings: SshSettings) -> tuple[str, ...]:
@@ -181,7 +148,8 @@ def command_argv(name: str, settings: SshSettings) -> tuple[str, ...]:
     return ("/bin/sh", "-c", line if line.startswith("exec ") else f"exec {line}")
 
 
-def _destination(hop: Hop) -> tuple[str, ...]:
+def destination(hop: Hop) -> tuple[str, ...]:
+    """Return ssh's words for a destination."""
     user = ("-l", hop.username) if hop.username else ()
     port = ("-p", str(hop.port)) if hop.port else ()
     return (*user, *port, "--", hop.address)

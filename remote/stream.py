@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-from remote.channel import Pipe
+from model.errors import shown
+from remote.channel import Pipe, let_go
 
 _KEPT_COMPLAINTS = 1 << 16
 _WRITE_SECONDS = 60.0
@@ -78,10 +79,10 @@ class ChannelStream:
 
     def close(self) -> None:
         """End its input and let go of it; a well-behaved command ends then."""
-        self._pipe.channel.close()
+        let_go(self._pipe.channel)
 
     def __str__(self) -> str:
-        return f"{self.host}: `{' '.join(self.argv)}`"
+        return f"{self.host}: `{shown(self.argv)}`"
 
     def _more(self, deadline: float, timeout: float) -> None:
         left = deadline - time.monotonic()

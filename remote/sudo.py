@@ -50,30 +50,39 @@ class Elevation:
     """
     A command line as the host's login shell gets it, and the dialogue with sudo that comes before it.
 
-    Where `password` is set, sudo writes `asks` to standard error when it wants it, and `starts` follows once the
-    command runs: the password is sent to sudo alone, never to a command whose user needs none.
+    The command's shell writes `starts` to both streams just before the command: what came before it are words of the
+    login shell's start files or of sudo. Empty: nobody writes it. Where `password` is set, sudo writes `asks` to
+    standard error when it wants it: the password is sent to sudo alone, never to a command whose user needs none.
     """
 
     line: str
+    starts: bytes = b""
+    by_sudo: bool = False
     password: SecretStr | None = None
     asks: bytes = b""
-    starts: bytes = b""
 
 
-def elevate(argv: Sequence[str], *, user: str, root: bool, password: SecretStr | None = None) -> Elevation:
+def elevate(
+    argv: Sequence[str], *, user: str, root: bool, password: SecretStr | None = None, lies_there: bool = False
+) -> Elevation:
     """
-    Write `argv` as one line for the login shell of `user`; root does not need sudo.
+    Write `argv` as one line for the login shell of `user`; root does not need sudo. `lies_there`: the user's key starts
+    nothing but programs that lie on the host.
 
     Raises `ValueError` for an empty command and for a NUL byte in it.
     """
     if not argv or any("\0" in word for word in argv):
         raise ValueError(f"no command: {argv!r}")
-    if not root or user == "root":
-        return Elevation(shlex.join((*_SURROUNDINGS, *argv)))
-    if password is None:
-        return Elevation(shlex.join((*_SURROUNDINGS, "sudo", "-n", "--", *argv)))
+    by_sudo = root and user != "root"
+    if lies_there:
+        return Elevation(shlex.join((*_SURROUNDINGS, *(("sudo", "-n", "--") if by_sudo else ()), *argv)), b"", by_sudo)
     nonce = secrets.token_hex(8)
-    announce = f'printf %s {nonce}-starts >&2; exec "$@"'
+    starts = f"{nonce}-starts"
+    command = ("sh", "-c", f'printf %s {starts}; printf %s {starts} >&2; exec "$@"', "sh", *argv)
+    if not by_sudo:
+        return Elevation(shlex.join((*_SURROUNDINGS, *command)), starts.encode())
+    if password is None:
+        return Elevation(shlex.join((*_SURROUNDINGS, "sudo", "-n", "--", *command)), starts.encode(), by_sudo)
     # -k: a cached credential is not used, so whether sudo asks depends on the sudoers file alone.
-    line = (*_SURROUNDINGS, "sudo", "-k", "-S", "-p", f"{nonce}-asks", "--", "sh", "-c", announce, "sh", *argv)
-    return Elevation(shlex.join(line), password, f"{nonce}-asks".encode(), f"{nonce}-starts".encode())
+    line = (*_SURROUNDINGS, "sudo", "-k", "-S", "-p", f"{nonce}-asks", "--", *command)
+    return Elevation(shlex.join(line), starts.encode(), by_sudo, password, f"{nonce}-asks".encode())

@@ -25,6 +25,8 @@ TCP_SECONDS = 5.0
 DEAD_SECONDS = 30
 # sshd refuses at random from its tenth unauthenticated connection on (MaxStartups 10:30:100).
 _AT_ONCE_THROUGH_ONE_HOP = 8
+# What a hop says because the one before it has ended.
+_CONSEQUENCES = ("kex_exchange_identification:", "Connection closed by UNKNOWN", "stdio forwarding failed")
 _hops: dict[str, threading.BoundedSemaphore] = {}
 _hops_guard = threading.Lock()
 
@@ -55,12 +57,17 @@ class ByteStream:
                 raise
 
     def complaint(self) -> str:
-        """Return the last line the proxy command wrote to its standard error."""
+        """
+        Return the last line the proxy command wrote to its standard error; of a refused key the reason, too, and of
+        several hops what the first said that did not connect.
+        """
         if self.complaints is None or self.complaints.closed:
             return ""
         self.complaints.seek(0)
         lines = self.complaints.read(65536).decode(errors="replace").strip().splitlines()
-        return lines[-1].strip() if lines else ""
+        told = [line.strip() for line in lines if not line.startswith(_CONSEQUENCES)] or lines[-1:]
+        refused = any("host key verification failed" in line.lower() for line in told[-1:])
+        return " ".join(told[-2:] if refused else told[-1:]).strip()
 
     def __enter__(self) -> ByteStream:
         return self

@@ -14,7 +14,8 @@ from urllib3.connection import HTTPSConnection
 from urllib3.util.ssltransport import SSLTransport
 
 from model.errors import Unreachable
-from remote.command import execute, open_channel
+from remote.channel import let_go
+from remote.command import execute, open_channel, skip_start
 from remote.dial import transport_of
 from remote.sudo import elevate
 
@@ -57,7 +58,9 @@ def _relay(host: str, opened: HostSession, server: tuple[str, int], seconds: flo
     channel = open_channel(host, opened, seconds)
     argv = ("python3", "-c", _RELAY, server[0], str(server[1]), str(seconds))
     # Nothing of it is secret: TLS is spoken through it, from end to end.
-    execute(host, channel, elevate(argv, user=opened.username, root=False).line, argv, time.monotonic() + seconds)
+    elevation, deadline = elevate(argv, user=opened.username, root=False), time.monotonic() + seconds
+    execute(host, channel, elevation.line, argv, deadline)
+    skip_start(channel, elevation.starts, deadline)
     return channel
 
 
@@ -121,7 +124,7 @@ class _Wire:
     def close(self) -> None:
         self._closed = True
         if self._io_refs <= 0:
-            self.channel.close()
+            let_go(self.channel)
 
     def _decref_socketios(self) -> None:
         self._io_refs = max(0, self._io_refs - 1)
@@ -152,7 +155,7 @@ class _Connection(HTTPSConnection):
             # It does what http.client asks of a socket, and is none.
             self.sock = SSLTransport(wire, self.ssl_context, self.host)  # type: ignore[arg-type]
         except BaseException:
-            wire.channel.close()
+            let_go(wire.channel)
             raise
         self._wire = wire
         self.is_verified = True

@@ -139,7 +139,7 @@ def _network(site: Site, given: NetworkSource) -> tuple[Manifest, ...]:
         image=given.image,
         endpoint=site.settings.kubernetes.endpoint,
     )
-    return tuple(yaml.safe_load_all(text))
+    return tuple(yaml.load_all(text, Loader=yaml.CSafeLoader))
 
 
 def network_config(site: Site) -> dict[str, Any]:

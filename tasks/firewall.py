@@ -15,7 +15,7 @@ from model.ufw.foreign_rules import Rulesets, changed
 from model.ufw.next_boot import unloadable
 from model.ufw.plan import UfwPlan, observed_state
 from model.ufw.state import AFTER, BEFORE, FILES, USER
-from tasks.firewall_session import INSTALL_SECONDS, FirewallSession, rollback_parts
+from tasks.firewall_session import INSTALL_SECONDS, UNFINISHED, FirewallSession, rollback_parts
 
 Prove = Callable[[], object]
 _RENEW_SECONDS = 5.0
@@ -45,6 +45,7 @@ def apply(session: FirewallSession, plan: UfwPlan, before: Rulesets, prove: Prov
     """
     session.put(_payload(plan))
     carried_out = "mf_write && mf_start && mf_renew" if plan.start else "mf_kernel"
+    session.unconfirmed = "armed"
     _guarded(session, f"mf_test && mf_arm && {carried_out}")
     try:
         _hold(session, hold)
@@ -57,10 +58,11 @@ def apply(session: FirewallSession, plan: UfwPlan, before: Rulesets, prove: Prov
             raise HostError(plan.host, f"what was written does not come back: {broken.message}")
         if left:
             raise HostError(plan.host, f"afterwards its kernel or files hold something else than was written:\n{left}")
+        session.unconfirmed = "confirming"
         session.call("mf_disarm")
-    except HostError:
-        _roll_back(session)
-        raise
+        session.unconfirmed = ""
+    except HostError as error:
+        raise _rolled_back(session, error) from None
     return AppliedPlan(facts, changed(before, facts.rulesets))
 
 
@@ -73,17 +75,24 @@ def install(session: FirewallSession) -> FirewallFacts:
 def _guarded(session: FirewallSession, command: str) -> None:
     try:
         session.call(command)
-    except CommandFailed:
-        _roll_back(session)
-        raise
+    except CommandFailed as error:
+        raise _rolled_back(session, error) from None
 
 
-def _roll_back(session: FirewallSession) -> None:
-    """Roll back at once where the session still lives; where it does not, the armed timer does it."""
+def _rolled_back(session: FirewallSession, error: HostError) -> HostError:
+    """
+    Roll back at once where the session still lives, and return what is to be told; where it does not, the armed timer
+    does it.
+    """
     try:
         session.call("if [ -e $mf_state/rollback.sh ]; then mf_undo; fi")
+    except CommandFailed as failure:
+        message = f"{error.message}; and not all of what was there before came back: {failure.message}"
+        return HostError(session.host, message, UNFINISHED)
     except HostError:
-        return
+        return error
+    session.unconfirmed = ""
+    return error
 
 
 def _hold(session: FirewallSession, seconds: float) -> None:
@@ -106,18 +115,20 @@ def _payload(plan: UfwPlan) -> dict[str, str]:
         if text is not None:
             texts["file-" + path.removeprefix("/etc/").replace("/", "+")] = text
     for version in _FAMILIES:
-        texts |= _kernel_texts("do", version, plan.change.kernel.get(version, KernelChange()))
-        texts |= _kernel_texts("undo", version, plan.undo.kernel.get(version, KernelChange()))
+        texts |= kernel_texts("do", version, plan.change.kernel.get(version, KernelChange()))
+        texts |= kernel_texts("undo", version, plan.undo.kernel.get(version, KernelChange()))
         tested = plan.then.files.get(USER[version], "") if plan.start else texts[f"do-restore{version}"]
         texts[f"test{version}"] = tested
+        texts[f"undo-others{version}"] = "".join(f"{of.table} {of.chain}\n" for of in plan.others.get(version, ()))
     return texts
 
 
-def _kernel_texts(word: str, version: int, part: KernelChange) -> dict[str, str]:
+def kernel_texts(word: str, version: int, part: KernelChange) -> dict[str, str]:
+    """Return the texts that tell `mf_change` what to do, by their names on the host."""
     return {
         f"{word}-restore{version}": part.restore,
         f"{word}-jumps-removed{version}": _pairs(part.removed_jumps),
-        f"{word}-jumps-appended{version}": _pairs(part.appended_jumps),
+        f"{word}-jumps-returned{version}": "".join(f"{chain} {at} {rule}\n" for chain, at, rule in part.returned_jumps),
         f"{word}-sweep{version}": "".join(f"{chain}\n" for chain in part.removed_chains),
         f"{word}-no-table{version}": "yes\n" if part.drops_table else "",
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from model.errors import CommandFailed
@@ -38,6 +39,10 @@ def kept_state(facts: FirewallFacts, last: Mapping[str, str]) -> UfwState:
     it.
     """
     rules = kept_rules(last)
-    kernel = {version: read(rules[version] if version == 4 or facts.ipv6 else "", version) for version in (4, 6)}
+    # An iptables of before may have spelled them.
+    kernel = {
+        version: replace(read(rules[version] if version == 4 or facts.ipv6 else "", version), normal=False)
+        for version in (4, 6)
+    }
     files = {path: last[f"file {path}"] for path in FILES if f"file {path}" in last}
     return UfwState(kernel, files, "enabled" in last["was"])

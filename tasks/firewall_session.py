@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from functools import cache
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from model.checkout import HOST_SCRIPTS
 from model.errors import CommandFailed, CommandTimeout, HostError, LockHeld, ProtocolError, Unreachable
@@ -27,6 +27,10 @@ SECONDS = 30.0
 INSTALL_SECONDS = 300.0
 LONGEST_ANSWER = 1 << 26
 NOTHING_KEPT = "nothing was ever changed here, so there is nothing to bring back"
+UNFINISHED = (
+    "put right what /var/lib/matrix-fleet/fired/log there names (`journalctl -t matrix-fleet-rollback` has it, too), "
+    "then run again, which tries again; to give that state up, remove the folder fired"
+)
 _END_SECONDS = 2.0
 _HELD = 75
 _CUT_SHORT = 76
@@ -46,6 +50,8 @@ class FirewallSession:
         Raises `LockHeld` naming the holder, `CommandFailed` where a rollback of before could not be finished.
         """
         self.host = host
+        # What becomes of a change when the session ends now: nothing, taken back, or one of both.
+        self.unconfirmed: Literal["", "armed", "confirming"] = ""
         self._stream = stream
         self._mark = new_mark()
         self._say(f"{functions()}\nmf_begin\n")
@@ -59,8 +65,7 @@ class FirewallSession:
                 ("matrix-fleet-rollback",),
                 code,
                 f"a rollback could not be finished: {self._stream.complaint()}",
-                "look at `journalctl -u matrix-fleet-rollback` and /var/lib/matrix-fleet/fired there, "
-                "then remove that folder",
+                UNFINISHED,
             )
         if code:
             raise CommandFailed(host, ("mf_lock",), code, self._stream.complaint(), "is util-linux installed?")
@@ -159,14 +164,18 @@ def _read(name: str) -> str:
 
 def functions() -> str:
     """Return the shell functions of a session; defining them does nothing yet."""
-    return f"{facts_of.text()}\n{_read('ufw-kernel.sh')}\n{_read('ufw-session.sh')}"
+    return f"{facts_of.text()}\n{_kernel()}\n{_read('ufw-session.sh')}"
+
+
+def _kernel() -> str:
+    return f"{_read('ufw-kernel.sh')}\n{_read('ufw-others.sh')}"
 
 
 def rollback_parts() -> Mapping[str, str]:
     """Return the rollback's script and units under the names that `mf_arm` looks for."""
     return {
         "rollback.sh": _read("ufw-rollback.sh"),
-        "kernel.sh": _read("ufw-kernel.sh"),
+        "kernel.sh": _kernel(),
         "service": _read("ufw-rollback.service"),
         "timer": _read("ufw-rollback.timer"),
     }

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 
-from model.errors import ProtocolError
+from model.errors import ProtocolError, Unreachable
 
 if TYPE_CHECKING:
     from nornir.core.inventory import Host
@@ -37,7 +37,19 @@ class Invitation:
 
 
 def invite(host: Host) -> Invitation:
-    """Let a control plane make a token that lives for an hour, and wait until the cluster vouches for it."""
+    """
+    Let a control plane make a token that lives for an hour, and wait until the cluster vouches for it.
+
+    All who join ask the same one at once. Where the connection broke over it, it is asked once more: the first token is
+    nobody's.
+    """
+    try:
+        return _invite(host)
+    except Unreachable:
+        return _invite(host)
+
+
+def _invite(host: Host) -> Invitation:
     from remote.shell import run
 
     argv = ("kubeadm", "token", "create", "--ttl", "1h", "--description", "matrix-fleet bootstrap")

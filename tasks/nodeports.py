@@ -61,6 +61,7 @@ def ruleset(site: Site, machine: Machine) -> str:
             ],
             from_pods=[_rule(gate, "", f"{gate.protocol} dport") for gate in pod_gates(site, machine)],
             pods=_by_version(site.settings.kubernetes.pod_cidrs),
+            refused=_beginnings(site.settings.kubernetes.pod_cidrs),
             services=_by_version(site.settings.kubernetes.service_cidrs),
             digest=digest if digest is not None else hashlib.sha256(text.encode()).hexdigest()[:16],
         )
@@ -116,6 +117,15 @@ def _rule(gate: Gate, where: str, port: str) -> str:
 def _by_version(networks: Iterable[Network]) -> dict[int, list[str]]:
     """Return networks by IP version, none of which is empty."""
     return {v: [str(cidr) for cidr in networks if cidr.version == v] or [_NOBODY[v]] for v in (4, 6)}
+
+
+def _beginnings(networks: Iterable[Network]) -> list[tuple[int, str]]:
+    """Return what addresses of each IPv4 network begin with: how many bits, and their value as nftables reads it."""
+    return [
+        (network.prefixlen, f"{int(network.network_address) >> (network.max_prefixlen - network.prefixlen):#x}")
+        for network in networks
+        if network.version == 4
+    ]
 
 
 def _written(network: object) -> str:

@@ -36,4 +36,4 @@ def _kube_router(site: Site, image: str) -> tuple[Manifest, ...]:
         loopback="127.0.0.1" if 4 in families else "::1",
         endpoint=kubernetes.endpoint,
     )
-    return tuple(yaml.safe_load_all(text))
+    return tuple(yaml.load_all(text, Loader=yaml.CSafeLoader))

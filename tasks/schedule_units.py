@@ -19,7 +19,7 @@ UNITS = Path("/etc/systemd/system")
 class Setting:
     """
     Which site runs from where: the folders of the site and of this program, its interpreter, who owns the folder of
-    reports.
+    reports. `gates`: the site has some to try.
 
     `notifies`: somebody is told of news; `local`: by a program of this machine (mail, a command). `textfile`: the
     folder of the figures for Prometheus, None where there are none.
@@ -34,6 +34,7 @@ class Setting:
     notifies: bool
     local: bool
     textfile: Path | None
+    gates: bool
 
     @property
     def folder(self) -> Path:
@@ -112,7 +113,7 @@ def _texts(setting: Setting) -> Mapping[str, str]:
         "\n"
     )
     parts = {"common": common, "hardened": hardened, "local": setting.local, "limit": schedule.limit_minutes}
-    parts["ports"] = schedule.verify_ports
+    parts |= {"ports": schedule.verify_ports, "gates": setting.gates}
     timer = render(
         "schedule/compliance.timer", **values, calendar=schedule.calendar, delay=schedule.random_delay_minutes
     )

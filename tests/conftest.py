@@ -10,7 +10,10 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from model.site.load import load_site
+from model.site.site import Site
 from tests import hermetic
+from tests.mutation import REFERENCE, loaded, same
 from tests.remote import homeserver
 
 # Who asks for one of these is marked `machine`.
@@ -20,11 +23,33 @@ CLUSTER = Path(__file__).parent / "cluster"
 settings.register_profile("unit", max_examples=20, deadline=None)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Flags of tests that draw at random (tests/lab/test_port_faults.py)."""
+    group = parser.getgroup("port faults")
+    group.addoption("--port-faults", type=int, default=200, metavar="N", help="how many faults `-k many` draws")
+    group.addoption("--port-faults-seed", type=int, default=1, metavar="S", help="the seed that it draws them from")
+    group.addoption("--port-faults-ledger", default="", metavar="FILE", help="where it writes what they came to")
+    group.addoption("--port-fault", default="", metavar="JSON", help="try this one, as a failure printed it")
+
+
 @pytest.fixture(scope="session")
 def real_machine() -> None:
     """Root, network namespaces, a real sshd: what only a machine that `make setup` has prepared gives."""
     if os.geteuid() != 0:
         pytest.fail("this test needs root on a machine that `make setup` has prepared; `make unit` leaves it out")
+
+
+@pytest.fixture(scope="session")
+def untouched_site() -> Site:
+    """The reference site as its files say, which no test is given."""
+    return load_site(REFERENCE)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def shared_site(untouched_site: Site) -> Iterator[None]:
+    """Whoever wants another reference site makes one; the one that all tests share stays as it is."""
+    yield
+    assert same(loaded(), untouched_site), "a test of this file changed the site that `tests.mutation.loaded` shares"
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from collections.abc import Mapping
 from copy import deepcopy
@@ -12,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from model.rollout.secret_document import ref_of
+from model.rollout.secret_document import RotationStage, ref_of
 from model.rollout.secret_index import IndexEntry, SecretIndex, dump_index, index_path
 from model.site.load import APPLICATION_FILES, FILES, load_site
 from model.site.site import Site
@@ -28,8 +29,33 @@ WAIVED: Mapping[str, Any] = {
 
 
 @cache
+def loaded(folder: Path = REFERENCE) -> Site:
+    """Return the site of a folder as it stands there, read once."""
+    return load_site(folder)
+
+
+def same(one: Site, other: Site) -> bool:
+    """Tell whether two sites declare the same."""
+
+    def declared(site: Site) -> tuple[object, ...]:
+        machines = tuple((machine.name, machine.roles, machine.data) for machine in site.machines)
+        return site.settings, machines, site.roles, site.rows, site.folder, site.application
+
+    return declared(one) == declared(other)
+
+
+@cache
 def _reference(folder: Path) -> Mapping[str, Any]:
-    return {name: yaml.safe_load((folder / name).read_text("utf-8")) for name in FILES}
+    return {name: _read(folder / name) for name in FILES}
+
+
+@cache
+def _project() -> Mapping[str, Any]:
+    return {name: _read(REFERENCE / name) for name in APPLICATION_FILES}
+
+
+def _read(path: Path) -> Any:
+    return yaml.load(path.read_text("utf-8"), Loader=yaml.CSafeLoader)
 
 
 def write(folder: Path, case: Mapping[str, Any], base: Path = REFERENCE) -> Path:
@@ -38,11 +64,12 @@ def write(folder: Path, case: Mapping[str, Any], base: Path = REFERENCE) -> Path
 
     `set` maps `file:dotted.path` to a value (a list item by number or by its `name`; `+` appends), `delete` lists such
     places, `text` maps a file to its whole text, `missing` lists files not to write. `kept` maps secrets
-    (`NAME/KEY`) of the store's index to the day since when they are used, and what tells their values.
+    (`NAME/KEY`) of the store's index to the day since when they are used, what tells their values, and, where their
+    rotation has not ended, its stage.
     """
     files = deepcopy(dict(_reference(base)))
     edited = {place.partition(":")[0] for place in (*case.get("set", ()), *case.get("delete", ()))}
-    files |= {name: _project(name) for name in APPLICATION_FILES if name.removesuffix(".yaml") in edited}
+    files |= {name: deepcopy(value) for name, value in _project().items() if name.removesuffix(".yaml") in edited}
     for place, value in case.get("set", {}).items():
         _edit(files, place, lambda container, key, value=value: _put(container, key, value))
     for place in case.get("delete", ()):
@@ -64,21 +91,20 @@ def write(folder: Path, case: Mapping[str, Any], base: Path = REFERENCE) -> Path
     return folder
 
 
-def _project(name: str) -> Any:
-    return yaml.safe_load((REFERENCE / name).read_text("utf-8"))
-
-
-def _keep(folder: Path, kept: Mapping[str, tuple[date, str]]) -> None:
-    """Write the index of a store, without the store."""
-    entries = {
-        ref_of(name): IndexEntry(
-            made=datetime(day.year, day.month, day.day, tzinfo=UTC), origin="generated", fingerprint=mark
-        )
-        for name, (day, mark) in kept.items()
-    }
-    path = index_path(folder, "main")
+def _keep(folder: Path, kept: Mapping[str, tuple[Any, ...]]) -> None:
+    """Write the index of a store, and something in the store's place."""
+    entries = {ref_of(name): _entry(*about) for name, about in kept.items()}
+    path, encrypted = index_path(folder, "main"), b"age-encryption.org/"
     path.parent.mkdir()
-    path.write_bytes(dump_index(SecretIndex(realm="main", sha256="", recipients=(), entries=entries)))
+    path.with_name("main.age").write_bytes(encrypted)
+    digest = hashlib.sha256(encrypted).hexdigest()
+    path.write_bytes(dump_index(SecretIndex(realm="main", sha256=digest, recipients=(), entries=entries)))
+
+
+def _entry(day: date, mark: str, stage: str = "") -> IndexEntry:
+    made = datetime(day.year, day.month, day.day, tzinfo=UTC)
+    begun = {"stage": RotationStage(stage), "stage_since": made} if stage else {}
+    return IndexEntry(made=made, origin="generated", fingerprint=mark, **begun)  # type: ignore[arg-type]
 
 
 def site(folder: Path, base: Path = REFERENCE, **case: Any) -> Site:
@@ -88,7 +114,7 @@ def site(folder: Path, base: Path = REFERENCE, **case: Any) -> Site:
 
 def cases(name: str) -> list[dict[str, Any]]:
     """Return the cases of a file under tests/data/sites."""
-    return list(yaml.safe_load((CASES / name).read_text("utf-8")))
+    return list(_read(CASES / name))
 
 
 def _edit(files: dict[str, Any], place: str, act: Any) -> None:

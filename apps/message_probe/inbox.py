@@ -43,16 +43,17 @@ class Sighting:
 
 class Inbox:
     """
-    A user's sync in a thread of its own. `poll` is how long the server may hold an answer back.
+    A user's sync in a thread of its own. `poll` is how long the server may hold an answer back, `since` where a former
+    sync of this user's device had come to.
 
     `errors` counts what disturbed it, `servers` the processes that answered, `limited` how often the server left events
     out.
     """
 
-    def __init__(self, account: Account, origin: Origin, poll: float = 20.0) -> None:
+    def __init__(self, account: Account, origin: Origin, poll: float = 20.0, since: str = "") -> None:
         self._user = User(account, origin)
         self._poll = poll
-        self._since = ""
+        self._since = since
         self._changed = threading.Condition()
         self._ended = threading.Event()
         self._seen: list[Sighting] = []
@@ -86,6 +87,12 @@ class Inbox:
         """Return everything that arrived so far."""
         with self._changed:
             return tuple(self._seen)
+
+    @property
+    def since(self) -> str:
+        """Where the next sync goes on."""
+        with self._changed:
+            return self._since
 
     def close(self) -> None:
         """Stop; the poll that is under way ends."""

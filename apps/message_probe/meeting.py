@@ -44,6 +44,17 @@ def meet(chat: Talk, *, encrypted: bool = False, poll: float = 20.0) -> Pair:
     return Pair(sender, receiver, mine, theirs, room)
 
 
+def go_on(chat: Talk, pair: Pair) -> Pair:
+    """Let the same two go on over the way of `chat`, each from where it has read to. Raises `ProbeError`."""
+    for former in (pair.from_receiver, pair.to_receiver):
+        former.close()
+    sender, receiver = (User(user.account, chat.public, chat.patience) for user in (pair.sender, pair.receiver))
+    chat.users += [sender, receiver]
+    mine = chat.inbox(sender, since=pair.from_receiver.since)
+    theirs = chat.inbox(receiver, since=pair.to_receiver.since)
+    return Pair(sender, receiver, mine, theirs, pair.room)
+
+
 def _apart(chat: Talk, mine: Inbox, poll: float) -> tuple[User, Inbox]:
     """Return a receiver whose sync another process serves; the last one tried where none is found."""
     for left in reversed(range(CANDIDATES)):

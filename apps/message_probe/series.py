@@ -6,6 +6,7 @@ import secrets
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -89,15 +90,17 @@ class _Senders:
         return user
 
 
-def run(chat: Talk, every: float, seconds: float) -> SeriesResult:
+def run(chat: Talk, every: float, seconds: float, begins: Callable[[], object] = lambda: None) -> SeriesResult:
     """
-    Send a message every so many seconds for so long; then wait for the last.
+    Send a message every so many seconds for so long; then wait for the last. `begins` is called before the first one,
+    once both users are there.
 
     The pace does not depend on answers: a slow server does not get fewer messages.
     """
     pair = meet(chat, poll=POLL)
     chat.administration.unlimited(pair.sender.account.user)
     mark = secrets.token_hex(6)
+    begins()
     began = time.monotonic()
     sends = [_Sent(number, began + number * every) for number in range(max(1, round(seconds / every)))]
     senders = _Senders(pair)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from apps.message_probe.administration import Administration
 from apps.message_probe.inbox import Inbox
@@ -67,9 +67,13 @@ class Talk:
         self.users.append(second)
         second.ask("log out", "POST", f"{CLIENT}/logout", {})
 
-    def inbox(self, user: User, poll: float = 20.0) -> Inbox:
-        """Begin a user's long poll."""
-        inbox = Inbox(user.account, self.public, poll)
+    def over(self, public: Origin) -> Talk:
+        """Give a part of this conversation that goes another way; what it makes is taken away with the whole."""
+        return replace(self, public=public, steps=[])
+
+    def inbox(self, user: User, poll: float = 20.0, since: str = "") -> Inbox:
+        """Begin a user's long poll, or go on with one."""
+        inbox = Inbox(user.account, self.public, poll, since)
         self.inboxes.append(inbox)
         inbox.open(self.patience)
         return inbox

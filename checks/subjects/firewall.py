@@ -8,11 +8,12 @@ from checks.check import SERVERS, ComplianceView, HostCheck
 from model.check.finding import Finding, Verdict
 from model.check.judgement import rules as judgement
 from model.check.judgement.links import interfaces
+from model.host.beside import Beside
 from model.host.host_facts import Firewall, HostFacts, Machinery, Release, Rules
 from model.site.hosts import Machine
 from model.ufw.diff import difference
 from model.ufw.early_rules import early_rules
-from model.ufw.kernel import EMPTY, expected
+from model.ufw.kernel import EMPTY, UfwKernel, as_loaded, expected
 from model.ufw.state import AFTER, BEFORE, CONF, DEFAULTS, USER, desired_defaults, desired_state, read_state
 from model.ufw.text import option, wrong_level
 
@@ -50,11 +51,7 @@ def kernel(_view: ComplianceView, machine: Machine, facts: HostFacts) -> Verdict
     wanted = desired_defaults(files.files)
     if any(option(defaults, key) != option(wanted, key) for key in _POLICIES):
         return Verdict(pending="ufw's own defaults are not the site's: see firewall/rules")
-    texts = {version: [files.files.get(paths[version], "") for paths in (BEFORE, AFTER, USER)] for version in (4, 6)}
-    kernel = {version: expected(before, after, user, version) for version, (before, after, user) in texts.items()}
-    if not files.ipv6:
-        kernel[6] = EMPTY
-    diff = difference(machine.name, now, replace(now, kernel=kernel))
+    diff = difference(machine.name, now, replace(now, kernel=_wanted(facts)))
     if not diff:
         return Verdict("the kernel holds what ufw's files say", {"chains": len(now.kernel[4].chains)})
     changes = [line for line in diff.splitlines() if line[:1] in "+-" and line[:3] not in ("+++", "---")]
@@ -63,10 +60,27 @@ def kernel(_view: ComplianceView, machine: Machine, facts: HostFacts) -> Verdict
     )
 
 
+def _wanted(facts: HostFacts) -> dict[int, UfwKernel]:
+    """
+    Return what ufw makes of its files: as the host's own iptables writes them, where they were tried there.
+    """
+    files, beside = facts.of(Firewall), facts.parts.get(Beside)
+    tried = beside.boot.whole if isinstance(beside, Beside) and beside.boot else {}
+    kernel = {}
+    for version in (4, 6):
+        before, after, user = (files.files.get(paths[version], "") for paths in (BEFORE, AFTER, USER))
+        whole = tried.get(version)
+        kernel[version] = as_loaded(whole, version) if whole else expected(before, after, user, version)
+    return kernel if files.ipv6 else {**kernel, 6: EMPTY}
+
+
 def foreign(view: ComplianceView, machine: Machine, facts: HostFacts) -> Verdict:
     """Find rules of others that admit, refuse or lead away packets in ufw's stead."""
     node, rules = facts.of(Release).member, facts.of(Rules)
-    early = early_rules(view.site, machine, rules.rulesets, interfaces(facts.of(Machinery).links))
+    beside, sets = facts.parts.get(Beside), rules.rulesets
+    if isinstance(beside, Beside) and beside.devices is not None:
+        sets = replace(sets, devices=beside.devices)
+    early = early_rules(view.site, machine, sets, interfaces(facts.of(Machinery).links))
     return judgement.judged(early, rules.deciding, node=node, shown=_SHOWN)
 
 
@@ -104,8 +118,10 @@ CHECKS = (
         id="firewall/foreign",
         title="No rule of others decides about packets",
         phase="host",
-        looks_at="rules before and behind ufw's in every table and hook, of the older iptables, and nftables' own",
-        by="iptables-save; ip6tables-save; iptables-legacy-save; nft -a list ruleset",
+        looks_at="rules before and behind ufw's in every table and hook, of the older iptables, nftables' own, and "
+        "programs at devices",
+        by="iptables-save; ip6tables-save; iptables-legacy-save; nft -a list ruleset; ip -d link; "
+        "tc filter show dev DEVICE ingress",
         remedy="find out who sets them and remove them there",
         applies=SERVERS,
         judge=foreign,

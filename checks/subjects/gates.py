@@ -12,17 +12,23 @@ from model.check.check import NotYet
 from model.check.finding import Verdict, flawed, settled
 from model.errors import SiteError
 from model.report.outcome import Status
+from model.rollout.announced import BY_FEATURE, undeployed
 from model.rollout.gates import places
 from model.rollout.values.minio import values as minio
 from model.rollout.values.seaweedfs import values as seaweedfs
 
 _COMES = "comes with the rollout (python -m flows.rollout)"
 _NAMESPACE = "matrix"
+# Of gates that are not called as the component that they try.
+_PARTS = {"push": "sygnal"}
 
 
 def gate(name: str, view: ComplianceView) -> Verdict:
     """Judge a gate by the newest run of flows.validate or flows.rollout that tried it."""
     if name not in {place.gate for place in places(view.site)}:
+        part = _PARTS.get(name, name)
+        if lacking := [feature for feature in undeployed(view.site) if part in BY_FEATURE[feature]]:
+            return Verdict(doubt=f"nothing of the site deploys {part} (components.yaml), and {lacking[0]} is on")
         return Verdict(f"the site has no gate {name}")
     record = view.gates.get(name)
     if record is None:
@@ -56,20 +62,28 @@ def redundancy(view: ComplianceView) -> Verdict:
     provider = view.site.settings.object_storage.provider
     if provider == "external":
         return Verdict("the organisation keeps the objects, outside the cluster")
-    if provider == "seaweedfs":
-        known = seaweedfs(view.site)
-        copies = 1 + sum(int(digit) for digit in str(known["replication"]))
-        wrong = [] if copies > 1 else ["one server holds every object alone: SeaweedFS keeps two copies on two servers"]
-        return settled(
-            wrong, f"each object lies {copies} times, on {known['volume_servers']} servers", dict(_plain(known))
-        )
     try:
-        known = minio(view.site)
+        known = seaweedfs(view.site) if provider == "seaweedfs" else minio(view.site)
     except SiteError as error:
         return flawed(str(error))
-    return Verdict(
-        f"MinIO spreads each object over {len(view.site.with_purpose('objects'))} servers", dict(_plain(known))
-    )
+    if provider == "seaweedfs":
+        copies = 1 + sum(int(digit) for digit in str(known["replication"]))
+        if copies == 1:
+            return flawed("one server holds every object alone: SeaweedFS keeps two copies on two servers")
+        name, wanted = "seaweedfs-volume", int(str(known["volume_servers"]))
+        good = f"each object lies {copies} times, on {wanted} servers"
+    else:
+        name, wanted = "minio", int(str(known["servers"]))
+        good = f"MinIO spreads each object over {wanted} servers"
+    ready = _ready(view, name)
+    wrong = [f"{ready} of {wanted} servers for objects are ready ({name})"] if ready < wanted else []
+    return settled(wrong, good, dict(_plain(known)) | {"ready": ready})
+
+
+def _ready(view: ComplianceView, name: str) -> int:
+    """Return how many pods of a StatefulSet are ready, 0 where the cluster has none of that name."""
+    sets = (found for found in cluster_of(view).workloads if found.kind == "StatefulSet")
+    return next((found.ready for found in sets if (found.namespace, found.name) == (_NAMESPACE, name)), 0)
 
 
 def _plain(known: dict[str, object]) -> dict[str, object]:
@@ -102,6 +116,7 @@ CHECKS = (
     _check("federation", "Other homeservers find this one, and it finds others", "requests as another homeserver"),
     _check("mail", "The mail server takes what Synapse sends", "a mail to the address that the site gives"),
     _check("push", "The site's own push gateway answers, and its keys are taken", "a push for a phone that is none"),
+    _check("element-web", "The web client is there, for the site's homeserver", "its page and configuration"),
     _check("pods", "All pods are ready, and not merely running", "pods and workloads of the application"),
     _check("endpoints", "Somebody stands behind every Service", "Services and their endpoints"),
     _check("dns", "Names lead where they must in every view", "name servers, asked from each view and from a pod"),
@@ -109,9 +124,9 @@ CHECKS = (
         id="objects/redundancy",
         title="No object is lost with one server",
         phase="rollout",
-        looks_at="object_storage in site.yaml, and the servers for objects",
-        by="python -m flows.rollout --component seaweedfs --render DIR",
-        remedy="declare more servers for objects, or another provider under `object_storage`",
+        looks_at="object_storage in site.yaml, and which of its servers are ready",
+        by="kubectl -n matrix get statefulsets",
+        remedy="bring the servers for objects up, declare more of them, or another provider under `object_storage`",
         judge=redundancy,
     ),
 )

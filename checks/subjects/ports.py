@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from checks.check import ComplianceView, SiteCheck
 from model.check.finding import Verdict, settled
+from model.report.consequence import consequence
 from model.site.site import Site
 from model.verify.proof import CellGroup, Proof
 
@@ -56,8 +57,12 @@ def _judged(
     if violations:
         lines = [line for cell in violations for line in cell.examples]
         return settled([_few(lines, _count(violations))], "", seen | {"violations": lines[:50]})
-    unproven = [cell for cell in cells if cell.verdict == "unproven"]
+    every = [cell for cell in cells if cell.verdict == "unproven"]
+    unproven = [cell for cell in every if not view.silent.keys() & {cell.source, cell.destination}]
     gaps = untried(view.site, cells)
+    if every and not unproven and not gaps:
+        silent = {end for cell in every for end in (cell.source, cell.destination) if end in view.silent}
+        return Verdict(doubt=consequence(silent), evidence=seen)
     doubts = [*(line for cell in unproven for line in cell.examples), *gaps]
     if doubts or not cells:
         few = _few(doubts, _count(unproven) + len(gaps))

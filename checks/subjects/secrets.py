@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 
 from checks.check import ComplianceView, SiteCheck
 from model.check.check import NotYet
-from model.check.finding import Verdict, settled
+from model.check.finding import Finding, Verdict, settled
 from model.check.judgement import secrets as judged
 from model.check.judgement.secrets import Indexes, SecretFlaw
 from model.errors import SiteError
@@ -42,6 +42,16 @@ def age(view: ComplianceView) -> Verdict:
     return settled(found, f"the oldest value is used for {days} days", {"oldest": oldest.isoformat()})
 
 
+def rotations(view: ComplianceView) -> Verdict:
+    """Find rotations that have not ended; an index of an earlier version does not tell."""
+    indexes = _readable(view)
+    findings = tuple(
+        Finding(f"{flaw.name}: {flaw.message}", flaw.remedy) for flaw in judged.unfinished_rotations(view.site, indexes)
+    )
+    doubts = [f"{flaw.message}; {flaw.remedy}" for flaw in judged.untold_rotations(indexes)]
+    return Verdict("every rotation that began has ended", findings=findings, doubt="; ".join(doubts))
+
+
 def shared(view: ComplianceView) -> Verdict:
     """Find values that are used twice; what could not be compared is not known to be another."""
     indexes = _indexes(view)
@@ -53,7 +63,7 @@ def shared(view: ComplianceView) -> Verdict:
 
 def files(view: ComplianceView) -> Verdict:
     """Find files of the store that others may read, that are not encrypted, or a key beside them."""
-    _indexes(view)
+    _readable(view)
     wrong = [*view.secrets.exposed, *_texts(judged.key_inside(view.site))]
     return settled(wrong, "encrypted by age, for their owner alone")
 
@@ -86,6 +96,14 @@ def clear(view: ComplianceView) -> Verdict:
 
 
 def _indexes(view: ComplianceView) -> Indexes:
+    """Return the indexes that hold of the files beside them."""
+    indexes = _readable(view)
+    if stale := [index.stale for index in indexes.values() if index.stale]:
+        raise Unseen(f"{stale[0]}; {judged.WRITE_ANEW}")
+    return indexes
+
+
+def _readable(view: ComplianceView) -> Indexes:
     if view.secrets.hidden:
         raise Unseen(view.secrets.hidden)
     if not view.secrets.indexes:
@@ -125,6 +143,7 @@ CHECKS = (
     _check("kept", "Every secret has a value", kept, "python -m flows.secrets generate"),
     _check("strength", "Every value is as strong as its kind", strength, "python -m flows.secrets rotate NAME"),
     _check("age", "No secret is used for too long", age, "python -m flows.secrets rotate NAME"),
+    _check("rotations", "Every rotation has ended", rotations, "python -m flows.secrets rotate NAME/KEY"),
     _check("shared", "No value is used twice", shared, "python -m flows.secrets rotate NAME"),
     _check(
         "files",

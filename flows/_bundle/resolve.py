@@ -10,6 +10,7 @@ from pathlib import Path
 import yaml
 
 from flows._bundle import fetch
+from flows._bundle.derived import derived_part
 from flows._bundle.part import DownloadContext, Part
 from model.bundle import checksums
 from model.bundle.sources import APPLICATION, DebianSources, Sources
@@ -17,6 +18,7 @@ from model.bundle.spec import BundleSpec, FileSpec, ImageSpec, ManifestSpec
 from model.errors import BundleError
 from model.kubernetes import references
 from remote.upstream.debian import Apt
+from remote.upstream.wheel_index import WheelIndex
 
 Look = Callable[[], tuple[Part, ...]]
 
@@ -58,16 +60,26 @@ class Resolver:
     def _image(self, image: ImageSpec) -> tuple[Part, ...]:
         pin = self._pin(image.reference) or image.digest
         remote = self.context.registries.look(image.name, image.tag, self.spec.architecture, pin)
+        if image.derivation is not None:
+            return (derived_part(image, image.derivation, remote, self._wheels(image), self.context),)
         key = f"{image.reference} {remote.digest} {image.needed}"
         make = partial(fetch.image, image, remote)
         return (Part(f"image {image.reference}", remote.address, key, remote.size, make),)
+
+    def _wheels(self, image: ImageSpec) -> WheelIndex:
+        if self.sources.python_index is None:
+            raise BundleError(
+                f"{image.reference}: is derived, and the sources name no package index for its wheels",
+                "copy templates/bundle/sources.yaml, say `python_index` there, and name the copy with --sources",
+            )
+        return WheelIndex(self.context.client, self.sources.python_index)
 
     def _manifest(self, wanted: ManifestSpec) -> tuple[Part, ...]:
         data, _ = self.context.client.text(wanted.address)
         sha256 = fetch.sha256_of(data)
         self._agree(wanted.address, sha256)
         try:
-            objects = [item for item in yaml.safe_load_all(data) if isinstance(item, dict)]
+            objects = [item for item in yaml.load_all(data, Loader=yaml.CSafeLoader) if isinstance(item, dict)]
         except (yaml.YAMLError, UnicodeDecodeError) as error:
             raise BundleError(f"{wanted.address}: is no YAML: {error}", "correct the address in the sources") from error
         images = references.named(objects) if wanted.needed != APPLICATION else ()

@@ -46,7 +46,8 @@ def bootstrap(context: Context, phases: Sequence[Phase], *, purge: bool) -> Flow
         if any(phase.everywhere for phase in phases)
         else tuple(name for name in names if name in cluster_run.lost)
     )
-    return FlowResult((), heard, extra={**roles(context.site), "phases": seconds})
+    proof = {"proof": cluster_run.proof} if cluster_run.proof else {}
+    return FlowResult((), heard, extra={**roles(context.site), "phases": seconds, **proof})
 
 
 def _take_bundle(cluster_run: ClusterRun, *, whole: bool) -> None:

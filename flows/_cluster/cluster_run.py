@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from time import monotonic
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from flows._fleet.failure import HostFailure
 from flows._fleet.hosts import closing, run_on_hosts
@@ -58,7 +58,7 @@ class ClusterRun:
     One run. `facts` are of the hosts that answered, `lost` says why others are no longer in, `bundle` and `folder` are
     None where hosts install from their own sources. `purge`: firewall rules of hosts never managed before may go.
     `helper_hosts`: control planes that are asked, and let hosts into their cluster, and are themselves left as they
-    are.
+    are. `proof`: what the ports of all hosts were proven to be, last.
     """
 
     nr: Nornir
@@ -72,6 +72,7 @@ class ClusterRun:
     facts: dict[str, NodeFacts] = field(default_factory=dict)
     lost: dict[str, Outcome] = field(default_factory=dict)
     locks: dict[str, NodeLock] = field(default_factory=dict)
+    proof: list[list[Any]] = field(default_factory=list)
 
     @property
     def site(self) -> Site:

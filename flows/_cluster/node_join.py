@@ -80,7 +80,8 @@ def _admitted(context: Context, names: tuple[str, ...]) -> None:
     others = tuple(machine.name for machine in site.servers if machine.name not in names)
     nr = inventory(context.options.inventory)
     with closing(nr):
-        seen = run_on_hosts(nr, observe, names=others, deadline=_LOOK_SECONDS)
+        # How its files are spelled is no difference: the host itself says what they hold.
+        seen = run_on_hosts(nr, lambda host: observe(host, boot=True), names=others, deadline=_LOOK_SECONDS)
     behind = [
         name
         for name, facts in seen.items()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -100,13 +100,27 @@ def trend(before: Document | None, started: str, outcomes: Sequence[Outcome] | N
     return [*kept[1 - _TREND :], {"started": started, **counts}]
 
 
-def prune(inventory: Path, keep: int, flow: str = FLOW) -> tuple[str, ...]:
-    """Remove the oldest runs of a flow beyond `keep`; return their names. Reports of other flows stay."""
+def prune(
+    inventory: Path, keep: int, flow: str = FLOW, only: Callable[[Document], bool] | None = None
+) -> tuple[str, ...]:
+    """
+    Remove the oldest runs of a flow beyond `keep`; return their names. Reports of other flows stay, and with `only`
+    those that it does not choose.
+    """
     runs = folder.runs(inventory, flow)
+    if only is not None:
+        runs = [run for run in runs if _chosen(run, only)]
     gone = runs[:-keep] if keep < len(runs) else []
     for run in gone:
         shutil.rmtree(run, ignore_errors=True)
     return tuple(run.name for run in gone)
+
+
+def _chosen(run: Path, only: Callable[[Document], bool]) -> bool:
+    try:
+        return only(folder.read_report(run / "report.json"))
+    except SiteError:
+        return False
 
 
 def history(inventory: Path, check: str) -> Iterator[tuple[str, list[Document]]]:

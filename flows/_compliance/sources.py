@@ -12,21 +12,36 @@ from flows._run import folder
 from model.errors import SiteError
 from model.host.certificate_chain import Chain, read_chain
 from model.host.scheduled import AUTHORIZED_KEYS
-from model.report.gate_record import GateRecord, newest
+from model.report.gate_record import GateRecord, is_scheduled_run, newest
 from model.rollout.secret_index import FOLDER, kept_indexes
 from model.site.site import Site
 from model.verify.proof import Proof, read_proof
 from tasks.schedule_units import key_of, public_key
 from tasks.scheduled import desired
 
-# A gate that none of so many runs tried was not tried for long.
+# A gate that none of so many runs tried was not tried for long; those on schedule, which try little, do not count.
 _RUNS = 30
 
 
 def latest_proof(inventory: Path) -> Proof | None:
-    """Return what the newest run of `flows.verify_ports` proved; None where there is none that can be read."""
+    """
+    Return what the newest run proved that sent packets, whichever flow it was; None where there is none that can be
+    read.
+    """
+    proofs = (_proof(report) for report in _proving(inventory))
+    return max((proof for proof in proofs if proof is not None), key=lambda proof: proof.ended, default=None)
+
+
+def _proving(inventory: Path) -> Iterator[Path]:
+    """Yield the newest reports with a proof: of the flow that is there for it, and of one that has it on its way."""
+    with suppress(SiteError):
+        yield folder.find_report(inventory, "latest-verify_ports")
+    places = reversed(folder.runs(inventory, "bootstrap"))
+    yield from [place / "report.json" for place in places if (place / folder.PROOF).exists()][:1]
+
+
+def _proof(report: Path) -> Proof | None:
     try:
-        report = folder.find_report(inventory, "latest-verify_ports")
         short = report.with_name(folder.PROOF)
         # Runs of earlier versions left the report alone.
         return read_proof(json.loads(short.read_text("utf-8")) if short.exists() else folder.read_report(report))
@@ -37,8 +52,17 @@ def latest_proof(inventory: Path) -> Proof | None:
 def latest_gates(inventory: Path) -> dict[str, GateRecord]:
     """Return how each gate came out when a run of flows.validate or flows.rollout last tried it."""
     places = [place for flow in ("validate", "rollout") for place in folder.runs(inventory, flow)]
-    newest_first = sorted(places, key=lambda place: place.name, reverse=True)[:_RUNS]
-    return newest(_readable(newest_first))
+    newest_first = sorted(places, key=lambda place: place.name, reverse=True)
+    return newest(_enough(_readable(newest_first)))
+
+
+def _enough(reports: Iterable[folder.Document]) -> Iterator[folder.Document]:
+    left = _RUNS
+    for report in reports:
+        yield report
+        left -= not is_scheduled_run(report)
+        if not left:
+            return
 
 
 def _readable(places: Iterable[Path]) -> Iterator[folder.Document]:

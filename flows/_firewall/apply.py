@@ -9,13 +9,13 @@ from flows._firewall.change import (
     WORKERS,
     PreparedHost,
     carry_out,
-    outcomes_of,
     prepare,
     refuse,
     sessions,
     to_change,
     to_look,
 )
+from flows._firewall.order import FirewallWork, change_in_order
 from flows._fleet.failure import HostFailure
 from flows._fleet.hosts import closing, run_on_hosts
 from flows._fleet.inventory import inventory
@@ -64,13 +64,14 @@ def apply(nr: Nornir, context: Context, names: Sequence[str], *, purge: bool, ho
         failed = [answer.outcome(SUBJECT) for answer in looked.values() if isinstance(answer, HostFailure)]
         context.keep(*failed)
         installs = any(answer.review.plan.install for answer in ready.values())
-        with context.awaiting(tuple(ready), "applying", outcomes_of) as watch:
-            done = run_on_hosts(
-                nr,
-                lambda host: carry_out(site, host, ready[host.name], purge=purge, hold=hold),
-                names=tuple(ready),
-                workers=WORKERS,
-                watch=watch,
-                deadline=to_change(len(ready), hold, installs=installs),
-            )
-    return tuple(outcome for answer in done.values() for outcome in outcomes_of(answer))
+        work = FirewallWork(
+            nr=nr,
+            context=context,
+            kept=kept,
+            look=lambda host: prepare(site, host, kept),
+            change=lambda host, prepared, behind: carry_out(
+                site, host, prepared, purge=purge, hold=hold, behind=behind
+            ),
+            limit=lambda hosts: to_change(hosts, hold, installs=installs),
+        )
+        return change_in_order(work, ready)

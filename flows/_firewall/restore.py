@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from flows._firewall.change import (
@@ -10,12 +9,12 @@ from flows._firewall.change import (
     FirewallSessions,
     PreparedHost,
     applied,
-    outcomes_of,
     refuse,
     sessions,
     to_change,
     to_look,
 )
+from flows._firewall.order import FirewallWork, change_in_order
 from flows._fleet.failure import HostFailure
 from flows._fleet.hosts import closing, run_on_hosts
 from flows._fleet.inventory import inventory
@@ -42,13 +41,16 @@ def restore(context: Context, hold: float) -> FlowResult:
         refuse(looked)
         ready = {name: answer for name, answer in looked.items() if isinstance(answer, PreparedHost)}
         context.keep(*(answer.outcome(SUBJECT) for answer in looked.values() if isinstance(answer, HostFailure)))
-        limit = to_change(len(ready), hold)
-        done = run_on_hosts(
-            nr, lambda host: _bring_back(host, ready, dry, hold), names=tuple(ready), workers=WORKERS, deadline=limit
+        work = FirewallWork(
+            nr=nr,
+            context=context,
+            kept=None if dry else kept,
+            look=lambda host: _look(host, None if dry else kept),
+            change=lambda host, prepared, behind: _bring_back(host, prepared, dry, hold, behind),
+            limit=lambda hosts: to_change(hosts, hold),
         )
-    return FlowResult(
-        tuple(outcome for answer in done.values() for outcome in outcomes_of(answer)), names, extra=roles(context.site)
-    )
+        outcomes = change_in_order(work, ready)
+    return FlowResult(outcomes, names, extra=roles(context.site))
 
 
 def _look(host: Host, kept: FirewallSessions | None) -> PreparedHost:
@@ -58,12 +60,11 @@ def _look(host: Host, kept: FirewallSessions | None) -> PreparedHost:
     return PreparedHost(facts=facts, review=review, session=session)
 
 
-def _bring_back(host: Host, ready: Mapping[str, PreparedHost], dry: bool, hold: float) -> tuple[Outcome, ...]:
-    prepared = ready[host.name]
+def _bring_back(host: Host, prepared: PreparedHost, dry: bool, hold: float, behind: Host | None) -> tuple[Outcome, ...]:
     plan = prepared.review.plan
     if not plan.change:
         return (Outcome(host.name, SUBJECT, Status.OK, "is as it was before the last change"),)
     if dry or prepared.session is None:
         step = "run without --dry-run"
         return (Outcome(host.name, SUBJECT, Status.DRIFT, "would be brought back", next=step, evidence=plan.diff),)
-    return applied(host, prepared.session, plan, prepared.facts, hold)
+    return applied(host, prepared.session, plan, prepared.facts, hold, behind)

@@ -7,6 +7,7 @@ from functools import partial
 
 from model.errors import FleetError, HostError
 from model.report.outcome import Outcome, Status
+from model.rollout.veil import veiled
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,11 +39,11 @@ class HostFailure:
 def failure_of(name: str, error: Exception, seconds: float) -> HostFailure:
     """Return what came of a host whose task ended in an exception."""
     if isinstance(error, FleetError):
-        message, step = error.message if isinstance(error, HostError) else str(error), error.next_step
+        what, step = error.message if isinstance(error, HostError) else str(error), error.next_step
     else:
-        what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-        message, step = f"unforeseen: {what}", "report this as a bug, with -v's output"
-    return HostFailure(host=name, exception=error, message=message, next=step, seconds=seconds)
+        words = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        what, step = f"unforeseen: {words}", "report this as a bug, with -v's output"
+    return HostFailure(host=name, exception=error, message=veiled(what), next=step, seconds=seconds)
 
 
 def silence_of(name: str, known: bool, deadline: float | None, seconds: float) -> HostFailure:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
@@ -19,7 +20,7 @@ from model.verify.pairs import Pair
 from model.verify.probing import AgentRecords, Assignment, SentStream, WitnessRecord
 from remote.installed import program
 from remote.probe import bundle
-from remote.probe.session import SourceSession, WitnessSession
+from remote.probe.session import QUIET_MS, SourceSession, WitnessSession
 from remote.shell import start, tcp_banner
 
 if TYPE_CHECKING:
@@ -27,8 +28,11 @@ if TYPE_CHECKING:
     from nornir.core.inventory import Host
 
 Agent = TypeVar("Agent", WitnessSession, SourceSession)
-# A host's two agents start, arm and answer within seconds; nothing here waits longer for one of them.
-STEP_SECONDS = 25.0
+# A host's two agents start, arm and answer within seconds, and within many where packets are lost; nothing here waits
+# longer for one of them.
+STEP_SECONDS = 60.0
+# In that time the kernel sends the first packet of a connection three times.
+_GREETING_SECONDS = 5.0
 # A source that falls silent is given up at once (`remote.probe.session`). One that says that it still fires, on a busy
 # host, is waited for so long, and so many times longer than its probes should take.
 _FIRING_SECONDS, _SLOWER = 90.0, 20
@@ -85,17 +89,26 @@ class AgentPool:
 
         self._at_every_end(ready)
 
-    def reach_ssh(self) -> dict[str, bool]:
+    def reach_ssh(self, names: Sequence[str] | None = None, at_once: int = 1) -> dict[str, bool]:
         """
-        Connect from the controller to every host's sshd once more: an open flow, and a positive control of each
-        witness.
+        Connect from the controller to every host's sshd once more, or to those of `names`, by so many connections `at
+        once`, of which any that is greeted will do: an open flow, and a positive control of each witness.
         """
 
-        def connect(host: Host) -> bool:
-            tcp_banner(host, 5.0)
+        def greeted(host: Host) -> bool:
+            try:
+                tcp_banner(host, _GREETING_SECONDS)
+            except HostError:
+                return False
             return True
 
-        hosts = tuple(dict.fromkeys(end.host for end in self.ends.values()))
+        def connect(host: Host) -> bool:
+            if at_once == 1:
+                return greeted(host)
+            with ThreadPoolExecutor(at_once, thread_name_prefix=host.name) as pool:
+                return any(list(pool.map(greeted, [host] * at_once)))
+
+        hosts = tuple(dict.fromkeys(end.host for end in self.ends.values())) if names is None else names
         answers = run_on_hosts(self.nr, connect, names=hosts, deadline=STEP_SECONDS)
         return {name: answer is True for name, answer in answers.items()}
 
@@ -144,17 +157,20 @@ class AgentPool:
         host = self.ends[name].host
         return sum(planned for other, planned in self.planned.items() if self.ends[other].host == host)
 
-    def collect(self) -> AgentRecords:
-        """Ask every source for its replies and every witness for what it saw; a dead agent leaves no record."""
+    def collect(self, quiet_ms: int = QUIET_MS) -> AgentRecords:
+        """
+        Ask every source for its replies and every witness for what it saw, once it has been quiet for so long; a dead
+        agent leaves no record.
+        """
 
         def gather(_host: Host, name: str) -> None:
             agents = self.agents[name]
             if agents.witness:
                 with _losing(agents, "witness"):
-                    seen[name] = agents.witness.collect()
+                    seen[name] = agents.witness.collect(quiet_ms=quiet_ms)
             if agents.source and name in self.sources:
                 with _losing(agents, "source"):
-                    sent[name] = agents.source.collect()
+                    sent[name] = agents.source.collect(quiet_ms=quiet_ms)
 
         sent: dict[str, tuple[SentStream, ...]] = {}
         seen: dict[str, WitnessRecord] = {}

@@ -12,6 +12,7 @@ from model.site.select import select
 from model.site.site import Site
 from model.verify import component_pods
 from model.verify import pods as podding
+from model.verify.address_faults import AddressFaults
 from model.verify.exposure import dnat_ports
 from model.verify.host_rulings import HostRulings
 from model.verify.pairs import PROTOCOLS, Pair, endpoint_pairs, pairs
@@ -89,7 +90,12 @@ class ChosenPairs:
         probes = count(dealt)
         if not probes and {Plane.HOST, Plane.EXTERNAL} & set(self.options.planes):
             raise SelectionError("no port is left to probe; widen --ports, --plane or the selection")
-        fired = (*_vouched(self.site, dealt, cluster, self.options.only), *self.controls)
+        faults = AddressFaults(self.site, rulings.views)
+        # An agent told to speak from an address that its host lacks would send nothing at all.
+        fired = tuple(
+            replace(pair, probed={}) if faults.lacks(pair.source, str(pair.source_address)) else pair
+            for pair in (*_vouched(self.site, dealt, cluster, self.options.only), *self.controls)
+        )
         return DealtPairs(pairs=dealt, fired=fired, probes=probes)
 
     def _dealt(self, cluster: ClusterView, rulings: HostRulings) -> tuple[Pair, ...]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from flows._ports.endpoint import holders_of
 from model.base import Address
 from model.errors import KubernetesError, PlanRefused
 from model.host.hostview import HostView, is_named
@@ -51,7 +52,7 @@ def look(site: Site, views: Mapping[str, HostView], api: Callable[[], ClusterPor
     Ask the cluster's API by `api`; a site without a cluster has none to ask, one whose API gives no answer is a failure
     of its own.
     """
-    holders, findings = _endpoint(site, views)
+    holders, findings = holders_of(site, views)
     if not any(is_named(listener.process, _SIGNS) for view in views.values() for listener in view.listeners):
         return ClusterView(holders=holders, absent="no cluster yet")
     try:
@@ -87,32 +88,6 @@ def as_collected(answers: Mapping[str, ClusterPorts | str]) -> ClusterPorts:
             return answer
     why = "; ".join(f"{name}: {answer}" for name, answer in answers.items())
     raise PlanRefused(why or "no control plane was looked at", next_step="is any control plane up and joined?")
-
-
-def _endpoint(site: Site, views: Mapping[str, HostView]) -> tuple[dict[Address, str], tuple[Outcome, ...]]:
-    """
-    Find who holds the API's own addresses; nobody or several are findings once the API is served and everybody was
-    asked.
-    """
-    planes = [machine for machine in site.servers if site.endpoint_addresses(machine)]
-    served = any(
-        listener.port == site.settings.kubernetes.endpoint.port and listener.protocol == "tcp"
-        for machine in planes
-        for listener in (views[machine.name].listeners if machine.name in views else ())
-    )
-    holders: dict[Address, str] = {}
-    findings = []
-    for address in dict.fromkeys(own for machine in planes for own in site.endpoint_addresses(machine)):
-        names = [plane.name for plane in planes if plane.name in views and str(address) in views[plane.name].interfaces]
-        if len(names) == 1:
-            holders[address] = names[0]
-        elif names or (served and all(machine.name in views for machine in planes)):
-            who = f"{' and '.join(names)} hold it at once" if names else "no control plane holds it"
-            step = "look at `systemctl status keepalived` on the control planes"
-            findings.append(
-                Outcome("controller", "endpoint", Status.DRIFT, f"the API's address {address}: {who}", next=step)
-            )
-    return holders, tuple(findings)
 
 
 def _podless(pods: Collection[ProbePod], nodes: Collection[str], views: Mapping[str, HostView]) -> list[Outcome]:

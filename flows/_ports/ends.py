@@ -11,6 +11,7 @@ from flows._fleet.failure import HostFailure
 from flows._fleet.hosts import run_on_hosts
 from model.host.hostview import HostView
 from model.site.site import Site
+from model.verify.address_faults import AddressFaults
 from model.verify.pods import ProbePod, node_of
 
 if TYPE_CHECKING:
@@ -41,11 +42,13 @@ class End:
 
 def ends(site: Site, hosts: Mapping[str, HostView], pods: Iterable[ProbePod]) -> dict[str, End]:
     """Return hosts and the probe pods on them as ends; the API's own addresses may be at any control plane."""
-    standing = {}
+    standing, faults = {}, AddressFaults(site, hosts)
     for name, view in hosts.items():
         machine = site.by_name[name]
         own = (*(address for _, address in machine.every), *site.endpoint_addresses(machine))
-        standing[name] = End(name, frozenset(map(str, own)), watched=(view.sshd_port,))
+        # What is another host's surfaces here as well.
+        mine = frozenset(map(str, own)) | faults.foreign(name)
+        standing[name] = End(name, mine, watched=(view.sshd_port,))
     for pod in pods:
         if pod.node in standing:
             standing[pod.end] = End(pod.end, frozenset(map(str, pod.addresses)), pod.container)

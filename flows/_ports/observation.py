@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from flows._fleet.failure import HostFailure
 from flows._fleet.hosts import run_on_hosts
 from model.host.hostview import HostView
+from model.report.outcome import Outcome, warn
 from model.ufw.unconfirmed import UnconfirmedChange
 from model.verify.pairs import Pair
 from model.verify.pods import node_of
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from nornir.core import Nornir
     from nornir.core.inventory import Host
 
-OBSERVE_SECONDS = 25.0
+OBSERVE_SECONDS = 50.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,14 +59,7 @@ def observe(nr: Nornir, names: Sequence[str], device: str | None, platform: str)
     """
 
     def look(host: Host) -> _HostAnswer | str:
-        if host.name == device:
-            return perimeter.read(host, platform)
-        if program(host, "collector"):
-            collection = collected.observe(host)
-            known = collection.cluster or collection.why
-            return _HostAnswer(collection.view, True, known, collection.unconfirmed)
-        facts = firewall.observe(host)
-        return _HostAnswer(view_of(host.name, facts), bool(facts.python3), "", facts.unconfirmed)
+        return perimeter.read(host, platform) if host.name == device else _look(host)
 
     everybody = (*names, *((device,) if device else ()))
     answers = run_on_hosts(nr, look, names=everybody, workers=128, deadline=OBSERVE_SECONDS)
@@ -78,6 +72,27 @@ def observe(nr: Nornir, names: Sequence[str], device: str | None, platform: str)
         cluster={name: answer.cluster for name, answer in hosts.items() if answer.cluster},
         unconfirmed={name: answer.unconfirmed for name, answer in hosts.items() if answer.unconfirmed},
     )
+
+
+def observe_again(nr: Nornir, observed: ObservedHosts, names: Collection[str]) -> ObservedHosts:
+    """
+    Read the named hosts, those of them that were read before, once more. What they said then is forgotten, also where
+    one gives no answer now.
+    """
+    names = tuple(name for name in observed.views if name in names)
+    answers = run_on_hosts(nr, _look, names=names, workers=128, deadline=OBSERVE_SECONDS)
+    views = {name: answer.view for name, answer in answers.items() if isinstance(answer, _HostAnswer)}
+    silent = {name: answer for name, answer in answers.items() if isinstance(answer, HostFailure)}
+    kept = {name: view for name, view in observed.views.items() if name not in silent}
+    return replace(observed, views={**kept, **views}, failures={**observed.failures, **silent})
+
+
+def _look(host: Host) -> _HostAnswer:
+    if program(host, "collector"):
+        collection = collected.observe(host)
+        return _HostAnswer(collection.view, True, collection.cluster or collection.why, collection.unconfirmed)
+    facts = firewall.observe(host)
+    return _HostAnswer(view_of(host.name, facts), bool(facts.python3), "", facts.unconfirmed)
 
 
 def unconfirmed_by_now(nr: Nornir, observed: ObservedHosts, lost: Collection[str]) -> ObservedHosts:
@@ -101,10 +116,30 @@ def pace(dealt: Sequence[Pair], rate: int, views: Mapping[str, HostView]) -> tup
     """
     Return the packets a second that leave every host's connection tracking half empty, and the seconds one round takes.
     """
+    load = _load(dealt)
+    rate = min([rate, *(room(view, load.get(name, 0), rate) for name, view in views.items())])
+    return rate, max(load.values(), default=0) / rate
+
+
+def slowed(dealt: Sequence[Pair], rate: int, views: Mapping[str, HostView]) -> tuple[Outcome, ...]:
+    """Return a warning for each host whose connection tracking has no room for `rate` packets a second."""
+    load, warnings = _load(dealt), []
+    for name, view in views.items():
+        share = room(view, load.get(name, 0), rate)
+        if share < rate:
+            limit, used = view.conntrack
+            message = (
+                f"its connection tracking has room for {share:,} packets/s ({used:,} of {limit:,} entries in use): "
+                f"every host sends that slowly, and not {rate:,}"
+            )
+            warnings.append(warn(name, "pace", message, "raise net.netfilter.nf_conntrack_max there, then run again"))
+    return tuple(warnings)
+
+
+def _load(dealt: Sequence[Pair]) -> dict[str, int]:
     load: dict[str, int] = {}
     for pair in dealt:
         number = sum(ports.bit_count() for ports in pair.probed.values())
         node = node_of(pair.source)
         load[node] = load.get(node, 0) + number
-    rate = min([rate, *(room(view, load.get(name, 0), rate) for name, view in views.items())])
-    return rate, max(load.values(), default=0) / rate
+    return load

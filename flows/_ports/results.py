@@ -10,7 +10,9 @@ from flows._ports.choice import ChosenPairs
 from flows._ports.cluster import ClusterView
 from flows._ports.observation import ObservedHosts
 from flows._ports.probe_run import ProbeRun
-from model.report.outcome import Outcome, Status
+from flows._ports.rounds import ROUNDS
+from model.host.server import INSTALL_PYTHON3
+from model.report.outcome import Outcome, Status, warn
 from model.report.report import Cell
 from model.report.waivers import waive_cells
 from model.report.words import Plane
@@ -77,12 +79,13 @@ def _ssh_reachability(run: VerifiedRun) -> dict[str, SshReachability]:
     for name, answered in run.probe_run.ssh_answers.items():
         record = run.probe_run.records.seen.get(name)
         if record is None:
-            reached[name] = SshReachability(answered)
+            reached[name] = SshReachability(answered=answered)
             continue
         port = run.observed.views[name].sshd_port if name in run.observed.views else 22
         connects = [connect for connect in record.connects if connect.port == port]
         arrived, passed = sum(connect.arrived for connect in connects), sum(connect.passed for connect in connects)
-        reached[name] = SshReachability(answered, arrived, passed)
+        doubt = run.probe_run.ssh_doubts.get(name, "")
+        reached[name] = SshReachability(answered=answered, arrived=arrived, passed=passed, doubt=doubt)
     return reached
 
 
@@ -94,17 +97,43 @@ def _outcomes(run: VerifiedRun, cells: Sequence[Cell]) -> Iterator[Outcome]:
     yield from (failure.outcome() for failure in observed.failures.values())
     for name in observed.agentless:
         message = "python3 missing: the probe agent cannot run"
-        yield Outcome(name, "python3", Status.FAILED, message, next=_INSTALL)
+        yield Outcome(name, "python3", Status.FAILED, message, next=INSTALL_PYTHON3)
     for name, waiting in observed.unconfirmed.items():
         yield Outcome(name, UNCONFIRMED, Status.UNPROVEN, waiting.message, next=waiting.next_step)
+    yield from run.verification.facts.addresses.outcomes([*observed.views])
     answering = [name for name in run.chosen.hosts if name in observed.views]
     yield from host_outcomes(answering, cells, _agent_problems(run.probe_run))
+    yield from _loss(run.probe_run)
+    yield from _late(run.probe_run)
     yield from run.verification.disagreements
     for name, record in run.probe_run.records.seen.items():
         if record.overrun:
             message = f"{name}: the witness had no room for {record.overrun} packets"
             yield Outcome(node_of(name), "overrun", Status.UNPROVEN, message, next=_SLOWER)
     yield from _not_run(run)
+
+
+def _loss(probe_run: ProbeRun) -> Iterator[Outcome]:
+    """Say what was lost on the way, and the time that it took, where probes had to be sent more often for that."""
+    if probe_run.rounds <= ROUNDS or not probe_run.losses:
+        return
+    lines = [f"{path}: {loss}" for path, loss in probe_run.losses.items()]
+    message = (
+        f"packets are lost on the way, most from {lines[0]}; what was missing was sent up to {probe_run.rounds} times, "
+        f"within {probe_run.seconds:.0f} s"
+    )
+    step = "look at cables, switches, routers and load on these paths"
+    yield Outcome("controller", "loss", Status.OK, message, next=step, evidence=lines)
+
+
+def _late(probe_run: ProbeRun) -> Iterator[Outcome]:
+    """Warn of services that gave an answer only after a while: they were away, or are now and then."""
+    by_host: dict[str, list[str]] = {}
+    for (end, protocol, port), seconds in sorted(probe_run.late.items()):
+        by_host.setdefault(node_of(end), []).append(f"{port}/{protocol} after {seconds:.0f} s")
+    for host, ports in by_host.items():
+        message = f"gave no answer at first: {', '.join(ports)}"
+        yield warn(host, "late-answers", message, "look there why these services were away: did they restart?")
 
 
 def _agent_problems(probe_run: ProbeRun) -> dict[str, dict[str, str]]:
@@ -128,7 +157,6 @@ def _not_run(run: VerifiedRun) -> Iterator[Outcome]:
         yield Outcome("controller", "pods", Status.NOT_RUN, message, next="bootstrap a cluster")
 
 
-_INSTALL = "run `python -m flows.firewall` first"
 _SLOWER = "run again with a lower --rate"
 
 

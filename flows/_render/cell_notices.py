@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
 from flows._render.document import Document, blamed_host
 from flows._render.notice import Notice
 from flows._render.words import counted, names, ports
 from model.packets.ruling import removal
-from model.verify.pods import is_component, is_pod
+from model.verify.address_faults import ABSENT, TWICE, blamed
+from model.verify.pods import is_component, is_pod, node_of
 from model.verify.rule_verdicts import RULE
+from model.verify.verdicts import BLACKHOLE, LOSSY, NO_ROUTE
 
 # Cells of these culprits say nothing of ports: an end was blind or mute for all of them alike.
 _ABOUT_AN_END = {"witness": "to", "source": "from"}
@@ -30,6 +33,10 @@ _STEPS = {
     "source": "see what is said of {focus} itself, mend it, then run again",
     "model": "compare the rows in ports.yaml with what the site needs",
 }
+_ROUTE = "see with `ip route get ADDRESS` and `ip rule` on {focus} which route that is, and who set it"
+_ADDRESS = "see what is said of the addresses of {focus} itself, mend it, then run again"
+_TWICE = "see in the outcome `addresses` which host has that address too, and take it away there"
+_MEND = "mend what loses packets between {peers} and {focus} (`ip -s link` counts drops at each end), then run again"
 _UNENFORCED = "see with `kubectl get networkpolicies -A` what is there, and by `cni` in site.yaml what enforces it"
 _SERVICE = re.compile(r"Service ([^/ ]+)/([^ :]+)")
 _SERVICE_STEPS = {
@@ -50,14 +57,51 @@ class _Group:
     firsts: dict[tuple[str, str], int] = field(default_factory=dict)
 
 
-def cell_notices(cells: Iterable[Document]) -> list[Notice]:
-    """Fold cells that are not ok by story; cells not run are counted by plane."""
+def following(cells: Iterable[Document], causes: Collection[str]) -> dict[str, Counter[str]]:
+    """
+    Count, by host, the cells that are unproven because one of the hosts of `causes` was blind or mute, of which more is
+    told elsewhere: `to` it and `from` it.
+    """
+    counts: dict[str, Counter[str]] = {}
+    for cell in cells:
+        if _follows(cell, causes):
+            counts.setdefault(node_of(blamed_host(cell)), Counter())[_ABOUT_AN_END[cell["culprit"]]] += 1
+    return counts
+
+
+def misplaced(cells: Iterable[Document], hosts: Collection[str]) -> dict[str, Counter[str]]:
+    """Count, by host, the verdicts of cells that follow from what is told of addresses at one of `hosts`."""
+    counts: dict[str, Counter[str]] = {}
+    for cell in cells:
+        if holders := _misplaced_by(cell, hosts):
+            counts.setdefault(holders[0], Counter())[cell["verdict"]] += 1
+    return counts
+
+
+def _misplaced_by(cell: Document, hosts: Collection[str]) -> list[str]:
+    if cell["verdict"] not in ("violation", "unproven"):
+        return []
+    return [host for host in blamed(cell.get("note", "")) if host in hosts]
+
+
+def _follows(cell: Document, causes: Collection[str]) -> bool:
+    ended = cell["verdict"] == "unproven" and cell["culprit"] in _ABOUT_AN_END
+    return ended and node_of(blamed_host(cell)) in causes
+
+
+def cell_notices(
+    cells: Iterable[Document], causes: Collection[str] = (), misplacing: Collection[str] = ()
+) -> list[Notice]:
+    """
+    Fold cells that are not ok by story; cells not run are counted by plane. What follows from the silence of the hosts
+    of `causes`, or from addresses that hosts of `misplacing` have or lack, is left out.
+    """
     groups: dict[tuple[str, ...], _Group] = {}
     families: set[int] = set()
     for index, cell in enumerate(cells):
         family = 6 if ":" in cell["address"] else 4
         families.add(family)
-        if cell["verdict"] != "ok":
+        if cell["verdict"] != "ok" and not _follows(cell, causes) and not _misplaced_by(cell, misplacing):
             group = groups.setdefault(_key(cell), _Group(index))
             _add(group, cell, family, index)
     shown: list[Notice] = []
@@ -175,7 +219,15 @@ def _step(culprit: str, note: str, focuses: tuple[str, ...], peers: tuple[str, .
         hosts = list(dict.fromkeys(focus.split(" ")[0] for focus in focuses))
         return f"find what set that rule on {names(hosts)} and stop that, then `{removal(rule)}` there"
     step = _STEPS.get(culprit, "look at the evidence of the cell in report.html")
-    if culprit == "path" and (all(map(is_pod, focuses)) or all(map(is_component, peers))):
+    if LOSSY in note:
+        step = _MEND
+    elif culprit == "source-egress" and note in (NO_ROUTE, BLACKHOLE):
+        step = _ROUTE
+    elif culprit == "model" and ABSENT in note:
+        step = _ADDRESS
+    elif culprit == "nat" and note.endswith(TWICE):
+        step = _TWICE
+    elif culprit == "path" and (all(map(is_pod, focuses)) or all(map(is_component, peers))):
         step = _UNENFORCED
     elif service := _SERVICE.search(note):
         step = _SERVICE_STEPS.get(culprit, step).replace("SERVICE", service[2]).replace("NAMESPACE", service[1])

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 
-from flows._render.cell_notices import cell_notices
 from flows._render.document import Document, rows_of
 from flows._render.notice import LEVELS, Notice
-from flows._render.words import names
+from flows._render.words import counted, names
+from model.report.consequence import causes_of
 from model.report.evidence import diff_lines
 from model.report.outcome import warns
 
 _SUM_OF_CELLS = "ports"
+_ADDRESSES = "addresses"
+# What else is told of a host is no reason why its agents could not take part.
+_NO_CAUSES = (_SUM_OF_CELLS, "rollback", "overrun")
+_SILENT = ("failed", "missing", "unproven")
 # `component/Kind/namespace/name`
 _OBJECT = 3
 _WORTH_A_NOTICE = ("drift", "failed", "unproven", "missing", "changed", "waived", "not_run")
@@ -25,12 +31,75 @@ def notices(report: Document, apart: bool = False) -> list[Notice]:
 
     Hosts that were changed alike are one finding without a diff; `apart` keeps them apart where their diffs differ.
     """
-    cells = cell_notices(rows_of(report, "cells"))
+    rows = rows_of(report, "outcomes")
+    causes = {row["host"] for row in rows if row["status"] in _SILENT and row["subject"] not in _NO_CAUSES}
+    misplacing = {row["host"] for row in rows if row["status"] == "drift" and row["subject"] == _ADDRESSES}
+    cells, follows, misplaced = _of_cells(rows_of(report, "cells"), causes, misplacing)
+    rows, later = _apart(rows, causes)
     # An outcome that only sums up a host's cells would say what they say once more.
-    summed = any(notice.bad for notice in cells)
-    outcomes = [row for row in rows_of(report, "outcomes") if not (summed and row["subject"] == _SUM_OF_CELLS)]
-    every = [*_lint(report), *_outcomes(outcomes, apart), *cells]
+    summed = any(notice.bad for notice in cells) or bool(follows) or bool(misplaced)
+    outcomes = [row for row in rows if not (summed and row["subject"] == _SUM_OF_CELLS)]
+    told = _with_what_follows(_outcomes(outcomes, apart), follows, later)
+    every = [*_lint(report), *_with_misplaced(told, misplaced), *cells]
     return sorted(every, key=lambda notice: LEVELS.index(notice.level))
+
+
+def _of_cells(
+    cells: Sequence[Document], causes: AbstractSet[str], misplacing: AbstractSet[str]
+) -> tuple[list[Notice], Mapping[str, Counter[str]], Mapping[str, Counter[str]]]:
+    """Return the notices of a proof's cells, and what only follows from hosts' silence and from their addresses."""
+    if not cells:
+        return [], {}, {}
+    # Everything about firewalls stands behind it: most flows have no cells.
+    from flows._render.cell_notices import cell_notices, following, misplaced
+
+    return cell_notices(cells, causes, misplacing), following(cells, causes), misplaced(cells, misplacing)
+
+
+def _with_misplaced(shown: Iterable[Notice], counts: Mapping[str, Counter[str]]) -> Iterator[Notice]:
+    """Tell below what is wrong with a host's addresses how many cells are not good because of it."""
+    left = dict(counts)
+    for notice in shown:
+        mine = list(notice.hosts) if notice.level == "drift" and notice.title.startswith(f"{_ADDRESSES}: ") else []
+        found: Counter[str] = Counter()
+        for host in mine:
+            found.update(left.pop(host, {}))
+        if not found:
+            yield notice
+            continue
+        parts = [f"{number:,} {verdict}" for verdict, number in sorted(found.items(), reverse=True)]
+        line = f"so {counted(found.total(), 'cell')} to and from that address: {', '.join(parts)}"
+        yield replace(notice, detail=(*notice.detail, line))
+
+
+def _apart(rows: Iterable[Document], causes: AbstractSet[str]) -> tuple[list[Document], dict[str, list[str]]]:
+    """Return the outcomes without those that only follow from a host's silence, and the subjects of these by host."""
+    kept: list[Document] = []
+    later: dict[str, list[str]] = {}
+    for row in rows:
+        hosts = causes_of(row["message"]) if row["status"] == "unproven" else ()
+        if hosts and causes >= set(hosts):
+            later.setdefault(hosts[0], []).append(row["subject"])
+        else:
+            kept.append(row)
+    return kept, later
+
+
+def _with_what_follows(
+    shown: Iterable[Notice], follows: Mapping[str, Counter[str]], later: Mapping[str, Sequence[str]]
+) -> Iterator[Notice]:
+    """Tell below a cause what is unproven because of it, once a host."""
+    told: set[str] = set()
+    for notice in shown:
+        mine = [host for host in notice.hosts if host not in told] if notice.level in _SILENT else []
+        lines = [f"so nothing is proven of {_ends(follows[host])} {host}" for host in mine if host in follows]
+        lines += [f"so nothing is proven of {', '.join(later[host])}" for host in mine if host in later]
+        told.update(mine)
+        yield replace(notice, detail=(*notice.detail, *lines)) if lines else notice
+
+
+def _ends(counts: Counter[str]) -> str:
+    return " and ".join(f"{counted(count, 'cell')} {way}" for way, count in sorted(counts.items(), reverse=True))
 
 
 def _outcomes(outcomes: Iterable[Document], apart: bool) -> list[Notice]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from time import monotonic
 
@@ -15,19 +15,24 @@ from model.errors import FleetError, KubernetesError
 from model.kubernetes.manifests import Manifest
 from model.kubernetes.waves import is_workload, waves
 from model.report.outcome import Outcome, Status
-from model.rollout.changes import APPLIES, WRITES, ObjectChange
+from model.rollout.changes import APPLIES, WRITES, ChangeKind, ObjectChange
 from model.rollout.graph import active
 from model.rollout.inventory import GateProof, proof
+from model.rollout.keys import ObjectKey, key_of
+from model.rollout.order import order_of
 from model.rollout.readiness import pods_need
 from model.rollout.selection import all_needed
 from model.site.components import Component
 from tasks.rollout.applying import Applier
 from tasks.rollout.keeping import InventoryKeeper
 from tasks.rollout.pruning import prune
+from tasks.rollout.stopping import SECONDS, empty, renumbered
 from tasks.rollout.waiting import ReadinessWait
 
 GATE_PATIENCE = 60.0
+EMPTIED_SECONDS = SECONDS
 _GATE_PAUSE = 3.0
+_LEFT_OVER = (ChangeKind.KEPT, ChangeKind.PRUNED)
 _GOOD = (Status.OK, Status.CHANGED, Status.WAIVED, Status.NOT_RUN)
 
 
@@ -41,6 +46,7 @@ class ComponentWork:
         self._keeper = InventoryKeeper(run.cluster, run.kept(component.name))
         self._declared = run.declaring.declared(component.name)
         self._manifests = [entry.manifest for entry in self._declared]
+        self._order = order_of(component.name)
 
     def work(self) -> None:
         """Do all of it, in order; the first thing that fails ends it."""
@@ -67,20 +73,52 @@ class ComponentWork:
             words = f"applying {counted(len(written), 'object')}"
             run.progress.doing(self._component.name, words)
             self._say(words)
-        applier = Applier(run.cluster, monotonic() + self._component.timeout, self._say, run.checked)
         changes = [change for change in result.planned if change.change in APPLIES]
-        for wave in waves(changes, lambda change: change.key.kind):
-            if is_workload(wave[0].key.kind) and not self._ready(list(filter(pods_need, self._manifests))):
+        leaders = self._leaders()
+        keys = frozenset(map(key_of, leaders))
+        for wave in waves(changes, lambda change: change.key.kind, lambda change: change.key in keys):
+            behind = leaders if not any(change.key in keys for change in wave) else []
+            if is_workload(wave[0].key.kind) and not self._may_begin(wave, behind):
                 return False
+            applier = Applier(run.cluster, monotonic() + self._component.timeout, self._say, run.checked)
             if not applier.apply(wave, result.done.append, self._refused):
                 return False
         self._keeper.applied(self._declared)
         return True
 
+    def _leaders(self) -> list[Manifest]:
+        """Return the workloads that go first, of those that run: where none does, nobody takes an old one for new."""
+        cluster = self._run.cluster
+        named = [manifest for manifest in self._manifests if self._is_one_of(key_of(manifest), self._order.first)]
+        live = [(manifest, cluster.find(cluster.path(manifest))) for manifest in named]
+        return [manifest for manifest, there in live if there is not None and there["spec"].get("replicas", 1)]
+
+    def _may_begin(self, wave: Sequence[ObjectChange], leaders: Sequence[Manifest]) -> bool:
+        """Wait for what these workloads need, and empty those that must have no pod before their number changes."""
+        if not self._ready([*filter(pods_need, self._manifests), *leaders]):
+            return False
+        gone = [change for change in self._result.planned if self._is_one_of(change.key, self._order.gone)]
+        # Where none is declared any more, somebody who goes first takes over what they did.
+        mine = [change.manifest for change in gone if change in wave or change.change in _LEFT_OVER]
+        if stopped := renumbered(self._run.cluster, mine):
+            names = ", ".join(live["metadata"]["name"] for live in stopped)
+            self._say(f"stopping {names}: another number of them is to run")
+            self._run.checked()
+            empty(self._run.cluster, stopped, EMPTIED_SECONDS)
+        return True
+
+    @staticmethod
+    def _is_one_of(key: ObjectKey, names: Collection[str]) -> bool:
+        return key.kind == "StatefulSet" and key.name in names
+
     def _ready(self, manifests: Sequence[Manifest]) -> bool:
         run, name = self._run, self._component.name
         wait = ReadinessWait(
-            run.cluster, self._component.timeout, lambda unready: run.progress.waiting(name, unready), run.stop
+            run.cluster,
+            self._component.timeout,
+            lambda unready: run.progress.waiting(name, unready),
+            run.stop,
+            {} if run.writes(run.results) else run.live.fresh,
         )
         unready = wait.until_ready(manifests)
         if not unready:

@@ -15,7 +15,7 @@ from flows._rollout.material import Material
 from flows._rollout.results import GateRun
 from flows._run.context import Context
 from model.checkout import ROOT
-from model.errors import FleetError
+from model.errors import FleetError, OutOfSight, SecretsUnreadable
 from model.report.outcome import Status
 from model.rollout.inventory import GateProof
 from model.rollout.rendered import SecretValue
@@ -69,6 +69,10 @@ def try_gate(name: str, component: str, context: GateContext) -> GateRun:
     started = monotonic()
     try:
         result = gate(context)
+    except OutOfSight as error:
+        result = GateResult(status=Status.NOT_RUN, why=str(error), next_step=error.next_step)
+    except SecretsUnreadable as error:
+        result = GateResult(status=Status.UNPROVEN, why=str(error), next_step=error.next_step)
     except FleetError as error:
         result = GateResult(status=Status.FAILED, why=str(error), next_step=error.next_step)
     except Exception as error:  # noqa: BLE001 - a gate's own fault is its result, and the others go on

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import yaml
@@ -12,41 +12,55 @@ from flows._run.context import Context
 from model.bundle.bundle import Bundle, load_bundle
 from model.errors import SiteError
 from model.rollout.fill import refuse_markers
+from model.rollout.final_files import final_files
 from model.rollout.graph import active
+from model.rollout.image_references import ImageUnknown
+from model.rollout.preview import Preview, preview
 from model.rollout.render import no_upstream, render_component, upstream_of
 from model.rollout.rendered import RenderedComponent
+from model.rollout.secret_facts import SecretFacts
 from model.site.components import Component
 from model.site.site import Site
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Material:
-    """`rendered` by component, in order; `bundle` and `folder` are None where images come from registries."""
+    """
+    `rendered` by component, in order; `bundle` and `folder` are None where images come from registries.
+
+    `left_out` are optional components of whose images nothing says the digest: they cannot run, and nobody asked for
+    them by name.
+    """
 
     rendered: Mapping[str, RenderedComponent]
     bundle: Bundle | None
     folder: Path | None
+    left_out: Mapping[str, Preview] = field(default_factory=dict)
 
 
-def render(context: Context, chosen: Sequence[Component]) -> Material:
+def render(context: Context, chosen: Sequence[Component], facts: SecretFacts, named: Collection[str] = ()) -> Material:
     """
-    Render every component the site has. Raises `SiteError` where one of the chosen cannot be rendered; of the others it
-    is told.
+    Render every component the site has; `facts` are of its store, `named` are components that a person asked for.
+
+    Raises `SiteError` where one of the chosen cannot be rendered; of the others it is told.
     """
     folder, bundle = site_bundle(context.site, context.options.inventory)
     upstream = upstream_of(bundle, folder) if bundle and folder else no_upstream
     steps: dict[str, None] = {}
     names = {component.name for component in chosen}
     rendered: dict[str, RenderedComponent] = {}
+    left_out: dict[str, Preview] = {}
     errors: list[str] = []
     others: list[str] = []
     for component in active(context.site):
         try:
-            found = render_component(context.site, component, bundle, upstream)
+            found = render_component(context.site, component, bundle, upstream, facts=facts)
             sound(found)
             rendered[component.name] = found
         except SiteError as error:
-            if component.name in names:
+            if isinstance(error, ImageUnknown) and component.optional and component.name not in named:
+                left_out[component.name] = preview(context.site, component, bundle, upstream, facts)
+            elif component.name in names:
                 errors.append(str(error))
                 steps[error.next_step] = None
             else:
@@ -56,7 +70,18 @@ def render(context: Context, chosen: Sequence[Component]) -> Material:
     if errors:
         known = [*filter(None, steps), "nothing was connected to; docs/images.md says where images come from"]
         raise SiteError("\n".join(dict.fromkeys(errors)), next_step="; ".join(known))
-    return Material(rendered=rendered, bundle=bundle, folder=folder)
+    return Material(rendered=rendered, bundle=bundle, folder=folder, left_out=left_out)
+
+
+def why_left_out(site: Site, shown: Preview) -> str:
+    """Return the sentence that says which images a component waits for."""
+    lacking = ", ".join(_lacking(site, name) for name in shown.undigested)
+    return f"not rolled out: nobody gave its image: {lacking}, and no bundle brings it"
+
+
+def _lacking(site: Site, name: str) -> str:
+    image = site.images.get(name)
+    return f"no digest is known of {name} ({image.name}:{image.tag})" if image else f"images.yaml has no {name}"
 
 
 def site_bundle(site: Site, inventory: Path) -> tuple[Path | None, Bundle | None]:
@@ -68,9 +93,10 @@ def site_bundle(site: Site, inventory: Path) -> tuple[Path | None, Bundle | None
     return folder, load_bundle(folder)
 
 
-def write(components: Iterable[RenderedComponent], target: Path, say: Callable[[str], None]) -> None:
+def write(site: Site, components: Iterable[RenderedComponent], target: Path, say: Callable[[str], None]) -> None:
     """
-    Write every object and every configuration file of components, a folder a component, secrets as names.
+    Write every object and every configuration file of components, those that programs merge for themselves too, a
+    folder a component, secrets as names.
 
     Raises `SiteError` where the folder holds something that no render wrote.
     """
@@ -83,7 +109,10 @@ def write(components: Iterable[RenderedComponent], target: Path, say: Callable[[
             _write(folder / f"{'-'.join(words)}.yaml", text)
         for file, text in rendered.files.items():
             _write(folder / "files" / file, text)
-        say(f"{rendered.name}: {len(rendered.objects)} objects, {len(rendered.files)} files")
+        final = final_files(site, rendered)
+        for file, text in final.items():
+            _write(folder / file, text)
+        say(f"{rendered.name}: {len(rendered.objects)} objects, {len(rendered.files) + len(final)} files")
 
 
 def sound(rendered: RenderedComponent, *, is_whole: bool = True) -> None:

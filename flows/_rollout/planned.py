@@ -41,7 +41,9 @@ def plan(run: RolloutRun) -> None:
 
 def leftovers(run: RolloutRun, component: str) -> tuple[ObjectChange, ...]:
     """Return what a component put into the cluster once and no component renders any more."""
-    ours = {key for rendered in run.material.rendered.values() for key in rendered.keys}
+    material = run.material
+    parts = (*material.rendered.values(), *(shown.rendered for shown in material.left_out.values()))
+    ours = {key for rendered in parts for key in rendered.keys}
     kept = run.kept(component).entries
     return tuple(_leftover(run, component, key, kept[key].version) for key in sorted(kept) if key not in ours)
 

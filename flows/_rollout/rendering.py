@@ -6,17 +6,19 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from flows._render.words import counted
-from flows._rollout.material import site_bundle, sound, write
+from flows._rollout.material import site_bundle, sound, why_left_out, write
 from flows._run.context import Context, FlowResult
 from flows._run.publish import CONTROLLER
 from model.bundle.bundle import Bundle
-from model.errors import BundleError, SiteError
+from model.errors import BundleError, FleetError, SiteError
 from model.report.outcome import GOOD, REFUSED, Outcome, Status
 from model.rollout.image_references import UNKNOWN_DIGEST
 from model.rollout.preview import Preview, bundle_step, preview
 from model.rollout.render import Upstream, no_upstream, upstream_of
+from model.rollout.secret_facts import NO_FACTS, SecretFacts
 from model.site.components import Component
 from model.site.site import Site
+from tasks.secrets.store import open_store
 
 
 def render_to(context: Context, components: Sequence[Component], folder: Path) -> FlowResult:
@@ -36,22 +38,36 @@ def render_to(context: Context, components: Sequence[Component], folder: Path) -
         upstream = upstream_of(bundle, place) if bundle and place else no_upstream
     except BundleError as error:
         lacking = Outcome(CONTROLLER, "render/bundle", Status.DRIFT, str(error), next=bundle_step(context.site))
+    facts = _facts(context)
     for component in components:
         try:
-            part = preview(context.site, component, bundle, upstream)
+            part = preview(context.site, component, bundle, upstream, facts)
             sound(part.rendered, is_whole=not part.absent)
             shown.append(part)
         except SiteError as error:
             broken.append(_broken(component, error))
-    write((part.rendered for part in shown), folder, context.say)
+    write(context.site, (part.rendered for part in shown), folder, context.say)
     done = f"{counted(len(shown), 'component')} written to {folder}; secrets stand there by name"
     outcomes = [Outcome(CONTROLLER, "render", Status.OK, done)] if shown else []
     outcomes += [*broken, *filter(None, (lacking,)), *_lacking(context.site, shown)]
     return FlowResult(tuple(outcomes), hosts=(), forced=REFUSED if broken else GOOD)
 
 
+def _facts(context: Context) -> SecretFacts:
+    """Return what the site's store means for rendering, nothing where whoever runs this cannot open it."""
+    try:
+        return open_store(context.site).facts()
+    except FleetError as error:
+        context.say(f"rendered as if no secret were or had been rotated: {error}")
+        return NO_FACTS
+
+
 def _lacking(site: Site, shown: Sequence[Preview]) -> Iterator[Outcome]:
-    if names := sorted({name for part in shown for name in part.undigested}):
+    for part in (part for part in shown if part.undigested and part.rendered.component.optional):
+        message = f"{why_left_out(site, part)}; written here all the same"
+        yield Outcome(CONTROLLER, f"render/{part.name}", Status.NOT_RUN, message, next=bundle_step(site))
+    needed = (part for part in shown if not part.rendered.component.optional)
+    if names := sorted({name for part in needed for name in part.undigested}):
         words = ", ".join(f"{name} ({site.images[name].name}:{site.images[name].tag})" for name in names)
         message = f"no digest is known of {words}: they stand there as `@{UNKNOWN_DIGEST}`, and a rollout refuses them"
         yield Outcome(CONTROLLER, "render/digests", Status.DRIFT, message, next=bundle_step(site))

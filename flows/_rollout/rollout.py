@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack
 
 from flows._fleet.hosts import closing
 from flows._fleet.inventory import inventory
 from flows._rollout.component_work import ComponentWork
-from flows._rollout.material import Material, render
+from flows._rollout.material import Material, render, why_left_out
 from flows._rollout.planned import plan
 from flows._rollout.progress import RolloutProgress
 from flows._rollout.results import ComponentResult
@@ -19,11 +19,14 @@ from flows._rollout.store import SiteSecrets, site_secrets
 from flows._rollout.synapse import check_synapse
 from flows._run.context import Context, FlowResult
 from flows._run.publish import CONTROLLER
-from model.errors import PlanRefused
+from model.errors import FleetError, PlanRefused, SiteError
+from model.matrix.pod_words import unspoken_words
 from model.report.outcome import GOOD, REFUSED, Outcome, Status
 from model.rollout.announced import undeployed
 from model.rollout.changes import ChangeKind
 from model.rollout.graph import active
+from model.rollout.preview import bundle_step
+from model.rollout.secret_facts import NO_FACTS, SecretFacts
 from model.rollout.selection import chosen as choose
 from model.site.components import Component
 from model.site.site import Site
@@ -31,6 +34,7 @@ from tasks.rollout.declaring import Declaring
 from tasks.rollout.keeping import ensure_namespace
 from tasks.rollout.lease import cluster_lease
 from tasks.rollout.live import LiveObjects, inventories
+from tasks.secrets.store import SecretStore, open_store
 
 
 def rollout(context: Context, request: RolloutRequest) -> FlowResult:
@@ -40,9 +44,13 @@ def rollout(context: Context, request: RolloutRequest) -> FlowResult:
     Raises `SiteError` for what cannot be rendered or has no secret, `LockHeld`, `KubernetesError`.
     """
     chosen = choose(context.site, request.components, request.phase)
-    material = render(context, chosen)
+    store = open_store(context.site)
+    material = render(context, chosen, _facts(context, chosen, store, request.components), request.components)
+    absent = [component for component in chosen if component.name in material.left_out]
+    chosen = tuple(component for component in chosen if component not in absent)
+    _reachable(context.site, chosen)
     _whole(context, request, material)
-    secrets = site_secrets(context)
+    secrets = site_secrets(context, store)
     with ExitStack() as stack:
         run = _opened(context, request, chosen, material, secrets, stack)
         plan(run)
@@ -52,7 +60,7 @@ def rollout(context: Context, request: RolloutRequest) -> FlowResult:
             for result in run.results.values()
             for change in result.planned
         )
-        context.keep(*secrets.outcomes, *_left_out(context.site, request))
+        context.keep(*secrets.outcomes, *_left_out(context.site, request), *_imageless(context.site, absent, material))
         if not stopped:
             staging = ImageStaging(run)
             staging.stage()
@@ -63,8 +71,27 @@ def rollout(context: Context, request: RolloutRequest) -> FlowResult:
         return _result(run, REFUSED if stopped and not context.options.dry_run else GOOD)
 
 
+def _reachable(site: Site, chosen: Sequence[Component]) -> None:
+    closed = [f"{word} ({part.name})" for part in chosen for word in unspoken_words(site, part)]
+    if closed:
+        raise SiteError(
+            f"ports.yaml: no row speaks of the pods {', '.join(closed)}: they would be closed to everybody",
+            next_step="give rows these words in pod_from and pod_to, as the project's own inventory/ports.yaml does",
+        )
+
+
+def _facts(context: Context, chosen: Sequence[Component], store: SecretStore, named: Collection[str]) -> SecretFacts:
+    """Read the site's store; where it cannot be read, what cannot be rendered with or without it is told first."""
+    try:
+        return store.facts()
+    except FleetError:
+        render(context, chosen, NO_FACTS, named)
+        raise
+
+
 def _whole(context: Context, request: RolloutRequest, material: Material) -> None:
-    lacking = [component.name for component in active(context.site) if component.name not in material.rendered]
+    known = {*material.rendered, *material.left_out}
+    lacking = [component.name for component in active(context.site) if component.name not in known]
     if request.prune and lacking:
         raise PlanRefused(
             f"--prune: what {', '.join(lacking)} renders is not known, so nothing can be said to be rendered no longer",
@@ -91,6 +118,13 @@ def _left_out(site: Site, request: RolloutRequest) -> Iterator[Outcome]:
         )
         step = "install what serves them by hand, or turn them off"
         yield Outcome(CONTROLLER, "features", Status.NOT_RUN, message, next=step)
+
+
+def _imageless(site: Site, absent: Sequence[Component], material: Material) -> Iterator[Outcome]:
+    """Name each component that was left out because nobody gave its image; what is in the cluster of it stays."""
+    for component in absent:
+        message = why_left_out(site, material.left_out[component.name])
+        yield Outcome(CONTROLLER, component.name, Status.NOT_RUN, message, next=bundle_step(site))
 
 
 def _opened(

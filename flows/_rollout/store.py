@@ -10,7 +10,7 @@ from model.report.outcome import Outcome, Status
 from model.rollout.rendered import SecretRef, SecretValue
 from model.rollout.secret_names import kept_refs
 from model.rollout.veil import Veil
-from tasks.secrets.store import SecretStore, open_store
+from tasks.secrets.store import SecretStore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,9 +22,8 @@ class SiteSecrets:
     outcomes: tuple[Outcome, ...] = ()
 
 
-def site_secrets(context: Context) -> SiteSecrets:
-    """Open the site's store and make what is missing; a dry run goes on with stand-ins, and says so."""
-    store = open_store(context.site)
+def site_secrets(context: Context, store: SecretStore) -> SiteSecrets:
+    """Make what is missing in the site's store; a dry run goes on with stand-ins, and says so."""
     missing = store.missing()
     if context.options.dry_run:
         outcomes = tuple(_would_be_made(name) for name in _names(missing))
@@ -38,8 +37,11 @@ def site_secrets(context: Context) -> SiteSecrets:
 
 
 def _values(store: SecretStore) -> list[bytes]:
-    refs = [ref for realm in store.readable() for ref in kept_refs(store.site, realm)]
-    return [store.value(ref.name, ref.key) for ref in refs if store.has(ref.name, ref.key)]
+    """Return every value, those too that are coming or that were replaced: the cluster may use them still."""
+    secrets = [
+        store.document(realm).secrets.get(ref) for realm in store.readable() for ref in kept_refs(store.site, realm)
+    ]
+    return [value.value.get_secret_value() for kept in secrets if kept for value in kept.values]
 
 
 def _names(refs: tuple[SecretRef, ...]) -> list[str]:

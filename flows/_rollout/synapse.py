@@ -54,7 +54,7 @@ def _asked(run: RolloutRun, host: str, running: Processes, version: str) -> Syna
     run.context.say(f"{COMPONENT}: asking Synapse {version} on {host} about its configuration")
     return checked_in_image(
         run.nr.inventory.hosts[host],
-        PinnedReference(rendered.images[0]).by_tag,
+        PinnedReference(rendered.images[0]),
         rendered,
         running,
         dumped(version),

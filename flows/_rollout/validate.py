@@ -12,11 +12,13 @@ from flows._rollout.gates import gate_context, gate_line, try_gate
 from flows._rollout.material import render
 from flows._rollout.results import GateRun
 from flows._run.context import Context, FlowResult
-from model.errors import SelectionError, did_you_mean
+from model.errors import SecretsUnreadable, SelectionError, SiteError, did_you_mean
 from model.rollout.gates import GatePlace, places
+from model.rollout.rendered import SecretValue
+from model.rollout.secret_facts import NO_FACTS, SecretFacts
 from model.site.site import Site
 from remote.gates.gate import GateContext
-from tasks.secrets.store import open_store
+from tasks.secrets.store import SecretStore, open_store
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,23 +41,49 @@ def chosen(site: Site, names: Sequence[str]) -> tuple[GatePlace, ...]:
 
 
 def validate(context: Context, request: ValidateRequest) -> FlowResult:
-    """Try gates one after another, so that none is judged by what another one does."""
+    """Try the gates that are asked for; those that need a secret are unproven where the store cannot be read."""
     wanted = chosen(context.site, request.gates)
-    material = render(context, ())
-    store = open_store(context.site)
+    facts, secret = _secrets(open_store(context.site))
+    material = render(context, (), facts)
     from remote.kube import open_cluster
 
     with ExitStack() as stack:
         nr = inventory(context.options.inventory)
         stack.enter_context(closing(nr))
         cluster = stack.enter_context(open_cluster(nr, context.site))
-        gates = gate_context(context, material, nr, cluster, store.value, request.options or {})
-        runs = [_tried(context, place, gates, number, len(wanted)) for number, place in enumerate(wanted, 1)]
+        gates = gate_context(context, material, nr, cluster, secret, request.options or {})
+        runs = tried(context, wanted, gates)
+    return validated(runs)
+
+
+def tried(context: Context, wanted: Sequence[GatePlace], gates: GateContext) -> tuple[GateRun, ...]:
+    """Try gates one after another, so that none is judged by what another one does."""
+    return tuple(_tried(context, place, gates, number, len(wanted)) for number, place in enumerate(wanted, 1))
+
+
+def validated(runs: Sequence[GateRun], **extra: object) -> FlowResult:
+    """Return what came of gates as the flow's result; `extra` goes into the report."""
     return FlowResult(
         tuple(run.outcome() for run in runs),
         hosts=(),
-        extra={"components": [], "gates": [run.to_json() for run in runs]},
+        extra={"components": [], "gates": [run.to_json() for run in runs], **extra},
     )
+
+
+def _secrets(store: SecretStore) -> tuple[SecretFacts, SecretValue]:
+    """
+    Return what is known of the store and what reads it. Where it cannot be read that is known only to who asks for a
+    value: most gates ask for none.
+    """
+    try:
+        return store.facts(), store.value
+    except SiteError as error:
+        why, step = f"the store of secrets cannot be read here: {error}", error.next_step
+
+    def closed(_name: str, _key: str) -> bytes:
+        raise SecretsUnreadable(why, step)
+
+    return NO_FACTS, closed
 
 
 def _tried(context: Context, place: GatePlace, gates: GateContext, number: int, total: int) -> GateRun:

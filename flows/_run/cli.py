@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 import typer
 from typer.exceptions import Abort, TyperException
 
+from flows._run import streams
 from flows._run.context import FlowResult
 from flows._run.help import Application
 from flows._run.options import DEFAULT_INVENTORY, ENVIRONMENT, Options
@@ -43,7 +44,16 @@ def run(command: typer.Typer | Callable[..., int], name: str) -> NoReturn:
 
     `name` is the module's, as in `flows.firewall`.
     """
-    sys.exit(execute(command, name, sys.argv[1:]))
+    streams.install()
+    code = execute(command, name, sys.argv[1:])
+    lost = streams.broken(sys.stdout)
+    if lost is not None and not isinstance(lost, BrokenPipeError):
+        # A reader that has had enough is nothing wrong; a full disk is.
+        Screen(Options()).error(
+            f"standard output cannot be written: {lost.strerror or lost}", "make room, then run again"
+        )
+        code = code or REFUSED
+    sys.exit(code)
 
 
 def execute(command: typer.Typer | Callable[..., int], name: str, arguments: Sequence[str]) -> int:
@@ -64,10 +74,6 @@ def execute(command: typer.Typer | Callable[..., int], name: str, arguments: Seq
     except FleetError as error:
         Screen(Options()).error(str(error), error.next_step)
         return REFUSED
-    except BrokenPipeError:
-        # Whoever read standard output has had enough; Python must not complain again when it closes the stream.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return code or REFUSED
     return code
 
 

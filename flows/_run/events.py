@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import BinaryIO, Literal
 
 from flows._run.options import Options
+from flows._run.streams import broken
 from model.errors import SiteError
 
 Kind = Literal["run-started", "phase-begun", "phase-ended", "host-begun", "host-ended", "message", "run-ended"]
@@ -93,6 +94,8 @@ class Events:
                 # One write a line: several runs may share the file.
                 self._stream.write(json.dumps(line, default=str).encode() + b"\n")
                 self._stream.flush()
+                if (lost := broken(self._stream)) is not None:
+                    raise lost
         except OSError as error:
             self.broken = error.strerror or str(error)
             self.close()

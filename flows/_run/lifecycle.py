@@ -25,9 +25,10 @@ from flows._run.publish import CONTROLLER, Run, publish, refuse_site
 from flows._run.screen import Screen
 from model.check import lint
 from model.check.finding import Finding
-from model.errors import FleetError, HostError, LockHeld, PlanRefused, SchemaErrors, SiteError
+from model.errors import FleetError, HostError, Interrupted, LockHeld, PlanRefused, SchemaErrors, SiteError
 from model.report.outcome import INTERRUPTED, REFUSED, Outcome, Status
 from model.report.waivers import expired, waive_outcomes
+from model.rollout.veil import veiled
 from model.site.load import load_site
 from model.site.select import select
 from model.site.site import Site
@@ -167,19 +168,23 @@ def _unsound(run: Run, errors: list[Finding]) -> FlowResult:
 def _failure(run: Run, error: BaseException, screen: Screen) -> FlowResult:
     """Tell of an exception and turn it into an outcome; the exit code is the one its kind stands for."""
     if isinstance(error, HostError):
-        outcome = Outcome(error.host, run.flow, Status.FAILED, error.message, next=error.next_step)
+        outcome = Outcome(error.host, run.flow, Status.FAILED, veiled(error.message), next=error.next_step)
         return FlowResult((outcome,), hosts=())
     if isinstance(error, KeyboardInterrupt):
-        outcome = Outcome(CONTROLLER, run.flow, Status.FAILED, "interrupted", next="run again: what was done is kept")
-        return FlowResult((outcome,), hosts=(), forced=INTERRUPTED)
+        hosts = error.hosts if isinstance(error, Interrupted) else {}
+        step = error.next_step if isinstance(error, Interrupted) else "run again: what was done is kept"
+        outcome = Outcome(CONTROLLER, run.flow, Status.FAILED, "interrupted", next=step)
+        ends = (Outcome(host, run.flow, Status.FAILED, message, next=step) for host, message in hosts.items())
+        return FlowResult((outcome, *ends), hosts=(), forced=INTERRUPTED)
     if isinstance(error, FleetError):
         message, step = str(error), error.next_step
     else:
         message = f"unforeseen: {type(error).__name__}: {error}"
         step = "report this as a bug, with -v's output"
+    message = veiled(message)
     screen.error(message, step)
     if run.options.verbose:
-        screen.error("".join(traceback.format_exception(error)))
+        screen.error(veiled("".join(traceback.format_exception(error))))
     outcome = Outcome(CONTROLLER, run.flow, Status.FAILED, message, next=step)
     return FlowResult((outcome,), hosts=(), forced=REFUSED, refused=isinstance(error, _REFUSALS))
 

@@ -20,7 +20,6 @@ from model.errors import SchemaErrors
 from model.report.outcome import GOOD, REFUSED, Outcome, Status, worst
 from model.report.plan_counts import plan_counts
 from model.report.report import Report, silent
-from model.verify.proof import summary
 
 CONTROLLER = "controller"
 
@@ -91,6 +90,10 @@ def publish(
         place = place or _folder.claim(run.options.inventory, run.flow, run.started)
         folder = place.publish(files, refused=refused)
         _folder.hand_over(run.options.json, texts["report.json"], screen.text)
+        if run.options.json == "-" and screen.unread:
+            screen.error("the report was asked for on standard output, and nobody reads it", f"it is in {folder}")
+            # What was found keeps its exit code.
+            failed = GOOD if report.exit else REFUSED
     except OSError as error:
         kept = f"; what the run said is in {place.draft / LOG}" if place and (place.draft / LOG).exists() else ""
         step = f"make room or give the right to write, then run again{kept}"
@@ -106,7 +109,10 @@ def renderings(document: Mapping[str, object]) -> dict[str, str]:
     texts = {"report.json": text, "report.xml": junit.render(document), "report.html": html.render(document)}
     if document.get("checks"):
         texts |= {"report.sarif": sarif.render(document), "metrics.prom": metrics.render(document)}
-    if document.get("cells") is not None:
+    if document.get("cells") is not None or document.get("proof"):
+        # With all that judges cells behind it: most flows prove no ports.
+        from model.verify.proof import summary
+
         texts[_folder.PROOF] = json.dumps(summary(document), separators=(",", ":")) + "\n"
     return texts
 

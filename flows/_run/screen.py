@@ -16,6 +16,7 @@ from flows._render.document import Document
 from flows._render.summary import Line, summary
 from flows._render.words import printable
 from flows._run.options import Options
+from flows._run.streams import broken
 
 Advance = Callable[[int], None]
 Level = Literal["info", "error"]
@@ -72,9 +73,14 @@ class Screen:
             _print(self.err, lines[0])
 
     def text(self, text: str) -> None:
-        """Write finished text, such as JSON, to standard output as it is."""
+        """Write finished text, such as JSON, to standard output as it is; `unread` tells afterwards if it arrived."""
         sys.stdout.write(text)
         sys.stdout.flush()
+
+    @property
+    def unread(self) -> bool:
+        """True when nobody takes what is written to standard output."""
+        return broken(sys.stdout) is not None
 
     def lines(self, lines: list[Line]) -> None:
         """Show lines on standard output."""

@@ -9,11 +9,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from model.site.load import APPLICATION_FILES, FILES
 from model.site.schedule import TellMatrix
 from model.site.site import Site
 from tasks.schedule_units import Setting
 
-_FILES = ("site.yaml", "hosts.yaml", "groups.yaml", "defaults.yaml", "ports.yaml", "known_hosts")
+_FILES = (*FILES, *APPLICATION_FILES, "known_hosts")
 _READ, _PASS = 4, 1
 
 
@@ -98,7 +99,9 @@ def _of_site(site: Site, setting: Setting) -> tuple[Path, ...]:
     homeservers = (
         notifier.authority for notifier in site.settings.compliance.notify if isinstance(notifier, TellMatrix)
     )
-    named = (path for path in (certificate, *authorities, *homeservers) if path)
+    locks = (image.derived.requirements for image in site.images.values() if image.derived)
+    own = (path for path in locks if (setting.inventory / path).exists())
+    named = (path for path in (certificate, *authorities, *homeservers, *own) if path)
     return tuple(setting.inventory / name for name in (*_FILES, *named))
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from model.checkout import ROOT
 from model.errors import SiteError
+from model.rollout.graph import active
 from model.site.schedule import Schedule
 from remote.sudo import ENVIRONMENT
 from tasks.schedule_units import Setting
@@ -43,6 +44,7 @@ def setting_of(site: Site, inventory: Path, python: Path) -> Setting:
         notifies=bool(compliance.notify),
         local=any(tell.kind in ("mail", "command") for tell in compliance.notify),
         textfile=(folder / compliance.textfile).parent if compliance.textfile else None,
+        gates=bool(active(site)),
     )
 
 

@@ -60,6 +60,9 @@ def _realm(context: Context, store: SecretStore, realm: Realm) -> Iterator[Outco
         yield Outcome(CONTROLLER, subject, Status.OK, f"nothing is kept yet; it will be for {_shown(wanted)}")
         return
     lines = _difference(index.recipients if index else (), wanted)
+    outdated = index is not None and (index.stale or not index.tells_rotations)
+    if outdated and not lines:
+        lines = [f"~ {index_path(context.site.folder, realm).name}"]
     if not lines:
         yield Outcome(CONTROLLER, subject, Status.OK, f"encrypted for {_shown(wanted)}")
     elif context.options.dry_run:

@@ -8,13 +8,17 @@ from flows._run.context import Context, FlowResult
 from flows._run.publish import CONTROLLER
 from model.report.outcome import Outcome, Status, warn
 from model.rollout.rendered import SecretRef
+from model.rollout.secret_document import RotationStage, ref_text
+from model.rollout.secret_names import kept_refs
 from model.rollout.secret_plan import Due, SecretState, same_values, state_of
+from model.rollout.unfinished import brought_back, finishing, unfinished
 from tasks.secrets.store import SecretStore, open_store
 
 _NEXT = {
     Due.NOTHING: "",
     Due.GENERATE: "python -m flows.secrets generate",
     Due.BRING: "python -m flows.secrets import {name}/KEY --stdin",
+    Due.FINISH: "{finish}",
     Due.ROTATE: "python -m flows.secrets rotate {name}",
     Due.SEPARATE: "python -m flows.secrets rotate {name}",
 }
@@ -46,7 +50,7 @@ def _outcome(state: SecretState) -> Outcome:
         "made": state.made.isoformat() if state.made else None,
         "rotate_before": state.rotate_before.isoformat() if state.rotate_before else None,
     }
-    step = _NEXT[state.due].format(name=state.name)
+    step = _NEXT[state.due].format(name=state.name, finish=finishing(state.rotating))
     if state.complaints:
         text = "; ".join(state.complaints)
         return Outcome(CONTROLLER, subject(state.name), Status.DRIFT, text, next=step, evidence=evidence)
@@ -57,8 +61,19 @@ def _outcome(state: SecretState) -> Outcome:
 
 def _strays(store: SecretStore) -> list[Outcome]:
     declared = {SecretRef(spec.name, key) for spec in store.site.application.secrets for key in spec.keys}
-    stray = sorted({ref for realm in store.readable() for ref in store.document(realm).secrets} - declared)
+    kept = {ref: secret for realm in store.readable() for ref, secret in store.document(realm).secrets.items()}
+    needed = set(kept_refs(store.site))
+    begun = {ref: secret.stage for ref, secret in kept.items() if secret.stage and ref not in needed}
     return [
-        warn(CONTROLLER, subject(f"{ref.name}/{ref.key}"), "is in the store, and secrets.yaml does not know it")
-        for ref in stray
+        *(_left_behind(ref, stage, kept[ref].stage_since) for ref, stage in sorted(begun.items())),
+        *(
+            warn(CONTROLLER, subject(ref_text(ref)), "is in the store, and secrets.yaml does not know it")
+            for ref in sorted(set(kept) - declared - set(begun))
+        ),
     ]
+
+
+def _left_behind(ref: SecretRef, stage: RotationStage, since: datetime | None) -> Outcome:
+    """Name a rotation that has not ended of a secret that the site needs no longer."""
+    text = unfinished(None, ref, stage, since or datetime.now(UTC))
+    return Outcome(CONTROLLER, subject(ref_text(ref)), Status.DRIFT, text, next=brought_back(ref))

@@ -18,7 +18,7 @@ from flows._fleet.inventory import inventory
 from flows._run.context import Context, FlowResult
 from flows._run.publish import CONTROLLER
 from flows._secrets.status import subject
-from model.errors import SecretsUnreadable, SelectionError, SiteError
+from model.errors import PlanRefused, SecretsUnreadable, SelectionError, SiteError
 from model.report.outcome import Outcome, Status
 from model.rollout.own_objects import own_objects
 from model.rollout.rendered import SecretRef
@@ -30,7 +30,7 @@ from model.site.secrets import Realm
 from tasks.secrets.held import HeldSecret, held_secret
 from tasks.secrets.identity import identities
 from tasks.secrets.sealing import opened
-from tasks.secrets.store import open_store
+from tasks.secrets.store import SecretStore, open_store
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,6 +147,7 @@ def _taken(context: Context, offers: Mapping[SecretRef, Offer], *, chosen: bool)
     store, now = open_store(context.site), datetime.now(UTC).replace(microsecond=0)
     outcomes: list[Outcome] = []
     takes: dict[SecretRef, KeptValue] = {}
+    _refuse_rotating(store, takes_over=[ref for ref in offers if chosen])
     for ref, offer in offers.items():
         differs = store.has(ref.name, ref.key) and store.value(ref.name, ref.key) != offer.value.get_secret_value()
         if store.has(ref.name, ref.key) and not (differs and chosen):
@@ -159,6 +160,16 @@ def _taken(context: Context, offers: Mapping[SecretRef, Offer], *, chosen: bool)
             store.take(realm, {ref: take for ref, take in takes.items() if _realm(context, ref) == realm})
     nothing = Outcome(CONTROLLER, "secrets", Status.OK, "there is nothing to take over")
     return FlowResult(tuple(outcomes) or (nothing,), hosts=())
+
+
+def _refuse_rotating(store: SecretStore, takes_over: Sequence[SecretRef]) -> None:
+    """Raise for a value whose rotation has not ended: the cluster may use two, and neither is the one that is given."""
+    for ref in takes_over:
+        kept = store.document(secret_spec(store.site, ref.name).realm).secrets.get(ref)
+        if kept and kept.stage:
+            name = f"{ref.name}/{ref.key}"
+            step = f"python -m flows.secrets rotate {name}"
+            raise PlanRefused(f"{name}: its rotation has not ended ({kept.stage}); nothing was touched", step)
 
 
 def _realm(context: Context, ref: SecretRef) -> Realm:

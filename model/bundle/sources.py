@@ -95,9 +95,10 @@ class Sources(Declared):
     """
     A file of sources.
 
-    `versions`: by minor version of Kubernetes, each component's. `plain_http`: hosts that may be asked without TLS.
-    `registries`: the address of a registry's interface, where it is not https at the name itself. `pins`: sha256 by
-    address or image, in addition to what the publisher says.
+    `versions`: by minor version of Kubernetes, each component's. `python_index`: where wheels of derived images are
+    looked up (PEP 503). `plain_http`: hosts that may be asked without TLS. `registries`: the address of a registry's
+    interface, where it is not https at the name itself. `pins`: sha256 by address or image, in addition to what the
+    publisher says.
     """
 
     schema_: Literal["matrix-fleet/sources/1"] = Field(alias="schema")
@@ -107,6 +108,7 @@ class Sources(Declared):
     images: tuple[PublishedImage, ...]
     manifests: tuple[Manifest, ...] = ()
     debian: DebianSources
+    python_index: Address | None = None
     plain_http: tuple[Text, ...] = ()
     registries: dict[Text, Address] = {}
     pins: dict[Text, Digest] = {}

@@ -11,6 +11,7 @@ from model.bundle.bundle import Architecture
 from model.bundle.items import Needed
 from model.bundle.sources import APPLICATION, Network, PublishedProgram, Sources
 from model.errors import BundleError
+from model.site.derived import Derivation
 from model.site.images import ApplicationImage
 
 
@@ -26,12 +27,17 @@ class FileSpec:
 
 @dataclass(frozen=True, slots=True)
 class ImageSpec:
-    """An image by name and tag; `digest` is what it must be, where somebody says it."""
+    """
+    An image by name and tag; `digest` is what it must be, where somebody says it.
+
+    `derivation` is what is put on it; name, tag and digest are the publisher's all the same.
+    """
 
     name: str
     tag: str
     needed: Needed
     digest: str | None = None
+    derivation: Derivation | None = None
 
     @property
     def reference(self) -> str:
@@ -70,10 +76,12 @@ def compose(
     suites: Sequence[str],
     network: Network,
     application: Mapping[str, ApplicationImage] = MappingProxyType({}),
+    derivations: Mapping[str, Derivation] = MappingProxyType({}),
 ) -> BundleSpec:
     """
     Return what to fetch. `version` is a Kubernetes such as 1.36 or 1.36.3; None is the sources' own. No `suites` are
-    all of them. `application` is what images.yaml names; without it there is no part for the application.
+    all of them. `application` is what images.yaml names; without it there is no part for the application. `derivations`
+    says what is put on some of these.
 
     Raises BundleError for what the sources do not know.
     """
@@ -96,7 +104,10 @@ def compose(
                 for image in known.images
                 if image.network in (None, network)
             ),
-            *(ImageSpec(image.name, image.tag, APPLICATION, image.digest) for image in application.values()),
+            *(
+                ImageSpec(image.name, image.tag, APPLICATION, image.digest, derivations.get(name))
+                for name, image in application.items()
+            ),
         ),
         manifests=tuple(
             _manifest(manifest, versions[manifest.component], architecture)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from model.packets.devices import Devices
 from model.ufw.next_boot import NextBoot
 from model.ufw.unconfirmed import UnconfirmedChange
 
@@ -12,7 +13,7 @@ from model.ufw.unconfirmed import UnconfirmedChange
 class Beside:
     """
     `boot`: what the next boot will do to the firewall; `unconfirmed`: a change of it that waits to be confirmed;
-    `journal` and `apt` as preflight knows them.
+    `journal` and `apt` as preflight knows them; `devices`: what decides about packets at devices.
 
     `withheld`: the account that looks may run nothing that tells of these, and none of the others is known then.
     """
@@ -21,4 +22,5 @@ class Beside:
     unconfirmed: UnconfirmedChange | None = None
     journal: tuple[str, ...] = ()
     apt: str = ""
+    devices: Devices | None = None
     withheld: str = ""

@@ -17,7 +17,8 @@ class NodeFacts:
     `mark` is the line that our own steps leave (`started join`, `done init`; empty: none), `running` whether such a
     step is under way, `kubelet` whether a kubeconfig of kubelet's is there, `plane` whether the host carries the API
     server's manifest and keys, `suite` Debian's code name, `interfaces` the name of the interface that carries an
-    address, by address.
+    address, by address, `authority` the digest of the certificate of the cluster's authority, by which a cluster is
+    known (empty: none).
     """
 
     mark: str
@@ -26,6 +27,7 @@ class NodeFacts:
     plane: bool
     suite: str = ""
     interfaces: Mapping[str, str] = field(default_factory=dict)
+    authority: str = ""
 
     @property
     def progress(self) -> Progress:

@@ -10,6 +10,8 @@ from model.site.site import Site
 
 # Where the kernel takes local ports from unless it is told otherwise.
 _EPHEMERAL = (32768, 60999)
+# What a person does where python3 is missing, which bootstrap's first phases do not need.
+INSTALL_PYTHON3 = "install python3 there: `apt-get install python3`"
 PACKAGES = ("ufw", "python3", "sudo", "iptables", "nftables", "kmod", "chrony", "ca-certificates")
 NODE_PACKAGES = ("conntrack", "socat", "ethtool", "ebtables")
 MODULES = ("overlay", "br_netfilter", "nf_conntrack")

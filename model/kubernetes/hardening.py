@@ -36,6 +36,8 @@ def kubelet(site: Site) -> dict[str, Any]:
         settings["imageGCHighThresholdPercent"] = 100
     if kubernetes.runtime.eviction_hard:
         settings["evictionHard"] = kubernetes.runtime.eviction_hard
+    if kubernetes.runtime.pod_sync_seconds != type(kubernetes.runtime)().pod_sync_seconds:
+        settings["syncFrequency"] = f"{kubernetes.runtime.pod_sync_seconds}s"
     return settings
 
 
@@ -55,8 +57,24 @@ def flags(site: Site, machine: Machine) -> dict[str, Flags]:
             "kubelet-certificate-authority": "/etc/kubernetes/pki/ca.crt",
             "tls-min-version": "VersionTLS12",
         },
-        "kube-controller-manager": {"bind-address": bound, "profiling": "false", "terminated-pod-gc-threshold": "500"},
-        "kube-scheduler": {"bind-address": bound, "profiling": "false"},
+        "kube-controller-manager": {
+            "bind-address": bound,
+            "profiling": "false",
+            "terminated-pod-gc-threshold": "500",
+            **_leader(site),
+        },
+        "kube-scheduler": {"bind-address": bound, "profiling": "false", **_leader(site)},
+    }
+
+
+def _leader(site: Site) -> Flags:
+    """Return how a leader holds its lease, nothing where that is Kubernetes' own way."""
+    runtime = site.settings.kubernetes.runtime
+    if runtime.leader_lease_seconds == type(runtime)().leader_lease_seconds:
+        return {}
+    return {
+        "leader-elect-lease-duration": f"{runtime.leader_lease_seconds}s",
+        "leader-elect-renew-deadline": f"{runtime.leader_renewal_seconds}s",
     }
 
 

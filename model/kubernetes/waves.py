@@ -15,9 +15,16 @@ def is_workload(kind: str) -> bool:
     return kind in _WORKLOADS
 
 
-def waves(objects: Sequence[T], kind: Callable[[T], str]) -> list[list[T]]:
-    """Return objects parted: definitions before their objects, configuration before the pods that read it."""
+def waves(
+    objects: Sequence[T], kind: Callable[[T], str], leads: Callable[[T], bool] = lambda _entry: False
+) -> list[list[T]]:
+    """
+    Return objects parted: definitions before their objects, configuration before the pods that read it, and workloads
+    that lead before the others.
+    """
     definitions = [entry for entry in objects if kind(entry) in _DEFINITIONS]
     workloads = [entry for entry in objects if kind(entry) in _WORKLOADS]
     between = [entry for entry in objects if kind(entry) not in _DEFINITIONS + _WORKLOADS]
-    return [wave for wave in (definitions, between, workloads) if wave]
+    leading = [entry for entry in workloads if leads(entry)]
+    others = [entry for entry in workloads if not leads(entry)]
+    return [wave for wave in (definitions, between, leading, others) if wave]

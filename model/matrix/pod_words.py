@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from model.site.components import Component
 from model.site.rows import Row
 from model.site.site import Site
 
@@ -70,6 +71,12 @@ def unknown_words(site: Site) -> Mapping[str, tuple[str, ...]]:
     rows = (row for row in site.active_rows if row.plane == "pod")
     strange = {row.name: tuple(sorted({*row.pod_from, *row.pod_to} - known)) for row in rows}
     return {name: words for name, words in strange.items() if words}
+
+
+def unspoken_words(site: Site, component: Component) -> tuple[str, ...]:
+    """Return the words of a component that no row names: its pods would be closed to everybody."""
+    spoken = {word for row in site.rows for word in (*row.pod_from, *row.pod_to)}
+    return tuple(word for word in component.pods if word not in spoken)
 
 
 def word_of(words: Mapping[str, PodSet], namespace: str, labels: Mapping[str, str]) -> str | None:

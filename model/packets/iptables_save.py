@@ -79,6 +79,11 @@ class Step:
     marks: tuple[int, int] | None = None
     to: str = ""
 
+    @property
+    def chain(self) -> str:
+        """The chain it stands in."""
+        return self.text.removeprefix("-A ").partition(" ")[0]
+
 
 @dataclass(frozen=True, slots=True)
 class Chains:
@@ -92,10 +97,9 @@ class Chains:
         return not self.steps.get(chain) and self.policies.get(chain, "ACCEPT") == "ACCEPT"
 
 
-def parse(saved: str, wanted: str = "filter", without: tuple[str, ...] = ()) -> Chains:
+def parse(saved: str, wanted: str = "filter") -> Chains:
     """
-    Read one table, the filter table if not told otherwise; others are passed over, and so are the rules of chains whose
-    names begin with one of `without`.
+    Read one table, the filter table if not told otherwise; others are passed over.
 
     Raises ValueError for a line that is no part of that format, and where iptables says that it cannot show the table.
     """
@@ -114,8 +118,6 @@ def parse(saved: str, wanted: str = "filter", without: tuple[str, ...] = ()) -> 
             steps.setdefault(chain, [])
             policies[chain] = policy
         elif line.startswith("-A "):
-            if without and line[3:].startswith(without):
-                continue
             chain, step = _step(line)
             steps.setdefault(chain, []).append(step)
         else:

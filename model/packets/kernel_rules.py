@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import Literal
 
+from model.packets.devices import Devices
 from model.packets.iptables_save import Chains, parse
-from model.packets.known_rules import PUBLISHING_CHAINS, PUBLISHING_TABLES
+from model.packets.known_rules import publishes
 from model.packets.nft_ruleset import Chain, Ruleset
 from model.packets.nft_ruleset import parse as parse_nft
 
@@ -32,10 +34,14 @@ _TOOLS = {4: "iptables", 6: "ip6tables"}
 
 @dataclass(frozen=True, slots=True)
 class KernelRules:
-    """Tables of iptables by (tool, table), in the words of `iptables-save`, and nftables' own as they are."""
+    """
+    Tables of iptables by (tool, table), in the words of `iptables-save`, nftables' own as they are, and what decides at
+    devices beside both.
+    """
 
     tables: Mapping[tuple[str, str], Chains] = field(default_factory=dict)
     native: Ruleset = field(default_factory=lambda: Ruleset({}, {}))
+    devices: Devices = field(default_factory=Devices)
 
     def iptables(self, version: int) -> Iterator[tuple[str, str, Chains]]:
         """Yield tool, table and chains of one IP version."""
@@ -45,12 +51,25 @@ class KernelRules:
 
     def own(self, hook: str, version: int) -> list[Chain]:
         """Return nftables' chains of a hook that are of nobody who is known."""
-        return [chain for chain in self.native.base(hook, version) if not chain.table[1].startswith(PUBLISHING_TABLES)]
+        return [chain for chain in self.native.base(hook, version) if not publishes(chain.table[1])]
+
+
+_BRIDGED = {"in": ("prerouting", "input"), "out": ("output", "postrouting")}
+
+
+def at_devices(rules: KernelRules, interface: str | None, way: Literal["in", "out"]) -> Iterator[str]:
+    """Yield, in words, what decides at devices about packets through an interface: what it does nobody judges here."""
+    yield from (program.words for program in rules.devices.at(interface, way))
+    if rules.devices.bridged(interface):
+        for chain in rules.native.chains.values():
+            family, table = chain.table
+            if family == "bridge" and chain.hook in _BRIDGED[way] and (chain.rules or chain.policy != "accept"):
+                yield f"rules of nft's family bridge (`nft -a list chain bridge {table} {chain.name}`)"
 
 
 def read(saved: Mapping[int, str], legacy: Mapping[int, str], nft: str) -> KernelRules:
     """
-    Read what the tools printed, by IP version. Rules of chains that lead published ports to containers are left out.
+    Read what the tools printed, by IP version.
 
     Raises ValueError for what is none of it.
     """
@@ -63,8 +82,7 @@ def _read(saved: tuple[tuple[int, str], ...], legacy: tuple[tuple[int, str], ...
     for texts, suffix in ((saved, ""), (legacy, "-legacy")):
         for version, text in texts:
             for table in _tables(text):
-                chains = parse(text, table, () if table == "filter" else PUBLISHING_CHAINS)
-                tables[f"{_TOOLS[version]}{suffix}", table] = chains
+                tables[f"{_TOOLS[version]}{suffix}", table] = parse(text, table)
     native = _native(parse_nft(nft).rules, saved) if nft.strip() else Ruleset({}, {})
     return KernelRules(tables, native)
 

@@ -30,13 +30,15 @@ class RulesetVerdict:
     Ports admitted, ports refused, and ports a header alone does not decide; vrrp is port 0.
 
     What somebody's rule leads to another port or address is in none of them. `rulings`: what rules beside the host's
-    firewall do, each by its name.
+    firewall do, each by its name. `published`: ports that a container runtime leads to containers, which the three
+    know nothing of.
     """
 
     admitted: int
     refused: int
     uncertain: int
     rulings: tuple[Ruling, ...] = ()
+    published: int = 0
 
     def on(self, port: int) -> Literal["admit", "refuse", ""]:
         """Say what becomes of one port; nothing where that cannot be told."""
@@ -47,8 +49,8 @@ class RulesetVerdict:
 
     @property
     def contested(self) -> int:
-        """Ports of which a rule beside the firewall decides, and those of which nobody can tell."""
-        ports = self.uncertain
+        """Ports of which a rule beside the firewall decides, or a container, and those of which nobody can tell."""
+        ports = self.uncertain | self.published
         for ruling in self.rulings:
             ports |= ruling.ports
         return ports

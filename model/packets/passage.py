@@ -7,13 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
-from ipaddress import ip_address
 
-from model.base import Address
+from model.base import Address, Network
 from model.packets.iptables_save import Step
 from model.packets.iptables_walk import TableWalk
 from model.packets.kernel_rules import KernelRules
-from model.packets.known_rules import PUBLISHING_CHAINS
 from model.packets.marks import Marks
 from model.packets.netfilter import every_port
 from model.packets.nft_match import NftPacket
@@ -21,8 +19,9 @@ from model.packets.nft_ruleset import Chain, NftRule
 from model.packets.nft_walk import Walk
 from model.packets.nft_words import words
 from model.packets.packet import Packet, RulesetVerdict
+from model.packets.publishing import Publishing, translation
 from model.packets.ruling import Effect, Landing, NamedRule, Ruling
-from model.packets.stages import NativeStage, Stage, TableStage, Way, stages
+from model.packets.stages import DeviceStage, NativeStage, Stage, TableStage, Way, stages
 
 EVERY = (1 << 65536) - 1
 
@@ -40,13 +39,18 @@ class _Turn:
 
 @dataclass(slots=True)
 class _Passage:
-    """A packet under way: `rest` goes on, `rulings` are those of rules beside the host's firewall."""
+    """
+    A packet under way: `rest` goes on, `rulings` are those of rules beside the host's firewall, and of those at its
+    place that stand in chains whose names begin with one of `named`.
+    """
 
     rules: KernelRules
     way: Way
     packet: Packet
-    own: Collection[Address]
+    publishing: Publishing
     rest: int
+    named: tuple[str, ...] = ()
+    published: int = 0
     refused: int = 0
     uncertain: int = 0
     rulings: list[Ruling] = field(default_factory=list)
@@ -56,22 +60,39 @@ class _Passage:
         for index, stage in enumerate(way):
             if not self.rest:
                 return
-            turns = self._table(stage) if isinstance(stage, TableStage) else self._native(stage)
-            for turn in turns:
+            for turn in self._turns(stage):
                 self._turn(turn, [other for other in way[index + 1 :] if not other.translates])
 
+    def _turns(self, stage: Stage) -> list[_Turn]:
+        if isinstance(stage, TableStage):
+            return self._table(stage)
+        return self._native(stage) if isinstance(stage, NativeStage) else self._at_device(stage)
+
+    def _at_device(self, stage: DeviceStage) -> list[_Turn]:
+        self._rule(NamedRule(tool="device", table="", chain="", text=stage.words), "unknown", self.rest)
+        self._stop(0, self.rest)
+        return []
+
     def _table(self, stage: TableStage) -> list[_Turn]:
-        gate = stage.table != "filter"
-        known = PUBLISHING_CHAINS if gate else ()
-        walk = TableWalk(stage.chains, stage.hook.upper(), self.packet, self.marks, gate=gate, left_alone=known)
+        gate, named = stage.table != "filter", bool(self.named) and stage.with_firewall
+        walk = TableWalk(
+            stage.chains,
+            stage.hook.upper(),
+            self.packet,
+            self.marks,
+            gate=gate,
+            publishing=self.publishing,
+            admissions=named,
+        )
         walk.base(self.rest)
+        self.published |= walk.published & self.rest
         turns = []
         for decision in walk.decisions:
-            rule = _of_iptables(stage, decision.step)
-            if decision.step and decision.does == "leads":
-                turns.append(_turn(rule, decision.ports, decision.step.to))
-            elif not stage.firewall:
-                self._rule(rule, decision.does, decision.ports)
+            step, does = decision.step, decision.does
+            if step and does == "leads":
+                turns.append(_turn(_of_iptables(stage, step), decision.ports, step.to))
+            elif (named and step and step.chain.startswith(self.named)) or (does != "admits" and stage.beside(step)):
+                self._rule(_of_iptables(stage, step), does, decision.ports)
         self._stop(walk.refused, walk.uncertain)
         return turns
 
@@ -128,11 +149,12 @@ class _Passage:
         ruling = Ruling(
             rule=turn.rule, effect="leads", protocol=packet.protocol, ports=ports, to=_where(turn, packet, address)
         )
-        if self.way == "out" or not turn.readable or not (address == packet.destination or address in self.own):
-            self.rulings.append(ruling)
+        away = not (address == packet.destination or address in self.publishing.own)
+        if self.way == "out" or not turn.readable or away:
+            self.rulings.append(replace(ruling, away=away and turn.readable))
             return
         landing = 1 << turn.port if turn.port is not None else ports
-        on = _Passage(self.rules, self.way, replace(packet, destination=address), self.own, landing)
+        on = _Passage(self.rules, self.way, replace(packet, destination=address), self.publishing, landing)
         on.through(onward)
         fates: tuple[tuple[Landing, int], ...] = (("admit", on.rest), ("refuse", on.refused), ("", on.uncertain))
         for word, there in fates:
@@ -141,26 +163,48 @@ class _Passage:
                 self.rulings.append(replace(ruling, ports=share, landing=word))
 
 
-def judge(rules: KernelRules, way: Way, packet: Packet, own: Collection[Address] = ()) -> RulesetVerdict:
+def judge(
+    rules: KernelRules, way: Way, packet: Packet, own: Collection[Address] = (), machines: Collection[Network] = ()
+) -> RulesetVerdict:
     """
-    Walk the whole way in or out as the kernel would with a new packet of each port; `own` are the host's addresses.
+    Walk the whole way in or out as the kernel would with a new packet of each port; `own` are the host's addresses,
+    `machines` the networks where the site has machines, and no containers.
 
     A packet of anybody (source None) is asked for its rulings alone: they name every rule that may decide.
     """
-    passage = _Passage(rules, way, packet, own, every_port(packet))
+    passage = _Passage(rules, way, packet, Publishing(own, machines), every_port(packet))
     passage.through(stages(rules, way, packet))
-    return RulesetVerdict(passage.rest, passage.refused, passage.uncertain, tuple(passage.rulings))
+    return RulesetVerdict(passage.rest, passage.refused, passage.uncertain, tuple(passage.rulings), passage.published)
 
 
-def beside(rules: KernelRules, way: Way, packet: Packet, own: Collection[Address] = ()) -> tuple[Ruling, ...]:
+def beside(
+    rules: KernelRules, way: Way, packet: Packet, own: Collection[Address] = (), machines: Collection[Network] = ()
+) -> tuple[Ruling, ...]:
     """
-    Return the rulings of every chain but those of the hook where the host's own firewall stands: these meet a packet
+    Return the rulings of every chain but those of the hook where the host's own firewall admits: these meet a packet
     before it does, or on its way out.
     """
     others = [stage for stage in stages(rules, way, packet) if not stage.with_firewall]
-    passage = _Passage(rules, way, packet, own, every_port(packet))
+    passage = _Passage(rules, way, packet, Publishing(own, machines), every_port(packet))
     passage.through(others)
     return tuple(passage.rulings)
+
+
+def in_chains(
+    rules: KernelRules,
+    packet: Packet,
+    named: tuple[str, ...],
+    own: Collection[Address] = (),
+    machines: Collection[Network] = (),
+) -> tuple[Ruling, ...]:
+    """
+    Return what rules at the place of the host's firewall do with a packet of a known source on its way in, of those
+    that stand in chains whose names begin with one of `named`; what they admit is told as well.
+    """
+    passage = _Passage(rules, "in", packet, Publishing(own, machines), every_port(packet), named)
+    # What stands at a device, of which nobody can tell what it does, would hide them all.
+    passage.through([stage for stage in stages(rules, "in", packet) if not isinstance(stage, DeviceStage)])
+    return tuple(ruling for ruling in passage.rulings if ruling.rule.chain.startswith(named))
 
 
 def _of_iptables(stage: TableStage, step: Step | None) -> NamedRule:
@@ -175,27 +219,8 @@ def _of_nft(chain: Chain, rule: NftRule | None) -> NamedRule:
 
 
 def _turn(rule: NamedRule, ports: int, to: str) -> _Turn:
-    """Read `10250`, `10.0.0.1`, `10.0.0.1:80`, `[fd00::1]:80` or `:80`; ranges lead nobody knows where."""
-    address, _, port = to.rpartition(":") if ":" in to and not _is_address(to) else ("", "", to)
-    if _is_address(to):
-        address, port = to, ""
-    address = address.strip("[]")
-    readable = (not address or _is_address(address)) and (not port or port.isdigit())
-    return _Turn(
-        rule,
-        ports,
-        ip_address(address) if address and readable else None,
-        int(port) if port and readable else None,
-        readable,
-    )
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ip_address(text.strip("[]"))
-    except ValueError:
-        return False
-    return True
+    led = translation(to)
+    return _Turn(rule, ports, led.address, led.port, led.readable)
 
 
 def _where(turn: _Turn, packet: Packet, address: Address) -> str:

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from model.packets.iptables_save import Chains
-from model.packets.kernel_rules import PLACES, KernelRules
+from model.packets.iptables_save import Chains, Step
+from model.packets.kernel_rules import PLACES, KernelRules, at_devices
+from model.packets.known_rules import FIREWALL_CHAINS
 from model.packets.nft_ruleset import Chain
 from model.packets.packet import Packet
 
@@ -40,8 +41,20 @@ class TableStage:
 
     @property
     def with_firewall(self) -> bool:
-        """True for the rules of any iptables that stand where the host's own firewall does."""
-        return self.table == "filter" and (self.hook == "input" or self.firewall)
+        """True for the rules of any iptables that stand where the host's own firewall admits or refuses."""
+        return self.table == "filter" and self.hook == "input"
+
+    def beside(self, step: Step | None) -> bool:
+        """
+        Return whether a rule that decides here, or the policy (None), is somebody else's than the host's own firewall.
+
+        Of what comes in, the rules around it are told apart by their place. Out of the host it lets everything.
+        """
+        if not self.firewall:
+            return True
+        if self.hook == "input" or step is None:
+            return False
+        return not any(name.startswith(FIREWALL_CHAINS) for name in (step.chain, step.target))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +76,17 @@ class NativeStage:
         return self.hook == "input"
 
 
-Stage = TableStage | NativeStage
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceStage:
+    """What stands at devices, outside those chains, in words."""
+
+    place: tuple[int, int]
+    words: str
+    translates: bool = False
+    with_firewall: bool = False
+
+
+Stage = TableStage | NativeStage | DeviceStage
 
 
 def stages(rules: KernelRules, way: Way, packet: Packet) -> list[Stage]:
@@ -73,6 +96,8 @@ def stages(rules: KernelRules, way: Way, packet: Packet) -> list[Stage]:
 
 def _stages(rules: KernelRules, way: Way, packet: Packet) -> Iterator[Stage]:
     version = packet.destination.version
+    for words in at_devices(rules, packet.interface, way):
+        yield DeviceStage(place=(-1 if way == "in" else len(_HOOKS[way]), 0), words=words)
     for order, hook in enumerate(_HOOKS[way]):
         for tool, table, chains in rules.iptables(version):
             for there, name, priority in PLACES:

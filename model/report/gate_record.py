@@ -9,6 +9,9 @@ from typing import Any
 
 from model.report.outcome import Status
 
+# In a report: the gates were tried by the scheduled identity, which cannot see most of them.
+SCHEDULED = "scheduled"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GateRecord:
@@ -43,3 +46,8 @@ def newest(reports: Iterable[Mapping[str, Any]]) -> dict[str, GateRecord]:
                     ended=datetime.fromisoformat(report["ended"]),
                 )
     return found
+
+
+def is_scheduled_run(report: Mapping[str, Any]) -> bool:
+    """Return whether gates were tried on schedule, and not by a person or a rollout."""
+    return report.get(SCHEDULED) is True

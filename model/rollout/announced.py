@@ -1,4 +1,7 @@
-"""Components that are still to come: secrets.yaml may name them, and the features that need them deploy nothing yet."""
+"""
+Components by the feature that needs them. Some are still to come, and a site's own components.yaml may lack others:
+secrets.yaml may name all of them, and a feature without any deploys nothing.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,8 @@ BY_FEATURE: Mapping[str, tuple[str, ...]] = {
     "antivirus": ("content-scanner",),
     "monitoring": ("grafana",),
     "push_notifications": ("sygnal",),
+    "element_web": ("element-web",),
+    "admin_ui": ("ketesa",),
 }
 ANNOUNCED = frozenset(name for names in BY_FEATURE.values() for name in names)
 

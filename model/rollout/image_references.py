@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from model.bundle.bundle import Bundle
+from model.bundle.items import ImageItem
 from model.errors import SiteError, did_you_mean
 from model.site.site import Site
 
@@ -13,16 +14,28 @@ UNKNOWN_DIGEST = "digest-unknown"
 Reference = Callable[[Site, Bundle | None, str], str]
 
 
+class ImageUnknown(SiteError):
+    """Nothing says the digest of an image; an optional component is left out for it."""
+
+
 def image_reference(site: Site, bundle: Bundle | None, name: str) -> str:
     """
     Return `name:tag@sha256:...` of an image of images.yaml.
 
-    The bundle's tag and digest count where it brings the image; else those of images.yaml. Raises `SiteError`.
+    The bundle's tag and digest count where it brings the image; else those of images.yaml. A derived image is the
+    bundle's or none. Raises `ImageUnknown` where there is none.
     """
     found = known_reference(site, bundle, name)
+    if found is None and name in site.derivations:
+        image = site.images[name]
+        made = f"{image.name}:{site.derivations[name].tag(image.tag)}"
+        raise ImageUnknown(
+            f"images.yaml: {name} is derived, and no bundle brings {made}",
+            next_step="make it with `python -m flows.bundle download`",
+        )
     if found is None:
         image = site.images[name]
-        raise SiteError(
+        raise ImageUnknown(
             f"images.yaml: {name} ({image.name}:{image.tag}) has no digest, and no bundle brings it",
             next_step="write its publisher's digest as `digest`, or bring it with `python -m flows.bundle download`",
         )
@@ -30,12 +43,22 @@ def image_reference(site: Site, bundle: Bundle | None, name: str) -> str:
 
 
 def known_reference(site: Site, bundle: Bundle | None, name: str) -> str | None:
-    """Return the same, None where nothing says the digest. Raises `SiteError` where images.yaml has no such image."""
+    """Return the same, None where nothing says the digest. Raises `ImageUnknown` where images.yaml has none of it."""
     if name not in site.images:
-        raise SiteError(f"images.yaml: no image is called {name}{did_you_mean(name, site.images)}")
+        raise ImageUnknown(f"images.yaml: no image is called {name}{did_you_mean(name, site.images)}")
     image = site.images[name]
-    if bundle is not None:
-        item = next((item for item in bundle.images if item.name == image.name), None)
-        if item is not None:
-            return f"{item.name}:{item.version}@{item.digest}"
-    return f"{image.name}:{image.tag}@{image.digest}" if image.digest else None
+    item = brought(site, bundle, name)
+    if item is not None:
+        return f"{item.name}:{item.version}@{item.digest}"
+    return f"{image.name}:{image.tag}@{image.digest}" if image.digest and name not in site.derivations else None
+
+
+def brought(site: Site, bundle: Bundle | None, name: str) -> ImageItem | None:
+    """Return an image of images.yaml as the bundle has it: of a derived one only what this very lock file makes."""
+    image, derivation = site.images.get(name), site.derivations.get(name)
+    if image is None:
+        return None
+    items = [item for item in (bundle.images if bundle else ()) if item.name == image.name]
+    if derivation is not None:
+        items = [item for item in items if item.version == derivation.tag(image.tag)]
+    return items[0] if items else None

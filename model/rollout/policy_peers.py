@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from ipaddress import ip_network
+from functools import lru_cache
 from typing import Any
 
 from model.base import Address, Network
@@ -31,9 +31,9 @@ def host_peers(site: Site, end: str, *, overlay: bool) -> Iterator[Peer]:
     `overlay`: as pods see them, which is under the address that a node has in the pod network.
     """
     machines = site.machines_at(end)
-    yield from (_block(ip_network(address)) for machine in machines for address in machine.own)
+    yield from (_alone(address) for machine in machines for address in machine.own)
     if overlay and any(machine.node for machine in machines):
-        yield from (_block(ip_network(address)) for address in overlay_addresses(site))
+        yield from (_alone(address) for address in overlay_addresses(site))
 
 
 def network_peers(site: Site, end: str) -> Iterator[Peer]:
@@ -46,6 +46,7 @@ def network_peers(site: Site, end: str) -> Iterator[Peer]:
         yield _block(network, (*inner, *site.isolated_networks) if end in BROAD else inner)
 
 
+@lru_cache(maxsize=4)
 def overlay_addresses(site: Site) -> tuple[Address, ...]:
     """
     Return the addresses that Flannel may give nodes themselves: the first of each node's share, which no pod ever has.
@@ -59,6 +60,16 @@ def overlay_addresses(site: Site) -> tuple[Address, ...]:
         for cidr in site.settings.kubernetes.pod_cidrs
         for share in cidr.subnets(new_prefix=max(cidr.prefixlen, NODE_PREFIX[cidr.version]))
     )
+
+
+def _alone(address: Address) -> Peer:
+    return {"ipBlock": {"cidr": _cidr(address)}}
+
+
+# Every rule that hosts may use names the same addresses again.
+@lru_cache(maxsize=4096)
+def _cidr(address: Address) -> str:
+    return f"{address}/{address.max_prefixlen}"
 
 
 def _block(network: Network, without: Iterable[Network] = ()) -> Peer:

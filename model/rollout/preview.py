@@ -9,6 +9,7 @@ from model.errors import BundleError
 from model.rollout.image_references import UNKNOWN_DIGEST, known_reference
 from model.rollout.render import Upstream, no_upstream, render_component
 from model.rollout.rendered import RenderedComponent
+from model.rollout.secret_facts import NO_FACTS, SecretFacts
 from model.site.components import Component
 from model.site.site import Site
 
@@ -33,12 +34,20 @@ class Preview:
 
 
 def preview(
-    site: Site, component: Component, bundle: Bundle | None = None, upstream: Upstream = no_upstream
+    site: Site,
+    component: Component,
+    bundle: Bundle | None = None,
+    upstream: Upstream = no_upstream,
+    facts: SecretFacts = NO_FACTS,
 ) -> Preview:
     """Render what can be rendered. Raises `SiteError` where it is neither a digest nor a manifest that is missing."""
     undigested: dict[str, None] = {}
 
     def reference(site: Site, bundle: Bundle | None, name: str) -> str:
+        if component.optional and name not in site.images:
+            # An images.yaml that is older than the component.
+            undigested[name] = None
+            return f"{name}@{UNKNOWN_DIGEST}"
         found = known_reference(site, bundle, name)
         if found is None:
             undigested[name] = None
@@ -48,7 +57,7 @@ def preview(
 
     absent = _absent(component, upstream)
     shown = component.model_copy(update={"upstream": None}) if absent else component
-    rendered = render_component(site, shown, bundle, upstream, reference)
+    rendered = render_component(site, shown, bundle, upstream, reference, facts)
     return Preview(rendered=rendered, undigested=tuple(undigested), absent=absent)
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
@@ -17,8 +19,10 @@ from model.checkout import TEMPLATES
 from model.errors import BundleError, SiteError
 from model.kubernetes.manifests import Manifest, name_of
 from model.rollout.graph import active
-from model.rollout.image_references import Reference, image_reference
+from model.rollout.image_references import ImageUnknown, Reference, image_reference
+from model.rollout.publishers import objects_of
 from model.rollout.rendered import RenderedComponent, SecretRef
+from model.rollout.secret_facts import NO_FACTS, SecretFacts
 from model.site.components import Component
 from model.site.site import Site
 
@@ -28,6 +32,14 @@ if TYPE_CHECKING:
 MANIFESTS = TEMPLATES / "manifests"
 COMPONENT_LABEL = "matrix-fleet.io/component"
 _OURS = {"app.kubernetes.io/managed-by": "matrix-fleet"}
+# What is rendered is YAML and configuration of servers, not HTML: nothing is escaped.
+_OPTIONS: Mapping[str, Any] = {
+    "autoescape": False,
+    "trim_blocks": True,
+    "lstrip_blocks": True,
+    "keep_trailing_newline": True,
+    "extensions": ("jinja2.ext.do",),
+}
 Upstream = Callable[[str], str]
 
 
@@ -52,8 +64,18 @@ def upstream_of(bundle: Bundle, folder: Path) -> Upstream:
 def render_site(
     site: Site, bundle: Bundle | None = None, upstream: Upstream = no_upstream
 ) -> tuple[RenderedComponent, ...]:
-    """Render every component the site has, each after what it needs. Raises `SiteError` naming component and file."""
-    return tuple(render_component(site, component, bundle, upstream) for component in active(site))
+    """
+    Render every component the site has, each after what it needs, but optional ones of whose images nothing says the
+    digest. Raises `SiteError` naming component and file.
+    """
+    found: list[RenderedComponent] = []
+    for component in active(site):
+        try:
+            found.append(render_component(site, component, bundle, upstream))
+        except ImageUnknown:
+            if not component.optional:
+                raise
+    return tuple(found)
 
 
 def render_component(
@@ -62,15 +84,20 @@ def render_component(
     bundle: Bundle | None = None,
     upstream: Upstream = no_upstream,
     reference: Reference = image_reference,
+    facts: SecretFacts = NO_FACTS,
 ) -> RenderedComponent:
-    """Render one component. Raises `SiteError` naming the file that cannot be rendered, and why."""
+    """
+    Render one component; `facts` are what its templates may know of the site's store.
+
+    Raises `SiteError` naming the file that cannot be rendered, and why.
+    """
     folder = MANIFESTS / component.name
-    values = _Values(site, component, lambda name: reference(site, bundle, name))
+    values = _Values(site, component, lambda name: reference(site, bundle, name), facts)
     objects = list(_upstream_objects(values, component, upstream))
     for path in sorted(folder.glob("*.yaml.j2")):
         text = values.render(path)
         try:
-            objects += [document for document in yaml.load_all(text, Loader=yaml.CSafeLoader) if document]
+            objects += _documents(text)
         except yaml.YAMLError as error:
             raise SiteError(f"{_relative(path)}: is rendered to no YAML: {error}") from error
     _refuse_twice(component, objects)
@@ -81,7 +108,7 @@ def render_component(
 class _Values:
     """What a component's templates may name, and the files they asked for."""
 
-    def __init__(self, site: Site, component: Component, image: Callable[[str], str]) -> None:
+    def __init__(self, site: Site, component: Component, image: Callable[[str], str], facts: SecretFacts) -> None:
         self.site, self.component, self.image, self.folder = site, component, image, MANIFESTS / component.name
         self.files: dict[str, str] = {}
         module = component_module(component.name)
@@ -95,6 +122,9 @@ class _Values:
             "namespace": component.namespace,
             "image": self.image,
             "secret": secret,
+            "accepted": accepted,
+            "two_values": lambda name, key: SecretRef(name, key) in facts.windows,
+            "old_signing_keys": {name: key.to_json() for name, key in facts.old_keys.items()},
             "file": self.file,
             **own,
         }
@@ -121,6 +151,11 @@ def secret(name: str, key: str) -> str:
     return SecretRef(name, key).marker
 
 
+def accepted(name: str, key: str) -> str:
+    """Return the marker of the value that is accepted beside the one in use; there is one where `two_values` says."""
+    return SecretRef(name, key).accepted.marker
+
+
 @cache
 def component_module(name: str) -> ModuleType | None:
     """Return the module of `model.rollout.values` that belongs to a component, None where it needs none."""
@@ -133,13 +168,29 @@ def _upstream_objects(values: _Values, component: Component, upstream: Upstream)
     if component.upstream is None:
         return
     text = upstream(component.upstream)
-    objects = [document for document in yaml.load_all(text, Loader=yaml.CSafeLoader) if document]
+    objects = [_as_kept(document) for document in objects_of(text, TEMPLATES)]
     module = component_module(component.name)
     if module is not None and hasattr(module, "adapt"):
         adapted: Sequence[Manifest] = module.adapt(objects, values.site, values.image)
         yield from adapted
     else:
         yield from objects
+
+
+def _documents(text: str) -> list[Manifest]:
+    """Return a text's objects. One that `tojson` wrote on a line of its own is read as JSON, ten times as fast."""
+    lines = text.splitlines()
+    if all(line == "---" or line.startswith(("#", '{"')) for line in lines):
+        with contextlib.suppress(ValueError):
+            return [json.loads(line) for line in lines if line.startswith("{")]
+    return [document for document in yaml.load_all(text, Loader=yaml.CSafeLoader) if document]
+
+
+def _as_kept(manifest: Manifest) -> Manifest:
+    """Leave out what the API knows no other value of and does not keep: it would be a difference that never ends."""
+    if manifest["kind"] == "CustomResourceDefinition" and manifest["spec"].get("preserveUnknownFields") is False:
+        del manifest["spec"]["preserveUnknownFields"]
+    return manifest
 
 
 def _refuse_twice(component: Component, objects: Sequence[Manifest]) -> None:
@@ -162,13 +213,11 @@ def _relative(path: Path) -> str:
 def _environment() -> Environment:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-    # What is rendered is YAML and configuration of servers, not HTML.
-    return Environment(
+    from model.rollout.compiled_templates import CompiledTemplates
+
+    return Environment(  # noqa: S701 - as _OPTIONS says
         loader=FileSystemLoader(TEMPLATES),
         undefined=StrictUndefined,
-        autoescape=False,  # noqa: S701 - YAML and configuration files are no HTML
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        extensions=["jinja2.ext.do"],
+        bytecode_cache=CompiledTemplates(TEMPLATES, _OPTIONS),
+        **_OPTIONS,
     )

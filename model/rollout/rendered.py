@@ -13,7 +13,9 @@ from model.site.components import Component
 
 # Name and key of a secret to its value.
 SecretValue = Callable[[str, str], bytes]
-MARKER = re.compile(r"@@secret:([a-z0-9-]+)/([A-Za-z0-9._-]+)@@")
+# What is said of a key to mean the value that is accepted beside the one in use; no declared key has such a character.
+ACCEPTED = "+accepted"
+MARKER = re.compile(r"@@secret:([a-z0-9-]+)/([A-Za-z0-9._-]+(?:\+accepted)?)@@")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -27,6 +29,11 @@ class SecretRef:
     def marker(self) -> str:
         """What stands in rendered texts in its place."""
         return f"@@secret:{self.name}/{self.key}@@"
+
+    @property
+    def accepted(self) -> SecretRef:
+        """The value that is accepted beside the one in use while a rotation is going on."""
+        return SecretRef(self.name, f"{self.key}{ACCEPTED}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

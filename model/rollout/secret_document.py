@@ -9,6 +9,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from enum import StrEnum
 from typing import Any, Literal, cast, get_args
 
 from pydantic import SecretBytes
@@ -22,19 +23,61 @@ Origin = Literal["generated", "imported", "provided"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeptValue:
-    """One value, since when it is used, and where it came from. Its text never shows the value."""
+    """
+    One value, since when it is used, and where it came from; `retired`: since when a rotation has it used no longer.
+
+    Its text never shows the value.
+    """
 
     value: SecretBytes
     made: datetime
     origin: Origin
+    retired: datetime | None = None
+
+
+class RotationStage(StrEnum):
+    """
+    How far the rotation of a value has come: another one is accepted and nobody's yet; it is everybody's and the former
+    one is accepted still; it is the only one, and that is not proven yet.
+    """
+
+    OFFERED = "offered"
+    ADOPTED = "adopted"
+    REPLACED = "replaced"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeptSecret:
-    """The value of a key that is used, and those that it replaced, newest first."""
+    """
+    The value of a key that is used, and those that it replaced, newest first.
+
+    `stage` is of a rotation that has not ended; `coming` the value that is offered in its first stage.
+    """
 
     current: KeptValue
     former: tuple[KeptValue, ...] = ()
+    stage: RotationStage | None = None
+    coming: KeptValue | None = None
+
+    @property
+    def accepted(self) -> KeptValue | None:
+        """The value that is accepted beside the one in use, None where there is none."""
+        if self.stage is RotationStage.ADOPTED:
+            return self.former[0]
+        return self.coming if self.stage is RotationStage.OFFERED else None
+
+    @property
+    def stage_since(self) -> datetime | None:
+        """Since when a rotation that has not ended is in its stage; None where there is none."""
+        if self.stage is RotationStage.OFFERED and self.coming:
+            return self.coming.made
+        retired = self.former[0].retired if self.former and self.stage is RotationStage.REPLACED else None
+        return (retired or self.current.made) if self.stage else None
+
+    @property
+    def values(self) -> tuple[KeptValue, ...]:
+        """Every value that is kept of it."""
+        return (self.current, *filter(None, (self.coming,)), *self.former)
 
     def replaced(self, by: KeptValue, keep: int) -> KeptSecret:
         """Return it with another value in use; of the former ones the newest `keep` stay."""
@@ -83,19 +126,33 @@ def parse(text: bytes) -> SecretDocument:
 
 
 def _kept_json(kept: KeptSecret) -> dict[str, object]:
-    return {**_value_json(kept.current), "former": [_value_json(value) for value in kept.former]}
+    rotation: dict[str, object] = {"stage": str(kept.stage)} if kept.stage else {}
+    if kept.coming:
+        rotation["coming"] = _value_json(kept.coming)
+    return {**_value_json(kept.current), "former": [_value_json(value) for value in kept.former], **rotation}
 
 
 def _value_json(value: KeptValue) -> dict[str, object]:
-    return {"value": _encoded(value.value), "made": value.made.isoformat(), "origin": value.origin}
+    retired = {"retired": value.retired.isoformat()} if value.retired else {}
+    return {"value": _encoded(value.value), "made": value.made.isoformat(), "origin": value.origin, **retired}
 
 
 def _kept(raw: Mapping[str, Any]) -> KeptSecret:
-    return KeptSecret(current=_value(raw), former=tuple(_value(former) for former in raw["former"]))
+    return KeptSecret(
+        current=_value(raw),
+        former=tuple(_value(former) for former in raw["former"]),
+        stage=RotationStage(raw["stage"]) if "stage" in raw else None,
+        coming=_value(raw["coming"]) if "coming" in raw else None,
+    )
 
 
 def _value(raw: Mapping[str, Any]) -> KeptValue:
-    return KeptValue(value=_decoded(raw["value"]), made=time_of(raw["made"]), origin=origin_of(raw["origin"]))
+    return KeptValue(
+        value=_decoded(raw["value"]),
+        made=time_of(raw["made"]),
+        origin=origin_of(raw["origin"]),
+        retired=time_of(raw["retired"]) if "retired" in raw else None,
+    )
 
 
 def _encoded(value: SecretBytes) -> str:

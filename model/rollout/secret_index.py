@@ -5,15 +5,25 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 from pydantic import SecretBytes
 
 from model.rollout.rendered import SecretRef
-from model.rollout.secret_document import Origin, SecretDocument, origin_of, realm_of, ref_of, ref_text, time_of
+from model.rollout.secret_document import (
+    Origin,
+    RotationStage,
+    SecretDocument,
+    origin_of,
+    realm_of,
+    ref_of,
+    ref_text,
+    time_of,
+)
 from model.site.secrets import REALMS, Realm
 
 INDEX_FORMAT = "matrix-fleet/secrets-index/1"
@@ -26,7 +36,8 @@ class IndexEntry:
     """
     What may be known of a value by who cannot read it.
 
-    `flaw`: why it is no value of its kind, in words; `same_as`: secrets of the other realm that have the same value.
+    `flaw`: why it is no value of its kind, in words; `same_as`: secrets of the other realm that have the same value;
+    `stage` of a rotation that has not ended, and since when it is in that.
     """
 
     made: datetime
@@ -34,6 +45,8 @@ class IndexEntry:
     fingerprint: str
     flaw: str = ""
     same_as: tuple[str, ...] = ()
+    stage: RotationStage | None = None
+    stage_since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +54,9 @@ class SecretIndex:
     """
     What lies beside a realm's encrypted file: no values, but names, dates, and for whom it was encrypted.
 
-    `compared`: whether whoever wrote it could compare its values with those of the other realm.
+    `compared`: whether whoever wrote it could compare its values with those of the other realm. `tells_rotations`:
+    whether it says which rotations have not ended; earlier versions did not. `stale`: why what it says need not hold of
+    the encrypted file beside it, empty where it does.
     """
 
     realm: Realm
@@ -49,6 +64,8 @@ class SecretIndex:
     recipients: tuple[str, ...]
     entries: Mapping[SecretRef, IndexEntry]
     compared: bool = True
+    tells_rotations: bool = True
+    stale: str = ""
 
 
 def index_path(site_folder: Path, realm: Realm) -> Path:
@@ -73,7 +90,8 @@ def kept_index(site_folder: Path, realm: Realm) -> SecretIndex | None:
     """Read one realm's index, None where there is none. Raises OSError, and ValueError naming a file that is none."""
     path = index_path(site_folder, realm)
     try:
-        return parse_index(path.read_bytes())
+        index = parse_index(path.read_bytes())
+        return replace(index, stale=_stale(index, path))
     except FileNotFoundError:
         return None
     except ValueError as error:
@@ -95,6 +113,8 @@ def index_of(
             fingerprint=document.fingerprint(kept.current.value),
             flaw=flaws.get(ref, ""),
             same_as=tuple(ref_text(other) for other, value in (others or {}).items() if value == kept.current.value),
+            stage=kept.stage,
+            stage_since=kept.stage_since,
         )
         for ref, kept in document.secrets.items()
     }
@@ -116,10 +136,17 @@ def dump_index(index: SecretIndex) -> bytes:
             "fingerprint": entry.fingerprint,
             "flaw": entry.flaw,
             "same_as": entry.same_as,
+            **_rotation_json(entry),
         }
         for ref, entry in sorted(index.entries.items())
     }
-    head = {"format": INDEX_FORMAT, "realm": index.realm, "sha256": index.sha256, "compared": index.compared}
+    head = {
+        "format": INDEX_FORMAT,
+        "realm": index.realm,
+        "sha256": index.sha256,
+        "compared": index.compared,
+        "tells_rotations": index.tells_rotations,
+    }
     return (json.dumps({**head, "recipients": index.recipients, "secrets": entries}, indent=1) + "\n").encode()
 
 
@@ -134,6 +161,7 @@ def parse_index(text: bytes) -> SecretIndex:
             sha256=str(raw["sha256"]),
             recipients=tuple(str(recipient) for recipient in raw["recipients"]),
             compared=raw.get("compared") is True,
+            tells_rotations=raw.get("tells_rotations") is True,
             entries={
                 ref_of(name): IndexEntry(
                     made=time_of(entry["made"]),
@@ -141,9 +169,35 @@ def parse_index(text: bytes) -> SecretIndex:
                     fingerprint=str(entry["fingerprint"]),
                     flaw=str(entry.get("flaw", "")),
                     same_as=tuple(str(name) for name in entry.get("same_as", ())),
+                    **_rotation(entry),
                 )
                 for name, entry in raw["secrets"].items()
             },
         )
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise ValueError(f"is no index of the form {INDEX_FORMAT}") from error
+
+
+def _rotation_json(entry: IndexEntry) -> dict[str, object]:
+    if entry.stage is None or entry.stage_since is None:
+        return {}
+    return {"rotation": {"stage": str(entry.stage), "since": entry.stage_since.isoformat()}}
+
+
+def _rotation(raw: Mapping[str, Any]) -> dict[str, Any]:
+    if "rotation" not in raw:
+        return {}
+    return {"stage": RotationStage(raw["rotation"]["stage"]), "stage_since": time_of(raw["rotation"]["since"])}
+
+
+def _stale(index: SecretIndex, path: Path) -> str:
+    """Compare an index with the file that it was written for: whoever was cut short wrote that alone."""
+    encrypted = path.with_name(f"{index.realm}.age")
+    try:
+        content = encrypted.read_bytes()
+    except FileNotFoundError:
+        return f"{encrypted.name}, of which {path.name} tells, is not there"
+    except OSError as error:
+        return f"{encrypted.name}, of which {path.name} tells, cannot be read: {error.strerror}"
+    same = hashlib.sha256(content).hexdigest() == index.sha256
+    return "" if same else f"{path.name} was written for another {encrypted.name} than the one that is there"

@@ -11,6 +11,7 @@ from itertools import groupby
 from model.rollout.rendered import SecretRef
 from model.rollout.secret_document import SecretDocument
 from model.rollout.secret_kinds import flaw
+from model.rollout.unfinished import unfinished
 from model.site.secrets import SecretSpec
 from model.site.site import Site
 
@@ -21,19 +22,24 @@ class Due(StrEnum):
     NOTHING = "nothing"
     GENERATE = "generate"
     BRING = "bring"
+    FINISH = "finish"
     ROTATE = "rotate"
     SEPARATE = "separate"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SecretState:
-    """How a secret stands: since when it is used, until when it may be, and each thing that is wrong."""
+    """
+    How a secret stands: since when it is used, until when it may be, each thing that is wrong, and the values whose
+    rotation has not ended.
+    """
 
     name: str
     made: datetime | None
     rotate_before: datetime | None
     due: Due
     complaints: tuple[str, ...] = ()
+    rotating: tuple[SecretRef, ...] = ()
 
 
 def deadline(spec: SecretSpec, made: datetime) -> datetime | None:
@@ -55,7 +61,8 @@ def state_of(
         complaints.append((Due.ROTATE, f"is used for {age} days, and must not be for more than {spec.max_age_days}"))
     worst = next((due for due in _FIRST if due in {due for due, _ in complaints}), Due.NOTHING)
     texts = tuple(text for _, text in complaints)
-    return SecretState(name=spec.name, made=made, rotate_before=before, due=worst, complaints=texts)
+    rotating = tuple(SecretRef(spec.name, key) for key, secret in kept.items() if secret and secret.stage)
+    return SecretState(name=spec.name, made=made, rotate_before=before, due=worst, complaints=texts, rotating=rotating)
 
 
 def _complaints(
@@ -68,13 +75,15 @@ def _complaints(
             yield due, f"{key} is not there"
         elif wrong := flaw(key_spec, kept.current.value.get_secret_value()):
             yield (Due.ROTATE if key_spec.is_generated else Due.BRING), f"{key} {wrong}"
+        if kept is not None and kept.stage and kept.stage_since:
+            yield Due.FINISH, f"{key}: {unfinished(spec, SecretRef(spec.name, key), kept.stage, kept.stage_since)}"
         for group in alike:
             if (ref := SecretRef(spec.name, key)) in group:
                 others = ", ".join(f"{other.name}/{other.key}" for other in sorted(group - {ref}))
                 yield Due.SEPARATE, f"{key} has the same value as {others}"
 
 
-_FIRST = (Due.BRING, Due.GENERATE, Due.SEPARATE, Due.ROTATE)
+_FIRST = (Due.BRING, Due.GENERATE, Due.FINISH, Due.SEPARATE, Due.ROTATE)
 
 
 def flaws_of(site: Site, document: SecretDocument) -> dict[SecretRef, str]:

@@ -1,34 +1,49 @@
-"""How each procedure rotates a secret: its steps in order, and who is away for how long."""
+"""How the site's secrets are rotated: which values together, by which steps, and who is away for how long."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
+from model.kubernetes.manifests import Manifest
 from model.rollout.graph import active
-from model.rollout.rendered import SecretRef
+from model.rollout.own_objects import renderable
+from model.rollout.preview import preview
+from model.rollout.rendered import SecretRef, secrets_in
+from model.rollout.rotation_steps import RotationStep, SecretUsers, steps_of
+from model.rollout.secret_facts import SecretFacts
 from model.rollout.secret_names import secret_spec
-from model.site.secrets import Procedure, Rotation
+from model.site.secrets import Procedure, Realm, Rotation
 from model.site.site import Site
 
-# What `flows.secrets rotate` does by itself; the others change the cluster step by step.
-CARRIED_OUT: frozenset[Procedure] = frozenset({"restart"})
-VERIFY = "python -m flows.validate --gate message"
+# Of these procedures a secret's values change together: a server knows them as a pair.
+_TOGETHER: frozenset[Procedure] = frozenset({"two-values", "signing-key", "operator"})
+# Of these both values count for a while.
+_ACCEPTED_TWICE: frozenset[Procedure] = frozenset({"two-values"})
+# On Secrets whose values an operator sets elsewhere when they change.
+_TAKEN_OVER = "cnpg.io/reload"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RotationPlan:
-    """What happens to one value, in which order; `consumers` are the components the site has of those that use it."""
+    """
+    What happens to the values of one secret that are rotated together, in which order.
 
-    ref: SecretRef
+    `components` are those of the site that use it; `obstacle` says why this program does not do it, empty where it
+    does.
+    """
+
+    realm: Realm
+    refs: tuple[SecretRef, ...]
     rotation: Rotation
-    consumers: tuple[str, ...]
-    steps: tuple[str, ...]
+    components: tuple[str, ...]
+    steps: tuple[RotationStep, ...]
+    obstacle: str = ""
 
     @property
-    def is_carried_out(self) -> bool:
-        """Whether this program does it; else it says what would have to be done."""
-        return self.rotation.procedure in CARRIED_OUT
+    def name(self) -> str:
+        """What a person calls it."""
+        return called(self.refs)
 
     @property
     def headline(self) -> str:
@@ -36,90 +51,95 @@ class RotationPlan:
         gap = self.rotation.gap_seconds
         noticed = f"; {self.rotation.effect}" if self.rotation.effect else ""
         shown = f"a gap of about {gap} s is expected" if gap else "no gap is expected"
-        return f"{self.ref.name}/{self.ref.key}: {self.rotation.procedure}: {shown}{noticed}"
+        return f"{self.name}: {self.rotation.procedure}: {shown}{noticed}"
 
     @property
     def lines(self) -> tuple[str, ...]:
         """The plan as a person reads it before it begins."""
-        return (self.headline, *(f"  {number}. {step}" for number, step in enumerate(self.steps, 1)))
+        return (self.headline, *(f"  {number}. {step.words}" for number, step in enumerate(self.steps, 1)))
 
 
-def rotation_plan(site: Site, ref: SecretRef) -> RotationPlan:
-    """Return how a value of the site is rotated. Raises `SelectionError` for one it does not have."""
-    spec = secret_spec(site, ref.name)
-    rotation = spec.rotation_of(ref.key)
+def called(refs: tuple[SecretRef, ...]) -> str:
+    """Return what a person calls values of one secret."""
+    return f"{refs[0].name}/{'+'.join(ref.key for ref in refs)}"
+
+
+def rotation_plans(site: Site, refs: Iterable[SecretRef]) -> tuple[RotationPlan, ...]:
+    """
+    Return how values of the site are rotated, in one plan those of a secret that go the same way.
+
+    Raises `SelectionError` for one that the site does not have.
+    """
+    units: dict[tuple[str, Procedure], list[SecretRef]] = {}
+    for ref in refs:
+        spec = secret_spec(site, ref.name)
+        procedure = spec.rotation_of(ref.key).procedure
+        unit = units.setdefault((ref.name, procedure), [])
+        together = [SecretRef(spec.name, key) for key, _ in spec.kept() if spec.rotation_of(key).procedure == procedure]
+        unit += [other for other in (together if procedure in _TOGETHER else [ref]) if other not in unit]
+    return tuple(_plan(site, tuple(unit)) for unit in units.values())
+
+
+def _plan(site: Site, refs: tuple[SecretRef, ...]) -> RotationPlan:
+    spec = secret_spec(site, refs[0].name)
+    rotation = _common([spec.rotation_of(ref.key) for ref in refs])
     present = {component.name for component in active(site)}
-    consumers = tuple(name for name in spec.consumers if name in present)
-    steps = _STEPS[rotation.procedure](f"{ref.name}/{ref.key}", ", ".join(consumers) or "whoever mounts it")
-    return RotationPlan(ref=ref, rotation=rotation, consumers=consumers, steps=steps)
-
-
-def _restart(name: str, users: str) -> tuple[str, ...]:
-    return (
-        f"make a new value of {name} and keep the former one",
-        f"roll out: {users}: what mounts it restarts, since its hash is another",
-        f"verify: {VERIFY}",
+    components = tuple(name for name in spec.consumers if name in present)
+    accepting = _accepting(site, refs, rotation.procedure, components)
+    users = SecretUsers(name=called(refs), components=components, accepting=accepting, everybody=not spec.consumers)
+    return RotationPlan(
+        realm=spec.realm,
+        refs=refs,
+        rotation=rotation,
+        components=components,
+        steps=steps_of(rotation.procedure, users),
+        obstacle=_obstacle(site, refs, rotation.procedure, accepting),
     )
 
 
-def _stop_all(name: str, users: str) -> tuple[str, ...]:
-    return (
-        "tell people: nothing answers while this lasts",
-        f"stop every process that shares {name}: {users}",
-        "make a new value, keep the former one, send it to the cluster",
-        f"start all of them at once: {users}",
-        f"verify: {VERIFY}",
-    )
+def _common(rotations: list[Rotation]) -> Rotation:
+    """Return one rotation that stands for several of one procedure: the longest gap, and everything people notice."""
+    effects = dict.fromkeys(rotation.effect for rotation in rotations if rotation.effect)
+    gap = max(rotation.gap_seconds for rotation in rotations)
+    return Rotation(procedure=rotations[0].procedure, gap_seconds=gap, effect="; ".join(effects) or None)
 
 
-def _signing_key(name: str, users: str) -> tuple[str, ...]:
-    return (
-        f"make a new {name} with another ID, keep every former one",
-        "publish the former public key in old_signing_keys, with the time at which it ends",
-        f"roll out: {users}, lawful intercept's too: all processes restart",
-        "ask /_matrix/key/v2/server for both keys",
-        f"verify: {VERIFY}",
-    )
+def _obstacle(site: Site, refs: tuple[SecretRef, ...], procedure: Procedure, accepting: tuple[str, ...]) -> str:
+    if procedure in ("provided", "none"):
+        return "its value comes from a person"
+    if procedure in _ACCEPTED_TWICE:
+        none = "its rotation is planned and not carried out: no component of the site accepts two values of it"
+        return "" if accepting else none
+    if procedure == "operator" and not accepting:
+        return "its rotation is planned and not carried out: no component of the site hands it to an operator"
+    if procedure != "restart" and not any(_used(refs, part.secrets) for part in renderable(site)):
+        return "its rotation is planned and not carried out: no component of the site brings it into the cluster"
+    return ""
 
 
-def _two_values(name: str, users: str) -> tuple[str, ...]:
-    return (
-        f"make a second {name} and let the server accept both",
-        f"let everybody use the new one: {users}",
-        "wait until nothing that was handed out with the former one is in use",
-        "let the server forget the former one",
-        f"verify: {VERIFY}",
-    )
+def _accepting(
+    site: Site, refs: tuple[SecretRef, ...], procedure: Procedure, components: tuple[str, ...]
+) -> tuple[str, ...]:
+    """
+    Return the components that accept both values while the secret is rotated, or that hand it to an operator.
+
+    Templates say so: by what they make of two values, or by the label of a Secret.
+    """
+    if procedure == "operator":
+        return tuple(part.name for part in renderable(site) if _handed_over(refs, part.objects))
+    if procedure not in _ACCEPTED_TWICE:
+        return ()
+    facts = SecretFacts(windows=frozenset(refs))
+    wanted = tuple(ref.accepted for ref in refs)
+    users = [component for component in active(site) if component.name in components]
+    parts = (preview(site, component, facts=facts) for component in users)
+    return tuple(part.name for part in parts if _used(wanted, part.rendered.secrets))
 
 
-def _operator(name: str, users: str) -> tuple[str, ...]:
-    return (
-        f"make a new {name}, keep the former one, send it to the cluster",
-        "wait until the operator has set it in the database",
-        f"restart one after the other, so that pools log in anew: {users}",
-        f"verify: {VERIFY}",
-    )
+def _handed_over(refs: tuple[SecretRef, ...], objects: Iterable[Manifest]) -> bool:
+    labelled = (found for found in objects if _TAKEN_OVER in (found["metadata"].get("labels") or {}))
+    return any(_used(refs, set(secrets_in(found))) for found in labelled)
 
 
-def _provided(name: str, users: str) -> tuple[str, ...]:
-    return (
-        "get the new value from whoever gives it",
-        f"python -m flows.secrets import {name} --stdin",
-        f"roll out: {users}",
-        f"verify: {VERIFY}",
-    )
-
-
-def _none(name: str, _users: str) -> tuple[str, ...]:
-    return (f"{name} is no secret and stays as it is",)
-
-
-_STEPS: Mapping[Procedure, Callable[[str, str], tuple[str, ...]]] = {
-    "restart": _restart,
-    "stop-all": _stop_all,
-    "signing-key": _signing_key,
-    "two-values": _two_values,
-    "operator": _operator,
-    "provided": _provided,
-    "none": _none,
-}
+def _used(refs: tuple[SecretRef, ...], used: Collection[SecretRef]) -> bool:
+    return any(ref in used for ref in refs)

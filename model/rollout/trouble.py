@@ -113,11 +113,14 @@ def _of_container(pod: Manifest, name: str, status: Mapping[str, Any], events: S
         )
     ended = (status.get("lastState") or {}).get("terminated") or state.get("terminated") or {}
     restarts = int(status.get("restartCount", 0))
-    if (reason == "CrashLoopBackOff" or restarts >= _RESTARTS) and not status.get("ready") and ended:
-        said = (
-            f"ended with exit code {ended.get('exitCode')} ({ended.get('reason', '')}), started again {restarts} times"
-        )
+    loops = reason == "CrashLoopBackOff" or restarts >= _RESTARTS
+    if (loops or restarts) and not status.get("ready") and ended:
+        times = f"{restarts} time{'s' if restarts > 1 else ''}"
+        said = f"ended with exit code {ended.get('exitCode')} ({ended.get('reason', '')}), started again {times}"
         step = f"read `kubectl -n {where['namespace']} logs {where['pod']} -c {container} --previous`"
+        if not loops:
+            # It may come about yet; what it said in the end is told all the same.
+            return Trouble(kind=TroubleKind.OTHER, about=about, words=said, next_step=step, **where)
         calm = 0.0 if restarts >= _RESTARTS + 1 else 90.0
         return Trouble(kind=TroubleKind.CRASH, about=about, words=said, next_step=step, patience=calm, **where)
     return None

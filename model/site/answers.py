@@ -97,6 +97,8 @@ class Answers(Declared):
     antivirus: bool = Field(True, description="Scan media for viruses?")
     push_notifications: bool = Field(False, description="Apple's and Google's push services?")
     smtp: bool = Field(False, description="Mail notifications?")
+    element_web: bool = Field(True, description="The web client Element Web at chat.<domain>?")
+    admin_ui: bool = Field(True, description="Pages for administration (Ketesa), reached from inside only?")
     firewall_contact: str = Field("", description="Who runs the perimeter firewall")
 
     @model_validator(mode="after")

@@ -25,7 +25,8 @@ class Component(Declared):
     `needs` are components that must be ready before; one that the site does not have is passed over. `when` are words
     of the site's features that must all hold. `upstream` names its publisher's own manifest in the bundle, taken whole;
     `pods` are the words by which ports.yaml knows its pods; `gates` try it as its user would, `optional_gates` where
-    the site has the feature of that word. `timeout`: after how many seconds without becoming ready it has failed.
+    the site has the feature of that word. `optional`: where nothing says its image's digest the others are rolled out
+    without it, and the report names it. `timeout`: after how many seconds without becoming ready it has failed.
     """
 
     name: Name
@@ -38,6 +39,7 @@ class Component(Declared):
     pods: dict[Name, PodSelector] = {}
     gates: tuple[Name, ...] = ()
     optional_gates: dict[Name, Text] = {}
+    optional: bool = False
     timeout: Annotated[int, Field(ge=10, le=3600)] = 300
 
     def holds(self, active: frozenset[str]) -> bool:

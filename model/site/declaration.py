@@ -124,6 +124,8 @@ def _features(answers: Answers) -> dict[str, bool]:
         "node_exporter": answers.monitoring,
         "push_notifications": answers.push_notifications,
         "smtp": answers.smtp,
+        "element_web": answers.element_web,
+        "admin_ui": answers.admin_ui,
     }
 
 

@@ -10,10 +10,11 @@ from pydantic import TypeAdapter, ValidationError
 
 from model import document
 from model.base import RoleName
-from model.checkout import REFERENCE
+from model.checkout import REFERENCE, ROOT
 from model.document.places import located
 from model.errors import FieldError, SchemaErrors, SiteError, did_you_mean
 from model.site.components import ComponentsFile
+from model.site.derived import Derivation, DerivedImage, read_lock
 from model.site.hosts import Defaults, GroupEntry, HostEntry
 from model.site.images import ImagesFile
 from model.site.mistakes import validated, wrong_fields
@@ -67,8 +68,28 @@ def _application(directory: Path, errors: list[FieldError]) -> ApplicationSpec:
     return ApplicationSpec(
         components=components.components if components else (),
         images=images.images if images else {},
+        derivations=_derivations(directory, images, errors) if images else {},
         secrets=secrets.secrets if secrets else (),
     )
+
+
+def _derivations(directory: Path, images: ImagesFile, errors: list[FieldError]) -> dict[str, Derivation]:
+    named = [(name, image.derived) for name, image in images.images.items() if image.derived is not None]
+    found = {name: _derivation(directory, name, derived, errors) for name, derived in named}
+    return {name: derivation for name, derivation in found.items() if derivation is not None}
+
+
+def _derivation(directory: Path, name: str, derived: DerivedImage, errors: list[FieldError]) -> Derivation | None:
+    own = directory / derived.requirements
+    try:
+        path = own if own.exists() else ROOT / derived.requirements
+        return Derivation(read_lock(path.read_text("utf-8")), derived.into)
+    except FileNotFoundError:
+        message, fix = "is neither in the site's folder nor in the project's", "name a lock file of wheels"
+    except (OSError, ValueError) as error:
+        message, fix = f"is no lock file of wheels: {error}", "see templates/bundle/synapse-s3.lock"
+    errors.append(FieldError("images.yaml", f"images.{name}.derived.requirements", derived.requirements, message, fix))
+    return None
 
 
 def _read(path: Path, errors: list[FieldError]) -> object:

@@ -35,7 +35,8 @@ def _main(site: Site) -> Iterator[Record]:
     domain = site.settings.domain
     features = site.settings.features
     yield Record(f"matrix.{domain}", _external(site, "ingress"), "main", "Synapse")
-    yield Record(f"chat.{domain}", _external(site, "ingress"), "main", "Element Web")
+    if features.element_web:
+        yield Record(f"chat.{domain}", _external(site, "ingress"), "main", "Element Web")
     # The organisation's web site may live there and serve the documents; a gate reads them wherever the name leads.
     yield Record(domain, _external(site, "ingress"), "main", "well-known documents", fixed=False)
     if features.turn:

@@ -19,13 +19,15 @@ class MailServer(Declared):
     The organisation's mail server, where `features.smtp` is on.
 
     `host` is `smtp.DOMAIN` and `sender` `matrix@DOMAIN` where nothing is said. `tls`: by STARTTLS, from the first byte
-    on (`implicit`), or not at all. `login`: with the secret `smtp`. `probe` is the address to which the gate `mail`
-    has one mail sent.
+    on (`implicit`), or not at all. `ca` is a PEM file relative to the site's folder: its authority, where that is none
+    of the public ones. `login`: with the secret `smtp`. `probe` is the address to which the gate `mail` has one mail
+    sent.
     """
 
     host: Domain | None = None
     port: Annotated[int, Field(ge=1, le=65535)] = 587
     tls: Literal["starttls", "implicit", "none"] = "starttls"
+    ca: Text | None = None
     login: bool = True
     sender: Mailbox | None = None
     probe: Mailbox | None = None

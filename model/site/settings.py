@@ -115,13 +115,23 @@ class Runtime(Declared):
     What containerd and kubelet must respect of the servers they run on; the defaults fit Debian on its own kernel.
 
     `eviction_hard` replaces kubelet's thresholds, such as `imagefs.available: 2Gi`, where a share of the disk says
-    nothing about what is left.
+    nothing about what is left. `leader_lease_seconds`: how long a controller that leads may be without an answer of the
+    API before another takes over, less a third; more where API servers answer late under load. `pod_sync_seconds`: how
+    often kubelet looks at each pod again by itself, which is when a changed Secret reaches the pod's files; operators
+    wait for their own at their first start.
     """
 
     cgroup_driver: Literal["systemd", "cgroupfs"] = "systemd"
     apparmor: bool = True
     lower_oom_scores: bool = True
     eviction_hard: dict[Text, Text] = {}
+    leader_lease_seconds: Annotated[int, Field(ge=15, le=120)] = 15
+    pod_sync_seconds: Annotated[int, Field(ge=5, le=60)] = 60
+
+    @property
+    def leader_renewal_seconds(self) -> int:
+        """How long a leader tries to renew its lease before it ends itself."""
+        return self.leader_lease_seconds * 2 // 3
 
 
 class Kubernetes(Declared):
@@ -217,6 +227,8 @@ class Features(Declared):
     node_exporter: bool = True
     push_notifications: bool = False
     smtp: bool = False
+    element_web: bool = True
+    admin_ui: bool = True
     metrics_from_control_plane: bool = True
 
 

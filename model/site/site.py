@@ -10,6 +10,7 @@ from pathlib import Path
 
 from model.base import Address, Network
 from model.site.components import Component
+from model.site.derived import Derivation
 from model.site.hosts import GroupEntry, HostEntry, Machine, Purpose, Traits
 from model.site.images import ApplicationImage
 from model.site.roles import resolved
@@ -20,10 +21,14 @@ from model.site.settings import Settings
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApplicationSpec:
-    """What the rollout brings: its components, their images by name, and the secrets they need."""
+    """
+    What the rollout brings: its components, their images by name, what is put on some of these, and the secrets they
+    need.
+    """
 
     components: tuple[Component, ...] = ()
     images: Mapping[str, ApplicationImage] = field(default_factory=dict)
+    derivations: Mapping[str, Derivation] = field(default_factory=dict)
     secrets: tuple[SecretSpec, ...] = ()
 
 
@@ -51,6 +56,11 @@ class Site:
     def images(self) -> Mapping[str, ApplicationImage]:
         """The application's images by the name templates call them."""
         return self.application.images
+
+    @property
+    def derivations(self) -> Mapping[str, Derivation]:
+        """What is put on the publishers' images, by the names of those that are `derived`."""
+        return self.application.derivations
 
     @property
     def secrets(self) -> tuple[SecretSpec, ...]:
@@ -104,6 +114,13 @@ class Site:
         """CIDRs of every isolated network."""
         return tuple(cidr for plan in self.settings.networks.values() if plan.isolated for cidr in plan.cidrs)
 
+    @cached_property
+    def machine_networks(self) -> tuple[Network, ...]:
+        """Every network in which the site has machines, and no containers."""
+        declared = [cidr for plan in self.settings.networks.values() for cidr in plan.cidrs]
+        single = [ip_network(address) for machine in self.machines for _, address in machine.every]
+        return tuple(dict.fromkeys((*declared, *single)))
+
     def with_role(self, role: str) -> tuple[Machine, ...]:
         """Return the machines that have the role, in the order of the inventory."""
         return tuple(machine for machine in self.machines if role in machine.roles)
@@ -123,8 +140,12 @@ class Site:
 
     def networks_at(self, end: str) -> tuple[Network, ...]:
         """Return the networks a row's end stands for; none for an end that is machines."""
+        return self._networks.get(end, ())
+
+    @cached_property
+    def _networks(self) -> Mapping[str, tuple[Network, ...]]:
         settings = self.settings
-        named: Mapping[str, tuple[Network, ...]] = {
+        return {
             "management": settings.management,
             "internet": settings.internet,
             "clients": settings.clients,
@@ -135,7 +156,6 @@ class Site:
             "li_dns_servers": tuple(ip_network(address) for address in settings.dns.li),
             "ntp_servers": tuple(ip_network(address) for address in settings.ntp),
         }
-        return named.get(end, ())
 
     def targets(self, row: Row) -> tuple[Machine, ...]:
         """Return the machines behind the external address an external row names."""

@@ -97,7 +97,8 @@ def adopt(site: Site, machine: Machine, rules: Iterable[UfwRule]) -> tuple[tuple
 def _unsayable(rule: UfwRule) -> str:
     if rule.action != "allow":
         return f"the matrix has no `{rule.action}`: what no row opens is closed"
-    if rule.route or rule.where != "in" or rule.applications or rule.source_port != "any":
+    # An application's name is a label: what it stands for is in the rule.
+    if rule.route or rule.where != "in" or rule.source_port != "any":
         return "rows speak of what comes in to a port, from a network, and of nothing else"
     if rule.protocol not in ("tcp", "udp", "any", "vrrp"):
         return f"rows are of tcp, udp or vrrp, not of {rule.protocol}"

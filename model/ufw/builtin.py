@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from itertools import pairwise
 
 from model.site.site import Site
 from model.ufw.chains import Canonical, canonical
 from model.ufw.kernel import PREFIX, filter_lines
+from model.ufw.option_words import LONG
 from model.ufw.state import BEFORE
+from model.ufw.tokens import tokens
 
 _KNOWN: Mapping[Canonical, str] = {
     canonical("-p udp --sport 67 --dport 68 -j ACCEPT"): "dhcp",
@@ -17,7 +21,10 @@ _KNOWN: Mapping[Canonical, str] = {
     canonical("-p udp -d 239.255.255.250 --dport 1900 -j ACCEPT"): "upnp",
     canonical("-p udp -d ff02::f --dport 1900 -j ACCEPT"): "upnp",
 }
-_ESTABLISHED = ("", "--ctstate", "ESTABLISHED,RELATED")
+_STATES, _KNOWN_STATES = ("--ctstate", "--state"), frozenset({"ESTABLISHED", "RELATED"})
+_ICMP = ("icmp", "1", "icmpv6", "ipv6-icmp", "58")
+# Where a rule is put by `-I`.
+_PLACE = re.compile(r"^\d+\s+")
 
 
 def undeclared(site: Site, files: Mapping[str, str]) -> tuple[str, ...]:
@@ -37,14 +44,17 @@ def undeclared(site: Site, files: Mapping[str, str]) -> tuple[str, ...]:
 
 def _openings(text: str, prefix: str) -> list[str]:
     lines = [line.split(None, 2) for line in filter_lines(text)]
-    rules = [words[2] for words in lines if len(words) == 3 and words[1] == f"{prefix}-before-input"]
-    return [rule for rule in rules if _opens(canonical(rule))]
+    rules = [_PLACE.sub("", words[2]) for words in lines if len(words) == 3 and words[1] == f"{prefix}-before-input"]
+    return [rule for rule in rules if _opens(rule)]
 
 
-def _opens(rule: Canonical) -> bool:
-    options = {part[1]: part for part in rule}
-    if options.get("-j") != ("", "-j", "ACCEPT") or options.get("-i") == ("", "-i", "lo"):
+def _opens(rule: str) -> bool:
+    """Whatever else a rule asks for, it admits what loopback, known connections and ICMP do not need."""
+    words = ("", *tokens(rule))
+    before = zip(words, pairwise(words[1:]), strict=False)
+    pairs = {(LONG.get(option, option), value) for sign, (option, value) in before if sign != "!"}
+    if ("-j", "ACCEPT") not in pairs or ("-i", "lo") in pairs:
         return False
-    if options.get("--ctstate") == _ESTABLISHED:
+    if any(option in _STATES and set(value.split(",")) <= _KNOWN_STATES for option, value in pairs):
         return False
-    return options.get("-p") not in (("", "-p", "icmp"), ("", "-p", "ipv6-icmp"))
+    return not any(option == "-p" and value.lower() in _ICMP for option, value in pairs)

@@ -2,95 +2,16 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator
 from functools import lru_cache
 from ipaddress import ip_network
 from itertools import pairwise
+from typing import Literal
+
+from model.ufw.option_words import DEFAULTS, ICMP, ICMP6, KNOWN, LEVELS, LONG, PROTOCOLS, TEXTS, UNITS
+from model.ufw.tokens import tokens
 
 Canonical = tuple[tuple[str, ...], ...]
-
-_ICMP = {
-    "echo-reply": "0",
-    "destination-unreachable": "3",
-    "redirect": "5",
-    "echo-request": "8",
-    "time-exceeded": "11",
-    "parameter-problem": "12",
-}
-_ICMP6 = {
-    "destination-unreachable": "1",
-    "packet-too-big": "2",
-    "time-exceeded": "3",
-    "parameter-problem": "4",
-    "echo-request": "128",
-    "echo-reply": "129",
-    "router-solicitation": "133",
-    "router-advertisement": "134",
-    "neighbor-solicitation": "135",
-    "neighbour-solicitation": "135",
-    "neighbor-advertisement": "136",
-    "neighbour-advertisement": "136",
-    "redirect": "137",
-}
-_PROTOCOLS = {"6": "tcp", "17": "udp", "1": "icmp", "58": "ipv6-icmp", "icmpv6": "ipv6-icmp", "112": "vrrp", "0": "all"}
-_UNITS = {"sec": "sec", "second": "sec", "min": "min", "minute": "min", "hour": "hour", "day": "day"}
-_LONG = {
-    "--protocol": "-p",
-    "--proto": "-p",
-    "--source": "-s",
-    "--src": "-s",
-    "--destination": "-d",
-    "--dst": "-d",
-    "--in-interface": "-i",
-    "--out-interface": "-o",
-    "--jump": "-j",
-    "--goto": "-g",
-    "--destination-port": "--dport",
-    "--source-port": "--sport",
-    "--match": "-m",
-}
-# What iptables-save says although nobody wrote it, as (option, value).
-_DEFAULTS = frozenset(
-    {
-        ("--reject-with", "icmp-port-unreachable"),
-        ("--reject-with", "icmp6-port-unreachable"),
-        ("--limit-burst", "5"),
-        ("-p", "all"),
-    }
-)
-
-
-# Options whose spellings are known here; of a rule with any other only its target is compared.
-_KNOWN = frozenset(
-    [
-        "-s",
-        "-d",
-        "-p",
-        "-i",
-        "-o",
-        "-j",
-        "-g",
-        "--dport",
-        "--sport",
-        "--dports",
-        "--sports",
-        "--ctstate",
-        "--state",
-        "--icmp-type",
-        "--icmpv6-type",
-        "--dst-type",
-        "--src-type",
-        "--limit",
-        "--limit-burst",
-        "--log-prefix",
-        "--log-level",
-        "--hl-eq",
-        "--rt-type",
-        "--reject-with",
-        "--comment",
-    ]
-)
 
 
 @lru_cache(maxsize=65536)
@@ -98,18 +19,49 @@ def canonical(rule: str) -> Canonical:
     """
     Return what a rule (without `-A chain`) asks for, free of order, abbreviations and defaults.
 
-    A rule whose conditions can be spelled in ways not known here is reduced to its target. Raises ValueError where its
-    quotes do not close.
+    A rule whose conditions can be spelled in ways not known here is reduced to its target.
     """
-    words = shlex.split(rule) if any(mark in rule for mark in "\"'\\") else rule.split()
+    parts = _parts(rule)
+    return reduced(rule) if isinstance(parts, str) else parts
+
+
+@lru_cache(maxsize=65536)
+def reduced(rule: str) -> Canonical:
+    """Return a rule's target, and that it has conditions."""
+    target = [word for flag, word in pairwise(tokens(rule)) if flag in ("-j", "-g", "--jump", "--goto")]
+    return (("", "-j", *target, "and conditions"),)
+
+
+def is_known(rule: str) -> bool:
+    """Return whether every spelling in a rule is known here."""
+    return not isinstance(_parts(rule), str)
+
+
+def same_rule(one: str, other: str, *, exact: bool) -> bool:
+    """
+    Return whether two rules ask for the same. `exact`: both are as the kernel's own tools write them, so that what is
+    not known here has one spelling; else it is compared by target alone.
+    """
+    if one == other:
+        return True
+    parts = (_parts(one), _parts(other))
+    if not any(isinstance(part, str) for part in parts):
+        return parts[0] == parts[1]
+    # A value may be written in a way that is known; an option that is not known stays one.
+    alike = parts[0] == parts[1] or "value" in parts
+    return alike and not exact and reduced(one) == reduced(other)
+
+
+@lru_cache(maxsize=65536)
+def _parts(rule: str) -> Canonical | Literal["value", "option"]:
+    """Return a rule's conditions and target, or what of it is not known here."""
     try:
-        parts = [part for part in _options(words) if part[1] != "-m"]
+        parts = [part for part in _options(list(tokens(rule))) if part[1] != "-m"]
     except _OtherSpellingError:
-        parts = [("", "other", "")]
-    if any(part[1] not in _KNOWN for part in parts if part[1:] not in _DEFAULTS):
-        target = [word for flag, word in pairwise(words) if flag in ("-j", "-g", "--jump", "--goto")]
-        return (("", "-j", *target, "and conditions"),)
-    return tuple(sorted(part for part in parts if part[1:] not in _DEFAULTS))
+        return "value"
+    # What is said by default is not said, and what is not the default is another rule.
+    kept = [part for part in parts if part[0] or part[1:] not in DEFAULTS]
+    return tuple(sorted(kept)) if all(part[1] in KNOWN for part in kept) else "option"
 
 
 class _OtherSpellingError(Exception):
@@ -125,10 +77,10 @@ def _options(words: list[str]) -> Iterator[tuple[str, str, str]]:
         if word == "!":
             inverted = "!"
             continue
-        option = _LONG.get(word, word)
+        option = LONG.get(word, word)
         values: list[str] = []
-        while position < len(words) and (not words[position].startswith("-") or option.endswith("-prefix")):
-            if words[position] == "!" or (values and option.endswith(("-prefix", "--comment"))):
+        while position < len(words) and (not words[position].startswith("-") or option in TEXTS):
+            if words[position] == "!" or (values and option in TEXTS):
                 break
             values.append(words[position])
             position += 1
@@ -140,19 +92,35 @@ def _value(option: str, value: str) -> str:
     if option in ("-s", "-d"):
         return _network(value)
     if option == "-p":
-        return _PROTOCOLS.get(value.lower(), value.lower())
+        return PROTOCOLS.get(value.lower(), value.lower())
     if option == "--icmp-type":
-        return _number(_ICMP.get(value, value))
+        return _number(ICMP.get(value, value))
     if option == "--icmpv6-type":
-        return _number(_ICMP6.get(value, value))
+        return _number(ICMP6.get(value, value))
     if option in ("--dport", "--sport"):
-        return _number(value)
+        low, colon, high = value.partition(":")
+        return _number(f"{low or 0}:{high or 65535}" if colon else value)
     if option == "--limit":
-        amount, _, unit = value.partition("/")
-        return f"{amount}/{_UNITS.get(unit, unit)}"
+        return _rate(value)
+    if option == "--log-level":
+        return _level(value.lower())
     if option in ("--ctstate", "--state", "--dports", "--sports"):
         return ",".join(sorted(value.split(",")))
     return value
+
+
+def _rate(value: str) -> str:
+    amount, _, unit = value.partition("/")
+    # iptables takes any beginning of a unit's name, and "seconds" as well.
+    names = [name for name in UNITS if unit and (name.startswith(unit) or unit.startswith(name))]
+    if len(names) != 1:
+        raise _OtherSpellingError(value)
+    return f"{amount}/{names[0]}"
+
+
+def _level(value: str) -> str:
+    numbers = [str(number) for number, name in enumerate(LEVELS) if value and name.startswith(value)]
+    return numbers[0] if numbers else _number(value)
 
 
 def _number(value: str) -> str:

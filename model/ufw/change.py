@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from model.ufw.kernel import BUILTIN, UfwKernel, canonical_chain
+from model.ufw.chains import same_rule
+from model.ufw.kernel import BUILTIN, UfwKernel
 from model.ufw.state import FILES, UfwState
 
 Pairs = tuple[tuple[str, str], ...]
@@ -16,14 +17,14 @@ class KernelChange:
     """
     One family's change.
 
-    `restore` is for `iptables-restore --noflush`; then jumps (chain, rule) to take away and to append, then chains to
-    take away; then the table, if `drops_table` and nobody else uses it. Jumps to be taken away may already be gone when
-    it is carried out.
+    `restore` is for `iptables-restore --noflush`; then jumps (chain, rule) to take away, and (chain, place, rule) to
+    put back, place 0 for the end, then chains to take away; then the table, if `drops_table` and nobody else uses it.
+    Jumps to be taken away may already be gone when it is carried out.
     """
 
     restore: str = ""
     removed_jumps: Pairs = ()
-    appended_jumps: Pairs = ()
+    returned_jumps: tuple[tuple[str, int, str], ...] = ()
     removed_chains: tuple[str, ...] = ()
     drops_table: bool = False
 
@@ -58,15 +59,15 @@ def kernel_change(now: UfwKernel, then: UfwKernel) -> KernelChange:
     if now.same(then):
         return KernelChange()
     policies = [name for name in BUILTIN if now.policies.get(name, "ACCEPT") != then.policies.get(name, "ACCEPT")]
-    chains = [name for name, rules in then.chains.items() if not _same(now.chains.get(name), rules)]
-    moved = [name for name in BUILTIN if now.jumps.get(name, ()) != then.jumps.get(name, ())]
+    chains = then.differing(now)
+    moved = now.moved(then)
     gone = tuple(name for name in now.chains if name not in then.chains)
     lines = ["*filter"]
     lines += [f":{name} {then.policies.get(name, 'ACCEPT')} [0:0]" for name in policies]
     lines += [f":{name} - [0:0]" for name in (*chains, *gone)]
     removed: list[tuple[str, str]] = []
     for name in moved:
-        kept = _common_start(now.jumps.get(name, ()), then.jumps.get(name, ()))
+        kept = _common_start(now.jumps.get(name, ()), then.jumps.get(name, ()), exact=now.normal and then.normal)
         stale = now.jumps.get(name, ())[kept:]
         if then.jumps.get(name):
             lines += [f"-D {name} {rule}" for rule in stale]
@@ -95,7 +96,7 @@ def undo(before: UfwState, after: UfwState) -> UfwChange:
 
 def _undo_kernel(first: UfwKernel, second: UfwKernel) -> KernelChange:
     gone = tuple(name for name in second.chains if name not in first.chains)
-    moved = [name for name in BUILTIN if first.jumps.get(name, ()) != second.jumps.get(name, ())]
+    moved = first.moved(second)
     lines = ["*filter", *(f":{name} {first.policies.get(name, 'ACCEPT')} [0:0]" for name in BUILTIN)]
     lines += [f":{name} - [0:0]" for name in (*first.chains, *gone)]
     lines += [f"-A {name} {rule}" for name, rules in first.chains.items() for rule in rules]
@@ -103,20 +104,21 @@ def _undo_kernel(first: UfwKernel, second: UfwKernel) -> KernelChange:
     return KernelChange(
         "\n".join([*lines, "COMMIT", ""]),
         tuple((name, rule) for name in moved for rule in every[name]),
-        tuple((name, rule) for name in moved for rule in first.jumps.get(name, ())),
+        tuple((name, place, rule) for name in moved for place, rule in _placed(first, name)),
         gone,
         not first.policies,
     )
 
 
-def _same(now: tuple[str, ...] | None, then: tuple[str, ...]) -> bool:
-    return now is not None and canonical_chain(now) == canonical_chain(then)
+def _placed(kernel: UfwKernel, chain: str) -> Iterator[tuple[int, str]]:
+    rules = kernel.jumps.get(chain, ())
+    yield from zip(kernel.places.get(chain) or (0,) * len(rules), rules, strict=True)
 
 
-def _common_start(now: tuple[str, ...], then: tuple[str, ...]) -> int:
+def _common_start(now: tuple[str, ...], then: tuple[str, ...], *, exact: bool) -> int:
     count = 0
     for first, second in zip(now, then, strict=False):
-        if first != second:
+        if not same_rule(first, second, exact=exact):
             break
         count += 1
     return count

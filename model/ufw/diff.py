@@ -5,8 +5,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Sequence
 
-from model.ufw.chains import canonical
-from model.ufw.kernel import BUILTIN, UfwKernel, canonical_chain
+from model.ufw.chains import canonical, is_known
+from model.ufw.kernel import BUILTIN, UfwKernel
 from model.ufw.rule import parse
 from model.ufw.state import CONF, DEFAULTS, USER, UfwState
 
@@ -73,17 +73,16 @@ def _kernel(own: UfwKernel, other: UfwKernel) -> list[str]:
         for name in BUILTIN
         if own.policies.get(name, "ACCEPT") != other.policies.get(name, "ACCEPT")
     ]
-    for name in BUILTIN:
-        if own.jumps.get(name, ()) != other.jumps.get(name, ()):
-            lines += [f"-A {name} {rule}" for rule in own.jumps.get(name, ())]
-    for name in sorted(own.chains):
-        rules = other.chains.get(name)
-        if rules is None or canonical_chain(rules) != canonical_chain(own.chains[name]):
-            lines += [f"-A {name} {_plain(rule)}" for rule in own.chains[name]] or [f":{name}"]
+    lines += [f"-A {name} {rule}" for name in own.moved(other) for rule in own.jumps.get(name, ())]
+    exact = own.normal and other.normal
+    for name in sorted(own.differing(other)):
+        lines += [f"-A {name} {_plain(rule, exact=exact)}" for rule in own.chains[name]] or [f":{name}"]
     return lines
 
 
-def _plain(rule: str) -> str:
+def _plain(rule: str, *, exact: bool) -> str:
     """Write a rule so that both spellings of it read the same, in the order iptables-save uses."""
+    if exact and not is_known(rule):
+        return rule
     parts = sorted(canonical(rule), key=lambda part: (_ORDER.get(part[1], len(_ORDER)), part))
     return " ".join(word for part in parts for word in part if word)

@@ -6,10 +6,11 @@ import difflib
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from model.packets.known_rules import ORCHESTRATORS, PUBLISHING_TABLES
+from model.packets.devices import Devices
+from model.packets.known_rules import ORCHESTRATORS, publishes
 from model.packets.netfilter import parse
 from model.packets.ruling import removal
 from model.ufw.kernel import BUILTIN, PREFIX, jumps_to
@@ -18,8 +19,8 @@ _VERDICTS = ("ACCEPT", "DROP", "REJECT")
 _ADMISSIONS = ("ACCEPT",)
 _REFUSING = ("drop", "reject")
 _Place = tuple[str, str, str]
-# Tables whose verdict maps hold Services and containers: others judge these.
-_WITH_MAPS = tuple(name for name in PUBLISHING_TABLES if name != "matrix_fleet")
+# Verdict maps of tables that publish hold Services and containers: others judge these.
+_OURS = "matrix_fleet"
 _Maps = Mapping[_Place, Any]
 _COUNTERS = re.compile(r"\[\d+:\d+\]")
 
@@ -28,12 +29,13 @@ _COUNTERS = re.compile(r"\[\d+:\d+\]")
 class Rulesets:
     """
     What a host's kernel holds, as text: iptables-save of both families, the same of the older iptables, `nft -j list
-    ruleset`.
+    ruleset`; and what decides at its devices beside them.
     """
 
     saved: Mapping[int, str]
     legacy: Mapping[int, str]
     nft: str
+    devices: Devices = field(default_factory=Devices)
 
 
 def others(rulesets: Rulesets) -> tuple[str, ...]:
@@ -55,7 +57,7 @@ def changed(before: Rulesets, after: Rulesets) -> str:
 
 
 # What bootstrap writes of packets from pods alone: it follows from the matrix, and has a check of its own.
-_OF_PODS = ("inet", "matrix_fleet", "from_pods")
+_OF_PODS = ("inet", _OURS, "from_pods")
 
 
 def deciding(rulesets: Rulesets) -> tuple[str, ...]:
@@ -102,9 +104,12 @@ def _beside_ufw(saved: str, prefix: str) -> list[str]:
 def _leads_to(verdicts: tuple[str, ...], target: str, chains: Mapping[str, Any], seen: frozenset[str]) -> bool:
     if target in verdicts:
         return True
-    if target in seen or target not in chains or target.startswith(ORCHESTRATORS):
+    if target in seen or target not in chains:
         return False
-    return any(_leads_to(verdicts, step.target, chains, seen | {target}) for step in chains[target])
+    # What stands in such a chain itself is asked for by `early_rules`, which knows the site.
+    own = target.startswith(ORCHESTRATORS)
+    onward = [step.target for step in chains[target] if not own or step.target in chains]
+    return any(_leads_to(verdicts, there, chains, seen | {target}) for there in onward)
 
 
 def _not_ufws(saved: str, version: int) -> list[str]:
@@ -206,7 +211,7 @@ def _verdicts_of(part: Mapping[str, Any], table: tuple[str, str], maps: _Maps) -
             yield kind, ""
         elif kind in ("jump", "goto"):
             yield kind, body["target"]
-        elif kind == "vmap" and not table[1].startswith(_WITH_MAPS):
+        elif kind == "vmap" and (table[1] == _OURS or not publishes(table[1])):
             data = body["data"]
             elements = maps.get((*table, data[1:])) if isinstance(data, str) else data.get("set")
             if not isinstance(elements, list):

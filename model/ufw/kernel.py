@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 
-from model.ufw.chains import Canonical, canonical
+from model.ufw.chains import same_rule
 from model.ufw.text import DIRECTIONS
 
 BUILTIN = ("INPUT", "FORWARD", "OUTPUT")
@@ -22,12 +23,15 @@ class UfwKernel:
     ufw's share of one family's filter table: policies of the built-in chains, the jumps into ufw's chains in their
     order, and those chains.
 
-    Rules are written without `-A chain`.
+    Rules are written without `-A chain`. `places`: the numbers of the jumps among all rules of their chain, from 1 on,
+    as far as they are known. `normal`: rules are as the kernel's own tools write them.
     """
 
     policies: Mapping[str, str]
     jumps: Mapping[str, Rules]
     chains: Mapping[str, Rules]
+    places: Mapping[str, tuple[int, ...]] = field(default_factory=dict, compare=False)
+    normal: bool = False
 
     @property
     def running(self) -> bool:
@@ -36,16 +40,35 @@ class UfwKernel:
 
     def same(self, other: UfwKernel) -> bool:
         """Return whether both mean the same, however their rules are written."""
-        return self.shape() == other.shape()
-
-    def shape(self) -> tuple[object, ...]:
-        """Return all of it in a form that compares."""
-        chains = {name: tuple(canonical(rule) for rule in rules) for name, rules in self.chains.items()}
+        policies = [[kernel.policies.get(name, "ACCEPT") for name in BUILTIN] for kernel in (self, other)]
         return (
-            {name: self.policies.get(name, "ACCEPT") for name in BUILTIN},
-            {name: self.jumps.get(name, ()) for name in BUILTIN},
-            chains,
+            policies[0] == policies[1]
+            and self.chains.keys() == other.chains.keys()
+            and not self.differing(other)
+            and not self.moved(other)
         )
+
+    def moved(self, other: UfwKernel) -> tuple[str, ...]:
+        """Return the built-in chains whose jumps are others than the other's."""
+        exact = self.normal and other.normal
+        return tuple(
+            name
+            for name in BUILTIN
+            if not _same_chain(self.jumps.get(name, ()), other.jumps.get(name, ()), exact=exact)
+        )
+
+    def differing(self, other: UfwKernel) -> tuple[str, ...]:
+        """Return the chains of this one that the other lacks or has with other rules, in their order."""
+        exact = self.normal and other.normal
+        return tuple(
+            name for name, rules in self.chains.items() if not _same_chain(rules, other.chains.get(name), exact=exact)
+        )
+
+
+def _same_chain(rules: Rules, others: Rules | None, *, exact: bool) -> bool:
+    if others is None or len(rules) != len(others):
+        return False
+    return all(same_rule(one, other, exact=exact) for one, other in zip(rules, others, strict=True))
 
 
 EMPTY = UfwKernel({}, {}, {})
@@ -59,6 +82,8 @@ def read(saved: str, version: int) -> UfwKernel:
     policies: dict[str, str] = {}
     jumps: dict[str, list[str]] = {}
     chains: dict[str, list[str]] = {}
+    places: dict[str, list[int]] = {}
+    counts: Counter[str] = Counter()
     for line in filter_lines(saved):
         if line.startswith(":"):
             name, policy, *_ = (*line[1:].split(), "", "")
@@ -69,11 +94,14 @@ def read(saved: str, version: int) -> UfwKernel:
         elif line.startswith("-A "):
             # A rule may ask for nothing at all.
             _, name, rule, *_ = (*line.split(" ", 2), "")
+            counts[name] += 1
             if name.startswith(mark):
                 chains.setdefault(name, []).append(rule)
             elif name in BUILTIN and jumps_to(rule, mark):
                 jumps.setdefault(name, []).append(rule)
-    return UfwKernel(policies, _frozen(jumps), _frozen(chains))
+                places.setdefault(name, []).append(counts[name])
+    numbers = {name: tuple(numbers) for name, numbers in places.items()}
+    return UfwKernel(policies, _frozen(jumps), _frozen(chains), numbers, normal=True)
 
 
 def filter_lines(saved: str) -> list[str]:
@@ -95,47 +123,75 @@ def jumps_to(rule: str, mark: str) -> bool:
     return any(flag in ("-j", "-g") and target.startswith(mark) for flag, target in pairwise(words))
 
 
-def expected(before: str, after: str, user: str, version: int) -> UfwKernel:
+def expected(before: str, after: str, user: str, version: int, own: str | None = None) -> UfwKernel:
     """
-    Return what ufw 0.36.2 loads at its start: incoming and routed denied, outgoing allowed.
+    Return ufw's share of what ufw 0.36.2 loads at its start: incoming and routed denied, outgoing allowed.
 
-    `before`, `after`, `user` are the texts of before.rules, after.rules and user.rules of that family.
+    `before`, `after`, `user` are the texts of before.rules, after.rules and user.rules of that family. `own`: what
+    iptables-save said once the first two were loaded on the host; without it they are read here, as far as their
+    spellings are known. Chains that files name and that are not ufw's, such as DOCKER-USER, are not ours: they are no
+    part of it.
     """
+    chains = _begun(version) if own is None else _read_chains(own, version)
+    for text in (user,) if own is not None else (before, after, user):
+        _load(text, chains)
+    return _started(chains, version, normal=own is not None)
+
+
+def as_loaded(whole: str, version: int) -> UfwKernel:
+    """Return what ufw makes of its files, given what iptables-save said once all of them were loaded on the host."""
+    return _started(_read_chains(whole, version), version, normal=True)
+
+
+def _begun(version: int) -> dict[str, list[str]]:
+    """Return the chains that ufw makes before it loads any file; `next-boot.sh` makes the same on a host."""
     prefix = PREFIX[version]
     chains: dict[str, list[str]] = {f"{prefix}-{kind}-{way}": [] for kind in _HOOKED for way in DIRECTIONS}
     chains |= {f"{prefix}-{name}": [] for name in ("logging-deny", "logging-allow")}
     chains |= {f"{prefix}-{name}": [] for name in ("user-limit", "user-limit-accept")}
     chains |= {f"{prefix}-{kind}-{way}": [] for kind in ("user", "user-logging") for way in DIRECTIONS}
-    policies = {"input": "DROP", "forward": "DROP", "output": "ACCEPT"}
-    for way, policy in policies.items():
-        chains[f"{prefix}-skip-to-policy-{way}"] = [f"-j {policy}"]
-    chains[f"{prefix}-track-output"] += [f"-p {p} -m conntrack --ctstate NEW -j ACCEPT" for p in ("tcp", "udp")]
-    for text in (before, after, user):
-        _load(text, chains)
     for way in DIRECTIONS:
-        chains[f"{prefix}-before-{way}"].append(f"-j {prefix}-user-{way}")
-    jumps = {name: tuple(f"-j {prefix}-{kind}-{name.lower()}" for kind in _HOOKED) for name in BUILTIN}
-    return UfwKernel(dict(POLICIES), jumps, _frozen(chains))
+        chains[f"{prefix}-skip-to-policy-{way}"] = [f"-j {POLICIES[way.upper()]}"]
+    chains[f"{prefix}-track-output"] += [f"-p {p} -m conntrack --ctstate NEW -j ACCEPT" for p in ("tcp", "udp")]
+    return chains | {name: [f"-j {prefix}-{kind}-{name.lower()}" for kind in _HOOKED] for name in BUILTIN}
+
+
+def _read_chains(saved: str, version: int) -> dict[str, list[str]]:
+    """Return ufw's chains of an iptables-save, and of the built-in ones the jumps into them."""
+    kernel = read(saved, version)
+    return {name: list(rules) for name, rules in (*kernel.chains.items(), *kernel.jumps.items())}
+
+
+def _started(chains: dict[str, list[str]], version: int, *, normal: bool) -> UfwKernel:
+    """Lead to the user's rules, as ufw does once its files are loaded."""
+    prefix = PREFIX[version]
+    for way in DIRECTIONS:
+        chains.setdefault(f"{prefix}-before-{way}", []).append(f"-j {prefix}-user-{way}")
+    mark = f"{prefix}-"
+    jumps = {name: [rule for rule in chains.get(name, ()) if jumps_to(rule, mark)] for name in BUILTIN}
+    mine = {name: rules for name, rules in chains.items() if name.startswith(mark)}
+    return UfwKernel(dict(POLICIES), _frozen(jumps), _frozen(mine), normal=normal)
 
 
 def _load(text: str, chains: dict[str, list[str]]) -> None:
-    """Do what `iptables-restore -n` does with a rules file's filter table: declared chains are emptied first."""
+    """
+    Do what `iptables-restore -n` does with a rules file's filter table: declared chains are emptied first, the built-in
+    ones excepted.
+    """
     lines = filter_lines(text)
     for line in lines:
-        if line.startswith(":"):
-            chains[(*line[1:].split(), "")[0]] = []
+        name = (*line[1:].split(), "")[0]
+        if line.startswith(":") and name not in BUILTIN:
+            chains[name] = []
     for line in lines:
         words = (*line.split(None, 2), "", "")
         if words[0] in ("-A", "--append"):
             chains.setdefault(words[1], []).append(words[2])
         elif words[0] in ("-I", "--insert"):
-            chains.setdefault(words[1], []).insert(0, words[2])
+            place, _, rule = words[2].partition(" ")
+            number, rule = (int(place), rule.lstrip()) if place.isdigit() else (1, words[2])
+            chains.setdefault(words[1], []).insert(max(number, 1) - 1, rule)
 
 
 def _frozen(chains: Mapping[str, Sequence[str]]) -> dict[str, Rules]:
     return {name: tuple(rules) for name, rules in chains.items()}
-
-
-def canonical_chain(rules: Rules) -> tuple[Canonical, ...]:
-    """Return a chain's rules in a form that compares."""
-    return tuple(canonical(rule) for rule in rules)

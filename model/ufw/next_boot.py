@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from model.ufw.state import AFTER, BEFORE, USER
 
@@ -41,7 +41,9 @@ class NextBoot:
     What was tried. `how`: `loaded`, `tested` (its grammar alone), or why neither could be done; `absent` without ufw.
 
     `started` are services that systemd starts at boot, `saved_rules` files that netfilter-persistent loads then,
-    `flushes` lines of /etc/nftables.conf that remove everybody's rules.
+    `flushes` lines of /etc/nftables.conf that remove everybody's rules, `inits` texts by path of the scripts that ufw
+    runs when it starts, as they are executable. `own` and `whole`: what iptables-save said, by
+    IP version, once ufw's before and after rules, and then all of its files, were loaded; absent where one was not.
     """
 
     how: str
@@ -51,6 +53,9 @@ class NextBoot:
     saved_rules: tuple[str, ...] = ()
     flushes: tuple[str, ...] = ()
     nft: NftTrial | None = None
+    inits: Mapping[str, str] = field(default_factory=dict)
+    own: Mapping[int, str] = field(default_factory=dict)
+    whole: Mapping[int, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +99,25 @@ def _line(trial: FileTrial, files: Mapping[str, str]) -> str:
     return f" line {number}{shown}"
 
 
+# What ufw's own before.init and after.init hold beside comments: they do nothing.
+_STOCK = re.compile(
+    r"set -e|case \"\$1\" in|(start|stop|status|flush-all|\*)\)|;;|esac|exit \d+|echo [^;&|<>`$()]*|"
+    r"echo \"'\$1' not supported\"|echo \"Usage: (before|after)\.init \{[a-z|-]+\}\""
+)
+
+
 def wiping(boot: NextBoot) -> Iterator[BootFlaw]:
-    """Yield the services that start at boot and then remove ufw's rules, or set their own in their place."""
+    """
+    Yield the services that start at boot and then remove ufw's rules, or set their own in their place, and scripts that
+    ufw itself runs then.
+    """
+    for path, text in boot.inits.items():
+        if acting := [line for line in map(str.strip, text.splitlines()) if _acts(line)]:
+            yield BootFlaw(
+                path.rpartition("/")[2],
+                f"{path} is executable: whenever ufw starts it runs what may change the rules (`{acting[0]}`)",
+                f"take that out of {path}, or `chmod -x {path}`",
+            )
     started = set(boot.started)
     if "nftables" in started and (boot.flushes or (boot.nft and not boot.nft.left)):
         line = f" (`{boot.flushes[0].strip()}`)" if boot.flushes else ""
@@ -119,6 +141,10 @@ def wiping(boot: NextBoot) -> Iterator[BootFlaw]:
                 f"{name}.service starts at boot, and sets its rules in the place of ufw's",
                 f"systemctl disable --now {name}.service, then python -m flows.firewall",
             )
+
+
+def _acts(line: str) -> bool:
+    return bool(line) and not line.startswith("#") and not _STOCK.fullmatch(line)
 
 
 def untried(boot: NextBoot) -> Iterator[str]:

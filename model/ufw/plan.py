@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from model.site.hosts import Machine
 from model.site.site import Site
 from model.ufw.change import UfwChange, change, undo
 from model.ufw.diff import difference
 from model.ufw.facts import FirewallFacts
+from model.ufw.others import OthersChain, others_chains
 from model.ufw.state import CONF, DEFAULTS, USER, UfwState, desired_state, read_state
 from model.ufw.text import render
 
@@ -27,8 +29,8 @@ class UfwPlan:
     """
     The way from `now` to `then` on one host, and back.
 
-    `start`: ufw does not run yet and is started by its own script. `install`: ufw is not even there, and the plan is
-    made again once it is. `diff` is what a person reads.
+    `start`: ufw does not run yet and is started by its own script, which changes the chains `others`, too. `install`:
+    ufw is not even there, and the plan is made again once it is. `diff` is what a person reads.
     """
 
     host: str
@@ -39,6 +41,7 @@ class UfwPlan:
     diff: str
     start: bool
     install: bool
+    others: Mapping[int, tuple[OthersChain, ...]] = field(default_factory=dict)
 
 
 def plan(site: Site, machine: Machine, facts: FirewallFacts) -> UfwPlan:
@@ -47,12 +50,15 @@ def plan(site: Site, machine: Machine, facts: FirewallFacts) -> UfwPlan:
     files = facts.files if facts.installed else _FRESH
     if not facts.installed:
         now = UfwState(now.kernel, _FRESH, False)
-    then = desired_state(site, machine, files, facts.ipv6)
-    return between(machine.name, now, then, install=not facts.installed)
+    own = facts.boot.own if facts.boot else {}
+    then = desired_state(site, machine, files, facts.ipv6, own)
+    return between(machine.name, now, then, files=facts.files, install=not facts.installed)
 
 
-def between(host: str, now: UfwState, then: UfwState, *, install: bool = False) -> UfwPlan:
-    """Return the plan that leads from one state of a host to another."""
+def between(
+    host: str, now: UfwState, then: UfwState, *, files: Mapping[str, str] | None = None, install: bool = False
+) -> UfwPlan:
+    """Return the plan that leads from one state of a host to another; `files` are ufw's there (texts by path)."""
     diff = difference(host, now, then)
     start = then.running and not now.running
     return UfwPlan(
@@ -64,6 +70,7 @@ def between(host: str, now: UfwState, then: UfwState, *, install: bool = False) 
         diff=diff,
         start=start,
         install=install,
+        others={version: others_chains(files or {}, version) for version in (4, 6)} if start else {},
     )
 
 

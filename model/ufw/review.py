@@ -50,7 +50,8 @@ def review(site: Site, machine: Machine, facts: FirewallFacts) -> UfwReview:
 
 def review_return(host: str, kept: UfwState, rules: Mapping[int, str], facts: FirewallFacts) -> UfwReview:
     """Lay what a host has kept from before its last change (`rules`: its iptables-save texts) beside what is there."""
-    return UfwReview(plan=between(host, observed_state(facts), kept), refusal=lockout_by(host, rules, facts))
+    todo = between(host, observed_state(facts), kept, files=facts.files)
+    return UfwReview(plan=todo, refusal=lockout_by(host, rules, facts))
 
 
 def _own_rules(site: Site, machine: Machine, facts: FirewallFacts) -> tuple[str, ...]:

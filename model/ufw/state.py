@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from ipaddress import ip_network
+from types import MappingProxyType
 
 from model.base import Address, Network
 from model.matrix.matrix import HostRule, host_rules
@@ -30,6 +31,7 @@ _POLICY = (
     ("DEFAULT_FORWARD_POLICY", '"DROP"'),
     ("MANAGE_BUILTINS", "no"),
 )
+_NOT_TRIED: Mapping[int, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -127,18 +129,22 @@ def _routes(site: Site, machine: Machine) -> Iterable[UfwRule]:
         )
 
 
-def desired_state(site: Site, machine: Machine, files: Mapping[str, str], ipv6: bool) -> UfwState:
+def desired_state(
+    site: Site, machine: Machine, files: Mapping[str, str], ipv6: bool, own: Mapping[int, str] = _NOT_TRIED
+) -> UfwState:
     """
     Return what the host should hold, given its own ufw files (their texts by path, before and after rules too).
 
     A logging level that ufw has, and whatever else stands in ufw.conf and /etc/default/ufw, stay. `ipv6`: whether its
-    kernel has IPv6.
+    kernel has IPv6. `own`: its before and after rules, by IP version, as its own iptables writes them.
     """
     level = level_of(files.get(CONF, ""))
     user = {version: render(desired_rules(site, machine, version), version, level) for version in (4, 6)}
     conf = with_level(with_option(files.get(CONF, ""), "ENABLED", "yes"))
     kernel = {
-        version: expected(files.get(BEFORE[version], ""), files.get(AFTER[version], ""), user[version], version)
+        version: expected(
+            files.get(BEFORE[version], ""), files.get(AFTER[version], ""), user[version], version, own.get(version)
+        )
         for version in (4, 6)
     }
     if not ipv6:

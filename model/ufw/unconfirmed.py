@@ -43,5 +43,7 @@ class UnconfirmedChange:
         if self.holder:
             return f"wait for the run that works on it ({self.holder}), then run again"
         if self.state == "fired":
-            return "look at `journalctl -u matrix-fleet-rollback` and /var/lib/matrix-fleet/fired there, then run again"
+            return (
+                "python -m flows.firewall, which tries to finish it (/var/lib/matrix-fleet/fired/log); then run again"
+            )
         return "python -m flows.firewall, which finishes the rollback first; then run again"

@@ -60,12 +60,13 @@ def component_pairs(site: Site, probes: Collection[ProbePod], components: Collec
 
     What a policy stops never arrives: there is a border before each of them and behind it.
     """
+    running = {pod.word for pod in components}
     for pod in components:
         for other in (other for other in components if other is not pod):
             rows = [row for row in _rows(site) if sends(row, pod.word) and receives(row, other.word)]
             yield from _pairs(pod, other, rows)
         for machine in site.servers:
-            yield from _to_host(site, pod, machine)
+            yield from _to_host(site, pod, machine, running)
         for probe in probes:
             rows = [row for row in _rows(site) if EVERY_POD in row.pod_from and receives(row, pod.word)]
             yield from _pairs(probe, pod, rows)
@@ -115,15 +116,18 @@ def _pairs(
         )
 
 
-def _to_host(site: Site, pod: ProbePod, machine: Machine) -> Iterator[Pair]:
+def _to_host(site: Site, pod: ProbePod, machine: Machine, running: Collection[str]) -> Iterator[Pair]:
     """
     A pod comes to other nodes with its own node's address, and to its own with the one that it has: there it is seen
-    before anybody stops it, and what is translated to a pod there is that pod's.
+    before anybody stops it, and what is translated to a pod there is that pod's. Before such pods run nothing is
+    translated, and a policy that opens them opens nothing there.
     """
     node = site.by_name[pod.node]
     for speaks, address in speakable(pod, machine.own):
         rows = [row for row in _rows(site) if sends(row, pod.word) and _leads_to(site, row, machine)]
-        rows += _translated(site, pod.word, machine) if machine is node else []
+        rows += (
+            [row for row in _translated(site, pod.word, machine) if row.target in running] if machine is node else []
+        )
         hidden = node.speaks(address.version) if machine is not node else None
         yield Pair(
             source=pod.end,

@@ -3,16 +3,35 @@
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from model import bits
 from model.site.site import Site
 from model.verify.pairs import EVERY_PORT, PROTOCOLS, Pair
+from model.verify.pods import is_pod, node_of
 from model.verify.probing import AgentRecords, SeenStream, SentStream
 
 StreamKey = tuple[str, str, str]  # source, address, protocol
-_NO_ROUTE = (errno.ENETUNREACH, errno.EHOSTUNREACH)
+_NO_ROUTE = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN)
+# What the kernel says where a route or a rule of routing is a `blackhole`.
+_DISCARDED = errno.EINVAL
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """
+    Ports of a stream of which the measured loss may explain what was not seen.
+
+    `lost` never arrived, `stuck` arrived and never passed, `unheard` gave no answer; `loss` says in words what was
+    measured, and where.
+    """
+
+    lost: int = 0
+    stuck: int = 0
+    unheard: int = 0
+    loss: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,15 +39,19 @@ class StreamEvidence:
     """
     Evidence of one pair and protocol, as bitsets of probed ports.
 
-    `refused` never left the source (EPERM), nor did `unroutable` (no route); `arrived` before, `passed` after the
+    `refused` never left the source (EPERM), nor did `unroutable` (no route) and `discarded` (a route that is a
+    blackhole); `unsent` says in words why others did not; `arrived` before, `passed` after the
     destination's INPUT, of that `once` one time and never again; `strayed` surfaced elsewhere; `translated` arrived
     under another source address, `masked` under one that is rightly put in its place. `nat` says in words what
-    translation was seen; `answered` which host answered.
+    translation was seen; `answered` which host answered; `taken_by` other hosts that took packets for the address
+    itself, where none came to its own; `doubt` what loss may explain.
     """
 
     sent: int = 0
     refused: int = 0
     unroutable: int = 0
+    discarded: int = 0
+    unsent: str = ""
     arrived: int = 0
     passed: int = 0
     once: int = 0
@@ -41,6 +64,16 @@ class StreamEvidence:
     masked: int = 0
     nat: str = ""
     answered: str = ""
+    taken_by: frozenset[str] = frozenset()
+    doubt: Doubt = Doubt()
+
+    @property
+    def heard(self) -> int:
+        """Ports of which anything came back, a refusal too."""
+        heard = self.replied | self.rst
+        for ports in self.icmp.values():
+            heard |= ports
+        return heard
 
     @property
     def replied(self) -> int:
@@ -123,13 +156,18 @@ def _evidence(site: Site, pair: Pair, sent: SentStream | None, seen: list[tuple[
     external = site.settings.external.get(pair.external)
     rightful = set(external.targets) if external else {pair.destination}
     arrived = passed = strayed = translated = masked = 0
+    taken_by: set[str] = set()
     masks = set(map(str, pair.masks))
     translations: dict[str, None] = {}
     answered: dict[str, None] = {}
     for witness, row in seen:
         if witness not in rightful:
-            strayed |= row.arrived
-            translations[f"arrived at {witness} as {row.destination_seen}"] = None
+            # A node sees what its pods send to an address that may be its own one day: astray is what ends there.
+            if ended := row.passed if is_pod(pair.source) and witness == node_of(pair.source) else row.arrived:
+                strayed |= ended
+                translations[f"arrived at {witness} as {row.destination_seen}"] = None
+                if row.destination_seen == row.address and not external:
+                    taken_by.add(witness)
             continue
         arrived |= row.arrived
         passed |= row.passed
@@ -150,6 +188,8 @@ def _evidence(site: Site, pair: Pair, sent: SentStream | None, seen: list[tuple[
         sent=sent.sent if sent else 0,
         refused=sent.refused if sent else 0,
         unroutable=_unroutable(sent) if sent else 0,
+        discarded=sent.unroutable.get(_DISCARDED, 0) if sent else 0,
+        unsent=_unsent(sent) if sent else "",
         arrived=arrived,
         passed=passed,
         synack=sent.synack if sent else 0,
@@ -161,6 +201,8 @@ def _evidence(site: Site, pair: Pair, sent: SentStream | None, seen: list[tuple[
         masked=masked,
         nat="; ".join(translations),
         answered=", ".join(answered),
+        # Who only hands packets on to where they belong takes nothing.
+        taken_by=frozenset(taken_by if not arrived else ()),
     )
 
 
@@ -170,6 +212,12 @@ def _by_sender(sent: SentStream) -> dict[str, int]:
     for (kind, _code, sender), ports in sent.icmp.items():
         answers[f"{kind} {sender}"] = answers.get(f"{kind} {sender}", 0) | ports
     return answers
+
+
+def _unsent(sent: SentStream) -> str:
+    """Say what kept probes from being sent that is no answer of the routing table's."""
+    others = sorted(set(sent.unroutable) - {*_NO_ROUTE, _DISCARDED})
+    return ", ".join(os.strerror(error) for error in others)
 
 
 def _unroutable(sent: SentStream) -> int:

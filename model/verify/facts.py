@@ -12,6 +12,7 @@ from model.host.hostview import HostView
 from model.packets.packet import RulesetVerdict
 from model.report.words import Stage
 from model.site.site import Site
+from model.verify.address_faults import AddressFault, AddressFaults
 from model.verify.evidence import RunEvidence
 from model.verify.exposure import ExposedPort, taken
 from model.verify.host_rulings import HostRulings, interface
@@ -46,7 +47,7 @@ class StreamFacts:
     `ingress` is the destination's ruleset on this flow, `egress` the source's; None where no ruleset was read. `owners`
     maps the destination's listening ports to process names; `owed` are ports where the declared service must answer
     (stage after). `intercepts`: ports that Services of the cluster take at the destination, `source_dnat` those that
-    the source's own node takes before a packet leaves it.
+    the source's own node takes before a packet leaves it. `fault`: why its addresses are not where the site has them.
     """
 
     source_alive: bool = True
@@ -60,6 +61,7 @@ class StreamFacts:
     owed: int = 0
     intercepts: Mapping[int, ServiceIntercept] = field(default_factory=dict)
     source_dnat: Mapping[int, ServiceIntercept] = field(default_factory=dict)
+    fault: AddressFault | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,11 +107,21 @@ class FleetFacts:
             owed=self._services.owed(pair, protocol),
             intercepts=self._intercepts(pair, protocol),
             source_dnat=self._source_dnat(pair, protocol),
+            fault=self.addresses.of(pair),
         )
 
     @cached_property
     def _services(self) -> Services:
         return Services(self.site, self.views, self.stage)
+
+    @cached_property
+    def addresses(self) -> AddressFaults:
+        """Which addresses are not where the site has them."""
+        taken: dict[str, frozenset[str]] = {}
+        for (_, address, _), stream in self.evidence.streams.items():
+            if stream.taken_by:
+                taken[address] = taken.get(address, frozenset()) | stream.taken_by
+        return AddressFaults(self.site, self.views, taken)
 
     def witnessed(self, pair: Pair) -> bool:
         """Return whether an agent looked for the pair's packets where they may surface."""

@@ -39,7 +39,8 @@ class HostRulings:
         # A pod that its node hides meets what its node has met.
         key = (pair.destination, packet)
         if key not in self._ingress:
-            ruled = passage.judge(view.kernel, "in", packet, self._own(pair.destination))
+            machines = self.site.machine_networks
+            ruled = passage.judge(view.kernel, "in", packet, self._own(pair.destination), machines)
             if any(shown in cidr for cidr in self.site.settings.kubernetes.pod_cidrs):
                 ruled = ruled.within(before_firewall(view.nft, shown, landing, protocol))
             self._ingress[key] = ruled

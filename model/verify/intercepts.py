@@ -35,6 +35,11 @@ def classify_at_destination(
     return judged(intercept, name, protocol, _reply(evidence, port))
 
 
+def rests_on_silence(intercept: ServiceIntercept, expected: PortState) -> bool:
+    """Return whether a TCP port is judged by the answer that did not come."""
+    return intercept.answered and intercept.gate != "refuse" if expected == OPEN else not intercept.gate
+
+
 def classify_at_source(intercept: ServiceIntercept, expected: PortState) -> Classification:
     """
     Judge one port that the source's own node translates, so that the packet never leaves for its destination: the lists

@@ -44,7 +44,16 @@ class Proof:
 
 def summary(report: Mapping[str, Any]) -> dict[str, Any]:
     """
-    Return what compliance needs of a report of the flow: at 100 hosts a hundredth of it.
+    Return what compliance needs of a report that has cells, or of one of a flow that proved the ports on its way: at
+    100 hosts a hundredth of it.
+    """
+    cells = report.get("proof") or grouped(report)
+    return {"schema": SCHEMA, "run": report["run"], "ended": report["ended"], "cells": cells}
+
+
+def grouped(report: Mapping[str, Any]) -> list[list[Any]]:
+    """
+    Return the cells of a report by ends, plane and verdict.
 
     What was seen of a host whose firewall could still be taken back is proven of nothing that lasts.
     """
@@ -63,8 +72,7 @@ def summary(report: Mapping[str, Any]) -> dict[str, Any]:
             )
         elif cell["verdict"] in _BAD and len(examples) < _EXAMPLES:
             examples.append(_line(cell))
-    cells = [[*key, list(rows), count[0], examples] for key, (rows, examples, count) in groups.items()]
-    return {"schema": SCHEMA, "run": report["run"], "ended": report["ended"], "cells": cells}
+    return [[*key, list(rows), count[0], examples] for key, (rows, examples, count) in groups.items()]
 
 
 def read_proof(document: Mapping[str, Any]) -> Proof:

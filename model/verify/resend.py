@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
 from model.verify.evidence import RunEvidence, StreamEvidence
 from model.verify.pairs import PROTOCOLS, Pair
 
 _BY_CHANCE = 3
+
+Wanted = Mapping[str, Mapping[tuple[str, str], int]]
 
 
 def missing(pairs: Iterable[Pair], evidence: RunEvidence, again: int) -> dict[str, dict[tuple[str, str], int]]:
@@ -26,7 +28,7 @@ def missing(pairs: Iterable[Pair], evidence: RunEvidence, again: int) -> dict[st
         for protocol in PROTOCOLS:
             stream = evidence.of(pair, protocol)
             # What passed is answered; so is, where the port must be closed, what arrived.
-            answered = stream.passed | stream.refused | stream.strayed | stream.unroutable
+            answered = stream.passed | stream.refused | stream.strayed | stream.unroutable | stream.discarded
             # What is led to another address on the host never passes; a Service's UDP port gets no answer either.
             answered |= stream.arrived & (stream.replied | pair.dnat_ports.get(protocol, 0))
             rest = pair.probed.get(protocol, 0) & ~answered & ~(stream.arrived & ~pair.open(protocol))
@@ -39,15 +41,60 @@ def missing(pairs: Iterable[Pair], evidence: RunEvidence, again: int) -> dict[st
     return wanted
 
 
+def absent(pair: Pair, protocol: str, stream: StreamEvidence) -> int:
+    """Return the ports of which nothing was seen anywhere, and nobody refused to send them."""
+    unsent = stream.refused | stream.unroutable | stream.discarded
+    known = unsent | stream.arrived | stream.passed | stream.strayed | stream.replied
+    return pair.probed.get(protocol, 0) & ~known
+
+
+def stuck(pair: Pair, protocol: str, stream: StreamEvidence) -> int:
+    """Return the ports that must be open and whose probe arrived and did not pass."""
+    explained = stream.passed | stream.replied | pair.dnat_ports.get(protocol, 0)
+    return pair.probed.get(protocol, 0) & pair.open(protocol) & stream.arrived & ~explained
+
+
+def unheard(pair: Pair, protocol: str, stream: StreamEvidence, owed: Callable[[Pair, str], int]) -> int:
+    """Return the ports of which no answer came that would decide: of a service that is owed, of one led away."""
+    mute = pair.probed.get(protocol, 0) & stream.arrived & ~stream.heard
+    led = mute & ~stream.passed & pair.dnat_ports.get(protocol, 0) if protocol == "tcp" else 0
+    passed = mute & stream.passed
+    return led | passed & owed(pair, protocol) if passed else led
+
+
+def undelivered(pairs: Iterable[Pair], evidence: RunEvidence) -> dict[str, dict[tuple[str, str], int]]:
+    """Return what should have arrived and has not; what Services may take on the way is left out."""
+    wanted: dict[str, dict[tuple[str, str], int]] = {}
+    for pair in pairs:
+        for protocol in PROTOCOLS:
+            stopped = ~pair.open(protocol) if pair.border else 0
+            ports = absent(pair, protocol, evidence.of(pair, protocol)) & ~stopped & ~pair.dnat_ports.get(protocol, 0)
+            if ports:
+                wanted.setdefault(pair.source, {})[str(pair.address), protocol] = ports
+    return wanted
+
+
+def together(*shares: Wanted) -> dict[str, dict[tuple[str, str], int]]:
+    """Return all that several ask to be sent once more."""
+    wanted: dict[str, dict[tuple[str, str], int]] = {}
+    for share in shares:
+        for source, streams in share.items():
+            mine = wanted.setdefault(source, {})
+            for stream, ports in streams.items():
+                mine[stream] = mine.get(stream, 0) | ports
+    return wanted
+
+
 def silent(
     pairs: Iterable[Pair], evidence: RunEvidence, owed: Callable[[Pair, str], int]
 ) -> dict[str, dict[tuple[str, str], int]]:
     """
     Return what each source must ask once more after a while, as ports by (address, protocol): where a probe passed and
-    a service that is `owed` there gave no answer, as one does that is just starting again.
+    a service that is `owed` there gave no answer, as one does that is just starting again. What may be open, and was
+    seen to be, owes as much.
     """
     wanted: dict[str, dict[tuple[str, str], int]] = {}
-    for pair in pairs:
+    for pair in map(evidence.settled, pairs):
         for protocol in PROTOCOLS:
             stream = evidence.of(pair, protocol)
             rest = stream.passed & ~stream.replied & pair.probed.get(protocol, 0)
@@ -115,6 +162,7 @@ def _without(first: StreamEvidence, second: StreamEvidence, chance: int, stopped
         translated=first.translated & ~chance,
         once=stopped & ~chance,
         nat=first.nat if left or not chance else second.nat,
+        taken_by=first.taken_by if first.strayed & ~chance else frozenset(),
     )
 
 

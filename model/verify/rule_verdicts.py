@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from model import bits
 from model.packets.packet import RulesetVerdict
+from model.packets.publishing import NODE_PORTS
 from model.report.words import CellVerdict, Culprit, PortState
 from model.verify.classes import Classification, PortClasses, move, put
 from model.verify.evidence import StreamEvidence
@@ -44,6 +46,7 @@ def classify_by_rules(
         note = "the host's rules refuse what a row opens"
         put(classes, Classification(OPEN, CLOSED, VIOLATION, Culprit.DESTINATION_FIREWALL, note, by_rules=True), shut)
         _classify_led(classes, opened, probed, evidence, known.ingress)
+        _classify_published(classes, ~opened & ~bits.from_ports(known.intercepts), probed, protocol, evidence, known)
         _classify_unknown(classes, known.ingress.uncertain & ~probed, opened, Culprit.DESTINATION_FIREWALL)
         # Of the rest the destination has said its word.
         opened &= known.ingress.admitted | probed
@@ -71,13 +74,32 @@ def _classify_led(
         )
         admits = ruling.landing == "admit"
         if not shut:
-            verdict, seen = (VIOLATION, OPEN) if admits else (UNPROVEN, UNKNOWN)
+            # To another machine: whatever becomes of it there, this host does not close what it hands on.
+            verdict = VIOLATION if admits or ruling.away else UNPROVEN
+            seen = OPEN if admits else UNKNOWN
             put(classes, Classification(CLOSED, seen, verdict, Culprit.NAT, note, by_rules=True), silent & ~opened)
             # Nobody refused what went on: silence may as well be a service that says nothing.
             away = ruling.ports & probed & ~opened & evidence.arrived & ~evidence.passed
             asked = evidence.replied | evidence.rst | evidence.strayed
             move(classes, away & asked, Classification(CLOSED, OPEN, VIOLATION, Culprit.NAT, note))
-            move(classes, away & ~asked, Classification(CLOSED, UNKNOWN, UNPROVEN, Culprit.NAT, note))
+            silent_verdict = VIOLATION if ruling.away else UNPROVEN
+            move(classes, away & ~asked, Classification(CLOSED, UNKNOWN, silent_verdict, Culprit.NAT, note))
+
+
+def _classify_published(
+    classes: PortClasses, closed: int, probed: int, protocol: str, evidence: StreamEvidence, known: StreamFacts
+) -> None:
+    """
+    Judge ports that a container runtime leads to containers: what no row opens is closed where a probe shows it, and
+    silence shows nothing of UDP. Ports of Services are judged by their list.
+    """
+    ports = (known.ingress.published if known.ingress else 0) & EVERY_PORT & closed & ~NODE_PORTS
+    note = "the host leads it to a container, and nobody can tell what becomes of it there"
+    unknown = Classification(CLOSED, UNKNOWN, UNPROVEN, Culprit.NAT, note, by_rules=True)
+    put(classes, unknown, ports & ~probed)
+    silent = ports & probed & evidence.arrived & ~evidence.passed & ~evidence.heard
+    if protocol == "udp":
+        move(classes, silent, replace(unknown, by_rules=False))
 
 
 def _classify_unknown(classes: PortClasses, ports: int, opened: int, culprit: Culprit) -> None:
@@ -116,4 +138,5 @@ def contradictions(pair: Pair, protocol: str, evidence: StreamEvidence, known: S
     probed = pair.probed.get(protocol, 0)
     dnat_ports = led_away(pair, evidence, known)
     dropped = probed & evidence.arrived & ~evidence.passed & ~evidence.replied & ~dnat_ports & known.ingress.admitted
+    dropped &= ~evidence.doubt.stuck
     return dropped, probed & evidence.passed & known.ingress.refused

@@ -19,12 +19,14 @@ class SshReachability:
     The controller's own new connection to one host's sshd: whether sshd answered, and how often its witness saw the
     first packet.
 
-    `arrived` and `passed` are None where no witness left a record.
+    `arrived` and `passed` are None where no witness left a record. `doubt` says what was lost on the way, where that
+    may be why there was no answer.
     """
 
     answered: bool
     arrived: int | None = None
     passed: int | None = None
+    doubt: str = ""
 
 
 def controller_cells(
@@ -55,7 +57,7 @@ def controller_cells(
             rows=_management_rows(site, machine, port),
             probed=1,
             evidence=CellEvidence(1, answer.arrived, answer.passed, "data" if answer.answered else "none"),
-            note=_NOTES[culprit],
+            note=answer.doubt if verdict == CellVerdict.UNPROVEN and answer.doubt else _NOTES[culprit],
         )
 
 
@@ -75,7 +77,10 @@ def _judged(answer: SshReachability) -> tuple[CellVerdict, PortState, Culprit]:
     if answer.passed and answer.answered:
         return CellVerdict.OK, PortState.OPEN, Culprit.NONE
     if answer.passed:
-        return CellVerdict.VIOLATION, PortState.OPEN, Culprit.LISTENER
+        verdict = CellVerdict.UNPROVEN if answer.doubt else CellVerdict.VIOLATION
+        return verdict, PortState.OPEN, Culprit.LISTENER
+    if answer.doubt and not answer.arrived:
+        return CellVerdict.UNPROVEN, PortState.UNKNOWN, Culprit.PATH
     culprit = Culprit.DESTINATION_FIREWALL if answer.arrived else Culprit.PATH
     return CellVerdict.VIOLATION, PortState.CLOSED, culprit
 

@@ -41,7 +41,7 @@ def _summed(name: str, count: Counter[str]) -> Outcome:
         status = Status.DRIFT
     elif count[CellVerdict.UNPROVEN]:
         status = Status.UNPROVEN
-    step = "" if status is Status.OK else "see the cells"
+    step = "" if status is Status.OK else "see what is said of its cells"
     return Outcome(name, "ports", status, f"cells this host answers for: {text}", next=step, evidence=dict(count))
 
 

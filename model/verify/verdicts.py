@@ -8,16 +8,22 @@ from __future__ import annotations
 from model import bits
 from model.host.hostview import is_named
 from model.report.words import CellVerdict, Culprit, Plane, PortState
+from model.verify.address_faults import classify_misplaced
 from model.verify.classes import Classification, PortClasses, move, put
-from model.verify.evidence import StreamEvidence
+from model.verify.evidence import Doubt, StreamEvidence
 from model.verify.facts import StreamFacts
-from model.verify.intercepts import classify_at_destination, classify_at_source, led_away
+from model.verify.intercepts import classify_at_destination, classify_at_source, led_away, rests_on_silence
 from model.verify.pairs import EVERY_PORT, Pair
 from model.verify.pods import is_component, is_pod
 from model.verify.rule_verdicts import classify_by_rules
 
 OPEN, CLOSED, UNKNOWN = PortState.OPEN, PortState.CLOSED, PortState.UNKNOWN
 OK, VIOLATION, UNPROVEN = CellVerdict.OK, CellVerdict.VIOLATION, CellVerdict.UNPROVEN
+# What notes say of loss; their next step is about the path.
+LOSSY = "packets are lost here"
+# What notes say of a source that cannot route; their next step is about routes.
+NO_ROUTE = "the source has no route there"
+BLACKHOLE = "the source's own route there discards it (blackhole)"
 
 
 def classify(pair: Pair, protocol: str, evidence: StreamEvidence, known: StreamFacts) -> PortClasses:
@@ -42,8 +48,13 @@ def classify(pair: Pair, protocol: str, evidence: StreamEvidence, known: StreamF
         put(classes, classify_at_source(known.source_dnat[port], OPEN if opened & 1 << port else CLOSED), 1 << port)
     for port in bits.to_ports(dnat_ports & probed & (EVERY_PORT if not pair.border else opened)):
         expected = OPEN if opened & 1 << port else CLOSED
-        put(classes, classify_at_destination(known.intercepts[port], expected, protocol, evidence, port), 1 << port)
+        judged = classify_at_destination(known.intercepts[port], expected, protocol, evidence, port)
+        if evidence.doubt.unheard & 1 << port and rests_on_silence(known.intercepts[port], expected):
+            note = f"{judged.note}; {_explained(evidence.doubt)}"
+            judged = Classification(expected, UNKNOWN, UNPROVEN, Culprit.LISTENER, note)
+        put(classes, judged, 1 << port)
     _classify_services(classes, evidence, known)
+    classify_misplaced(classes, evidence, known.fault)
     classify_by_rules(classes, pair, protocol, evidence, known)
     return {classification: ports for classification, ports in classes.items() if ports}
 
@@ -83,15 +94,19 @@ def _classify_open(classes: PortClasses, pair: Pair, ports: int, evidence: Strea
     )
     refused = evidence.refused & ~evidence.arrived
     rest.take(refused, CLOSED, VIOLATION, Culprit.SOURCE_EGRESS, "the source's own firewall refuses to send")
+    doubt = evidence.doubt
+    rest.take(evidence.arrived & doubt.stuck, UNKNOWN, UNPROVEN, Culprit.DESTINATION_FIREWALL, _explained(doubt))
     rest.take(
         evidence.arrived, CLOSED, VIOLATION, Culprit.DESTINATION_FIREWALL, "arrived, and the host's firewall dropped it"
     )
     rest.take(evidence.strayed, CLOSED, VIOLATION, Culprit.NAT, evidence.nat)
-    rest.take(evidence.unroutable, CLOSED, VIOLATION, Culprit.SOURCE_EGRESS, "the source has no route there")
-    rest.take(~evidence.sent, UNKNOWN, UNPROVEN, Culprit.SOURCE, "was never sent")
-    doubt = _doubt(pair, evidence, known)
-    if doubt:
-        rest.take(EVERY_PORT, UNKNOWN, UNPROVEN, doubt, "nothing else shows that this end works")
+    rest.take(evidence.unroutable, CLOSED, VIOLATION, Culprit.SOURCE_EGRESS, NO_ROUTE)
+    rest.take(evidence.discarded, CLOSED, VIOLATION, Culprit.SOURCE_EGRESS, BLACKHOLE)
+    rest.take(~evidence.sent, UNKNOWN, UNPROVEN, Culprit.SOURCE, _never_sent(evidence))
+    unproven = _unproven_end(pair, evidence, known)
+    if unproven:
+        rest.take(EVERY_PORT, UNKNOWN, UNPROVEN, unproven, "nothing else shows that this end works")
+    rest.take(doubt.lost, UNKNOWN, UNPROVEN, Culprit.PATH, _explained(doubt))
     rest.take(EVERY_PORT, CLOSED, VIOLATION, Culprit.PATH, "left the source, never arrived; both ends work")
 
 
@@ -115,12 +130,19 @@ def _classify_closed(
     rest.take(evidence.arrived, CLOSED, OK)
     rest.take(evidence.strayed, OPEN, VIOLATION, Culprit.NAT, evidence.nat)
     rest.take(evidence.refused, CLOSED, OK, Culprit.NONE, "the source's own firewall refuses to send")
-    rest.take(evidence.unroutable, CLOSED, OK, Culprit.NONE, "the source has no route there")
-    rest.take(~evidence.sent, UNKNOWN, UNPROVEN, Culprit.SOURCE, "was never sent")
-    doubt = _doubt(pair, evidence, known)
-    if pair.border and not doubt:
+    rest.take(evidence.unroutable, CLOSED, OK, Culprit.NONE, NO_ROUTE)
+    rest.take(evidence.discarded, CLOSED, OK, Culprit.NONE, BLACKHOLE)
+    rest.take(~evidence.sent, UNKNOWN, UNPROVEN, Culprit.SOURCE, _never_sent(evidence))
+    unproven = _unproven_end(pair, evidence, known)
+    if not unproven:
+        rest.take(evidence.doubt.lost, UNKNOWN, UNPROVEN, Culprit.PATH, _explained(evidence.doubt))
+    if pair.border and not unproven:
         rest.take(EVERY_PORT, CLOSED, OK, Culprit.NONE, "stopped at the border")
-    rest.take(EVERY_PORT, UNKNOWN, UNPROVEN, doubt or Culprit.PATH, "a probe that got lost proves nothing")
+    rest.take(EVERY_PORT, UNKNOWN, UNPROVEN, unproven or Culprit.PATH, "a probe that got lost proves nothing")
+
+
+def _never_sent(evidence: StreamEvidence) -> str:
+    return f"was never sent: {evidence.unsent}" if evidence.unsent else "was never sent"
 
 
 class _Rest:
@@ -139,7 +161,12 @@ class _Rest:
         self.ports &= ~ports
 
 
-def _doubt(pair: Pair, evidence: StreamEvidence, known: StreamFacts) -> Culprit:
+def _explained(doubt: Doubt) -> str:
+    """Say that loss may be the cause, and what was measured."""
+    return f"{LOSSY}, which may be why; {doubt.loss}"
+
+
+def _unproven_end(pair: Pair, evidence: StreamEvidence, known: StreamFacts) -> Culprit:
     """Name the end of the pair that nothing has proven to work; empty when both are."""
     if evidence.arrived and not pair.border:
         return Culprit.NONE
@@ -154,6 +181,10 @@ def _classify_services(classes: PortClasses, evidence: StreamEvidence, known: St
     for classification, ports in classes.items():
         good |= ports if (classification.expected, classification.verdict) == (OPEN, OK) else 0
     silent = good & known.owed & ~evidence.replied
+    mute = silent & evidence.doubt.unheard
+    note = f"the declared service gave no answer that arrived; {_explained(evidence.doubt)}"
+    move(classes, mute, Classification(OPEN, OPEN, UNPROVEN, Culprit.LISTENER, note))
+    silent &= ~mute
     move(
         classes, silent, Classification(OPEN, OPEN, VIOLATION, Culprit.LISTENER, "the declared service does not answer")
     )

@@ -5,6 +5,7 @@ What verification needs of a host's facts: its rules as chains, its listeners, t
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from model.errors import ProtocolError
 from model.host.hostview import HostView, harmless
@@ -25,7 +26,8 @@ def view_of(host: str, facts: FirewallFacts) -> HostView:
     """
     try:
         chains = {4: netfilter.parse(facts.iptables_save), 6: netfilter.parse(facts.ip6tables_save)}
-        rules = kernel_rules.read(facts.rulesets.saved, facts.rulesets.legacy, facts.rulesets.nft)
+        read = kernel_rules.read(facts.rulesets.saved, facts.rulesets.legacy, facts.rulesets.nft)
+        rules = replace(read, devices=facts.rulesets.devices)
     except ValueError as error:
         raise ProtocolError(host, f"its rules cannot be read: {error}", "look at `iptables-save` there") from error
     interfaces = {str(address): interface for interface, address in facts.addresses}

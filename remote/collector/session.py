@@ -6,8 +6,9 @@ import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from model.errors import CommandFailed, ProtocolError
+from model.errors import CommandFailed, HostError, ProtocolError
 from model.host.host_facts import HostFacts, Unseen
+from model.host.server import INSTALL_PYTHON3
 from model.host.shared_facts import Names
 from remote.collector.bundle import argv, script
 from remote.collector.reading import read
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from nornir.core.inventory import Host
 
 _SECONDS = 45.0
+# A shell says so of a program that is not there.
+_NOT_FOUND = 127
 
 
 def collect(host: Host, wishes: dict[str, Any]) -> HostFacts:
@@ -35,13 +38,19 @@ def ask_names(host: Host, servers: Sequence[str], names: Sequence[str], prefix: 
     `prefix` are words before the program, which then runs as root: those that enter a pod's network. Raises
     `ProtocolError` where the answer cannot be understood, and what running a command raises.
     """
+    from remote.installed import is_scheduled
     from remote.shell import run
 
     questions = [{"server": server, "names": list(names)} for server in servers or (None,)]
-    asked = json.dumps({"sections": ["names"], "dns": questions}, separators=(",", ":")).encode()
-    done = run(host, (*prefix, *argv()), stdin=script() + asked, root=bool(prefix), timeout=_SECONDS).check(host)
+    wishes = {"sections": ["names"], "dns": questions}
+    if not prefix and is_scheduled(host):
+        answer = ask(host, wishes)
+    else:
+        asked = json.dumps(wishes, separators=(",", ":")).encode()
+        command = (*prefix, *argv())
+        answer = run(host, command, stdin=script() + asked, root=bool(prefix), timeout=_SECONDS).check(host).stdout
     try:
-        return read(host.name, done.stdout).of(Names)
+        return read(host.name, answer).of(Names)
     except Unseen as error:
         raise ProtocolError(host.name, f"the answers of its name servers cannot be read: {error}") from error
 
@@ -54,7 +63,10 @@ def ask(host: Host, wishes: dict[str, Any]) -> bytes:
     asked = json.dumps(wishes, separators=(",", ":")).encode()
     lies_there = program(host, "collector")
     if lies_there is None:
-        return run(host, argv(), stdin=script() + asked, root=True, timeout=_SECONDS).check(host).stdout
+        done = run(host, argv(), stdin=script() + asked, root=True, timeout=_SECONDS)
+        if done.exit_code == _NOT_FOUND:
+            raise HostError(host.name, "python3 missing: the collector cannot run", INSTALL_PYTHON3)
+        return done.check(host).stdout
     try:
         return run(host, lies_there, stdin=asked, root=True, timeout=_SECONDS).check(host).stdout
     except CommandFailed as error:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from model.errors import HostError, ProtocolError
 from model.host.beside import Beside
 from model.host.host_facts import HostFacts
-from remote.facts import next_boot, packaging, unconfirmed
+from remote.facts import devices, next_boot, packaging, unconfirmed
 from remote.facts.sections import new_mark, read_answer, shell_text
 from remote.installed import program
 
@@ -44,8 +44,9 @@ def observe(host: Host) -> Beside:
 
 def script(mark: str) -> str:
     """Return the shell text that prints the answer which `parse` reads."""
-    texts = (shell_text(unconfirmed.SCRIPT), packaging.SCRIPT.read_text("utf-8"), next_boot.text())
-    calls = (f"mf_mark={mark}", "{", "mf_unconfirmed", "mf_holder", "mf_packaging", "mf_next_boot", "mf_section end")
+    texts = (shell_text(unconfirmed.SCRIPT), packaging.SCRIPT.read_text("utf-8"), devices.text(), next_boot.text())
+    asked = ("mf_unconfirmed", "mf_holder", "mf_packaging", "mf_devices", "mf_next_boot", "mf_section end")
+    calls = (f"mf_mark={mark}", "{", *asked)
     return "\n".join((*texts, *calls, "} </dev/null\n"))
 
 
@@ -59,6 +60,7 @@ def parse(host: str, mark: str, answer: bytes) -> Beside:
             unconfirmed=unconfirmed.read(parts["unconfirmed"], parts["lock"].strip()),
             journal=journal,
             apt=complaint,
+            devices=devices.read(parts),
         )
     except (ValueError, KeyError, IndexError) as error:
         raise ProtocolError(host, f"the answer about its next boot cannot be understood: {error}") from error

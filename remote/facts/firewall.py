@@ -11,14 +11,16 @@ from model.errors import ProtocolError
 from model.packets.sockets import parse_addresses, parse_listeners, parse_peer
 from model.ufw.facts import FirewallFacts
 from model.ufw.foreign_rules import Rulesets
-from remote.facts import next_boot, unconfirmed
+from remote.facts import devices, next_boot, unconfirmed
+from remote.facts.packed import packing, unpacked
 from remote.facts.sections import assignments, check_programs, new_mark, read_answer, shell_text
 
 if TYPE_CHECKING:
     from nornir.core.inventory import Host
 
 SCRIPT = HOST_SCRIPTS / "firewall-facts.sh"
-_SECONDS = 20.0
+# Over a path that loses every third packet the answer takes so long.
+_SECONDS = 45.0
 # What fills sections whose silence would mean something, by section; a bare host may have none of them installed.
 _PROGRAMS = {
     "iptables-save": "iptables-save",
@@ -40,15 +42,16 @@ def observe(host: Host, *, boot: bool = False) -> FirewallFacts:
     from remote.shell import run
 
     mark = new_mark()
-    script = f"{text()}\nmf_facts {mark} {'boot' if boot else ''}\n"
+    asked = f"mf_facts {mark} {'boot' if boot else ''}".rstrip()
+    script = f"{text()}\n{packing(asked)}"
     seconds = _SECONDS + (next_boot.SECONDS if boot else 0.0)
     done = run(host, ("sh", "-s"), stdin=script.encode(), root=True, timeout=seconds).check(host)
-    return parse(host.name, mark, done.stdout, boot=boot)
+    return parse(host.name, mark, unpacked(host.name, "its firewall", done.stdout), boot=boot)
 
 
 def text() -> str:
     """Return the script that defines `mf_facts MARK [boot]`."""
-    return "\n".join((next_boot.text(), unconfirmed.SCRIPT.read_text("utf-8"), shell_text(SCRIPT)))
+    return "\n".join((next_boot.text(), devices.text(), unconfirmed.SCRIPT.read_text("utf-8"), shell_text(SCRIPT)))
 
 
 def parse(host: str, mark: str, answer: bytes, *, boot: bool = False) -> FirewallFacts:
@@ -79,6 +82,7 @@ def _facts(parts: Mapping[str, str]) -> FirewallFacts:
             {4: parts["iptables-save"], 6: parts["ip6tables-save"]},
             {4: parts["iptables-legacy-save"], 6: parts["ip6tables-legacy-save"]},
             parts["nft"],
+            devices.read(parts),
         ),
         listeners=parse_listeners(parts["listeners"]),
         addresses=parse_addresses(parts["addresses"]),

@@ -11,7 +11,7 @@ SCRIPT = HOST_SCRIPTS / "next-boot.sh"
 # What a try takes at most, on top of a look.
 SECONDS = 22.0
 _TIMED_OUT = "124"
-_LOAD, _UNABLE = "load ", "unable "
+_LOAD, _UNABLE, _INIT = "load ", "unable ", "init "
 
 
 def text() -> str:
@@ -32,6 +32,9 @@ def read(sections: Mapping[str, str]) -> NextBoot:
         saved_rules=tuple(sections["saved-rules"].split()),
         flushes=tuple(line for line in sections["flushes"].splitlines() if line.strip()),
         nft=_nft(sections["nftables.conf"]) if "nftables.conf" in sections else None,
+        inits={name.removeprefix(_INIT): body for name, body in sections.items() if name.startswith(_INIT)},
+        own=_saved(sections, "own"),
+        whole=_saved(sections, "whole"),
     )
 
 
@@ -40,6 +43,12 @@ def _trial(path: str, body: str) -> FileTrial:
     if code.strip() == "absent":
         return FileTrial(path=path, code=None)
     return FileTrial(path=path, code=int(code), words=words.strip())
+
+
+def _saved(sections: Mapping[str, str], name: str) -> dict[int, str]:
+    """Read what iptables-save said of each family; a text that is cut short is none."""
+    texts = {version: sections.get(f"{name} {version}", "") for version in (4, 6)}
+    return {version: text for version, text in texts.items() if "COMMIT" in text.splitlines()}
 
 
 def _nft(body: str) -> NftTrial:

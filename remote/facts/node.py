@@ -17,6 +17,7 @@ case $(systemctl is-active {UNIT}) in active | activating) echo "running yes" ;;
 for file in kubelet.conf:kubelet manifests/kube-apiserver.yaml:plane; do
     if [ -e "/etc/kubernetes/${{file%:*}}" ]; then echo "${{file#*:}} yes"; else echo "${{file#*:}} no"; fi
 done
+echo "authority $(sha256sum /etc/kubernetes/pki/ca.crt 2>/dev/null | cut -d ' ' -f 1)"
 . /etc/os-release
 echo "suite ${{VERSION_CODENAME-}}"
 ip -o addr show | while read -r _ interface _ address _; do echo "address ${{address%/*}} $interface"; done
@@ -44,6 +45,7 @@ def parse(host: str, answer: str) -> NodeFacts:
             plane=answers["plane"] == "yes",
             suite=answers["suite"],
             interfaces=interfaces,
+            authority=answers["authority"],
         )
     except KeyError as error:
         raise ProtocolError(host, f"the answer about its place in the cluster lacks {error}") from error

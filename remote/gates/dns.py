@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from model.check.judgement.names import answered, leaked, unanswered
 from model.check.preflight.questions import name_servers
-from model.errors import HostError
+from model.errors import HostError, OutOfSight
 from model.host.shared_facts import Names
 from model.kubernetes.service_names import service_name
 from model.report.outcome import Status
@@ -28,16 +28,29 @@ def run(context: GateContext) -> GateResult:
     site = context.site
     asked = {record.name for record in records(site)}
     findings: list[str] = []
-    seen = []
+    seen: list[str] = []
+    unasked: list[str] = []
     for view, machine in _observers(context):
         host = context.nr.inventory.hosts[machine.name]
         servers = tuple(map(str, name_servers(site, machine))) if machine.kind == "server" else ()
-        names = ask_names(host, servers, sorted(asked))
+        try:
+            names = ask_names(host, servers, sorted(asked))
+        except HostError as error:
+            unasked.append(str(error))
+            continue
         findings += [f"{machine.name}: {wrong}" for wrong in wrong_in(context, view, names)]
         seen.append(f"{view} by {machine.name}")
-    findings += _in_cluster(context)
-    if not seen:
+    if not seen and not unasked:
         return GateResult(status=Status.UNPROVEN, why="no host was asked", next_step="declare servers in hosts.yaml")
+    step = "see that these hosts answer, and try again" if unasked else ""
+    try:
+        findings += _in_cluster(context)
+    except (HostError, OutOfSight) as error:
+        unasked.append(f"inside the cluster: {error}")
+        step = step or error.next_step
+    if unasked and not findings:
+        good = f"names lead where they must: {', '.join(seen)}; " if seen else ""
+        return GateResult(status=Status.UNPROVEN, why=f"{good}nobody asked {'; '.join(unasked)}", next_step=step)
     return concluded(
         findings, f"names lead where they must: {', '.join(seen)}, and inside the cluster", next_step=_NEXT
     )
@@ -77,14 +90,10 @@ def _observers(context: GateContext) -> Iterator[tuple[str, Machine]]:
 
 
 def _in_cluster(context: GateContext) -> Iterator[str]:
-    """Ask the cluster's own name server from inside a pod."""
+    """Ask the cluster's own name server from inside a pod. Raises `FleetError` where nobody could."""
     pod = ready_pods(context, "haproxy")[0]
     server = str(context.site.settings.kubernetes.dns_address)
-    try:
-        names = ask_names(pod.host, (server,), _CLUSTER, ("nsenter", f"--net=/proc/{pod.process}/ns/net"))
-    except HostError as error:
-        yield f"{pod.where}: the cluster's name server was not asked: {error}"
-        return
+    names = ask_names(pod.host, (server,), _CLUSTER, ("nsenter", f"--net=/proc/{pod.process}/ns/net"))
     yield from (f"{pod.where}: {wrong}" for wrong in unanswered(set(_CLUSTER), names, (server,)))
     for name in _CLUSTER:
         if not any(answer.addresses for answer in names.answers.get(server, ()) if answer.name == name):

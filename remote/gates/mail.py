@@ -22,6 +22,8 @@ _NEXT = (
     "Synapse's main process logs what the mail server said; does the secret `smtp` hold its login, do the rows smtp and"
     " pod-smtp of ports.yaml lead there?"
 )
+# Where the encryption fails, Synapse waits without end.
+_NEXT_UNANSWERED = f"{_NEXT} Is its certificate good for its name, and of a public authority or that of `mail.ca`?"
 
 
 def run(context: GateContext) -> GateResult:
@@ -44,8 +46,9 @@ def run(context: GateContext) -> GateResult:
         answer = asked(administration_origin(context), address)
     except Unanswered as error:
         return GateResult(
-            status=Status.FAILED, why=f"Synapse does not answer whether it sent a mail: {error}", next_step=_NEXT
-        )
+            status=Status.FAILED, why=f"Synapse does not answer whether it sent a mail: {error}",
+            next_step=_NEXT_UNANSWERED,
+        )  # fmt: skip
     return judged(answer, settings, address)
 
 

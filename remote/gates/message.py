@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from apps.message_probe.administration import Administration
 from apps.message_probe.media import Medium
 from apps.message_probe.meeting import Pair
-from apps.message_probe.probe import Findings, Wishes, converse, repeat
+from apps.message_probe.probe import Findings, Wishes, converse_over, repeat
 from apps.message_probe.series import SeriesResult
 from model.report.outcome import Status
 from remote.gates import stored_media
@@ -25,8 +25,8 @@ def run(context: GateContext) -> GateResult:
     """
     Let two users talk over each way to the public name; with `every` and `for`, send a series over the first.
 
-    One conversation holds everything: encryption, and a medium that is looked for in the object storage and asked of
-    another pod. The others are short.
+    Over the first way it is everything: encryption, and a medium that is looked for in the object storage and asked of
+    another pod. Over the others the same two send each other messages.
     """
     ways, unreached = _ways(context)
     if not ways:
@@ -38,7 +38,7 @@ def run(context: GateContext) -> GateResult:
     secret = context.secret("synapse", "registration_shared_secret")
     if "every" in context.options:
         return _series(context, ways[0], secret)
-    heard = [_talked(context, way, secret, whole=number == 0) for number, way in enumerate(ways)]
+    heard = _talked(context, ways, secret)
     return judged(context, ways, heard, unreached)
 
 
@@ -51,14 +51,16 @@ def _ways(context: GateContext) -> tuple[tuple[Way, ...], tuple[str, ...]]:
     return (*good, inside_way(context)), bad
 
 
-def _talked(context: GateContext, way: Way, secret: bytes, *, whole: bool) -> Findings:
-    context.say(f"two users talk: {way.name}{', encrypted and with media' if whole else ''}")
-
+def _talked(context: GateContext, ways: Sequence[Way], secret: bytes) -> tuple[Findings, ...]:
     def look(pair: Pair, medium: Medium) -> Iterable[str]:
         return stored_media.look(context, pair.receiver.account.token, medium)
 
-    wishes = Wishes(encrypted=whole, media=whole, messages=5 if whole else 2, meanwhile=look if whole else None)
-    return converse(way.origin, _administration(context, secret), wishes)
+    def begins(number: int) -> None:
+        context.say(f"two users talk: {ways[number].name}{'' if number else ', encrypted and with media'}")
+
+    whole = Wishes(messages=5, meanwhile=look)
+    origins = [way.origin for way in ways]
+    return converse_over(origins, _administration(context, secret), whole, begins=begins)
 
 
 def _administration(context: GateContext, secret: bytes) -> Administration:
@@ -111,7 +113,11 @@ def apart(context: GateContext, heard: Sequence[Findings]) -> list[str]:
 def _series(context: GateContext, way: Way, secret: bytes) -> GateResult:
     every, seconds = context.options["every"], context.options["for"]
     context.say(f"a message every {every:g} s for {seconds:g} s: {way.name}")
-    found = repeat(way.origin, _administration(context, secret), every, seconds)
+
+    def begins() -> None:
+        context.say("the series begins: the first message is on its way")
+
+    found = repeat(way.origin, _administration(context, secret), every, seconds, begins)
     if found.series is None:
         return GateResult(
             status=Status.FAILED, why=f"{way.name}: {'; '.join(found.failures)}", findings=found.failures,

@@ -25,15 +25,15 @@ _NEXT = "look at the logs of the object storage's pods, and whether its volumes 
 
 def run(context: GateContext) -> GateResult:
     """Try the contract from a pod that the storage admits, with Synapse's own keys; nothing of it stays."""
-    source = _source(context)
+    begins = source(context)
     access, key = (context.secret("s3-synapse", word).decode() for word in ("access_key", "secret_key"))
-    client = objects(context, source, access, key)
-    stranger = objects(context, source, access, secrets.token_hex(20))
-    nobody = objects(context, source, secrets.token_hex(10), secrets.token_hex(20))
+    client = objects(context, begins, access, key)
+    stranger = objects(context, begins, access, secrets.token_hex(20))
+    nobody = objects(context, begins, secrets.token_hex(10), secrets.token_hex(20))
     bucket = context.site.settings.object_storage.bucket
-    anonymous = objects(context, source)
+    anonymous = objects(context, begins)
     findings = [*contract(client, bucket), *refusals(stranger, nobody, anonymous, bucket)]
-    proven = f"put, get, range, multipart, list and delete work from {source.where}; wrong keys are refused, and no key"
+    proven = f"put, get, range, multipart, list and delete work from {begins.where}; wrong keys are refused, and no key"
     return concluded(findings, proven, next_step=_NEXT)
 
 
@@ -50,6 +50,15 @@ def contract(client: Minio, bucket: str) -> Iterator[str]:
     yield from left
     if not left:
         yield from (f"delete: {bucket}/{name} is still there" for name in names if not _missing(client, bucket, name))
+
+
+def source(context: GateContext) -> GatedPod:
+    """Return a ready pod that the storage admits. Raises `FleetError`."""
+    for name in _SOURCES:
+        for pod in pods_in(context, "matrix", f"app.kubernetes.io/name={name}"):
+            if pod.ready:
+                return pod
+    raise FleetError("no pod that the object storage admits is ready", f"look at the pods of {', '.join(_SOURCES)}")
 
 
 def refusals(stranger: Minio, nobody: Minio, anonymous: Minio, bucket: str) -> Iterator[str]:
@@ -115,14 +124,6 @@ def _deleted(client: Minio, bucket: str, name: str) -> str:
 
 def _missing(client: Minio, bucket: str, name: str) -> bool:
     return "NoSuchKey" in complaint(lambda: client.stat_object(bucket, name))
-
-
-def _source(context: GateContext) -> GatedPod:
-    for name in _SOURCES:
-        for pod in pods_in(context, "matrix", f"app.kubernetes.io/name={name}"):
-            if pod.ready:
-                return pod
-    raise FleetError("no pod that the object storage admits is ready", f"look at the pods of {', '.join(_SOURCES)}")
 
 
 def _listed(client: Minio, bucket: str) -> object:

@@ -13,6 +13,7 @@ from apps.message_probe.wire import Connection, Dial, Origin, Unanswered, dial_t
 from model.errors import FleetError
 from remote.gates.pod import GatedPod, ready_pods
 from remote.gates.relay import from_host
+from remote.installed import keep_out
 
 if TYPE_CHECKING:
     from remote.gates.gate import GateContext
@@ -72,12 +73,17 @@ def external_addresses(context: GateContext) -> tuple[str, ...]:
 
 
 def outside_ways(context: GateContext, name: str = "", port: int = HTTPS) -> tuple[Way, ...]:
-    """Return a way from each vantage host to each external address."""
+    """
+    Return a way from each vantage host to each external address.
+
+    Raises `OutOfSight` where no connection may begin there.
+    """
     called = name or public_name(context)
     tls = authorities(context) if port == HTTPS else None
     ways = []
     for machine in context.site.vantages:
         host = context.nr.inventory.hosts[machine.name]
+        keep_out(host, "open connections from it")
         for address in external_addresses(context):
             origin = Origin(name=called, port=port, dial=from_host(host, address, port), tls=tls)
             ways.append(Way(f"{machine.name} over {family(address)}", True, origin))

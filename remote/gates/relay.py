@@ -77,6 +77,7 @@ def _relayed(host: Host, process: int, address: str, port: int, seconds: float) 
 
     Raises `ConnectionError` with what the connection came to.
     """
+    from remote.channel import let_go
     from remote.command import begin, open_channel
     from remote.shell import session
     from remote.sudo import PASSWORD, elevate
@@ -92,11 +93,11 @@ def _relayed(host: Host, process: int, address: str, port: int, seconds: float) 
         left = deadline - time.monotonic()
         if left <= 0 or (not pipe.take(left) and pipe.ended):
             complaint = pipe.err.decode(errors="replace").strip().splitlines()
-            pipe.channel.close()
+            let_go(pipe.channel)
             raise ConnectionError(f"the relay on {host.name} did not start: {complaint[-1:] or 'it said nothing'}")
     line, _, early = bytes(pipe.out).partition(b"\n")
     if line != b"connected":
-        pipe.channel.close()
+        let_go(pipe.channel)
         where = f"from a pod on {host.name} to {address} port {port}"
         raise ConnectionRefusedError(f"{where}: {line.decode(errors='replace').removeprefix('no ')}")
     return pipe.channel, early
@@ -112,13 +113,14 @@ def _bridged(channel: Channel, early: bytes = b"") -> socket.socket:
 
 def _carry(channel: Channel, ours: socket.socket, early: bytes) -> None:
     """Pass bytes both ways until both have ended, and let go of both ends."""
+    from remote.channel import let_go
+
     with ours:
         up = threading.Thread(target=_up, args=(channel, ours), name="bridge up", daemon=True)
         up.start()
         _down(channel, ours, early)
         up.join()
-        with suppress(OSError, EOFError):
-            channel.close()
+        let_go(channel)
 
 
 def _up(channel: Channel, ours: socket.socket) -> None:

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from apps.message_probe.wire import Answer, Connection, Origin, Unanswered
-from model.errors import FleetError
+from model.errors import FleetError, SecretsUnreadable
+from model.report.outcome import Status
 from model.rollout.synapse.processes import HEALTH_PORT, MAIN_PORT, WORKER_PORT, processes
 from model.rollout.values.haproxy import synapse_version
 from remote.gates.gate import GateContext, GateResult, concluded
@@ -33,13 +34,24 @@ class SynapseProcess:
 
 
 def run(context: GateContext) -> GateResult:
-    """Ask every process itself, and Redis's master how many listen to the others' news."""
+    """
+    Ask every process itself, and Redis's master how many listen to the others' news.
+
+    Raises `SecretsUnreadable` where Redis's password cannot be had and nothing else is wrong.
+    """
     running = processes(context.site.settings, NAMESPACE)
     pods = (*pods_of(context, "synapse"), *pods_of(context, "synapse-worker"))
     found = [look(pod, MAIN_PORT if pod.name == running.main.name else WORKER_PORT) for pod in pods]
-    return judged(
-        tuple(process.name for process in running.all), found, synapse_version(context.site), *subscribed(context)
-    )
+    planned = tuple(process.name for process in running.all)
+    hidden: SecretsUnreadable | None = None
+    try:
+        listening, silence = subscribed(context)
+    except SecretsUnreadable as error:
+        listening, silence, hidden = len(planned), "", error
+    result = judged(planned, found, synapse_version(context.site), listening, silence)
+    if hidden is not None and result.status is Status.OK:
+        raise hidden
+    return result
 
 
 def look(pod: GatedPod, port: int) -> SynapseProcess:
@@ -57,7 +69,10 @@ def look(pod: GatedPod, port: int) -> SynapseProcess:
 
 
 def subscribed(context: GateContext) -> tuple[int, str]:
-    """Return how many connections listen to Synapse's news at Redis's master, or why nobody can tell."""
+    """
+    Return how many connections listen to Synapse's news at Redis's master, or why nobody can tell. Raises
+    `SecretsUnreadable`.
+    """
     from redis import RedisError
 
     from remote.gates.redis_client import client
@@ -70,6 +85,9 @@ def subscribed(context: GateContext) -> tuple[int, str]:
                     return int(
                         dict(speaking.pubsub_numsub(context.site.settings.domain))[context.site.settings.domain]
                     ), ""
+    except SecretsUnreadable:
+        # That says nothing of Redis.
+        raise
     except (RedisError, OSError, KeyError, FleetError) as error:
         return 0, f"Redis does not tell who listens: {error}"
     return 0, "Redis does not tell who listens: it has no master"

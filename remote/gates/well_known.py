@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from apps.message_probe.wire import Answer, Connection, Unanswered
+from model.errors import OutOfSight
 from model.report.outcome import Status
 from model.rollout.values.haproxy import client_document, server_document
 from remote.gates.gate import GateContext, GateResult, concluded
@@ -20,18 +21,22 @@ _FOLDER = "/.well-known/matrix"
 def run(context: GateContext) -> GateResult:
     """Fetch the documents of the domain over every way that leads to it."""
     domain = context.site.settings.domain
-    ways = outside_ways(context, domain)
+    step = _VANTAGE
+    try:
+        ways = outside_ways(context, domain)
+    except OutOfSight as error:
+        ways, step = (), error.next_step
     outside = bool(ways)
     if not ways:
         ways = tuple(way for way in own_ways(context, domain) if not reached(way))
     if not ways:
-        return GateResult(status=Status.UNPROVEN, why="nobody looked from outside", next_step=_VANTAGE)
+        return GateResult(status=Status.UNPROVEN, why="nobody looked from outside", next_step=step)
     settings = context.site.settings
     wanted = {"client": client_document(settings), "server": server_document(settings)}
     findings = [finding for way in ways for finding in asked(way, wanted)]
     if not findings and not outside:
         why = f"{domain} leads clients to the homeserver, seen from this machine; nobody looked from outside"
-        return GateResult(status=Status.UNPROVEN, why=why, next_step=_VANTAGE)
+        return GateResult(status=Status.UNPROVEN, why=why, next_step=step)
     return concluded(findings, f"{domain} leads clients to the homeserver, seen from outside", next_step=_NEXT)
 
 

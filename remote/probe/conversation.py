@@ -6,6 +6,7 @@ import json
 from typing import Any, Protocol
 
 from model.errors import ProtocolError
+from model.host.server import INSTALL_PYTHON3
 from remote.probe.bundle import script
 
 Message = dict[str, Any]
@@ -86,7 +87,7 @@ class Conversation:
         complaint = self._stream.complaint()
         # A shell says 127; sudo says 1, and why.
         if code == NO_PYTHON or ("python3" in complaint and "not found" in complaint):
-            return self.error("could not start: python3 missing", "install python3 on the host")
+            return self.error("could not start: python3 missing", INSTALL_PYTHON3)
         if code is not None and (code < 0 or code > SIGNALLED):
             return self.error(f"was killed by a signal (exit code {code})", KILLED)
         return self.error(f"ended too early (exit code {'unknown' if code is None else code}): {complaint}", TELL)

@@ -13,8 +13,9 @@ from remote.probe.conversation import AgentStream, Conversation, Message
 
 T = TypeVar("T")
 
-START_S = 15.0
-ANSWER_S = 15.0
+# Where every third packet is lost, an answer of some kilobytes may take half of that.
+START_S = 30.0
+ANSWER_S = 30.0
 QUIET_MS = 200
 LIMIT_MS = 5000
 RATE = 20_000

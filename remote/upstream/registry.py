@@ -119,7 +119,17 @@ class Registries:
 
 def bring(image: Remote, downloads: Downloads, path: Path, tell: Tell) -> None:
     """
-    Fetch an image's parts, each by its sha256 and size, and write them as an OCI archive.
+    Fetch an image's parts and write them as an OCI archive.
+
+    Raises BundleError, SourceUnreachable.
+    """
+    blobs = fetch_parts(image, downloads, tell)
+    oci.write_archive(image.reference, image.architecture, image.manifest, blobs, path)
+
+
+def fetch_parts(image: Remote, downloads: Downloads, tell: Tell) -> tuple[oci.Blob, ...]:
+    """
+    Fetch an image's parts, each by its sha256 and size: its configuration, then its layers from the lowest.
 
     Raises BundleError, SourceUnreachable.
     """
@@ -129,7 +139,7 @@ def bring(image: Remote, downloads: Downloads, path: Path, tell: Tell) -> None:
         file = downloads.fetch(f"{image.address}/blobs/{digest}", sha256, size, tell, image.door)
         blobs.append(oci.Blob(media, sha256, size, file))
     _right_platform(image, blobs[0])
-    oci.write_archive(image.reference, image.architecture, image.manifest, blobs, path)
+    return tuple(blobs)
 
 
 def _right_platform(image: Remote, config: oci.Blob) -> None:

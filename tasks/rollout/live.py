@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from model.errors import KubernetesError, ObjectMissing
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 WORKERS = 8
 # The label that every object has which the rollout declares.
 OURS = "app.kubernetes.io/managed-by=matrix-fleet"
+# So long what was listed is taken for what is there.
+_FRESH_SECONDS = 30.0
 
 
 class LiveObjects:
@@ -27,13 +30,20 @@ class LiveObjects:
         self._cluster = cluster
         self._lock = threading.Lock()
         self._known: dict[ObjectKey, Manifest] = {}
+        self._since = monotonic()
 
     def learn(self, manifests: Iterable[Manifest]) -> None:
         """List every kind of these manifests; kinds that the cluster does not know have no objects."""
         kinds = {(manifest["apiVersion"], manifest["kind"]): manifest for manifest in manifests}
+        self._since = monotonic()
         with ThreadPoolExecutor(WORKERS, thread_name_prefix="api") as pool:
             for found in pool.map(self._listed, kinds.values()):
                 self._known |= {key_of(live): live for live in found}
+
+    @property
+    def fresh(self) -> Mapping[ObjectKey, Manifest]:
+        """What was listed, if that was a moment ago: a run that waited meanwhile has to look again."""
+        return self._known if monotonic() - self._since < _FRESH_SECONDS else {}
 
     def find(self, manifest: Manifest) -> Manifest | None:
         """Return the object, None where there is none. Raises `ObjectMissing` where its kind is unknown."""

@@ -17,6 +17,7 @@ from model.rollout.synapse.check_files import CheckFiles, check_files, configs, 
 from model.rollout.synapse.config_audit import audit, known_settings
 from model.rollout.synapse.processes import Processes
 from model.rollout.synapse.routes import RouteTable, difference, read
+from tasks.application_images import PinnedReference
 from tasks.private_file import write_private
 
 if TYPE_CHECKING:
@@ -59,19 +60,25 @@ def judged_here(component: RenderedComponent, running: Processes, version: str) 
 
 
 def checked_in_image(
-    host: Host, image: str, component: RenderedComponent, running: Processes, table: RouteTable, state: Path
+    host: Host,
+    image: PinnedReference,
+    component: RenderedComponent,
+    running: Processes,
+    table: RouteTable,
+    state: Path,
 ) -> SynapseVerdict:
     """
-    Ask the image on a node; nothing stays there. What was answered is kept in `state` by image and files, and not asked
-    again. A node that cannot be asked makes it unproven.
+    Ask the image on a node; nothing stays there. What was answered is kept in `state` by files and the image's digest
+    (where none is known, its tag, under which another may come), and not asked again. A node that cannot be asked makes
+    it unproven.
     """
     files = check_files(component, running)
-    known = files.digest(image + program("route_dump") + table.version)
+    known = files.digest((image.digest or image.by_tag) + program("route_dump") + table.version)
     kept = _kept(state / CACHE)
     if known in kept:
         return SynapseVerdict(**{key: tuple(value) for key, value in kept[known].items()}, cached=True)
     try:
-        verdict = _ask(host, image, files, table)
+        verdict = _ask(host, image.by_tag, files, table)
     except HostError as error:
         return SynapseVerdict(unproven=(f"Synapse's own check did not run: {error}",))
     state.mkdir(mode=0o700, parents=True, exist_ok=True)

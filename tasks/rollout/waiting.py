@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -54,10 +54,19 @@ class Unready:
 
 
 class ReadinessWait:
-    """Waits for objects; `tell` hears of all that are not ready, after every look; `stop` ends it from outside."""
+    """
+    Waits for objects; `tell` hears of all that are not ready, after every look; `stop` ends it from outside.
+
+    `seen`: objects as they were a moment ago, when nobody has written anything since: the first look takes these.
+    """
 
     def __init__(
-        self, cluster: Cluster, seconds: float, tell: Callable[[tuple[Unready, ...]], None], stop: threading.Event
+        self,
+        cluster: Cluster,
+        seconds: float,
+        tell: Callable[[tuple[Unready, ...]], None],
+        stop: threading.Event,
+        seen: Mapping[ObjectKey, Manifest] | None = None,
     ) -> None:
         self._cluster, self._seconds, self._tell, self._stop = cluster, seconds, tell, stop
         self._since: dict[tuple[str, str], float] = {}
@@ -66,6 +75,7 @@ class ReadinessWait:
         # Of this look, by namespace.
         self._heard: dict[str, tuple[Manifest, ...]] = {}
         self._started = time.monotonic()
+        self._before = seen or {}
 
     def until_ready(self, manifests: Sequence[Manifest]) -> tuple[Unready, ...]:
         """Return the objects that did not become ready in time, or never will, none where all are."""
@@ -152,9 +162,13 @@ class ReadinessWait:
 
     def _live(self, manifests: Sequence[Manifest]) -> dict[ObjectKey, Manifest]:
         """Return the objects that are there: ours are listed; one that lost its label is asked for by its name."""
-        paths = {key_of(manifest): self._cluster.path(manifest) for manifest in manifests}
+        before, self._before = self._before, {}
+        live = {key: before[key] for key in map(key_of, manifests) if key in before}
+        paths = {
+            key_of(manifest): self._cluster.path(manifest) for manifest in manifests if key_of(manifest) not in live
+        }
         collections = dict.fromkeys(path.rpartition("/")[0] for path in paths.values())
-        live = {key_of(found): found for path in collections for found in self._cluster.list(path, labels=OURS)}
+        live |= {key_of(found): found for path in collections for found in self._cluster.list(path, labels=OURS)}
         for key, path in paths.items():
             if key not in live and (found := self._cluster.find(path)) is not None:
                 live[key] = found

@@ -14,12 +14,16 @@ from model.site.secrets import Realm
 from tasks.private_file import write_private
 
 FORMER = "former"
-# Of each realm; the values a rotation replaced are in the store itself.
+# Of each realm, beside those before the last rotation of each secret; the values that were replaced are in the store.
 KEPT_VERSIONS = 5
+_MARK = "-before-"
 
 
 class RealmFiles:
-    """The files of one realm: `<realm>.age`, `<realm>.index.json`, and `former/<realm>-<UTC time>.age`."""
+    """
+    The files of one realm: `<realm>.age`, `<realm>.index.json`, and `former/<realm>-<UTC time>.age`, the name of a
+    secret behind the time where that is the version before a rotation of it.
+    """
 
     def __init__(self, site_folder: Path, realm: Realm) -> None:
         self.realm = realm
@@ -31,12 +35,19 @@ class RealmFiles:
         """Return the encrypted file, None where there is none. Raises `SiteError`."""
         return _read(self.encrypted)
 
-    def write(self, encrypted: bytes, index: bytes) -> None:
-        """Replace both files, the encrypted one first; the version before is kept. Raises `SiteError`."""
+    def write(self, encrypted: bytes, index: bytes, *, begins: str = "", goes_on: bool = False) -> None:
+        """
+        Replace both files, the encrypted one first. Raises `SiteError`.
+
+        The version before is kept: until the next rotation of the secret whose rotation `begins` with this write, the
+        newest few of all others. What a rotation that `goes_on` wrote before is no version: the one before it stays.
+        """
         with _told(self.folder):
             self.folder.mkdir(mode=0o700, exist_ok=True)
             self.folder.chmod(0o700)
-            self._keep_former()
+            self._drop_drafts()
+            if not goes_on:
+                self._keep_former(begins)
             write_private(self.encrypted, encrypted)
             write_private(self.index, index)
 
@@ -44,16 +55,25 @@ class RealmFiles:
         """Return the former versions that are kept, oldest first."""
         return sorted((self.folder / FORMER).glob(f"{self.realm}-*.age"))
 
-    def _keep_former(self) -> None:
+    def _drop_drafts(self) -> None:
+        """Take away what runs left that were killed while they wrote; nobody else writes now."""
+        for path in (self.encrypted, self.index):
+            for draft in self.folder.glob(f".{path.name}.*.draft"):
+                draft.unlink(missing_ok=True)
+
+    def _keep_former(self, begins: str) -> None:
         if not self.encrypted.exists():
             return
         folder = self.folder / FORMER
         folder.mkdir(mode=0o700, exist_ok=True)
-        now = datetime.now(UTC)
+        name = f"{self.realm}-{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}{_MARK if begins else ''}{begins}.age"
         with suppress(FileExistsError):
-            os.link(self.encrypted, folder / f"{self.realm}-{now:%Y%m%dT%H%M%S.%fZ}.age", follow_symlinks=False)
-        for path in self.former()[:-KEPT_VERSIONS]:
-            path.unlink(missing_ok=True)
+            os.link(self.encrypted, folder / name, follow_symlinks=False)
+        versions = self.former()
+        before_rotations = {secret: path for path in versions if (secret := path.stem.partition(_MARK)[2])}
+        for path in versions[:-KEPT_VERSIONS]:
+            if path not in before_rotations.values():
+                path.unlink(missing_ok=True)
 
 
 def _read(path: Path) -> bytes | None:

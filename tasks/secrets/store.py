@@ -12,12 +12,15 @@ from functools import cached_property
 from pydantic import SecretBytes
 
 from model.errors import NotARecipient, SecretsUnreadable, SiteError
-from model.rollout.rendered import SecretRef
+from model.rollout.rendered import ACCEPTED, SecretRef
 from model.rollout.secret_document import KeptValue, Origin, SecretDocument, dump, parse
+from model.rollout.secret_facts import SecretFacts, secret_facts
 from model.rollout.secret_index import dump_index, index_of
 from model.rollout.secret_kinds import generated
 from model.rollout.secret_names import kept_refs, key_spec, secret_spec
 from model.rollout.secret_plan import flaws_of
+from model.rollout.secret_stages import begun, goes_on
+from model.rollout.veil import remember
 from model.site.secrets import REALMS, Realm
 from model.site.site import Site
 from tasks.secrets.files import RealmFiles
@@ -53,19 +56,31 @@ class SecretStore:
     _documents: dict[Realm, SecretDocument] = field(default_factory=dict, repr=False)
 
     def value(self, name: str, key: str) -> bytes:
-        """Return a value."""
+        """Return a value; with `ACCEPTED` behind its key the one that is accepted beside it."""
+        if key.endswith(ACCEPTED):
+            return self._accepted(SecretRef(name, key.removesuffix(ACCEPTED)))
         spec = key_spec(self.site, name, key)
         if spec.kind == "fixed":
             return (spec.value or "").encode()
         realm = secret_spec(self.site, name).realm
         kept = self.document(realm).secrets.get(SecretRef(name, key))
         if kept is None:
-            step = f"python -m flows.secrets import --value {name}/{key}"
+            step = f"python -m flows.secrets import {name}/{key} --stdin"
             raise SiteError(
                 f"the store has no value of the secret {name}/{key}",
                 next_step="python -m flows.secrets generate" if spec.is_generated else step,
             )
         return kept.current.value.get_secret_value()
+
+    def _accepted(self, ref: SecretRef) -> bytes:
+        kept = self.document(secret_spec(self.site, ref.name).realm).secrets.get(ref)
+        if kept is None or kept.accepted is None:
+            raise SiteError(f"the store has no second value of the secret {ref.name}/{ref.key}", "run again")
+        return kept.accepted.value.get_secret_value()
+
+    def facts(self) -> SecretFacts:
+        """Return what rendering may know of the store; of LI's only who may read it knows."""
+        return secret_facts(self.document(realm) for realm in self.readable())
 
     def has(self, name: str, key: str) -> bool:
         """Return whether there is a value."""
@@ -121,11 +136,13 @@ class SecretStore:
         """Put values of one realm into use and save them, all or none; the values they replace are kept as former."""
         document = self.document(realm)
         for ref, value in values.items():
-            document = document.with_value(ref, value, self._kept_formers(ref))
+            document = document.with_value(ref, value, self.kept_formers(ref))
         self.save(document)
 
-    def _kept_formers(self, ref: SecretRef) -> int:
-        """Old events are verified by the public half of every signing key there ever was; else one is enough."""
+    def kept_formers(self, ref: SecretRef) -> int:
+        """
+        Return how many former values of a key stay: one, but every signing key, whose public half verifies old events.
+        """
         specs = {spec.name: spec for spec in self.site.secrets}
         spec = specs[ref.name].keys.get(ref.key) if ref.name in specs else None
         return _SIGNING_KEYS if spec and spec.kind == "signing-key" else 1
@@ -142,18 +159,22 @@ class SecretStore:
     def document(self, realm: Realm) -> SecretDocument:
         """Return everything of a realm; empty where nothing was ever kept. Raises `SecretsUnreadable`."""
         if realm not in self._documents:
-            self._documents[realm] = self._read(RealmFiles(self.site.folder, realm))
+            self._documents[realm] = _remembered(self._read(RealmFiles(self.site.folder, realm)))
         return self._documents[realm]
 
     def save(self, document: SecretDocument) -> None:
         """Encrypt a realm for its recipients and write it."""
+        _remembered(document)
         if not self.rehearses:
             recipients = recipients_for(self.site, document.realm, self._identities)
             encrypted = sealed(dump(document), recipients)
             index = index_of(
                 document, encrypted, recipients, self._others(document.realm), flaws_of(self.site, document)
             )
-            RealmFiles(self.site.folder, document.realm).write(encrypted, dump_index(index))
+            before = self._documents.get(document.realm)
+            RealmFiles(self.site.folder, document.realm).write(
+                encrypted, dump_index(index), begins=begun(before, document), goes_on=goes_on(before, document)
+            )
         self._documents[document.realm] = document
 
     def _others(self, realm: Realm) -> dict[SecretRef, SecretBytes] | None:
@@ -202,6 +223,11 @@ def read_document(encrypted: bytes, files: RealmFiles, keys: tuple[AgeIdentity, 
         raise SecretsUnreadable(f"{files.encrypted}: {error}", next_step="it was written by another version") from None
     if document.realm != files.realm:
         raise SecretsUnreadable(f"{files.encrypted}: holds the realm {document.realm}: files were exchanged")
+    return document
+
+
+def _remembered(document: SecretDocument) -> SecretDocument:
+    remember(value.value.get_secret_value() for kept in document.secrets.values() for value in kept.values)
     return document
 
 

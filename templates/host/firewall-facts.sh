@@ -49,6 +49,7 @@ mf_facts() {
     mf_asked listeners ss -Hlntup
     mf_section addresses
     ip -j addr 2>/dev/null
+    mf_devices
     mf_section conntrack
     cat /proc/sys/net/netfilter/nf_conntrack_max /proc/sys/net/netfilter/nf_conntrack_count 2>/dev/null
     mf_section python3

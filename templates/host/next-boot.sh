@@ -18,6 +18,8 @@ mf_chains() {
             echo "-A $mf_way -j ufw$1-$mf_chain-$(printf %s "$mf_way" | tr A-Z a-z)"
         done
     done
+    for mf_policy in "input -j DROP" "output -j ACCEPT" "forward -j DROP"; do echo "-A ufw$1-skip-to-policy-$mf_policy"; done
+    for mf_protocol in tcp udp; do echo "-A ufw$1-track-output -p $mf_protocol -m conntrack --ctstate NEW -j ACCEPT"; done
     echo COMMIT
 }
 
@@ -30,7 +32,17 @@ mf_load() {
     fi
     # shellcheck disable=SC2086
     mf_words=$("$1-restore" -w 5 $2 <"$3" 2>&1)
-    printf "%s\n%s\n" "$?" "$mf_words"
+    mf_code=$?
+    if [ "$mf_code" -ne 0 ]; then mf_spelled=; fi
+    printf "%s\n%s\n" "$mf_code" "$mf_words"
+}
+
+# Prints what is loaded now, spelled as iptables itself does. $1: the name of the section, $2: iptables or ip6tables.
+mf_save() {
+    if [ "$mf_spelled" ] && mf_words=$("$2-save" -t filter 2>/dev/null); then
+        mf_section "$1"
+        printf "%s\n" "$mf_words"
+    fi
 }
 
 mf_mark=$1
@@ -44,7 +56,11 @@ for mf_type in "" 6; do
         printf "%s\n" "$mf_words"
         continue
     fi
-    for mf_name in before after user; do mf_load "$mf_exe" "$2" "/etc/ufw/$mf_name$mf_type.rules"; done
+    if [ "$2" = -n ]; then mf_spelled=yes; else mf_spelled=; fi
+    for mf_name in before after; do mf_load "$mf_exe" "$2" "/etc/ufw/$mf_name$mf_type.rules"; done
+    mf_save "own ${mf_type:-4}" "$mf_exe"
+    mf_load "$mf_exe" "$2" "/etc/ufw/user$mf_type.rules"
+    mf_save "whole ${mf_type:-4}" "$mf_exe"
 done
 # Whether ufw is still there once its own files and then those of nftables.service are loaded.
 if [ "$2" = -n ] && [ -e /etc/nftables.conf ] && command -v nft >/dev/null 2>&1; then
@@ -76,6 +92,12 @@ mf_next_boot() {
     done
     mf_section flushes
     grep -s '^[^#]*flush[[:space:]]*ruleset' /etc/nftables.conf
+    for mf_path in /etc/ufw/before.init /etc/ufw/after.init; do
+        if [ -f "$mf_path" ] && [ -x "$mf_path" ]; then
+            mf_section "init $mf_path"
+            cat "$mf_path"
+        fi
+    done
     mf_section next-boot
     if ! [ -x /usr/sbin/ufw ]; then
         echo absent

@@ -4,7 +4,8 @@ mf_packages() {
     mf_section packages
     [ $# -eq 0 ] || dpkg-query -W -f='${db:Status-Abbrev} ${Package} ${Version}\n' "$@" 2>/dev/null
     mf_section held
-    apt-mark showhold 2>/dev/null
+    # What apt-mark shows, too, but only after it has read every list of packages.
+    dpkg-query -W -f='${db:Status-Want} ${Package}\n' 2>/dev/null | sed -n 's/^hold //p'
 }
 
 # $1: `text` where the content may be read back, `secret` where only its digest may. $2: the path.

@@ -17,13 +17,34 @@ mf_lock() {
     printf '%s\n' "$1" >/run/matrix-fleet.lock
 }
 
-# A run that was cut short left its change unconfirmed: finish its rollback before looking at anything.
+# A run that was cut short left its change unconfirmed: finish its rollback before looking at anything. One that could not be
+# finished is tried again each time.
 mf_settle() {
     if [ -d "$mf_state/armed" ]; then
-        sh "$mf_state/rollback.sh" by-holder </dev/null 9>&-
+        sh "$mf_state/rollback.sh" by-holder </dev/null 9>&- || return 1
+    elif [ -e "$mf_state/fired/rollback.sh" ]; then
+        sh "$mf_state/fired/rollback.sh" again </dev/null 9>&- || return 1
     elif [ -d "$mf_state/fired" ]; then
+        echo "$mf_state/fired holds nothing that could be brought back"
         return 1
     fi
+    mf_clear
+}
+
+# What is left where a run was killed before its change was armed, and of units whose files are gone.
+mf_clear() {
+    rm -rf "$mf_state/arming" "$mf_state/rollback.sh"
+    rm -f "$mf_units/multi-user.target.wants/matrix-fleet-rollback.service" "$mf_units/matrix-fleet-rollback.service" \
+        "$mf_units/matrix-fleet-rollback.timer" /run/matrix-fleet-armed
+    mf_left=$(systemctl show -p LoadState -p ActiveState matrix-fleet-rollback.service matrix-fleet-rollback.timer 2>/dev/null)
+    case $mf_left in
+    *=failed*) systemctl reset-failed 'matrix-fleet-rollback.*' 2>/dev/null ;;
+    esac
+    # systemd forgets what something else wanted of it only when it reads all units anew.
+    case $mf_left in
+    *LoadState=loaded*) systemctl daemon-reload 2>/dev/null ;;
+    esac
+    return 0
 }
 
 mf_begin() {
@@ -54,15 +75,17 @@ mf_tables() {
 mf_arm() {
     mkdir -p "$mf_state" && chmod 700 "$mf_state" && rm -rf "$mf_state/arming" && mkdir "$mf_state/arming" || return 1
     mf_snapshot=$mf_state/arming
-    cp "$mf_work/paths" "$mf_work/unit" "$mf_work/kernel.sh" "$mf_work"/undo-* "$mf_snapshot/" || return 1
+    cp "$mf_work/paths" "$mf_work/unit" "$mf_work/kernel.sh" "$mf_work/rollback.sh" "$mf_work"/undo-* "$mf_snapshot/" || return 1
     while read -r mf_path; do
         if [ -e "$mf_path" ]; then
             mkdir -p "$mf_snapshot/files${mf_path%/*}" && cp -a "$mf_path" "$mf_snapshot/files$mf_path" || return 1
         fi
     done <"$mf_snapshot/paths"
     for mf_family in 4 6; do
-        "$(mf_tables $mf_family)-save" -t filter >"$mf_snapshot/saved$mf_family" 2>/dev/null
+        # Rules that nobody saw would be taken for none by what brings them back.
+        "$(mf_tables $mf_family)-save" >"$mf_snapshot/saved$mf_family" || return 1
     done
+    mf_accepting_chains >"$mf_snapshot/chains"
     if [ -n "$(find "$mf_units" -name 'ufw.service' -type l -path '*.wants/*')" ]; then
         echo enabled >"$mf_snapshot/was"
     else
@@ -109,8 +132,15 @@ mf_write() {
     esac
 }
 
+# What ufw's start made of chains of others is written down at once: what comes later is not its doing.
 mf_start() {
     /lib/ufw/ufw-init start </dev/null 9>&- 1>&2
+    mf_code=$?
+    for mf_family in 4 6; do
+        [ -s "$mf_work/undo-others$mf_family" ] || continue
+        "$(mf_tables $mf_family)-save" >"$mf_state/armed/new" && mv "$mf_state/armed/new" "$mf_state/armed/started$mf_family"
+    done
+    return $mf_code
 }
 
 mf_undo() {

@@ -1,17 +1,25 @@
-"""What a rollout takes without its gates is its longest chain of components, each less what its gates took."""
+"""What gates cost a rollout is what its longest chain of components is longer by."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
-from benchmarks.rollout import without_gates
+from benchmarks.rollout import spent_on_gates
 from model.site.components import Component
-from model.site.load import load_site
-from tests.mutation import REFERENCE
+from tests.mutation import loaded
 
 
-def test_side_by_side_components_count_once_and_gates_not_at_all() -> None:
-    known = load_site(REFERENCE)
+def _report(seconds: Mapping[str, float], gate: float) -> dict[str, Any]:
+    return {
+        "components": [{"name": name, "seconds": value} for name, value in seconds.items()],
+        "gates": [{"name": "redis", "component": "long", "seconds": gate}],
+    }
+
+
+def test_a_gate_costs_what_the_longest_chain_is_longer_by() -> None:
+    known = loaded()
     parts = (
         Component(name="ground", phase=1, title="t"),
         Component(name="long", phase=1, title="t", needs=("ground",), gates=("redis",)),
@@ -20,8 +28,7 @@ def test_side_by_side_components_count_once_and_gates_not_at_all() -> None:
     )
     site = replace(known, application=replace(known.application, components=parts))
     seconds = {"ground": 1.0, "long": 40.0, "short": 5.0, "roof": 3.0}
-    report = {
-        "components": [{"name": name, "seconds": value} for name, value in seconds.items()],
-        "gates": [{"name": "redis", "component": "long", "seconds": 30.0}],
-    }
-    assert without_gates(site, report) == 1 + 10 + 3
+    report = _report(seconds, gate=30.0)
+    assert spent_on_gates(site, report) == 30
+    seconds["short"] = 25.0
+    assert spent_on_gates(site, _report(seconds, gate=30.0)) == 40 - 25

@@ -110,7 +110,7 @@ def test_nine_of_ten_items_that_are_due_are_automated() -> None:
 
 ROLLED_OUT = ("Phase 1", "Phase 2.1", "Phase 2.2", *(f"Pre-Deployment Actions {number} " for number in range(1, 5)))
 # What these bring is rolled out after it.
-AFTER = {"LI sync", "key_vault", "monitoring", "Element Web"}
+AFTER = {"LI sync", "key_vault", "monitoring"}
 
 
 def test_what_the_rollout_brings_is_answered_for() -> None:

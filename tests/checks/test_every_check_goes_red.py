@@ -19,21 +19,21 @@ from model.check.preflight import CHECKS
 from model.report.gate_record import GateRecord
 from model.report.outcome import Status
 from model.rollout.gates import places
+from model.rollout.secret_document import RotationStage
 from model.rollout.secret_index import IndexEntry, SecretIndex
 from model.rollout.secret_names import kept_refs
 from model.site.hosts import Disk
-from model.site.load import load_site
 from model.site.outward import FirebasePush, PushGateway
 from model.site.secrets import SecretKeeping
 from model.site.settings import ObjectStorage
 from model.site.site import Site
 from model.ufw.unconfirmed import UnconfirmedChange
-from tests.checks import test_cluster_judges, test_lasting_judges
+from tests.checks import cluster_cases, test_lasting_judges
 from tests.checks.cases import CASES
 from tests.checks.changes import put
 from tests.checks.golden import CLUSTER, NOW, proof, site, verdicts, view
 from tests.model.check.preflight.preflight_cases import CASES as PREFLIGHT_CASES
-from tests.mutation import REFERENCE, cases
+from tests.mutation import cases, loaded
 
 Red = Callable[[], ComplianceView]
 
@@ -55,7 +55,7 @@ BAD_GATES = {
 
 def _site(change: Callable[[Site], Site]) -> Red:
     """Return what is seen of the reference site, changed, where no host was looked at."""
-    return lambda: ComplianceView(site=change(load_site(REFERENCE)), now=NOW)
+    return lambda: ComplianceView(site=change(loaded()), now=NOW)
 
 
 def _settings(**settings: Any) -> Red:
@@ -124,7 +124,13 @@ def _kept(**about: Any) -> Red:
     def change(declared: Site) -> ComplianceView:
         entry = IndexEntry(made=NOW - timedelta(days=about.pop("days", 1)), origin="generated", fingerprint="")
         entries = {
-            ref: replace(entry, fingerprint=about.get("fingerprint", f"{ref}"), flaw=about.get("flaw", ""))
+            ref: replace(
+                entry,
+                fingerprint=about.get("fingerprint", f"{ref}"),
+                flaw=about.get("flaw", ""),
+                stage=about.get("stage"),
+                stage_since=entry.made,
+            )
             for ref in kept_refs(declared)
             if ref.name != missing
         }
@@ -134,15 +140,15 @@ def _kept(**about: Any) -> Red:
         kept = KeptSecrets({"main": index}, about.get("exposed", ()))
         return ComplianceView(site=declared, now=NOW, secrets=kept)
 
-    return lambda: change(about.get("site") or load_site(REFERENCE))
+    return lambda: change(about.get("site") or loaded())
 
 
 def _keeping(**keeping: Any) -> Site:
-    return _with(load_site(REFERENCE), secrets=SecretKeeping.model_validate(keeping))
+    return _with(loaded(), secrets=SecretKeeping.model_validate(keeping))
 
 
 def _leaking() -> Site:
-    declared = load_site(REFERENCE)
+    declared = loaded()
     leak = {"method": "letsencrypt-http01", "email": "@@secret:redis/password@@"}
     return _with(declared, tls=declared.settings.tls.model_copy(update=leak))
 
@@ -186,6 +192,7 @@ REDS: dict[str, Red] = {
     "secrets/kept": _kept(missing="redis"),
     "secrets/strength": _kept(flaw="is shorter than 24 characters"),
     "secrets/age": _kept(days=91),
+    "secrets/rotations": _kept(stage=RotationStage.ADOPTED),
     "secrets/shared": _kept(fingerprint="of all"),
     "secrets/files": _kept(exposed=("secrets/main.age: others may read it",)),
     "secrets/recipients": _kept(site=_keeping(recipients={"main": (_KEY,), "li": (_KEY,)})),
@@ -247,6 +254,6 @@ def test_every_check_of_preflight_goes_red() -> None:
 
 
 def test_every_check_of_compliance_goes_red() -> None:
-    tables = {case.check for case in CASES} | {case.check for case, _ in test_cluster_judges.CASES}
+    tables = {case.check for case in CASES} | {case.check for case, _ in cluster_cases.CASES}
     # A host that cannot be looked at as root has failed before any check is judged: tests of the flow show that.
     assert {check.id for check in every()} - tables - REDS.keys() == {"access/root"}

@@ -20,6 +20,7 @@ from model.report.outcome import Status
 from model.rollout.gates import places
 from model.site.site import Site
 from tests.checks.golden import CLUSTER, NOW, site, verdicts, view
+from tests.mutation import loaded
 
 
 def record(gate: str = "redis", status: Status = Status.OK, hours: int = 1) -> GateRecord:
@@ -72,6 +73,19 @@ def test_an_application_that_runs_and_was_never_tried_is_a_doubt() -> None:
     assert "never tried" in verdicts(seen)["controller", "gates/redis"].doubt
 
 
+@pytest.mark.parametrize(("gate", "part"), [("element-web", "element-web"), ("push", "sygnal")])
+def test_a_gate_of_what_is_wanted_and_nobody_deploys_is_a_doubt(gate: str, part: str) -> None:
+    known = site()
+    features = known.settings.features.model_copy(update={"push_notifications": True})
+    rest = tuple(component for component in known.components if component.name != part)
+    wanting = replace(
+        known,
+        settings=known.settings.model_copy(update={"features": features}),
+        application=replace(known.application, components=rest),
+    )
+    assert f"nothing of the site deploys {part}" in gates.gate(gate, replace(view(), site=wanting)).doubt
+
+
 def test_every_gate_of_the_site_has_a_check() -> None:
     known = {check.id.partition("/")[2] for check in gates.CHECKS}
     assert {place.gate for place in places(site())} <= known
@@ -91,6 +105,19 @@ def test_objects_that_one_server_holds_alone_are_found() -> None:
     assert gates.redundancy(_storage(few)).findings
     assert gates.redundancy(_storage(few, provider="minio")).findings
     assert gates.redundancy(_storage(few, provider="external")).good
+
+
+@pytest.mark.parametrize(("ready", "says"), [(4, ""), (3, "3 of 4 servers for objects are ready"), (None, "0 of 4")])
+def test_servers_for_objects_are_counted_in_the_cluster(ready: int | None, says: str) -> None:
+    def running(sections: Any) -> None:
+        workload = next(item for item in sections["cluster"]["workloads"])
+        workload["kind"], workload["status"]["readyReplicas"] = "StatefulSet", ready
+        workload["metadata"] |= {"namespace": "matrix", "name": "else" if ready is None else "seaweedfs-volume"}
+
+    seen = view(dict.fromkeys(("cp-1", "cp-2", "cp-3"), running), CLUSTER)
+    verdict = gates.redundancy(replace(seen, site=loaded()))
+    assert bool(verdict.good) is not bool(says)
+    assert [says in finding.message for finding in verdict.findings] == ([True] if says else [])
 
 
 _STORES = tuple(machine.name for machine in site().with_purpose("objects"))

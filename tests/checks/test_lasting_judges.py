@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -9,13 +10,15 @@ import pytest
 
 from checks.check import ComplianceView
 from model.host.beside import Beside
-from model.host.host_facts import Units, UnitSeen
+from model.host.host_facts import Machinery, Rules, Units, UnitSeen
+from model.packets.devices import DeviceProgram, Devices
 from model.ufw.next_boot import FileTrial, NextBoot
 from model.ufw.state import BEFORE
 from model.ufw.unconfirmed import TIMER, UnconfirmedChange
 from tests.checks.golden import LAB, bad, pending, verdicts, view
 
 HOST = "w-1"
+_HOOKS = re.compile(r"-A ufw6?-before-(input|output|forward) -j ufw6?-user-(input|output|forward)")
 BROKEN = FileTrial(path=BEFORE[4], code=2, words="Bad argument `allow'\nError occurred at line: 3")
 
 
@@ -85,3 +88,27 @@ def test_the_rollbacks_timer_tells_the_account_of_the_schedule_enough(active: st
     told = replace(seen, facts={**seen.facts, HOST: replace(facts, parts={**facts.parts, Units: units})})
     answer = verdicts(told)[HOST, "firewall/unconfirmed"]
     assert (bool(answer.findings), bool(answer.good)) == (waits, not waits)
+
+
+def test_the_kernel_is_compared_with_what_the_hosts_own_iptables_makes_of_its_files() -> None:
+    saved = view().facts[HOST].of(Rules).saved
+    whole = {
+        version: "\n".join(line for line in saved[version].splitlines() if not _HOOKS.fullmatch(line))
+        for version in (4, 6)
+    }
+    assert (HOST, "firewall/kernel") not in bad(with_beside(boot=boot(whole=whole)))
+    more = whole[4].replace("COMMIT", "-A ufw-after-input -p tcp -m geoip --source-country A -j DROP\nCOMMIT")
+    assert "geoip" in bad(with_beside(boot=boot(whole=whole | {4: more})))[HOST, "firewall/kernel"]
+
+
+def test_what_stands_at_a_device_is_named_with_the_command_that_shows_it() -> None:
+    own = set(view().site.by_name[HOST].own)
+    name = next(link.name for link in view().facts[HOST].of(Machinery).links if own & set(link.addresses))
+    words = f"xdp at {name} (`ip -d link show dev {name}`)"
+    program = DeviceProgram(words=words, device=name, ways=frozenset({"in"}))
+    assert (
+        words in bad(with_beside(devices=Devices(programs=(program,), bridges=frozenset())))[HOST, "firewall/foreign"]
+    )
+    elsewhere = replace(program, device="docker0")
+    seen = with_beside(devices=Devices(programs=(elsewhere,), bridges=frozenset()))
+    assert (HOST, "firewall/foreign") not in bad(seen)

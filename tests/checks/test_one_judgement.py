@@ -21,7 +21,6 @@ from model.check.lint import findings
 from model.check.preflight import examine
 from model.host.machine_facts import MachineFacts
 from model.site.hosts import Disk
-from model.site.load import load_site
 from model.site.site import Site
 from remote.facts.machine import parse
 from remote.facts.sections import sections
@@ -30,7 +29,7 @@ from tests.checks.cases.names import answered, unheard, wire_answer
 from tests.checks.changes import both, put, text
 from tests.checks.golden import NOW, collected, site, verdicts, view
 from tests.model.check.preflight.preflight_data import MARK, answer
-from tests.mutation import REFERENCE
+from tests.mutation import loaded
 from tests.mutation import site as mutated
 
 Sections = dict[str, Any]
@@ -282,7 +281,9 @@ PARTS = {
     "secrets.shared",
     "secrets.too_old",
     "secrets.undeclared",
+    "secrets.unfinished_rotations",
     "secrets.unknown_consumers",
+    "secrets.untold_rotations",
     "secrets.unused",
     "secrets.weak",
 }
@@ -324,7 +325,7 @@ def test_both_kinds_of_facts_lead_to_the_same_verdict(case: Case) -> None:
 def test_lint_and_compliance_find_the_same_in_the_files(
     rule: str, check: str, edits: dict[str, Any], tmp_path: Path
 ) -> None:
-    whole, broken = load_site(REFERENCE), mutated(tmp_path, set=edits)
+    whole, broken = loaded(), mutated(tmp_path, set=edits)
     assert _of_files(whole, rule, check) == (False, False)
     assert _of_files(broken, rule, check) == (True, True)
 

@@ -9,16 +9,15 @@ import pytest
 
 from model.check.judgement.secrets import not_apart
 from model.rollout.secret_index import SecretIndex
-from model.site.load import load_site
 from model.site.secrets import Realm, SecretKeeping
 from model.site.site import Site
-from tests.mutation import REFERENCE
+from tests.mutation import loaded
 
 OURS, THEIRS = "age1" + "q" * 58, "age1" + "p" * 58
 
 
 def _site(**recipients: tuple[str, ...]) -> Site:
-    known = load_site(REFERENCE)
+    known = loaded()
     keeping = SecretKeeping.model_validate({"recipients": recipients}) if recipients else SecretKeeping()
     return replace(known, settings=known.settings.model_copy(update={"secrets": keeping}))
 

@@ -12,6 +12,7 @@ import pytest
 from checks.check import ComplianceView, DeclaredFiles
 from model.check.finding import Verdict
 from model.host.certificate_chain import read_chain
+from model.report.consequence import causes_of
 from model.site.settings import Compliance
 from tests.checks.certificates import issued
 from tests.checks.golden import LAB, NOW, bad, proof, site, verdicts, view
@@ -33,6 +34,24 @@ def test_ports_go_by_the_latest_proof_and_its_age() -> None:
     wrong = bad(view(proof=fewer))
     assert wrong.keys() - LAB == {("controller", "li/isolation"), ("controller", "ports/hosts")}
     assert "no packet tried" in wrong["controller", "li/isolation"]
+
+
+def test_what_is_unproven_because_of_a_silent_host_names_that_host() -> None:
+    whole = proof()
+    mute = [
+        replace(cell, verdict="unproven", examples=("one of its flows",))
+        if "li-1" in (cell.source, cell.destination)
+        else cell
+        for cell in whole.cells
+    ]
+    seen = view(proof=replace(whole, cells=tuple(mute)))
+    silent = replace(seen, silent={"li-1": "no answer"})
+    assert "one of its flows" in bad(seen)["controller", "ports/hosts"]
+    for check in ("ports/hosts", "li/isolation"):
+        words = verdicts(silent)["controller", check].doubt
+        assert causes_of(words) == ("li-1",)
+    other = replace(silent, silent={"db-1": "no answer"})
+    assert causes_of(verdicts(other)["controller", "li/isolation"].doubt) == ()
 
 
 def test_a_private_key_that_the_account_may_not_read_is_unseen_and_hides_no_finding() -> None:

@@ -44,6 +44,20 @@ def node_port(cluster: LabCluster) -> Iterator[None]:
     try:
         # From a node, through another node, to a pod on a third.
         eventually("the node port answers", lambda: cluster.lab.tcp("w-1", "10.20.1.11", 30080) == "open", 60)
+        on_every_node(cluster, "tcp . 30080")
         yield
     finally:
         cluster.kubectl("delete", "deployment,service", "echo", "--wait=true")
+
+
+def on_every_node(cluster: LabCluster, port: str) -> None:
+    """Wait until kube-proxy has heard of a node port on every node: one may be seconds behind the others."""
+    nodes = [node["metadata"]["name"] for node in cluster.objects("nodes")]
+    for node in nodes:
+        eventually(
+            f"{node} leads {port}",
+            lambda node=node: (  # type: ignore[misc]  # a loop's value, kept
+                port in cluster.lab.shell(node, ("nft", "list", "table", "ip", "kube-proxy")).stdout
+            ),
+            60,
+        )

@@ -15,6 +15,8 @@ from tests.lab.driver import Lab
 
 KUBECTL = ("kubectl", "--kubeconfig", "/etc/kubernetes/admin.conf")
 LONG = 1200.0
+# Of outcomes and of cells.
+_WRONG = ("drift", "failed", "unproven", "missing", "violation")
 
 
 # Asks the API through its endpoint ten times a second until its input ends; prints the longest time without an answer.
@@ -50,19 +52,18 @@ class LabCluster:
         argv = (sys.executable, "-m", f"flows.{name}", "--json", "-", *flags)
         done = self.lab.run(argv, seconds=seconds)
         assert done.stdout, done.stderr
-        return done.returncode, json.loads(done.stdout)
+        report = json.loads(done.stdout)
+        if done.returncode:
+            # Shown where the test fails: what is in the report goes with the lab.
+            cells = [cell for cell in report.get("cells", ()) if cell["verdict"] in _WRONG]
+            sys.stderr.write(
+                f"flows.{name}: exit {done.returncode}\n{json.dumps([*wrong(report), *cells], indent=1)}\n"
+            )
+        return done.returncode, report
 
     def kubectl(self, *words: str, at: str = "cp-1", stdin: str = "") -> str:
         """Run kubectl on a control plane; it must succeed."""
-        done = subprocess.run(
-            (sys.executable, "-m", "lab", "shell", at, "--", *KUBECTL, *words),
-            input=stdin,
-            env=self.lab.environment,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
+        done = self.lab.shell(at, (*KUBECTL, *words), stdin)
         assert done.returncode == 0, f"kubectl {' '.join(words)}: {done.stderr}"
         return done.stdout
 
@@ -112,6 +113,4 @@ def eventually(what: str, met: Callable[[], bool], seconds: float) -> float:
 
 def wrong(report: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the outcomes that are not good."""
-    return [
-        outcome for outcome in report["outcomes"] if outcome["status"] in ("drift", "failed", "unproven", "missing")
-    ]
+    return [outcome for outcome in report["outcomes"] if outcome["status"] in _WRONG]

@@ -24,6 +24,7 @@ from model.site.load import load_site
 from remote.kube import Cluster
 from tasks import dns
 from tasks.dns import corefile
+from tests.remote.conftest import free_port
 
 SITE = load_site(Path(__file__).parents[2] / "inventory")
 ISOLATED, MAIN = "127.0.5.9", "127.0.6.9"
@@ -56,13 +57,18 @@ def ask(tmp_path: Path, binaries: Path) -> Iterator[Ask]:
     text = re.sub(r"    kubernetes .*?\n    }\n", "", text, flags=re.S).replace("/etc/resolv.conf", _at(theirs))
     text = re.sub(r"    (prometheus|ready|health|loop|reload).*\n(        lameduck.*\n    }\n)?", "", text)
     (tmp_path / "Corefile").write_text(text)
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     (tmp_path / "Corefile").write_text(text.replace(".:53", f".:{port}"))
-    argv = (str(binaries / "coredns"), "-conf", str(tmp_path / "Corefile"))
-    with subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-        yield lambda source, name, version: _ask(source, port, name, version)
+    argv, log = (str(binaries / "coredns"), "-conf", str(tmp_path / "Corefile")), tmp_path / "coredns.log"
+
+    def asked(source: str, name: str, version: int) -> DnsAnswer:
+        try:
+            return _ask(source, port, name, version)
+        except OSError as error:
+            raise AssertionError(f"no answer from port {port} ({process.poll()=}): {log.read_text()}") from error
+
+    with log.open("w") as written, subprocess.Popen(argv, stdout=written, stderr=written) as process:
+        yield asked
         process.kill()
     theirs.close()
 

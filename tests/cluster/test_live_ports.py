@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
+import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.cluster.echo import node_port
+from tests.cluster.echo import node_port, on_every_node
 from tests.cluster.lab_cluster import LabCluster, eventually
 
 CellOf = dict[str, Any]
@@ -86,6 +88,7 @@ def echo(small: LabCluster) -> Iterator[LabCluster]:
     with node_port(small):
         small.kubectl("apply", "-f", "-", stdin=_NAMES)
         try:
+            on_every_node(small, "udp . 30053")
             yield small
         finally:
             small.kubectl("-n", "kube-system", "delete", "service", "names")
@@ -139,6 +142,51 @@ def test_the_apis_own_address_is_proven_at_whoever_holds_it(healthy: dict[str, A
     proven = holding(healthy, 8443, address=VIP, plane="host")
     assert {cell["from"] for cell in proven} | {proven[0]["to"]} == set(NODES)
     assert {(cell["verdict"], cell["evidence"]["R"]) for cell in proven} == {("ok", "syn-ack")}
+
+
+@contextmanager
+def without_keepalived(cluster: LabCluster, host: str) -> Iterator[None]:
+    """Let another control plane take the API's address over, and give this one its service back."""
+    assert cluster.lab.shell(host, ("systemctl", "stop", "keepalived")).returncode == 0
+    try:
+        yield
+    finally:
+        assert cluster.lab.shell(host, ("systemctl", "start", "keepalived")).returncode == 0
+
+
+def _holds_the_address(cluster: LabCluster, hosts: Collection[str]) -> bool:
+    return any(f" {VIP}/" in cluster.lab.shell(host, ("ip", "-4", "-oneline", "address")).stdout for host in hosts)
+
+
+def test_an_address_that_moves_while_it_is_probed_is_proven_where_it_has_gone(
+    small: LabCluster, healthy: dict[str, Any]
+) -> None:
+    (holder,) = {cell["to"] for cell in holding(healthy, 8443, address=VIP, plane="host")}
+    flow = (sys.executable, "-m", "flows.verify_ports", "--stage", "after", "--plane", "host", "--no-color")
+    argv = (sys.executable, "-m", "lab", "run", "--", *flow)
+    with subprocess.Popen(
+        argv, env=small.lab.environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    ) as proof:
+        assert proof.stderr is not None
+        lines: list[str] = []
+        while not lines or (lines[-1] and "probes over" not in lines[-1]):
+            lines.append(proof.stderr.readline())
+        assert lines[-1], "".join(lines)
+        # It has looked who holds the address, and fires its probes after that has changed.
+        proof.send_signal(signal.SIGSTOP)
+        with without_keepalived(small, holder):
+            try:
+                eventually(f"{VIP} has left {holder}", lambda: _holds_the_address(small, {*MAIN[:3]} - {holder}), 30)
+            finally:
+                proof.send_signal(signal.SIGCONT)
+            proof.communicate(timeout=300)
+    report = json.loads((small.lab.inventory / "reports/latest-verify_ports/report.json").read_text("utf-8"))
+    assert (proof.returncode, wrong(report)) == (0, [])
+    (now,) = {cell["to"] for cell in holding(report, 8443, address=VIP, plane="host")}
+    assert now != holder
+    told = [outcome["message"] for outcome in report["outcomes"] if outcome["subject"] == "endpoint"]
+    assert len(told) == 1
+    assert f"moved from {holder} to {now} while it was probed" in told[0]
 
 
 def test_pods_of_every_node_are_proven_at_their_own_and_every_other_node(healthy: dict[str, Any]) -> None:

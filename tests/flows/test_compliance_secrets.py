@@ -4,19 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
 from flows._compliance.sources import kept_secrets
 from model.check.judgement.secrets import missing, shared, weak
 from model.rollout.rendered import SecretRef
 from tests.flows.secret_site import SecretSite
-
-
-@pytest.fixture
-def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SecretSite:
-    ready = SecretSite(tmp_path, monkeypatch)
-    ready.fill()
-    return ready
 
 
 def test_a_store_in_order_has_nothing_to_tell(site: SecretSite) -> None:

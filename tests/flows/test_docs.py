@@ -12,13 +12,12 @@ from flows._render.words import table
 from flows._run.cli import execute
 from flows._site.documents.texts import documents
 from model.errors import SiteError
-from model.site.load import load_site
 from model.site.rows import Row
 from model.site.settings import Settings
-from tests.mutation import REFERENCE
+from tests.mutation import REFERENCE, loaded
 
 ROOT = REFERENCE.parent
-SITE = load_site(REFERENCE)
+SITE = loaded()
 
 
 def test_committed_documents_are_up_to_date(capsys: pytest.CaptureFixture[str]) -> None:

@@ -22,8 +22,9 @@ from flows._run.cli import execute
 from flows._schedule.access import grant, grants, shut
 from flows._schedule.identity import setting_of
 from flows._schedule.machine import obstacles
+from model.site.derived import DerivedImage
 from model.site.load import load_site
-from model.site.site import Site
+from model.site.site import ApplicationSpec, Site
 from tasks.schedule_units import Setting, all_units, units
 from tests.checks.certificates import issued
 from tests.flows.plumbing import site
@@ -152,6 +153,41 @@ def test_nobody_to_tell_means_no_notifier_and_an_old_one_goes(folder: Path) -> N
     assert set(_files(setting)) == {setting.service, setting.timer}
     assert units(setting).absent == (f"/etc/systemd/system/{setting.notify}",)
     assert "OnSuccess" not in _files(setting)[setting.service]
+
+
+def test_the_service_tries_the_gates_before_compliance_and_goes_on_whatever_comes_of_it(folder: Path) -> None:
+    _, setting = declared(folder)
+    lines = [line for line in _files(setting)[setting.service].splitlines() if line.startswith("ExecStart=")]
+    assert [line.partition(" -m ")[2].split()[:2] for line in lines] == [
+        [f"flows.{flow}", "--scheduled"] for flow in ("verify_ports", "validate", "compliance")
+    ]
+    assert [line.startswith("ExecStart=-") for line in lines] == [True, True, False]
+
+
+def test_a_site_without_components_has_no_gates_to_try(folder: Path) -> None:
+    loaded, setting = declared(folder)
+    bare = setting_of(replace(loaded, application=ApplicationSpec()), setting.inventory, setting.python)
+    assert "flows.validate" not in _files(bare)[bare.service]
+
+
+def test_files_of_the_application_are_read_by_the_account_too(folder: Path) -> None:
+    loaded, setting = declared(folder)
+    path = setting.inventory / "components.yaml"
+    path.touch()
+    path.chmod(0o600)
+    assert path in grants(loaded, at(folder, setting)).files
+
+
+def test_a_lock_file_of_the_sites_own_is_read_by_the_account_too(folder: Path) -> None:
+    loaded, setting = declared(folder)
+    derived = DerivedImage(requirements="own.lock", into="usr/lib/python3/dist-packages")
+    images = {name: image.model_copy(update={"derived": derived}) for name, image in loaded.images.items()}
+    loaded = replace(loaded, application=replace(loaded.application, images=images))
+    path = setting.inventory / "own.lock"
+    assert path not in grants(loaded, at(folder, setting)).files
+    path.touch()
+    path.chmod(0o600)
+    assert path in grants(loaded, at(folder, setting)).files
 
 
 def test_a_room_alone_keeps_the_notifier_as_confined_as_compliance(folder: Path) -> None:

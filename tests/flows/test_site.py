@@ -55,6 +55,13 @@ def test_answers_become_a_site_without_errors(tmp_path: Path) -> None:
     assert loaded.settings.servers.administrators == ()
 
 
+@pytest.mark.parametrize("wanted", [True, False])
+def test_web_client_and_administrations_pages_are_as_answered(tmp_path: Path, wanted: bool) -> None:
+    assert _init(tmp_path / "site", element_web=None if wanted else False, admin_ui=None if wanted else False) == 0
+    features = load_site(tmp_path / "site").settings.features
+    assert (features.element_web, features.admin_ui) == (wanted, wanted)
+
+
 def test_disks_are_declared_where_they_are_said(tmp_path: Path) -> None:
     disks = ["db-1=virtio-data1:200", "db-1=scsi-0QEMU_wal-0:0:50", "db-2=virtio-data1:200"]
     assert _init(tmp_path / "site", database_disks=disks, object_disks=["w-1=nvme-eui.01:500"]) == 0

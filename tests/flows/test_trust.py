@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 import pty
@@ -16,6 +18,8 @@ from typing import Any
 import pytest
 import yaml
 
+from flows import trust as flow
+from flows._run.cli import execute
 from tests.remote.conftest import SshServer, free_port, keygen, serve
 
 ROOT = Path(__file__).parent.parent.parent
@@ -49,11 +53,12 @@ def site(tmp_path: Path, servers: tuple[SshServer, SshServer]) -> Path:
 
 def trust(site: Path, *words: str) -> tuple[int, dict[str, Any], dict[str, Any]]:
     """Run the flow without a terminal; return exit code, report, and outcomes by host."""
-    argv = (sys.executable, "-m", "flows.trust", "--inventory", str(site), "--json", "-", "--limit", HOSTS, *words)
-    done = subprocess.run(argv, cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, timeout=60)
-    report = json.loads(done.stdout)
-    assert done.returncode == report["exit"], done.stderr
-    return done.returncode, report, {outcome["host"]: outcome for outcome in report["outcomes"]}
+    argv = ("--inventory", str(site), "--json", "-", "--limit", HOSTS, *words)
+    with contextlib.redirect_stdout(io.StringIO()) as output:
+        code = execute(flow.main, "flows.trust", argv)
+    report = json.loads(output.getvalue())
+    assert code == report["exit"]
+    return code, report, {outcome["host"]: outcome for outcome in report["outcomes"]}
 
 
 def test_without_yes_and_terminal_unknown_keys_are_only_shown(site: Path, servers: tuple[SshServer, SshServer]) -> None:
@@ -80,10 +85,9 @@ def test_with_yes_keys_are_recorded_and_then_known(site: Path, servers: tuple[Ss
     assert known.stat() == before
 
 
-def test_replace_says_that_it_is_consent() -> None:
-    argv = (sys.executable, "-m", "flows.trust", "--help")
-    done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, timeout=60, check=True)
-    assert "consent" in done.stdout
+def test_replace_says_that_it_is_consent(capsys: pytest.CaptureFixture[str]) -> None:
+    assert execute(flow.main, "flows.trust", ["--help"]) == 0
+    assert "consent" in capsys.readouterr().out
 
 
 def test_a_dry_run_records_nothing(site: Path) -> None:
@@ -196,3 +200,57 @@ def test_whoever_could_read_the_recorded_keys_can_read_the_new_ones(tmp_path: Pa
     os.chown(path, -1, 4)
     record(path, {"two": key})
     assert (path.stat().st_mode & 0o777, path.stat().st_gid) == (0o640, 4)
+
+
+def _behind(site: Path, servers: tuple[SshServer, SshServer], known: str = "") -> Path:
+    """Put db-1 behind the other server, which is none of the site's."""
+    hosts = yaml.safe_load((site / "hosts.yaml").read_text())
+    hosts["db-1"] |= {"hostname": "target", "port": servers[0].port}
+    (site / "hosts.yaml").write_text(yaml.safe_dump(hosts))
+    config, own = site / "ssh_config", site / "own_known"
+    own.write_text(known)
+    config.write_text(
+        f"Host target\n HostName 127.0.0.1\n ProxyJump jump\nHost jump\n HostName 127.0.0.1\n Port {servers[1].port}\n"
+        f"Host *\n User root\n IdentityFile {servers[0].login_key}\n UserKnownHostsFile {own}\n"
+    )
+    defaults = yaml.safe_load((site / "defaults.yaml").read_text())
+    defaults["data"] = (defaults.get("data") or {}) | {"ssh_config": "ssh_config"}
+    (site / "defaults.yaml").write_text(yaml.safe_dump(defaults))
+    return site
+
+
+def _told(site: Path, *words: str) -> tuple[int, dict[str, dict[str, Any]]]:
+    argv = ("--inventory", str(site), "--json", "-", "--limit", "db-1", *words)
+    with contextlib.redirect_stdout(io.StringIO()) as output:
+        code = execute(flow.main, "flows.trust", argv)
+    return code, {outcome["host"]: outcome for outcome in json.loads(output.getvalue())["outcomes"]}
+
+
+@pytest.mark.parametrize("agreed", [False, True])
+def test_the_key_of_a_jump_host_that_is_no_server_is_recorded_first(
+    site: Path, servers: tuple[SshServer, SshServer], agreed: bool
+) -> None:
+    known_as = f"[127.0.0.1]:{servers[1].port}"
+    _behind(site, servers, f"{known_as} {servers[1].host_key}\n" if agreed else "")
+    code, told = _told(site)
+    assert (code, told["controller"]["status"]) == (2, "drift")
+    assert told["controller"]["subject"] == f"host key of jump host {known_as}"
+    assert "--yes" in told["controller"]["next"]
+    code, told = _told(site, "--yes")
+    assert (code, {host: outcome["status"] for host, outcome in told.items()}) == (
+        0,
+        {"controller": "changed", "db-1": "changed"},
+    )
+    lines = (site / "known_hosts").read_text().splitlines()
+    assert lines[0] == f"{known_as} {servers[1].host_key}"
+    assert _told(site)[0] == 0
+
+
+def test_a_jump_host_with_another_key_is_told_with_a_way_out(
+    site: Path, servers: tuple[SshServer, SshServer], tmp_path: Path
+) -> None:
+    known_as = f"[127.0.0.1]:{servers[1].port}"
+    (_behind(site, servers) / "known_hosts").write_text(f"{known_as} {keygen(tmp_path / 'other')}\n")
+    code, told = _told(site, "--yes")
+    assert (code, told["controller"]["status"], told["db-1"]["status"]) == (3, "failed", "failed")
+    assert f"ssh-keygen -R {known_as}" in told["controller"]["next"]

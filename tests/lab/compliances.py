@@ -6,7 +6,7 @@ import json
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
@@ -88,32 +88,35 @@ class Seed:
     lingers: bool = False
 
     @property
+    def place(self) -> str:
+        """Where its commands are given."""
+        return self.at or self.host
+
+    @property
     def expected(self) -> set[tuple[str, str]]:
         """Host and check of everything that must be found."""
         return {(self.host, check) for check in self.checks} | set(self.elsewhere)
 
 
-def found_and_mended(lab: Lab, seed: Seed) -> None:
-    """Make the deviation, see it found by exactly its checks, mend it, and see everything good again."""
-    at = seed.at or seed.host
-    seeded = lab.shell(at, ("sh", "-ec", seed.make))
-    try:
-        assert seeded.returncode == 0, seeded.stderr
-        if seed.begun:
-            until(lambda: lab.shell(at, ("sh", "-c", seed.begun)).returncode == 0, _SETTLE_SECONDS)
+def found_and_mended(lab: Lab, *seeds: Seed) -> None:
+    """Make the deviations, see them found by exactly their checks, mend them, and see everything good again."""
+    with ExitStack() as made:
+        for seed in seeds:
+            made.callback(_mend, lab, seed)
+            seeded = lab.shell(seed.place, ("sh", "-ec", seed.make))
+            assert seeded.returncode == 0, seeded.stderr
+        for seed in seeds:
+            if seed.begun:
+                _settled(lab, seed.place, seed.begun)
         run = comply(lab)
         messages = {pair: run.outcome(*pair)["message"] for pair in run.bad}
-        allowed = {(seed.host, check) for check in seed.consequence}
-        assert run.bad - allowed == seed.expected, messages
+        allowed = {(seed.host, check) for seed in seeds for check in seed.consequence}
+        assert run.bad - allowed == {pair for seed in seeds for pair in seed.expected}, messages
         assert run.exit == 2, run.complaint
-        assert any(seed.says in messages[pair] for pair in seed.expected), messages
-    finally:
-        mended = lab.shell(at, ("sh", "-ec", seed.mend))
-        if seed.settled:
-            until(lambda: lab.shell(at, ("sh", "-c", seed.settled)).returncode == 0, _SETTLE_SECONDS)
-    assert mended.returncode == 0, mended.stderr
+        for seed in seeds:
+            assert any(seed.says in messages[pair] for pair in seed.expected), (seed.says, messages)
     after = comply(lab)
-    end = monotonic() + (_SETTLE_SECONDS if seed.lingers else 0)
+    end = monotonic() + (_SETTLE_SECONDS if any(seed.lingers for seed in seeds) else 0)
     while after.exit != 0 and monotonic() < end:
         after = comply(lab)
     assert (after.exit, after.bad) == (0, set()), {pair: after.outcome(*pair)["message"] for pair in after.bad}
@@ -132,3 +135,14 @@ def site_with(
     for name, text in (files or {}).items():
         (folder / name).write_text(text, "utf-8")
     return folder
+
+
+def _mend(lab: Lab, seed: Seed) -> None:
+    mended = lab.shell(seed.place, ("sh", "-ec", seed.mend))
+    if seed.settled:
+        _settled(lab, seed.place, seed.settled)
+    assert mended.returncode == 0, mended.stderr
+
+
+def _settled(lab: Lab, host: str, holds: str) -> None:
+    until(lambda: lab.shell(host, ("sh", "-c", holds)).returncode == 0, _SETTLE_SECONDS)

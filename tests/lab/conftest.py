@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -15,6 +16,14 @@ _WORKER = os.environ.get("PYTEST_XDIST_WORKER", "").removeprefix("gw")
 
 def _up(name: str, *options: str) -> Iterator[Lab]:
     with booted(name + _WORKER, *options) as lab:
+        yield lab
+
+
+def managed_lab(name: str) -> Iterator[Lab]:
+    """Boot a small lab whose firewalls are as the matrix says."""
+    for lab in _up(name, "--profile", "small"):
+        done = lab.run((sys.executable, "-m", "flows.firewall"))
+        assert done.returncode == 0, done.stdout + done.stderr
         yield lab
 
 

@@ -20,14 +20,21 @@ def test_run_passes_streams_folder_environment_and_exit_code_through(lab: Lab) -
 
 
 def test_shell_is_root_on_the_host_and_passes_the_exit_code_through(lab: Lab) -> None:
-    done = lab.shell("db-1", ("sh", "-c", "hostname; id -u; exit 9"))
+    done = lab.command("shell", "db-1", "--", "sh", "-c", "hostname; id -u; exit 9")
     assert (done.returncode, done.stdout.split()) == (9, ["db-1", "0"])
 
 
 def test_shell_to_an_unknown_host_names_the_hosts_there_are(lab: Lab) -> None:
-    done = lab.shell("db-7", ("true",))
+    done = lab.command("shell", "db-7", "--", "true")
     assert done.returncode == 1
     assert "db-1" in done.stderr
+
+
+def test_tests_enter_a_host_as_the_command_does(lab: Lab) -> None:
+    look = ("sh", "-c", "env | sort; pwd; readlink /proc/self/ns/*; grep -E 'CapBnd|Seccomp:' /proc/self/status")
+    commands, ours = lab.command("shell", "cp-1", "--", *look), lab.shell("cp-1", look)
+    assert (commands.returncode, commands.stdout) == (ours.returncode, ours.stdout)
+    assert "Seccomp:\t2" in ours.stdout
 
 
 def test_status_tells_of_every_host(lab: Lab) -> None:

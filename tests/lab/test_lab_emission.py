@@ -10,9 +10,9 @@ from lab import emission, identity, instance, perimeter, services
 from lab.instance import Instance
 from lab.plan import LabPlan
 from lab.topology import added_host, hosts_of
-from model.checkout import ROOT
 from model.site.load import load_site
 from model.site.site import Site
+from tests.mutation import loaded
 
 
 @pytest.fixture
@@ -129,7 +129,7 @@ def test_the_site_says_what_hosts_of_a_lab_cannot_do_and_where_the_bundle_is(hom
 
 
 def test_the_reference_site_itself_asks_for_none_of_it() -> None:
-    settings = load_site(ROOT / "inventory").settings
+    settings = loaded().settings
     assert settings.kubernetes.runtime.cgroup_driver == "systemd"
     assert settings.kubernetes.accepted_errors == ()
     assert settings.servers.time_options == ()

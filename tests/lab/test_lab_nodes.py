@@ -79,6 +79,20 @@ def test_a_server_makes_control_groups_of_its_own(lab: Lab) -> None:
         assert created.returncode == 0, created.stderr
 
 
+def test_control_planes_come_first_where_the_processor_is_short(lab: Lab) -> None:
+    shares = {
+        host: [
+            int((top / Instance(lab.name).namespace(host) / setting).read_text())
+            for top in cgroups.hierarchies()
+            for setting in ("cpu.shares", "cpu.weight")
+            if (top / Instance(lab.name).namespace(host) / setting).exists()
+        ]
+        for host in ("cp-1", "w-1")
+    }
+    assert shares["w-1"]
+    assert shares["cp-1"] == [8 * share for share in shares["w-1"]]
+
+
 def test_containers_overlays_can_lie_on_a_servers_disk(lab: Lab) -> None:
     mount = "mount -t overlay overlay -o lowerdir=l,upperdir=u,workdir=w r"
     script = f"cd /var/lib/containerd && mkdir l u w r && {mount} && echo x > r/x && umount r && rm -r l u w r"
@@ -134,7 +148,7 @@ def test_a_setting_nobody_gave_a_server_cannot_be_changed(lab: Lab) -> None:
 def test_no_server_changes_the_machines_clock_or_swap(lab: Lab, command: str, service: bool) -> None:
     swaps = Path("/proc/swaps").read_text()
     unit = "systemd-run --quiet --wait --pipe --collect " if service else ""
-    done = _in("cp-2", lab, f"export LC_ALL=C; {unit}sh -c '{command}'")
+    done = lab.command("shell", "cp-2", "--", "sh", "-c", f"export LC_ALL=C; {unit}sh -c '{command}'")
     assert done.returncode != 0
     assert any(words in done.stderr.lower() for words in ("not permitted", "not superuser")), done.stderr
     assert Path("/proc/swaps").read_text() == swaps

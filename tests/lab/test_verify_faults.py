@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 
-from tests.lab.conftest import _up
+from tests.lab.conftest import managed_lab
 from tests.lab.driver import Lab
 from tests.lab.firewalls import run as firewall
 from tests.lab.firewalls import sh
+from tests.lab.networks import losing
 
 CellOf = dict[str, Any]
 Broken = Callable[[CellOf], bool]
@@ -22,11 +23,7 @@ Broken = Callable[[CellOf], bool]
 
 @pytest.fixture(scope="module")
 def managed(real_machine: None) -> Iterator[Lab]:
-    """A small lab whose firewalls are as the matrix says."""
-    for lab in _up("tv", "--profile", "small"):
-        done = lab.run((sys.executable, "-m", "flows.firewall"))
-        assert done.returncode == 0, done.stdout + done.stderr
-        yield lab
+    yield from managed_lab("tv")
 
 
 @pytest.fixture(autouse=True)
@@ -205,7 +202,7 @@ IN_FRONT = {
     "elsewhere": (
         "iptables -t nat -I PREROUTING -p tcp --dport 6000 -j DNAT --to-destination 10.20.1.11:10250",
         "iptables -t nat -D PREROUTING 1",
-        ((6000, 6000), "unproven", "nat", "iptables -t nat -D PREROUTING"),
+        ((6000, 6000), "violation", "nat", "iptables -t nat -D PREROUTING"),
     ),
     "raw": (
         "iptables -t raw -I PREROUTING -p tcp --dport 31000:31100 -j DROP",
@@ -291,6 +288,15 @@ def test_chains_of_docker_and_of_a_cluster_are_nobodys_fault(managed: Lab) -> No
     finally:
         sh(managed, "w-1", "for t in nat raw mangle; do iptables -t $t -F; iptables -t $t -X; done")
     assert (code, report["good"], wrong(report), dry.exit) == (0, True, [], 0)
+
+
+def test_loss_is_no_violation_and_names_its_path(managed: Lab) -> None:
+    with losing(managed, "w-1", 10):
+        code, report = verify(managed)
+    assert (code, wrong(report)) == (0, [])
+    (outcome,) = [outcome for outcome in report["outcomes"] if outcome["subject"] == "loss"]
+    assert "w-1" in outcome["message"]
+    assert report["rounds"] > 3
 
 
 def test_a_dead_witness_proves_nothing_and_hides_nobody(managed: Lab, baseline: dict[str, Any]) -> None:

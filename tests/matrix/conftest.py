@@ -10,20 +10,36 @@ from typing import Any
 
 import pytest
 
+from model.rollout.secret_names import kept_refs
+from model.site.load import load_site
+from tasks.secrets.store import open_store
 from tests.cluster.lab_cluster import LONG, wrong
 from tests.lab.driver import Lab, booted
+from tests.matrix.leaks import CONTROL, Search, searching
 from tests.matrix.matrix_lab import Copy, MatrixLab, copied
+from tests.matrix.resumed import Resumed, killed_and_resumed
 
 _HERE = Path(__file__).parent
 _BARE = ("--profile", "matrix", "--bare")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What the first rollout left is looked at first; whoever is first waits for a whole cluster and a rollout."""
-    items.sort(key=lambda item: item.path.parent == _HERE and item.path.name != "test_rollout.py")
+    """
+    What the first rollout left is looked at first, what changes the site last; whoever is first waits for a whole
+    cluster and a rollout.
+    """
+    items.sort(key=_turn)
     for item in items:
-        if item.path.parent == _HERE and item.get_closest_marker("timeout") is None:
+        if _HERE in item.path.parents and item.get_closest_marker("timeout") is None:
             item.add_marker(pytest.mark.timeout(LONG * 3))
+
+
+def _turn(item: pytest.Item) -> int:
+    if _HERE not in item.path.parents or item.path.name == "test_rollout.py":
+        return 0
+    if item.path.parent != _HERE:
+        return 3
+    return 2 if item.get_closest_marker("all") else 1
 
 
 @pytest.fixture(scope="session")
@@ -67,3 +83,24 @@ def trials(ready: MatrixLab, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         records = [f"matrix-fleet-inventory-{component}" for component in copy.components]
         ready.kubectl("delete", "configmap", "-n", "matrix-fleet", "--ignore-not-found", *records)
         ready.kubectl("delete", "namespace", "trial", "trial-quota", "--ignore-not-found")
+
+
+@pytest.fixture(scope="session")
+def search(matrix: MatrixLab) -> Iterator[Search]:
+    """A search for every value of a secret that the site keeps."""
+    site = load_site(matrix.lab.inventory)
+    store = open_store(site)
+    values = {
+        f"{ref.name}/{ref.key}": store.value(ref.name, ref.key)
+        for ref in kept_refs(site)
+        if store.has(ref.name, ref.key)
+    }
+    assert len(values) > 10
+    with searching(values, CONTROL.encode()) as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def resumed(matrix: MatrixLab, search: Search, tmp_path_factory: pytest.TempPathFactory) -> Resumed:
+    """A rollout that was killed, and the one after it, while which all programs were looked at."""
+    return killed_and_resumed(matrix, search, tmp_path_factory.mktemp("resumed"))

@@ -8,20 +8,26 @@ import subprocess
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
 
+# What is planted to be found.
+CONTROL = "standing by itself to be found"
 _SHORTEST = 12
 _MEMORY = "/dev/shm"  # noqa: S108 - no disk ever has the values
 
 
 @dataclass(frozen=True)
 class Search:
-    """A file of patterns, each a form of one value, and the one value that is planted where it is sought."""
+    """
+    A file of patterns, each a form of one value, and the one value that is planted where it is sought. `clean` are
+    texts of programs in which nothing was found.
+    """
 
     file: Path
     control: bytes
+    clean: set[bytes] = field(default_factory=set, repr=False)
 
     def in_text(self, text: bytes) -> bool:
         """Return whether a value stands in a text."""
@@ -57,12 +63,14 @@ class Search:
         for place in Path("/proc").glob("[0-9]*"):
             try:
                 words = b"".join((place / name).read_bytes() for name in ("cmdline", "environ"))
-                texts[f"{(place / 'comm').read_text('utf-8').strip()} ({place.name})"] = words.replace(b"\0", b"\n")
+                if words not in self.clean:
+                    texts[f"{(place / 'comm').read_text('utf-8').strip()} ({place.name})"] = words
             except OSError:
                 continue
-        if not self.in_text(b"\n".join(texts.values())):
+        if not texts or not self.in_text(_lines(b"\n".join(texts.values()))):
+            self.clean.update(texts.values())
             return set()
-        return {program for program, text in texts.items() if self.in_text(text)}
+        return {program for program, text in texts.items() if self.in_text(_lines(text))}
 
 
 @contextmanager
@@ -78,6 +86,10 @@ def searching(values: Mapping[str, bytes], control: bytes) -> Iterator[Search]:
         yield Search(Path(name), control)
     finally:
         Path(name).unlink()
+
+
+def _lines(words: bytes) -> bytes:
+    return words.replace(b"\0", b"\n")
 
 
 def _forms(value: bytes) -> Iterable[bytes]:

@@ -18,6 +18,7 @@ EVERY = (
     errors.LockHeld("what"),
     errors.SourceUnreachable("what", "next"),
     errors.NotToldError("what"),
+    errors.OutOfSight("what", "next"),
     errors.SecretsUnreadable("what", "next"),
     errors.NotARecipient("what", "next"),
     errors.HostError("cp-1", "what", "next"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import random
 import socket
 import subprocess
 import threading
@@ -35,10 +36,18 @@ def keygen(path: Path, kind: str = "ed25519") -> str:
 
 
 def free_port() -> int:
-    """Return a TCP port of 127.0.0.1 that nothing listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Return a port that is free at every address, over TCP and UDP, and that no connection is given meanwhile."""
+    first_given = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    # hypothesis seeds everybody's generator alike: two processes would ask for the same ports.
+    for port in random.SystemRandom().sample(range(first_given * 3 // 4, first_given), 100):
+        with (
+            suppress(OSError),
+            socket.create_server(("::", port), family=socket.AF_INET6, dualstack_ipv6=True),
+            socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as datagrams,
+        ):
+            datagrams.bind(("::", port))
+            return port
+    raise RuntimeError(f"of a hundred ports below {first_given} none is free")
 
 
 def serve(folder: Path, login_key: Path, kind: str = "ed25519", options: str = "") -> SshServer:
@@ -81,22 +90,24 @@ def login_key(tmp_path_factory: pytest.TempPathFactory, real_machine: None) -> P
     return path
 
 
-@pytest.fixture(scope="session")
-def sshd(tmp_path_factory: pytest.TempPathFactory, login_key: Path) -> Iterator[SshServer]:
-    """A server that lasts as long as the tests."""
-    server = serve(tmp_path_factory.mktemp("sshd"), login_key)
+def serving(folder: Path, login_key: Path) -> Iterator[SshServer]:
+    """Serve for as long as the fixture lasts."""
+    server = serve(folder, login_key)
     yield server
     server.process.kill()
     server.process.wait()
+
+
+@pytest.fixture(scope="session")
+def sshd(tmp_path_factory: pytest.TempPathFactory, login_key: Path) -> Iterator[SshServer]:
+    """A server that lasts as long as the tests."""
+    yield from serving(tmp_path_factory.mktemp("sshd"), login_key)
 
 
 @pytest.fixture
 def second_sshd(tmp_path_factory: pytest.TempPathFactory, login_key: Path) -> Iterator[SshServer]:
     """A server that a test may stop."""
-    server = serve(tmp_path_factory.mktemp("sshd"), login_key)
-    yield server
-    server.process.kill()
-    server.process.wait()
+    yield from serving(tmp_path_factory.mktemp("sshd"), login_key)
 
 
 @pytest.fixture

@@ -34,6 +34,16 @@ _SECTIONS = {
     "listeners": LISTENERS,
     "end of listeners": "0\n",
     "addresses": '[{"ifname":"eth0","addr_info":[{"local":"10.20.1.31"},{"local":"fd20:1::31"}]},{"ifname":"x"}]',
+    "devices": "eth0 device\n",
+    "device-links": '[{"ifname":"eth0","xdp":{"mode":1,"prog":{"id":12}}}]',
+    "end of device-links": "0\n",
+    "tc-queues": "",
+    "end of tc-queues": "0\n",
+    "tc-filters": "",
+    "net-programs": "",
+    "end of net-programs": "missing\n",
+    "cgroup-programs": "",
+    "end of cgroup-programs": "missing\n",
     "conntrack": "262144\n17\n",
     "python3": "/usr/bin/python3.11\n",
     "unit": "enabled\n",
@@ -62,9 +72,10 @@ def test_every_section_arrives_byte_for_byte() -> None:
     assert facts.peer is not None
     assert (str(facts.peer.client), facts.peer.server_port) == ("10.20.0.10", 2222)
     assert facts.sshd_ports == (22, 2222)
+    assert [program.device for program in facts.rulesets.devices.programs] == ["eth0"]
 
 
-@pytest.mark.parametrize("missing", ["end", "iptables-save", "listeners"])
+@pytest.mark.parametrize("missing", ["end", "iptables-save", "listeners", "devices", "tc-filters", "device-links"])
 def test_an_answer_cut_short_is_an_error(missing: str) -> None:
     with pytest.raises(ProtocolError):
         parse("db-1", "mark", _answer("mark", **{missing: None}))

@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 
 from model.errors import ProtocolError
+from model.ufw.kernel import as_loaded, expected
 from model.ufw.next_boot import NextBoot, unloadable, untried, wiping
 from remote.facts import beside, next_boot
 from remote.facts.sections import sections, shell_text
 from remote.facts.unconfirmed import SCRIPT
+from tests.model.ufw.test_spellings import PLACED, SPELLINGS
 from tests.model.ufw.ufw_data import file
 
 MARK = "mf-boot"
@@ -29,7 +31,7 @@ def tried(folder: Path, **texts: str | None) -> NextBoot:
         for version in (4, 6)
     }
     for place in ("ufw", "iptables", "system/sysinit.target.wants"):
-        (folder / place).mkdir(parents=True)
+        (folder / place).mkdir(parents=True, exist_ok=True)
     (folder / "program").write_text("")
     (folder / "program").chmod(0o755)
     for name, text in (files | {name: text for name, text in texts.items() if name in files}).items():
@@ -82,6 +84,42 @@ def test_a_line_that_the_real_program_refuses_is_found_in_every_file(name: str, 
     assert flaw.place == f"{name}.rules"
 
 
+TELNET = "-A ufw-before-input -p tcp -m tcp --dport 23 -j DROP"
+
+
+@pytest.mark.machine
+@pytest.mark.usefixtures("real_machine")
+def test_the_hosts_own_iptables_writes_what_a_person_spelled(tmp_path: Path) -> None:
+    lines = [f"-A ufw-before-input {one}" for one, _ in SPELLINGS]
+    text = file("before", 4).replace("COMMIT", "\n".join((*lines, PLACED, "COMMIT")))
+    boot = tried(tmp_path, before=text)
+    assert all(
+        line.removeprefix("-A ufw-before-input ") in boot.own[4] for line in (TELNET, *(o for _, o in SPELLINGS))
+    )
+    files = (text, file("after", 4), file("user", 4))
+    wanted = expected(*files, 4, boot.own[4])
+    assert wanted.same(as_loaded(boot.whole[4], 4))
+    assert expected(*files, 4).same(as_loaded(boot.whole[4], 4))
+    assert not wanted.same(as_loaded(boot.whole[4].replace(f"{TELNET}\n", "", 1), 4))
+    assert expected(file("before", 6), file("after", 6), file("user", 6), 6, boot.own[6]).same(
+        as_loaded(boot.whole[6], 6)
+    )
+    assert expected(file("before", 6), file("after", 6), file("user", 6), 6).same(as_loaded(boot.whole[6], 6))
+
+
+@pytest.mark.machine
+@pytest.mark.usefixtures("real_machine")
+def test_of_a_file_that_cannot_be_loaded_nothing_is_told(tmp_path: Path) -> None:
+    boot = tried(tmp_path, after=broken("after", 4, "allow 10.0.0.1 please"))
+    assert (sorted(boot.own), sorted(boot.whole)) == ([6], [6])
+
+
+def test_a_text_that_is_cut_short_is_none() -> None:
+    parts = {"next-boot": "loaded\n", "end of next-boot": "0\n", "at-boot": "", "saved-rules": "", "flushes": ""}
+    whole = "*filter\n:INPUT DROP [0:0]\nCOMMIT\n# Completed\n"
+    assert next_boot.read(parts | {"own 4": whole, "own 6": whole[:20]}).own == {4: whole}
+
+
 @pytest.mark.machine
 @pytest.mark.usefixtures("real_machine")
 @pytest.mark.parametrize("text", [None, ""])
@@ -124,6 +162,18 @@ def test_the_whole_look_runs_here_and_leaves_the_rules_as_they_are() -> None:
     done = subprocess.run(("sh", "-s"), input=beside.script(MARK).encode(), capture_output=True, timeout=60, check=True)
     assert beside.parse("here", MARK, done.stdout).boot is not None
     assert subprocess.run(("nft", "list", "ruleset"), capture_output=True, check=True).stdout == before
+
+
+@pytest.mark.machine
+@pytest.mark.usefixtures("real_machine")
+def test_a_script_of_ufws_is_told_where_it_is_executable_alone(tmp_path: Path) -> None:
+    (tmp_path / "ufw").mkdir()
+    for name, mode in (("before.init", 0o640), ("after.init", 0o750)):
+        (tmp_path / "ufw" / name).write_text("#!/bin/sh\niptables -F\n")
+        (tmp_path / "ufw" / name).chmod(mode)
+    boot = tried(tmp_path)
+    assert boot.inits == {"/etc/ufw/after.init": "#!/bin/sh\niptables -F\n"}
+    assert [flaw.place for flaw in wiping(boot)] == ["after.init"]
 
 
 def test_an_answer_that_is_cut_short_is_an_error() -> None:

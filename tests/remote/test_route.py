@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from model.errors import Unreachable
-from remote.route import Route, resolve
+from remote.route import Route, resolve, resolve_hops
 from remote.ssh_config import Hop, SshSettings, command_argv, parse, parse_hops
 
 
@@ -135,3 +135,26 @@ def test_a_missing_ssh_config_is_named(tmp_path: Path) -> None:
 
 def test_a_password_is_not_shown(tmp_path: Path) -> None:
     assert "hunter2" not in repr(resolve("db", "u", "hunter2", 22, {"alt_key_file": str(tmp_path)}))
+
+
+def hops_of(folder: Path, config: str, hostname: str) -> tuple[Route, ...]:
+    path = folder / "ssh_config"
+    path.write_text(config)
+    extras = {"name": "h-1", "alt_key_file": str(folder / "known"), "ssh_config_file": str(path)}
+    return resolve_hops(hostname, None, None, extras)
+
+
+def test_each_jump_host_is_reached_through_those_before_it(tmp_path: Path) -> None:
+    config = "Host h\n ProxyJump a,b:2022\nHost a\n HostName 192.0.2.1\n ProxyJump c\nHost c\n ProxyCommand nc %h %p\n"
+    first, second, third = hops_of(tmp_path, config, "h")
+    assert [way.known_as for way in (first, second, third)] == ["c", "192.0.2.1", "[b]:2022"]
+    assert first.proxy == ("/bin/sh", "-c", "exec nc c 22")
+    assert (second.proxy[-1], second.proxy[second.proxy.index("-W") + 1]) == ("c", "192.0.2.1:22")
+    assert (third.proxy[-1], third.proxy[third.proxy.index("-W") + 1]) == ("a", "b:2022")
+    assert "StrictHostKeyChecking=yes" in third.proxy, "each is asked for its key through recorded ones alone"
+    assert third.via == "c,a"
+
+
+def test_a_host_without_jump_hosts_has_none(tmp_path: Path) -> None:
+    assert hops_of(tmp_path, "Host *\n User maria\n", "192.0.2.7") == ()
+    assert resolve_hops("192.0.2.7", None, None, {"alt_key_file": str(tmp_path)}) == ()

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 import pytest
 from nornir.core.inventory import Host
+from paramiko import Channel, SSHClient
 
 from flows._fleet.hosts import close
 from flows._fleet.inventory import inventory
 from model.errors import CommandFailed, CommandTimeout, Unreachable
+from remote.command import open_channel
+from remote.connection import HostSession
 from remote.shell import peer, reconnect_proof, run, session, start, tcp_banner
 from tests.remote.conftest import SshServer
 from tests.remote.sites import write_site
@@ -159,6 +164,39 @@ def test_a_broken_connection_is_opened_again(host: Host) -> None:
     stream.cut()
     again = peer(host)
     assert again.client_port != before.client_port
+
+
+def test_a_connection_that_broke_and_is_not_known_to_have_is_let_go_of(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Closing a channel sends word of it: over a connection that broke a moment ago that fails, and is no news."""
+    stream = session(host).stream
+    assert stream is not None
+
+    def close(_channel: Channel) -> None:
+        raise EOFError
+
+    monkeypatch.setattr("paramiko.Channel.close", close)
+    threading.Timer(0.5, stream.cut).start()
+    with pytest.raises(Unreachable, match=r"h-1: the connection broke during `sleep 5`"):
+        run(host, ("sleep", "5"), timeout=10)
+    monkeypatch.undo()
+    assert run(host, ("true",)).exit_code == 0
+
+
+def test_a_connection_that_another_thread_closes_meanwhile_is_unreachable(host: Host) -> None:
+    class Closing:
+        """A session whose client goes away between two looks at it."""
+
+        looks = 0
+
+        @property
+        def remote_conn_pre(self) -> SSHClient | None:
+            self.looks += 1
+            return SSHClient() if self.looks == 1 else None
+
+    with pytest.raises(Unreachable, match="h-1: the connection broke: the connection is closed"):
+        open_channel(host.name, cast(HostSession, Closing()), 1.0)
 
 
 def test_a_connection_lost_midway_is_no_exit_code(tmp_path: Path, second_sshd: SshServer) -> None:

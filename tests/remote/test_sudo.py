@@ -12,8 +12,8 @@ import pytest
 from pydantic import SecretStr
 
 from flows._run.sudo import take_password
-from model.errors import CommandFailed, CommandTimeout, SiteError
-from remote.command import begin, sudo_ran
+from model.errors import CommandFailed, CommandTimeout, RootRefused, SiteError
+from remote.command import begin, not_started, sudo_ran
 from remote.sudo import ENVIRONMENT, PASSWORD, Holder, elevate
 
 SECRET = SecretStr("hunter2 'x'")
@@ -105,7 +105,14 @@ def test_root_needs_no_sudo() -> None:
 
 def test_without_a_password_sudo_never_asks() -> None:
     words = shlex.split(elevate(("id", "a b"), user="deploy", root=True).line)
-    assert words[-5:] == ["sudo", "-n", "--", "id", "a b"]
+    assert words[words.index("sudo") :][:4] == ["sudo", "-n", "--", "sh"]
+    assert words[-3:] == ["sh", "id", "a b"]
+
+
+def test_a_key_that_starts_nothing_but_programs_gets_them_as_they_are() -> None:
+    elevation = elevate(("/opt/program",), user="looker", root=True, lies_there=True)
+    assert shlex.split(elevation.line)[-4:] == ["sudo", "-n", "--", "/opt/program"]
+    assert elevation.starts == b""
 
 
 def test_who_does_not_ask_for_root_does_not_get_it() -> None:
@@ -157,8 +164,29 @@ def test_sudos_own_failure_is_not_the_commands_exit_code() -> None:
     assert ENVIRONMENT in caught.value.next_step
     with pytest.raises(CommandFailed, match="sudo"):
         sudo_ran("h-1", ("ufw", "status"), 127, b"env: 'sudo': No such file or directory\n")
+    unresolved = b"sudo: unable to resolve host h-1: Name or service not known\n"
+    sudo_ran("h-1", ("false",), 1, unresolved)
+    with pytest.raises(RootRefused, match="a password is required"):
+        sudo_ran("h-1", ("true",), 1, unresolved + b"sudo: a password is required\n")
     sudo_ran("h-1", ("diff", "a", "b"), 1, b"")
     sudo_ran("h-1", ("false",), 1, b"sudoku: no\n")
+
+
+@pytest.mark.parametrize(
+    ("user", "code", "words", "kind", "step"),
+    [
+        ("deploy", 1, b"sudo: a password is required\n", RootRefused, ENVIRONMENT),
+        ("deploy", 1, b"deploy is not in the sudoers file.\n", RootRefused, ENVIRONMENT),
+        ("deploy", 127, b"env: 'sudo': No such file or directory\n", RootRefused, "install sudo"),
+        ("root", 1, b"This account is currently not available.\n", CommandFailed, "getent passwd"),
+    ],
+)
+def test_a_command_that_was_not_started_is_told_in_the_words_of_who_refused(
+    user: str, code: int, words: bytes, kind: type[CommandFailed], step: str
+) -> None:
+    elevation = elevate(("ufw", "status"), user=user, root=True)
+    error = not_started("h-1", ("ufw", "status"), elevation, code, words)
+    assert (type(error), words.decode().strip() in error.message, step in error.next_step) == (kind, True, True)
 
 
 def test_the_holder_prefers_what_it_was_given(monkeypatch: pytest.MonkeyPatch) -> None:

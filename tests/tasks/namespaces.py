@@ -57,6 +57,23 @@ else:
         s.settimeout(3)
         s.send(line.encode()); print(s.recv(1000).decode(), end="", flush=True)
 """
+# A connection that is just being made, and whether an error stays in its queue.
+_QUEUE = """
+import socket, select, sys
+source, target, port = sys.argv[1], sys.argv[2], int(sys.argv[3])
+s = socket.socket()
+s.bind((source, 0))
+s.setblocking(False)
+s.connect_ex((target, port))
+waiting = select.poll()
+waiting.register(s, select.POLLERR)
+waiting.poll(300)
+try:
+    s.recvmsg(1000, 1000, socket.MSG_ERRQUEUE | socket.MSG_DONTWAIT)
+    print("queued")
+except BlockingIOError:
+    print("nothing")
+"""
 
 
 class NodeNamespace:
@@ -120,6 +137,12 @@ class NodeNamespace:
         output, complaint = process.communicate("")
         assert output in ("reached\n", "silence\n"), f"{output} {complaint}"
         return output == "reached\n"
+
+    def leaves_error(self, source: str, target: str, port: int) -> bool:
+        """Return whether a pod's connection to there has an error in its queue that nobody takes out."""
+        output, complaint = self._python("pod", _QUEUE, source, target, str(port)).communicate("")
+        assert output in ("queued\n", "nothing\n"), f"{output} {complaint}"
+        return output == "queued\n"
 
     @contextmanager
     def connection(self, source: str, target: str, port: int) -> Iterator[Callable[[str], str]]:

@@ -7,7 +7,6 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from ipaddress import ip_network
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,12 +14,12 @@ import yaml
 
 from model.errors import SiteError
 from model.kubernetes.manifests import Manifest
-from model.site.load import load_site
 from model.site.site import Site
 from tasks.calico import environment, patched
 from tasks.cni import NetworkSource, manifests
+from tests.mutation import loaded
 
-SITE = load_site(Path(__file__).parents[2] / "inventory")
+SITE = loaded()
 SAMPLE = """
 apiVersion: v1
 kind: ConfigMap

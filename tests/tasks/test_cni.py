@@ -6,7 +6,6 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 from ipaddress import ip_network
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,11 +16,11 @@ from model.host.hoststate import HostState
 from model.kubernetes.cluster import read_node
 from model.kubernetes.manifests import Manifest
 from model.site.installation import IMAGES
-from model.site.load import load_site
 from model.site.site import Site
 from tasks.cni import CHOSEN, NetworkSource, conflist, manifests, network_config, patches, source
+from tests.mutation import loaded
 
-SITE = load_site(Path(__file__).parents[2] / "inventory")
+SITE = loaded()
 BOTH = (ip_network("10.244.3.0/24"), ip_network("fd44:0:0:3::/64"))
 
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 from model.kubernetes.cluster import Node, read_node
-from model.site.load import load_site
 from tasks.dns import corefile, manifests
+from tests.mutation import loaded
 
-SITE = load_site(Path(__file__).parents[2] / "inventory")
+SITE = loaded()
 
 
 def node(name: str, *cidrs: str) -> Node:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import base64
+import re
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from model.errors import CommandFailed, HostError, Unreachable
-from model.site.load import load_site
 from model.ufw.adoption import unmanaged_rules
 from model.ufw.facts import FirewallFacts
 from model.ufw.lockout import lockout, lockout_by
@@ -22,9 +23,11 @@ from tasks import firewall
 from tasks.firewall_session import FirewallSession
 from tests.model.ufw.test_state import REFERENCE, TESTS
 from tests.model.ufw.ufw_data import data, saved, told
+from tests.mutation import loaded
 from tests.tasks.scripted import Script, facts
 
 DB = REFERENCE.by_name["db-1"]
+_LAID = re.compile(rb'base64 -d >"\$mf_work"/(\S+) <<\'[^\n]*\n([A-Za-z0-9+/=\n]*?)mf-')
 
 
 class WatchedSession(FirewallSession):
@@ -34,6 +37,15 @@ class WatchedSession(FirewallSession):
 
     def facts(self) -> FirewallFacts:
         return self.seen
+
+
+class Lost(Script):
+    """A host that is not heard of again once it has died."""
+
+    def write(self, data: bytes) -> None:
+        if self._lines == [b"died"]:
+            raise EOFError("connection lost")
+        super().write(data)
 
 
 def _plan() -> tuple[UfwPlan, FirewallFacts]:
@@ -120,12 +132,49 @@ def test_a_kernel_that_holds_something_else_afterwards_is_taken_back() -> None:
     assert "mf_undo" in script.asked[-1]
 
 
+def test_a_rollback_that_fails_as_well_is_told() -> None:
+    todo, _ = _plan()
+    with pytest.raises(
+        HostError, match=r"(?s)hold something else.*not all of what was there before came back"
+    ) as raised:
+        firewall.apply(_session(Script({"mf_undo": (1, "")}), facts()), todo, facts().rulesets, lambda: None)
+    assert "/var/lib/matrix-fleet/fired/log" in raised.value.next_step
+
+
 def test_rules_that_iptables_refuses_change_nothing() -> None:
     todo, after = _plan()
     script = Script({"mf_test": (1, "")})
     with pytest.raises(CommandFailed):
         firewall.apply(_session(script, after), todo, facts().rulesets, lambda: pytest.fail("nothing to prove"))
     assert len(script.asked) == 2
+
+
+def test_what_becomes_of_a_change_is_known_at_every_moment() -> None:
+    todo, after = _plan()
+    seen: list[str] = []
+    session = _session(Script(), after)
+    firewall.apply(session, todo, facts().rulesets, lambda: seen.append(session.unconfirmed))
+    assert (seen, session.unconfirmed) == (["armed"], "")
+    failing = _session(Script({"mf_disarm": (1, "")}), after)
+    with pytest.raises(CommandFailed):
+        firewall.apply(failing, todo, facts().rulesets, lambda: None)
+    assert failing.unconfirmed == ""
+    lost = _session(Lost(dies_at="mf_disarm"), after)
+    with pytest.raises(Unreachable):
+        firewall.apply(lost, todo, facts().rulesets, lambda: None)
+    assert lost.unconfirmed == "confirming"
+
+
+def test_a_start_is_told_which_chains_of_others_to_bring_back() -> None:
+    stopped, running = facts(running=False), facts()
+    files = {**stopped.files, AFTER[4]: "*filter\n:GUARD - [0:0]\n-I FORWARD -j GUARD\nCOMMIT\n"}
+    todo = between("db-1", observed_state(stopped), observed_state(running), files=files)
+    script = Script()
+    firewall.apply(_session(script, running), todo, running.rulesets, lambda: None)
+    laid = {name: base64.b64decode(text) for name, text in _LAID.findall(bytes(script.written))}
+    assert laid[b"undo-others4"] == b"filter FORWARD\nfilter GUARD\n"
+    assert laid[b"undo-others6"] == b""
+    assert b"GUARD" not in laid[b"undo-restore4"]
 
 
 def test_holding_renews_the_rollback() -> None:
@@ -194,7 +243,7 @@ def test_findings_name_what_is_not_ours_to_change() -> None:
         ("rollback", "drift"),
         ("foreign-rules", "drift"),
     ]
-    bare: Any = load_site(TESTS / "data" / "five-servers")
+    bare: Any = loaded(TESTS / "data" / "five-servers")
     site = replace(bare, rows=tuple(row for row in bare.rows if not row.builtin))
     assert [finding.subject for finding in review(site, site.by_name["n-1"], facts()).findings] == ["builtin-openings"]
 

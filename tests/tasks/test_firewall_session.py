@@ -24,8 +24,10 @@ def test_a_held_lock_names_its_holder() -> None:
 
 
 def test_a_rollback_that_cannot_be_finished_stops_everything() -> None:
-    with pytest.raises(CommandFailed, match="could not be finished"):
+    with pytest.raises(CommandFailed, match="could not be finished: it complains") as raised:
         _session(Script({"mf_lock": (76, "")}))
+    assert "/var/lib/matrix-fleet/fired/log" in raised.value.next_step
+    assert "journalctl -t matrix-fleet-rollback" in raised.value.next_step
 
 
 def test_who_holds_it_is_quoted() -> None:

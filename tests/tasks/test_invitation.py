@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from nornir.core.inventory import Host
 
+from model.errors import Unreachable
 from remote import shell
 from remote.shell import Completed
 from tasks import invitation
@@ -38,6 +39,28 @@ def test_an_invitation_waits_for_its_signature(monkeypatch: pytest.MonkeyPatch) 
     assert asked == ["kubeadm", "cat", "kubectl", "kubectl", "kubectl"]
     assert invited.token.get_secret_value() == "abcdef.0123456789abcdef"
     assert invited.ca_hash.startswith("sha256:")
+
+
+@pytest.mark.parametrize("breaks", [1, 2])
+def test_a_connection_that_breaks_costs_a_token_and_not_the_host_that_joins(
+    monkeypatch: pytest.MonkeyPatch, breaks: int
+) -> None:
+    asked = _plane(monkeypatch, iter((_SIGNED,)))
+    answers, left = shell.run, [breaks]
+
+    def run(host: Host, argv: Sequence[str], **more: Any) -> Completed:
+        if argv[0] == "kubeadm" and left[0]:
+            left[0] -= 1
+            raise Unreachable("cp-1", "the connection broke", "is the host up?")
+        return answers(host, argv, **more)
+
+    monkeypatch.setattr(shell, "run", run)
+    if breaks > 1:
+        with pytest.raises(Unreachable):
+            invitation.invite(Host("cp-1"))
+    else:
+        assert invitation.invite(Host("cp-1")).token.get_secret_value()
+        assert asked == ["kubeadm", "cat", "kubectl"]
 
 
 def test_what_nobody_signs_is_left_to_kubeadm_to_say(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,17 +6,16 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from ipaddress import ip_network
-from pathlib import Path
 
 import pytest
 
 from model.matrix.nodeports import RANGE, gates, pod_gates
 from model.site.hosts import Machine
-from model.site.load import load_site
 from tasks.nodeports import FILE, UNIT, desired, ruleset
+from tests.mutation import loaded
 from tests.tasks.namespaces import NodeNamespace
 
-SITE = load_site(Path(__file__).parents[2] / "inventory")
+SITE = loaded()
 WORKER = SITE.by_name["w-1"]
 OTHER_NODE, STRANGER, LI = "10.20.1.11", "10.20.1.250", "10.20.2.11"
 POD, POD6 = "10.244.3.5", "fd44::3:5"
@@ -215,6 +214,34 @@ def test_others_than_pods_and_answers_of_pods_are_left_alone(guarded: NodeNamesp
     assert guarded.reaches(STRANGER, NODE, 8080)
     assert guarded.reaches("10.244.3.1", POD, 8080, where="node")
     assert guarded.reaches(NODE, NODE, 8080, where="node")
+
+
+@contextmanager
+def refused_by_icmp(node: NodeNamespace) -> Iterator[None]:
+    """Other pods, and a Service without endpoints, are refused as kube-router and kube-proxy refuse."""
+    networks = ("10.244.9.0/24", "10.96.0.99/32")
+    routes = [("ip", "route", "{}", network, "dev", "eth0") for network in networks]
+    rules = [("iptables", "{}", "FORWARD", "-d", network, "-j", "REJECT") for network in networks]
+    for words in (*routes, *rules):
+        node.run(*(word.format("add" if words[0] == "ip" else "-I") for word in words))
+    try:
+        yield
+    finally:
+        for words in (*rules, *routes):
+            node.run(*(word.format("del" if words[0] == "ip" else "-D") for word in words))
+
+
+def test_a_policys_refusal_leaves_no_error_in_a_pods_connection(guarded: NodeNamespace) -> None:
+    with refused_by_icmp(guarded):
+        assert not guarded.leaves_error(POD, "10.244.9.9", 6379)
+        # Nobody is there: that is said at once, as before.
+        assert guarded.leaves_error(POD, "10.96.0.99", 6379)
+
+
+def test_without_the_table_it_does(node: NodeNamespace) -> None:
+    node.nft("table inet matrix_fleet\ndelete table inet matrix_fleet")
+    with refused_by_icmp(node):
+        assert node.leaves_error(POD, "10.244.9.9", 6379)
 
 
 def test_a_node_of_an_isolated_network_is_closed_to_its_pods() -> None:

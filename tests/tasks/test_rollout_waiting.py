@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from model.rollout.keys import key_of
 from remote.kube import Cluster
 from tasks.rollout import waiting
 from tasks.rollout.waiting import ReadinessWait, Unready
@@ -66,6 +67,20 @@ def make_ready(api: MemoryApi) -> None:
     generation = api.get("/apis/apps/v1/namespaces/n/deployments/web")["metadata"]["generation"]
     status = {"observedGeneration": generation + 1, **counts}
     api.put({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": dict(WHERE), "status": status})
+
+
+def test_what_was_just_seen_is_looked_at_first_and_then_no_more(api: MemoryApi) -> None:
+    make_ready(api)
+    ready = api.get("/apis/apps/v1/namespaces/n/deployments/web")
+    young = ready | {"status": {}}
+    told: list[Unready] = []
+    for before, looks in ((ready, 0), (young, 1)):
+        found = ReadinessWait(api.cluster(), 0.3, told.extend, threading.Event(), {key_of(ready): before})
+        assert found.until_ready([deployment()]) == ()
+        assert len(told) == looks
+    # What was seen is long past by then.
+    api.put(ready | {"metadata": WHERE, "status": {}})
+    assert found.until_ready([deployment()])
 
 
 def test_what_is_ready_is_not_waited_for(api: MemoryApi) -> None:

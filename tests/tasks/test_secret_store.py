@@ -12,10 +12,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from pydantic import SecretBytes
 from pyrage import x25519
 
 from model.errors import NotARecipient, SecretsUnreadable, SelectionError, SiteError
+from model.rollout import veil
 from model.rollout.rendered import SecretRef
+from model.rollout.secret_document import KeptValue
+from model.rollout.secret_stages import adopted, ended, forgotten, offered, replaced
 from model.site.secrets import SecretKeeping
 from model.site.site import Site
 from tasks.secrets import identity
@@ -62,6 +66,18 @@ def test_what_is_missing_is_made_once_and_read_back_by_another_run(site: Site, k
     assert abs((datetime.now(UTC) - again.made("redis")).total_seconds()) < 60
 
 
+def test_what_a_run_made_or_read_is_shown_by_no_error_of_it(
+    site: Site, key: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("model.rollout.veil._REMEMBERED", set())
+    open_store(site).generate_missing()
+    made = set(veil._REMEMBERED)
+    monkeypatch.setattr("model.rollout.veil._REMEMBERED", set())
+    value = open_store(site).value("redis", "password")
+    assert value in made
+    assert veil.veiled(f"cannot use {value.decode()}") == "cannot use (secret)"
+
+
 def test_a_second_run_writes_nothing(site: Site, key: Path) -> None:
     open_store(site).generate_missing()
     before = files(site)
@@ -99,6 +115,79 @@ def test_former_versions_are_kept_and_bounded(site: Site, key: Path) -> None:
     assert len(former) == KEPT_VERSIONS
     shutil.copy(former[-1], site.folder / "secrets" / "main.age")
     assert open_store(site).value("redis", "password") == b"value-number-%d" % (KEPT_VERSIONS + 1)
+
+
+def begin(site: Site, *names: str) -> None:
+    """Begin rotations of passwords, each with a write of its own."""
+    for name in names:
+        ref, now = SecretRef(name, "password"), datetime.now(UTC)
+        store = open_store(site)
+        store.save(replaced(store.document("main"), {ref: kept(now)}, now))
+
+
+def end(site: Site, *names: str) -> None:
+    for name in names:
+        store = open_store(site)
+        store.save(ended(store.document("main"), [SecretRef(name, "password")], 1))
+
+
+def kept(now: datetime) -> KeptValue:
+    return KeptValue(value=SecretBytes(os.urandom(16).hex().encode()), made=now, origin="generated")
+
+
+def versions(site: Site) -> list[bytes]:
+    """What former versions there are, newest first."""
+    folder = site.folder / "secrets" / "former"
+    return [path.read_bytes() for path in sorted(folder.iterdir(), reverse=True)] if folder.exists() else []
+
+
+def current(site: Site) -> bytes:
+    return (site.folder / "secrets" / "main.age").read_bytes()
+
+
+def test_however_often_a_rotation_writes_the_version_before_it_is_the_only_one_it_adds(site: Site, key: Path) -> None:
+    open_store(site).generate_missing()
+    ref, now = SecretRef("redis", "password"), datetime.now(UTC)
+    before, store = current(site), open_store(site)
+    document = offered(store.document("main"), {ref: kept(now)})
+    for step in (document, adopted(document, [ref], now), forgotten(adopted(document, [ref], now), [ref], now)):
+        # Each step may be that of another run.
+        again = open_store(site)
+        again.document("main")
+        again.save(step)
+        assert versions(site) == [before]
+    end(site, "redis")
+    assert versions(site) == [before]
+    rotated = current(site)
+    begin(site, "redis")
+    assert versions(site) == [rotated, before]
+
+
+def test_the_version_before_a_rotation_stays_until_the_next_one_of_that_secret_begins(site: Site, key: Path) -> None:
+    open_store(site).generate_missing()
+    before = current(site)
+    begin(site, "redis")
+    end(site, "redis")
+    for number in range(KEPT_VERSIONS + 2):
+        open_store(site).keep("main", {SecretRef("s3-admin", "secret_key"): b"number-%d" % number * 5}, "provided")
+        begin(site, "redis-sentinel")
+        end(site, "redis-sentinel")
+    assert versions(site)[-1] == before
+    assert len(versions(site)) == KEPT_VERSIONS + 1
+    begin(site, "redis")
+    assert before not in versions(site)
+    assert len(versions(site)) == KEPT_VERSIONS
+
+
+def test_what_is_written_beside_a_rotation_that_has_not_ended_leaves_a_version(site: Site, key: Path) -> None:
+    open_store(site).generate_missing()
+    first = current(site)
+    begin(site, "redis")
+    second = current(site)
+    open_store(site).keep("main", {SecretRef("s3-admin", "secret_key"): b"x" * 40}, "provided")
+    third = current(site)
+    begin(site, "redis-sentinel")
+    assert versions(site) == [third, second, first]
 
 
 def test_a_write_that_fails_leaves_what_was_there(site: Site, key: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -210,7 +299,7 @@ def test_what_a_person_must_bring_is_missing_and_not_made(tmp_path: Path, key: P
     assert {ref.name for ref in store.missing()} == {"smtp"}
     with pytest.raises(SiteError, match="smtp/password") as caught:
         store.value("smtp", "password")
-    assert "import" in caught.value.next_step
+    assert caught.value.next_step == "python -m flows.secrets import smtp/password --stdin"
 
 
 def test_the_process_leaves_no_core_dump(site: Site, key: Path) -> None:

@@ -17,13 +17,13 @@ from model.errors import CommandFailed, ProtocolError
 from model.host.hoststate import HostState
 from model.kubernetes.storage import DiskFacts, Volume, judge, manifests, volumes
 from model.site.hosts import Disk, Machine
-from model.site.load import load_site
 from remote.facts.disks import observe, parse
 from tasks.storage import FOLDERS_UNIT, _format, escaped, mounts
+from tests.mutation import loaded
 from tests.remote.conftest import SshServer, login_key, sshd  # noqa: F401 - fixtures
 from tests.remote.sites import write_site
 
-SITE = load_site(Path(__file__).parents[2] / "inventory")
+SITE = loaded()
 GIB = 2**30
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from model.rollout.synapse.check_files import check_files
+from tasks.application_images import PinnedReference
 from tasks.rollout import synapse_check
 from tasks.rollout.synapse_check import SynapseVerdict, checked_in_image, judged_here
 from tests.model.rollout.synapse.synapse_sites import VERSION, rendered, running, site, table
@@ -19,6 +20,7 @@ from tests.tasks.local import here
 
 HOST: Any = SimpleNamespace(name="w-1")
 IMAGE = "docker.io/matrixdotorg/synapse:v1.163.2"
+PINNED = PinnedReference(f"{IMAGE}@sha256:{'a' * 64}")
 SITE = site("small")
 FILES = check_files(rendered(SITE, "synapse"), running(SITE))
 ACCEPTED = {"version": VERSION, "complaints": dict.fromkeys(FILES.asked, "")}
@@ -86,8 +88,8 @@ def image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeImage:
     return FakeImage(tmp_path, monkeypatch)
 
 
-def ask(state: Path) -> SynapseVerdict:
-    return checked_in_image(HOST, IMAGE, rendered(SITE, "synapse"), running(SITE), table(), state)
+def ask(state: Path, image: PinnedReference = PINNED) -> SynapseVerdict:
+    return checked_in_image(HOST, image, rendered(SITE, "synapse"), running(SITE), table(), state)
 
 
 def test_what_synapse_accepts_is_good_and_not_asked_again(image: FakeImage, tmp_path: Path) -> None:
@@ -95,6 +97,22 @@ def test_what_synapse_accepts_is_good_and_not_asked_again(image: FakeImage, tmp_
     assert len(image.calls) == 2
     assert ask(tmp_path / "state") == SynapseVerdict(cached=True)
     assert len(image.calls) == 2
+
+
+def test_another_image_under_the_same_tag_is_asked_anew(image: FakeImage, tmp_path: Path) -> None:
+    ask(tmp_path / "state")
+    image.answer(routes=DUMP.replace("SyncRestServlet", "OtherServlet"))
+    assert ask(tmp_path / "state").good, "the same image"
+    other = ask(tmp_path / "state", PinnedReference(f"{IMAGE}@sha256:{'b' * 64}"))
+    assert not other.cached
+    assert other.routes
+
+
+def test_where_no_digest_is_known_the_tag_counts(image: FakeImage, tmp_path: Path) -> None:
+    ask(tmp_path / "state", PinnedReference(IMAGE))
+    assert ask(tmp_path / "state", PinnedReference(IMAGE)).cached
+    assert not ask(tmp_path / "state", PinnedReference(f"{IMAGE}-1")).cached
+    assert len(image.calls) == 4
 
 
 def test_it_is_given_every_file_of_a_process_and_no_secret(image: FakeImage, tmp_path: Path) -> None:

@@ -82,6 +82,15 @@ def tarball(members: dict[str, bytes]) -> bytes:
 @contextmanager
 def publishing(folder: Path, debian: Path, signer: archive.Signer) -> Iterator[Publishers]:
     """Serve everything; `debian` is a folder that `archive.packages` filled."""
+    with without_debian(folder, signer) as publishers:
+        archive.publish(publishers.web, debian, "bookworm", b"")
+        publishers.sign()
+        yield publishers
+
+
+@contextmanager
+def without_debian(folder: Path, signer: archive.Signer) -> Iterator[Publishers]:
+    """Serve everything but Debian's packages; the signer needs no key."""
     with serving() as web:
         _programs(web)
         for name, tag in {**IMAGES, "registry.test/flannel": "v0.26.7"}.items():
@@ -89,11 +98,8 @@ def publishing(folder: Path, debian: Path, signer: archive.Signer) -> Iterator[P
         for name in ("node", "cni"):
             web.image(f"calico/{name}", "v3.31.7")
         web.put("/calico-v3.31.7.yaml", CALICO.encode())
-        archive.publish(web, debian, "bookworm", b"")
         (folder / "sources.yaml").write_text(yaml.safe_dump(_sources(web, signer)))
-        publishers = Publishers(web, folder, signer)
-        publishers.sign()
-        yield publishers
+        yield Publishers(web, folder, signer)
 
 
 def _programs(web: Web) -> None:

@@ -88,6 +88,17 @@ def _join(cluster_run: ClusterRun, host: Host, subject: str) -> Outcome:
     return _member(cluster_run, host, subject, "joined the cluster")
 
 
+def _remains(cluster_run: ClusterRun, host: str) -> HostError:
+    """Return what is said of a host that holds a cluster's files and is no member: of which, its authority tells."""
+    held = cluster_run.facts[host].authority
+    known = {cluster_run.facts[name].authority for name in cluster_run.members} - {""}
+    if held in known:
+        step = f"python -m flows.nodes reset {host} --yes, then run again"
+        return HostError(host, "was a node of this cluster, has left it, and still has what it had of it", step)
+    which = "another cluster" if held and known else "a cluster, nobody can tell of which,"
+    return HostError(host, f"remains of {which} are there", "look at /etc/kubernetes; reset it if it may go")
+
+
 def _ready(cluster_run: ClusterRun, host: Host) -> bool:
     """
     Clear the way for a step; False where one that an earlier run began has meanwhile succeeded.
@@ -96,9 +107,7 @@ def _ready(cluster_run: ClusterRun, host: Host) -> bool:
     """
     facts = cluster_run.facts[host.name]
     if facts.progress == "foreign":
-        raise HostError(
-            host.name, "remains of another cluster are there", "look at /etc/kubernetes; reset it if it may go"
-        )
+        raise _remains(cluster_run, host.name)
     if cluster_run.dry_run:
         return True
     if facts.progress == "running":

@@ -57,7 +57,7 @@ def _probe(cluster_run: ClusterRun, cluster: Cluster) -> Iterable[Outcome]:
     text = render("manifests/probe/daemonset.yaml", namespace=probe_pod.NAMESPACE, image=image)
     lines = [
         line
-        for manifest in yaml.safe_load_all(text)
+        for manifest in yaml.load_all(text, Loader=yaml.CSafeLoader)
         for line in cluster.apply(manifest, dry_run=cluster_run.dry_run).lines
     ]
     if lines and cluster_run.dry_run:

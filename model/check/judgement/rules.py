@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from model.check.finding import Finding, Verdict
-from model.packets.known_rules import OF_A_CLUSTER
+from model.packets.known_rules import of_a_cluster
 from model.packets.ruling import Ruling
 from model.ufw.foreign_rules import removal_of
 
@@ -41,4 +41,4 @@ def judged(early: Sequence[Ruling], deciding: Sequence[str], *, node: bool, show
 def _of_a_cluster(rule: str) -> bool:
     """Tell a rule of kube-proxy's or the pod network's native table: `nft [chain] FAMILY TABLE ...`."""
     words = rule.split()
-    return words[0] == "nft" and words[3 if words[1] == "chain" else 2].startswith(OF_A_CLUSTER)
+    return words[0] == "nft" and of_a_cluster(words[3 if words[1] == "chain" else 2])

@@ -10,25 +10,32 @@ from model.errors import did_you_mean
 from model.kubernetes.manifests import name_of
 from model.rollout.announced import ANNOUNCED
 from model.rollout.rendered import RenderedComponent, SecretRef
+from model.rollout.secret_document import ref_text
 from model.rollout.secret_index import SecretIndex
 from model.rollout.secret_kinds import PLACEHOLDER
 from model.rollout.secret_names import kept_refs
 from model.rollout.secret_plan import deadline, same_fingerprints
 from model.rollout.secret_uses import misuses
+from model.rollout.unfinished import brought_back, finishing, unfinished
 from model.site.secrets import Realm, SecretSpec
 from model.site.site import Site
 
 Indexes = Mapping[Realm, SecretIndex]
+WRITE_ANEW = "python -m flows.secrets recipients writes it anew"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SecretFlaw:
-    """One thing wrong with a secret (`name`) or a part of the application, and where it is declared."""
+    """
+    One thing wrong with a secret (`name`) or a part of the application, where it is declared, and what mends it where
+    that is this one's own.
+    """
 
     name: str
     message: str
     file: str = "secrets.yaml"
     place: str = ""
+    remedy: str = ""
 
 
 def unknown_consumers(site: Site) -> Iterator[SecretFlaw]:
@@ -121,6 +128,34 @@ def weak(indexes: Indexes) -> Iterator[SecretFlaw]:
         for ref, entry in index.entries.items():
             if entry.flaw:
                 yield SecretFlaw(name=f"{ref.name}/{ref.key}", message=entry.flaw)
+
+
+def unfinished_rotations(site: Site, indexes: Indexes) -> Iterator[SecretFlaw]:
+    """Find values whose rotation has not ended: nobody goes on with it but who is told to."""
+    specs = {spec.name: spec for spec in site.secrets}
+    for realm, index in indexes.items():
+        for ref, entry in sorted(index.entries.items()):
+            if entry.stage is None or entry.stage_since is None:
+                continue
+            spec = specs.get(ref.name)
+            known = spec is not None and ref.key in spec.keys
+            yield SecretFlaw(
+                name=ref_text(ref),
+                message=unfinished(spec, ref, entry.stage, entry.stage_since),
+                file=f"secrets/{realm}.index.json",
+                remedy=finishing([ref]) if known else brought_back(ref),
+            )
+
+
+def untold_rotations(indexes: Indexes) -> Iterator[SecretFlaw]:
+    """Find indexes that do not say which rotations have not ended, or need not be of the file beside them."""
+    for realm, index in indexes.items():
+        message = index.stale
+        if not message and not index.tells_rotations:
+            earlier = f"{realm}.index.json was written by an earlier version"
+            message = f"{earlier}: it does not say which rotations have not ended"
+        if message:
+            yield SecretFlaw(name=realm, message=message, file=f"secrets/{realm}.index.json", remedy=WRITE_ANEW)
 
 
 def not_apart(site: Site, indexes: Indexes) -> Iterator[SecretFlaw]:

@@ -34,12 +34,13 @@ _FIRST = (
     "recorded_keys",
     "components",
     "images",
+    "upstream",
     "schedule",
     "waivers",
 )
 # Rules that look at rendered objects.
 RENDERING = frozenset(
-    {"secret-use", "secret-unused", "placeholder", "component-render", "bundle-missing", "image-digest"}
+    {"pod-port", "secret-use", "secret-unused", "placeholder", "component-render", "bundle-missing", "image-digest"}
 )
 RULES: tuple[Rule, ...] = discover(subjects, Check, _FIRST)
 

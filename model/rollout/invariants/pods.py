@@ -18,8 +18,9 @@ UNPROBED: Mapping[str, str] = {
 }
 _HOSTNAME = "kubernetes.io/hostname"
 _DIGEST = re.compile(r":[A-Za-z0-9_][A-Za-z0-9_.-]*@sha256:[0-9a-f]{64}$")
-# A busy or waiting process must not be taken for a dead one.
+# A busy or waiting process must not be taken for a dead one; a start takes long where the whole stack starts at once.
 _PATIENCE = 30
+_STARTING = 60
 
 
 def rights(stack: Stack) -> Iterator[str]:
@@ -81,8 +82,16 @@ def probes(stack: Stack) -> Iterator[str]:
             alive = container.get("livenessProbe") or {}
             if alive and alive.get("periodSeconds", 10) * alive.get("failureThreshold", 3) < _PATIENCE:
                 yield f"{name} is killed after less than {_PATIENCE} s of silence"
+            begins = container.get("startupProbe") or alive
+            if begins and _patience_of(begins) < _STARTING:
+                yield f"{name} is killed when it has not started within {_STARTING} s"
             if alive and alive.get("timeoutSeconds", 1) < 2:
                 yield f"{name} is given less than 2 s to answer whether it lives"
+
+
+def _patience_of(probe: Mapping[str, int]) -> int:
+    """Return for how many seconds a probe may fail before the container is killed."""
+    return probe.get("initialDelaySeconds", 0) + probe.get("periodSeconds", 10) * probe.get("failureThreshold", 3)
 
 
 def images(stack: Stack) -> Iterator[str]:
@@ -113,7 +122,7 @@ def budgets(stack: Stack) -> Iterator[str]:
         if len(mine) > 1:
             yield f"{workload.name}: two budgets: nothing could be drained"
         for spec in mine:
-            if spec.get("maxUnavailable") == 0 or spec.get("minAvailable") == workload.replicas:
+            if spec.get("maxUnavailable") == 0 or spec.get("minAvailable") == workload.fewest:
                 yield f"{workload.name}: its budget lets no pod go"
 
 

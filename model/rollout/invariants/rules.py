@@ -16,6 +16,6 @@ RULES: Mapping[str, Rule] = {
         objects.jobs, ports.port_names, ports.targets, ports.probes_meet_ports, ports.matrix, references.mounts,
         references.references, references.used_secrets, references.accounts, references.issuers, pods.rights,
         pods.bounds, pods.probes, pods.images, pods.budgets, pods.spread, secrecy.markers, secrecy.environment,
-        secrecy.modes, secrecy.clear,
+        secrecy.modes, secrecy.clear, secrecy.on_disk,
     )
 }  # fmt: skip

@@ -24,11 +24,16 @@ LASTING = frozenset({"Deployment", "StatefulSet", "DaemonSet"})
 
 @dataclass(frozen=True, slots=True)
 class RenderedWorkload:
-    """An object that makes pods."""
+    """
+    An object that makes pods.
+
+    `bounds` are the fewest and the most pods that an autoscaler lets there be; None where none changes their number.
+    """
 
     component: Component
     manifest: Manifest
     template: Mapping[str, Any]
+    bounds: tuple[int, int] | None = None
 
     @property
     def name(self) -> str:
@@ -63,7 +68,16 @@ class RenderedWorkload:
 
     @property
     def replicas(self) -> int:
-        """How many pods it makes, as far as that is in it."""
+        """How many pods it makes at most, as far as that is declared."""
+        return self.bounds[1] if self.bounds else self._declared
+
+    @property
+    def fewest(self) -> int:
+        """How many pods it makes at least, as far as that is declared."""
+        return self.bounds[0] if self.bounds else self._declared
+
+    @property
+    def _declared(self) -> int:
         return int(self.manifest["spec"].get("replicas", 1)) if self.manifest["kind"] in LASTING else 1
 
     @property
@@ -89,8 +103,20 @@ class Stack:
         """Every object that makes pods."""
         pairs = ((component, manifest, pod_template(manifest)) for component, manifest in self.objects)
         return tuple(
-            RenderedWorkload(component, manifest, template) for component, manifest, template in pairs if template
+            RenderedWorkload(component, manifest, template, self._bounds.get(_target(manifest)))
+            for component, manifest, template in pairs
+            if template
         )
+
+    @cached_property
+    def _bounds(self) -> Mapping[tuple[str, str, str], tuple[int, int]]:
+        """The fewest and the most pods of each workload that has an autoscaler."""
+        found: dict[tuple[str, str, str], tuple[int, int]] = {}
+        for _, scaler in self.of("HorizontalPodAutoscaler"):
+            spec, namespace = scaler["spec"], scaler["metadata"].get("namespace", "")
+            target = spec["scaleTargetRef"]
+            found[target["kind"], namespace, target["name"]] = spec.get("minReplicas", 1), spec["maxReplicas"]
+        return found
 
     @cached_property
     def by_kind(self) -> Mapping[str, tuple[tuple[Component, Manifest], ...]]:
@@ -117,6 +143,12 @@ class Stack:
         for workload in self.workloads:
             if workload.namespace == namespace and workload.labels.items() >= labels.items():
                 yield workload
+
+
+def _target(manifest: Manifest) -> tuple[str, str, str]:
+    """Return by what an autoscaler names a workload of its own namespace."""
+    meta = manifest["metadata"]
+    return manifest["kind"], meta.get("namespace", ""), meta["name"]
 
 
 def called(component: Component, manifest: Manifest) -> str:

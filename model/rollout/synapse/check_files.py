@@ -49,15 +49,25 @@ def configs(component: RenderedComponent, running: Processes) -> dict[str, dict[
     return {process.name: merged(*_texts(component, process).values()) for process in running.all}
 
 
+def final_configs(component: RenderedComponent, running: Processes) -> dict[str, dict[str, Any]]:
+    """Return every process's configuration with what it adds in its pod, the login at the mail server by its names."""
+    login = _login(component)
+    return {
+        process.name: merged(*_texts(component, process).values(), *_mail(component, process, login).values())
+        for process in running.all
+    }
+
+
 def check_files(component: RenderedComponent, running: Processes) -> CheckFiles:
     """Return what the check of a site's processes needs."""
     files = {"conf/log.yaml": component.files["log.yaml"], "check/config_check.py": program("config_check")}
     if AUTHORITY in component.files:
         files[f"conf/{AUTHORITY}"] = component.files[AUTHORITY]
+    login = dict.fromkeys(_login(component), STAND_IN)
     asked: dict[str, tuple[str, ...]] = {}
     for pool in running.pools:
         process = running.of(pool)[0]
-        texts = _texts(component, process) | _mail(component, process)
+        texts = _texts(component, process) | _mail(component, process, login)
         files |= texts
         asked[process.name] = tuple(f"/{path}" for path in texts)
         files |= dict(_secrets(merged(*texts.values())))
@@ -79,13 +89,19 @@ def _texts(component: RenderedComponent, process: Process) -> dict[str, str]:
     return texts
 
 
-def _mail(component: RenderedComponent, process: Process) -> dict[str, str]:
-    """Return the file that a process which logs in at the mail server makes when it starts, with stand-ins."""
-    made = any(name_of(manifest).endswith(f"/{LOGIN_SECRET}") for manifest in component.objects)
-    if not made or not sends_mail(process.pool):
+def _login(component: RenderedComponent) -> Mapping[str, str]:
+    """Return the names of the login at the mail server, `username` and `password`; nothing where nobody logs in."""
+    found = (manifest for manifest in component.objects if name_of(manifest).endswith(f"/{LOGIN_SECRET}"))
+    return next((manifest["stringData"] for manifest in found), {})
+
+
+def _mail(component: RenderedComponent, process: Process, login: Mapping[str, str]) -> dict[str, str]:
+    """Return the file that a process which logs in at the mail server makes when it starts, with such a login."""
+    if not login or not sends_mail(process.pool):
         return {}
     block = merged(component.files["homeserver.yaml"])["email"]
-    return {"check/mail.yaml": json.dumps({"email": block | {"smtp_user": STAND_IN, "smtp_pass": STAND_IN}})}
+    whole = block | {"smtp_user": login["username"], "smtp_pass": login["password"]}
+    return {"check/mail.yaml": json.dumps({"email": whole})}
 
 
 def _secrets(value: object) -> Iterator[tuple[str, str]]:

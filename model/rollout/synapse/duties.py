@@ -60,8 +60,10 @@ class Duty(Declared):
     """
     Something Synapse does.
 
-    `stream` or `setting` names its processes in the configuration; `writers`: whether many may share it. Its requests
-    are those of `servlets`, of everything only a process of kind `everything_of` serves, and what lies under `trees`.
+    `stream` or `setting` names its processes in the configuration, which all processes share: with another number of
+    them every process starts anew. `gone_first`: all of them must be gone before, since two that count differently lose
+    what each takes for the other's. `writers`: whether many may share it. Its requests are those of `servlets`, of
+    everything only a process of kind `everything_of` serves, and what lies under `trees`.
     """
 
     name: Name
@@ -69,7 +71,7 @@ class Duty(Declared):
     stream: Stream | None = None
     setting: Setting | None = None
     writers: Literal["one", "sharded"] = "one"
-    restart: Literal["none", "main", "all"] = "none"
+    gone_first: bool = False
     servlets: tuple[Text, ...] = ()
     trees: tuple[Text, ...] = ()
     everything_of: Literal["media"] | None = None

@@ -13,6 +13,7 @@ from model.site.site import Site
 
 Config = dict[str, Any]
 AUTHORITY = "federation-ca.pem"
+MAIL_AUTHORITY = "mail-ca.pem"
 LOGIN_SECRET = "synapse-mail"  # noqa: S105 - the name of an object
 # Of Synapse's processes these send mail: what somebody asked for, and what somebody missed.
 _SENDERS = frozenset({MAIN, "pusher"})
@@ -77,13 +78,21 @@ def allowed_addresses(settings: Settings) -> Config:
 
 def authority(site: Site) -> str:
     """Return the certificate of the partners' authority, empty where none is named. Raises `SiteError`."""
-    name = site.settings.federation_partners.ca
-    if name is None or not site.settings.federation:
-        return ""
+    name = site.settings.federation_partners.ca if site.settings.federation else None
+    return _certificate(site, name, "federation_partners.ca", "the other homeservers' authority")
+
+
+def mail_authority(site: Site) -> str:
+    """Return the certificate of the mail server's authority, empty where none is named. Raises `SiteError`."""
+    name = site.settings.mail.ca if site.settings.features.smtp else None
+    return _certificate(site, name, "mail.ca", "the mail server's authority")
+
+
+def _certificate(site: Site, name: str | None, path: str, whose: str) -> str:
     try:
-        return (site.folder / name).read_text("ascii")
+        return (site.folder / name).read_text("ascii") if name else ""
     except (OSError, ValueError) as error:
         raise SiteError(
-            f"site.yaml: federation_partners.ca: {site.folder / name} cannot be read: {error}",
-            next_step="put the PEM file of the other homeservers' authority there",
+            f"site.yaml: {path}: {site.folder / str(name)} cannot be read: {error}",
+            next_step=f"put the PEM file of {whose} there",
         ) from error

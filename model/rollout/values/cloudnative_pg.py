@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from model.kubernetes.manifests import Manifest
-from model.rollout.adapting import Image, containers, harden, label, place, resources, the, without
+from model.rollout.adapting import Image, argument, containers, harden, label, place, resources, the, without
 from model.rollout.placement import replicas, roles
 from model.site.site import Site
 
@@ -24,7 +24,7 @@ def adapt(objects: Sequence[Manifest], site: Site, image: Image) -> list[Manifes
     mine = without(objects, ("Namespace", "cnpg-system"))
     deployment = the(mine, "Deployment", "cnpg-controller-manager")
     spec: dict[str, Any] = deployment["spec"]
-    operators = replicas(site, "application", OPERATORS)
+    operators, runtime = replicas(site, "application", OPERATORS), site.settings.kubernetes.runtime
     spec["replicas"] = operators
     spec["strategy"] = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 0, "maxUnavailable": 1}}
     template = spec["template"]
@@ -37,7 +37,11 @@ def adapt(objects: Sequence[Manifest], site: Site, image: Image) -> list[Manifes
         resources(container, "50m", "128Mi", "384Mi")
         for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
             container[probe] |= {"timeoutSeconds": 5}
+        # It is given three minutes to start: half a minute is too little where every part of the stack starts.
+        container["startupProbe"] |= {"failureThreshold": 36}
         container["livenessProbe"] |= {"failureThreshold": 6}
+        argument(container, "--leader-lease-duration", str(runtime.leader_lease_seconds))
+        argument(container, "--leader-renew-deadline", str(runtime.leader_renewal_seconds))
         for variable in container["env"]:
             if variable["name"] == "OPERATOR_IMAGE_NAME":
                 variable["value"] = image("cloudnative-pg")

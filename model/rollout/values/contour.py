@@ -79,6 +79,9 @@ def _controller(deployment: Manifest, site: Site) -> None:
     for listener in ("http", "https"):
         argument(container, f"--envoy-service-{listener}-address", "::")
     argument(container, "--ingress-class-name", site.settings.ingress.class_name)
+    runtime = site.settings.kubernetes.runtime
+    argument(container, "--leader-election-lease-duration", f"{runtime.leader_lease_seconds}s")
+    argument(container, "--leader-election-renew-deadline", f"{runtime.leader_renewal_seconds}s")
     if external := site.settings.external.get("ingress"):
         argument(container, "--ingress-status-address", str(external.addresses[0]))
     container["livenessProbe"] |= {"periodSeconds": 10, "timeoutSeconds": 5, "failureThreshold": 6}

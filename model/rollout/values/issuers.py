@@ -37,7 +37,8 @@ def values(site: Site) -> dict[str, object]:
 def public_names(site: Site) -> tuple[str, ...]:
     """Return the names that the ingress answers to: the homeserver's, the domain's own, the web client's."""
     domain = site.settings.domain
-    return (f"matrix.{domain}", domain, f"chat.{domain}")
+    client = (f"chat.{domain}",) if site.settings.features.element_web else ()
+    return (f"matrix.{domain}", domain, *client)
 
 
 def _certificate(site: Site) -> str:

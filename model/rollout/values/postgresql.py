@@ -30,6 +30,7 @@ def values(site: Site) -> dict[str, object]:
         "memory_mib": memory,
         "request_mib": 256 if _small(site) else memory,
         "parameters": parameters(site, memory),
+        "storage_connections": _storage_connections(site),
     }
 
 
@@ -69,8 +70,14 @@ def _connections(site: Site) -> int:
     """Count those of every Synapse process there may be, of the object storage's gateways, and some for people."""
     running = processes(site.settings, "matrix")
     synapse = sum(most(running, pool) for pool in running.pools) * CONNECTIONS
-    storage = seaweedfs.GATEWAYS * seaweedfs.CONNECTIONS if "object_storage_seaweedfs" in site.settings.active else 0
-    return synapse + storage + SPARE_CONNECTIONS
+    return synapse + _storage_connections(site) + SPARE_CONNECTIONS
+
+
+def _storage_connections(site: Site) -> int:
+    """Return how many connections the object storage's gateways may have together; 0 where it needs no database."""
+    if "object_storage_seaweedfs" not in site.settings.active:
+        return 0
+    return seaweedfs.gateways(site) * seaweedfs.CONNECTIONS
 
 
 def _memory_mib(site: Site) -> int:

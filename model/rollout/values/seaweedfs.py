@@ -30,7 +30,7 @@ def values(site: Site) -> dict[str, object]:
         "masters": masters,
         "master_addresses": ",".join(f"{name}:9333" for name in _names(masters, "seaweedfs-master")),
         "volume_servers": len(nodes),
-        "gateways": min(GATEWAYS, len(nodes)),
+        "gateways": gateways(site),
         # A volume server's node is its rack: the second copy lies on another one.
         "replication": "010" if len(nodes) > 1 else "000",
         "drives": drives,
@@ -42,10 +42,14 @@ def values(site: Site) -> dict[str, object]:
         "growth": scaled(site, {0: 2, 100: 4, 5_000: 6}),
         "bind": "0.0.0.0" if site.settings.kubernetes.pod_cidrs[0].version == 4 else "::",  # noqa: S104
         "memory_mib": memory,
-        "connections": CONNECTIONS,
         "job_name": job_name,
         "bucket": site.settings.object_storage.bucket,
     }
+
+
+def gateways(site: Site) -> int:
+    """Return how many gateways there are: each on a node of its own."""
+    return min(GATEWAYS, len(hosts(site, "objects")))
 
 
 def _names(count: int, service: str) -> tuple[str, ...]:

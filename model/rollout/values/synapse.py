@@ -8,10 +8,21 @@ from typing import Any
 import yaml
 
 from model.kubernetes.service_names import CLUSTER_DOMAIN, service_name
-from model.rollout.synapse.duties import ProcessPool
+from model.rollout.order import WorkloadOrder
+from model.rollout.rendered import RenderedComponent
+from model.rollout.synapse.check_files import final_configs
+from model.rollout.synapse.duties import ProcessPool, duties
 from model.rollout.synapse.homeserver import CONNECTIONS, process_file, shares
-from model.rollout.synapse.outward import allowed_addresses, authority, email, logs_in, partners
-from model.rollout.synapse.processes import REPLICATION_PORT, Processes, processes
+from model.rollout.synapse.outward import (
+    allowed_addresses,
+    authority,
+    email,
+    logs_in,
+    mail_authority,
+    partners,
+    sends_mail,
+)
+from model.rollout.synapse.processes import MAIN, REPLICATION_PORT, Processes, processes, service
 from model.site.site import Site
 
 NAMESPACE = "matrix"
@@ -35,6 +46,8 @@ def values(site: Site) -> dict[str, object]:
         "cache_gib": lambda pool: pool.cache_gib[running.column],
         "email": email(settings),
         "logs_in": lambda pool: logs_in(settings, pool),
+        "mail_authority": mail_authority(site).strip(),
+        "sends_mail": sends_mail,
         "partners": partners(settings),
         "allowed_addresses": allowed_addresses(settings),
         "federation_authority": authority(site).strip(),
@@ -55,6 +68,22 @@ def values(site: Site) -> dict[str, object]:
         "memory": memory,
         "memory_limit": limit,
     }
+
+
+def order() -> WorkloadOrder:
+    """
+    Return what waits for what: main changes the schema when it starts, and until then its former process answers, so
+    that no worker waits by itself.
+    """
+    gone = {name for duty in duties().duties if duty.gone_first for name in duty.pools}
+    pools = {pool.name: pool for pool in duties().pools}
+    return WorkloadOrder(first=frozenset({service(pools[MAIN])}), gone=frozenset(service(pools[name]) for name in gone))
+
+
+def final_files(site: Site, rendered: RenderedComponent) -> dict[str, str]:
+    """Return each process's configuration as Synapse merges it when it starts, secrets as names."""
+    found = final_configs(rendered, processes(site.settings, NAMESPACE))
+    return {f"merged/{process}.yaml": as_yaml(config) for process, config in found.items()}
 
 
 def as_yaml(value: dict[str, Any]) -> str:

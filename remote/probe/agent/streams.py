@@ -5,11 +5,13 @@ from __future__ import annotations
 import socket
 from collections.abc import Sequence
 
-from model.bits import BYTES, Pool, from_marks, to_marks
+from model.bits import BYTES, Pool, count, from_marks, to_marks, to_ports
 from remote.probe.agent.sockets import FAMILIES
 from remote.probe.agent.tags import Tags
 
 Pair = bytes
+# Planned ports of one point whose tags are kept, in some megabytes.
+FEW = 20_000
 
 
 def canonical(address: str) -> tuple[int, bytes, str]:
@@ -84,11 +86,33 @@ class Watched(Tags):
         return rows
 
 
-def recognise(streams: Sequence[Watched], port: int, tag: int) -> tuple[Watched, int] | None:
+class Tagged:
+    """
+    The streams of one point, and which of them a tag may be of. A host that leads packets between others sees every one
+    of theirs: where few ports are planned, all tags stand in a table, made when first asked for.
+    """
+
+    def __init__(self, streams: Sequence[Watched]) -> None:
+        self.streams = streams
+        self.table: dict[int, list[tuple[Watched, int]]] | None = None
+        self.few = sum(count(from_marks(stream.planned)) for stream in streams) <= FEW
+
+    def of(self, tag: int) -> list[tuple[Watched, int]]:
+        """Return each stream that has a planned port of this tag, and the port."""
+        if not self.few:
+            return [(stream, port) for stream in self.streams if (port := stream.probed(tag)) >= 0]
+        if self.table is None:
+            self.table = {}
+            for stream in self.streams:
+                for port in to_ports(from_marks(stream.planned)):
+                    self.table.setdefault(stream.tag(port), []).append((stream, port))
+        return self.table.get(tag, [])
+
+
+def recognise(tagged: Tagged, port: int, tag: int) -> tuple[Watched, int] | None:
     """
     Return the stream and the probed port of a probe that NAT changed, seen at `port`; None for what is no probe.
 
     Among many streams a tag now and then reads as a planned port of a foreign one. Where NAT left the port alone that is no question.
     """
-    found = [(stream, probed) for stream in streams if (probed := stream.probed(tag)) >= 0]
-    return min(found, key=lambda each: each[1] != port, default=None)
+    return min(tagged.of(tag), key=lambda each: each[1] != port, default=None)

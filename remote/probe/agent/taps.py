@@ -8,7 +8,7 @@ from collections.abc import Callable
 from remote.probe.agent import filters
 from remote.probe.agent.packets import PROBE, read_payload
 from remote.probe.agent.sockets import arriving, passing
-from remote.probe.agent.streams import Watched, show
+from remote.probe.agent.streams import Tagged, Watched, show
 from remote.probe.agent.tags import PRIME
 
 NUMBERS = {"tcp": filters.TCP, "udp": filters.UDP}
@@ -34,7 +34,7 @@ class Index:
     """The expected streams of one family and protocol, by what a packet shows."""
 
     def __init__(self, streams: list[Watched]) -> None:
-        self.streams = streams
+        self.tagged = Tagged(streams)
         self.by_check = {stream.check: stream for stream in streams}
         self.by_key: dict[Key, list[Watched]] = {}
         for stream in streams:

@@ -53,7 +53,7 @@ class Witness:
 
     def stray(self, tap: Tap, key: Key, port_from: int, port: int, sequence: int) -> bool:
         """Judge a SYN under addresses of no stream: a probe that NAT changed, or a connection to a port under watch."""
-        if (known := recognise(tap.index.streams, port, sequence)) is not None:
+        if (known := recognise(tap.index.tagged, port, sequence)) is not None:
             stream, probed = known
             if tap.arrival and isinstance(key, bytes):
                 stream.arrive(probed, key, port)

@@ -19,8 +19,7 @@ from flows._run.options import Options
 from flows._run.screen import Screen
 from model.errors import HostError
 from model.report.outcome import Outcome, Status
-from model.site.load import load_site
-from tests.flows.plumbing import ROOT
+from tests.mutation import loaded
 
 
 @pytest.fixture
@@ -32,7 +31,7 @@ def cluster_run(tmp_path: Path) -> Any:
     screen = Screen(options)
     screen.listeners.append(events.message)
     context = Context(
-        site=load_site(ROOT / "inventory"),
+        site=loaded(),
         options=options,
         hosts=("w-1",),
         started=datetime.now(UTC),

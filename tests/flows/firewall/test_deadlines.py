@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from flows._firewall import adopt, apply, restore
+from flows._firewall import adopt, apply, order, restore
 from flows._firewall.change import WORKERS, to_change, to_look
 from tasks.firewall_session import INSTALL_SECONDS, SECONDS
 
@@ -52,6 +52,7 @@ def test_every_round_has_a_deadline(
         ("roles", lambda _: {}),
     ):
         monkeypatch.setattr(module, name, fake, raising=False)
+    monkeypatch.setattr(order, "run_on_hosts", run_on_hosts)
     context: Any = SimpleNamespace(
         site=SimpleNamespace(rows=()),
         options=SimpleNamespace(inventory=None, dry_run=False),

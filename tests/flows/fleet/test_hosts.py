@@ -65,6 +65,16 @@ def test_an_unforeseen_error_is_a_failure_with_its_type(nr: Nornir) -> None:
     assert isinstance(answers.exception, ZeroDivisionError)
 
 
+def test_an_unforeseen_error_shows_no_value_that_the_process_has_read(
+    nr: Nornir, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("model.rollout.veil._REMEMBERED", {b"correct horse"})
+    nothing: dict[str, str] = {}
+    answers = run_on_hosts(nr, lambda _: nothing["correct horse"], names=["a-1"])["a-1"]
+    assert isinstance(answers, HostFailure)
+    assert answers.message == "unforeseen: KeyError: '(secret)'"
+
+
 def test_an_error_about_the_plan_keeps_its_kind(nr: Nornir) -> None:
     def refuse(host: Host) -> None:
         raise PlanRefused("would lock you out")

@@ -15,7 +15,7 @@ from flows._ports.cluster import ClusterView
 from flows._ports.observation import ObservedHosts
 from flows._ports.probe_run import ProbeRun
 from flows._ports.results import RunResults, VerifiedRun, results_of
-from model.report.outcome import EXIT_BY_STATUS, GOOD, Status
+from model.report.outcome import EXIT_BY_STATUS, GOOD, Status, warns
 from model.report.words import CellVerdict, Plane
 from model.ufw.unconfirmed import UnconfirmedChange
 from model.verify.probing import AgentRecords, PlainConnect, WitnessRecord
@@ -154,3 +154,12 @@ def test_a_change_that_is_not_confirmed_is_never_green(state: Literal["armed", "
     assert (told.host, told.status, told.message) == ("db-1", Status.UNPROVEN, waiting["db-1"].message)
     assert told.next == waiting["db-1"].next_step
     assert EXIT_BY_STATUS[told.status] != GOOD
+
+
+def test_a_service_that_answered_only_after_a_while_is_good_and_told() -> None:
+    late = {("cp-1", "tcp", 10257): 25.0, ("cp-1", "tcp", 10259): 5.0}
+    results = results_of(replace(run(), probe_run=replace(run().probe_run, late=late)))
+    (told,) = (outcome for outcome in results.outcomes if outcome.subject == "late-answers")
+    assert (told.host, warns(told.status, told.evidence)) == ("cp-1", True)
+    assert told.message == "gave no answer at first: 10257/tcp after 25 s, 10259/tcp after 5 s"
+    assert not [outcome for outcome in results_of(run()).outcomes if outcome.subject == "late-answers"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,10 +12,12 @@ from flows._render.notices import notices
 from flows._render.summary import summary
 from flows._render.verdict import verdict
 from flows._render.words import counted, names, ports, printable
+from model.report.consequence import consequence
 from model.report.evidence import diff_lines
 from model.report.outcome import Outcome, Status
 from model.report.report import Report
 from model.report.words import CellVerdict, Culprit, PortState
+from model.verify.verdicts import LOSSY
 from tests.flows.synthetic import report
 
 
@@ -44,8 +47,70 @@ def test_a_closed_port_is_one_finding_over_all_sources_and_families() -> None:
     assert "culprit destination-firewall" in shown[0]
 
 
-def test_a_dead_host_is_one_finding_as_witness_and_one_as_source() -> None:
-    shown = titles(report(bad=True), "unproven")
+def test_a_dead_host_is_one_finding_with_what_follows_from_it_below() -> None:
+    told = [notice for notice in notices(report(bad=True).to_json()) if "st-4" in (*notice.hosts, notice.title)]
+    (dead,) = [notice for notice in told if notice.bad]
+    assert (dead.level, dead.hosts) == ("failed", ("st-4",))
+    (line,) = dead.detail
+    assert re.fullmatch(r"so nothing is proven of [\d,]+ cells to and [\d,]+ cells from st-4", line)
+    assert titles(report(bad=True), "unproven") == []
+    assert line in printed(report(bad=True))
+
+
+ELSEWHERE = Outcome("cp-2", "addresses", Status.DRIFT, "has 10.20.1.31, which is db-1's address", next="take it away")
+
+
+def misplaced(note: str, *outcomes: Outcome) -> Report:
+    """Return a good report with every cell of db-1 wrong for this cause."""
+    whole = report()
+    cells = []
+    for cell in whole.cells or ():
+        if "db-1" in (cell.source, cell.destination):
+            broken = cell.expected is PortState.OPEN
+            verdict = CellVerdict.VIOLATION if broken else CellVerdict.UNPROVEN
+            seen = PortState.CLOSED if broken else PortState.UNKNOWN
+            cell = replace(cell, verdict=verdict, seen=seen, culprit=Culprit.NAT, note=note)
+        cells.append(cell)
+    return replace(whole, cells=tuple(cells), outcomes=(*whole.outcomes, *outcomes))
+
+
+@pytest.mark.parametrize("arrived", ["", "arrived at cp-2 as 10.20.1.31: "])
+@pytest.mark.parametrize("does", ["has", "answers for"])
+def test_two_hosts_with_one_address_are_one_finding_with_what_follows_from_it_below(arrived: str, does: str) -> None:
+    seen = misplaced(f"{arrived}cp-2 {does} db-1's address 10.20.1.31 as well", ELSEWHERE)
+    (told,) = [notice for notice in notices(seen.to_json()) if notice.bad]
+    assert (told.level, told.hosts, told.next) == ("drift", ("cp-2",), "take it away")
+    (line,) = told.detail
+    assert re.fullmatch(r"so [\d,]+ cells to and from that address: [\d,]+ violation, [\d,]+ unproven", line)
+    assert "VIOLATION" not in printed(seen)
+
+
+def test_cells_of_an_address_of_which_no_outcome_tells_are_told_themselves() -> None:
+    note = "cp-2 has db-1's address 10.20.1.31 as well"
+    assert titles(misplaced(note), "violation")
+    assert titles(misplaced(note, replace(ELSEWHERE, host="w-1")), "violation")
+    assert titles(misplaced(f"{note}; by the rule iptables -t nat", ELSEWHERE), "violation")
+
+
+def test_checks_that_follow_from_a_dead_host_stand_below_it() -> None:
+    whole = replace(report(), cells=None)
+    dead = [
+        Outcome("st-4", check, Status.FAILED, "no answer", next="is it running?") for check in ("os/release", "swap")
+    ]
+    later = [
+        Outcome("controller", check, Status.UNPROVEN, consequence(["st-4"]), next="run")
+        for check in ("ports/hosts", "li")
+    ]
+    (told,) = [notice for notice in notices(replace(whole, outcomes=(*dead, *later)).to_json()) if notice.bad]
+    assert (told.hosts, told.detail) == (("st-4",), ("so nothing is proven of ports/hosts, li",))
+    alone = [notice for notice in notices(replace(whole, outcomes=tuple(later)).to_json()) if notice.bad]
+    assert "st-4" in alone[0].title
+
+
+def test_an_end_that_was_blind_without_an_outcome_of_its_own_is_told_by_its_cells() -> None:
+    whole = report(bad=True)
+    silent = replace(whole, outcomes=tuple(outcome for outcome in whole.outcomes if outcome.host != "st-4"))
+    shown = titles(silent, "unproven")
     assert len(shown) == 2
     assert all("st-4" in title for title in shown)
 
@@ -93,6 +158,21 @@ def test_a_fault_seen_in_one_family_says_so() -> None:
         for cell in changed_report.cells or ()
     )
     assert all(title.endswith("over IPv6 only") for title in titles(replace(changed_report, cells=cells), "violation"))
+
+
+def test_what_loss_may_explain_asks_for_the_path_to_be_mended() -> None:
+    changed_report = report()
+    note = f"{LOSSY}, which may be why; w-1 to li-1 by IPv4: 31% of 300 packets lost"
+    cells = tuple(
+        replace(cell, seen=PortState.UNKNOWN, verdict=CellVerdict.UNPROVEN, culprit=Culprit.PATH, note=note)
+        if cell.destination == "li-1" and cell.port_lo == 22
+        else cell
+        for cell in changed_report.cells or ()
+    )
+    shown = [told for told in notices(replace(changed_report, cells=cells).to_json()) if told.level == "unproven"]
+    assert shown
+    assert all("31% of 300 packets lost" in told.title for told in shown)
+    assert all(told.next.startswith("mend what loses packets between ") for told in shown)
 
 
 def test_an_empty_report_says_that_silence_is_no_success() -> None:

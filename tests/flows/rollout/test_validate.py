@@ -69,6 +69,21 @@ def test_words_of_a_series_reach_the_gate(stage: Stage) -> None:
     assert by_name(report, "gates")["one"]["figures"] == {"sent": 3, "gap_max_s": 0.5}
 
 
+def test_without_the_key_of_the_store_gates_that_need_no_secret_are_tried_and_the_others_are_unproven(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def asking(context: GateContext) -> GateResult:
+        context.secret("redis", "password")
+        return good(context)
+
+    stage.gates |= {"ground": good, "one": asking}
+    monkeypatch.setenv("MATRIX_FLEET_IDENTITY", str(tmp_path / "nowhere"))
+    code, report = run(stage)
+    gates = by_name(report, "gates")
+    assert (code, gates["ground"]["status"], gates["one"]["status"]) == (3, "ok", "unproven")
+    assert gates["one"]["why"].startswith("the store of secrets cannot be read here: ")
+
+
 def test_an_unknown_gate_is_refused(stage: Stage) -> None:
     code, report = run(stage, gates=("ones",))
     assert code == 1

@@ -6,6 +6,8 @@ import json
 import os
 import signal
 import threading
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
@@ -15,8 +17,9 @@ import yaml
 from flows._run.lifecycle import Context, FlowResult, run_flow
 from flows._run.lock import site_lock
 from flows._run.options import Options
-from model.errors import LockHeld, PlanRefused, Unreachable
+from model.errors import Interrupted, LockHeld, PlanRefused, Unreachable
 from model.report.outcome import Outcome, Status
+from model.rollout.veil import remember
 from tests.flows.plumbing import conducted, every, site
 
 
@@ -74,6 +77,19 @@ def test_an_empty_report_is_not_good(folder: Path) -> None:
     assert report["good"] is False
 
 
+def test_an_interrupt_says_what_becomes_of_hosts_in_the_middle_of_a_change(folder: Path) -> None:
+    def body(context: Context) -> NoReturn:
+        raise Interrupted({"w-1": "it is taken back by itself at 10:00:20Z"}, "run again after 10:00:20Z")
+
+    code, report = conducted(folder, body)
+    assert code == 130
+    ends = {outcome["host"]: (outcome["message"], outcome["next"]) for outcome in report["outcomes"]}
+    assert ends == {
+        "controller": ("interrupted", "run again after 10:00:20Z"),
+        "w-1": ("it is taken back by itself at 10:00:20Z", "run again after 10:00:20Z"),
+    }
+
+
 def test_a_refused_plan_exits_1_and_is_reported(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     def body(context: Context) -> NoReturn:
         raise PlanRefused("this would cut off the controller")
@@ -105,6 +121,24 @@ def test_an_unforeseen_exception_is_one_line_without_v_and_a_traceback_with_it(
     assert "Traceback" not in short
     conducted(folder, body, verbose=True)
     assert "Traceback" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("error", [RuntimeError, PlanRefused, partial(Unreachable, "db-1")])
+def test_no_error_shows_a_value_that_the_process_has_read(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, error: Callable[[str], Exception]
+) -> None:
+    monkeypatch.setattr("model.rollout.veil._REMEMBERED", set())
+    value = "ed25519 a_Xy3Z vp1s9dkfWXQmNOTTHEREo8kdjuENTQRS0Kdl2aQ"
+    remember([value.encode()])
+
+    def body(context: Context) -> NoReturn:
+        raise error(f"cannot parse {value!r}, {value.split()[-1]}, {value.encode().hex()}")
+
+    code, report = conducted(folder, body, verbose=True)
+    assert code in (1, 3)
+    shown = json.dumps(report) + capsys.readouterr().err
+    assert "cannot parse '(secret)', (secret), (secret)" in shown
+    assert not any(form in shown for form in (value, value.split()[-1], value.encode().hex()))
 
 
 def test_an_interrupt_exits_130_and_keeps_what_was_found(folder: Path) -> None:

@@ -12,12 +12,12 @@ from flows.__main__ import main
 from flows._ports.choice import ProbeOptions, choose
 from model.errors import SchemaErrors, SelectionError, did_you_mean
 from model.report.outcome import Status
-from model.site.load import load_site
 from model.site.select import select
-from tests.flows.plumbing import ROOT, conducted, every, site
+from tests.flows.plumbing import conducted, every, site
+from tests.mutation import loaded
 from tests.mutation import site as mutated
 
-SITE = load_site(ROOT / "inventory")
+SITE = loaded()
 
 
 @pytest.mark.parametrize(

@@ -14,12 +14,11 @@ from model.check.finding import Finding, Severity, Verdict
 from model.check.lint.flaw import LintView
 from model.check.preflight.view import PreflightCheck
 from model.host.host_facts import Unseen
-from model.site.load import load_site
 from tests.model.check.preflight.preflight_data import healthy
-from tests.mutation import REFERENCE
+from tests.mutation import loaded
 
 TODAY = date(2026, 11, 23)
-SITE = load_site(REFERENCE)
+SITE = loaded()
 
 
 def half_blind(*_observed: object) -> Iterator[Finding]:

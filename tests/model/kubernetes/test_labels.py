@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from model.kubernetes.cluster import Node, read_node
 from model.kubernetes.labels import CONTROL_PLANE, labels, plan, taints
 from model.kubernetes.nodepatch import NodePatch
-from model.site.load import load_site
+from tests.mutation import loaded
 
-SITE = load_site(Path(__file__).parents[3] / "inventory")
-FIVE = load_site(Path(__file__).parents[2] / "data" / "five-servers")
+SITE = loaded()
+FIVE = loaded(Path(__file__).parents[2] / "data" / "five-servers")
 KUBEADM = {"key": CONTROL_PLANE.key, "effect": CONTROL_PLANE.effect}
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 from ipaddress import ip_address
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,9 +13,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from model.kubernetes.serving import SIGNER, objection, pending
-from model.site.load import load_site
+from tests.mutation import loaded
 
-SITE = load_site(Path(__file__).parents[3] / "inventory")
+SITE = loaded()
 
 
 def _request(node: str, names: list[str], addresses: list[str], **spec: Any) -> dict[str, Any]:

@@ -14,13 +14,12 @@ from hypothesis import strategies as st
 from model.base import Address
 from model.matrix.matrix import Opening, boundary_ports, host_rules, openings
 from model.site.hosts import Machine
-from model.site.load import load_site
 from model.site.site import Site
 from tests.data.li_border import ALLOWED
-from tests.mutation import REFERENCE, site
+from tests.mutation import loaded, site
 
 FIVE = Path(__file__).parents[2] / "data" / "five-servers"
-SITES = {"reference": load_site(REFERENCE), "five-servers": load_site(FIVE)}
+SITES = {"reference": loaded(), "five-servers": loaded(FIVE)}
 STRANGERS = (
     "10.20.0.77",
     "10.20.2.77",

@@ -5,11 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from model.matrix.request import flows
-from model.site.load import load_site
 from tests.data.li_border import ALLOWED
-from tests.mutation import REFERENCE, site
+from tests.mutation import loaded, site
 
-SITE = load_site(REFERENCE)
+SITE = loaded()
 FLOWS = flows(SITE)
 
 

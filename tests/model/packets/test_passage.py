@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_address
+import json
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 
 import pytest
@@ -33,22 +34,49 @@ KUBE = """*nat
 :PREROUTING ACCEPT [0:0]
 :KUBE-SERVICES - [0:0]
 :CNI-HOSTPORT-DNAT - [0:0]
+:KUBE-NODEPORTS - [0:0]
 -A PREROUTING -m comment --comment "kubernetes service portals" -j KUBE-SERVICES
 -A PREROUTING -m addrtype --dst-type LOCAL -j CNI-HOSTPORT-DNAT
 -A CNI-HOSTPORT-DNAT -p tcp -m multiport --dports 80,443 -j CNI-DN-1
 -A CNI-DN-1 -p tcp -m tcp --dport 80 -j DNAT --to-destination 10.244.1.5:8080
+-A KUBE-SERVICES -d 10.96.0.10/32 -p udp -m udp --dport 53 -j KUBE-SVC-1
 -A KUBE-SERVICES -m addrtype --dst-type LOCAL -j KUBE-NODEPORTS
+-A KUBE-NODEPORTS -p tcp -m comment --comment "default/echo" -m tcp --dport 30080 -j KUBE-EXT-1
+-A KUBE-EXT-1 -j KUBE-MARK-MASQ
+-A KUBE-EXT-1 -j KUBE-SVC-1
+-A KUBE-MARK-MASQ -j MARK --set-xmark 0x4000/0x4000
+-A KUBE-SVC-1 ! -s 10.244.0.0/16 -d 10.96.0.10/32 -p udp -m udp --dport 53 -j KUBE-MARK-MASQ
+-A KUBE-SVC-1 -m statistic --mode random --probability 0.50000000000 -j KUBE-SEP-1
+-A KUBE-SVC-1 -j KUBE-SEP-2
+-A KUBE-SEP-1 -s 10.244.1.5/32 -j KUBE-MARK-MASQ
+-A KUBE-SEP-1 -p tcp -m tcp -j DNAT --to-destination 10.244.1.5:8080
+-A KUBE-SEP-2 -p tcp -m tcp -j DNAT --to-destination 10.20.1.22:8080
 COMMIT
 *mangle
 :PREROUTING ACCEPT [0:0]
 :KUBE-KUBELET-CANARY - [0:0]
 :cali-PREROUTING - [0:0]
 -A PREROUTING -m comment --comment "cali:x" -j cali-PREROUTING
--A cali-PREROUTING -j DROP
+-A cali-PREROUTING -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT
+-A cali-PREROUTING -m mark --mark 0x10000/0x10000 -j ACCEPT
+-A cali-PREROUTING -j cali-from-host-endpoint
+-A cali-PREROUTING -m mark --mark 0x10000/0x10000 -j ACCEPT
+:cali-from-host-endpoint - [0:0]
 -A PREROUTING -m conntrack --ctstate INVALID -j DROP
 -A PREROUTING -p tcp -m tcp ! --tcp-flags FIN,SYN,RST,ACK SYN -m conntrack --ctstate NEW -j DROP
 COMMIT
 """
+
+
+# What strangers may call a chain changes nothing of what it does.
+NAMES = ("KUBE-X", "KUBE-SERVICES", "DOCKER", "DOCKER-USER", "cali-PREROUTING", "CNI-HOSTPORT-DNAT", "NETAVARK-X")
+MACHINES = (ip_network("10.20.1.0/24"), ip_network("fd20:1::/64"))
+
+
+def called(name: str, where: str, target: str, version: int = 4) -> KernelRules:
+    """A chain that does this with 6000/tcp, in front of the firewall."""
+    jump, rule = f"-A PREROUTING -j {name}", f"-A {name} -p tcp -m tcp --dport 6000 -j {target}"
+    return rules(table(where, f":{name} - [0:0]", jump, rule), version=version)
 
 
 def table(name: str, *rules: str, policy: str = "ACCEPT") -> str:
@@ -61,7 +89,8 @@ def rules(text: str = "", *, version: int = 4, legacy: str = "", nft: str = "") 
 
 
 def judged(known: KernelRules, version: int = 4, interface: str | None = "eth0") -> RulesetVerdict:
-    verdict = judge(known, "in", Packet(SOURCE[version], OWN[version], "tcp", interface), set(OWN.values()))
+    packet = Packet(SOURCE[version], OWN[version], "tcp", interface)
+    verdict = judge(known, "in", packet, set(OWN.values()), MACHINES)
     assert not verdict.admitted & verdict.refused
     assert not (verdict.admitted | verdict.refused) & verdict.uncertain
     return verdict
@@ -69,7 +98,7 @@ def judged(known: KernelRules, version: int = 4, interface: str | None = "eth0")
 
 def named(known: KernelRules, version: int = 4) -> list[Ruling]:
     """What D and C ask: any source."""
-    return list(beside(known, "in", Packet(None, OWN[version], "tcp", "eth0"), set(OWN.values())))
+    return list(beside(known, "in", Packet(None, OWN[version], "tcp", "eth0"), set(OWN.values()), MACHINES))
 
 
 def only(known: KernelRules, version: int = 4) -> Ruling:
@@ -200,6 +229,63 @@ def test_what_docker_and_a_cluster_lead_to_their_containers_is_theirs(text: str)
     for known in (rules(text), rules(text, nft=NODE), rules(legacy=text)):
         assert (judged(known).rulings, named(known)) == ((), [])
         assert judged(known).admitted == 1 << 10250
+        published = 1 << 8080 if text == DOCKER else 1 << 80 | 1 << 30080
+        assert judged(known).published == judged(known).contested == published, "and the proof sends probes there"
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    ("where", "target", "effect", "landing"),
+    [
+        ("raw", "DROP", "refuses", ""),
+        ("mangle", "DROP", "refuses", ""),
+        ("nat", "REDIRECT --to-ports 10250", "leads", "admit"),
+        ("nat", "DNAT --to-destination 10.20.1.21:10250", "leads", "admit"),
+        ("nat", "DNAT --to-destination 10.20.1.31:5432", "leads", ""),
+        ("nat", "DNAT --to-destination 127.0.0.1:10250", "leads", ""),
+        ("nat", "DNAT --to-destination 10.20.1.31-10.20.1.33", "leads", ""),
+    ],
+)
+def test_the_name_of_a_chain_excuses_nothing_that_it_does(
+    name: str, where: str, target: str, effect: str, landing: str
+) -> None:
+    ruling = only(called(name, where, target))
+    assert (ruling.effect, ruling.landing, ruling.ports) == (effect, landing, 1 << 6000)
+    assert ruling.rule.removal == f"iptables -t {where} -D {name} -p tcp -m tcp --dport 6000 -j {target}"
+
+
+def test_a_chain_of_any_other_name_publishes_nothing() -> None:
+    (ruling,) = judged(called("OWN", "nat", "DNAT --to-destination 172.17.0.2:80")).rulings
+    assert (ruling.to, ruling.landing, ruling.away) == ("port 80 of 172.17.0.2", "", True)
+
+
+def test_node_ports_alone_may_lead_to_an_end_of_a_service_at_a_node() -> None:
+    led = only(called("KUBE-SEP-X", "nat", "DNAT --to-destination 10.20.1.31:5432"))
+    assert (led.effect, led.ports) == ("leads", 1 << 6000)
+
+
+def test_a_jump_that_cannot_be_judged_to_what_is_published_is_probed() -> None:
+    text = DOCKER.replace("-A PREROUTING -m addrtype --dst-type LOCAL", "-A PREROUTING -m set --match-set some src")
+    assert text != DOCKER
+    verdict = judged(rules(text))
+    assert (verdict.rulings, verdict.published) == ((), 1 << 8080)
+
+
+@pytest.mark.parametrize(
+    ("name", "count"),
+    [("kube-proxy", 0), ("kube-proxy-2", 1), ("flannel-ipv4", 0), ("flannel", 1), ("calico", 0), ("calicos", 1)],
+)
+def test_a_table_of_nftables_is_the_clusters_by_its_whole_name(name: str, count: int) -> None:
+    place = {"family": "ip", "table": name}
+    port = {"match": {"op": "==", "left": {"payload": {"protocol": "tcp", "field": "dport"}}, "right": 6000}}
+    nft = {
+        "nftables": [
+            {"table": {"family": "ip", "name": name, "handle": 1}},
+            {"chain": {**place, "name": "in", "handle": 2, "type": "filter", "hook": "prerouting", "prio": -1}},
+            {"rule": {**place, "chain": "in", "handle": 3, "expr": [port, {"drop": None}]}},
+        ]
+    }
+    assert len(named(rules(nft=json.dumps(nft)))) == count
 
 
 def test_a_jump_on_a_condition_that_cannot_be_judged_counts_where_its_chain_decides() -> None:
@@ -232,3 +318,52 @@ def test_what_cannot_be_read_is_an_error() -> None:
             rules("*raw\n" + text if text == "nonsense" else text)
     with pytest.raises(ValueError, match="nft"):
         rules(nft="{")
+
+
+OUTWARD = """*filter
+:INPUT DROP [0:0]
+:OUTPUT {policy} [0:0]
+:ufw-user-output - [0:0]
+:KUBE-FIREWALL - [0:0]
+{rules}-A OUTPUT -j ufw-user-output
+-A OUTPUT -j KUBE-FIREWALL
+-A ufw-user-output -p tcp -m tcp --dport 25 -j DROP
+-A KUBE-FIREWALL ! -s 127.0.0.0/8 -d 127.0.0.0/8 -m conntrack ! --ctstate RELATED,ESTABLISHED,DNAT -j DROP
+-A KUBE-FIREWALL -m mark --mark 0x8000/0x8000 -j DROP
+-A KUBE-FIREWALL -p udp -m udp --dport 4789 -m set --match-set cali40all-vxlan-net dst -j ACCEPT
+COMMIT
+"""
+
+
+def outward(rules: str = "", policy: str = "ACCEPT") -> tuple[Ruling, ...]:
+    """What D, C and the proof of ports are told of the filter table on the way out."""
+    known = read({4: OUTWARD.format(rules=rules, policy=policy), 6: FILTER}, {4: "", 6: ""}, "")
+    packet = Packet(OWN[4], SOURCE[4], "tcp", "eth0")
+    verdict = judge(known, "out", packet)
+    assert (verdict.rulings, bool(verdict.refused & 1 << 25)) == (beside(known, "out", packet), True)
+    return verdict.rulings
+
+
+def test_a_refusal_of_others_on_the_way_out_is_named_where_the_firewall_refuses_nothing() -> None:
+    (ruling,) = outward("-A OUTPUT -p tcp -m tcp --dport 10250 -j DROP\n")
+    assert (ruling.effect, ruling.ports) == ("refuses", 1 << 10250)
+    assert ruling.rule.removal == "iptables -t filter -D OUTPUT -p tcp -m tcp --dport 10250 -j DROP"
+
+
+@pytest.mark.parametrize("policy", ["ACCEPT", "DROP"])
+def test_what_the_firewall_or_a_cluster_keeps_in_is_not_others(policy: str) -> None:
+    assert outward(policy=policy) == ()
+
+
+@pytest.mark.parametrize("name", ["KUBE-X", "cali-OUTPUT", "DOCKER"])
+@pytest.mark.parametrize(("condition", "effect"), [("", "refuses"), (" -m set --match-set banned dst", "unknown")])
+def test_a_refusal_on_the_way_out_is_others_whatever_its_chain_is_called(
+    name: str, condition: str, effect: str
+) -> None:
+    rule = f"-A {name} -p tcp -m tcp --dport 10250{condition} -j DROP"
+    (ruling,) = outward(f":{name} - [0:0]\n-A OUTPUT -j {name}\n{rule}\n")
+    assert (ruling.effect, ruling.rule.chain, ruling.ports) == (effect, name, 1 << 10250)
+
+
+def test_a_doubtful_admission_on_the_way_out_changes_nothing_where_all_goes_out() -> None:
+    assert outward("-A OUTPUT -p tcp -m tcp --dport 10250 -m set --match-set some dst -j ACCEPT\n") == ()

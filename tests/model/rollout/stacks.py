@@ -8,15 +8,15 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from model.checkout import REFERENCE, ROOT
+from model.checkout import ROOT
 from model.rollout.graph import active
 from model.rollout.invariants.stack import Stack
 from model.rollout.render import MANIFESTS, render_component
 from model.rollout.rendered import RenderedComponent
 from model.site.hosts import Disk, Machine
-from model.site.load import load_site
 from model.site.settings import Settings
 from model.site.site import Site
+from tests.mutation import loaded
 
 PUBLISHERS = ROOT / "tests" / "data" / "publishers"
 DIGEST = "sha256:" + "0" * 64
@@ -34,7 +34,7 @@ def publisher(name: str) -> str:
 
 def site(changed: Callable[[Settings], Settings] = lambda settings: settings, drives: int = 0) -> Site:
     """Return the reference site with other settings; `drives`: disks for data that its servers declare."""
-    known = load_site(REFERENCE)
+    known = loaded()
     images = {name: image.model_copy(update={"digest": DIGEST}) for name, image in known.images.items()}
     machines = tuple(with_disks(machine, drives) for machine in known.machines) if drives else known.machines
     application = replace(known.application, images=images)
@@ -70,11 +70,11 @@ def _json(value: object) -> str:
 
 
 def render(known: Site) -> Stack:
-    """Render every component of a site that has templates."""
+    """Render every component of a site."""
+    for component in active(known):
+        assert (MANIFESTS / component.name).is_dir(), f"{component.name} has no templates"
     parts: tuple[RenderedComponent, ...] = tuple(
-        render_component(known, component, None, publisher)
-        for component in active(known)
-        if (MANIFESTS / component.name).is_dir()
+        render_component(known, component, None, publisher) for component in active(known)
     )
     return Stack(known, parts)
 
@@ -103,7 +103,7 @@ SITES: Mapping[str, Callable[[], Site]] = {
         f"{feature} {'off' if value else 'on'}": lambda feature=feature, value=value: site(  # type: ignore[misc]
             changed(features={feature: not value})
         )
-        for feature, value in load_site(REFERENCE).settings.features.model_dump().items()
+        for feature, value in loaded().settings.features.model_dump().items()
         if isinstance(value, bool)
     },
 }

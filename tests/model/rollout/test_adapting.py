@@ -69,3 +69,17 @@ def test_jobs_of_another_content_are_other_jobs() -> None:
     (after,) = found("contour", "Job", replace(known, application=replace(known.application, images=images)))
     assert before["metadata"]["name"] != after["metadata"]["name"]
     assert pod_template(before) is not None
+
+
+def test_what_the_api_does_not_keep_of_a_definition_is_not_declared() -> None:
+    known = site()
+    (component,) = (component for component in known.components if component.name == "cert-manager")
+    definition = {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": "things.example.org"},
+        "spec": {"group": "example.org", "preserveUnknownFields": False},
+    }
+    rendered = render_component(known, component, None, lambda _: yaml.safe_dump(definition))
+    (declared,) = (m for m in rendered.objects if m["metadata"]["name"] == "things.example.org")
+    assert declared["spec"] == {"group": "example.org"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import copy
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -33,8 +34,7 @@ from model.rollout.restart import ANNOTATION, keyed_hash, with_hash
 from model.rollout.selection import all_needed, chosen
 from model.rollout.veil import Veil
 from model.site.components import Component
-from model.site.load import load_site
-from tests.mutation import REFERENCE
+from tests.mutation import loaded
 
 Manifest = dict[str, Any]
 PLAIN = st.recursive(
@@ -157,6 +157,15 @@ def test_a_value_is_veiled_however_it_is_written(form: str) -> None:
     assert Veil([b"p4ssword-long", b""])(f"it is {written}!") in ("it is (secret)!", "it is (secret)==!")
 
 
+def test_a_value_is_veiled_as_errors_quote_it() -> None:
+    value = "pa\"ss\\wo'rd-long"
+    for quoted in (repr(value), repr(value.encode()), json.dumps(value), str(KeyError(value))):
+        told = Veil([value.encode()])(f"cannot use {quoted}")
+        assert told.replace("'", '"') in ('cannot use "(secret)"', 'cannot use b"(secret)"')
+    document = json.dumps({"private_key": "-----BEGIN KEY-----\n0123456789abcdef0123456789\n"})
+    assert Veil([document.encode()])("line 0123456789abcdef0123456789") == "line (secret)"
+
+
 def test_an_inventory_is_read_as_it_was_written() -> None:
     kept = ComponentInventory(
         component="redis",
@@ -217,7 +226,7 @@ def test_fields_that_people_added_are_named_and_ours_and_controllers_are_not() -
 
 
 def test_what_is_asked_for_is_chosen_in_order() -> None:
-    site = load_site(REFERENCE)
+    site = loaded()
     assert [component.name for component in chosen(site, ("redis", "namespaces"), None)] == ["namespaces", "redis"]
     assert {component.phase for component in chosen(site, (), 1)} == {1}
     with pytest.raises(SelectionError, match="did you mean redis"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from model.rollout.invariants.rules import RULES
 from model.rollout.invariants.stack import Stack
 from model.rollout.rendered import RenderedComponent
+from model.site.components import Component
 from tests.model.rollout.stacks import SITES, render, site, stack
 
 Spoil = Callable[[dict[str, Any]], None]
@@ -22,11 +24,19 @@ def test_every_rule_holds_for_every_site(rule: str, name: str) -> None:
     assert list(RULES[rule](stack(name))) == []
 
 
-def test_every_component_of_the_site_is_rendered() -> None:
-    parts = {part.name for part in stack("small").components}
-    assert {"cert-manager", "issuers", "cloudnative-pg", "contour", "postgresql", "redis", "redis-proxy"} <= parts
-    assert "seaweedfs" in parts
-    assert all(part.objects for part in stack("small").components)
+@pytest.mark.parametrize("component", [component.name for component in site().components])
+def test_every_component_is_rendered_by_some_site(component: str) -> None:
+    parts = [part for name in SITES for part in stack(name).components if part.name == component]
+    assert parts
+    assert all(part.objects for part in parts)
+
+
+def test_a_component_without_templates_is_no_part_of_a_site_in_silence() -> None:
+    known = site()
+    bare = Component(name="nobody-wrote-it", phase=1, title="a")
+    wrong = replace(known, application=replace(known.application, components=(*known.components, bare)))
+    with pytest.raises(AssertionError, match="nobody-wrote-it has no templates"):
+        render(wrong)
 
 
 def _container(manifest: dict[str, Any]) -> dict[str, Any]:
@@ -50,6 +60,8 @@ def _set(*path: str | int, value: object) -> Spoil:
 _POD = ("spec", "template", "spec")
 _FIRST = (*_POD, "containers", 0)
 REDIS = ("redis", "StatefulSet", "redis")
+SEAWEEDFS = ("seaweedfs-volumes", "StatefulSet", "seaweedfs-volume")
+METRICS = {"name": "metrics", "containerPort": 9126}
 RED: tuple[tuple[str, tuple[str, str, str], Spoil], ...] = (
     ("names", REDIS, _set("metadata", "name", value="Redis_0")),
     ("names", REDIS, _set("metadata", "name", value="r" * 60)),
@@ -70,6 +82,9 @@ RED: tuple[tuple[str, tuple[str, str, str], Spoil], ...] = (
     ("targets", ("redis", "Service", "redis"), _set("spec", "ports", 0, "targetPort", value="rediss")),
     ("probes-meet-ports", REDIS, _set(*_FIRST, "livenessProbe", "tcpSocket", "port", value=9999)),
     ("matrix", REDIS, _set(*_FIRST, "ports", 0, "containerPort", value=6380)),
+    ("matrix", REDIS, _set(*_FIRST, "ports", value=[{"name": "redis", "containerPort": 6379}, METRICS])),
+    ("matrix", SEAWEEDFS, _set(*_FIRST, "ports", value=[{"name": "metrics", "containerPort": 9327}])),
+    ("matrix", ("haproxy", "Service", "haproxy"), _set("spec", "ports", 0, "protocol", value="UDP")),
     ("mounts", REDIS, _set(*_FIRST, "volumeMounts", 0, "name", value="nowhere")),
     ("mounts", REDIS, _set(*_FIRST, "volumeMounts", 0, "mountPath", value="/secrets")),
     ("references", REDIS, _set(*_POD, "volumes", 1, "secret", "secretName", value="redis-conf")),
@@ -98,6 +113,7 @@ RED: tuple[tuple[str, tuple[str, str, str], Spoil], ...] = (
     ("probes", REDIS, _set(*_FIRST, "readinessProbe", value=None)),
     ("probes", REDIS, _set(*_FIRST, "livenessProbe", "failureThreshold", value=1)),
     ("probes", REDIS, _set(*_FIRST, "livenessProbe", "timeoutSeconds", value=1)),
+    ("probes", REDIS, _set(*_FIRST, "startupProbe", "failureThreshold", value=6)),
     ("images", REDIS, _set(*_FIRST, "image", value="docker.io/library/redis:7.2")),
     ("images", REDIS, _set(*_FIRST, "imagePullPolicy", value="Always")),
     ("images", ("postgresql", "Cluster", "postgresql"), _set("spec", "imageName", value="example.test/postgresql:15")),
@@ -122,6 +138,9 @@ RED: tuple[tuple[str, tuple[str, str, str], Spoil], ...] = (
     ),
     ("environment", REDIS, _set(*_FIRST, "envFrom", value=[{"secretRef": {"name": "redis-config"}}])),
     ("modes", REDIS, _set(*_POD, "volumes", 1, "secret", "defaultMode", value=0o644)),
+    ("on-disk", REDIS, _set(*_POD, "volumes", 3, "emptyDir", value={})),
+    ("on-disk", ("redis", "StatefulSet", "redis-sentinel"), _set(*_POD, "volumes", 0, "emptyDir", value={})),
+    ("on-disk", REDIS, _set(*_FIRST, "command", value=["sh", "-c", "cp /secrets/redis.conf /data/x && redis-server"])),
     ("clear", ("redis", "Secret", "redis-config"), _set("data", value={"password": "Y2xlYXI="})),
 )
 
@@ -132,6 +151,46 @@ RED: tuple[tuple[str, tuple[str, str, str], Spoil], ...] = (
 def test_a_rule_goes_red(rule: str, place: tuple[str, str, str], spoil: Spoil) -> None:
     before = set(RULES[rule](stack("small")))
     assert set(RULES[rule](_spoiled(stack("small"), place, spoil))) - before
+
+
+GROWING = "synapse-initial-sync"
+
+
+def _together(manifest: dict[str, Any]) -> None:
+    pod = manifest["spec"]["template"]["spec"]
+    pod.pop("topologySpreadConstraints", None)
+    pod["affinity"].pop("podAntiAffinity", None)
+
+
+@pytest.mark.parametrize(
+    ("rule", "place", "spoil"),
+    [
+        ("budgets", ("synapse", "PodDisruptionBudget", GROWING), _set("metadata", "namespace", value="elsewhere")),
+        ("budgets", ("synapse", "PodDisruptionBudget", GROWING), _set("spec", "minAvailable", value=1)),
+        ("spread", ("synapse", "StatefulSet", GROWING), _together),
+    ],
+)
+def test_a_pool_that_an_autoscaler_may_let_grow_counts_as_several(
+    rule: str, place: tuple[str, str, str], spoil: Spoil
+) -> None:
+    assert any(GROWING in sentence for sentence in RULES[rule](_spoiled(stack("mail at 5000"), place, spoil)))
+
+
+def test_a_row_that_does_not_hold_for_the_site_leads_to_no_port() -> None:
+    watched, unwatched = stack("small"), stack("monitoring off")
+    found = "\n".join(RULES["matrix"](Stack(unwatched.site, watched.components)))
+    assert "StatefulSet matrix/seaweedfs-volume: volume: no row of ports.yaml leads to object-volumes:9325" in found
+    assert "Service matrix/haproxy: no row of ports.yaml leads to haproxy:8405" in found
+    # Probes ask these, which no row opens there; and this one is a publisher's.
+    assert "Deployment matrix/haproxy" not in found
+    assert "cloudnative-pg" not in found
+
+
+def test_a_publishers_port_for_metrics_that_no_row_knows_is_found() -> None:
+    whole = stack("monitoring off")
+    rows = tuple(row for row in whole.site.rows if row.name != "pod-operator-metrics")
+    found = list(RULES["matrix"](Stack(replace(whole.site, rows=rows), whole.components)))
+    assert ["leads to cloudnative-pg:8080" in line for line in found] == [True]
 
 
 def test_an_object_of_two_components_is_found() -> None:

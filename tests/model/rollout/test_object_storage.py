@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+import tomllib
 
 import pytest
 
 from model.errors import SiteError
 from model.rollout.values import minio, seaweedfs
-from tests.model.rollout.stacks import changed, files, found, site, stack
+from tests.model.rollout.stacks import SITES, changed, files, found, site, stack
 
 LARGE = changed(size="auto", concurrent_users=20_000)
 
@@ -23,6 +24,21 @@ def test_two_copies_lie_on_different_hosts_and_metadata_on_none_of_them_alone() 
     assert 'hostname = "postgresql-rw.matrix.svc"' in files("seaweedfs")["filer.toml"]
     (database,) = found("seaweedfs", "Database")
     assert database["spec"]["databaseReclaimPolicy"] == "retain"
+
+
+def test_the_databases_owner_is_there_before_it_and_gateways_make_its_table_one_after_the_other() -> None:
+    (role,) = found("postgresql", "DatabaseRole")
+    (database,) = found("seaweedfs", "Database")
+    assert database["spec"]["owner"] == role["spec"]["name"]
+    assert role["spec"]["connectionLimit"] == seaweedfs.GATEWAYS * seaweedfs.CONNECTIONS
+    made = tomllib.loads(files("seaweedfs")["filer.toml"])["postgres2"]["createTable"]
+    assert made.index("pg_advisory_xact_lock") < made.index('CREATE TABLE IF NOT EXISTS "%s"')
+    assert made.count("%") == 1
+
+
+def test_without_it_postgresql_has_no_role_for_it() -> None:
+    assert found("postgresql", "Cluster", SITES["minio"]())
+    assert found("postgresql", "DatabaseRole", SITES["minio"]()) == []
 
 
 def test_the_volumes_of_a_disk_do_not_hold_more_than_it() -> None:

@@ -17,13 +17,12 @@ from model.rollout.policies import CLOSED, EVERYBODY, ROWS, network_policies, po
 from model.rollout.policy_peers import overlay_addresses
 from model.rollout.render import render_component
 from model.rollout.values.namespaces import levels
-from model.site.load import load_site
 from model.site.site import Site
 from tests.model.rollout.policy_world import Place, World
-from tests.mutation import REFERENCE, site
+from tests.mutation import loaded, site
 
 GOLDEN = Path(__file__).parents[2] / "data" / "policies" / "small-ranges.yaml"
-SITE = load_site(REFERENCE)
+SITE = loaded()
 STRANGER = Place(namespace="default", labels=(("app", "stranger"),))
 FEATURES: dict[str, dict[str, Any]] = {
     "reference": {},

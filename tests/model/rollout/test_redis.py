@@ -81,7 +81,7 @@ class ScriptedRedis:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        for name in ("bin", "answers", "secrets", "data"):
+        for name in ("bin", "answers", "secrets", "data", "conf"):
             (path / name).mkdir()
         self._program("redis-cli", _REDIS_CLI.replace("PATH", str(path)))
         self._program("redis-server", f'#!/bin/sh\ncat "$1" > "{path}/started"\n')
@@ -93,7 +93,7 @@ class ScriptedRedis:
         for name, text in files("redis").items():
             text = re.sub(r"@@secret:[^@]*@@", "word", text)
             text = text.replace("/scripts/", f"{path}/scripts-").replace("/secrets/", f"{path}/secrets/")
-            text = text.replace("/data/", f"{path}/data/")
+            text = text.replace("/data/", f"{path}/data/").replace("/conf/", f"{path}/conf/")
             where = path / f"scripts-{name}" if name.endswith(".sh") else path / "secrets" / name
             where.write_text(text)
         for number in range(3):

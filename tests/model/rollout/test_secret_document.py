@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from model.rollout.rendered import SecretRef
 from model.rollout.secret_document import KeptValue, SecretDocument, dump, parse
 from model.rollout.secret_index import dump_index, index_of, index_path, kept_index, kept_indexes, parse_index
 from model.rollout.secret_plan import same_fingerprints
+from model.rollout.secret_stages import adopted, forgotten, offered
 
 VALUE = b"pAssW0rd-of-nobody-at-all"
 NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
@@ -77,6 +79,35 @@ def test_the_index_has_dates_and_no_value_and_tells_equal_ones() -> None:
     assert groups == (frozenset({REF, SecretRef("alike", "password")}),)
 
 
+def test_the_index_says_how_far_a_rotation_has_come_and_since_when() -> None:
+    later = NOW + timedelta(days=1)
+    begun = offered(document(redis=VALUE), {REF: kept(b"newer" * 6, later)})
+    stages = {}
+    for whole in (begun, adopted(begun, [REF], later), forgotten(adopted(begun, [REF], NOW), [REF], later)):
+        text = dump_index(index_of(whole, b"encrypted", ()))
+        index = parse_index(text)
+        stages[str(index.entries[REF].stage)] = index.entries[REF].stage_since
+        assert index.tells_rotations
+        assert b"newer" not in text
+    assert stages == {"offered": later, "adopted": later, "replaced": later}
+    assert parse_index(dump_index(index_of(document(redis=VALUE), b"encrypted", ()))).entries[REF].stage is None
+
+
+def test_an_index_of_an_earlier_version_is_read_and_tells_nothing_of_rotations() -> None:
+    raw = json.loads(dump_index(index_of(document(redis=VALUE), b"encrypted", ("age1x",))))
+    del raw["tells_rotations"]
+    index = parse_index(json.dumps(raw).encode())
+    assert (index.entries[REF].made, index.entries[REF].stage, index.tells_rotations) == (NOW, None, False)
+
+
+@pytest.mark.parametrize("rotation", [{"stage": "moon", "since": "2026-11-28T12:00:00+00:00"}, {"stage": "adopted"}, 1])
+def test_a_stage_that_is_none_is_no_index(rotation: object) -> None:
+    raw = json.loads(dump_index(index_of(document(redis=VALUE), b"encrypted", ())))
+    raw["secrets"]["redis/password"]["rotation"] = rotation
+    with pytest.raises(ValueError, match="is no index"):
+        parse_index(json.dumps(raw).encode())
+
+
 def test_without_the_index_key_nobody_can_tell_a_value_by_its_fingerprint() -> None:
     other = SecretDocument(realm="main", index_key=SecretBytes(b"j" * 32))
     assert other.fingerprint(SecretBytes(VALUE)) != document().fingerprint(SecretBytes(VALUE))
@@ -93,7 +124,19 @@ def test_one_realms_index_is_read_where_it_lies_and_named_where_it_is_none(tmp_p
     path = index_path(tmp_path, "main")
     path.parent.mkdir()
     path.write_bytes(dump_index(index_of(document(redis=VALUE), b"encrypted", ("age1x",))))
-    assert kept_indexes(tmp_path) == {"main": kept_index(tmp_path, "main")}
+    told = {}
+    for content in (None, b"encrypted", b"encrypted anew"):
+        if content:
+            path.with_name("main.age").write_bytes(content)
+        index = kept_index(tmp_path, "main")
+        assert index is not None
+        assert kept_indexes(tmp_path) == {"main": index}
+        told[content] = index.stale
+    assert told == {
+        None: "main.age, of which main.index.json tells, is not there",
+        b"encrypted": "",
+        b"encrypted anew": "main.index.json was written for another main.age than the one that is there",
+    }
     path.write_bytes(b"{}")
     with pytest.raises(ValueError, match=r"main\.index\.json is no index"):
         kept_index(tmp_path, "main")

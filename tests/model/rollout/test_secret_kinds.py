@@ -16,13 +16,12 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 from pydantic import ValidationError
 
 from model.rollout.secret_kinds import SAFE, drawn, flaw, generated, signing_key, verify_key
-from model.site.load import load_site
 from model.site.secrets import KeySpec
-from tests.mutation import REFERENCE
+from tests.mutation import loaded
 
 ALL = [
     pytest.param(spec, id=f"{secret.name}/{key}")
-    for secret in load_site(REFERENCE).application.secrets
+    for secret in loaded().application.secrets
     for key, spec in secret.keys.items()
 ]
 # The same bytes in every run.

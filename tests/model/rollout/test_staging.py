@@ -9,12 +9,11 @@ import pytest
 from model.rollout.rendered import RenderedComponent
 from model.rollout.staging import image_needs
 from model.site.components import Component
-from model.site.load import load_site
-from tests.mutation import REFERENCE
+from tests.mutation import loaded
 
 IMAGE = f"x/y:1@sha256:{'a' * 64}"
 OPERATOR = f"x/operator:1@sha256:{'b' * 64}"
-SITE = load_site(REFERENCE)
+SITE = loaded()
 ROLE = "matrix-fleet.io/role-"
 
 

@@ -88,6 +88,13 @@ def test_a_container_that_restarted_once_is_no_crash_loop() -> None:
     assert troubles([pod(running)], [], "x") == ()
 
 
+def test_one_that_ended_and_runs_again_says_how_it_ended_and_ends_no_wait() -> None:
+    again: Manifest = {"name": "main", "state": {"running": {}}, **ENDED, "restartCount": 2}
+    (found,) = troubles([pod(again)], [], "x")
+    assert (found.kind, found.container, found.patience) == (TroubleKind.OTHER, "main", float("inf"))
+    assert found.words == "ended with exit code 3 (Error), started again 2 times"
+
+
 @pytest.mark.parametrize(
     "words",
     [

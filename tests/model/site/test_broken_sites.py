@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import time
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -114,7 +115,7 @@ def _places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     return flaws + [place for key, child in items for place in _places(child, (*path, key))]
 
 
-DATA = {name: yaml.safe_load(text) for name, text in TEXTS.items()}
+DATA = {name: yaml.load(text, Loader=yaml.CSafeLoader) for name, text in TEXTS.items()}
 PLACES = [(name, place) for name, data in DATA.items() for place in _places(data)]
 
 
@@ -125,7 +126,7 @@ def test_no_value_anywhere_ends_in_an_exception(
 ) -> None:
     name, path = place
     folder = write(tmp_path_factory.mktemp("fuzz"), {})
-    data = yaml.safe_load(TEXTS[name])
+    data = deepcopy(DATA[name])
     container = data
     for key in path[:-1]:
         container = container[key]

@@ -5,11 +5,10 @@ from __future__ import annotations
 import pytest
 
 from model.errors import SelectionError
-from model.site.load import load_site
 from model.site.select import select
-from tests.mutation import REFERENCE
+from tests.mutation import loaded
 
-SITE = load_site(REFERENCE)
+SITE = loaded()
 
 
 @pytest.mark.parametrize(

@@ -6,12 +6,11 @@ import re
 
 import pytest
 
-from model.site.load import load_site
 from model.site.rows import Row
 from tests.data.checklist_ports import FACTS, LEFT_OUT, MEANT, MEANT_AT, Fact
-from tests.mutation import REFERENCE
+from tests.mutation import loaded
 
-ROWS = load_site(REFERENCE).rows
+ROWS = loaded().rows
 NODE_ROLES = frozenset({"control_plane", "worker", "database", "storage", "call", "monitoring"})
 TABLES = {"3.1", "3.2", "3.3", "3.4", "3.5"}
 SECTION = re.compile(r"^(3\.[1-5]( (control plane|worker|database|storage|call|LI|monitoring))?|3\.6|4|6|added)$")

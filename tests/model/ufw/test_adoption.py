@@ -12,7 +12,7 @@ import yaml
 from model.site.load import load_site
 from model.site.rows import Row
 from model.ufw.adoption import AdoptedRow, adopt, appended, covered
-from model.ufw.rule import UfwRule
+from model.ufw.rule import UfwRule, parse
 from model.ufw.state import desired_rules
 from tests.model.ufw.test_state import FIVE, TESTS
 
@@ -81,6 +81,19 @@ def test_what_no_row_can_say_is_named_with_the_reason(own: UfwRule, reason: str)
     rows, left = adopt(FIVE, N1, [own])
     assert rows == ()
     assert reason in left[0]
+
+
+def test_the_name_of_an_application_profile_is_a_label() -> None:
+    """As `ufw allow OpenSSH` and `ufw allow from 192.168.20.0/24 to any app Samba` leave them."""
+    text = """### tuple ### allow tcp 22 0.0.0.0/0 any 0.0.0.0/0 OpenSSH - in
+### tuple ### allow udp 137,138 0.0.0.0/0 any 192.168.20.0/24 Samba - in
+"""
+    rows, left = adopt(FIVE, N1, parse(text))
+    assert left == ()
+    assert [(row.end, row.protocol, row.ports) for row in rows] == [
+        ("internet", "tcp", ("22",)),
+        ("management", "udp", ("137", "138")),
+    ]
 
 
 def test_a_site_with_the_adopted_rows_wants_what_was_there(tmp_path: Path) -> None:

@@ -115,7 +115,7 @@ def carried_out(part: KernelChange, kernel: UfwKernel) -> UfwKernel:
             jumps[words[1]].remove(words[2])
     for chain, rule in part.removed_jumps:
         jumps[chain] = [result for result in jumps.get(chain, ()) if result != rule]
-    for chain, rule in part.appended_jumps:
+    for chain, _place, rule in part.returned_jumps:
         jumps.setdefault(chain, []).append(rule)
     for name in part.removed_chains:
         assert not chains.pop(name), "only an empty chain can be taken away"

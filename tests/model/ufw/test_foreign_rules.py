@@ -7,11 +7,11 @@ from dataclasses import replace
 
 import pytest
 
-from model.site.load import load_site
 from model.ufw.builtin import undeclared
 from model.ufw.foreign_rules import Rulesets, changed, deciding, others, removal_of
 from tests.model.ufw.test_state import REFERENCE, TESTS
 from tests.model.ufw.ufw_data import file, saved
+from tests.mutation import loaded
 
 _NAT = "*nat\n:PREROUTING ACCEPT [{n}:0]\n:KUBE-SERVICES - [0:0]\n-A PREROUTING -j KUBE-SERVICES\nCOMMIT\n"
 
@@ -179,7 +179,7 @@ def test_an_opening_in_before_rules_that_no_row_declares_is_found() -> None:
 
 
 def test_without_its_row_a_builtin_opening_is_found() -> None:
-    site = load_site(TESTS / "data" / "five-servers")
+    site = loaded(TESTS / "data" / "five-servers")
     rows = tuple(row for row in site.rows if row.builtin != "mdns")
     bare = replace(site, rows=rows)
     rule = undeclared(bare, {"/etc/ufw/before.rules": file("before", 4)})

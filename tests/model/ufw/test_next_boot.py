@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +13,11 @@ from model.ufw.state import AFTER, BEFORE, USER
 PATHS = (*BEFORE.values(), *AFTER.values(), *USER.values())
 WELL = NextBoot(how="loaded", trials=tuple(FileTrial(path=path, code=0) for path in PATHS))
 FLUSH = ("flush ruleset",)
+# As Debian ships them.
+STOCK = {
+    f"/etc/ufw/{name}": (Path(__file__).parents[2] / "data" / "ufw" / name).read_text("utf-8")
+    for name in ("before.init", "after.init")
+}
 
 
 def with_trial(path: str, code: int | None, words: str = "") -> NextBoot:
@@ -111,3 +117,25 @@ def test_what_was_not_tried_is_said(boot: NextBoot, said: str) -> None:
 
 def test_without_ufw_nothing_is_to_be_tried() -> None:
     assert list(untried(replace(WELL, how="absent", trials=()))) == []
+
+
+def test_ufws_own_scripts_do_nothing_even_where_they_are_executable() -> None:
+    assert list(wiping(replace(WELL, inits=STOCK))) == []
+
+
+@pytest.mark.parametrize("path", sorted(STOCK))
+@pytest.mark.parametrize(
+    "line",
+    [
+        "iptables -I INPUT -p tcp --dport 5432 -j ACCEPT",
+        "    ipset create banned hash:ip",
+        "echo -1; iptables -F",
+        "exec /usr/local/sbin/rules",
+        "echo $(iptables -F)",
+    ],
+)
+def test_a_script_that_ufw_runs_at_its_start_is_named_with_what_it_does(path: str, line: str) -> None:
+    text = STOCK[path].replace("start)\n", f"start)\n{line}\n", 1)
+    (flaw,) = wiping(replace(WELL, inits={**STOCK, path: text}))
+    assert (flaw.place, line.strip() in flaw.message) == (path.rpartition("/")[2], True)
+    assert f"`chmod -x {path}`" in flaw.remedy

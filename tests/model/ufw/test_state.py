@@ -8,17 +8,17 @@ from pathlib import Path
 import pytest
 
 from model.matrix.matrix import host_rules, openings
-from model.site.load import load_site
 from model.site.site import Site
 from model.ufw.kernel import EMPTY
 from model.ufw.rule import parse
 from model.ufw.state import AFTER, BEFORE, CONF, DEFAULTS, USER, admits, desired_rules, desired_state
 from model.ufw.text import option
 from tests.model.ufw.ufw_data import file
+from tests.mutation import loaded
 
 TESTS = Path(__file__).parents[2]
-REFERENCE = load_site(TESTS.parent / "inventory")
-FIVE = load_site(TESTS / "data" / "five-servers")
+REFERENCE = loaded()
+FIVE = loaded(TESTS / "data" / "five-servers")
 SITES = pytest.mark.parametrize("site", [REFERENCE, FIVE], ids=["reference", "five-servers"])
 
 

@@ -17,14 +17,14 @@ from model.host.hostview import HostView
 from model.matrix.matrix import host_rules
 from model.packets.netfilter import Chains, Packet, RulesetVerdict, judge, parse
 from model.site.hosts import Machine
-from model.site.load import load_site
 from model.site.site import Site
-from model.verify.evidence import join
+from model.verify.evidence import RunEvidence, join
 from model.verify.facts import FleetFacts
 from model.verify.pairs import PROTOCOLS, Pair, pairs
 from model.verify.probed_ports import Depth, with_ports
 from model.verify.probing import AgentRecords, PlainConnect, SeenStream, SentStream, WitnessRecord
 from model.verify.verification import Verification
+from tests.mutation import loaded
 
 INVENTORY = Path(__file__).parents[3] / "inventory"
 HOSTS = ("cp-1", "cp-2", "w-1", "db-1", "st-1", "st-2", "call-1", "call-2", "li-1", "router-1", "vantage-1")
@@ -33,7 +33,7 @@ HOSTS = ("cp-1", "cp-2", "w-1", "db-1", "st-1", "st-2", "call-1", "call-2", "li-
 @cache
 def reference() -> Site:
     """The committed site with one or two hosts a role."""
-    site = load_site(INVENTORY)
+    site = loaded()
     return replace(site, machines=tuple(machine for machine in site.machines if machine.name in HOSTS))
 
 
@@ -61,7 +61,16 @@ class Fleet:
 
     def verification(self, depth: Depth = "boundaries", planes: Iterable[str] = ("host", "external")) -> Verification:
         """Verify the fleet, as a run over real hosts would."""
-        chosen = with_ports(self.site, pairs(self.site, tuple(planes)), depth, {})
+        chosen = self.chosen(depth, planes)
+        records = self.records(chosen)
+        return self.judged(chosen, records, join(self.site, chosen, records))
+
+    def chosen(self, depth: Depth = "boundaries", planes: Iterable[str] = ("host", "external")) -> tuple[Pair, ...]:
+        """The pairs of a run, with their ports."""
+        return with_ports(self.site, pairs(self.site, tuple(planes)), depth, {})
+
+    def records(self, chosen: Iterable[Pair]) -> AgentRecords:
+        """What agents would tell if nothing got lost."""
         names = [machine.name for machine in (*self.site.servers, *self.site.vantages)]
         sent: dict[str, list[SentStream]] = {name: [] for name in names if name not in self.dead}
         seen: dict[str, list[SeenStream]] = {name: [] for name in names if name not in self.dead | self.blind}
@@ -69,18 +78,20 @@ class Fleet:
             for protocol in PROTOCOLS:
                 self._fire(pair, protocol, sent, seen)
         connects = (PlainConnect("controller", 1, 22, True, True),)
-        records = AgentRecords(
+        return AgentRecords(
             {name: tuple(rows) for name, rows in sent.items()},
             {name: WitnessRecord(tuple(rows), connects, 0) for name, rows in seen.items()},
         )
+
+    def judged(self, chosen: tuple[Pair, ...], records: AgentRecords, evidence: RunEvidence) -> Verification:
+        """What a run with this evidence comes to."""
         views = {machine.name: self._view(machine) for machine in self.site.servers if machine.name not in self.dead}
-        evidence = join(self.site, chosen, records)
         return Verification(
             facts=FleetFacts(
                 site=self.site,
                 evidence=evidence,
-                sources=frozenset(sent),
-                witnesses=frozenset(seen),
+                sources=frozenset(records.sent),
+                witnesses=frozenset(records.seen),
                 views=views,
             ),
             pairs=chosen,

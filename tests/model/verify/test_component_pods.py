@@ -126,6 +126,13 @@ def test_ports_that_a_node_translates_to_a_pod_are_open_to_pods_there_that_it_ma
     assert opened("haproxy@st-1", "st-1") == set()
 
 
+def test_before_pods_of_the_ingress_run_nothing_is_translated_and_policies_keep_pods_from_those_ports() -> None:
+    early = [pod for pod in COMPONENTS if pod.word != "ingress"]
+    pairs = [pair for pair in component_pairs(SITE, PROBES, early) if pair.destination == "w-1"]
+    assert {pair.source for pair in pairs} >= {"synapse@w-1", "coredns@cp-1"}
+    assert not any(pair.open("tcp") & (1 << 80 | 1 << 443) for pair in pairs)
+
+
 def test_ports_of_all_rows_of_pods_are_tried() -> None:
     probed = set(bits.to_ports(between("synapse@w-1", "haproxy@st-1").probed["tcp"]))
     assert {53, 5432, 6379, 8008, 9443, 10250} <= probed

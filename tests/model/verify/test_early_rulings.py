@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from ipaddress import ip_address
+from typing import Any
 
 import pytest
 
 from flows._render.cell_notices import cell_notices
 from model import bits
 from model.host.hostview import HostView
+from model.packets.devices import DeviceProgram, Devices
 from model.packets.kernel_rules import read
 from model.packets.netfilter import ALL, Packet, parse
 from model.packets.packet import RulesetVerdict
@@ -23,9 +25,11 @@ from model.verify.host_rulings import HostRulings
 from model.verify.pairs import Pair, pairs
 from model.verify.probed_ports import with_ports
 from model.verify.verdicts import classify
+from model.verify.views import view_of
 from tests.model.packets.test_passage import EARLY, table
 from tests.model.verify.simulation import reference
 from tests.model.verify.test_verdicts import pair
+from tests.tasks.scripted import facts
 
 SITE = reference()
 FILTER = "*filter\n:INPUT DROP [0:0]\n-A INPUT -p tcp -m tcp --dport 200:400 -j ACCEPT\nCOMMIT\n"
@@ -51,6 +55,11 @@ def story(cell: Cell) -> tuple[int, int, str, str, str]:
 
 REDIRECT = table("nat", "-A PREROUTING -p tcp -m tcp --dport 100 -j REDIRECT --to-ports 300")
 ELSEWHERE = table("nat", "-A PREROUTING -p tcp -m tcp --dport 100 -j DNAT --to-destination 10.0.0.9:80")
+SEVERAL = table("nat", "-A PREROUTING -p tcp -m tcp --dport 100 -j DNAT --to-destination 10.0.0.2:90-99")
+DOCKERS = table("nat", "-A DOCKER -p tcp -m tcp --dport 100 -j REDIRECT --to-ports 300", "-A PREROUTING -j DOCKER")
+PUBLISHED = table(
+    "nat", "-A DOCKER ! -i docker0 -m tcp --dport 100 -j DNAT --to-destination 172.17.0.2:80", "-A PREROUTING -j DOCKER"
+)
 DROP = table("raw", "-A PREROUTING -p tcp -m tcp --dport 250:260 -j DROP")
 DOUBT = table("raw", "-A PREROUTING -p tcp -m tcp --dport 250:260 -m set --match-set x src -j DROP")
 BIT = 1 << 100
@@ -67,8 +76,11 @@ CASES = {
     ),
     "redirect-answered": (REDIRECT, BIT, {"arrived": BIT, "synack": BIT}, (100, 100, "open", "violation", "nat")),
     "redirect-silent": (REDIRECT, BIT, {"arrived": BIT}, (100, 100, "unknown", "unproven", "nat")),
-    "elsewhere-unprobed": (ELSEWHERE, 0, {}, (100, 100, "unknown", "unproven", "nat")),
-    "elsewhere-silent": (ELSEWHERE, BIT, {"arrived": BIT}, (100, 100, "unknown", "unproven", "nat")),
+    "elsewhere-unprobed": (ELSEWHERE, 0, {}, (100, 100, "unknown", "violation", "nat")),
+    "elsewhere-silent": (ELSEWHERE, BIT, {"arrived": BIT}, (100, 100, "unknown", "violation", "nat")),
+    "one-of-several-unprobed": (SEVERAL, 0, {}, (100, 100, "unknown", "unproven", "nat")),
+    "one-of-several-silent": (SEVERAL, BIT, {"arrived": BIT}, (100, 100, "unknown", "unproven", "nat")),
+    "by-dockers-name": (DOCKERS, 0, {}, (100, 100, "open", "violation", "nat")),
     "elsewhere-strayed": (
         ELSEWHERE,
         BIT,
@@ -96,6 +108,30 @@ def test_a_rule_in_front_is_what_a_cell_says_and_names_and_its_step_takes_it_awa
     assert f"by the rule iptables -t {text[1:].split()[0]} {rule}" in cell.note
     (notice,) = cell_notices([cell.to_json()])
     assert f"`iptables -t {text[1:].split()[0]} -D {rule.removeprefix('-A ')}`" in notice.next
+
+
+@pytest.mark.parametrize(
+    ("protocol", "probed", "seen", "wanted"),
+    [
+        ("tcp", 0, {}, ("unknown", "unproven", "nat")),
+        ("tcp", BIT, {"arrived": BIT}, None),
+        ("tcp", BIT, {"arrived": BIT, "synack": BIT}, ("open", "violation", "nat")),
+        ("udp", 0, {}, ("unknown", "unproven", "nat")),
+        ("udp", BIT, {"arrived": BIT}, ("unknown", "unproven", "nat")),
+        ("udp", BIT, {"arrived": BIT, "icmp": {"3 10.0.0.2": BIT}}, None),
+        ("udp", BIT, {"arrived": BIT, "data": BIT}, ("open", "violation", "nat")),
+    ],
+)
+def test_what_a_container_takes_is_judged_by_what_comes_back(
+    protocol: str, probed: int, seen: dict[str, Any], wanted: tuple[str, str, str] | None
+) -> None:
+    known = read({4: FILTER + PUBLISHED, 6: ""}, {4: "", 6: ""}, "")
+    verdict = judge(known, "in", Packet(ip_address("10.0.0.1"), ip_address("10.0.0.2"), protocol, "eth0"))
+    assert (verdict.rulings, verdict.published, verdict.contested & BIT) == ((), BIT, BIT)
+    asked = replace(pair(), probed={protocol: probed})
+    classes = classify(asked, protocol, StreamEvidence(sent=probed, **seen), StreamFacts(ingress=verdict))
+    told = [(part.seen, part.verdict, part.culprit) for part, held in classes.items() if held & BIT]
+    assert [part for part in told if part[1] != "ok"] == ([wanted] if wanted else [])
 
 
 def test_a_doubtful_rule_over_ports_that_were_seen_open_leaves_them_proven() -> None:
@@ -173,3 +209,16 @@ def test_chosen_ports_stay_the_chosen_ones(any_pairs: list[Pair]) -> None:
 def any_pairs() -> list[Pair]:
     every = pairs(SITE, (Plane.HOST,))
     return [replace(chosen, probed={}) for chosen in every if chosen.destination in ("db-1", "w-1")][:40]
+
+
+def test_all_ports_of_a_host_with_a_program_at_its_device_are_probed_and_none_of_others(any_pairs: list[Pair]) -> None:
+    program = DeviceProgram(words="xdp at eth0 (`ip -d link show dev eth0`)", device="eth0", ways=frozenset({"in"}))
+    told = facts()
+    sets = replace(told.rulesets, devices=Devices(programs=(program,), bridges=frozenset()))
+    links = tuple(("eth0", address) for address in SITE.by_name["db-1"].own)
+    known = HostRulings(SITE, {"db-1": view_of("db-1", replace(told, rulesets=sets, addresses=links))})
+    for one in any_pairs:
+        here = known.contested(one, "tcp").bit_count()
+        assert here == (65536 if one.destination == "db-1" else 0)
+        ruled = known.ingress(one, "tcp", one.source_address)
+        assert (ruled is not None and not ruled.admitted | ruled.refused) is (one.destination == "db-1")

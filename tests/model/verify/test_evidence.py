@@ -12,7 +12,7 @@ import pytest
 from model.verify.evidence import RunEvidence, join
 from model.verify.pairs import Pair, pairs
 from model.verify.probing import AgentRecords, PlainConnect, SeenStream, SentStream, WitnessRecord
-from model.verify.resend import confirmed, doubtful, missing
+from model.verify.resend import confirmed, doubtful, missing, silent
 from tests.model.verify.simulation import reference
 
 PORT = 443
@@ -89,6 +89,16 @@ def test_a_probe_seen_at_another_host_strayed() -> None:
     ]
     assert (packets.arrived, packets.passed, packets.strayed) == (0, 0, BIT)
     assert packets.nat == "arrived at db-1 as 10.20.1.31"
+
+
+@pytest.mark.parametrize(("passed", "strayed"), [(0, 0), (BIT, BIT)], ids=["on its way", "at its end"])
+def test_what_a_node_sees_of_its_own_pods_has_gone_astray_where_it_ends_there_alone(passed: int, strayed: int) -> None:
+    stream = replace(pair("cp-2", "cp-1"), source="pods@cp-2")
+    packets = joined(stream, fired=(sent(stream),), cp_1=seen(stream), cp_2=seen(stream, passed=passed)).streams[
+        key(stream)
+    ]
+    assert (packets.arrived, packets.passed, packets.strayed) == (BIT, BIT, strayed)
+    assert packets.nat == (f"arrived at cp-2 as {stream.address}" if strayed else "")
 
 
 def test_a_probe_under_another_source_was_translated() -> None:
@@ -258,3 +268,21 @@ def test_what_passes_a_closed_port_again_or_could_not_be_seen_again_has_passed(f
     again = before if fired_again else joined(stream, fired=(sent(stream),))
     settled = confirmed(doubtful([stream], before), before, again).streams[key(stream)]
     assert settled.beside(refused=BIT).passed == BIT
+
+
+@pytest.mark.parametrize("answer", ["none", "rst", "syn-ack"])
+@pytest.mark.parametrize("lent", [False, True])
+def test_a_service_that_gave_no_answer_is_asked_again_by_those_too_who_are_lent_what_is_open(
+    answer: str, lent: bool
+) -> None:
+    host = pair("cp-2", "cp-1", probed=1 << 10257)
+    node = ip_address("10.20.1.12")
+    pod = replace(host, source_address=ip_address("10.244.1.2"), masks=(node,), openings=(), may=host.openings)
+    stream = pod if lent else host
+    bit = 1 << 10257
+    record = replace(
+        sent(stream, bit), rst=bit if answer == "rst" else 0, synack=bit if answer == "syn-ack" else 0, icmp={}
+    )
+    evidence = joined(stream, fired=(record,), cp_1=seen(stream, bit, bit, str(node) if lent else ""))
+    wanted = silent([stream], evidence, lambda owing, protocol: owing.open(protocol) & bit)
+    assert wanted == ({} if answer == "syn-ack" else {"cp-2": {(str(stream.address), "tcp"): bit}})

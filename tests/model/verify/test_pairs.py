@@ -13,19 +13,19 @@ import pytest
 import yaml
 
 from model import bits
-from model.site.load import load_site
 from model.site.site import Site
 from model.verify.assignments import assignments
 from model.verify.pairs import PROTOCOLS, Pair, pairs
 from model.verify.probed_ports import Depth, count, with_ports
 from tests.model.verify.simulation import INVENTORY
+from tests.mutation import loaded
 
 EVERY = ("host", "external")
 
 
 @cache
 def site() -> Site:
-    return load_site(INVENTORY)
+    return loaded()
 
 
 @cache

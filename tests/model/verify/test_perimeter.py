@@ -15,12 +15,11 @@ from lab.perimeter import ruleset
 from model.report.outcome import Status
 from model.report.report import Cell
 from model.report.words import CellVerdict, Plane, PortState
-from model.site.load import load_site
 from model.site.site import Site
 from model.verify.perimeter import PerimeterDevice, configured, flow, parse
 from model.verify.perimeter_rows import perimeter_outcomes, perimeter_rows
 from tests import namespaces
-from tests.model.verify.simulation import INVENTORY
+from tests.mutation import loaded
 
 GOLDEN = Path(__file__).parents[2] / "data" / "perimeter" / "lab-small.json"
 OUTSIDE, SERVER, ELSEWHERE = "198.51.100.200", "10.20.1.21", "10.20.1.22"
@@ -226,7 +225,7 @@ def test_what_is_no_ruleset_is_refused(text: str) -> None:
 
 
 def site() -> Site:
-    return load_site(INVENTORY)
+    return loaded()
 
 
 def drift(perimeter: PerimeterDevice, of: Site | None = None) -> list[str]:

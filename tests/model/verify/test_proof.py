@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 
 from flows._compliance.sources import latest_proof
 from flows._run.publish import renderings
-from model.verify.proof import read_proof, summary
+from model.verify.proof import grouped, read_proof, summary
 from tests.flows.synthetic import report
 
 
@@ -71,3 +72,27 @@ def test_compliance_reads_the_summary_and_of_older_runs_the_report(tmp_path: Pat
     del texts["proof.json"]
     assert latest_proof(_kept(tmp_path / "old", texts)) == read_proof(whole())
     assert latest_proof(_kept(tmp_path / "broken", {**texts, "proof.json": "{}"})) is None
+
+
+def test_compliance_counts_whichever_run_proved_the_ports_last(tmp_path: Path) -> None:
+    document = whole()
+    own = {key: value for key, value in document.items() if key not in ("cells", "outcomes")}
+    later = own | {
+        "run": "20301123T220005Z-bootstrap",
+        "ended": "2030-11-23T22:05:05+00:00",
+        "proof": grouped(document),
+    }
+    folder = _kept(tmp_path / "site", renderings(document))
+    _run(folder, "20301123T220005Z-bootstrap", renderings(later | {"outcomes": []}))
+    _run(folder, "20311123T220005Z-bootstrap", renderings(own | {"run": "20311123T220005Z-bootstrap", "outcomes": []}))
+    proof = latest_proof(folder)
+    assert proof is not None
+    assert (proof.run, proof.cells) == ("20301123T220005Z-bootstrap", read_proof(document).cells)
+    shutil.rmtree(folder / "reports" / "latest-verify_ports")
+    assert latest_proof(folder) == proof
+
+
+def _run(folder: Path, name: str, texts: dict[str, str]) -> None:
+    (folder / "reports" / name).mkdir()
+    for file, text in texts.items():
+        (folder / "reports" / name / file).write_text(text)

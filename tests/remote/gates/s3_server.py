@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -34,10 +35,12 @@ class SmallS3:
 
 
 @contextmanager
-def serving() -> Iterator[SmallS3]:
+def serving(tls: ssl.SSLContext | None = None) -> Iterator[SmallS3]:
     """Serve until the block ends."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
     server.daemon_threads = True
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
     storage = SmallS3(server.server_address[1])
     server.storage = storage  # type: ignore[attr-defined]
     threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()

@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from ipaddress import ip_address
+from typing import Any
 
 import pytest
 
-from model.errors import ProtocolError
+from model.errors import Unreachable
 from model.host.dns_wire import TYPES, question
 from model.report.outcome import Status
 from model.site.names import records
 from remote.collector.program.wishes import checked
 from remote.collector.reading import SCHEMA
+from remote.collector.session import ask_names
 from remote.gates import dns
 from tests.remote.gates.world import World
 
@@ -123,11 +125,29 @@ def test_why_a_server_does_not_answer_is_told(world: World, servers: NameServers
 
 def test_what_is_no_answer_is_none(world: World, servers: NameServers) -> None:
     world.ran = lambda _argv, _stdin: "no json"
-    with pytest.raises(ProtocolError, match="cannot be understood"):
-        dns.run(world.context())
+    result = dns.run(world.context())
+    assert (result.status, "cannot be understood" in result.why) == (Status.UNPROVEN, True)
 
 
-def test_a_host_that_could_not_ask_is_an_error(world: World, servers: NameServers) -> None:
+def test_a_host_that_could_not_ask_has_seen_nothing(world: World, servers: NameServers) -> None:
     servers.unread = True
-    with pytest.raises(ProtocolError, match="cannot be read: no socket"):
-        dns.run(world.context())
+    result = dns.run(world.context())
+    assert (result.status, "cannot be read: no socket" in result.why) == (Status.UNPROVEN, True)
+
+
+def test_a_host_that_is_away_hides_no_fault_that_another_saw_and_is_never_good(
+    world: World, servers: NameServers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = ask_names
+
+    def away(host: Any, *more: Any, **words: Any) -> Any:
+        if host.name == "cp-1":
+            raise Unreachable("cp-1", "no answer in 5 s", "is it on?")
+        return asked(host, *more, **words)
+
+    monkeypatch.setattr("remote.gates.dns.ask_names", away)
+    result = dns.run(world.context())
+    assert (result.status, result.findings) == (Status.UNPROVEN, ())
+    assert "li by li-1, public by vantage-1; nobody asked cp-1: no answer in 5 s" in result.why
+    servers.change = lambda where, _name, usual: () if where == "li" else usual
+    assert "li-1: matrix.example.test" in findings(world)

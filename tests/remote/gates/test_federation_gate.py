@@ -51,8 +51,8 @@ class Federating:
 
 
 @contextmanager
-def federating(folder: Path, authority: Authority) -> Iterator[Federating]:
-    """Run a homeserver that is called by a port of loopback."""
+def federating(folder: Path, authority: Authority, allowed: tuple[str, ...] | None = None) -> Iterator[Federating]:
+    """Run a homeserver that is called by a port of loopback; None: it federates with everybody."""
     folder.mkdir()
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(*authority.issue(folder.name, "localhost", "localhost"))
@@ -63,7 +63,7 @@ def federating(folder: Path, authority: Authority) -> Iterator[Federating]:
         more = {
             "server_name": name,
             "listeners": [listener | {"resources": [{"names": ["client", "federation"]}]}],
-            "federation_domain_whitelist": None,
+            "federation_domain_whitelist": allowed if allowed is None else list(allowed),
             "federation_custom_ca_list": [str(authority.path)],
             "ip_range_whitelist": ["127.0.0.0/8", "::1/128"],
         }

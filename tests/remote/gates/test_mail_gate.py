@@ -13,6 +13,7 @@ from model.site.outward import MailServer
 from model.site.settings import Settings
 from model.site.site import Site
 from remote.gates import mail
+from tests.mutation import loaded
 from tests.remote import homeserver
 from tests.remote.conftest import free_port
 from tests.remote.gates.smtp_server import Sink, sinking
@@ -43,11 +44,9 @@ class Mailing:
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory, real_synapse: None) -> Iterator[Mailing]:
-    from model.checkout import REFERENCE
-    from model.site.load import load_site
 
     with sinking() as sink:
-        block = email(mailing(load_site(REFERENCE).settings, port=sink.port))["email"]
+        block = email(mailing(loaded().settings, port=sink.port))["email"]
         quick = {"per_second": 1000, "burst_count": 1000}
         more = {"email": block | {"smtp_host": "127.0.0.1"}, "rc_3pid_validation": quick}
         more["public_baseurl"] = "https://matrix.example.test/"

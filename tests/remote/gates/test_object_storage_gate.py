@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,9 +13,13 @@ import pytest
 from apps.message_probe.media import Medium
 from model.errors import FleetError
 from model.report.outcome import Status
+from model.rollout.gates import GatePlace, places
+from model.site.settings import ObjectStorage
 from remote.gates import object_storage, stored_media
 from remote.gates.object_client import objects
 from remote.gates.pod import pods_in
+from tests.mutation import loaded
+from tests.remote.authority import Authority
 from tests.remote.gates.s3_server import SmallS3, serving
 from tests.remote.gates.world import World
 
@@ -93,6 +100,43 @@ def test_a_storage_that_takes_nothing_is_found(world: World, storage: SmallS3) -
 def test_a_storage_that_is_away_is_found(world: World, storage: SmallS3) -> None:
     world.ports.clear()
     assert "ConnectionRefusedError" in findings(world) or "nobody listens" in findings(world)
+
+
+@pytest.fixture
+def external(world: World, tmp_path: Path) -> Iterator[SmallS3]:
+    """The organisation's own storage, which a media pod reaches over TLS by its name."""
+    (tmp_path / "site").mkdir()
+    authority = Authority(tmp_path / "site")
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(*authority.issue("storage", "storage", "s3.example.test"))
+    settings = ObjectStorage(
+        provider="external", endpoint="https://s3.example.test:9443", ca=authority.path.name, bucket="media"
+    )
+    whole = world.site.settings.model_copy(update={"object_storage": settings})
+    world.site = replace(world.site, settings=whole, folder=authority.folder)
+    with serving(tls) as running:
+        world.pod("synapse-media-0", "matrix", {NAME: "synapse-media"}, "10.0.0.1")
+        world.ports["s3.example.test", 9443] = running.port
+        world.secrets |= {("s3-synapse", "access_key"): b"synapse", ("s3-synapse", "secret_key"): b"of a test"}
+        running.refuse = lambda _method, name, query: (
+            "" if name or query.get("prefix", [""])[0] else "SignatureDoesNotMatch"
+        )
+        yield running
+
+
+def test_the_organisations_own_storage_keeps_the_same_contract(world: World, external: SmallS3) -> None:
+    assert GatePlace("object-storage", "synapse") in places(world.site)
+    assert GatePlace("object-storage", "synapse") not in places(loaded())
+    result = object_storage.run(world.context())
+    assert (result.status, result.findings, external.objects) == (Status.OK, (), {})
+    external.alter = lambda name, content: b"x" + content[1:] if name.endswith("small") else content
+    assert "get: media/matrix-fleet-gate/" in findings(world)
+
+
+def test_another_storage_under_its_name_is_found(world: World, external: SmallS3, tmp_path: Path) -> None:
+    Authority(tmp_path).issue("other", "other", "s3.example.test")
+    (tmp_path / "site" / "ca.crt").write_bytes(Authority(tmp_path).path.read_bytes())
+    assert "CERTIFICATE_VERIFY_FAILED" in findings(world)
 
 
 def test_without_a_pod_nobody_can_try(world: World) -> None:

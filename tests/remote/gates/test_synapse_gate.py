@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from flows._rollout.gates import try_gate
+from model.errors import SecretsUnreadable
 from model.report.outcome import Status
 from model.rollout.synapse.processes import processes
+from model.rollout.values.haproxy import synapse_version
 from remote.gates import synapse
-from remote.gates.pod import pods_of
+from remote.gates.pod import GatedPod, pods_of
 from remote.gates.synapse import SynapseProcess
 from tests.remote import homeserver
 from tests.remote.conftest import fake_server, free_port  # noqa: F401 - a fixture
@@ -60,6 +64,24 @@ def test_each_fault_is_found(found: tuple[SynapseProcess, ...], listening: int, 
     result = synapse.judged(PLANNED, found, "1.163.2", listening, silence)
     assert result.status == Status.DRIFT
     assert says in "\n".join(result.findings)
+
+
+@pytest.mark.parametrize("ready", [True, False])
+def test_without_redis_password_the_processes_are_judged_alone_and_good_ones_prove_nothing(
+    world: World, monkeypatch: pytest.MonkeyPatch, *, ready: bool
+) -> None:
+    def closed(_name: str, _key: str) -> bytes:
+        raise SecretsUnreadable("the store cannot be read here")
+
+    def looked(pod: GatedPod, _port: int) -> SynapseProcess:
+        return process(pod.name, version=synapse_version(world.site), ready=ready)
+
+    for name in (process_.name for process_ in processes(world.site.settings, "matrix").all):
+        world.pod(name, "matrix", {POD: "synapse" if name == "synapse-main-0" else "synapse-worker"}, "10.0.0.1")
+    monkeypatch.setattr(synapse, "look", looked)
+    result = try_gate("synapse", "synapse", replace(world.context(), secret=closed)).result
+    expected = (Status.UNPROVEN, "the store cannot be read here") if ready else (Status.DRIFT, "is not ready")
+    assert (result.status, expected[1] in result.why) == (expected[0], True)
 
 
 def test_a_real_synapse_tells_its_version(world: World, tmp_path: Path, real_synapse: None) -> None:

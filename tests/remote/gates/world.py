@@ -9,15 +9,16 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from nornir.core.inventory import ConnectionOptions
 
 from apps.message_probe.wire import Dial, dial_to
 from model.errors import ObjectMissing
 from model.rollout.rendered import RenderedComponent
 from model.site.components import Component
-from model.site.load import load_site
 from model.site.site import Site
 from remote.gates.gate import GateContext
 from remote.shell import Completed
+from tests.mutation import loaded
 
 ROOT = Path(__file__).parents[3]
 
@@ -32,12 +33,17 @@ Ran = Callable[[Sequence[str], bytes], str]
 
 @dataclass
 class NamedHost:
-    """A host as far as gates name it."""
+    """A host as far as gates name it, reached as an administrator or as the scheduled identity."""
 
     name: str
+    scheduled: bool = False
 
     def __str__(self) -> str:
         return self.name
+
+    def get_connection_parameters(self, _plugin: str) -> ConnectionOptions:
+        """Return what `remote.installed` marks."""
+        return ConnectionOptions(extras={"installed_programs": True} if self.scheduled else {})
 
 
 @dataclass
@@ -53,9 +59,10 @@ class World:
     said: list[str] = field(default_factory=list)
     rendered: list[Any] = field(default_factory=list)
     options: dict[str, float] = field(default_factory=dict)
+    scheduled: bool = False
 
     def __post_init__(self) -> None:
-        self.site: Site = load_site(ROOT / "inventory")
+        self.site: Site = loaded()
         self.monkeypatch.setattr("remote.gates.pod.from_network_of", self._dialled)
         self.monkeypatch.setattr(
             "remote.gates.public.from_host", lambda _host, address, port: self._dial(address, port)
@@ -84,7 +91,7 @@ class World:
 
     def context(self) -> GateContext:
         """Return what a gate is given."""
-        hosts = {machine.name: NamedHost(machine.name) for machine in self.site.machines}
+        hosts = {machine.name: NamedHost(machine.name, self.scheduled) for machine in self.site.machines}
         nr = type("Fleet", (), {"inventory": type("Inventory", (), {"hosts": hosts})()})()
         return GateContext(
             site=self.site,

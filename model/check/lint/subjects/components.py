@@ -66,8 +66,8 @@ def without_templates(view: LintView) -> Iterator[Finding]:
 
 
 def unknown_images(view: LintView) -> Iterator[Finding]:
-    """Find images that templates name and images.yaml has not."""
-    for component in _here(view):
+    """Find images that templates name and images.yaml has not; an optional component is left out for that."""
+    for component in (component for component in _here(view) if not component.optional):
         named = {name for text in _templates(component).values() for name in _IMAGE.findall(text)}
         for name in sorted(named - set(view.site.images)):
             fix = f"add it to images.yaml{did_you_mean(name, view.site.images)}"

@@ -9,6 +9,7 @@ from model.check.check import Check
 from model.check.finding import Finding, Severity
 from model.check.lint.flaw import LintView, flaw
 from model.errors import SiteError
+from model.rollout.image_references import brought
 from model.rollout.own_objects import own_parts
 from model.rollout.preview import Preview, bundle_step
 from model.site.site import Site
@@ -30,8 +31,8 @@ def bundle(view: LintView) -> Iterator[Finding]:
     reasons = []
     if kept is None and site.settings.kubernetes.packages == "bundle":
         reasons.append("nodes are installed from a bundle (`kubernetes.packages`)")
-    brought = {manifest.name for manifest in kept.manifests} if kept else set()
-    if absent := [part.absent for part in _parts(view) if part.absent and part.absent not in brought]:
+    manifests = {manifest.name for manifest in kept.manifests} if kept else set()
+    if absent := [part.absent for part in _parts(view) if part.absent and part.absent not in manifests]:
         reasons.append(f"the publishers' manifests of {', '.join(absent)} come in one")
     if reasons:
         message = f"{'this one lacks something' if kept else 'none is named'}, and {' and '.join(reasons)}"
@@ -39,18 +40,23 @@ def bundle(view: LintView) -> Iterator[Finding]:
 
 
 def digests(view: LintView) -> Iterator[Finding]:
-    """Find images of which nothing says the digest: a rollout refuses them."""
+    """Find images of which nothing says the digest: a rollout refuses them, or leaves an optional component out."""
     try:
         kept = _bundle(view.site) if view.renders else None
     except SiteError:
         kept = None
-    brought = {image.name for image in kept.images} if kept else set()
-    names = sorted({name for part in _parts(view) for name in part.undigested})
-    lacking = [name for name in names if view.site.images[name].name not in brought]
+    lacking: dict[str, list[str]] = {}
+    for part in _parts(view):
+        for name in part.undigested:
+            if brought(view.site, kept, name) is None:
+                lacking.setdefault(name, []).append(part.name)
     if lacking:
-        message = "have no digest, and no bundle brings them"
+        optional = {part.name for part in _parts(view) if part.rendered.component.optional}
+        spared = sorted(name for name, users in lacking.items() if optional.issuperset(users))
+        more = f"; without {', '.join(spared)} a rollout goes on, and leaves out what needs it" if spared else ""
+        message = f"have no digest, and no bundle brings them{more}"
         fix = f"write each publisher's `digest`, or bring them: {bundle_step(view.site)}"
-        yield flaw("images.yaml", "images", value=", ".join(lacking), message=message, fix=fix)
+        yield flaw("images.yaml", "images", value=", ".join(sorted(lacking)), message=message, fix=fix)
 
 
 def _parts(view: LintView) -> tuple[Preview, ...]:

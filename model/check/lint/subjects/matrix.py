@@ -43,7 +43,8 @@ BUILTIN_PORTS = {"dhcp": 68, "dhcpv6": 546, "mdns": 5353, "upnp": 1900}
 
 def place(site: Site, row: Row) -> str:
     """Return the path of a row within ports.yaml."""
-    return f"rows.{site.rows.index(row)} ({row.name})"
+    number = next(number for number, other in enumerate(site.rows) if other is row)
+    return f"rows.{number} ({row.name})"
 
 
 def unreachable_row(view: LintView) -> Iterator[Finding]:

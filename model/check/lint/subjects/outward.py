@@ -13,7 +13,10 @@ _FILE = "site.yaml"
 
 
 def mail_server(view: LintView) -> Iterator[Finding]:
-    """Find mail without a server, over a port that no row opens, or with a password that everybody can read."""
+    """
+    Find mail without a server, over a port that no row opens, with a password that everybody can read, or to a server
+    whose authority is not there.
+    """
     settings = view.site.settings
     if not settings.features.smtp:
         return
@@ -29,6 +32,9 @@ def mail_server(view: LintView) -> Iterator[Finding]:
         message = "the login goes over the network in clear"
         fix = "starttls or implicit, or `login: false`"
         yield flaw(_FILE, "mail.tls", value="none", message=message, fix=fix, severity=Severity.ERROR)
+    if mail.ca is not None and not (view.site.folder / mail.ca).is_file():
+        message, fix = "is no file of the site's folder", "the PEM file of the mail server's authority"
+        yield flaw(_FILE, "mail.ca", value=mail.ca, message=message, fix=fix, severity=Severity.ERROR)
 
 
 def untried(view: LintView) -> Iterator[Finding]:

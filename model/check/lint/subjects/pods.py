@@ -9,7 +9,10 @@ from model.check.finding import Finding, Severity
 from model.check.lint.flaw import LintView, flaw
 from model.check.lint.subjects.matrix import place
 from model.errors import did_you_mean
-from model.matrix.pod_words import known_words
+from model.matrix.pod_words import known_words, unspoken_words
+from model.rollout.invariants.ports import unled
+from model.rollout.invariants.stack import Stack
+from model.rollout.own_objects import renderable
 from model.site.rows import Row
 
 
@@ -46,13 +49,21 @@ def _wordless(
 
 def unspoken_word(view: LintView) -> Iterator[Finding]:
     """Find pods of components that no row speaks of: they would be closed to everybody."""
-    spoken = {word for row in view.site.rows for word in (*row.pod_from, *row.pod_to)}
     for number, component in enumerate(view.site.components):
-        for word in component.pods:
-            if word not in spoken:
-                message = "no row of ports.yaml speaks of these pods: they could do nothing but ask for names"
-                path = f"components.{number} ({component.name}).pods.{word}"
-                yield flaw("components.yaml", path, value=word, message=message, fix="rows with this word")
+        for word in unspoken_words(view.site, component):
+            message = "no row of ports.yaml speaks of these pods: they could do nothing but ask for names"
+            path = f"components.{number} ({component.name}).pods.{word}"
+            yield flaw("components.yaml", path, value=word, message=message, fix="rows with this word")
+
+
+def unled_port(view: LintView) -> Iterator[Finding]:
+    """Find ports of pods and Services of our own templates that no row leads to: nobody would reach them."""
+    if not view.renders:
+        return
+    for port in unled(Stack(view.site, renderable(view.site))):
+        message = f"no row that holds for this site leads there: {port.place}"
+        fix = f"a row of the plane pod with {port.number} in `ports` and {port.word} in `pod_to`"
+        yield flaw("ports.yaml", "rows", value=f"{port.word}:{port.number}", message=message, fix=fix)
 
 
 CHECKS = (
@@ -70,8 +81,14 @@ CHECKS = (
     ),
     Check(
         id="pod-unspoken",
-        why="Every pod is closed; rows open what it needs.",
+        why="Every pod is closed; rows open what it needs: a rollout of such pods ends before its first write.",
         severity=Severity.WARNING,
         judge=unspoken_word,
+    ),
+    Check(
+        id="pod-port",
+        why="Every pod is closed: a port that no row leads to is declared for nobody.",
+        severity=Severity.WARNING,
+        judge=unled_port,
     ),
 )

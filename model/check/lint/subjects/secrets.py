@@ -39,10 +39,18 @@ def placeholder(view: LintView) -> Iterator[Finding]:
 def age(view: LintView) -> Iterator[Finding]:
     """Find secrets that are used for too long."""
     if isinstance(indexes := _indexes(view), SecretFlaw):
-        yield from _found([indexes], "python -m flows.secrets recipients writes it anew")
+        yield from _found([indexes], judged.WRITE_ANEW)
         return
     for found in judged.too_old(view.site, indexes, view.now):
         yield from _found([found], f"python -m flows.secrets rotate {found.name}")
+
+
+def rotations(view: LintView) -> Iterator[Finding]:
+    """Find rotations that have not ended, and indexes that do not tell of them."""
+    indexes = _indexes(view)
+    if not isinstance(indexes, SecretFlaw):
+        for found in (*judged.unfinished_rotations(view.site, indexes), *judged.untold_rotations(indexes)):
+            yield from _found([found], found.remedy)
 
 
 def shared(view: LintView) -> Iterator[Finding]:
@@ -109,6 +117,12 @@ CHECKS = (
         severity=Severity.WARNING,
         why="The longer a secret is used, the more people and backups have it.",
         judge=age,
+    ),
+    Check(
+        id="secret-rotation",
+        severity=Severity.WARNING,
+        why="A rotation that was cut short leaves two values that count, or one that nobody has proven.",
+        judge=rotations,
     ),
     Check(
         id="secret-shared",

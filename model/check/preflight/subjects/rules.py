@@ -11,7 +11,7 @@ from model.check.judgement.links import interfaces
 from model.check.judgement.rules import foreign
 from model.check.preflight.view import PreflightView
 from model.host.machine_facts import MachineFacts
-from model.packets.known_rules import OF_A_CLUSTER
+from model.packets.known_rules import of_a_cluster
 from model.site.hosts import Machine
 from model.ufw.early_rules import early_rules
 from model.ufw.foreign_rules import Rulesets, deciding
@@ -30,9 +30,7 @@ def decide(view: PreflightView, machine: Machine, facts: MachineFacts) -> Iterat
 
 def tables(_view: PreflightView, _machine: Machine, facts: MachineFacts) -> Iterator[Finding]:
     """Find nftables tables that are neither iptables' nor the cluster's."""
-    others = [
-        f"{family} {name}" for family, name in tables_of(facts.network.rulesets) if not name.startswith(OF_A_CLUSTER)
-    ]
+    others = [f"{family} {name}" for family, name in tables_of(facts.network.rulesets) if not of_a_cluster(name)]
     if others:
         yield Finding(f"has nftables tables of others: {', '.join(others)}")
 

@@ -12,8 +12,7 @@ import pytest
 
 from model.check.lint import RULES, as_json, exit_code, findings, from_schema
 from model.errors import FieldError
-from model.site.load import load_site
-from tests.mutation import REFERENCE, WAIVED, cases, site
+from tests.mutation import REFERENCE, WAIVED, cases, loaded, site
 
 TODAY = date(2026, 11, 23)
 CASES = cases("rules.yaml")
@@ -45,7 +44,7 @@ def test_rules_have_one_name_each_and_say_why() -> None:
 
 
 def test_reference_site_has_no_error_and_waives_nothing() -> None:
-    flaws = findings(load_site(REFERENCE), TODAY)
+    flaws = findings(loaded(), TODAY)
     assert exit_code(flaws) == 0
     assert not [finding for finding in flaws if finding.severity == "waived"]
 
@@ -148,3 +147,16 @@ def test_schema_errors_are_findings_and_all_findings_are_plain_data() -> None:
     flaws = from_schema([FieldError("site.yaml", "ntp.0", "'x'", "is no address")])
     assert exit_code(flaws) == 1
     assert set(json.loads(json.dumps(as_json(flaws[0])))) >= {"rule", "severity", "file", "path", "value", "fix"}
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"site:object_storage": {"provider": "external", "endpoint": "https://s3.example.org"}},
+        {"site:ingress": {"controller": "organisation", "class_name": "traefik"}},
+        {},
+    ],
+)
+def test_what_is_maintained_is_not_warned_of(settings: dict[str, Any], tmp_path: Path) -> None:
+    found = {finding.check for finding in findings(site(tmp_path, set=settings), TODAY)}
+    assert not found & {"storage-unmaintained", "ingress-retired"}

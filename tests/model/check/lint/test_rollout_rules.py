@@ -11,8 +11,7 @@ from typing import Any
 
 from model.bundle.bundle import IMAGES
 from model.check.lint import exit_code, findings
-from model.site.load import load_site
-from tests.mutation import REFERENCE, site
+from tests.mutation import REFERENCE, loaded, site
 
 TODAY = date(2026, 11, 23)
 FIVE = REFERENCE.parent / "tests" / "data" / "five-servers"
@@ -26,6 +25,8 @@ def _found(folder: Path, rule: str, base: Path = REFERENCE, **edits: Any) -> lis
 def test_images_without_a_digest_are_named_with_the_next_step(tmp_path: Path) -> None:
     (finding,) = _found(tmp_path / "none", "image-digest")
     assert "redis, seaweedfs, synapse" in finding.value
+    assert "element-web" in finding.value
+    assert "without element-web, ketesa a rollout goes on" in finding.message
     assert "flows.bundle download" in finding.remedy
     assert "copy inventory/images.yaml" in finding.remedy
     (finding,) = _found(tmp_path / "known", "image-digest", set={"images:images.redis.digest": DIGEST})
@@ -36,14 +37,23 @@ def test_images_without_a_digest_are_named_with_the_next_step(tmp_path: Path) ->
 def test_what_a_bundle_brings_is_not_missing(tmp_path: Path) -> None:
     named = {"site:kubernetes.bundle": "bundle"}
     manifests = ("cert-manager-crds", "cloudnative-pg", "contour")
-    images = [image.name for image in load_site(REFERENCE).images.values()]
+    images = [image.name for image in loaded().images.values()]
     _bundle(tmp_path / "whole" / "bundle", images, manifests)
     whole = findings(site(tmp_path / "whole", set=named), TODAY)
     assert not [finding for finding in whole if finding.check in ("image-digest", "bundle-missing")]
     _bundle(tmp_path / "part" / "bundle", [name for name in images if not name.endswith("/redis")], manifests[1:])
     part = {finding.check: finding for finding in findings(site(tmp_path / "part", set=named), TODAY)}
     assert part["image-digest"].value == "redis"
+    assert "goes on" not in part["image-digest"].message
     assert "the publishers' manifests of cert-manager-crds come in one" in part["bundle-missing"].message
+
+
+def test_the_publishers_image_does_not_stand_for_a_derived_one(tmp_path: Path) -> None:
+    derived = {"requirements": "templates/bundle/synapse-s3.lock", "into": "lib"}
+    edits = {"site:kubernetes.bundle": "bundle", "images:images.synapse.derived": derived}
+    _bundle(tmp_path / "bundle", [image.name for image in loaded().images.values()], ())
+    (finding,) = _found(tmp_path, "image-digest", set=edits)
+    assert finding.value == "synapse"
 
 
 def _bundle(folder: Path, images: Sequence[str], manifests: Sequence[str]) -> None:
@@ -81,6 +91,9 @@ def test_features_that_nobody_deploys_are_named_until_they_are_off_or_built(tmp_
     assert finding.value == "turn, livekit, element_call, li, antivirus, monitoring"
     (finding,) = _found(tmp_path / "off", "feature-undeployed", set={"site:features": {"turn": False}})
     assert "turn" not in finding.value
+    gone = ["components:components.element-web", "components:components.ketesa"]
+    (finding,) = _found(tmp_path / "gone", "feature-undeployed", delete=gone)
+    assert finding.value.endswith("monitoring, element_web, admin_ui")
     built = {"name": "coturn", "phase": 4, "title": "TURN", "when": ["turn"]}
     (finding,) = _found(tmp_path / "built", "feature-undeployed", set={"components:components.+": built})
     assert "turn" not in finding.value

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass, replace
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +48,11 @@ def answer(name: str) -> bytes:
 
 def healthy(site: Site) -> dict[str, MachineFacts]:
     """Return facts of every server, as servers that could become nodes at once would tell them."""
+    return dict(_all_healthy(site))
+
+
+@lru_cache(maxsize=4)
+def _all_healthy(site: Site) -> Mapping[str, MachineFacts]:
     return {machine.name: _healthy(site, machine, number) for number, machine in enumerate(site.servers)}
 
 

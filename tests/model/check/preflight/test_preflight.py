@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import date
-from functools import cache
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -15,23 +14,16 @@ from model.check.preflight import CHECKS, examine
 from model.check.preflight.questions import peers
 from model.host.machine_facts import Clock, Connect, Unit
 from model.host.machine_facts import Path as Way
-from model.site.load import load_site
-from model.site.site import Site
 from tests.model.check.preflight.preflight_cases import CASES, ENDPOINT, GIB, LINK, Case, mounts, refusing, rules, table
 from tests.model.check.preflight.preflight_data import DISK, bundle, but, golden, healthy
 from tests.model.packets.listening import listener
-from tests.mutation import REFERENCE, site
+from tests.mutation import loaded, site
 
 TODAY = date(2026, 11, 25)
 
 
-@cache
-def _reference() -> Site:
-    return load_site(REFERENCE)
-
-
 def _found(case: Case, folder: Path) -> tuple[Finding, ...]:
-    declared = site(folder, set=case.set) if case.set else _reference()
+    declared = site(folder, set=case.set) if case.set else loaded()
     facts = healthy(declared)
     facts[case.on] = but(facts[case.on], case.facts)
     with_bundle = None if case.bundle is None else bundle(**case.bundle)
@@ -57,7 +49,7 @@ def test_checks_have_one_name_each_and_say_what_they_look_for() -> None:
 
 
 def test_healthy_hosts_have_no_finding() -> None:
-    declared = _reference()
+    declared = loaded()
     facts = healthy(declared)
     assert examine(declared, facts, TODAY, bundle()) == dict.fromkeys(facts, ())
 
@@ -85,7 +77,7 @@ def test_a_node_of_the_lab_is_no_finding(name: str, tmp_path: Path) -> None:
 
 
 def test_a_host_on_the_way_to_a_node_is_no_finding() -> None:
-    declared = _reference()
+    declared = loaded()
     facts = healthy(declared)
     own = facts["cp-1"].network.links[0]
     on_the_way = {
@@ -101,7 +93,7 @@ def test_a_host_on_the_way_to_a_node_is_no_finding() -> None:
 
 
 def test_what_this_program_made_of_a_node_is_no_finding() -> None:
-    declared = _reference()
+    declared = loaded()
     facts = healthy(declared)
     own = facts["cp-1"].network.links[0]
     ours = {
@@ -126,7 +118,7 @@ def test_what_this_program_made_of_a_node_is_no_finding() -> None:
 
 
 def test_an_endpoint_held_by_a_control_plane_not_looked_at_is_not_judged() -> None:
-    declared = _reference()
+    declared = loaded()
     facts = healthy(declared)
     del facts["cp-1"]
     facts["cp-2"] = but(facts["cp-2"], {"software.node": "done join"})
@@ -137,7 +129,7 @@ def test_an_endpoint_held_by_a_control_plane_not_looked_at_is_not_judged() -> No
 
 
 def test_clocks_are_apart_only_where_no_delay_explains_it() -> None:
-    declared = _reference()
+    declared = loaded()
     facts = healthy(declared)
     facts["w-1"] = but(facts["w-1"], {"clock": Clock(-5.0, 0.5, True)})
     assert examine(declared, facts, TODAY)["w-1"] == ()
@@ -165,7 +157,7 @@ def test_a_declared_disk_for_data_relieves_the_system_disk(tmp_path: Path) -> No
 
 
 def test_steps_of_an_installation_that_is_under_way_are_not_left_behind() -> None:
-    declared = _reference()
+    declared = loaded()
     facts = healthy(declared)
     busy = {
         "software.locks": ("/var/lib/dpkg/lock",),

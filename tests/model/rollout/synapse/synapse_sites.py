@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from model.rollout.render import render_component
 from model.rollout.rendered import RenderedComponent
 from model.rollout.synapse.processes import Processes, processes
 from model.rollout.synapse.routes import RouteTable, dumped
-from model.site.load import load_site
 from model.site.site import Site
 from model.site.sizing import STEPS
+from tests.mutation import loaded
 
-INVENTORY = Path(__file__).parents[4] / "inventory"
 SIZES: tuple[str | int, ...] = ("small", *STEPS)
 VERSION = "1.163.2"
 
 
 def site(size: str | int = "small", *, federation: bool = False, controller: str = "contour", **features: bool) -> Site:
     """Return the inventory's site, of another size and with features switched."""
-    known = load_site(INVENTORY)
+    known = loaded()
     changed: dict[str, Any] = {
         "size": "small" if size == "small" else "auto",
         "concurrent_users": 100 if size == "small" else size,

@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -62,8 +63,6 @@ def test_everybody_or_those_who_are_named_federate() -> None:
 
 
 def test_the_partners_authority_is_mounted_and_checked(tmp_path: Path) -> None:
-    from dataclasses import replace
-
     (tmp_path / "ca.pem").write_text("-----BEGIN CERTIFICATE-----\n")
     known = site(changed(federation=True, federation_partners={"ca": "ca.pem"}))
     part = synapse(replace(known, folder=tmp_path))
@@ -128,19 +127,55 @@ def test_synapses_check_is_given_the_login_as_a_stand_in_and_ours_sees_no_secret
 
 def test_a_process_that_sends_mail_makes_the_whole_block_with_the_login(tmp_path: Path) -> None:
     known = site(changed(features={"smtp": True}, mail=MAIL))
-    text = synapse(known).files["prepare.py"].partition("for host, port in NEEDED")[0]
-    for name, value in (("secrets/pgpass", "p"), ("mail/username", "us:er"), ("mail/password", "p'\"#: ö\n")):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_text(value)
-    (tmp_path / "run").mkdir()
-    for place in ("secrets", "mail"):
-        text = text.replace(f'"/{place}', f'"{tmp_path}/{place}')
-    text = text.replace("/run/synapse", f"{tmp_path}/run")
-    subprocess.run([sys.executable, "-", "mail"], input=text, check=True, text=True, timeout=30)
+    for folder in ("mail", "run"):
+        (tmp_path / folder).mkdir()
+    for name, value in (("username", "us:er"), ("password", "p'\"#: ö\n")):
+        (tmp_path / "mail" / name).write_text(value)
+    _prepare(synapse(known).files["prepare.py"], tmp_path, "mail")
     made = yaml.safe_load((tmp_path / "run/mail.yaml").read_text("utf-8"))["email"]
     assert (made["smtp_user"], made["smtp_pass"]) == ("us:er", "p'\"#: ö")
     assert made.items() >= homeserver(known)["email"].items()
     assert (tmp_path / "run/mail.yaml").stat().st_mode & 0o777 == 0o600
+
+
+def test_who_sends_mail_trusts_the_mail_servers_authority_too_and_no_other_process_does(tmp_path: Path) -> None:
+    (tmp_path / "ca.pem").write_text("-----BEGIN CERTIFICATE-----\n")
+    (tmp_path / "public.pem").write_text("public ones\n")
+    features = {"smtp": True, "push_notifications": True}
+    said = changed(size="auto", concurrent_users=5000, features=features, mail=MAIL | {"ca": "ca.pem"})
+    known = replace(site(said), folder=tmp_path)
+    part = synapse(known)
+    trusting = {
+        found["metadata"]["name"]
+        for found in part.objects
+        if found["kind"] == "StatefulSet" and "SSL_CERT_FILE" in json.dumps(found) and "authorities" in _prepared(found)
+    }
+    assert trusting == {"synapse-main", "synapse-pusher"}
+    conf = named(part, "ConfigMap", "synapse-config")["data"]
+    assert conf["mail-ca.pem"].startswith("-----BEGIN")
+    text = part.files["prepare.py"].replace('"/etc/ssl/certs/ca-certificates.crt"', f'"{tmp_path}/public.pem"')
+    text = text.replace('"/conf/mail-ca.pem"', f'"{tmp_path}/ca.pem"')
+    (tmp_path / "run").mkdir()
+    _prepare(text, tmp_path, "authorities")
+    assert (tmp_path / "run/authorities.pem").read_text() == "public ones\n\n-----BEGIN CERTIFICATE-----\n\n"
+    with pytest.raises(SiteError, match=r"mail\.ca: .*absent/ca\.pem cannot be read"):
+        synapse(replace(known, folder=tmp_path / "absent"))
+
+
+def _prepared(stateful: dict[str, Any]) -> list[str]:
+    (container,) = stateful["spec"]["template"]["spec"]["initContainers"]
+    return list(container["command"])
+
+
+def _prepare(program: str, folder: Path, *words: str) -> None:
+    """Run what comes before Synapse, less its waiting, with the folders of its container in another one."""
+    text = program.partition("for host, port in NEEDED")[0]
+    (folder / "secrets").mkdir(exist_ok=True)
+    (folder / "secrets/pgpass").write_text("p")
+    for place in ("secrets", "mail"):
+        text = text.replace(f'"/{place}', f'"{folder}/{place}')
+    text = text.replace("/run/synapse", f"{folder}/run")
+    subprocess.run([sys.executable, "-", *words], input=text, check=True, text=True, timeout=30)
 
 
 def test_pushes_to_the_sites_own_gateway_may_go_to_its_own_address() -> None:

@@ -97,11 +97,25 @@ def objects(of: Any, kind: str) -> list[Mapping[str, Any]]:
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_a_pool_of_two_or_more_loses_one_pod_at_a_time(size: str | int) -> None:
-    of = site(size)
-    here = running(of)
-    budgets = {manifest["metadata"]["name"] for manifest in objects(of, "PodDisruptionBudget")}
-    assert budgets == {f"synapse-{pool.name}" for pool in here.pools if here.instances(pool) > 1}
+def test_a_pool_that_may_have_two_or_more_loses_one_pod_at_a_time_and_none_with_one_node(size: str | int) -> None:
+    of = site(size, federation=True)
+    sets = objects(of, "StatefulSet")
+    most = {manifest["metadata"]["name"]: manifest["spec"].get("replicas", 0) for manifest in sets}
+    for scaler in objects(of, "HorizontalPodAutoscaler"):
+        most[scaler["metadata"]["name"]] = scaler["spec"]["maxReplicas"]
+    several = {name for name, count in most.items() if count > 1}
+    assert {manifest["metadata"]["name"] for manifest in objects(of, "PodDisruptionBudget")} == several
+    spread = {
+        manifest["metadata"]["name"]
+        for manifest in sets
+        if "topologySpreadConstraints" in manifest["spec"]["template"]["spec"]
+    }
+    assert spread == several
+
+
+def test_a_pool_that_begins_with_one_process_and_may_grow_has_a_budget() -> None:
+    budgets = {manifest["metadata"]["name"] for manifest in objects(site(5000, federation=True), "PodDisruptionBudget")}
+    assert {"synapse-initial-sync", "synapse-federation-reader"} <= budgets
 
 
 def test_secrets_are_files_and_only_main_may_make_users() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import subprocess
 import time
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ import pytest
 
 from model.rollout.synapse.routing import routing
 from model.rollout.synapse.samples import every_sample, neighbours
+from tests.haproxy import haproxy_program
 from tests.model.rollout.stacks import stack
 from tests.model.rollout.synapse.synapse_sites import SIZES, rendered, running, site, table
 
@@ -27,10 +27,7 @@ PROBE = {"X-Matrix-Fleet-Probe": "1"}
 
 @pytest.fixture(scope="module")
 def haproxy() -> str:
-    found = shutil.which("haproxy", path="/usr/sbin:/usr/local/sbin:/usr/bin")
-    if not found:
-        pytest.fail("there is no HAProxy: run `make setup`")
-    return found
+    return haproxy_program()
 
 
 def configuration(folder: Path, size: str | int = "small", federation: bool = False, **switches: Any) -> Path:
