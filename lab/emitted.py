@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from lab.instance import Instance
+from lab.whole_file import write_whole
 from model import document
 
 
@@ -21,10 +22,10 @@ def revise(instance: Instance, said: Mapping[str, Any]) -> None:
 
 def rewrite(instance: Instance, file: str, value: object) -> None:
     """Write another content; a file that a person had changed still counts as changed."""
-    person = changed_by_a_person(instance, file)
-    (instance.inventory / file).write_text(as_yaml(value), "utf-8")
-    if not person:
-        _remember(instance, file)
+    if changed_by_a_person(instance, file):
+        write_whole(instance.inventory / file, as_yaml(value))
+    else:
+        publish(instance, file, as_yaml(value))
 
 
 def joined(settings: Mapping[str, Any], said: Mapping[str, Any]) -> dict[str, Any]:
@@ -47,14 +48,23 @@ def as_yaml(value: object) -> str:
 
 
 def marks(instance: Instance) -> Path:
-    """Return the folder of what the lab wrote last, a digest a file."""
+    """Return the folder of what the lab wrote last: digests, a file for each file of the site."""
     return instance.home / "emitted"
 
 
 def publish(instance: Instance, file: str, text: str) -> None:
-    """Write a file as the lab has it."""
-    (instance.inventory / file).write_text(text, "utf-8")
-    _remember(instance, file)
+    """
+    Write a file as the lab has it.
+
+    Both what stands there and what will stand there are the lab's own until it is done: whoever is killed in between
+    leaves nothing that looks as if a person had changed it.
+    """
+    path, mark = instance.inventory / file, marks(instance) / file
+    digest = _digest(text.encode("utf-8"))
+    former = _digest(path.read_bytes()) if path.exists() else digest
+    write_whole(mark, f"{former}\n{digest}\n")
+    write_whole(path, text)
+    write_whole(mark, f"{digest}\n")
 
 
 def changed_by_a_person(instance: Instance, file: str) -> bool:
@@ -62,7 +72,7 @@ def changed_by_a_person(instance: Instance, file: str) -> bool:
     path, mark = instance.inventory / file, marks(instance) / file
     if not path.exists() or not mark.exists():
         return False
-    return _digest(path) != mark.read_text("utf-8")
+    return _digest(path.read_bytes()) not in mark.read_text("utf-8").split()
 
 
 def same(path: Path, text: str) -> bool:
@@ -70,10 +80,5 @@ def same(path: Path, text: str) -> bool:
     return path.exists() and path.read_text("utf-8") == text
 
 
-def _remember(instance: Instance, file: str) -> None:
-    marks(instance).mkdir(parents=True, exist_ok=True)
-    (marks(instance) / file).write_text(_digest(instance.inventory / file), "utf-8")
-
-
-def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

@@ -12,6 +12,7 @@ from lab.errors import LabError
 from lab.fault import Fault
 from lab.instance import Instance
 from lab.plan import LabPlan
+from lab.whole_file import write_whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +75,7 @@ def _next(instance: Instance) -> str:
 
 
 def _save(instance: Instance, fault: Fault) -> None:
-    instance.faults.mkdir(parents=True, exist_ok=True)
-    (instance.faults / f"{fault.id}.json").write_text(json.dumps(asdict(fault)), "utf-8")
+    write_whole(instance.faults / f"{fault.id}.json", json.dumps(asdict(fault)))
 
 
 def _port(text: str) -> tuple[str, str]:

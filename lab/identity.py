@@ -15,5 +15,8 @@ def make(instance: Instance, hosts: Iterable[str]) -> None:
     for name in (instance.key.name, *hosts):
         path = instance.keys / name
         if not path.with_suffix(".pub").exists():
-            path.unlink(missing_ok=True)
-            call(("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", f"{name}@lab", "-f", str(path)))
+            draft = path.with_name(f".{name}.new")
+            draft.unlink(missing_ok=True)
+            call(("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", f"{name}@lab", "-f", str(draft)))
+            draft.replace(path)
+            draft.with_suffix(".new.pub").replace(path.with_suffix(".pub"))

@@ -12,6 +12,7 @@ from typing import Any
 
 from lab import mounts
 from lab.instance import NAMESPACES, STATE
+from lab.whole_file import write_whole
 
 # The neighbour tables, inotify instances, processes and keys of all hosts together count against the machine's own
 # limits. A host's limit of connections is the machine's, whatever its own file says.
@@ -84,9 +85,7 @@ def _read(name: str) -> int:
 
 
 def _save(record: dict[str, object]) -> None:
-    draft = _RECORD.with_suffix(".new")
-    draft.write_text(json.dumps(record), "utf-8")
-    draft.replace(_RECORD)
+    write_whole(_RECORD, json.dumps(record))
 
 
 @contextmanager

@@ -58,7 +58,7 @@ def serve(instance: Instance, name: str, say: Say) -> OutsideContext:
     for file, text in {**files, str(service.unit_file): service.unit}.items():
         # There are keys and a password among these files.
         write_whole(disk / file, text, PRIVATE)
-    (instance.inventory / AUTHORITY_FILE).write_text(context.vouching.certificate, "ascii")
+    write_whole(instance.inventory / AUTHORITY_FILE, context.vouching.certificate)
     emitted.revise(instance, service.told(site))
     power.inform_router(instance)
     _systemctl(instance, "daemon-reload")

@@ -65,6 +65,26 @@ def test_a_file_changed_by_hand_is_kept_and_named(home: Instance) -> None:
     assert load_site(home.inventory).settings.concurrent_users == 101
 
 
+@pytest.mark.parametrize("done", range(12))
+def test_a_lab_killed_between_any_two_writes_has_changed_nothing_by_hand(
+    home: Instance, monkeypatch: pytest.MonkeyPatch, done: int
+) -> None:
+    _emit(home, "small")
+    identity.make(home, [host.name for host in hosts_of("matrix")])
+    replace, left = Path.replace, iter(range(done))
+
+    def replace_or_end(path: Path, target: Path) -> Path:
+        if next(left, None) is None:
+            raise KeyboardInterrupt
+        return replace(path, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", replace_or_end)
+        with pytest.raises(KeyboardInterrupt):
+            emission.emit(home, _plan("matrix"))
+    assert emission.emit(home, _plan("small")) == ()
+
+
 def test_a_new_lab_forgets_the_state_of_former_disks_and_keeps_reports(home: Instance) -> None:
     _emit(home, "small")
     for folder in ("state", "reports"):
