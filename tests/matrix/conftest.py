@@ -17,7 +17,7 @@ from tests.cluster.lab_cluster import LONG, wrong
 from tests.lab.driver import Lab, booted
 from tests.matrix.leaks import CONTROL, Search, searching
 from tests.matrix.matrix_lab import Copy, MatrixLab, copied
-from tests.matrix.resumed import Resumed, killed_and_resumed
+from tests.matrix.resumed import Resumed, killed_and_resumed, killed_at
 
 _HERE = Path(__file__).parent
 _BARE = ("--profile", "matrix", "--bare")
@@ -60,8 +60,14 @@ def ready(real_machine: None) -> Iterator[MatrixLab]:
 
 
 @pytest.fixture(scope="session")
-def first_rollout(ready: MatrixLab) -> tuple[int, dict[str, Any]]:
-    """The exit code and report of the first rollout on that cluster."""
+def begun(ready: MatrixLab) -> tuple[int, str]:
+    """How a rollout ended that was killed while the cluster had little of the application, and what it had written."""
+    return killed_at(ready, "postgresql: applying")
+
+
+@pytest.fixture(scope="session")
+def first_rollout(ready: MatrixLab, begun: tuple[int, str]) -> tuple[int, dict[str, Any]]:
+    """The exit code and report of the first rollout on that cluster that was let end."""
     return ready.flow("rollout", seconds=LONG)
 
 

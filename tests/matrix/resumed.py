@@ -37,7 +37,7 @@ def killed_and_resumed(matrix: MatrixLab, search: Search, folder: Path) -> Resum
     """Kill a rollout once it writes, and let another finish."""
     for name in ("redis-proxy", "haproxy"):
         matrix.kubectl("-n", "matrix", "delete", "deployment", name, "--cascade=foreground")
-    killed, written = _killed(matrix)
+    killed, written = killed_at(matrix, "redis-proxy: applying")
     answer = folder / "report.json"
     leaking: set[str] = set()
     looks = 0
@@ -54,7 +54,8 @@ def killed_and_resumed(matrix: MatrixLab, search: Search, folder: Path) -> Resum
     return Resumed(killed=killed, written=written, code=run.returncode, report=report, looks=looks, leaking=leaking)
 
 
-def _killed(matrix: MatrixLab) -> tuple[int, str]:
+def killed_at(matrix: MatrixLab, words: str) -> tuple[int, str]:
+    """Begin a rollout and end it by force once it says these words; return how it ended and what it had written."""
     with subprocess.Popen(
         _ROLLOUT, env=matrix.lab.environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     ) as run:
@@ -62,7 +63,7 @@ def _killed(matrix: MatrixLab) -> tuple[int, str]:
         lines = []
         for line in run.stderr:
             lines.append(line)
-            if line.startswith("redis-proxy: applying"):
+            if line.startswith(words):
                 break
         # `lab run` becomes the flow itself: there is one process, and it is this one.
         run.send_signal(signal.SIGKILL)

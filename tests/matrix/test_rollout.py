@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from datetime import datetime
 from typing import Any
 
@@ -36,12 +37,24 @@ def test_the_rollout_ends_green_and_every_component_was_tried(first_rollout: Rol
     assert {"element-web", "ketesa"}.isdisjoint(states)
 
 
+def test_a_rollout_killed_before_anything_ran_is_finished_by_the_next(
+    begun: tuple[int, str], first_rollout: Rollout
+) -> None:
+    killed, written = begun
+    assert (killed, "postgresql: applying" in written) == (-signal.SIGKILL, True), written
+    code, report = first_rollout
+    assert (code, wrong(report)) == (0, [])
+    states = {entry["name"]: entry["status"] for entry in report["components"]}
+    # What was whole by then is as it was left; what was not is made.
+    assert (states["namespaces"], states["synapse"]) == ("ok", "changed"), states
+
+
 def test_every_pod_is_ready_and_has_not_been_started_again(matrix: MatrixLab) -> None:
     for space in _SPACES:
         pods = [pod for pod in matrix.objects("pods", "-n", space) if pod["status"]["phase"] != "Succeeded"]
         assert pods, space
         assert [pod["metadata"]["name"] for pod in pods if not holds(pod, "Ready")] == []
-        # Who waits for a volume or for a neighbour waits; nobody falls over and is picked up again.
+    # Who waits for a volume or for a neighbour waits; nobody falls over and is picked up again.
     again = [name for name, (_, restarts) in _pods(matrix).items() if restarts]
     assert again == [], _last_words(matrix, again)
 
