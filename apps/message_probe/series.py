@@ -8,7 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import pairwise
 from statistics import quantiles
@@ -31,7 +31,8 @@ class SeriesResult:
     """
     What came of a series. `sent` were tried, `acknowledged` have an event id by the server, `delivered` arrived at the
     other's long poll; `lost_acknowledged` were acknowledged and did not. `gap_max_s` is the longest time in which
-    nothing arrived, from the first send to the end. Latencies are from send to arrival.
+    nothing arrived, from the first send to the end. Latencies are from send to arrival. `cut_after` says after how many
+    seconds somebody interrupted it; None where nobody did.
     """
 
     sent: int
@@ -44,6 +45,7 @@ class SeriesResult:
     errors: Counter[str] = field(default_factory=Counter)
     lost: tuple[str, ...] = ()
     sync_servers: tuple[str, str] = ("", "")
+    cut_after: float | None = None
 
     @property
     def figures(self) -> dict[str, float]:
@@ -95,7 +97,8 @@ def run(chat: Talk, every: float, seconds: float, begins: Callable[[], object] =
     Send a message every so many seconds for so long; then wait for the last. `begins` is called before the first one,
     once both users are there.
 
-    The pace does not depend on answers: a slow server does not get fewer messages.
+    The pace does not depend on answers: a slow server does not get fewer messages. Ctrl-C ends the sending: what was
+    sent until then is waited for and told of.
     """
     pair = meet(chat, poll=POLL)
     chat.administration.unlimited(pair.sender.account.user)
@@ -104,14 +107,19 @@ def run(chat: Talk, every: float, seconds: float, begins: Callable[[], object] =
     began = time.monotonic()
     sends = [_Sent(number, began + number * every) for number in range(max(1, round(seconds / every)))]
     senders = _Senders(pair)
+    gone, cut = 0, None
     with ThreadPoolExecutor(AT_ONCE, "sender") as pool:
-        for sent in sends:
-            threading.Event().wait(max(0.0, sent.at - time.monotonic()))
-            pool.submit(senders.send, mark, sent)
+        try:
+            for sent in sends:
+                threading.Event().wait(max(0.0, sent.at - time.monotonic()))
+                pool.submit(senders.send, mark, sent)
+                gone += 1
+        except KeyboardInterrupt:
+            cut = round(time.monotonic() - began, 1)
     senders.close()
-    ended = max(began + seconds, time.monotonic())
-    _await(pair, mark, sends, GRACE)
-    return _result(pair, mark, sends, began, ended)
+    ended = max(began + (seconds if cut is None else cut), time.monotonic())
+    _await(pair, mark, sends[:gone], GRACE)
+    return replace(_result(pair, mark, sends[:gone], began, ended), cut_after=cut)
 
 
 def _await(pair: Pair, mark: str, sends: list[_Sent], grace: float) -> None:

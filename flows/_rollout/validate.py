@@ -13,11 +13,12 @@ from flows._rollout.material import render
 from flows._rollout.results import GateRun
 from flows._run.context import Context, FlowResult
 from model.errors import SecretsUnreadable, SelectionError, SiteError, did_you_mean
+from model.report.outcome import GOOD, INTERRUPTED, Status
 from model.rollout.gates import GatePlace, places
 from model.rollout.rendered import SecretValue
 from model.rollout.secret_facts import NO_FACTS, SecretFacts
 from model.site.site import Site
-from remote.gates.gate import GateContext
+from remote.gates.gate import GateContext, GateResult
 from tasks.secrets.store import SecretStore, open_store
 
 
@@ -57,8 +58,20 @@ def validate(context: Context, request: ValidateRequest) -> FlowResult:
 
 
 def tried(context: Context, wanted: Sequence[GatePlace], gates: GateContext) -> tuple[GateRun, ...]:
-    """Try gates one after another, so that none is judged by what another one does."""
-    return tuple(_tried(context, place, gates, number, len(wanted)) for number, place in enumerate(wanted, 1))
+    """
+    Try gates one after another, so that none is judged by what another one does; those after one that somebody
+    interrupted are `not_run`.
+    """
+    runs: list[GateRun] = []
+    for number, place in enumerate(wanted, 1):
+        if runs and runs[-1].result.interrupted:
+            left = GateResult(status=Status.NOT_RUN, why=f"interrupted before it, at {runs[-1].name}")
+            return (
+                *runs,
+                *(GateRun(name=later.gate, component=later.component, result=left) for later in wanted[number - 1 :]),
+            )
+        runs.append(_tried(context, place, gates, number, len(wanted)))
+    return tuple(runs)
 
 
 def validated(runs: Sequence[GateRun], **extra: object) -> FlowResult:
@@ -66,6 +79,7 @@ def validated(runs: Sequence[GateRun], **extra: object) -> FlowResult:
     return FlowResult(
         tuple(run.outcome() for run in runs),
         hosts=(),
+        forced=INTERRUPTED if any(run.result.interrupted for run in runs) else GOOD,
         extra={"components": [], "gates": [run.to_json() for run in runs], **extra},
     )
 

@@ -39,7 +39,7 @@ class GateContext:
 class GateResult:
     """
     What a gate saw. `findings` are sentences, one a thing that is wrong; `figures` numbers by name; `why` says in one
-    sentence what was proven, or why it could not be.
+    sentence what was proven, or why it could not be. `interrupted` says that somebody ended it before its time.
     """
 
     status: Status
@@ -47,6 +47,7 @@ class GateResult:
     findings: tuple[str, ...] = ()
     figures: Mapping[str, float] = field(default_factory=dict)
     next_step: str = ""
+    interrupted: bool = False
 
 
 def concluded(

@@ -139,10 +139,13 @@ def series_judged(way: Way, series: SeriesResult, left: Sequence[str]) -> GateRe
         status, told = Status.UNPROVEN, f"{told}; nobody outside took part"
     if disturbed:
         told += f"; disturbed: {'; '.join(disturbed[:5])}"
+    if series.cut_after is not None:
+        told += f"; interrupted after {series.cut_after:g} s"
     steps = {Status.OK: "", Status.UNPROVEN: "declare a vantage host in hosts.yaml, or mend its way here"}
     return GateResult(
         status=status, why=told, findings=(*findings, *disturbed), figures=series.figures,
         next_step=steps.get(status, "look at Synapse's and HAProxy's logs of that time"),
+        interrupted=series.cut_after is not None,
     )  # fmt: skip
 
 

@@ -6,6 +6,7 @@ import json
 import sys
 import threading
 import time
+from _thread import interrupt_main
 from pathlib import Path
 from uuid import uuid4
 
@@ -189,6 +190,19 @@ def test_a_series_delivers_what_was_acknowledged(public: Origin, administration:
     assert set(series.figures) == {
         "sent", "delivered", "lost_acknowledged", "gap_max_s", "latency_p50_ms", "latency_p99_ms"
     }  # fmt: skip
+
+
+def test_a_series_that_is_interrupted_waits_for_what_it_sent_and_tells_of_it(
+    public: Origin, administration: Administration
+) -> None:
+    series = repeat(
+        public, administration, every=0.1, seconds=60, begins=lambda: threading.Timer(1.0, interrupt_main).start()
+    ).series
+    assert series is not None
+    assert 2 <= series.sent == series.delivered == series.acknowledged < 300
+    assert series.cut_after is not None
+    assert 0.9 < series.cut_after < 30
+    assert series.gap_max_s < series.cut_after + 5
 
 
 def test_a_series_names_what_was_acknowledged_and_lost(

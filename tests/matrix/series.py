@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,8 +29,13 @@ class Heard:
     figures: dict[str, float]
 
 
-def messages_while(matrix: MatrixLab, seconds: float, happens: Callable[[], object]) -> Heard:
-    """Send two messages a second for so long, let something happen meanwhile, and return what was heard of them."""
+def messages_while(
+    matrix: MatrixLab, seconds: float, happens: Callable[[], object], after: float | None = None
+) -> Heard:
+    """
+    Send two messages a second for so long, let something happen meanwhile, and return what was heard of them. With
+    `after` the series ends so many seconds after that has happened, `seconds` at the latest.
+    """
     with tempfile.TemporaryDirectory() as folder:
         answer = Path(folder) / "report.json"
         flags = ("--every", f"{EVERY_S:g}", "--for", f"{seconds:g}", "--json", str(answer))
@@ -46,6 +53,13 @@ def messages_while(matrix: MatrixLab, seconds: float, happens: Callable[[], obje
                 assert line, f"the series did not begin: {written}"
                 written += line
             happens()
+            rest = ""
+            if after is not None:
+                with suppress(subprocess.TimeoutExpired):
+                    _, rest = run.communicate(timeout=after)
+                assert run.returncode is None, f"the series was over before what happened: {written}{rest}"
+                # `lab run` becomes the flow itself: there is one process, and it is this one.
+                run.send_signal(signal.SIGINT)
             _, rest = run.communicate(timeout=seconds + _AROUND_S)
         assert answer.exists(), written + rest
         (gate,) = json.loads(answer.read_text("utf-8"))["gates"]

@@ -69,6 +69,19 @@ def test_words_of_a_series_reach_the_gate(stage: Stage) -> None:
     assert by_name(report, "gates")["one"]["figures"] == {"sent": 3, "gap_max_s": 0.5}
 
 
+def test_a_series_that_was_interrupted_is_reported_and_the_gates_after_it_are_named(stage: Stage) -> None:
+    cut = GateResult(status=Status.OK, why="a series; interrupted after 2 s", figures={"sent": 4}, interrupted=True)
+    stage.gates |= {"ground": lambda _context: cut, "one": good}
+    code, report = run(stage)
+    gates = by_name(report, "gates")
+    assert (code, report["good"]) == (130, False)
+    assert (gates["ground"]["status"], gates["ground"]["figures"]) == ("ok", {"sent": 4})
+    left = {name: gate["why"] for name, gate in gates.items() if name != "ground"}
+    assert set(left) == {"one", *SITE_GATES}
+    assert set(left.values()) == {"interrupted before it, at ground"}
+    assert {gates[name]["status"] for name in left} == {"not_run"}
+
+
 def test_without_the_key_of_the_store_gates_that_need_no_secret_are_tried_and_the_others_are_unproven(
     stage: Stage, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -193,6 +193,13 @@ def test_a_series_with_a_disturbance_is_good_and_tells_of_it() -> None:
     assert (result.status, "1x send: HTTP 503" in result.why) == (Status.OK, True)
 
 
+def test_a_series_that_was_interrupted_says_so_whatever_it_saw() -> None:
+    for cut in (replace(SERIES, cut_after=3.5), replace(SERIES, cut_after=3.5, lost=("$e",))):
+        result = message.series_judged(Way("w", True, _nowhere()), cut, ())
+        assert (result.interrupted, "interrupted after 3.5 s" in result.why) == (True, True)
+    assert not message.series_judged(Way("w", True, _nowhere()), SERIES, ()).interrupted
+
+
 def test_a_series_in_which_nobody_outside_took_part_is_unproven_and_its_losses_are_found_all_the_same() -> None:
     inside = Way("this machine", False, _nowhere())
     result = message.series_judged(inside, SERIES, ())
