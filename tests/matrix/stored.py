@@ -8,7 +8,6 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from minio import Minio
@@ -17,6 +16,7 @@ from model.checkout import ROOT
 from model.site.load import load_site
 from tasks.secrets.store import open_store
 from tests.matrix.matrix_lab import MatrixLab
+from tests.matrix.pod_processes import processes_of
 
 _KIB = 64
 _SECONDS = 120.0
@@ -46,8 +46,10 @@ def _from_a_media_pod(matrix: MatrixLab, act: str, prefix: str, count: int) -> l
         "bucket": site.settings.object_storage.bucket,
         "names": [f"{prefix}/{number}" for number in range(count)],
     }
+    # A pod that the storage admits.
+    media = matrix.objects("pods", "-n", "matrix", "-l", "app.kubernetes.io/name=synapse-media")
     done = subprocess.run(
-        ("nsenter", f"--net=/proc/{_process(matrix)}/ns/net", sys.executable, "-m", __name__),
+        ("nsenter", f"--net=/proc/{processes_of(media)[0]}/ns/net", sys.executable, "-m", __name__),
         cwd=ROOT,
         input=json.dumps(said),
         capture_output=True,
@@ -58,22 +60,6 @@ def _from_a_media_pod(matrix: MatrixLab, act: str, prefix: str, count: int) -> l
     assert done.returncode == 0, done.stderr
     complaints: list[str] = json.loads(done.stdout)
     return complaints
-
-
-def _process(matrix: MatrixLab) -> int:
-    """Return a process of a media worker's pod, which the storage admits."""
-    pods = matrix.objects("pods", "-n", "matrix", "-l", "app.kubernetes.io/name=synapse-media")
-    words = [pod["metadata"]["uid"] for pod in pods]
-    found = [path for path in Path("/proc").glob("[0-9]*") if any(word in _groups(path) for word in words)]
-    assert found, f"no process of {words}"
-    return int(found[0].name)
-
-
-def _groups(process: Path) -> str:
-    try:
-        return (process / "cgroup").read_text("utf-8")
-    except OSError:
-        return ""
 
 
 def _complaints(said: dict[str, Any]) -> Iterator[str]:
