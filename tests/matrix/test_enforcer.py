@@ -30,13 +30,15 @@ def test_before_anything_is_done_to_it_every_policy_is_kept(matrix: MatrixLab) -
 
 def test_one_that_is_ready_and_enforces_nothing_is_found(matrix: MatrixLab) -> None:
     bad = _found(matrix, f"iptables -F {_CHAIN}; ip6tables -F {_CHAIN}")
-    assert {(cell["expected"], cell["seen"]) for cell in bad} == {("closed", "open")}
-    assert {_family(cell) for cell in bad} == {4, 6}
+    assert {cell["expected"] for cell in bad} == {"closed"}
+    # Where nobody answers, what passed is seen to arrive.
+    assert {_family(cell) for cell in bad if cell["seen"] == "open"} == {4, 6}
 
 
 def test_one_that_enforces_nothing_of_ipv6_is_found(matrix: MatrixLab) -> None:
     bad = _found(matrix, f"ip6tables -F {_CHAIN}")
-    assert {(cell["expected"], cell["seen"], _family(cell)) for cell in bad} == {("closed", "open", 6)}
+    assert {(cell["expected"], _family(cell)) for cell in bad} == {("closed", 6)}
+    assert "open" in {cell["seen"] for cell in bad}
 
 
 def test_one_that_never_opens_ipv6_is_found(matrix: MatrixLab) -> None:
@@ -90,7 +92,7 @@ def _still(pods: list[dict[str, Any]], then: Callable[[], object]) -> Iterator[N
 
 
 def _on(matrix: MatrixLab, pod: dict[str, Any], act: str) -> None:
-    """Do something in the network of a pod's node, with the pod's own tools."""
+    """Do something in the network of a pod's node."""
     done = matrix.lab.shell(pod["spec"]["nodeName"], ("sh", "-c", act))
     assert done.returncode == 0, f"{pod['spec']['nodeName']}: {done.stderr}"
 
