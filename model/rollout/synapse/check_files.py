@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from model.checkout import ROOT
@@ -47,6 +48,20 @@ class CheckFiles:
 def configs(component: RenderedComponent, running: Processes) -> dict[str, dict[str, Any]]:
     """Return every process's merged configuration by the name of its pod."""
     return {process.name: merged(*_texts(component, process).values()) for process in running.all}
+
+
+def parsed_files(component: RenderedComponent, running: Processes) -> dict[str, dict[str, Any]]:
+    """Return every file of settings that some process reads, parsed, by its name; the names of processes are none."""
+    login = _login(component)
+    found = {"homeserver.yaml": component.files["homeserver.yaml"]}
+    for pool in running.pools:
+        process = running.of(pool)[0]
+        own = f"synapse-{pool.name}.yaml"
+        found |= {
+            own: component.files[own],
+            **{Path(path).name: text for path, text in _mail(component, process, login).items()},
+        }
+    return {name: merged(text) for name, text in found.items()}
 
 
 def final_configs(component: RenderedComponent, running: Processes) -> dict[str, dict[str, Any]]:
