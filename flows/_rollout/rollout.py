@@ -65,7 +65,9 @@ def rollout(context: Context, request: RolloutRequest) -> FlowResult:
             staging = ImageStaging(run)
             staging.stage()
             context.keep(*staging.outcomes)
-            context.keep(*check_synapse(run))
+            checked = check_synapse(run)
+            context.keep(*checked.outcomes)
+            stopped = checked.refused
         if not context.options.dry_run and not stopped:
             _carry_out(run)
         return _result(run, REFUSED if stopped and not context.options.dry_run else GOOD)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,9 +13,10 @@ from typing import Any
 import pytest
 
 from model.rollout.synapse.check_files import check_files
+from model.rollout.synapse.routes import read
 from tasks.application_images import PinnedReference
 from tasks.rollout import synapse_check
-from tasks.rollout.synapse_check import SynapseVerdict, checked_in_image, judged_here
+from tasks.rollout.synapse_check import ImageQuestion, SynapseVerdict, checked_in_image, judged_here
 from tests.model.rollout.synapse.synapse_sites import VERSION, rendered, running, site, table
 from tests.tasks.local import here
 
@@ -88,8 +90,18 @@ def image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeImage:
     return FakeImage(tmp_path, monkeypatch)
 
 
-def ask(state: Path, image: PinnedReference = PINNED) -> SynapseVerdict:
-    return checked_in_image(HOST, image, rendered(SITE, "synapse"), running(SITE), table(), state)
+def ask(state: Path, image: PinnedReference = PINNED, version: str = VERSION) -> SynapseVerdict:
+    question = ImageQuestion(
+        image=image, version=version, component=rendered(SITE, "synapse"), running=running(SITE), table=table()
+    )
+    return checked_in_image(HOST, question, state)
+
+
+def dump(change: Callable[[list[list[Any]]], object], version: str = VERSION) -> str:
+    """Return what an image prints that serves something else."""
+    document = json.loads(DUMP)
+    change(document["routes"])
+    return json.dumps(document | {"version": version})
 
 
 def test_what_synapse_accepts_is_good_and_not_asked_again(image: FakeImage, tmp_path: Path) -> None:
@@ -159,13 +171,80 @@ def test_silence_is_no_approval(answer: dict[str, Any], why: str, image: FakeIma
     assert ask(tmp_path / "state").good, "what was not answered is asked again"
 
 
-def test_other_routes_in_the_image_are_told(image: FakeImage, tmp_path: Path) -> None:
-    image.answer(routes=DUMP.replace("SyncRestServlet", "OtherServlet"))
-    assert any("OtherServlet" in sentence for sentence in ask(tmp_path / "state").routes)
+NEW = ["GET", "^/_matrix/client/unstable/org.example/new$", "NewServlet", ["main"]]
+
+
+def test_other_routes_in_the_image_are_told_and_its_table_is_left_to_be_kept(image: FakeImage, tmp_path: Path) -> None:
+    state, text = tmp_path / "state", dump(lambda rows: rows.append(NEW), "1.164.0")
+    image.answer({**ACCEPTED, "version": "1.164.0"}, routes=text)
+    for asked_before in (False, True):
+        verdict = ask(state, version="1.164.0")
+        assert (verdict.cached, verdict.complaints, verdict.misrouted) == (asked_before, (), ())
+        assert verdict.routes == (f"{NEW[0]} {NEW[1]}: new in the image",)
+        assert verdict.dump == state / "routes-1.164.0.json"
+        assert read(verdict.dump.read_text()) == read(text)
+        verdict.dump.unlink()
+
+
+def test_a_route_that_would_reach_a_worker_without_it_is_told_apart(image: FakeImage, tmp_path: Path) -> None:
+    def change(rows: list[list[Any]]) -> None:
+        for row in rows:
+            row[3] = ["main"] if row[2] == "WhoamiRestServlet" else row[3]
+
+    image.answer(routes=dump(change))
+    (sentence,) = ask(tmp_path / "state").misrouted
+    assert "whoami" in sentence
+    assert "and the image serves it on main alone" in sentence
+
+
+def test_another_table_here_is_compared_with_what_the_image_said_before(
+    image: FakeImage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = dump(lambda rows: rows.append(NEW))
+    image.answer(routes=text)
+    assert ask(tmp_path / "state").routes
+    monkeypatch.setattr(f"{__name__}.table", lambda: read(text))
+    assert ask(tmp_path / "state") == SynapseVerdict(cached=True)
+
+
+def test_a_pattern_that_cannot_be_read_is_no_approval(image: FakeImage, tmp_path: Path) -> None:
+    image.answer(routes=dump(lambda rows: rows.append(["GET", "^/a{2}$", "A", ["main"]])))
+    (sentence,) = ask(tmp_path / "state").unproven
+    assert "{ at 2 is not known" in sentence
+
+
+def test_an_image_of_another_version_than_its_tag_is_told(image: FakeImage, tmp_path: Path) -> None:
+    (sentence,) = ask(tmp_path / "state", version="1.164.0").complaints
+    assert sentence == f"images.yaml: the image is Synapse {VERSION}, and its tag says 1.164.0"
+
+
+def test_what_another_version_of_the_check_kept_is_asked_anew(image: FakeImage, tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    ask(state)
+    (known,) = json.loads((state / synapse_check.CACHE).read_text())
+    (state / synapse_check.CACHE).write_text(json.dumps({known: {"complaints": [], "routes": []}}))
+    assert ask(state) == SynapseVerdict()
 
 
 def test_our_own_rules_need_no_image() -> None:
     assert judged_here(rendered(SITE, "synapse"), running(SITE), VERSION).good
-    unknown = judged_here(rendered(SITE, "synapse"), running(SITE), "1.99.0")
+    other = judged_here(rendered(SITE, "synapse"), running(SITE), "1.199.0")
+    assert (other.doubts, other.unproven) == (
+        (f"the settings of Synapse 1.199.0 are not kept: they were held to those of {VERSION}",),
+        (),
+    )
+    unknown = judged_here(rendered(SITE, "synapse"), running(SITE), "prod")
+    assert unknown.unproven == ("images.yaml: prod is no version of Synapse: a misspelt setting would not be seen",)
+    assert not other.good
     assert not unknown.good
-    assert "nobody has kept the settings of Synapse 1.99.0" in unknown.unproven[0]
+
+
+def test_a_misspelt_setting_is_told_once_with_its_file() -> None:
+    component = rendered(SITE, "synapse")
+    files = {**component.files, "homeserver.yaml": component.files["homeserver.yaml"].replace("cp_min", "cp_mni")}
+    assert judged_here(replace(component, files=files), running(SITE), VERSION).good, "database.args is libpq's"
+    files["homeserver.yaml"] = files["homeserver.yaml"].replace("global_factor", "global_fator")
+    sentence = (
+        f"homeserver.yaml: Synapse {VERSION} documents no setting caches.global_fator; did you mean global_factor?"
+    )
+    assert judged_here(replace(component, files=files), running(SITE), VERSION).complaints == (sentence,)

@@ -1,11 +1,9 @@
-"""What Synapse's own check lets pass: misspelt settings, duties given to nobody, secrets in clear."""
+"""What Synapse's own check lets pass: duties given to nobody, secrets in clear, a process's other name."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Mapping
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 import yaml
@@ -14,7 +12,6 @@ from model.errors import did_you_mean
 from model.rollout.synapse.processes import MAIN, MASTER
 
 Config = Mapping[str, Any]
-FOLDER = Path(__file__).parent
 # Settings that name one process or several, besides the streams.
 _LISTS = ("federation_sender_instances", "pusher_instances", "outbound_federation_restricted_to")
 _SINGLE = (
@@ -37,14 +34,7 @@ def merged(*files: str) -> dict[str, Any]:
     return found
 
 
-@cache
-def known_settings(version: str) -> frozenset[str] | None:
-    """Return the top-level settings a version documents; None where nobody has kept them."""
-    path = FOLDER / f"settings-{version}.txt"
-    return frozenset(path.read_text("utf-8").split()) if path.is_file() else None
-
-
-def audit(configs: Mapping[str, Config], known: Collection[str]) -> tuple[str, ...]:
+def audit(configs: Mapping[str, Config]) -> tuple[str, ...]:
     """
     Return in sentences what is wrong with the merged configurations of all processes, by the names of their pods; the
     main process's is that which has no `worker_name`.
@@ -53,7 +43,7 @@ def audit(configs: Mapping[str, Config], known: Collection[str]) -> tuple[str, .
     found: list[str] = []
     for process, config in configs.items():
         clear = (f"{path} holds a secret in clear; name a file" for path in secrets_in_clear(config))
-        sentences = (*_names(process, config), *_unknown(config, known), *_ghosts(config, running), *clear)
+        sentences = (*_names(process, config), *_ghosts(config, running), *clear)
         found += [f"{process}: {sentence}" for sentence in sentences]
     return tuple(dict.fromkeys(found))
 
@@ -62,12 +52,6 @@ def _names(process: str, config: Config) -> Iterator[str]:
     name = config.get("worker_name")
     if config.get("worker_app") and name != process:
         yield f"worker_name is {name}, and its pod is called {process}"
-
-
-def _unknown(config: Config, known: Collection[str]) -> Iterator[str]:
-    for key in config:
-        if key not in known:
-            yield f"Synapse documents no setting {key}{did_you_mean(key, known)}"
 
 
 def _ghosts(config: Config, running: Collection[str]) -> Iterator[str]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
 from model.errors import SiteError
+from model.rollout.synapse.kept_versions import kept, nearest
 
 FOLDER = Path(__file__).parent
 ADMIN = "/_synapse/admin/"
@@ -36,11 +37,14 @@ class SynapseRoute:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RouteTable:
-    """Everything one version serves; `trees` are prefixes below which a resource of its own answers."""
+    """
+    Everything one version serves; `trees` are prefixes below which a resource of its own answers, with the kinds of
+    process that have it.
+    """
 
     version: str
     routes: tuple[SynapseRoute, ...]
-    trees: tuple[str, ...]
+    trees: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
 
 def read(text: str) -> RouteTable:
@@ -55,27 +59,25 @@ def read(text: str) -> RouteTable:
         SynapseRoute(method=method, pattern=pattern, servlets=frozenset(servlets), kinds=frozenset(kinds))
         for (method, pattern), (servlets, kinds) in found.items()
     )
-    return RouteTable(
-        version=document["version"], routes=routes, trees=tuple(prefix for prefix, _ in document["trees"])
-    )
+    trees = {prefix: frozenset(kinds) for prefix, kinds in document["trees"]}
+    return RouteTable(version=document["version"], routes=routes, trees=trees)
 
 
 @cache
 def dumped(version: str) -> RouteTable:
-    """Return the routes of a version that was dumped before. Raises `SiteError` where none was."""
-    path = FOLDER / f"routes-{version}.json"
-    if not path.is_file():
-        known = ", ".join(versions())
+    """
+    Return the routes of a version that was dumped before, of the nearest such version where it was not.
+
+    Raises `SiteError` for what is no version.
+    """
+    known = kept(FOLDER, "routes")
+    found = nearest(version, known)
+    if found is None:
         raise SiteError(
-            f"images.yaml: nobody has dumped the routes of Synapse {version} yet (known: {known})",
-            next_step="run apps/route_dump/route_dump.py in its image and keep what it prints beside the others",
+            f"images.yaml: {version} is no version of Synapse whose routes could be told (known: {', '.join(known)})",
+            next_step="give Synapse's image a tag that begins with its version, as v1.163.2",
         )
-    return read(path.read_text("utf-8"))
-
-
-def versions() -> tuple[str, ...]:
-    """Return the versions whose routes are known."""
-    return tuple(sorted(path.stem.removeprefix("routes-") for path in FOLDER.glob("routes-*.json")))
+    return read((FOLDER / f"routes-{found}.json").read_text("utf-8"))
 
 
 def difference(known: RouteTable, found: RouteTable) -> tuple[str, ...]:
@@ -84,6 +86,8 @@ def difference(known: RouteTable, found: RouteTable) -> tuple[str, ...]:
         *(f"{row}: new in the image" for row in _only(found.routes, known.routes)),
         *(f"{row}: not in the image" for row in _only(known.routes, found.routes)),
         *_moved(known, found),
+        *(f"{tree}/: new in the image" for tree in sorted(found.trees.keys() - known.trees.keys())),
+        *(f"{tree}/: not in the image" for tree in sorted(known.trees.keys() - found.trees.keys())),
     )
 
 

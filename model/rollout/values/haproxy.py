@@ -45,11 +45,11 @@ class Backend:
 def values(site: Site) -> dict[str, object]:
     """Return the variables of HAProxy's templates."""
     settings, running = site.settings, processes(site.settings, NAMESPACE)
-    version = synapse_version(site)
-    routed = routing(dumped(version), running)
+    table = dumped(synapse_version(site))
+    routed = routing(table, running)
     users = running.size if isinstance(running.size, int) else 100
     return {
-        "version": version,
+        "version": table.version,
         "routing": routed,
         "backends": backends(running, routed),
         "roles": sorted(name for name, traits in site.roles.items() if traits.purpose == "application"),

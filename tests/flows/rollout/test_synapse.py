@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from model.checkout import ROOT
 from tasks.application_images import PinnedReference
-from tasks.rollout.synapse_check import SynapseVerdict
+from tasks.rollout.synapse_check import ImageQuestion, SynapseVerdict
 from tests.flows.rollout.stage import SPACE, Stage, by_name, outcomes, settings
 from tests.model.rollout.synapse.synapse_sites import VERSION, rendered, site
 from tests.remote.memory_api import Manifest
@@ -44,8 +45,13 @@ class Question:
         """What was written of Synapse."""
         return [line for line in self.stage.api.written if "/namespaces/space/" in line]
 
-    def _asked(self, _host: object, image: PinnedReference, *_: object) -> SynapseVerdict:
-        self.images.append(image)
+    @property
+    def everything(self) -> list[str]:
+        """What was written of anything but the lease."""
+        return [line for line in self.stage.api.written if "/leases" not in line]
+
+    def _asked(self, _host: object, question: ImageQuestion, _state: Path) -> SynapseVerdict:
+        self.images.append(question.image)
         self.before += [line for line in self.stage.api.written if "/namespaces/space" in line]
         return self.answer
 
@@ -90,7 +96,6 @@ def test_synapse_is_asked_in_the_very_image_before_the_first_write(question: Que
     ("answer", "status"),
     [
         (SynapseVerdict(complaints=("synapse-main-0: Synapse refuses it: no",)), "failed"),
-        (SynapseVerdict(routes=("POST /x is served, and nobody routes it",)), "failed"),
         (SynapseVerdict(unproven=("Synapse's own check did not run: no",)), "unproven"),
     ],
 )
@@ -99,7 +104,7 @@ def test_what_is_wrong_fails_the_component_and_nothing_of_it_is_written(
 ) -> None:
     question.answer = answer
     report, synapse = question.run()
-    (sentence,) = answer.complaints + answer.routes + answer.unproven
+    (sentence,) = answer.complaints + answer.unproven
     assert (synapse["status"], synapse["why"]) == ("failed", sentence)
     assert outcomes(report, status)["synapse/check"] == sentence
     assert question.written == []
@@ -132,3 +137,56 @@ def test_nobody_is_asked_where_nothing_changes(question: Question) -> None:
     question.images.clear()
     _, synapse = question.run()
     assert (synapse["status"], question.images) == ("ok", [])
+
+
+DUMP = Path("state/routes-1.164.0.json")
+KEEP = f"keep the image's own table: `cp {DUMP} model/rollout/synapse/`, then run again"
+
+
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_other_routes_in_the_image_are_shown_and_stop_nothing(dry_run: bool, question: Question) -> None:
+    question.answer = SynapseVerdict(routes=("GET ^/x$: new in the image",), dump=DUMP)
+    report, synapse = question.run(dry_run=dry_run)
+    (told,) = (row for row in report["outcomes"] if row["subject"] == "synapse/routes")
+    words = f"GET ^/x$: new in the image (HAProxy's maps are made from the routes of {VERSION})"
+    assert (told["status"], told["message"], told["next"]) == ("ok", words, KEEP)
+    assert told["evidence"] == {"severity": "warning"}
+    assert synapse["status"] == ("drift" if dry_run else "changed")
+    assert bool(question.written) is not dry_run
+
+
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_a_route_that_would_reach_nobody_is_refused_before_anything_is_written(
+    dry_run: bool, question: Question
+) -> None:
+    gone = ("GET ^/x$: gone",)
+    question.answer = SynapseVerdict(routes=gone, misrouted=("GET ^/x$: nowhere",), dump=DUMP)
+    code, report = question.stage.run(dry_run=dry_run)
+    (told,) = (row for row in report["outcomes"] if (row["subject"], row["status"]) == ("synapse/routes", "drift"))
+    assert (code, told["message"], told["next"]) == (2 if dry_run else 1, "GET ^/x$: nowhere", KEEP)
+    assert by_name(report)["synapse"]["why"] == "GET ^/x$: nowhere"
+    assert question.everything == []
+
+
+def test_the_proxy_alone_is_held_to_what_the_image_serves(question: Question) -> None:
+    question.stage.components(ground=(), synapse=("ground",), haproxy=("ground",))
+    assert question.run()[1]["status"] == "changed"
+    question.stage.objects["haproxy"] = [settings("haproxy", maps="others")]
+    question.answer = SynapseVerdict(complaints=("of its files",), misrouted=("GET ^/x$: nowhere",), dump=DUMP)
+    before = question.everything
+    code, report = question.stage.run()
+    assert (code, question.everything) == (1, before)
+    assert by_name(report)["haproxy"]["why"] == "GET ^/x$: nowhere"
+    assert (by_name(report)["synapse"]["status"], by_name(report)["synapse"]["why"]) == ("ok", "")
+
+
+def test_settings_that_were_held_to_another_version_are_told(question: Question) -> None:
+    text = (ROOT / "inventory/images.yaml").read_text("utf-8")
+    assert f"v{VERSION}" in text
+    (question.stage.folder / "images.yaml").write_text(text.replace(f"v{VERSION}", "v1.199.0"), "utf-8")
+    report, synapse = question.run()
+    assert synapse["status"] == "changed"
+    (told,) = (row for row in report["outcomes"] if row["subject"] == "synapse/settings")
+    assert told["message"] == f"the settings of Synapse 1.199.0 are not kept: they were held to those of {VERSION}"
+    assert "apps/setting_dump/setting_dump.py 1.199.0 " in told["next"]
+    assert "model/rollout/synapse/settings-1.199.0.json" in told["next"]

@@ -13,9 +13,12 @@ from typing import Any
 import pytest
 
 from model.rollout.rendered import RenderedComponent
+from model.rollout.synapse.misrouting import misrouted
 from model.rollout.synapse.processes import MAIN, Process
 from model.rollout.synapse.routes import difference, read
-from tests.model.rollout.synapse.synapse_sites import rendered, running, site, table
+from model.rollout.synapse.routing import routing
+from model.rollout.synapse.settings import known_settings
+from tests.model.rollout.synapse.synapse_sites import VERSION, rendered, running, site, table
 
 PYTHON = Path(sys.prefix) / "synapse/bin/python"
 APPS = Path(__file__).parents[4] / "apps"
@@ -111,5 +114,35 @@ def test_synapse_refuses_a_secret_in_clear(synapse: Path, folder: Path) -> None:
     assert "turn_shared_secret" in complaints(synapse, {"main": names})["main"]
 
 
-def test_the_routes_kept_here_are_those_of_this_synapse(synapse: Path) -> None:
-    assert difference(table(), read(program(synapse, "route_dump/route_dump.py"))) == ()
+@pytest.fixture(scope="module")
+def dump(synapse: Path) -> str:
+    return program(synapse, "route_dump/route_dump.py")
+
+
+def test_the_routes_kept_here_are_those_of_this_synapse(dump: str) -> None:
+    assert difference(table(), read(dump)) == ()
+
+
+def test_a_synapse_with_one_route_more_or_less_is_told_from_the_one_that_is_kept(dump: str) -> None:
+    here = running(site("small"))
+    routed = routing(table(), here)
+    whoami = next(line for line in dump.splitlines() if '"WhoamiRestServlet"' in line)
+    other = whoami.replace("whoami", "who")
+    more, less = read(dump.replace(whoami, f"{whoami}\n{other}")), read(dump.replace(f"{whoami}\n", ""))
+    method, pattern, *_ = json.loads(whoami.rstrip(","))
+    assert difference(table(), more) == (f"{method} {pattern.replace('whoami', 'who')}: new in the image",)
+    assert misrouted(routed, here, table(), more) == ()
+    assert difference(table(), less) == (f"{method} {pattern}: not in the image",)
+    (sentence,) = misrouted(routed, here, table(), less)
+    assert sentence == f"{method} {pattern}: HAProxy's maps send it to client-reader, and the image serves it nowhere"
+
+
+WRITERS = "import attr, json; from synapse.config.workers import WriterLocations as W; "
+WRITERS += "print(json.dumps([field.name for field in attr.fields(W)]))"
+
+
+def test_the_streams_kept_here_are_those_that_this_synapse_gives_away(synapse: Path) -> None:
+    done = subprocess.run([synapse, "-W", "ignore", "-c", WRITERS], capture_output=True, check=True, timeout=100)
+    known = known_settings(VERSION)
+    assert known is not None
+    assert known.tree["stream_writers"].keys() == set(json.loads(done.stdout))

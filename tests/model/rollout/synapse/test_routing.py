@@ -9,11 +9,12 @@ import pytest
 
 from model.errors import SiteError
 from model.rollout.synapse.duties import duties
+from model.rollout.synapse.kept_versions import nearest
 from model.rollout.synapse.processes import MAIN
 from model.rollout.synapse.routes import RouteTable, SynapseRoute, difference, dumped, read
 from model.rollout.synapse.routing import Routing, duty_of, routing
 from model.rollout.synapse.samples import every_sample, neighbours, samples
-from tests.model.rollout.synapse.synapse_sites import SIZES, running, site, table
+from tests.model.rollout.synapse.synapse_sites import SIZES, VERSION, running, site, table
 
 SYNC = "/_matrix/client/v3/sync"
 
@@ -91,7 +92,7 @@ def test_a_worker_that_does_not_serve_a_route_never_gets_it() -> None:
     here = running(site("small"))
     route = next(route for route in table().routes if route.servlets == {"WhoamiRestServlet"})
     moved = SynapseRoute(method="GET", pattern=route.pattern, servlets=route.servlets, kinds=frozenset({"main"}))
-    made = routing(RouteTable(version="x", routes=(moved,), trees=()), here)
+    made = routing(RouteTable(version="x", routes=(moved,)), here)
     assert duty_of(route, here) is not None
     assert duty_of(moved, here) is None
     assert made.pool_of("GET", samples(moved)[0]) == MAIN
@@ -105,22 +106,32 @@ def test_servlets_of_the_duties_exist_and_belong_to_one_duty() -> None:
     assert {servlet for servlet in named if servlet not in served and "Thread" not in servlet} == set()
 
 
-def test_a_version_whose_routes_nobody_dumped_is_refused() -> None:
-    with pytest.raises(SiteError, match=r"nobody has dumped the routes of Synapse 1\.99\.0"):
-        dumped("1.99.0")
+def test_a_version_whose_routes_nobody_dumped_is_routed_by_the_nearest() -> None:
+    assert {dumped(version).version for version in ("1.99.0", "1.163.3", "2.0.0", "1.164.0rc1")} == {VERSION}
+    with pytest.raises(SiteError, match=r"images\.yaml: prod is no version of Synapse"):
+        dumped("prod")
+
+
+@pytest.mark.parametrize(
+    ("version", "found"), [("1.9.0", "1.9.0"), ("1.9.5", "1.9.0"), ("1.100.0", "1.10.0"), ("1.2", "1.9.0"), ("x", None)]
+)
+def test_the_nearest_version_is_the_newest_that_is_not_newer(version: str, found: str | None) -> None:
+    assert nearest(version, ("1.9.0", "1.10.0", "2.0")) == found
 
 
 def test_other_routes_in_the_image_are_told() -> None:
-    def dump(*rows: list[object]) -> RouteTable:
-        return read(json.dumps({"version": "1", "routes": rows, "trees": []}))
+    def dump(tree: str, *rows: list[object]) -> RouteTable:
+        return read(json.dumps({"version": "1", "routes": rows, "trees": [[tree, ["main"]]]}))
 
-    known = dump(["GET", "^/a$", "A", ["main", "worker"]], ["GET", "^/b$", "B", ["main"]])
-    found = dump(["GET", "^/a$", "A", ["main"]], ["PUT", "^/c$", "C", ["main"]])
+    known = dump("/x", ["GET", "^/a$", "A", ["main", "worker"]], ["GET", "^/b$", "B", ["main"]])
+    found = dump("/y", ["GET", "^/a$", "A", ["main"]], ["PUT", "^/c$", "C", ["main"]])
     assert difference(known, known) == ()
     assert difference(known, found) == (
         "PUT ^/c$: new in the image",
         "GET ^/b$: not in the image",
         "GET ^/a$: A on main+worker before, A on main in the image",
+        "/y/: new in the image",
+        "/x/: not in the image",
     )
 
 
