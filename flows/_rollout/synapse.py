@@ -46,7 +46,7 @@ def check_synapse(run: RolloutRun) -> SynapseCheck:
     In a dry run an image that is on no node yet is not asked, and that is said.
     """
     synapse, proxy = (_changing(run, name) for name in (COMPONENT, PROXY))
-    if synapse is None and proxy is None:
+    if (synapse is None and proxy is None) or COMPONENT not in run.material.rendered:
         return SynapseCheck()
     question = _question(run)
     here = judged_here(question.component, question.running, question.version) if synapse else SynapseVerdict()

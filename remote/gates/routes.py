@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from itertools import islice
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from apps.message_probe.wire import Connection, Origin, Unanswered
@@ -13,7 +12,7 @@ from model.report.outcome import Status
 from model.rollout.synapse.processes import processes
 from model.rollout.synapse.routes import RouteTable, SynapseRoute, dumped
 from model.rollout.synapse.routing import Routing, routing
-from model.rollout.synapse.samples import neighbours, samples
+from model.rollout.synapse.samples import every_sample, neighbours, samples
 from model.rollout.values.haproxy import synapse_version
 from remote.gates.gate import GateContext, GateResult, concluded
 from remote.gates.public import Way, administration_origin, inside_way, outside_ways, own_ways, reached
@@ -62,7 +61,8 @@ def run(context: GateContext) -> GateResult:
     Requests carry no valid token: the proxy chooses the pool all the same, and Synapse refuses before it does anything.
     """
     settings = context.site.settings
-    table = dumped(synapse_version(context.site))
+    version = synapse_version(context.site)
+    table = dumped(version)
     routed = routing(table, processes(settings, "matrix"))
     trials = tuple(public_trials(table, routed, settings))
     way = _way(context)
@@ -71,14 +71,24 @@ def run(context: GateContext) -> GateResult:
     inside = tuple(inside_trials(table, routed, settings))
     context.say(f"{len(inside)} requests over the inside")
     answers += ask(administration_origin(context), inside)
-    return judged(answers, way)
+    return of_version(judged(answers, way), table, version)
+
+
+def of_version(result: GateResult, table: RouteTable, version: str) -> GateResult:
+    """Return a result that says whose routes were tried, where those of the version that runs are not kept."""
+    if table.version == version:
+        return result
+    words = f"the routes are those of Synapse {table.version}, the nearest to {version} that is kept"
+    return replace(result, why=f"{result.why}; {words}")
 
 
 def public_trials(table: RouteTable, routed: Routing, settings: Settings) -> Iterator[RouteTrial]:
-    """Yield a request for each row and one neighbour of it; what is not public must be refused."""
+    """Yield a request for each form of each row and one neighbour of it; what is not public must be refused."""
+    for route, path in every_sample(table.routes):
+        yield _trial(route.method, path, routed, settings)
+    for path in _below_trees(table):
+        yield _trial("GET", path, routed, settings)
     for route in table.routes:
-        for path in islice(samples(route), 1):
-            yield _trial(route.method, path, routed, settings)
         yield from _neighbours(route, routed, settings)
     # A client that knows nothing yet, and one that goes on.
     for path in (
@@ -91,11 +101,10 @@ def public_trials(table: RouteTable, routed: Routing, settings: Settings) -> Ite
 
 
 def inside_trials(table: RouteTable, routed: Routing, settings: Settings) -> Iterator[RouteTrial]:
-    """Yield a request for each row that is not public."""
-    for route in table.routes:
-        path = samples(route)[0]
-        if not public(path, settings):
-            yield RouteTrial(method=route.method, path=path, pool=routed.pool_of(route.method, path))
+    """Yield what the border refuses, rows and neighbours: the inside must lead each to its pool."""
+    for trial in public_trials(table, routed, settings):
+        if not trial.pool:
+            yield replace(trial, pool=routed.pool_of(trial.method, trial.path))
 
 
 def public(path: str, settings: Settings) -> bool:
@@ -173,6 +182,12 @@ def _neighbours(route: SynapseRoute, routed: Routing, settings: Settings) -> Ite
         if routed.pool_of(route.method, path) != own:
             yield _trial(route.method, path, routed, settings, neighbour=True)
             return
+
+
+def _below_trees(table: RouteTable) -> Iterator[str]:
+    """Yield a path below each prefix that a resource of its own answers."""
+    for tree in sorted(table.trees):
+        yield f"{tree}/sample"
 
 
 def _way(context: GateContext) -> Way:

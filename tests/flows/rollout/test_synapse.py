@@ -180,6 +180,12 @@ def test_the_proxy_alone_is_held_to_what_the_image_serves(question: Question) ->
     assert (by_name(report)["synapse"]["status"], by_name(report)["synapse"]["why"]) == ("ok", "")
 
 
+def test_a_proxy_without_a_synapse_is_compared_with_nothing(question: Question) -> None:
+    question.stage.components(ground=(), haproxy=("ground",))
+    _, report = question.stage.run()
+    assert (by_name(report)["haproxy"]["status"], question.images) == ("changed", [])
+
+
 def test_settings_that_were_held_to_another_version_are_told(question: Question) -> None:
     text = (ROOT / "inventory/images.yaml").read_text("utf-8")
     assert f"v{VERSION}" in text

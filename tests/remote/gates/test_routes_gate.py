@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 
 import pytest
@@ -11,9 +12,11 @@ from model.report.outcome import Status
 from model.rollout.synapse.processes import processes
 from model.rollout.synapse.routes import dumped
 from model.rollout.synapse.routing import Routing, routing
+from model.rollout.synapse.samples import every_sample
 from remote.gates import routes
 from remote.gates.gate import GateResult
 from remote.gates.public import Way
+from tests.model.rollout.synapse.synapse_sites import running, site
 from tests.remote.gates.web import Reply, serving
 from tests.remote.gates.world import World
 
@@ -66,7 +69,7 @@ def tried(proxy: Proxy, *, inside: bool = False) -> GateResult:
 def test_every_route_has_its_request_and_reaches_its_pool(proxy: Proxy) -> None:
     result = tried(proxy)
     assert (result.status, result.findings) == (Status.OK, ())
-    assert result.figures["routes"] >= len(proxy.table.routes)
+    assert result.figures["routes"] >= sum(1 for _ in every_sample(proxy.table.routes)) + len(proxy.table.trees)
     assert result.figures["neighbours"] > 50
     assert result.figures["pools"] == len(proxy.routed.pools)
 
@@ -75,6 +78,30 @@ def test_what_is_not_public_reaches_its_pool_from_inside(proxy: Proxy) -> None:
     result = tried(proxy, inside=True)
     assert (result.status, result.findings) == (Status.OK, ())
     assert result.figures["routes"] > 100
+
+
+@pytest.mark.parametrize("federation", [False, True])
+def test_every_form_of_every_row_and_every_rule_of_the_maps_is_tried(federation: bool) -> None:
+    of = site(20000, federation=federation)
+    table, routed = dumped(VERSION), routing(dumped(VERSION), running(of))
+    outer = tuple(routes.public_trials(table, routed, of.settings))
+    inner = tuple(routes.inside_trials(table, routed, of.settings))
+    answered = {(trial.method, trial.path) for trial in (*outer, *inner) if trial.pool and not trial.neighbour}
+    assert answered >= {(route.method, path) for route, path in every_sample(table.routes)}
+    requests = [f"{method}:{path}" for method, path in answered]
+    untried = {rule.path for rule in routed.rules if not any(re.search(rule.expression, one) for one in requests)}
+    assert untried == set()
+    # What the border refuses for its path alone says nothing of a rule: each such neighbour is tried inside as well.
+    refused = {(trial.method, trial.path) for trial in outer if trial.neighbour and not trial.pool}
+    assert refused
+    assert refused == {(trial.method, trial.path) for trial in inner if trial.neighbour}
+
+
+def test_a_neighbour_of_an_administrators_route_is_tried_inside(proxy: Proxy) -> None:
+    proxy.change = lambda _method, path, pool: (
+        "media/m-1" if path.startswith("/_synapse/admin/") and "neighbour" in path else f"{pool}/{pool}-1"
+    )
+    assert "/neighbour/of/none: reaches media, and main must answer it" in "\n".join(tried(proxy, inside=True).findings)
 
 
 def test_a_route_that_reaches_another_pool_is_found(proxy: Proxy) -> None:
@@ -107,6 +134,13 @@ def test_a_proxy_that_names_no_pool_proves_nothing(proxy: Proxy) -> None:
 def test_a_pool_without_a_process_is_found(proxy: Proxy) -> None:
     proxy.change = lambda _method, _path, pool: f"{pool}/{'<NOSRV>' if pool == 'sync' else pool}"
     assert "no process of sync answers" in "\n".join(tried(proxy).findings)
+
+
+def test_routes_of_another_version_than_runs_are_told() -> None:
+    result = GateResult(status=Status.OK, why="all reach their pools")
+    assert routes.of_version(result, dumped(VERSION), VERSION) == result
+    told = routes.of_version(result, dumped("1.999.0"), "1.999.0")
+    assert told.why == f"{result.why}; the routes are those of Synapse {VERSION}, the nearest to 1.999.0 that is kept"
 
 
 def test_silence_is_found(world: World, proxy: Proxy) -> None:
