@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from model.bundle.bundle import Bundle
 from model.checkout import HOST_SCRIPTS
-from model.errors import HostError
+from model.errors import CommandTimeout, HostError, Unreachable
 from tasks import images, staging
 from tasks.staging import Piece, Tell
 
@@ -20,6 +20,15 @@ NAMES = HOST_SCRIPTS / "image-names.sh"
 SECONDS = 120.0
 _LIST = "ctr --namespace k8s.io images ls"
 _PINNED = "io.cri-containerd.pinned=pinned"
+
+
+class ImagesLacking(HostError):
+    """A node cannot have some images; `reasons` says of each reference why."""
+
+    def __init__(self, host: str, errors: Mapping[str, HostError]) -> None:
+        first = next(iter(errors.values()))
+        super().__init__(host, "; ".join(error.message for error in errors.values()), first.next_step)
+        self.reasons = {reference: error.message for reference, error in errors.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,15 +85,22 @@ def stage(
     Bring the images that the node lacks, and return a line for each: from the bundle in `folder` where that has the
     very image, else from where its containerd pulls.
 
-    What is there is neither sent nor pulled again. Raises `HostError` or `CommandFailed` that says why one does not
-    come.
+    What is there is neither sent nor pulled again. Raises `ImagesLacking` for those that cannot be pulled, once all the
+    others are there; any other `HostError` ends it at once.
     """
     wanted = [PinnedReference(reference) for reference in dict.fromkeys(references)]
     there = _look(host)
-    lines = list(_bring(host, bundle, folder, [image for image in wanted if not there.source(image)], tell))
-    unnamed = [reference for reference in wanted if there.lacks(reference)]
-    if not unnamed:
-        return ()
+    refused: dict[str, HostError] = {}
+    lines = list(_bring(host, bundle, folder, [image for image in wanted if not there.source(image)], tell, refused))
+    unnamed = [reference for reference in wanted if there.lacks(reference) and reference.whole not in refused]
+    named = _named(host, there, unnamed, lines) if unnamed else ()
+    if refused:
+        raise ImagesLacking(host.name, refused)
+    return named
+
+
+def _named(host: Host, there: NodeImages, unnamed: Sequence[PinnedReference], lines: list[str]) -> tuple[str, ...]:
+    """Give images the names they lack; return `lines` of those that were brought, and one of each other."""
     there = _look(host) if lines else there
     brought = {line.partition(" ")[0] for line in lines}
     lines += [f"{image.by_tag} named as pods ask for it" for image in unnamed if image.by_tag not in brought]
@@ -100,8 +116,14 @@ def stage(
 
 
 def _bring(
-    host: Host, bundle: Bundle | None, folder: Path | None, lacking: Iterable[PinnedReference], tell: Tell
+    host: Host,
+    bundle: Bundle | None,
+    folder: Path | None,
+    lacking: Iterable[PinnedReference],
+    tell: Tell,
+    refused: dict[str, HostError],
 ) -> Iterator[str]:
+    """Yield a line for each image that comes; `refused` gathers why others cannot be pulled."""
     pieces: list[Piece] = []
     pulled: list[PinnedReference] = []
     for reference in lacking:
@@ -111,9 +133,15 @@ def _bring(
     if pieces and folder is not None:
         staging.send(host, folder, pieces, tell)
         yield from (f"{piece.target} brought from the bundle, {piece.item.size / 1e6:.1f} MB" for piece in pieces)
-    if pulled:
-        images.pull(host, [reference.whole for reference in pulled])
-        yield from (f"{reference.by_tag} pulled" for reference in pulled)
+    for reference in pulled:
+        try:
+            images.pull(host, [reference.whole])
+        except (Unreachable, CommandTimeout):
+            raise
+        except HostError as error:
+            refused[reference.whole] = error
+        else:
+            yield f"{reference.by_tag} pulled"
 
 
 def _piece(bundle: Bundle, reference: PinnedReference) -> Piece | None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import yaml
@@ -14,6 +16,7 @@ from model.errors import SiteError
 from model.rollout.fill import refuse_markers
 from model.rollout.final_files import final_files
 from model.rollout.graph import active
+from model.rollout.image_places import ImagePlace, image_places
 from model.rollout.image_references import ImageUnknown
 from model.rollout.preview import Preview, preview
 from model.rollout.render import no_upstream, render_component, upstream_of
@@ -29,13 +32,14 @@ class Material:
     `rendered` by component, in order; `bundle` and `folder` are None where images come from registries.
 
     `left_out` are optional components of whose images nothing says the digest: they cannot run, and nobody asked for
-    them by name.
+    them by name. `lacking` are those of the chosen that cannot go without an image which the bundle does not bring.
     """
 
     rendered: Mapping[str, RenderedComponent]
     bundle: Bundle | None
     folder: Path | None
     left_out: Mapping[str, Preview] = field(default_factory=dict)
+    lacking: Mapping[str, Preview] = field(default_factory=dict)
 
 
 def render(context: Context, chosen: Sequence[Component], facts: SecretFacts, named: Collection[str] = ()) -> Material:
@@ -50,6 +54,7 @@ def render(context: Context, chosen: Sequence[Component], facts: SecretFacts, na
     names = {component.name for component in chosen}
     rendered: dict[str, RenderedComponent] = {}
     left_out: dict[str, Preview] = {}
+    lacking: dict[str, Preview] = {}
     errors: list[str] = []
     others: list[str] = []
     for component in active(context.site):
@@ -58,10 +63,13 @@ def render(context: Context, chosen: Sequence[Component], facts: SecretFacts, na
             sound(found)
             rendered[component.name] = found
         except SiteError as error:
-            if isinstance(error, ImageUnknown) and component.optional and component.name not in named:
-                left_out[component.name] = preview(context.site, component, bundle, upstream, facts)
+            shown = _without_images(error, partial(preview, context.site, component, bundle, upstream, facts))
+            if shown and component.optional and component.name not in named:
+                left_out[component.name] = shown
+            elif shown and component.name in names and bundle is not None:
+                lacking[component.name] = shown
             elif component.name in names:
-                errors.append(str(error))
+                errors += [str(error), *(f"  {place}" for place in _undigested(shown))]
                 steps[error.next_step] = None
             else:
                 others.append(f"{component.name} ({error})")
@@ -70,7 +78,19 @@ def render(context: Context, chosen: Sequence[Component], facts: SecretFacts, na
     if errors:
         known = [*filter(None, steps), "nothing was connected to; docs/images.md says where images come from"]
         raise SiteError("\n".join(dict.fromkeys(errors)), next_step="; ".join(known))
-    return Material(rendered=rendered, bundle=bundle, folder=folder, left_out=left_out)
+    return Material(rendered=rendered, bundle=bundle, folder=folder, left_out=left_out, lacking=lacking)
+
+
+def _without_images(error: SiteError, shown: Callable[[], Preview]) -> Preview | None:
+    """Return what can be shown of a component of whose images alone the digest is unknown, None for other errors."""
+    with suppress(SiteError):
+        return shown() if isinstance(error, ImageUnknown) else None
+    return None
+
+
+def _undigested(shown: Preview | None) -> Iterator[ImagePlace]:
+    """Yield each container whose image's digest nothing says."""
+    yield from (place for place in image_places([shown.rendered] if shown else ()) if place.undigested)
 
 
 def why_left_out(site: Site, shown: Preview) -> str:

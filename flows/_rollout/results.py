@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from flows._render.words import counted
+from flows._run.context import Context, FlowResult
 from flows._run.publish import CONTROLLER
-from model.report.outcome import Outcome, Status, warn
+from model.report.outcome import GOOD, Outcome, Status, warn
 from model.rollout.changes import WRITES, ChangeKind, ObjectChange
 from model.rollout.veil import Veil
 from model.site.components import Component
@@ -124,7 +125,7 @@ class ComponentResult:
         }
 
     def outcomes(self, *, dry_run: bool) -> Iterator[Outcome]:
-        """Return an outcome an object, then those of what failed and of the gates."""
+        """Return an outcome an object, those of what failed and of the gates, and its own where it was not begun."""
         done = {change.key: change for change in self.done}
         failed = {failure.subject for failure in self.failures}
         for planned in self.planned:
@@ -133,6 +134,19 @@ class ComponentResult:
             yield _outcome(planned, done.get(planned.key), dry_run=dry_run, reached=self.status is not Status.NOT_RUN)
         yield from self.failures
         yield from (gate.outcome() for gate in self.gates)
+        if self.status is Status.NOT_RUN:
+            yield Outcome(CONTROLLER, self.name, Status.NOT_RUN, self.why)
+
+
+def result_of(context: Context, results: Iterable[ComponentResult], *, dry_run: bool, forced: int = GOOD) -> FlowResult:
+    """Return what came of a run: outcomes for the exit code, and the report's components and gates."""
+    found = list(results)
+    extra = {
+        "components": [result.to_json(dry_run=context.options.dry_run) for result in found],
+        "gates": [gate.to_json() for result in found for gate in result.gates],
+    }
+    outcomes = [outcome for result in found for outcome in result.outcomes(dry_run=dry_run)]
+    return FlowResult(tuple(outcomes), hosts=(), forced=forced, extra=extra)
 
 
 def _outcome(planned: ObjectChange, done: ObjectChange | None, *, dry_run: bool, reached: bool) -> Outcome:

@@ -8,10 +8,11 @@ from contextlib import ExitStack
 from flows._fleet.hosts import closing
 from flows._fleet.inventory import inventory
 from flows._rollout.component_work import ComponentWork
+from flows._rollout.lacking import ended_for_images, not_begun
 from flows._rollout.material import Material, render, why_left_out
 from flows._rollout.planned import plan
 from flows._rollout.progress import RolloutProgress
-from flows._rollout.results import ComponentResult
+from flows._rollout.results import ComponentResult, result_of
 from flows._rollout.run import RolloutRequest, RolloutRun
 from flows._rollout.schedule import run_in_order
 from flows._rollout.staging import ImageStaging
@@ -50,6 +51,9 @@ def rollout(context: Context, request: RolloutRequest) -> FlowResult:
     chosen = tuple(component for component in chosen if component not in absent)
     _reachable(context.site, chosen)
     _whole(context, request, material)
+    if material.lacking:
+        context.keep(*_imageless(context.site, absent, material))
+        return ended_for_images(context, chosen, material)
     secrets = site_secrets(context, store)
     with ExitStack() as stack:
         run = _opened(context, request, chosen, material, secrets, stack)
@@ -194,16 +198,4 @@ def _result(run: RolloutRun, forced: int) -> FlowResult:
     if dry_run or forced:
         for result in results:
             run.context.say(result.line(dry_run=True))
-    outcomes = [outcome for result in results for outcome in _outcomes(result, not forced and dry_run)]
-    extra = {
-        "components": [result.to_json(dry_run=dry_run) for result in results],
-        "gates": [gate.to_json() for result in results for gate in result.gates],
-    }
-    return FlowResult(tuple(outcomes), hosts=(), forced=forced, extra=extra)
-
-
-def _outcomes(result: ComponentResult, dry_run: bool) -> list[Outcome]:
-    outcomes = list(result.outcomes(dry_run=dry_run))
-    if result.status is Status.NOT_RUN:
-        outcomes.append(Outcome("controller", result.name, Status.NOT_RUN, result.why))
-    return outcomes
+    return result_of(run.context, results, dry_run=not forced and dry_run, forced=forced)

@@ -8,32 +8,44 @@ from typing import TYPE_CHECKING
 from flows._fleet.failure import HostFailure
 from flows._fleet.hosts import run_on_hosts
 from flows._render.words import counted
+from flows._rollout.lacking import LackingImage, fail
 from flows._rollout.run import RolloutRun
-from flows._run.publish import CONTROLLER
 from model.errors import HostError, Unreachable
 from model.report.outcome import Outcome, Status
 from model.rollout.changes import WRITES
-from model.rollout.staging import ImageNeed, by_host, image_needs
+from model.rollout.image_places import image_places
+from model.rollout.preview import bundle_step
+from model.rollout.staging import by_host, image_needs
 from tasks import application_images
+from tasks.application_images import ImagesLacking
 
 if TYPE_CHECKING:
     from nornir.core.inventory import Host
 
 _LOOK_SECONDS = 60.0
 _STAGE_SECONDS = 900.0
-_STEP = "bring it: `python -m flows.bundle download`, or give its registry; then run again"
 
 
 class ImageStaging:
-    """Images of components that will be written; `outcomes` is one a host, `lacking` the images that did not come."""
+    """
+    Images of components that will be written.
+
+    `outcomes` is one a host; `lacking` are the images that did not come, with the reason of each host.
+    """
 
     def __init__(self, run: RolloutRun) -> None:
         self._run = run
         self.outcomes: list[Outcome] = []
-        self.lacking: dict[str, set[str]] = {}
+        self.lacking: dict[str, dict[str, str]] = {}
+        self._steps: dict[str, str] = {}
         written = {name for name, result in run.results.items() if any(c.change in WRITES for c in result.planned)}
         needs = image_needs(run.context.site, run.material.rendered.values())
         self._needs = [need for need in needs if need.component in written]
+
+    @property
+    def without(self) -> tuple[str, ...]:
+        """The components that need an image which did not come."""
+        return tuple(dict.fromkeys(need.component for need in self._needs if need.reference in self.lacking))
 
     def stage(self) -> None:
         """Look at every node, bring what it lacks; components whose images do not come have failed."""
@@ -45,9 +57,7 @@ class ImageStaging:
             self.outcomes += [_would(name, lacking) for name, lacking in missing.items() if lacking]
             return
         self._bring({name: lacking for name, lacking in missing.items() if lacking})
-        for need in self._needs:
-            if need.reference in self.lacking:
-                self._fail(need)
+        self._fail()
 
     def _look(self, wanted: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
         def look(host: Host) -> tuple[str, ...]:
@@ -83,7 +93,7 @@ class ImageStaging:
             self._failed(name, failure, wanted[name])
 
     def _failed(self, name: str, failure: HostFailure, wanted: tuple[str, ...]) -> None:
-        """A node that does not answer runs no pods; one that does, and has not the image, stops its component."""
+        """A node that does not answer runs no pods; one that does, and has not the image, ends the run."""
         self.outcomes.append(failure.outcome("images"))
         if isinstance(failure.exception, Unreachable):
             return
@@ -91,15 +101,30 @@ class ImageStaging:
             left = application_images.missing(self._run.nr.inventory.hosts[name], wanted)
         except HostError:
             left = wanted
+        reasons = failure.exception.reasons if isinstance(failure.exception, ImagesLacking) else {}
         for reference in left:
-            self.lacking.setdefault(reference, set()).add(name)
+            self._steps[reference] = failure.next
+            self.lacking.setdefault(reference, {})[name] = reasons.get(reference, failure.message)
 
-    def _fail(self, need: ImageNeed) -> None:
-        result = self._run.results[need.component]
-        hosts = ", ".join(sorted(self.lacking[need.reference]))
-        words = f"the image {need.reference} did not come to {hosts}"
-        result.status, result.why = Status.FAILED, words
-        result.failures.append(Outcome(CONTROLLER, need.component, Status.FAILED, words, next=_STEP))
+    def _fail(self) -> None:
+        """Fail each component that needs an image which did not come."""
+        everywhere = image_places(self._run.material.rendered.values())
+        places = [place for place in everywhere if place.reference in self.lacking]
+        for name in self.without:
+            mine = ((place, self._told(place.reference)) for place in places if place.component == name)
+            fail(self._run.results[name], mine)
+
+    def _told(self, reference: str) -> LackingImage:
+        material = self._run.material
+        brought = {f"{item.reference}@{item.digest}" for item in material.bundle.images} if material.bundle else set()
+        known, step = reference in brought, self._steps[reference]
+        looked_for = [f"the bundle {material.folder}: {'in it' if known else 'not in it'}"] if material.bundle else []
+        step = step if known else f"{step}; or have the bundle bring it: {bundle_step(self._run.context.site)}"
+        hosts: dict[str, list[str]] = {}
+        for host, reason in sorted(self.lacking[reference].items()):
+            hosts.setdefault(reason, []).append(host)
+        looked_for += [f"{', '.join(names)}: {reason}" for reason, names in hosts.items()]
+        return LackingImage(looked_for=tuple(looked_for), next_step=step)
 
 
 def _would(name: str, lacking: tuple[str, ...]) -> Outcome:

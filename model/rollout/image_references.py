@@ -27,10 +27,8 @@ def image_reference(site: Site, bundle: Bundle | None, name: str) -> str:
     """
     found = known_reference(site, bundle, name)
     if found is None and name in site.derivations:
-        image = site.images[name]
-        made = f"{image.name}:{site.derivations[name].tag(image.tag)}"
         raise ImageUnknown(
-            f"images.yaml: {name} is derived, and no bundle brings {made}",
+            f"images.yaml: {name} is derived, and no bundle brings {wanted_name(site, name)}",
             next_step="make it with `python -m flows.bundle download`",
         )
     if found is None:
@@ -51,6 +49,12 @@ def known_reference(site: Site, bundle: Bundle | None, name: str) -> str | None:
     if item is not None:
         return f"{item.name}:{item.version}@{item.digest}"
     return f"{image.name}:{image.tag}@{image.digest}" if image.digest and name not in site.derivations else None
+
+
+def wanted_name(site: Site, name: str) -> str:
+    """Return name and tag of an image of images.yaml as pods would run it: of a derived one, what is made of it."""
+    image, derivation = site.images[name], site.derivations.get(name)
+    return f"{image.name}:{derivation.tag(image.tag) if derivation else image.tag}"
 
 
 def brought(site: Site, bundle: Bundle | None, name: str) -> ImageItem | None:

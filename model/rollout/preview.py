@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from model.bundle.bundle import Bundle
 from model.errors import BundleError
-from model.rollout.image_references import UNKNOWN_DIGEST, known_reference
+from model.rollout.image_references import UNKNOWN_DIGEST, known_reference, wanted_name
 from model.rollout.render import Upstream, no_upstream, render_component
 from model.rollout.rendered import RenderedComponent
 from model.rollout.secret_facts import NO_FACTS, SecretFacts
@@ -51,8 +51,7 @@ def preview(
         found = known_reference(site, bundle, name)
         if found is None:
             undigested[name] = None
-            image = site.images[name]
-            return f"{image.name}:{image.tag}@{UNKNOWN_DIGEST}"
+            return f"{wanted_name(site, name)}@{UNKNOWN_DIGEST}"
         return found
 
     absent = _absent(component, upstream)

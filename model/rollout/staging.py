@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from model.kubernetes.cluster import Taint
 from model.kubernetes.labels import CONTROL_PLANE, joining, labels
 from model.kubernetes.manifests import Manifest
-from model.rollout.rendered import RenderedComponent, images_of, pod_template
+from model.rollout.image_places import containers_of, is_database
+from model.rollout.rendered import RenderedComponent, pod_template
 from model.site.hosts import Machine
 from model.site.site import Site
-
-_DATABASE = ("postgresql.cnpg.io/v1", "Cluster")
-_SOLVER = "--acme-http01-solver-image="
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +31,7 @@ def image_needs(site: Site, rendered: Iterable[RenderedComponent]) -> tuple[Imag
     for component in everything:
         for manifest in component.objects:
             hosts = [machine.name for machine in site.machines if machine.node and _runs_on(site, machine, manifest)]
-            for reference in _images(manifest, everything):
+            for _, reference in containers_of(manifest, everything):
                 found.setdefault((component.name, reference), {}).update(dict.fromkeys(hosts))
     return tuple(
         ImageNeed(component=name, reference=reference, hosts=tuple(hosts))
@@ -52,23 +50,9 @@ def by_host(needs: Iterable[ImageNeed]) -> dict[str, tuple[str, ...]]:
     return {host: tuple(references) for host, references in found.items()}
 
 
-def _images(manifest: Manifest, everything: Sequence[RenderedComponent]) -> Iterator[str]:
-    yield from images_of(manifest)
-    if _is_database(manifest):
-        # Each instance is begun by a container of its operator's image.
-        yield from (image for operator in everything if operator.name == "cloudnative-pg" for image in operator.images)
-    for container in ((pod_template(manifest) or {}).get("spec") or {}).get("containers") or ():
-        words = (*(container.get("command") or ()), *(container.get("args") or ()))
-        yield from (word.removeprefix(_SOLVER) for word in words if word.startswith(_SOLVER))
-
-
-def _is_database(manifest: Manifest) -> bool:
-    return (manifest["apiVersion"], manifest["kind"]) == _DATABASE
-
-
 def _runs_on(site: Site, machine: Machine, manifest: Manifest) -> bool:
     """Tell whether pods of an object may be put on a node, by its labels and taints."""
-    if _is_database(manifest):
+    if is_database(manifest):
         wishes = manifest["spec"].get("affinity") or {}
         pod: Mapping[str, Any] = {**wishes, "affinity": {"nodeAffinity": wishes.get("nodeAffinity") or {}}}
     elif (template := pod_template(manifest)) is not None:

@@ -14,7 +14,7 @@ from model.bundle.checksums import measure
 from model.bundle.items import ImageItem
 from model.errors import CommandFailed, HostError
 from tasks import application_images, staging
-from tasks.application_images import PinnedReference, missing, stage
+from tasks.application_images import ImagesLacking, PinnedReference, missing, stage
 from tests.tasks.containerd import FakeContainerd
 from tests.tasks.local import here
 
@@ -112,6 +112,15 @@ def test_an_image_that_does_not_come_is_an_error_with_its_reason(containerd: Fak
     reference = f"registry.example/refused:1@sha256:{'c' * 64}"
     with pytest.raises(HostError, match=r"cannot pull registry.example/refused:1@.*: failed to resolve"):
         stage(HOST, None, None, (reference,))
+
+
+def test_one_that_does_not_come_keeps_no_other_from_coming(containerd: FakeContainerd) -> None:
+    refused, given = (f"registry.example/{name}:1@sha256:{'c' * 64}" for name in ("refused", "given"))
+    with pytest.raises(ImagesLacking) as lacking:
+        stage(HOST, None, None, (refused, given))
+    assert list(lacking.value.reasons) == [refused]
+    assert "connection refused" in lacking.value.reasons[refused]
+    assert missing(HOST, (refused, given)) == (refused,)
 
 
 def test_a_damaged_file_of_the_bundle_never_becomes_an_image(

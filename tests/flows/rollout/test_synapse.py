@@ -58,6 +58,7 @@ class Question:
 
 class _Staging:
     outcomes: tuple[()] = ()
+    lacking: tuple[()] = ()
 
     def stage(self) -> None:
         """Every node has every image."""
