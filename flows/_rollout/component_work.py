@@ -121,6 +121,7 @@ class ComponentWork:
             {} if run.writes(run.results) else run.live.fresh,
         )
         unready = wait.until_ready(manifests)
+        run.progress.waiting(name, ())
         if not unready:
             return True
         self._result.failures += [unready_outcome(name, entry, run.veil) for entry in unready]

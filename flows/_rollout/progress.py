@@ -1,4 +1,4 @@
-"""How far a rollout is: one live line an object that is not ready, on a terminal and elsewhere."""
+"""How far a rollout is: a live line for each object that is not ready on a terminal, what changes of it elsewhere."""
 
 from __future__ import annotations
 
@@ -7,12 +7,15 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from time import monotonic
 
+from flows._render.words import counted
 from flows._run.context import Context
 from flows._run.screen import Advance
+from model.rollout.veil import veiled
 from tasks.rollout.waiting import Unready
 
-_FIRST = 5.0
-_AGAIN = 30.0
+# Who has waited for less, or told something less long ago, has nothing to tell yet.
+_PAUSE = 5.0
+_MOST = 8
 
 
 class RolloutProgress:
@@ -22,18 +25,20 @@ class RolloutProgress:
         self._context = context
         self._lock = threading.Lock()
         self._doing: dict[str, str] = {}
+        self._unready: dict[str, tuple[Unready, ...]] = {}
         self._told: dict[tuple[str, str], tuple[float, str]] = {}
         self._advance: Advance = lambda _steps: None
 
     @contextmanager
     def shown(self, total: int) -> Iterator[None]:
-        """Show a bar on a terminal while the block runs, of so many components."""
-        with self._context.screen.progress(total, self._label) as self._advance:
+        """Show a bar on a terminal while the block runs, of so many components, and under it who is not ready."""
+        with self._context.screen.progress(total, self._label, self.lines) as self._advance:
             yield
 
     def doing(self, component: str, words: str) -> None:
         """Take note of what a component is at; empty words: it has ended."""
         with self._lock:
+            self._unready.pop(component, None)
             if words:
                 self._doing[component] = words
             else:
@@ -42,28 +47,33 @@ class RolloutProgress:
             self._advance(1)
 
     def waiting(self, component: str, unready: Sequence[Unready]) -> None:
-        """Tell who is not ready yet: at once on a terminal, elsewhere when something new is to be said."""
-        self.doing_quietly(component, unready)
-        for entry in unready:
-            self._tell(component, entry)
-
-    def doing_quietly(self, component: str, unready: Sequence[Unready]) -> None:
-        """Put the first of those that are not ready beside the bar."""
-        first = unready[0]
-        more = f" and {len(unready) - 1} more" if len(unready) > 1 else ""
+        """Take note of who is not ready yet, nobody where all are; what is new of each is said, or logged."""
         with self._lock:
-            self._doing[component] = f"waiting for {first.line}{more}"
+            self._unready[component] = tuple(unready)
+            if unready:
+                self._doing[component] = f"waiting for {counted(len(unready), 'object')}"
+        for entry in unready[:_MOST]:
+            self._tell((component, str(entry.key)), entry.story, f"waiting for {entry.line}", entry.seconds)
+        if more := len(unready[_MOST:]):
+            self._tell((component, ""), str(more), f"waiting for {more} more", unready[-1].seconds)
 
-    def _tell(self, component: str, entry: Unready) -> None:
-        story = f"{entry.why} {entry.troubles[0].words if entry.troubles else ''}"
-        name = (component, str(entry.key))
+    def lines(self) -> list[str]:
+        """Return one line an object that is not ready, of all components; what is too much is counted."""
         with self._lock:
-            at, before = self._told.get(name, (monotonic() - entry.seconds, ""))
-            due = _AGAIN if story == before else _FIRST
-            if monotonic() - at < due:
+            found = [(component, entry) for component, entries in self._unready.items() for entry in entries]
+        shown = [veiled(f"{component}: {entry.line}") for component, entry in found[:_MOST]]
+        more = len(found) - len(shown)
+        return [*shown, f"and {more} more"] if more else shown
+
+    def _tell(self, name: tuple[str, str], story: str, line: str, seconds: float) -> None:
+        with self._lock:
+            at, before = self._told.get(name, (monotonic() - seconds, ""))
+            if story == before or monotonic() - at < _PAUSE:
                 return
             self._told[name] = (monotonic(), story)
-        self._context.say(f"{component}: waiting for {entry.line}")
+        screen = self._context.screen
+        tell = screen.note if screen.draws else screen.say
+        tell(veiled(f"{name[0]}: {line}"))
 
     def _label(self) -> str:
         with self._lock:

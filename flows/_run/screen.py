@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
@@ -20,6 +20,7 @@ from flows._run.streams import broken
 
 Advance = Callable[[int], None]
 Level = Literal["info", "error"]
+_Lines = Callable[[], Sequence[str]]
 Listener = Callable[[Level, str], None]
 
 
@@ -52,6 +53,10 @@ class Screen:
         self._hear("info", line)
         if not self.calm:
             _print(self.err, Line(line))
+
+    def note(self, line: str) -> None:
+        """Have whoever listens hear what is shown in another way."""
+        self._hear("info", line)
 
     def error(self, message: str, step: str = "") -> None:
         """Tell why the run cannot go on; the summary will not say it again."""
@@ -88,20 +93,38 @@ class Screen:
             _print(self.out, line)
 
     @contextmanager
-    def progress(self, total: float | None, label: str | Callable[[], str]) -> Iterator[Advance]:
-        """Show a bar on a terminal while the block runs; `total` None is of unknown length; a label may change."""
+    def progress(self, total: float | None, label: str | Callable[[], str], below: _Lines = tuple) -> Iterator[Advance]:
+        """
+        Show a bar on a terminal while the block runs, and under it the lines that `below` returns each time.
+
+        `total` None is of unknown length; a label may change.
+        """
         if not self.draws:
             yield lambda _steps: None
             return
         text = _Label(label) if callable(label) else TextColumn("{task.description}")
         columns = (text, BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-        with Progress(*columns, console=self.err, transient=True) as bar:
+        with _Bar(*columns, console=self.err, transient=True, below=below) as bar:
             task = bar.add_task("" if callable(label) else label, total=total)
             yield lambda steps: bar.advance(task, steps)
 
     def _hear(self, level: Level, text: str) -> None:
         for listener in self.listeners:
             listener(level, text)
+
+
+class _Bar(Progress):
+    """A bar with lines under it, each cut at the terminal's width."""
+
+    def __init__(self, *columns: ProgressColumn, console: Console, transient: bool, below: _Lines) -> None:
+        self._below = below
+        super().__init__(*columns, console=console, transient=transient)
+
+    def get_renderables(self) -> Iterator[RenderableType]:
+        """Yield the bar, then the lines as they are now."""
+        yield from super().get_renderables()
+        for line in self._below():
+            yield Text(f"  {printable(line)}", no_wrap=True, overflow="ellipsis")
 
 
 class _Label(ProgressColumn):

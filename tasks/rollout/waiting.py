@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from model.errors import ApiUnreachable, KubernetesError
 from model.kubernetes.manifests import Manifest
 from model.rollout.keys import ObjectKey, key_of
+from model.rollout.last_words import container_words, event_words
 from model.rollout.readiness import READY, Readiness, readiness
 from model.rollout.rendered import pod_template
 from model.rollout.trouble import Trouble, by_time, troubles
@@ -29,17 +30,25 @@ _SETTLED_SECONDS = 5.0
 _NOTICED_SECONDS = 5.0
 # They say what state they saw, and not of which version.
 _WITHOUT_GENERATION = (("postgresql.cnpg.io", "Cluster"),)
+# Of one part of a line.
+_LONGEST = 200
 # Before that nobody has had time to say anything.
 _DIAGNOSED_AFTER = 4.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unready:
-    """An object that is not ready: what its state says, since when it is waited for, and what troubles it."""
+    """
+    An object that is not ready: what its condition says, for how long and since when (UTC) it is waited for, what its
+    last event and its first container that is not ready say, and what troubles it.
+    """
 
     key: ObjectKey
     why: str
     seconds: float
+    since: datetime
+    event: str = ""
+    container: str = ""
     troubles: tuple[Trouble, ...] = ()
     hopeless: bool = False
     log: tuple[str, ...] = ()
@@ -47,10 +56,18 @@ class Unready:
     @property
     def line(self) -> str:
         """One line for a person."""
-        first = (
-            f"; {self.troubles[0].kind}: {self.troubles[0].about}: {self.troubles[0].words}" if self.troubles else ""
-        )
-        return f"{self.key}: {self.why}{first}, for {self.seconds:.0f} s"
+        return f"{self.key}: {self.story}; since {self.since:%H:%M:%S} UTC, {self.seconds:.0f} s"
+
+    @property
+    def story(self) -> str:
+        """What is said of it, without how long it lasts."""
+        parts = [self.why]
+        parts += [f"container {self.container}"] if self.container else []
+        parts += [f"last event {self.event}"] if self.event else []
+        told = "; ".join(" ".join(part.split()) for part in parts)
+        if self.troubles and self.troubles[0].words not in told:
+            parts.insert(1, self.troubles[0].line)
+        return "; ".join(_cut(" ".join(part.split())) for part in parts)
 
 
 class ReadinessWait:
@@ -75,6 +92,7 @@ class ReadinessWait:
         # Of this look, by namespace.
         self._heard: dict[str, tuple[Manifest, ...]] = {}
         self._started = time.monotonic()
+        self._begun = datetime.now(UTC)
         self._before = seen or {}
 
     def until_ready(self, manifests: Sequence[Manifest]) -> tuple[Unready, ...]:
@@ -118,7 +136,7 @@ class ReadinessWait:
         except ApiUnreachable as error:
             seconds = time.monotonic() - self._started
             return {
-                key_of(manifest): Unready(key=key_of(manifest), why=error.message, seconds=seconds)
+                key_of(manifest): Unready(key=key_of(manifest), why=error.message, seconds=seconds, since=self._begun)
                 for manifest in manifests
             }
 
@@ -176,21 +194,28 @@ class ReadinessWait:
 
     def _described(self, live: Manifest | None, key: ObjectKey, state: Readiness) -> Unready:
         seconds = time.monotonic() - self._started
-        found: tuple[Trouble, ...] = ()
-        if live is not None and seconds > _DIAGNOSED_AFTER and key.namespace:
-            found = self._troubles(live, key)
-        hopeless = state.hopeless or any(self._too_long(trouble) for trouble in found)
-        return Unready(key=key, why=state.why, seconds=seconds, troubles=found, hopeless=hopeless)
+        unready = Unready(key=key, why=state.why, seconds=seconds, since=self._begun, hopeless=state.hopeless)
+        if live is None or seconds <= _DIAGNOSED_AFTER or not key.namespace:
+            return unready
+        unready = self._diagnosed(live, unready)
+        return replace(unready, hopeless=state.hopeless or any(map(self._too_long, unready.troubles)))
 
-    def _troubles(self, live: Manifest, key: ObjectKey) -> tuple[Trouble, ...]:
+    def _diagnosed(self, live: Manifest, unready: Unready) -> Unready:
+        """Return the same with what its pods and its events say."""
+        key = unready.key
         try:
             pods = newest_pods(self._cluster, live)
             events = by_time(list(self._events((key,))))
         except KubernetesError:
-            return ()
+            return unready
         names = {pod["metadata"]["name"] for pod in pods}
         told = [event for event in events if _about(event, names, key) and self._fresh(event)]
-        return troubles(pods, told, str(key))
+        return replace(
+            unready,
+            troubles=troubles(pods, told, str(key)),
+            event=event_words(told),
+            container=container_words(pods),
+        )
 
     def _fresh(self, event: Manifest) -> bool:
         """Tell whether an event counts: an older one may tell of what was mended since, until nothing else is left."""
@@ -206,6 +231,10 @@ def unprobed(live: Manifest) -> bool:
     template = pod_template(live) if live["kind"] in ("Deployment", "StatefulSet", "DaemonSet") else None
     containers = (template or {}).get("spec", {}).get("containers") or ()
     return any("readinessProbe" not in container for container in containers)
+
+
+def _cut(words: str) -> str:
+    return words if len(words) <= _LONGEST else f"{words[: _LONGEST - 3]}..."
 
 
 def _version(event: Manifest) -> tuple[str, str]:

@@ -128,6 +128,25 @@ def test_a_pod_of_a_former_version_says_nothing_of_the_new_one(api: MemoryApi) -
     assert wait(api, seconds=600)[0][0].hopeless
 
 
+def test_who_waits_says_its_last_event_its_containers_reason_and_since_when(api: MemoryApi) -> None:
+    began = datetime.now(UTC)
+    waiting_for = {"waiting": {"reason": "ErrImagePull", "message": "not found"}}
+    api.put(pod("web-1", {"name": "main", "state": waiting_for, "ready": False}))
+    api.put(event("web-1", "Scheduled", "long ago", "Pod"))
+    told: list[Unready] = []
+
+    def tell(found: tuple[Unready, ...]) -> None:
+        told.extend(found)
+        api.put(event("web-1", "Failed", "no such image", "Pod"))
+
+    ReadinessWait(api.cluster(), 0.3, tell, threading.Event()).until_ready([deployment()])
+    entry = told[2]
+    assert (entry.event, entry.container) == ("Failed: no such image", "web-1/main: ErrImagePull: not found")
+    assert began <= entry.since <= datetime.now(UTC)
+    assert entry.line.startswith("Deployment n/web: its controller has not looked at it yet; ")
+    assert f"; since {entry.since:%H:%M:%S} UTC, " in entry.line
+
+
 def test_an_event_from_before_counts_only_when_time_is_up(api: MemoryApi) -> None:
     api.put(event("web-b", "FailedCreate", "exceeded quota: q"))
     unready, told = wait(api)
