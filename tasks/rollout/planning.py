@@ -15,6 +15,7 @@ from model.rollout.contained import contains
 from model.rollout.foreign import foreign_fields
 from model.rollout.inventory import ComponentInventory
 from model.rollout.keys import key_of
+from model.rollout.webhooks import silent_webhook
 from remote.strict_apply import MANAGER, apply_strictly
 from tasks.rollout.live import WORKERS, LiveObjects
 
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from remote.kube import Cluster
 
 _CONFLICT = 409
-_WEBHOOK = "failed calling webhook"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,7 +112,7 @@ class Planner:
         fields = immutable_fields(error)
         if before and fields:
             return self._replaced(change, before, fields)
-        if _WEBHOOK in error.detail:
+        if silent_webhook(error):
             return _unseen(change, "the webhook that must admit it does not answer yet: planned from what is rendered")
         step = error.next_step or "correct it in the component's templates"
         return replace(change, change=ChangeKind.REJECTED, notes=(error.detail,), next_step=step)
