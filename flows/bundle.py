@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 import typer
 
 from flows._bundle import display, verification
+from flows._bundle.application import application_part
 from flows._bundle.download import Download
 from flows._bundle.finish import finish_run
 from flows._bundle.part import WORK, DownloadContext
@@ -42,7 +43,6 @@ Fetch what a site without internet installs, look at it, and see that it is whol
 Example: python -m flows.bundle download --output bundle     on a machine with internet
          python -m flows.bundle verify bundle                where it was carried to
 """
-IMAGES_FILE = "images.yaml"
 SOURCES = TEMPLATES / "bundle" / "sources.yaml"
 app = cli.application(HELP)
 
@@ -69,7 +69,7 @@ Site = Annotated[
         "--inventory",
         envvar=flags.ENVIRONMENT,
         metavar="DIR",
-        help="Take version, pod network and images.yaml from this site.",
+        help="Take version and pod network from this site, and the images its components use.",
     ),
 ]
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The bundle.")]
@@ -104,17 +104,15 @@ def download(
     if site is not None:
         kubernetes = kubernetes or site.settings.kubernetes.version
         cni = cni or _network(site.settings.cni.name)
-    # A site that has no images.yaml of its own has not chosen any yet.
-    application = site.images if site is not None and (site.folder / IMAGES_FILE).exists() else {}
-    derivations = site.derivations if site is not None and application else {}
-    spec = compose(known, kubernetes, architecture, suite or (), cni or "flannel", application, derivations)
+    part = application_part(site)
+    spec = compose(known, kubernetes, architecture, suite or (), cni or "flannel", part.images, part.derivations)
     with terminable(), TemporaryDirectory() as aside:
         if not dry_run:
             claim(output)
         client = Client(frozenset(known.plain_http))
         downloads = Path(aside) if dry_run else output / WORK
         context = DownloadContext(output, downloads, client, Registries(client, known.registries))
-        run = Download(Resolver(context, known, spec, sources.parent), ProgressBars(screen))
+        run = Download(Resolver(context, known, spec, sources.parent), ProgressBars(screen), list(part.outcomes))
         bundle, extra = _fetched(run, screen, spec, dry_run=dry_run)
     if bundle and not screen.calm:
         screen.lines(display.head(bundle, output))

@@ -323,6 +323,54 @@ def test_a_site_with_images_of_its_own_gets_them_and_their_manifests(
     assert not [item for item in load_bundle(folder).items if item.needed == "application"]
 
 
+def _told(report: dict[str, Any]) -> dict[str, str]:
+    return {row["subject"]: row["message"] for row in report["outcomes"] if row["status"] == "not_run"}
+
+
+def test_only_what_the_rendered_site_uses_is_fetched_and_the_rest_is_named_with_its_reason(
+    download: Run, folder: Path, tmp_path: Path, publishers: Publishers
+) -> None:
+    inventory = _application(tmp_path, publishers, publishers.web.image("group/contour", "v1.33.8"))
+    path = inventory / "images.yaml"
+    images = yaml.safe_load(path.read_text())["images"]
+    # Nobody has these: who asked for them would fail.
+    images |= {name: {"name": f"registry.test/none/{name}", "tag": "1"} for name in ("minio", "strange")}
+    path.write_text(yaml.safe_dump({"images": images}))
+    for flags, expected in ((("--dry-run",), 2), ((), 0)):
+        code, report = download("--inventory", str(inventory), *flags)
+        assert code == expected, failures(report)
+        told = _told(report)
+        assert "only for minio, which the site does not have (it needs: object_storage_minio)" in told["image minio"]
+        assert told["image strange"] == "registry.test/none/strange:1 left out: no component uses it"
+        assert not [part["what"] for part in report["parts"] if "/none/" in part["what"]]
+        (lacking,) = [row for row in report["outcomes"] if row["subject"] == "images.yaml"]
+        assert "redis (of redis)" in lacking["message"]
+        (broken,) = [row for row in report["outcomes"] if row["subject"] == "component haproxy"]
+        assert "no image is called synapse" in broken["message"]
+    assert {image.name for image in load_bundle(folder).images if image.needed == "application"} == {
+        "registry.test/group/contour"
+    }
+
+
+def test_a_site_that_uses_no_image_of_its_own_is_refused(
+    tmp_path: Path, publishers: Publishers, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    inventory = _application(tmp_path, publishers, "sha256:" + "0" * 64)
+    (inventory / "components.yaml").write_text("components: [{name: minio, phase: 1, title: x, when: [no_such]}]\n")
+    argv = ["download", "--output", str(folder), "--sources", str(publishers.sources), "--inventory", str(inventory)]
+    assert execute(app, "flows.bundle", argv) == 1
+    assert "the site uses no image of it: it renders no component" in capsys.readouterr().err
+    assert not folder.exists()
+
+
+def test_a_site_without_images_of_its_own_is_told_that_the_application_is_left_out(
+    download: Run, tmp_path: Path
+) -> None:
+    code, report = download("--inventory", str(site(tmp_path)))
+    assert (code, report["good"]) == (0, True)
+    assert "the site has no images.yaml of its own" in _told(report)["application"]
+
+
 def test_an_image_that_is_not_the_one_of_images_yaml_is_no_part_of_a_bundle(
     download: Run, folder: Path, tmp_path: Path, publishers: Publishers
 ) -> None:

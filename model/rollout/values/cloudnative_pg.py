@@ -11,6 +11,8 @@ from model.rollout.placement import replicas, roles
 from model.site.site import Site
 
 OPERATORS = 2
+# What its publisher's objects run.
+IMAGES = ("cloudnative-pg",)
 _LABELS = {"app.kubernetes.io/name": "cloudnative-pg"}
 
 

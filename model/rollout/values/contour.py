@@ -27,6 +27,8 @@ from model.rollout.scale import scaled
 from model.site.site import Site
 
 CONTROLLERS = 2
+# What its publisher's objects run.
+IMAGES = ("contour", "envoy")
 _USER = 65534
 _CONTROLLER = {"app": "contour"}
 _WORDS = {"contour": "contour", "envoy": "ingress", "contour-certgen": "contour-certgen"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
+from model.errors import SiteError
 from model.kubernetes.service_names import service_name
 from model.rollout.synapse.duties import ProcessPool
 from model.rollout.synapse.homeserver import bind_address
@@ -76,7 +77,12 @@ def values(site: Site) -> dict[str, object]:
 
 
 def synapse_version(site: Site) -> str:
-    """Return the version of Synapse that the site's image is tagged with."""
+    """Return the version of Synapse that the site's image is tagged with. Raises `SiteError` where it has none."""
+    if "synapse" not in site.images:
+        raise SiteError(
+            "images.yaml: no image is called synapse, and routes are those of its version",
+            next_step="copy its lines from the project's inventory/images.yaml (docs/images.md)",
+        )
     return site.images["synapse"].tag.removeprefix("v").partition("-")[0]
 
 
