@@ -77,7 +77,7 @@ def emit(instance: Instance, plan: LabPlan) -> tuple[str, ...]:
     folder = instance.inventory
     folder.mkdir(parents=True, exist_ok=True)
     shutil.rmtree(folder / "state", ignore_errors=True)
-    texts = _texts(instance, plan)
+    texts = site_files(instance, plan)
     kept = tuple(
         file
         for file in texts
@@ -115,7 +115,8 @@ def trust(instance: Instance, hosts: Sequence[LabHost], keep: bool = False) -> N
     write_whole(path, lines, PRIVATE)
 
 
-def _texts(instance: Instance, plan: LabPlan) -> dict[str, str]:
+def site_files(instance: Instance, plan: LabPlan) -> dict[str, str]:
+    """Return the text of every file of the site that a person may write, by its name."""
     template = ROOT / "inventory"
     texts = {file: (template / file).read_text("utf-8") for file in _COPIED}
     settings = cast("dict[str, Any]", document.read(template / "site.yaml"))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from model.errors import did_you_mean
-from model.rollout.rendered import RenderedComponent, SecretRef, secrets_in
+from model.rollout.rendered import ACCEPTED, RenderedComponent, SecretRef, secrets_in
 from model.site.site import Site
 
 
@@ -41,5 +41,7 @@ def misuses(site: Site, rendered: Sequence[RenderedComponent]) -> Iterator[Misus
 def _uses(rendered: Sequence[RenderedComponent]) -> Iterator[tuple[str, str | None, SecretRef]]:
     for component in rendered:
         for manifest in component.objects:
-            for ref in sorted(set(secrets_in(manifest))):
+            # The value that is accepted beside a key's own while that is rotated is declared with it.
+            declared = {SecretRef(ref.name, ref.key.removesuffix(ACCEPTED)) for ref in secrets_in(manifest)}
+            for ref in sorted(declared):
                 yield component.name, manifest["metadata"].get("namespace"), ref

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from model.kubernetes.manifests import Manifest
 from model.rollout.invariants.stack import Stack, called
 from model.rollout.pod_sources import pod_sources
 from model.rollout.secret_uses import misuses
@@ -39,7 +40,7 @@ def mounts(stack: Stack) -> Iterator[str]:
 
 
 def references(stack: Stack) -> Iterator[str]:
-    """Every Secret, ConfigMap and claim that a pod names is there, with the keys that it names."""
+    """What a pod names (Secret, ConfigMap, claim) is there with its keys, and what an Ingress names with its port."""
     for workload in stack.workloads:
         for source in pod_sources(workload.pod):
             kind, name = source.kind, source.name
@@ -53,6 +54,22 @@ def references(stack: Stack) -> Iterator[str]:
             for key in source.keys:
                 if key not in held:
                     yield f"{workload.name}: names the key {key} of the {kind} {name}, which has it not"
+    for component, manifest in stack.of("Ingress"):
+        for missing in _named_by(stack, manifest):
+            yield f"{called(component, manifest)}: names {missing}"
+
+
+def _named_by(stack: Stack, ingress: Manifest) -> Iterator[str]:
+    """Yield what an Ingress leads to and nobody makes: certificates, and ports of Services by their names."""
+    spec, namespace = ingress["spec"], ingress["metadata"].get("namespace", "")
+    for name in (part["secretName"] for part in spec.get("tls", ())):
+        if stack.find("Secret", namespace, name) is None and not _made_at_run_time(stack, namespace, "Secret", name):
+            yield f"the Secret {name}, which nobody makes"
+    for path in (path for rule in spec["rules"] for path in rule["http"]["paths"]):
+        wanted = path["backend"]["service"]
+        service = stack.find("Service", namespace, wanted["name"]) or {"spec": {}}
+        if wanted["port"]["name"] not in {port.get("name") for port in service["spec"].get("ports", ())}:
+            yield f"the port {wanted['port']['name']} of the Service {wanted['name']}, which has none of this name"
 
 
 def used_secrets(stack: Stack) -> Iterator[str]:

@@ -13,7 +13,7 @@ from model.rollout.invariants.rules import RULES
 from model.rollout.invariants.stack import Stack
 from model.rollout.rendered import RenderedComponent
 from model.site.components import Component
-from tests.model.rollout.stacks import SITES, render, site, stack
+from tests.model.rollout.stacks import MORE_SITES, SITES, render, rotating, site, stack
 
 Spoil = Callable[[dict[str, Any]], None]
 
@@ -22,6 +22,19 @@ Spoil = Callable[[dict[str, Any]], None]
 @pytest.mark.parametrize("rule", RULES)
 def test_every_rule_holds_for_every_site(rule: str, name: str) -> None:
     assert list(RULES[rule](stack(name))) == []
+
+
+@pytest.mark.parametrize("name", MORE_SITES)
+def test_every_rule_holds_with_each_feature_switched_alone(name: str) -> None:
+    assert _broken(render(MORE_SITES[name]())) == []
+
+
+def test_every_rule_holds_while_secrets_are_rotated() -> None:
+    assert _broken(rotating()) == []
+
+
+def _broken(whole: Stack) -> list[str]:
+    return [f"{rule}: {sentence}" for rule, judge in RULES.items() for sentence in judge(whole)]
 
 
 @pytest.mark.parametrize("component", [component.name for component in site().components])
@@ -61,6 +74,8 @@ _POD = ("spec", "template", "spec")
 _FIRST = (*_POD, "containers", 0)
 REDIS = ("redis", "StatefulSet", "redis")
 SEAWEEDFS = ("seaweedfs-volumes", "StatefulSet", "seaweedfs-volume")
+INGRESS = ("element-web", "Ingress", "element-web")
+_BACKEND = ("spec", "rules", 0, "http", "paths", 0, "backend", "service")
 METRICS = {"name": "metrics", "containerPort": 9126}
 RED: tuple[tuple[str, tuple[str, str, str], Spoil], ...] = (
     ("names", REDIS, _set("metadata", "name", value="Redis_0")),
@@ -89,7 +104,15 @@ RED: tuple[tuple[str, tuple[str, str, str], Spoil], ...] = (
     ("mounts", REDIS, _set(*_FIRST, "volumeMounts", 0, "mountPath", value="/secrets")),
     ("references", REDIS, _set(*_POD, "volumes", 1, "secret", "secretName", value="redis-conf")),
     ("references", REDIS, _set(*_POD, "volumes", 2, "configMap", "items", value=[{"key": "no", "path": "no"}])),
+    ("references", INGRESS, _set("spec", "tls", 0, "secretName", value="matrix-cert")),
+    ("references", INGRESS, _set(*_BACKEND, "name", value="proxy")),
+    ("references", INGRESS, _set(*_BACKEND, "port", "name", value="inward")),
     ("used-secrets", ("redis", "Secret", "redis-config"), _set("stringData", "a", value="@@secret:redis/passwd@@")),
+    (
+        "used-secrets",
+        ("redis", "Secret", "redis-config"),
+        _set("stringData", "a", value="@@secret:redis/passwd+accepted@@"),
+    ),
     ("used-secrets", ("redis", "Secret", "redis-config"), _set("stringData", "a", value="@@secret:nobody/key@@")),
     (
         "used-secrets",
@@ -174,6 +197,14 @@ def test_a_pool_that_an_autoscaler_may_let_grow_counts_as_several(
     rule: str, place: tuple[str, str, str], spoil: Spoil
 ) -> None:
     assert any(GROWING in sentence for sentence in RULES[rule](_spoiled(stack("mail at 5000"), place, spoil)))
+
+
+def test_an_organisations_certificate_that_is_not_rendered_is_missed() -> None:
+    whole = stack("the organisation's certificate")
+    without = tuple(part for part in whole.components if part.name != "issuers")
+    missed = list(RULES["references"](Stack(whole.site, without)))
+    assert {line.partition(": names ")[2] for line in missed} == {"the Secret matrix-tls, which nobody makes"}
+    assert len(missed) == len(whole.of("Ingress")) == 2
 
 
 def test_a_row_that_does_not_hold_for_the_site_leads_to_no_port() -> None:
