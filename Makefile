@@ -11,8 +11,10 @@ MATRIX_PROFILE := $(if $(filter file default undefined,$(origin PROFILE)),matrix
 # What the lab and the tests need of the machine itself.
 PACKAGES := python3 python3-venv systemd-container debootstrap iptables nftables iproute2 dpkg-dev openssh-client openssh-server \
   procps util-linux mount xz-utils gcc libc6-dev git gpg gpg-agent haproxy
+# Redis, nginx, and what the machine may lack of their libraries.
+READERS := redis-server redis-tools libjemalloc2 liblzf1 nginx nginx-common
 
-.PHONY: demo cluster matrix bundle cluster-bundle test-faults test-cluster test-cluster-all test-matrix test-matrix-all down unit test lint bench setup venv synapse packages docs promtool
+.PHONY: demo cluster matrix bundle cluster-bundle test-faults test-cluster test-cluster-all test-matrix test-matrix-all down unit test lint bench setup venv synapse packages docs promtool readers
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -46,7 +48,7 @@ down: setup ## take the lab down completely
 unit: venv ## every test that needs no root, no lab and no network
 	$(PY) -m pytest -q -n 3 --dist loadfile -m "not machine" --hypothesis-profile=unit tests
 
-test: setup promtool synapse lint ## lint, types, every test that needs no cluster; boots a small lab of its own (needs root)
+test: setup promtool readers synapse lint ## lint, types, every test that needs no cluster; boots a small lab of its own (needs root)
 	$(PY) -m pytest -q -n 3 --dist loadfile tests -m "not faults" --ignore=tests/cluster --ignore=tests/matrix
 
 test-faults: setup ## more faults of each kind on lab hosts than `make test` tries
@@ -95,6 +97,14 @@ promtool: $(BIN)/promtool
 $(BIN)/promtool: | .venv/.complete
 	@folder=$$(mktemp -d) && chmod 755 $$folder && cd $$folder && apt-get update -q >/dev/null && apt-get download -q -o APT::Sandbox::User=root prometheus && \
 	dpkg-deb -x prometheus_*.deb . && install -m 755 usr/bin/promtool $(CURDIR)/$@ && rm -r $$folder
+
+readers: .venv/readers/.complete
+
+# What reads configuration files that a rollout brings, for the tests. These packages, too, would start servers here.
+.venv/readers/.complete: | .venv/.complete
+	@folder=$$(mktemp -d) && chmod 755 $$folder && cd $$folder && apt-get update -q >/dev/null && apt-get download -q -o APT::Sandbox::User=root $(READERS) && \
+	for package in *.deb; do dpkg-deb -x $$package $(CURDIR)/.venv/readers || exit 1; done && rm -r $$folder
+	@touch $@
 
 # The homeserver that tests tell news to, in an environment of its own.
 synapse: .venv/synapse/.complete

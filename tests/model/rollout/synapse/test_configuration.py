@@ -81,8 +81,8 @@ def complaints(python: Path, asked: Mapping[str, Sequence[str]]) -> dict[str, st
     return found
 
 
+# The small site's, and every other text of a process once: `config_files` asks.
 CASES: tuple[tuple[str | int, dict[str, Any]], ...] = (
-    ("small", {}),
     (100, {"federation": True, "element_call": False, "livekit": False}),
     (20000, {"federation": True, "push_notifications": True, "smtp": True}),
 )
