@@ -64,7 +64,8 @@ test-cluster-all: cluster-bundle ## everything that takes a cluster: upgrade, re
 test-matrix: bundle ## the Matrix stack rolled out on a real cluster, changed, broken, killed and rolled out again
 	$(PY) -m pytest -q tests/matrix -m "not all"
 
-test-matrix-all: bundle ## all of that, other object storage, mail, and a second homeserver
+test-matrix-all: setup ## all of that, other object storage (compiled first), mail, and a second homeserver
+	$(PY) -m lab.bundle --kubernetes $(KUBERNETES) --with minio
 	$(PY) -m pytest -q tests/matrix
 
 lint: venv ## ruff, mypy --strict, import-linter, generated documents

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from lab.bundle import building
+from lab.bundle.extras import EXTRAS
 from lab.bundle.recipe import DEFAULT, RECIPES
 from lab.errors import LabError
 from model.errors import FleetError
@@ -17,11 +18,22 @@ def main(argv: Sequence[str]) -> int:
     """Build, and return the exit code: 0 done, 1 not possible, 130 interrupted."""
     parser = argparse.ArgumentParser(prog="python -m lab.bundle", description=__doc__)
     parser.add_argument("--kubernetes", default=DEFAULT, choices=sorted(RECIPES), help="minor version of Kubernetes")
-    parser.add_argument("--without-application", action="store_true", help="only what a cluster needs")
+    parts = parser.add_mutually_exclusive_group()
+    parts.add_argument("--without-application", action="store_true", help="only what a cluster needs")
+    parts.add_argument(
+        "--with",
+        dest="extras",
+        metavar="NAME",
+        action="append",
+        default=[],
+        choices=sorted(EXTRAS),
+        help=f"what is not in every bundle, too; may be repeated: {', '.join(sorted(EXTRAS))}",
+    )
     os.umask(0o022)
     try:
         chosen = parser.parse_args(argv)
-        print(building.ensure(chosen.kubernetes, _say, application=not chosen.without_application))
+        application, extras = not chosen.without_application, chosen.extras
+        print(building.ensure(chosen.kubernetes, _say, application=application, extras=extras))
     except (LabError, FleetError) as error:
         _say(f"bundle: {error}")
         return 1

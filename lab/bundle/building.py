@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
 from functools import partial
@@ -28,17 +28,16 @@ BUNDLES = CACHE / "bundles"
 _ROOM = 45e9
 
 
-def ensure(minor: str, say: once.Say, *, application: bool = True) -> Path:
+def ensure(minor: str, say: once.Say, *, application: bool = True, extras: Iterable[str] = ()) -> Path:
     """
     Return the folder of the bundle for a minor version of Kubernetes, building what of it this machine has not built so
     far.
 
     The links `1.36` and the like, and `current` for the default, lead to it. Without the `application` it holds what a
-    cluster needs.
+    cluster needs; `extras` are names of `EXTRAS` that it holds besides.
     """
-    recipe = replace(RECIPES[minor], application=application)
-    name = f"lab-{'' if application else 'cluster-'}{compiling.version(recipe.components[0])}"
-    folder = BUNDLES / f"{name}-{_key(recipe)}"
+    recipe = replace(RECIPES[minor], application=application, extras=tuple(sorted(set(extras))))
+    name, folder = name_of(recipe), folder_of(recipe)
     if folder.is_dir():
         say(f"{folder}: nothing changed, nothing to do")
     else:
@@ -55,6 +54,17 @@ def ensure(minor: str, say: once.Say, *, application: bool = True) -> Path:
     if former != folder:
         _prune(name, (folder, former))
     return folder
+
+
+def name_of(recipe: BundleRecipe) -> str:
+    """Return what a bundle is called: what it is made of, and its version of Kubernetes."""
+    parts = ("lab", *(() if recipe.application else ("cluster",)), *recipe.extras)
+    return "-".join((*parts, compiling.version(recipe.components[0])))
+
+
+def folder_of(recipe: BundleRecipe) -> Path:
+    """Return where a bundle lies once it is built: another recipe, or another builder, is another folder."""
+    return BUNDLES / f"{name_of(recipe)}-{_key(recipe)}"
 
 
 def look_for_room(free: int, say: once.Say) -> None:

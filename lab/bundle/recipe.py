@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lab.bundle import application
+from lab.bundle.extras import EXTRAS, Extra
 from lab.bundle.ingredients import Binary, GoComponent, ImageRecipe, ManifestRecipe, ProgramRecipe, Started, Tools
 
 DEFAULT = "1.36"
@@ -48,7 +49,11 @@ _CONTAINERD = "github.com/containerd/containerd/v2"
 
 @dataclass(frozen=True, slots=True)
 class BundleRecipe:
-    """One bundle; kubeadm expects exactly these versions of etcd, CoreDNS and pause."""
+    """
+    One bundle; kubeadm expects exactly these versions of etcd, CoreDNS and pause.
+
+    `extras` are names of `EXTRAS`, sorted; they are parts of the application, so that none goes without it.
+    """
 
     minor: str
     etcd: str
@@ -56,6 +61,7 @@ class BundleRecipe:
     pause: str = "3.10.2"
     suite: str = SUITE
     application: bool = True
+    extras: tuple[str, ...] = ()
 
     @property
     def kubernetes(self) -> str:
@@ -80,6 +86,7 @@ class BundleRecipe:
                 "local-path-provisioner", "github.com/rancher/local-path-provisioner", {"main.VERSION": "v{version}"}
             ),
             *(component for component in application.COMPONENTS if component.folder in self._compiled),
+            *(component for extra in self._chosen for component in extra.components),
         )
 
     @property
@@ -153,6 +160,7 @@ class BundleRecipe:
             ),
             ImageRecipe(name="docker.io/library/busybox", tag="{version}", needed="nodes", tools=("busybox",)),
             *self._of_application,
+            *(image for extra in self._chosen for image in extra.images),
         )
 
     @property
@@ -165,6 +173,10 @@ class BundleRecipe:
     def manifests(self) -> tuple[ManifestRecipe, ...]:
         """Publishers' own manifests."""
         return application.MANIFESTS if self.application else ()
+
+    @property
+    def _chosen(self) -> tuple[Extra, ...]:
+        return tuple(EXTRAS[name] for name in self.extras)
 
     @property
     def _of_application(self) -> tuple[ImageRecipe, ...]:

@@ -7,12 +7,14 @@ import hashlib
 import json
 import os
 import tarfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from lab import once
-from lab.bundle import building, compiling, debian, oci, userland
+from lab.bundle import __main__, building, compiling, debian, oci, userland
+from lab.bundle.extras import EXTRAS
 from lab.bundle.ingredients import GoComponent, Started
 from lab.bundle.recipe import DEFAULT, PAUSE, RECIPES, TOOLS, BundleRecipe
 from lab.errors import LabError
@@ -128,7 +130,10 @@ def test_packages_are_known_by_their_files() -> None:
     }
 
 
-@pytest.mark.parametrize("recipe", RECIPES.values(), ids=RECIPES)
+_WITH_ALL = {f"{minor}-with-all": replace(recipe, extras=tuple(sorted(EXTRAS))) for minor, recipe in RECIPES.items()}
+
+
+@pytest.mark.parametrize("recipe", [*RECIPES.values(), *_WITH_ALL.values()], ids=[*RECIPES, *_WITH_ALL])
 def test_a_recipe_packs_only_what_is_compiled(recipe: BundleRecipe) -> None:
     built = {("pause", PAUSE.built)}
     for component in recipe.components:
@@ -149,6 +154,48 @@ def test_little_room_is_told_with_what_gives_more() -> None:
     assert told == []
     building.look_for_room(30 * 10**9, told.append)
     assert told == ["only 30 GB are free here; `go clean -cache -modcache` takes away what compiling left"]
+
+
+@pytest.mark.parametrize("name", EXTRAS)
+def test_an_extra_is_in_no_bundle_unless_it_is_asked_for(name: str) -> None:
+    plain = RECIPES[DEFAULT]
+    more = replace(plain, extras=(name,))
+    assert EXTRAS[name].images
+    assert [image for image in more.images if image not in plain.images] == [*EXTRAS[name].images]
+    added = [component for component in more.components if component not in plain.components]
+    assert added == [*EXTRAS[name].components]
+    assert all(component in more.components for component in plain.components)
+
+
+def test_a_bundle_without_an_extra_is_not_taken_for_one_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def begin(**_: bool) -> None:
+        raise LabError("would build")
+
+    monkeypatch.setattr(building, "BUNDLES", tmp_path)
+    monkeypatch.setattr("lab.prerequisites.check", begin)
+    plain = building.folder_of(RECIPES[DEFAULT])
+    plain.mkdir()
+    assert building.ensure(DEFAULT, _quiet) == plain
+    with pytest.raises(LabError, match="would build"):
+        building.ensure(DEFAULT, _quiet, extras=["minio"])
+    assert (tmp_path / "current").resolve() == plain
+    more = building.folder_of(replace(RECIPES[DEFAULT], extras=("minio",)))
+    assert more.name.startswith("lab-minio-")
+    more.mkdir()
+    assert building.ensure(DEFAULT, _quiet, extras=["minio", "minio"]) == more
+    assert (tmp_path / "current").resolve() == more
+    assert plain.is_dir()
+
+
+@pytest.mark.parametrize("flags", [["--with", "mysql"], ["--with", "minio", "--without-application"]])
+def test_an_extra_that_there_is_not_or_that_has_nothing_to_go_with_is_refused(
+    flags: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        __main__.main(flags)
+    assert "--with" in capsys.readouterr().err
 
 
 def test_there_is_a_default_and_the_minor_version_after_it() -> None:

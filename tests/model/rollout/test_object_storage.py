@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
+import subprocess
 import tomllib
+from pathlib import Path
 
 import pytest
 
@@ -77,3 +80,45 @@ def test_minio_has_four_servers_of_two_drives_and_four_of_eight_may_be_lost() ->
 def test_minio_without_its_drives_is_refused_by_name() -> None:
     with pytest.raises(SiteError, match="MinIO needs 4 storage servers with 2 disks for objects each"):
         minio.values(site(drives=1))
+
+
+# Knows the users that it was told of, and with `attach` their policy.
+_MC = """#!/bin/sh
+echo "$*" >> "PATH/said"
+case "$*" in
+*"user add"*) cat > "PATH/added" ;;
+*"policy attach"*) : > "PATH/attached" ;;
+*"user info"*) [ ! -e "PATH/attached" ] || echo "PolicyName: synapse" ;;
+esac
+"""
+# Of what the scripts of other images use, the official image of MinIO has only what is in coreutils.
+_COREUTILS = ("cat", "cp", "sleep")
+
+
+def test_the_bucket_is_made_with_nothing_but_a_shell_and_coreutils(tmp_path: Path) -> None:
+    part = next(part for part in stack("minio").components if part.name == "minio")
+    script = part.files["bucket.sh"]
+    for name in ("bin", "secrets", "tmp/mc", "scripts"):
+        (tmp_path / name).mkdir(parents=True)
+        script = script.replace(f" /{name}", f" {tmp_path}/{name}")
+    for program in _COREUTILS:
+        (tmp_path / "bin" / program).symlink_to(str(shutil.which(program)))
+    mc = tmp_path / "bin/mc"
+    mc.write_text(_MC.replace("PATH", str(tmp_path)))
+    mc.chmod(0o755)
+    (tmp_path / "secrets/mc.json").write_text("{}")
+    (tmp_path / "secrets/user").write_text("synapse-key\nsynapse-word\n")
+    done = subprocess.run(
+        ["/bin/sh"],
+        input=script,
+        env={"PATH": str(tmp_path / "bin")},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=20,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (tmp_path / "added").read_text() == "synapse-key\nsynapse-word\n"
+    said = (tmp_path / "said").read_text()
+    assert "mb --ignore-existing site/synapse-media" in said
+    assert "policy attach site synapse --user synapse-key\n" in said
