@@ -184,7 +184,8 @@ def unready_outcome(component: str, entry: Unready, veil: Veil) -> Outcome:
     }
     if entry.log:
         words.append(f"last lines: {' | '.join(entry.log[-3:])}")
-    step = first.next_step if first else "`kubectl describe` it: its conditions and events say what it waits for"
+    described = "`kubectl describe` it: its conditions and events say what it waits for"
+    step = entry.next_step or (first.next_step if first else described)
     subject = entry.key.subject(component)
     return Outcome(
         CONTROLLER,

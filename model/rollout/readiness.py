@@ -11,11 +11,15 @@ from model.kubernetes.manifests import Manifest, condition, holds
 
 @dataclass(frozen=True, slots=True)
 class Readiness:
-    """`why` says what is missing; `hopeless` where no time will mend it."""
+    """
+    `why` says what is missing, `next_step` what is to be done where the kind tells; `hopeless` where no time will mend
+    it.
+    """
 
     ready: bool
     why: str = ""
     hopeless: bool = False
+    next_step: str = ""
 
 
 READY = Readiness(True)
@@ -27,6 +31,11 @@ _SAY_READY = frozenset(
         ("cert-manager.io", "ClusterIssuer"),
         ("cert-manager.io", "CertificateRequest"),
     }
+)
+
+_SEES_NO_METRICS = (
+    "does `kubectl get --raw /apis/metrics.k8s.io/v1beta1/nodes` answer? The component metrics-server brings that API "
+    "(`features.autoscaling` in site.yaml)"
 )
 
 # What an operator makes, and pods of the same component fall over without: no pod begins before these are ready.
@@ -170,6 +179,21 @@ def _proxy(live: Manifest) -> Readiness:
     return READY if word == "valid" else Readiness(False, f"{word}: {status.get('description', '')}".rstrip(": "))
 
 
+def _autoscaler(live: Manifest) -> Readiness:
+    able, active = condition(live, "AbleToScale"), condition(live, "ScalingActive")
+    if not able and not active:
+        return Readiness(False, "its controller has not looked at it yet")
+    if able.get("status") == "False":
+        return Readiness(False, _words(able))
+    if not active:
+        return Readiness(False, "its controller has not looked at its metrics yet", next_step=_SEES_NO_METRICS)
+    # Where no pod is wanted there is nothing to scale.
+    if active["status"] == "True" or active.get("reason") == "ScalingDisabled":
+        return READY
+    step = _SEES_NO_METRICS if str(active.get("reason", "")).startswith("FailedGet") else ""
+    return Readiness(False, _words(active), next_step=step)
+
+
 def _by_conditions(live: Manifest) -> Readiness:
     for bad in ("Stalled", "Failed"):
         if holds(live, bad):
@@ -181,8 +205,11 @@ def _by_conditions(live: Manifest) -> Readiness:
         return Readiness(False, "its controller has not looked at it yet") if silent else READY
     if said.get("observedGeneration", 0) and said["observedGeneration"] < live["metadata"].get("generation", 0):
         return Readiness(False, "its controller has not looked at its newest version yet")
-    words = ": ".join(filter(None, (str(said.get("reason", "")), str(said.get("message", "")))))
-    return READY if said["status"] == "True" else Readiness(False, words or "not ready")
+    return READY if said["status"] == "True" else Readiness(False, _words(said))
+
+
+def _words(said: Mapping[str, Any]) -> str:
+    return ": ".join(filter(None, (str(said.get("reason", "")), str(said.get("message", ""))))) or "not ready"
 
 
 def _available(live: Manifest) -> Readiness:
@@ -194,6 +221,7 @@ _KINDS: Mapping[tuple[str, str], Callable[[Manifest], Readiness]] = {
     ("apps", "Deployment"): _deployment,
     ("apps", "StatefulSet"): _stateful_set,
     ("apps", "DaemonSet"): _daemon_set,
+    ("autoscaling", "HorizontalPodAutoscaler"): _autoscaler,
     ("batch", "Job"): _job,
     ("", "Pod"): _pod,
     ("", "PersistentVolumeClaim"): _claim,

@@ -18,6 +18,7 @@ WORKLOADS = ("deployments", "statefulsets", "daemonsets")
 # A container that came back more often than this, and lately, is not well even while it runs.
 _RESTARTS = 3
 RUNNING = frozenset({"Deployment", "StatefulSet", "DaemonSet"})
+AUTOSCALER = "HorizontalPodAutoscaler"
 _LATELY = timedelta(minutes=10)
 _NEXT = "`kubectl describe` what is named, and read its log"
 
@@ -25,12 +26,20 @@ _NEXT = "`kubectl describe` what is named, and read its log"
 def run(context: GateContext) -> GateResult:
     """Look at every namespace of the application."""
     workloads: list[Manifest] = []
+    scalers: list[Manifest] = []
     pods: list[Manifest] = []
     for namespace in namespaces(context.site):
+        scalers += autoscalers(context, namespace)
         pods += context.cluster.list(f"/api/v1/namespaces/{namespace}/pods")
         for kind in WORKLOADS:
             workloads += context.cluster.list(f"/apis/apps/v1/namespaces/{namespace}/{kind}")
-    return judged(workloads, pods, expected(context), datetime.now(UTC))
+    wanted = expected(context, {*RUNNING, AUTOSCALER})
+    return judged(workloads, pods, wanted, datetime.now(UTC), scalers)
+
+
+def autoscalers(context: GateContext, namespace: str) -> list[Manifest]:
+    """Return the autoscalers of a namespace."""
+    return context.cluster.list(f"/apis/autoscaling/v2/namespaces/{namespace}/horizontalpodautoscalers")
 
 
 def namespaces(site: Site) -> tuple[str, ...]:
@@ -48,21 +57,26 @@ def expected(context: GateContext, kinds: Collection[str] = RUNNING) -> tuple[st
     )
 
 
-def judged(workloads: Sequence[Manifest], pods: Sequence[Manifest], wanted: Sequence[str], now: datetime) -> GateResult:
-    """Return what workloads and pods come to; a cluster without pods proves nothing."""
+def judged(
+    workloads: Sequence[Manifest],
+    pods: Sequence[Manifest],
+    wanted: Sequence[str],
+    now: datetime,
+    scalers: Sequence[Manifest] = (),
+) -> GateResult:
+    """Return what workloads, their autoscalers and pods come to; a cluster without pods proves nothing."""
     if not pods:
         return GateResult(status=Status.UNPROVEN, why="no pod of the application was seen", next_step="roll it out")
-    there = {name_of(workload) for workload in workloads}
-    findings = [f"{name}: is not there" for name in wanted if name not in there]
-    for workload in workloads:
-        state = readiness(workload)
-        if not state.ready:
-            findings.append(f"{name_of(workload)}: {state.why}")
+    states = {name_of(manifest): readiness(manifest) for manifest in (*workloads, *scalers)}
+    findings = [f"{name}: is not there" for name in wanted if name not in states]
+    findings += [f"{name}: {state.why}" for name, state in states.items() if not state.ready]
+    steps = [state.next_step for state in states.values() if not state.ready and state.next_step]
     findings += [finding for pod in pods for finding in _of_pod(pod, now)]
     restarts = sum(int(status.get("restartCount", 0)) for pod in pods for status in _containers(pod))
-    figures = {"pods": float(len(pods)), "workloads": float(len(workloads)), "restarts": float(restarts)}
+    counts = {"pods": len(pods), "workloads": len(workloads), "autoscalers": len(scalers), "restarts": restarts}
     proven = f"{len(workloads)} workloads have all their pods, and {len(pods)} pods are ready or have done their work"
-    return concluded(findings, proven, figures=figures, next_step=_NEXT)
+    figures = {name: float(count) for name, count in counts.items()}
+    return concluded(findings, proven, figures=figures, next_step="; ".join(dict.fromkeys((_NEXT, *steps))))
 
 
 def _of_pod(pod: Manifest, now: datetime) -> Iterator[str]:

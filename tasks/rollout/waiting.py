@@ -40,7 +40,8 @@ _DIAGNOSED_AFTER = 4.0
 class Unready:
     """
     An object that is not ready: what its condition says, for how long and since when (UTC) it is waited for, what its
-    last event and its first container that is not ready say, and what troubles it.
+    last event and its first container that is not ready say, and what troubles it. `next_step` is what its kind says is
+    to be done, empty where only the troubles tell.
     """
 
     key: ObjectKey
@@ -52,6 +53,7 @@ class Unready:
     troubles: tuple[Trouble, ...] = ()
     hopeless: bool = False
     log: tuple[str, ...] = ()
+    next_step: str = ""
 
     @property
     def line(self) -> str:
@@ -194,7 +196,14 @@ class ReadinessWait:
 
     def _described(self, live: Manifest | None, key: ObjectKey, state: Readiness) -> Unready:
         seconds = time.monotonic() - self._started
-        unready = Unready(key=key, why=state.why, seconds=seconds, since=self._begun, hopeless=state.hopeless)
+        unready = Unready(
+            key=key,
+            why=state.why,
+            seconds=seconds,
+            since=self._begun,
+            hopeless=state.hopeless,
+            next_step=state.next_step,
+        )
         if live is None or seconds <= _DIAGNOSED_AFTER or not key.namespace:
             return unready
         unready = self._diagnosed(live, unready)

@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
+from flows._rollout.results import unready_outcome
 from model.rollout.keys import key_of
+from model.rollout.veil import Veil
 from remote.kube import Cluster
 from tasks.rollout import waiting
 from tasks.rollout.waiting import ReadinessWait, Unready
@@ -92,6 +94,18 @@ def test_what_is_not_ready_is_told_and_named_when_time_is_up(api: MemoryApi) -> 
     unready, told = wait(api)
     assert [entry.why for entry in unready] == ["its controller has not looked at it yet"]
     assert told
+
+
+def test_an_autoscaler_that_sees_nothing_says_what_to_do_whatever_its_events_say(api: MemoryApi) -> None:
+    api.kinds["autoscaling/v2"] = {"HorizontalPodAutoscaler": ("horizontalpodautoscalers", True)}
+    blind = {"type": "ScalingActive", "status": "False", "reason": "FailedGetResourceMetric", "message": "none"}
+    scaler = {"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": dict(WHERE), "spec": {}}
+    api.put(scaler | {"status": {"conditions": [{"type": "AbleToScale", "status": "True"}, blind]}})
+    api.put(event("web", "FailedGetResourceMetric", "unable to get metrics", "HorizontalPodAutoscaler"))
+    (unready,), _ = wait(api, scaler)
+    assert unready.why == "FailedGetResourceMetric: none"
+    assert unready.troubles
+    assert "metrics-server" in unready_outcome("synapse", unready, Veil(())).next
 
 
 def test_what_is_gone_is_not_ready(api: MemoryApi) -> None:

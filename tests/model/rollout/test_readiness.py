@@ -38,6 +38,10 @@ DAEMONS: Manifest = {
 }
 SET: Manifest = {**FULL, "currentRevision": "b", "updateRevision": "b"}
 HEALTHY: Manifest = {"phase": "Cluster in healthy state", "readyInstances": 3}
+ABLE = said("AbleToScale", reason="ReadyForNewScale")
+ACTIVE = said("ScalingActive")
+BLIND = said("ScalingActive", "False", reason="FailedGetResourceMetric", message="no metrics returned")
+NO_POD_WANTED = said("ScalingActive", "False", reason="ScalingDisabled")
 
 GOOD = [
     thing("apps/v1", "Deployment", TWO, **FULL),
@@ -59,6 +63,11 @@ GOOD = [
     thing("cert-manager.io/v1", "Certificate", conditions=[said("Ready", observedGeneration=2)]),
     thing("projectcontour.io/v1", "HTTPProxy", currentStatus="valid"),
     thing("x.test/v1", "Thing", conditions=[said("Ready")]),
+    thing("autoscaling/v2", "HorizontalPodAutoscaler", conditions=[ABLE, ACTIVE]),
+    thing(
+        "autoscaling/v2", "HorizontalPodAutoscaler", conditions=[ABLE, said("ScalingActive"), said("ScalingLimited")]
+    ),
+    thing("autoscaling/v2", "HorizontalPodAutoscaler", conditions=[ABLE, NO_POD_WANTED]),
 ]
 BAD = [
     (
@@ -115,6 +124,20 @@ BAD = [
     (thing("projectcontour.io/v1", "HTTPProxy"), "no controller"),
     (thing("projectcontour.io/v1", "HTTPProxy", currentStatus="invalid", description="no secret"), "no secret"),
     (thing("x.test/v1", "Thing", conditions=[said("Stalled", message="cannot")]), "cannot"),
+    (thing("autoscaling/v2", "HorizontalPodAutoscaler"), "has not looked at it"),
+    (thing("autoscaling/v2", "HorizontalPodAutoscaler", conditions=[ABLE]), "not looked at its metrics"),
+    (
+        thing("autoscaling/v2", "HorizontalPodAutoscaler", conditions=[ABLE, BLIND]),
+        "FailedGetResourceMetric: no metrics returned",
+    ),
+    (
+        thing(
+            "autoscaling/v2",
+            "HorizontalPodAutoscaler",
+            conditions=[said("AbleToScale", "False", reason="FailedGetScale", message="no such set"), NO_POD_WANTED],
+        ),
+        "FailedGetScale: no such set",
+    ),
 ]
 
 
@@ -134,6 +157,13 @@ def test_what_no_time_will_mend_is_hopeless() -> None:
     assert readiness(thing("batch/v1", "Job", conditions=[said("Failed", reason="BackoffLimitExceeded")])).hopeless
     assert readiness(thing("v1", "Pod", phase="Failed")).hopeless
     assert readiness(thing("v1", "PersistentVolumeClaim", phase="Lost")).hopeless
+
+
+def test_an_autoscaler_that_sees_nothing_leads_to_whoever_brings_the_metrics() -> None:
+    blind = thing("autoscaling/v2", "HorizontalPodAutoscaler", conditions=[ABLE, BLIND])
+    assert "metrics-server" in readiness(blind).next_step
+    lost = thing("autoscaling/v2", "HorizontalPodAutoscaler", conditions=[said("AbleToScale", "False")])
+    assert readiness(lost).next_step == ""
 
 
 def test_what_is_being_deleted_names_its_finalizers() -> None:

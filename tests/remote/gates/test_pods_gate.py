@@ -40,7 +40,40 @@ def status_of(pod: dict[str, Any]) -> dict[str, Any]:
 
 def test_ready_pods_are_good() -> None:
     result = pods.judged([DEPLOYMENT], [POD], ("Deployment matrix/haproxy",), NOW)
-    assert (result.status, result.figures) == (Status.OK, {"pods": 1.0, "workloads": 1.0, "restarts": 0.0})
+    assert (result.status, result.figures) == (
+        Status.OK,
+        {"pods": 1.0, "workloads": 1.0, "autoscalers": 0.0, "restarts": 0.0},
+    )
+
+
+SCALERS = "/apis/autoscaling/v2/namespaces/matrix/horizontalpodautoscalers"
+
+
+def autoscaler(active: str, **more: str) -> dict[str, Any]:
+    """Return an autoscaler whose controller has looked at it."""
+    conditions = [{"type": "AbleToScale", "status": "True"}, {"type": "ScalingActive", "status": active, **more}]
+    meta = {"name": "synapse-sync", "namespace": "matrix"}
+    manifest = {"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": meta, "spec": {}}
+    return manifest | {"status": {"conditions": conditions}}
+
+
+def test_an_autoscaler_that_sees_no_metrics_is_found_and_leads_to_whoever_brings_them(world: World) -> None:
+    world.pod("haproxy-a", "matrix", {}, "10.0.0.1")
+    world.objects["/apis/apps/v1/namespaces/matrix/deployments"] = [DEPLOYMENT]
+    world.objects[SCALERS] = [autoscaler("True")]
+    good = pods.run(world.context())
+    assert (good.status, good.figures["autoscalers"]) == (Status.OK, 1.0)
+    world.objects[SCALERS] = [autoscaler("False", reason="FailedGetResourceMetric", message="no metrics returned")]
+    result = pods.run(world.context())
+    says = "HorizontalPodAutoscaler matrix/synapse-sync: FailedGetResourceMetric: no metrics returned"
+    assert (result.status, result.findings) == (Status.DRIFT, (says,))
+    assert "metrics-server" in result.next_step
+
+
+def test_an_autoscaler_that_is_rendered_and_not_there_is_found(world: World) -> None:
+    world.pod("haproxy-a", "matrix", {}, "10.0.0.1")
+    world.rendered = [rendered("synapse", autoscaler("True"))]
+    assert pods.run(world.context()).findings == ("HorizontalPodAutoscaler matrix/synapse-sync: is not there",)
 
 
 def test_no_pods_prove_nothing() -> None:
