@@ -20,7 +20,7 @@ from model.rollout.values.seaweedfs import values as seaweedfs
 _COMES = "comes with the rollout (python -m flows.rollout)"
 _NAMESPACE = "matrix"
 # Of gates that are not called as the component that they try.
-_PARTS = {"push": "sygnal"}
+_PARTS = {"push": "sygnal", "metrics": "metrics-server"}
 
 
 def gate(name: str, view: ComplianceView) -> Verdict:
@@ -118,6 +118,7 @@ CHECKS = (
     _check("push", "The site's own push gateway answers, and its keys are taken", "a push for a phone that is none"),
     _check("element-web", "The web client is there, for the site's homeserver", "its page and configuration"),
     _check("pods", "All pods are ready, and not merely running", "pods and workloads of the application"),
+    _check("metrics", "Autoscalers see what their pods use", "the metrics API of every node, and the autoscalers"),
     _check("endpoints", "Somebody stands behind every Service", "Services and their endpoints"),
     _check("dns", "Names lead where they must in every view", "name servers, asked from each view and from a pod"),
     SiteCheck(

@@ -11,7 +11,7 @@ from pydantic import TypeAdapter
 from pydantic.fields import FieldInfo
 
 from flows._site.checking import WrongAnswerError, fitting
-from model.site.answers import Answers
+from model.site.answers import Answers, grows
 from model.site.roles import WANTED_BY, known
 
 Given = Mapping[str, Any]
@@ -99,7 +99,12 @@ class Question:
         return self.field.is_required() or alone
 
     def default(self, given: Given) -> Any:
-        """Return what Enter answers: a feature with servers of its own is on where there are some."""
+        """
+        Return what Enter answers: a feature with servers of its own is on where there are some, and load decides where
+        there are many users.
+        """
+        if self.key == "autoscaling":
+            return grows(given)
         for role, kind in known().items():
             if self.key in WANTED_BY.get(kind.purpose, ()):
                 return bool(given.get(f"servers.{role}"))

@@ -22,7 +22,6 @@ LATER = frozenset(
         "livekit",
         "lk-jwt-service",
         "loki",
-        "metrics-server",
         "monitoring",
         "prometheus",
         "promtail",

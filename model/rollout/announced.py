@@ -20,6 +20,7 @@ BY_FEATURE: Mapping[str, tuple[str, ...]] = {
     "push_notifications": ("sygnal",),
     "element_web": ("element-web",),
     "admin_ui": ("ketesa",),
+    "autoscaling": ("metrics-server",),
 }
 ANNOUNCED = frozenset(name for names in BY_FEATURE.values() for name in names)
 

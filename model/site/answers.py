@@ -32,6 +32,8 @@ DISK = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?=[A-Za-z0-9][A-Za-z0-9._:+-]*:[1-9][
 DiskText = Annotated[str, StringConstraints(pattern=DISK)]
 ServerText = Annotated[str, StringConstraints(pattern=SERVER), AfterValidator(_is_server)]
 CertificateMethod = Literal["letsencrypt-http01", "letsencrypt-dns01", "organisation", "internal-ca"]
+# Concurrent users: below, the fewest processes of a pool are all that it ever needs.
+AUTOSCALED_FROM = 5_000
 # A site can be written down without servers of the other purposes; lint then says what is short.
 _NEEDED = ("control-plane", "application", "calls", "interception")
 
@@ -99,7 +101,13 @@ class Answers(Declared):
     smtp: bool = Field(False, description="Mail notifications?")
     element_web: bool = Field(True, description="The web client Element Web at chat.<domain>?")
     admin_ui: bool = Field(True, description="Pages for administration (Ketesa), reached from inside only?")
+    autoscaling: bool = Field(False, description="Synapse's pools grow with the load (usual from 5,000 users on)?")
     firewall_contact: str = Field("", description="Who runs the perimeter firewall")
+
+    @property
+    def autoscaled(self) -> bool:
+        """Whether pools grow with the load: by the number of users where nobody has said so."""
+        return self.autoscaling if "autoscaling" in self.model_fields_set else grows(self.model_dump())
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
@@ -115,6 +123,12 @@ class Answers(Declared):
         if missing:
             raise ValueError(f"also needs {', '.join(missing)}")
         return self
+
+
+def grows(given: Mapping[str, Any]) -> bool:
+    """Return whether the load of so many users should decide how many processes there are, going by other answers."""
+    users = given.get("concurrent_users")
+    return isinstance(users, int) and users >= AUTOSCALED_FROM and given.get("size", "auto") == "auto"
 
 
 def lacking(given: Mapping[str, Any]) -> dict[str, str]:

@@ -126,6 +126,7 @@ def _features(answers: Answers) -> dict[str, bool]:
         "smtp": answers.smtp,
         "element_web": answers.element_web,
         "admin_ui": answers.admin_ui,
+        "autoscaling": answers.autoscaled,
     }
 
 

@@ -213,7 +213,12 @@ class Ingress(Declared):
 
 
 class Features(Declared):
-    """Optional parts. What is off is proven closed like everything else that no row opens."""
+    """
+    Optional parts. What is off is proven closed like everything else that no row opens.
+
+    `autoscaling`: load decides how many processes Synapse's pools have that keep nothing to themselves, by the metrics
+    API, which comes with it.
+    """
 
     turn: bool = True
     turn_dtls: bool = False
@@ -229,6 +234,7 @@ class Features(Declared):
     smtp: bool = False
     element_web: bool = True
     admin_ui: bool = True
+    autoscaling: bool = False
     metrics_from_control_plane: bool = True
 
 

@@ -62,6 +62,16 @@ def test_web_client_and_administrations_pages_are_as_answered(tmp_path: Path, wa
     assert (features.element_web, features.admin_ui) == (wanted, wanted)
 
 
+@pytest.mark.parametrize(
+    ("users", "said", "on"), [(100, {}, False), (5000, {}, True), (5000, {"autoscaling": False}, False)]
+)
+def test_load_decides_from_so_many_users_on_unless_somebody_says_otherwise(
+    tmp_path: Path, users: int, said: dict[str, bool], on: bool
+) -> None:
+    assert _init(tmp_path / "site", concurrent_users=users, **said) == 0
+    assert load_site(tmp_path / "site").settings.features.autoscaling is on
+
+
 def test_disks_are_declared_where_they_are_said(tmp_path: Path) -> None:
     disks = ["db-1=virtio-data1:200", "db-1=scsi-0QEMU_wal-0:0:50", "db-2=virtio-data1:200"]
     assert _init(tmp_path / "site", database_disks=disks, object_disks=["w-1=nvme-eui.01:500"]) == 0

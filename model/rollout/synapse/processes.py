@@ -44,12 +44,13 @@ def service(pool: ProcessPool) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Processes:
-    """The processes of a site, and the shares of its duties."""
+    """The processes of a site, and the shares of its duties; `autoscaled`: load decides how many some pools have."""
 
     size: str | int
     pools: tuple[ProcessPool, ...]
     duties: tuple[Duty, ...]
     namespace: str
+    autoscaled: bool = False
 
     @cached_property
     def column(self) -> int:
@@ -106,4 +107,5 @@ def processes(settings: Settings, namespace: str) -> Processes:
     table = duties()
     column = SIZES.index(size)
     pools = tuple(pool for pool in table.pools if pool.instances[column] and settings.active.issuperset(pool.when))
-    return Processes(size=size, pools=pools, duties=table.duties, namespace=namespace)
+    autoscaled = settings.features.autoscaling
+    return Processes(size=size, pools=pools, duties=table.duties, namespace=namespace, autoscaled=autoscaled)

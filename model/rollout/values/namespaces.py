@@ -25,6 +25,8 @@ def levels(site: Site) -> dict[str, str]:
     found = {"matrix": "restricted", "cert-manager": "restricted", "cnpg-system": "restricted"}
     if site.settings.ingress.controller == "contour":
         found["projectcontour"] = "privileged"
+    if features.autoscaling:
+        found["metrics-server"] = "restricted"
     if features.li:
         found["matrix-li"] = "restricted"
     if features.turn or features.livekit:

@@ -93,8 +93,8 @@ def as_yaml(value: dict[str, Any]) -> str:
 
 
 def scaled(running: Processes, pool: ProcessPool) -> bool:
-    """Return whether the cluster changes the pool's size by load: only at sizes where several share the work."""
-    return pool.scales and isinstance(running.size, int) and running.size >= 5000
+    """Return whether the cluster changes the pool's size by load."""
+    return pool.scales and running.autoscaled
 
 
 def most(running: Processes, pool: ProcessPool) -> int:

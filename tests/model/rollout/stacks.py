@@ -125,6 +125,7 @@ SITES: Mapping[str, Callable[[], Site]] = {
     "100": lambda: site(changed(size="auto", concurrent_users=100)),
     "20000": largest,
     "20000 with disks": lambda: site(changed(size="auto", concurrent_users=20_000), drives=2),
+    "5000 with autoscaling": lambda: site(changed(size="auto", concurrent_users=5_000, features={"autoscaling": True})),
     "minio": lambda: site(changed(object_storage={"provider": "minio"}), drives=2),
     "external storage": lambda: site(
         changed(object_storage={"provider": "external", "endpoint": "https://s3.example.test"})

@@ -196,7 +196,7 @@ def _together(manifest: dict[str, Any]) -> None:
 def test_a_pool_that_an_autoscaler_may_let_grow_counts_as_several(
     rule: str, place: tuple[str, str, str], spoil: Spoil
 ) -> None:
-    assert any(GROWING in sentence for sentence in RULES[rule](_spoiled(stack("mail at 5000"), place, spoil)))
+    assert any(GROWING in sentence for sentence in RULES[rule](_spoiled(stack("5000 with autoscaling"), place, spoil)))
 
 
 def test_an_organisations_certificate_that_is_not_rendered_is_missed() -> None:

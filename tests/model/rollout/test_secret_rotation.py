@@ -212,7 +212,7 @@ def test_synapse_is_told_of_old_signing_keys_and_of_nothing_where_there_are_none
 
 def test_whoever_mounts_a_secret_shares_it() -> None:
     ref = SecretRef("synapse", "worker_replication_secret")
-    known = [part for part in stack("20000").components if part.name in ("synapse", "haproxy", "redis")]
+    known = [part for part in stack("5000 with autoscaling").components if part.name in ("synapse", "haproxy", "redis")]
     found = {sharer.name: sharer.least for sharer in sharers(known, [ref])}
     assert {sharer.component for sharer in sharers(known, [ref])} == {"synapse"}
     wanted = {

@@ -24,8 +24,8 @@ from tests.remote.gates.test_mail_gate import mailing
 from tests.remote.gates.world import NamedHost, World
 
 HIDDEN = (
-    "certificates", "element-web", "endpoints", "federation", "ingress", "mail", "message", "object-storage", "pods",
-    "postgresql", "push", "redis", "routes", "synapse",
+    "certificates", "element-web", "endpoints", "federation", "ingress", "mail", "message", "metrics", "object-storage",
+    "pods", "postgresql", "push", "redis", "routes", "synapse",
 )  # fmt: skip
 
 
@@ -41,7 +41,7 @@ def context(world: World, monkeypatch: pytest.MonkeyPatch) -> GateContext:
     for place in ("remote.shell.run", "remote.shell.session"):
         monkeypatch.setattr(place, lambda *_, **__: pytest.fail("a host was reached"))
     settings = mailing(world.site.settings, probe="sink@example.org")
-    features = settings.features.model_copy(update={"push_notifications": True})
+    features = settings.features.model_copy(update={"push_notifications": True, "autoscaling": True})
     push = PushGateway.model_validate(APNS)
     told = {"features": features, "push": push, "federation": True}
     world.site = replace(world.site, settings=settings.model_copy(update=told))

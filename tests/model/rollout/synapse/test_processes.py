@@ -74,16 +74,26 @@ def test_pools_and_duties_know_each_other() -> None:
     assert named == pools - {MAIN}
 
 
+@pytest.mark.parametrize("load_decides", [False, True])
 @pytest.mark.parametrize("size", SIZES)
-def test_only_stateless_pools_are_scaled_by_load(size: str | int) -> None:
-    of = site(size, federation=True)
+def test_only_stateless_pools_are_scaled_by_load_and_only_where_the_site_says_so(
+    size: str | int, load_decides: bool
+) -> None:
+    of = site(size, federation=True, autoscaling=load_decides)
     here = running(of)
     writers = {process.pool.name for process in here.writers}
     scaled = {manifest["metadata"]["name"] for manifest in objects(of, "HorizontalPodAutoscaler")}
     assert not {f"synapse-{name}" for name in writers} & scaled
-    assert bool(scaled) == (isinstance(size, int) and size >= 5000)
-    for manifest in objects(of, "StatefulSet"):
-        assert ("replicas" in manifest["spec"]) != (manifest["metadata"]["name"] in scaled)
+    assert bool(scaled) is load_decides
+
+
+@pytest.mark.parametrize("load_decides", [False, True])
+def test_a_pool_keeps_its_processes_when_load_begins_to_decide(load_decides: bool) -> None:
+    of = site(5000, autoscaling=load_decides)
+    least = {manifest["metadata"]["name"]: manifest["spec"]["replicas"] for manifest in objects(of, "StatefulSet")}
+    assert least["synapse-sync"] == 6
+    for scaler in objects(of, "HorizontalPodAutoscaler"):
+        assert scaler["spec"]["minReplicas"] == least[scaler["metadata"]["name"]]
 
 
 def test_no_process_that_changes_its_number_by_load_is_named_in_the_configuration() -> None:
@@ -98,7 +108,7 @@ def objects(of: Any, kind: str) -> list[Mapping[str, Any]]:
 
 @pytest.mark.parametrize("size", SIZES)
 def test_a_pool_that_may_have_two_or_more_loses_one_pod_at_a_time_and_none_with_one_node(size: str | int) -> None:
-    of = site(size, federation=True)
+    of = site(size, federation=True, autoscaling=size == 5000)
     sets = objects(of, "StatefulSet")
     most = {manifest["metadata"]["name"]: manifest["spec"].get("replicas", 0) for manifest in sets}
     for scaler in objects(of, "HorizontalPodAutoscaler"):
@@ -114,7 +124,8 @@ def test_a_pool_that_may_have_two_or_more_loses_one_pod_at_a_time_and_none_with_
 
 
 def test_a_pool_that_begins_with_one_process_and_may_grow_has_a_budget() -> None:
-    budgets = {manifest["metadata"]["name"] for manifest in objects(site(5000, federation=True), "PodDisruptionBudget")}
+    of = site(5000, federation=True, autoscaling=True)
+    budgets = {manifest["metadata"]["name"] for manifest in objects(of, "PodDisruptionBudget")}
     assert {"synapse-initial-sync", "synapse-federation-reader"} <= budgets
 
 
