@@ -65,7 +65,7 @@ test-matrix: bundle ## the Matrix stack rolled out on a real cluster, changed, b
 	$(PY) -m pytest -q tests/matrix -m "not all"
 
 test-matrix-all: setup ## all of that, other object storage (compiled first), mail, and a second homeserver
-	$(PY) -m lab.bundle --kubernetes $(KUBERNETES) --with minio
+	$(PY) -m lab.bundle --kubernetes $(KUBERNETES) --with minio --with metrics-server
 	$(PY) -m pytest -q tests/matrix
 
 lint: venv ## ruff, mypy --strict, import-linter, generated documents

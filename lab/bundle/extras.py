@@ -34,6 +34,24 @@ _STAMPS = {
 }
 
 EXTRAS: Mapping[str, Extra] = {
+    "metrics-server": Extra(
+        components=(
+            GoComponent(
+                "metrics-server",
+                "sigs.k8s.io/metrics-server",
+                {"k8s.io/client-go/pkg/version.gitVersion": "v{version}"},
+            ),
+        ),
+        images=(
+            ImageRecipe(
+                name="registry.k8s.io/metrics-server/metrics-server",
+                tag="v{version}",
+                needed="application",
+                programs=(ProgramRecipe("metrics-server", "metrics-server", "metrics-server"),),
+                started=Started(("/metrics-server",), user="65534"),
+            ),
+        ),
+    ),
     "minio": Extra(
         components=(GoComponent("minio", _MINIO, _STAMPS),),
         images=(

@@ -52,6 +52,7 @@ def test_only_what_every_node_runs_is_staged_on_every_node() -> None:
         ("contour", {"entrypoint": (), "folder": "/"}),
         ("kube-router", {"entrypoint": ("/usr/local/bin/kube-router",), "folder": "/root"}),
         ("minio", {"command": ("minio",), "user": "", "folder": ""}),
+        ("metrics-server", {"entrypoint": ("/metrics-server",), "user": "65534"}),
     ],
 )
 def test_an_image_starts_and_stops_as_the_official_one(word: str, started: dict[str, object]) -> None:
@@ -75,6 +76,7 @@ def test_an_image_starts_and_stops_as_the_official_one(word: str, started: dict[
         ("synapse", "usr/bin/python3"),
         ("minio", "usr/bin/minio"),
         ("minio", "usr/bin/mc"),
+        ("metrics-server", "metrics-server"),
     ],
 )
 def test_a_program_is_found_where_the_official_image_has_it(word: str, path: str) -> None:
