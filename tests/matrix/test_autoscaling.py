@@ -33,7 +33,9 @@ def switched_on(matrix: MatrixLab) -> Iterator[tuple[dict[str, int], int, dict[s
         yield counts, code, report
     finally:
         path.write_text(before, "utf-8")
-        matrix.flow("rollout", "--prune", seconds=LONG)
+        code, report = matrix.flow("rollout", "--prune", seconds=LONG)
+    assert code == 0, wrong(report)
+    assert not matrix.objects("horizontalpodautoscalers", "-n", "matrix")
 
 
 def test_a_rollout_that_switches_it_on_ends_green_and_no_pool_loses_a_process(
