@@ -1,4 +1,4 @@
-"""Images that are nowhere to be had: told object by object, and a run that ends before its first write for them."""
+"""Images that are nowhere to be had, told object by object; what a bundle lacks ends a run before its first write."""
 
 from __future__ import annotations
 
@@ -68,11 +68,11 @@ def ended_for_images(context: Context, chosen: Sequence[Component], material: Ma
     results = {component.name: ComponentResult(component=component) for component in chosen}
     for name, shown in material.lacking.items():
         fail(results[name], unbrought(context.site, material.folder, shown))
-    not_begun(context.site, results, material.lacking)
+    _not_begun(context.site, results, material.lacking)
     return result_of(context, results.values(), dry_run=False)
 
 
-def not_begun(site: Site, results: Mapping[str, ComponentResult], without: Collection[str]) -> None:
+def _not_begun(site: Site, results: Mapping[str, ComponentResult], without: Collection[str]) -> None:
     """Mark components that were not begun since others are `without` images; who needs one of those says which."""
     for result in results.values():
         if result.status is not Status.FAILED:

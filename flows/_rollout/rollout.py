@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from flows._fleet.hosts import closing
 from flows._fleet.inventory import inventory
 from flows._rollout.component_work import ComponentWork
-from flows._rollout.lacking import ended_for_images, not_begun
+from flows._rollout.lacking import ended_for_images
 from flows._rollout.material import Material, render, why_left_out
 from flows._rollout.planned import plan
 from flows._rollout.progress import RolloutProgress

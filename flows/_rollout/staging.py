@@ -42,11 +42,6 @@ class ImageStaging:
         needs = image_needs(run.context.site, run.material.rendered.values())
         self._needs = [need for need in needs if need.component in written]
 
-    @property
-    def without(self) -> tuple[str, ...]:
-        """The components that need an image which did not come."""
-        return tuple(dict.fromkeys(need.component for need in self._needs if need.reference in self.lacking))
-
     def stage(self) -> None:
         """Look at every node, bring what it lacks; components whose images do not come have failed."""
         wanted = by_host(self._needs)
@@ -93,7 +88,7 @@ class ImageStaging:
             self._failed(name, failure, wanted[name])
 
     def _failed(self, name: str, failure: HostFailure, wanted: tuple[str, ...]) -> None:
-        """A node that does not answer runs no pods; one that does, and has not the image, ends the run."""
+        """A node that does not answer runs no pods; one that does, and has not the image, stops its component."""
         self.outcomes.append(failure.outcome("images"))
         if isinstance(failure.exception, Unreachable):
             return
@@ -110,7 +105,8 @@ class ImageStaging:
         """Fail each component that needs an image which did not come."""
         everywhere = image_places(self._run.material.rendered.values())
         places = [place for place in everywhere if place.reference in self.lacking]
-        for name in self.without:
+        without = dict.fromkeys(need.component for need in self._needs if need.reference in self.lacking)
+        for name in without:
             mine = ((place, self._told(place.reference)) for place in places if place.component == name)
             fail(self._run.results[name], mine)
 

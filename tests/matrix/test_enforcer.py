@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -59,7 +59,7 @@ def test_a_rule_that_was_left_behind_for_another_pods_address_is_found(matrix: M
 def _found(matrix: MatrixLab, act: str) -> list[dict[str, Any]]:
     """Do something on every node while the enforcers stand still; return what the proof finds, once all is mended."""
     pods = _enforcers(matrix)
-    with _still(pods, lambda: [_on(pod, act) for pod in pods]):
+    with _still(pods, act):
         assert all(holds(pod, "Ready") for pod in _enforcers(matrix))
         code, report = matrix.flow("verify_ports", *_OF_REDIS)
     # They begin anew with what the policies say now.
@@ -75,17 +75,18 @@ def _found(matrix: MatrixLab, act: str) -> list[dict[str, Any]]:
 
 
 @contextmanager
-def _still(pods: list[dict[str, Any]], then: Callable[[], object]) -> Iterator[None]:
+def _still(pods: list[dict[str, Any]], act: str) -> Iterator[None]:
     """
-    Let these pods' programs stand still; their node notices only after a minute. `then` is done at once after that,
-    so that none of them mends it.
+    Let these pods' programs stand still; their node notices only after a minute. `act` is done at each once all of them
+    do, so that none mends it.
     """
     processes = processes_of(pods)
     for process in processes:
         with suppress(ProcessLookupError):
             os.kill(process, signal.SIGSTOP)
     try:
-        then()
+        for pod in pods:
+            _on(pod, act)
         yield
     finally:
         for process in processes:
