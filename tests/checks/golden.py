@@ -37,7 +37,7 @@ Change = Callable[[dict[str, Any]], None]
 # Hosts of a lab know no security archive.
 LAB = {(name, "updates/archive") for name in ("cp-1", "cp-2", "cp-3", "w-1", "db-1", "li-1")}
 # Of features that these sites have not.
-GATES_OF_OTHERS = frozenset({"gates/federation", "gates/mail", "gates/push"})
+GATES_OF_OTHERS = frozenset({"gates/federation", "gates/mail", "gates/metrics", "gates/push"})
 
 
 @cache

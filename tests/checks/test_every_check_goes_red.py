@@ -41,7 +41,8 @@ Red = Callable[[], ComplianceView]
 def _outward() -> Site:
     """The reference site with everything that speaks to the world outside."""
     known = site()
-    features = known.settings.features.model_copy(update={"smtp": True, "push_notifications": True})
+    on = {"smtp": True, "push_notifications": True, "autoscaling": True}
+    features = known.settings.features.model_copy(update=on)
     push = PushGateway(firebase=FirebasePush(app="a", project="p"))
     settings = known.settings.model_copy(update={"federation": True, "features": features, "push": push})
     return replace(known, settings=settings)
