@@ -23,12 +23,13 @@ _PINNED = "io.cri-containerd.pinned=pinned"
 
 
 class ImagesLacking(HostError):
-    """A node cannot have some images; `reasons` says of each reference why."""
+    """A node cannot have some images; `reasons` says of each why, `brought` which others came, a line each."""
 
-    def __init__(self, host: str, errors: Mapping[str, HostError]) -> None:
+    def __init__(self, host: str, errors: Mapping[str, HostError], brought: tuple[str, ...] = ()) -> None:
         first = next(iter(errors.values()))
         super().__init__(host, "; ".join(error.message for error in errors.values()), first.next_step)
         self.reasons = {reference: error.message for reference, error in errors.items()}
+        self.brought = brought
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +96,7 @@ def stage(
     unnamed = [reference for reference in wanted if there.lacks(reference) and reference.whole not in refused]
     named = _named(host, there, unnamed, lines) if unnamed else ()
     if refused:
-        raise ImagesLacking(host.name, refused)
+        raise ImagesLacking(host.name, refused, named)
     return named
 
 

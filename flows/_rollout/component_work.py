@@ -65,7 +65,7 @@ class ComponentWork:
     def _applied(self) -> bool:
         result, run = self._result, self._run
         if result.status is Status.FAILED:
-            # By its plan, or by Synapse's own check.
+            # By its plan, by an image that did not come, or by Synapse's own check.
             return False
         written = frozenset(change.key for change in result.planned if change.change in WRITES)
         self._keeper.announce(self._declared, written)

@@ -50,8 +50,6 @@ class RolloutProgress:
         """Take note of who is not ready yet, nobody where all are; what is new of each is said, or logged."""
         with self._lock:
             self._unready[component] = tuple(unready)
-            if unready:
-                self._doing[component] = f"waiting for {counted(len(unready), 'object')}"
         for entry in unready[:_MOST]:
             self._tell((component, str(entry.key)), entry.story, f"waiting for {entry.line}", entry.seconds)
         if more := len(unready[_MOST:]):
@@ -61,7 +59,7 @@ class RolloutProgress:
         """Return one line an object that is not ready, of all components; what is too much is counted."""
         with self._lock:
             found = [(component, entry) for component, entries in self._unready.items() for entry in entries]
-        shown = [veiled(f"{component}: {entry.line}") for component, entry in found[:_MOST]]
+        shown = veiled("\n".join(f"{component}: {entry.line}" for component, entry in found[:_MOST])).splitlines()
         more = len(found) - len(shown)
         return [*shown, f"and {more} more"] if more else shown
 
@@ -77,5 +75,10 @@ class RolloutProgress:
 
     def _label(self) -> str:
         with self._lock:
-            doing = [f"{name}: {words}" for name, words in self._doing.items()]
+            waiting = {
+                name: f"waiting for {counted(len(unready), 'object')}"
+                for name, unready in self._unready.items()
+                if unready
+            }
+            doing = [f"{name}: {words}" for name, words in {**self._doing, **waiting}.items()]
         return "; ".join(doing[:2])[:160] or "rolling out"

@@ -50,10 +50,10 @@ def rollout(context: Context, request: RolloutRequest) -> FlowResult:
     absent = [component for component in chosen if component.name in material.left_out]
     chosen = tuple(component for component in chosen if component not in absent)
     _reachable(context.site, chosen)
-    _whole(context, request, material)
     if material.lacking:
         context.keep(*_imageless(context.site, absent, material))
         return ended_for_images(context, chosen, material)
+    _whole(context, request, material)
     secrets = site_secrets(context, store)
     with ExitStack() as stack:
         run = _opened(context, request, chosen, material, secrets, stack)
@@ -87,7 +87,10 @@ def _reachable(site: Site, chosen: Sequence[Component]) -> None:
 
 
 def _facts(context: Context, chosen: Sequence[Component], store: SecretStore, named: Collection[str]) -> SecretFacts:
-    """Read the site's store; where it cannot be read, what cannot be rendered with or without it is told first."""
+    """
+    Read the site's store; where it cannot be read, what cannot be rendered with or without it is told first. (Images
+    that the bundle lacks are not: they are told once it can.)
+    """
     try:
         return store.facts()
     except FleetError:

@@ -80,9 +80,9 @@ class ImageStaging:
             answers = run_on_hosts(self._run.nr, bring, names=list(wanted), deadline=_STAGE_SECONDS, watch=watch)
         failed = {name: answer for name, answer in answers.items() if isinstance(answer, HostFailure)}
         for name, answer in answers.items():
-            if not isinstance(answer, HostFailure) and answer:
-                words = f"{counted(len(answer), 'image')} brought"
-                lines = [f"+ {line}" for line in answer]
+            if brought := _brought(answer):
+                words = f"{counted(len(brought), 'image')} brought"
+                lines = [f"+ {line}" for line in brought]
                 self.outcomes.append(Outcome(name, "images", Status.CHANGED, words, evidence=lines))
         for name, failure in failed.items():
             self._failed(name, failure, wanted[name])
@@ -121,6 +121,13 @@ class ImageStaging:
             hosts.setdefault(reason, []).append(host)
         looked_for += [f"{', '.join(names)}: {reason}" for reason, names in hosts.items()]
         return LackingImage(looked_for=tuple(looked_for), next_step=step)
+
+
+def _brought(answer: tuple[str, ...] | HostFailure) -> tuple[str, ...]:
+    """Return a line for each image that came to a host, also to one that lacks others."""
+    if not isinstance(answer, HostFailure):
+        return answer
+    return answer.exception.brought if isinstance(answer.exception, ImagesLacking) else ()
 
 
 def _would(name: str, lacking: tuple[str, ...]) -> Outcome:

@@ -46,6 +46,9 @@ def check_synapse(run: RolloutRun) -> SynapseCheck:
     In a dry run an image that is on no node yet is not asked, and that is said.
     """
     synapse, proxy = (_changing(run, name) for name in (COMPONENT, PROXY))
+    if synapse and synapse.failed:
+        # By an image that did not come: that is what is to be told.
+        synapse = None
     if (synapse is None and proxy is None) or COMPONENT not in run.material.rendered:
         return SynapseCheck()
     question = _question(run)

@@ -33,6 +33,9 @@ def run(context: GateContext) -> GateResult:
     nodes = context.cluster.list(_NODES)
     scalers = [scaler for namespace in namespaces(context.site) for scaler in autoscalers(context, namespace)]
     mine = expected(context, {AUTOSCALER})
+    if not mine:
+        why = "which autoscalers Synapse has is not known: it is not rendered"
+        return GateResult(status=Status.UNPROVEN, why=why, next_step="`python -m flows.rollout --dry-run` says why")
     findings = (*unseen(wanted, nodes), *blind(mine, scalers))
     figures = {"nodes": float(len(nodes)), "autoscalers": float(len(mine))}
     proven = f"what {len(wanted)} nodes use is known, and {len(mine)} autoscalers see what their pods use"

@@ -99,14 +99,14 @@ def checked_in_image(host: Host, question: ImageQuestion, state: Path) -> Synaps
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Answer:
+class _ImageAnswer:
     """What the image said: its complaints, and the text of its table of routes."""
 
     complaints: Sequence[str]
     dump: str
 
 
-def _judged(answer: _Answer, question: ImageQuestion, state: Path) -> SynapseVerdict:
+def _judged(answer: _ImageAnswer, question: ImageQuestion, state: Path) -> SynapseVerdict:
     """Compare what the image serves with the table; the image's own is left in `state` where the two differ."""
     found, complaints = read(answer.dump), tuple(answer.complaints)
     if found.version != question.version:
@@ -124,7 +124,7 @@ def _judged(answer: _Answer, question: ImageQuestion, state: Path) -> SynapseVer
     return replace(verdict, dump=dump, misrouted=wrong)
 
 
-def _ask(host: Host, image: str, files: CheckFiles) -> _Answer:
+def _ask(host: Host, image: str, files: CheckFiles) -> _ImageAnswer:
     answer = json.loads(_run_in_image(host, image, files.files, files.command))
     found: Mapping[str, str] = answer["complaints"]
     if found.keys() != files.asked.keys():
@@ -133,7 +133,7 @@ def _ask(host: Host, image: str, files: CheckFiles) -> _Answer:
     dump = _run_in_image(host, image, ROUTES, ("python3", "-W", "ignore", "/check/route_dump.py"))
     if not read(dump).routes:
         raise ProtocolError(host.name, "the dump of Synapse's routes is empty")
-    return _Answer(complaints=complaints, dump=f"{dump}\n")
+    return _ImageAnswer(complaints=complaints, dump=f"{dump}\n")
 
 
 def _run_in_image(host: Host, image: str, files: Mapping[str, str], command: tuple[str, ...]) -> str:
@@ -166,10 +166,10 @@ def packed(files: Mapping[str, str]) -> bytes:
     return buffer.getvalue()
 
 
-def _kept(path: Path) -> dict[str, _Answer]:
+def _kept(path: Path) -> dict[str, _ImageAnswer]:
     """Return what was answered before; what another version of this program wrote counts as nothing."""
     try:
         content = json.loads(path.read_text("utf-8"))
-        return {known: _Answer(**answer) for known, answer in content.items()}
+        return {known: _ImageAnswer(**answer) for known, answer in content.items()}
     except (FileNotFoundError, ValueError, TypeError, AttributeError):
         return {}

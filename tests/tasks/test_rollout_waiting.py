@@ -149,11 +149,15 @@ def test_who_waits_says_its_last_event_its_containers_reason_and_since_when(api:
     api.put(event("web-1", "Scheduled", "long ago", "Pod"))
     told: list[Unready] = []
 
+    stop = threading.Event()
+
     def tell(found: tuple[Unready, ...]) -> None:
         told.extend(found)
         api.put(event("web-1", "Failed", "no such image", "Pod"))
+        if len(told) > 2:
+            stop.set()
 
-    ReadinessWait(api.cluster(), 0.3, tell, threading.Event()).until_ready([deployment()])
+    ReadinessWait(api.cluster(), 600, tell, stop).until_ready([deployment()])
     entry = told[2]
     assert (entry.event, entry.container) == ("Failed: no such image", "web-1/main: ErrImagePull: not found")
     assert began <= entry.since <= datetime.now(UTC)

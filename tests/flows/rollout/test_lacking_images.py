@@ -107,6 +107,12 @@ def test_nothing_is_connected_to_and_who_needs_it_is_listed_as_not_begun(bare: S
         assert told[name] == "not begun: the run ended before its first write, since images are missing"
 
 
+def test_who_wants_to_prune_is_told_of_the_same_images(bare: Stage) -> None:
+    _bundle(bare)
+    code, report = bare.run(prune=True)
+    assert (code, {row["evidence"]["image"] for row in _failed(report)}) == (3, {REDIS})
+
+
 def test_a_person_reads_all_of_it(bare: Stage, capsys: pytest.CaptureFixture[str]) -> None:
     folder = _bundle(bare)
     options = Options(inventory=bare.folder)
@@ -158,6 +164,7 @@ def test_what_a_registry_lacks_is_told_with_its_answer_and_who_does_not_need_it_
     assert "kubernetes.registries" in row["next"]
     assert "python -m flows.bundle download" in row["next"]
     assert [line for line in pulled.api.written if "deployments" in line] == []
+    assert any("/namespaces/space" in line for line in pulled.api.written)
     found = by_name(report)
     states = {"ground": "changed", "aside": "changed", "one": "failed", "two": "not_run"}
     assert {name: row["status"] for name, row in found.items()} == states

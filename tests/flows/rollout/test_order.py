@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from flows._rollout.synapse import SynapseCheck
 from remote.api_endpoint import ApiRequest
 from tests.flows.rollout.stage import SPACE, Stage, by_name
 from tests.remote.memory_api import Manifest
@@ -89,7 +90,7 @@ class Synapse:
 
 @pytest.fixture
 def synapse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Synapse:
-    monkeypatch.setattr("flows._rollout.rollout.check_synapse", lambda _run: ())
+    monkeypatch.setattr("flows._rollout.rollout.check_synapse", lambda _run: SynapseCheck())
     monkeypatch.setattr("flows._rollout.component_work.EMPTIED_SECONDS", 0.5)
     return Synapse(Stage(tmp_path, monkeypatch))
 

@@ -85,7 +85,7 @@ def test_the_bar_counts_components_that_the_site_has_no_longer(stage: Stage, mon
     steps: list[int] = []
 
     @contextmanager
-    def progress(_screen: object, total: int, _label: object) -> Iterator[Advance]:
+    def progress(_screen: object, total: int, _label: object, _below: object) -> Iterator[Advance]:
         totals.append(total)
         yield steps.append
 

@@ -68,6 +68,6 @@ def test_what_cannot_be_rendered_is_told_and_takes_what_its_templates_name() -> 
     images = {**known.images, "synapse": known.images["synapse"].model_copy(update={"tag": "v1"})}
     uses = image_uses(replace(known, application=replace(known.application, images=images)))
     assert list(uses.unrendered) == ["haproxy"]
-    assert "nobody has dumped the routes of Synapse 1" in str(uses.unrendered["haproxy"])
+    assert "1 is no version of Synapse" in str(uses.unrendered["haproxy"])
     assert "haproxy" in [user.name for user in uses.used["haproxy"]]
     assert uses.unused == image_uses(known).unused

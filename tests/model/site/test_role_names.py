@@ -57,6 +57,7 @@ ALLOWED = {
     ("monitoring", "rollout/announced.py"): FEATURE,
     ("li", "gates/dns.py"): "the view of DNS",
     ("worker", "synapse/routing.py"): "a process of Synapse",
+    ("worker", "synapse/misrouting.py"): "a process of Synapse",
     ("monitoring", "values/namespaces.py"): "a namespace",
     ("storage", "values/postgresql.py"): "the field of a CloudNativePG cluster",
     ("database", "values/postgresql.py"): "the purpose of a disk",

@@ -30,7 +30,8 @@ def redis(variants: Sequence[Files], folder: Path) -> Iterator[str]:
 
 
 def _group(files: Files, folder: Path) -> Iterator[str]:
-    server, sentinel = free_port(), free_port()
+    server = free_port()
+    sentinel = next(port for port in iter(free_port, None) if port != server)
     moved = tuple(replace(file, text=_moved(file.text, server, sentinel)) for file in files)
     for container in ("redis", "sentinel"):
         mine = (file for file in moved if file.container == container)
@@ -66,7 +67,8 @@ def _sentinel(folder: Path, pod: str, server: int, port: int) -> Iterator[str]:
 
 def _moved(text: str, server: int, sentinel: int) -> str:
     """Return a file for a group on this machine's loopback."""
-    text = re.sub(r"\b26379\b", str(sentinel), re.sub(r"\b6379\b", str(server), _POD.sub("localhost", text)))
+    ports = {"6379": str(server), "26379": str(sentinel)}
+    text = re.sub(r"\b2?6379\b", lambda found: ports[found[0]], _POD.sub("localhost", text))
     # The first server waits three seconds for others that might be there.
     text = text.replace("number * 20 + 3))", "number * 20))")
     return text.replace("bind * -::*", "bind 127.0.0.1 -::1")
