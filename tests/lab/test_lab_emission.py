@@ -65,7 +65,7 @@ def test_a_file_changed_by_hand_is_kept_and_named(home: Instance) -> None:
     assert load_site(home.inventory).settings.concurrent_users == 101
 
 
-@pytest.mark.parametrize("done", range(12))
+@pytest.mark.parametrize("done", [0, 1, 2, 5, 11])
 def test_a_lab_killed_between_any_two_writes_has_changed_nothing_by_hand(
     home: Instance, monkeypatch: pytest.MonkeyPatch, done: int
 ) -> None:

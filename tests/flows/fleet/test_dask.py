@@ -4,11 +4,13 @@ Hosts asked in Dask's worker processes: the same answers as threads bring, and a
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import signal
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -28,6 +30,15 @@ from remote.sudo import PASSWORD
 
 NAMES = ("a-1", "a-2", "a-3", "a-4")
 Site = Callable[[str], Nornir]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def cleared_up() -> Iterator[None]:
+    """Connections that distributed lets go of without closing them end here, and not during the tests of others."""
+    yield
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
 
 
 @pytest.fixture
