@@ -66,7 +66,7 @@ def test_scripts_hold_no_secret_and_are_shell() -> None:
 _REDIS_CLI = """#!/bin/sh
 if [ -d "PATH/answers/$2-${4:-6379}" ]; then exit 124; fi
 if [ -z "$5" ] && [ -z "$4" ]; then cat >> "PATH/said"; exit 0; fi
-[ -n "$5" ] || cat > /dev/null
+[ -n "$5" ] || cat >> "PATH/said"
 cat "PATH/answers/$2-$4" 2> /dev/null
 """
 
@@ -99,13 +99,11 @@ class ScriptedRedis:
         for number in range(3):
             (path / f"scripts-id-redis-sentinel-{number}").write_text(str(number) * 40)
 
-    def sentinel(self, number: int, master: int) -> None:
+    def sentinel(self, number: int | str, master: int) -> None:
         """Let a Sentinel name a master."""
-        self._answer(
-            f"redis-sentinel-{number}.redis-sentinel.matrix.svc.cluster.local",
-            26379,
-            f"OK\nredis-{master}.redis.matrix.svc.cluster.local\n6379\n",
-        )
+        own = isinstance(number, str)
+        host = number if own else f"redis-sentinel-{number}.redis-sentinel.matrix.svc.cluster.local"
+        self._answer(str(host), 26379, f"OK\nredis-{master}.redis.matrix.svc.cluster.local\n6379\n")
 
     def server(self, number: int | str, role: str) -> None:
         """Let a server say its role."""
@@ -127,12 +125,18 @@ class ScriptedRedis:
 
     def join(self, pod: str) -> str:
         """Return what was said to Redis by two rounds of whoever watches over a master."""
+        return self._watched("join.sh", f"{pod}.redis.matrix.svc.cluster.local")
+
+    def follow(self) -> str:
+        """Return what was said to Sentinels by two rounds of whoever watches over one."""
+        return self._watched("follow.sh")
+
+    def _watched(self, script: str, *names: str) -> str:
         (self.path / "said").write_text("")
         (self.path / "rounds").write_text("")
         environment = {"PATH": f"{self.path}/bin:/usr/bin:/bin", "ROUNDS": "4"}
-        name = f"{pod}.redis.matrix.svc.cluster.local"
         subprocess.run(
-            ["sh", str(self.path / "scripts-join.sh"), name],
+            ["sh", str(self.path / f"scripts-{script}"), *names],
             env=environment,
             stdin=subprocess.DEVNULL,
             check=False,
@@ -194,6 +198,24 @@ def test_a_master_that_the_sentinels_do_not_name_joins_theirs(cluster: ScriptedR
     cluster.sentinel(2, master=1)
     assert "REPLICAOF redis-1.redis.matrix.svc.cluster.local 6379" in cluster.join("redis-0")
     assert "REPLICAOF" not in cluster.join("redis-1")
+
+
+def test_a_sentinel_that_watches_another_server_than_most_of_them_turns_to_theirs(cluster: ScriptedRedis) -> None:
+    cluster.sentinel("localhost", master=0)
+    cluster.sentinel(0, master=1)
+    cluster.sentinel(2, master=0)
+    assert "SENTINEL REMOVE" not in cluster.follow()
+    cluster.sentinel(2, master=1)
+    assert [line for line in cluster.follow().splitlines() if "synapse" in line and "GET-MASTER" not in line][:6] == [
+        "SENTINEL REMOVE synapse",
+        "SENTINEL MONITOR synapse redis-1.redis.matrix.svc.cluster.local 6379 2",
+        "SENTINEL SET synapse auth-pass word",
+        "SENTINEL SET synapse down-after-milliseconds 5000",
+        "SENTINEL SET synapse failover-timeout 20000",
+        "SENTINEL SET synapse parallel-syncs 2",
+    ]
+    cluster.sentinel("localhost", master=1)
+    assert "SENTINEL REMOVE" not in cluster.follow()
 
 
 def test_a_sentinel_that_answers_with_an_error_is_not_believed(cluster: ScriptedRedis) -> None:
