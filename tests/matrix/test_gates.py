@@ -13,6 +13,7 @@ import pytest
 
 from tests.cluster.lab_cluster import wrong
 from tests.matrix.matrix_lab import MatrixLab
+from tests.matrix.pod_processes import groups_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +99,4 @@ def _parent_of_dead(process: Path) -> int:
 
 
 def _in_a_pod(process: int) -> bool:
-    try:
-        return "kubepods" in Path(f"/proc/{process}/cgroup").read_text("utf-8")
-    except OSError:
-        return False
+    return "kubepods" in groups_of(Path(f"/proc/{process}"))

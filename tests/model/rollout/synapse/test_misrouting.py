@@ -69,13 +69,19 @@ def test_what_goes_to_main_may_come_and_go() -> None:
 def test_a_new_route_that_an_old_rule_takes_to_a_worker_is_named() -> None:
     change = added("^/_matrix/client/v3/account/whoami$", "main")
     assert found(change) == (), "the old row serves it there still"
-    both: Change = lambda known: added("^/_matrix/client/(v3|v4)/account/whoami$", "main")(served(WHOAMI)(known))  # noqa: E731
+
+    def both(known: RouteTable) -> RouteTable:
+        return added("^/_matrix/client/(v3|v4)/account/whoami$", "main")(served(WHOAMI)(known))
+
     new = "GET ^/_matrix/client/(v3|v4)/account/whoami$: HAProxy's maps send it to"
     assert [words for words in found(both) if words.startswith(new)]
 
 
 def test_a_tree_that_its_pool_lacks_is_named() -> None:
-    gone: Change = lambda known: replace(known, trees={"/_matrix/key": frozenset({"main"})})  # noqa: E731
+
+    def gone(known: RouteTable) -> RouteTable:
+        return replace(known, trees={"/_matrix/key": frozenset({"main"})})
+
     (sentence,) = found(gone, 20000)
     assert (
         sentence == "/_matrix/key/: HAProxy's maps send it to federation-reader, and the image serves it on main alone"
