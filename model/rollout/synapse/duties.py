@@ -55,6 +55,11 @@ class ProcessPool(Declared):
     media: bool = False
     cache_gib: Counts = (0,) * len(SIZES)
 
+    @property
+    def kind(self) -> str:
+        """The kind of its processes, by the words of a dump of routes; main is a kind by itself."""
+        return "media" if self.media else "worker"
+
 
 class Duty(Declared):
     """

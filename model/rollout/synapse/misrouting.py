@@ -42,7 +42,7 @@ class _Served:
 def _judged(route: SynapseRoute, routed: Routing, running: Processes, served: _Served) -> str:
     for path in samples(route):
         pool = routed.pool_of(route.method, path, _GOES_ON)
-        if pool != MAIN and kind_of(pool, running) not in (kinds := served.kinds(route.method, path)):
+        if pool != MAIN and running.by_pool[pool].kind not in (kinds := served.kinds(route.method, path)):
             return _sentence(f"{route.method} {route.pattern}", pool, kinds)
     return ""
 
@@ -50,15 +50,8 @@ def _judged(route: SynapseRoute, routed: Routing, running: Processes, served: _S
 def _trees(routed: Routing, running: Processes, table: RouteTable, found: RouteTable) -> Iterator[str]:
     for tree in sorted(table.trees.keys() | found.trees.keys()):
         pool, kinds = routed.pool_of("GET", f"{tree}/sample"), found.trees.get(tree, frozenset[str]())
-        if pool != MAIN and kind_of(pool, running) not in kinds:
+        if pool != MAIN and running.by_pool[pool].kind not in kinds:
             yield _sentence(f"{tree}/", pool, kinds)
-
-
-def kind_of(pool: str, running: Processes) -> str:
-    """Return the kind of process that a pool has, by the words of a dump."""
-    if pool == MAIN:
-        return MAIN
-    return "media" if running.by_pool[pool].media else "worker"
 
 
 def _sentence(what: str, pool: str, kinds: Collection[str]) -> str:

@@ -90,8 +90,7 @@ def duty_of(route: SynapseRoute, running: Processes) -> Duty | None:
     if duty is None or running.home(duty).name == MAIN:
         return None
     # What a worker does not serve would be a 404 there, whatever documents say.
-    kind = "media" if running.home(duty).media else "worker"
-    return duty if kind in route.kinds else None
+    return duty if running.home(duty).kind in route.kinds else None
 
 
 def by_servlet(running: Processes) -> Mapping[str, Duty]:
