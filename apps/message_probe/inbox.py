@@ -22,12 +22,13 @@ ARRIVES = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """Something that arrived: where it stood in the answer, and when it was read (monotonic)."""
+    """Something that arrived: where it stood in which process's answer, and when it was read (monotonic)."""
 
     place: Place
     room: str
     event: Mapping[str, Any]
     at: float
+    server: str = ""
 
     @property
     def kind(self) -> str:
@@ -46,8 +47,8 @@ class Inbox:
     A user's sync in a thread of its own. `poll` is how long the server may hold an answer back, `since` where a former
     sync of this user's device had come to.
 
-    `errors` counts what disturbed it, `servers` the processes that answered, `limited` how often the server left events
-    out.
+    `errors` counts what disturbed it, `servers` the processes that answered once it went on, `limited` how often the
+    server left events out.
     """
 
     def __init__(self, account: Account, origin: Origin, poll: float = 20.0, since: str = "") -> None:
@@ -63,8 +64,15 @@ class Inbox:
         self.limited = 0
 
     def open(self, patience: float = 20.0) -> None:
-        """Sync once, and go on from there. Raises `ProbeError`."""
+        """
+        Sync, and go on from there. Raises `ProbeError`.
+
+        A user's very first sync is asked of other processes than those that follow: one of these is done here, too.
+        """
         self._user.patience = patience
+        if not self._since:
+            self._take(self._sync(0.0))
+            self.servers.clear()
         self._take(self._sync(0.0))
         self._user.patience = 0.0
         self._thread.start()
@@ -129,7 +137,7 @@ class Inbox:
             self.servers[answer.pool] += 1
             for room in document.get("rooms", {}).get("join", {}).values():
                 self.limited += bool(room.get("timeline", {}).get("limited")) and bool(self._seen)
-            self._seen += [Sighting(place, room, event, now) for place, room, event in _events(document)]
+            self._seen += [Sighting(place, room, event, now, answer.pool) for place, room, event in _events(document)]
             self._changed.notify_all()
 
     def _disturbed(self) -> str:

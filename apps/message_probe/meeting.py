@@ -28,6 +28,11 @@ class Pair:
         first, second = self.from_receiver.servers, self.to_receiver.servers
         return first.most_common(1)[0][0], second.most_common(1)[0][0]
 
+    @property
+    def several(self) -> bool:
+        """Whether more than one process served the two."""
+        return len({*self.from_receiver.servers, *self.to_receiver.servers}) > 1
+
 
 def meet(chat: Talk, *, encrypted: bool = False, poll: float = 20.0) -> Pair:
     """Bring a sender and a receiver together, whom different processes serve where there are two."""
@@ -60,8 +65,8 @@ def _apart(chat: Talk, mine: Inbox, poll: float) -> tuple[User, Inbox]:
     for left in reversed(range(CANDIDATES)):
         receiver = chat.user()
         theirs = chat.inbox(receiver, poll)
-        (server,) = theirs.servers
-        if not server or server not in mine.servers or not left:
+        served = set(theirs.servers)
+        if "" in served or not served & set(mine.servers) or not left:
             return receiver, theirs
         chat.inboxes.remove(theirs)
         theirs.close()

@@ -23,8 +23,9 @@ class Findings:
     """
     What a probe saw: `failures` are what did not work, in sentences; `left` is what could not be cleared up.
 
-    `sync_servers` are the processes that served the sender's and the receiver's sync, empty where the proxy does not
-    tell; `retries` how often a passing disturbance was waited out.
+    `sync_servers` are the processes whose syncs brought the encrypted message to its sender and its receiver (without
+    one: those that served them most), empty where the proxy does not tell; `retries` how often a passing disturbance
+    was waited out.
     """
 
     steps: tuple[Step, ...] = ()
@@ -129,12 +130,12 @@ class _Course:
             conversation.say(self.chat, pair)
         if wishes.signals:
             conversation.signal(self.chat, pair)
+        self.sync_servers = pair.sync_servers
         if wishes.encrypted:
-            conversation.whisper(self.chat, pair)
+            self.sync_servers = conversation.whisper(self.chat, pair)
         if wishes.media:
             self.medium = conversation.show(self.chat, pair)
             self.failures += wishes.meanwhile(pair, self.medium) if wishes.meanwhile else ()
-        self.sync_servers = pair.sync_servers
 
 
 def _together(

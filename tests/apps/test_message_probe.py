@@ -151,6 +151,22 @@ def test_a_receiver_is_looked_for_whom_another_process_serves(
     assert set(findings.sync_servers) == {"sync/sync-0", "sync/sync-1"}
 
 
+def test_who_answers_a_first_sync_does_not_count(public: Origin, administration: Administration, proxy: Proxy) -> None:
+    known: dict[str, str] = {}
+
+    def pool(passing: Passing) -> str:
+        if not place(passing).endswith("/sync"):
+            return "main/main-0"
+        if "since=" not in passing.path:
+            return f"initial-sync/initial-sync-{len(known) % 2}"
+        return known.setdefault(passing.token, f"sync/sync-{int(len(known) > 2)}")
+
+    proxy.pool = pool
+    findings = converse(public, administration, QUICK)
+    assert findings.failures == ()
+    assert set(findings.sync_servers) == {"sync/sync-0", "sync/sync-1"}
+
+
 def test_with_one_process_the_last_candidate_is_taken(
     public: Origin, administration: Administration, proxy: Proxy
 ) -> None:

@@ -2,7 +2,8 @@
 Ask a cluster's API server what it says of every object of every kind of site: `python -m tests.matrix.strict`.
 
 Prints, as JSON, how many objects were sent and what was refused. Nothing is written: all are dry runs, each object by a
-name that the cluster does not have, so that it is judged as a new one.
+name that the cluster does not have, so that it is judged as a new one. Objects of namespaces that other kinds of site
+have, and this cluster has not, are sent as those of `default`.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ from tests.model.rollout.stacks import SITES, stack
 
 # Their names are their content's; the cluster's own come from the publishers' real files.
 _AS_THEY_ARE = ("CustomResourceDefinition", "Namespace")
+# The API server demands that it says in its name what it is of.
+_NAMED = ("APIService",)
 _WORKERS = 8
 # One word that no Service has: silence about it would make silence about everything else worthless.
 _MISSPELT: Manifest = {
@@ -43,9 +46,10 @@ def main() -> int:
     folder = Path(os.environ["MATRIX_FLEET_INVENTORY"])
     nr = inventory(folder)
     with closing(nr), open_cluster(nr, load_site(folder)) as cluster, ThreadPoolExecutor(_WORKERS) as pool:
-        answers = pool.map(lambda text: _answer(cluster, json.loads(text)), sent)
+        there = frozenset(item["metadata"]["name"] for item in cluster.list("/api/v1/namespaces"))
+        answers = pool.map(lambda text: _answer(cluster, json.loads(text), there), sent)
         refused = {place: why for place, why in zip(sent.values(), answers, strict=True) if why}
-        misspelt = _answer(cluster, _MISSPELT)
+        misspelt = _answer(cluster, _MISSPELT, there)
     document = {"sites": len(SITES), "objects": len(sent), "refused": refused, "misspelt": misspelt}
     json.dump(document, sys.stdout)
     return 0
@@ -59,9 +63,12 @@ def _objects() -> Iterator[tuple[str, Manifest]]:
                     yield f"{name}: {part.name}: {name_of(manifest)}", fill(manifest, lambda _ref: b"no secret")
 
 
-def _answer(cluster: Cluster, manifest: Manifest) -> str:
+def _answer(cluster: Cluster, manifest: Manifest, namespaces: frozenset[str]) -> str:
     renamed = copy.deepcopy(manifest)
-    renamed["metadata"]["name"] = f"t-{manifest['metadata']['name']}"
+    if manifest["kind"] not in _NAMED:
+        renamed["metadata"]["name"] = f"t-{manifest['metadata']['name']}"
+    if "namespace" in renamed["metadata"] and renamed["metadata"]["namespace"] not in namespaces:
+        renamed["metadata"]["namespace"] = "default"
     try:
         apply_strictly(cluster, renamed, dry_run=True)
     except KubernetesError as error:

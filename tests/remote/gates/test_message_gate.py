@@ -155,6 +155,29 @@ def test_without_a_way_from_outside_it_is_not_proven(site: Site) -> None:
     assert result.status == Status.UNPROVEN
 
 
+def test_a_message_that_came_to_both_through_one_process_crossed_nothing(site: Site) -> None:
+    alike = Findings(sync_servers=("sync/sync-1", "sync/sync-1"))
+    result = message.judged(site.world.context(), [Way("w", True, _nowhere())] * 2, [alike, HEARD], [])
+    assert (result.status, "no message was seen to go from one process to another" in result.why) == (
+        Status.UNPROVEN, True
+    )  # fmt: skip
+
+
+def test_a_user_whom_the_proxy_moves_while_they_talk_is_met_again_elsewhere(site: Site) -> None:
+    crowded = iter(["sync/sync-1"] * 4)
+    usual = site.outer.pool
+
+    def pool(passing: Passing) -> str:
+        moved = b'"ciphertext":"' in passing.body and place(passing).endswith("/sync")
+        return next(crowded, usual(passing)) if moved else usual(passing)
+
+    site.outer.pool = pool
+    result = message.run(site.world.context())
+    assert (result.status, result.findings) == (Status.OK, ())
+    assert "sync/sync-1 and sync/sync-2" in result.why or "sync/sync-2 and sync/sync-1" in result.why
+    assert result.figures["sent"] == result.figures["delivered"] > 10
+
+
 def test_a_way_from_this_machine_is_none_from_outside(site: Site) -> None:
     context = site.world.context()
     ways = own_ways(context)
