@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from time import monotonic
 
 from flows._render.words import counted
-from flows._rollout.gates import gate_line, proven_before, try_gate
+from flows._rollout.gates import answered_for, gate_line, proven_before, try_gate
 from flows._rollout.results import ComponentResult, GateRun, unready_outcome
 from flows._rollout.run import RolloutRun
 from flows._run.publish import CONTROLLER
@@ -160,12 +160,19 @@ class ComponentWork:
         self._keeper.proven(proofs)
 
     def _patiently(self, gate: str, seconds: float) -> GateRun:
-        """Try a gate; what was only just started is given a while to find together, and tried again."""
+        """
+        Try a gate; what was only just started is given a while to find together, and tried again.
+
+        So is what it finds wrong though somebody answers for that, but not that nobody can see it.
+        """
+        waivers = self._run.context.site.settings.waivers
         deadline = monotonic() + seconds
         while True:
             tried = try_gate(gate, self._component.name, self._run.gate_context())
-            if tried.result.status in _GOOD or monotonic() >= deadline or self._run.stop.is_set():
-                return tried
+            judged = answered_for(tried, waivers)
+            settled = tried.result.status in _GOOD or (judged is not tried and tried.result.status is Status.UNPROVEN)
+            if settled or monotonic() >= deadline or self._run.stop.is_set():
+                return judged
             self._say(f"not yet: {gate_line(tried)}")
             self._run.stop.wait(_GATE_PAUSE)
 
@@ -176,6 +183,8 @@ class ComponentWork:
         if bad is not None:
             result.status = Status.UNPROVEN if bad.result.status is Status.UNPROVEN else Status.FAILED
             result.why = f"the gate {bad.name}: {bad.result.why}"
+        elif waived := [gate for gate in result.gates if gate.result.status is Status.WAIVED]:
+            result.why = "; ".join(f"the gate {gate.name}: {gate.result.why}" for gate in waived)
         elif unseen := [gate for gate in result.gates if gate.result.status is Status.NOT_RUN and not gate.proven]:
             result.why = "; ".join(f"the gate {gate.name} was not tried: {gate.result.why}" for gate in unseen)
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib.util
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
 from time import monotonic
@@ -17,8 +19,10 @@ from flows._run.context import Context
 from model.checkout import ROOT
 from model.errors import FleetError, OutOfSight, SecretsUnreadable
 from model.report.outcome import Status
+from model.report.waivers import waive_outcomes
 from model.rollout.inventory import GateProof
 from model.rollout.rendered import SecretValue
+from model.site.settings import Waiver
 from remote.gates.gate import GateContext, GateResult
 
 if TYPE_CHECKING:
@@ -80,6 +84,15 @@ def try_gate(name: str, component: str, context: GateContext) -> GateRun:
         words = f"unforeseen: {type(error).__name__} at {place_of(error)}"
         result = GateResult(status=Status.FAILED, why=words, next_step="report this as a bug, with this place")
     return GateRun(name=name, component=component, result=result, seconds=monotonic() - started)
+
+
+def answered_for(run: GateRun, waivers: Sequence[Waiver]) -> GateRun:
+    """Return what a gate comes to where somebody may answer for what it found, until a date: the rest goes on then."""
+    found = run.outcome()
+    (judged,) = waive_outcomes([found], waivers, datetime.now(UTC).date())
+    if judged is found:
+        return run
+    return replace(run, result=replace(run.result, status=judged.status, why=judged.message))
 
 
 def proven_before(name: str, component: str, kept: GateProof) -> GateRun:

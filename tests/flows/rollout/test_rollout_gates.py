@@ -15,6 +15,13 @@ from remote.gates.gate import GateContext, GateResult
 from tests.flows.rollout.stage import INVENTORY, Stage, by_name, good, outcomes, settings
 
 
+def answer_for(stage: Stage, finding: str, expires: str) -> None:
+    """Have somebody answer for a finding until a date."""
+    waiver = {"id": finding, "reason": "r", "owner": "o", "expires": expires}
+    path = stage.folder / "site.yaml"
+    path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text("utf-8")) | {"waivers": [waiver]}), "utf-8")
+
+
 def test_a_gate_that_finds_something_ends_with_two_and_stops_what_needs_its_component(stage: Stage) -> None:
     stage.gates["one"] = lambda _context: GateResult(status=Status.DRIFT, why="two masters", findings=("two masters",))
     code, report = stage.run()
@@ -28,15 +35,46 @@ def test_a_gate_that_finds_something_ends_with_two_and_stops_what_needs_its_comp
 
 
 def test_somebody_can_answer_for_a_gate_that_nobody_can_try(stage: Stage) -> None:
-    waiver = {"id": "two/gate/two", "reason": "r", "owner": "o", "expires": "2099-01-01"}
-    path = stage.folder / "site.yaml"
-    path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text("utf-8")) | {"waivers": [waiver]}), "utf-8")
+    answer_for(stage, "two/gate/two", "2099-01-01")
     stage.gates["two"] = lambda _context: GateResult(status=Status.UNPROVEN, why="nobody looked from outside")
     code, report = stage.run()
     assert code == 0
     assert outcomes(report, "waived")["two/gate/two"].startswith("nobody looked from outside")
+    gate = by_name(report, "gates")["two"]
+    assert (gate["status"], "waived by o until 2099-01-01: r" in gate["why"]) == ("waived", True)
     stage.gates["two"] = lambda _context: GateResult(status=Status.FAILED, why="no answer")
     assert stage.run()[0] == 3
+
+
+@pytest.mark.parametrize(
+    ("status", "expires", "code", "dependent"),
+    [
+        (Status.UNPROVEN, "2099-01-01", 0, "changed"),
+        (Status.DRIFT, "2099-01-01", 0, "changed"),
+        (Status.FAILED, "2099-01-01", 3, "not_run"),
+        (Status.UNPROVEN, "2020-01-01", 2, "not_run"),
+    ],
+)
+def test_what_needs_a_gate_that_somebody_answers_for_goes_on(
+    stage: Stage, status: Status, expires: str, code: int, dependent: str
+) -> None:
+    answer_for(stage, "one/gate/one", expires)
+    stage.gates["one"] = lambda _context: GateResult(status=status, why="nobody looked")
+    ended, report = stage.run()
+    assert (ended, by_name(report)["two"]["status"]) == (code, dependent)
+    assert "nobody looked" in by_name(report)["one"]["why"]
+
+
+def test_what_nobody_can_see_and_somebody_answers_for_is_not_waited_for(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("flows._rollout.component_work.GATE_PATIENCE", 60.0)
+    monkeypatch.setattr("flows._rollout.component_work._GATE_PAUSE", 0.01)
+    answer_for(stage, "one/gate/one", "2099-01-01")
+    answers = iter([Status.FAILED, Status.DRIFT, Status.UNPROVEN])
+    stage.gates["one"] = lambda _context: GateResult(status=next(answers), why="not yet")
+    code, report = stage.run()
+    assert (code, by_name(report, "gates")["one"]["status"], list(answers)) == (0, "waived", [])
 
 
 def test_an_unproven_gate_is_not_good(stage: Stage) -> None:
