@@ -36,6 +36,7 @@ SUCH_AS = {
     "admins": "10.0.8.0/24",
     "ingress_addresses": "203.0.113.10",
     "ingress_servers": "w-1 w-2",
+    "outside": "203.0.113.200 or vantage-1=203.0.113.200,2001:db8::200",
     "turn_addresses": "203.0.113.11",
     "livekit_addresses": "203.0.113.12",
     "dns": "10.0.1.2",
@@ -134,7 +135,8 @@ class Question:
     def _value(self, text: str) -> Any:
         """Turn text into what the field's schema asks for; what does not fit stays text, and is refused."""
         if self.kind.get("type") == "array":
-            return text.replace(",", " ").split()
+            # A server's addresses of both families have a comma between them.
+            return text.split() if self.key == "outside" else text.replace(",", " ").split()
         if self.kind.get("type") == "boolean":
             return _YES.get(text.lower(), text)
         if self.kind.get("type") == "integer" and text.isascii() and text.isdigit():

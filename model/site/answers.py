@@ -65,6 +65,9 @@ class Answers(Declared):
     admins: tuple[Network, ...] = Field((), description="Networks of administrators' browsers; the same if empty")
     ingress_addresses: tuple[Address, ...] = Field(min_length=1, description="External addresses of the ingress")
     ingress_servers: tuple[Name, ...] = Field((), description="Servers behind them; the first worker if empty")
+    outside: tuple[ServerText, ...] = Field(
+        (), description="Hosts outside the perimeter that prove by SSH what the internet sees (none: declared later)"
+    )
     turn: bool = Field(True, description="Calls between two: TURN server?")
     turn_addresses: tuple[Address, ...] = Field((), description="External addresses of the TURN server")
     livekit: bool = Field(True, description="Group calls: LiveKit?")
@@ -119,6 +122,8 @@ class Answers(Declared):
         for text in (*self.database_disks, *self.object_disks):
             if disk(text)[0] not in there:
                 raise ValueError(f"{text}: no server is called {disk(text)[0]}; servers are {', '.join(there)}")
+        for name in named_outside(self.outside).keys() & there.keys():
+            raise ValueError(f"outside: {name} is a server of the site; a host outside the perimeter is meant")
         missing = lacking(self.model_dump())
         if missing:
             raise ValueError(f"also needs {', '.join(missing)}")
@@ -181,6 +186,11 @@ def named_servers(servers: Mapping[str, Sequence[str]]) -> dict[str, tuple[tuple
             chosen = name or same or f"{known()[role].prefix}-{number}"
             found.setdefault(chosen, (addresses, []))[1].append(role)
     return found
+
+
+def named_outside(texts: Sequence[str]) -> dict[str, tuple[Address, ...]]:
+    """Return the addresses of hosts outside the perimeter by name."""
+    return dict(server(text, f"vantage-{number}") for number, text in enumerate(texts, 1))
 
 
 def disk(text: str) -> tuple[str, str, int]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from ipaddress import ip_network
 from typing import Any
 
 from model.base import Address
-from model.site.answers import Answers, disk, named_servers
+from model.site.answers import Answers, disk, named_outside, named_servers
 from model.site.hosts import Purpose, Traits
 
 # The two networks that an organisation is asked about; the reference site's roles live in networks of these names.
@@ -16,10 +17,18 @@ _MAIN, _ISOLATED = "main", "li"
 def hosts_of(answers: Answers, roles: Mapping[str, Traits]) -> dict[str, Any]:
     """Return what hosts.yaml says of each server."""
     disks = _disks(answers)
-    return {
+    servers = {
         name: _host(answers, addresses, groups, roles, disks.get(name, []))
         for name, (addresses, groups) in named_servers(answers.servers).items()
     }
+    outside = named_outside(answers.outside)
+    role = _watching(roles)
+    return servers | {name: _host(answers, held, [role], roles, []) for name, held in outside.items()}
+
+
+def _watching(roles: Mapping[str, Traits]) -> str:
+    """Return the role of hosts outside the perimeter."""
+    return next(name for name, traits in roles.items() if traits.kind == "vantage")
 
 
 def _disks(answers: Answers) -> dict[str, list[dict[str, Any]]]:
@@ -48,9 +57,12 @@ def _host(
 def settings_of(answers: Answers, hosts: Mapping[str, Any], roles: Mapping[str, Traits]) -> dict[str, Any]:
     """Return what site.yaml says, in the order in which a person reads it."""
     given = answers.model_dump(mode="json")
-    networks = {_MAIN: {"cidrs": given["main_network"], "gateway": given["main_gateway"]}}
+    networks: dict[str, Any] = {_MAIN: {"cidrs": given["main_network"], "gateway": given["main_gateway"]}}
     if answers.li:
         networks[_ISOLATED] = {"cidrs": given["li_network"], "gateway": given["li_gateway"], "isolated": True}
+    if answers.outside:
+        own = [str(ip_network(address)) for held in named_outside(answers.outside).values() for address in held]
+        networks[roles[_watching(roles)].network] = {"cidrs": own}
     return {
         "name": answers.name,
         "domain": answers.domain,

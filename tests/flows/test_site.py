@@ -98,6 +98,24 @@ def test_a_disk_of_nobody_or_of_no_size_is_refused(
     assert not (tmp_path / "site").exists()
 
 
+def test_a_host_outside_is_in_a_network_of_its_own(tmp_path: Path) -> None:
+    assert _init(tmp_path / "site", outside=["198.51.100.7,2001:db8::7", "berlin=192.0.2.7"]) == 0
+    assert exit_code(examine(tmp_path / "site")[1]) == 0
+    loaded = load_site(tmp_path / "site")
+    assert {machine.name: [str(address) for address in machine.own] for machine in loaded.vantages} == {
+        "vantage-1": ["198.51.100.7", "2001:db8::7"],
+        "berlin": ["192.0.2.7"],
+    }
+    cidrs = [str(network) for network in loaded.settings.networks["internet"].cidrs]
+    assert cidrs == ["198.51.100.7/32", "2001:db8::7/128", "192.0.2.7/32"]
+
+
+def test_a_server_of_the_site_is_not_outside(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert _init(tmp_path / "site", outside=["w-1=192.0.2.7"]) == 1
+    assert "outside: w-1 is a server of the site" in capsys.readouterr().err
+    assert not (tmp_path / "site").exists()
+
+
 def test_the_user_of_the_connections_is_an_administrator_and_no_stranger(tmp_path: Path) -> None:
     given = yaml.safe_load(ANSWERS.read_text("utf-8")) | {"ssh_user": "deploy"}
     (tmp_path / "answers.yaml").write_text(yaml.safe_dump(given), "utf-8")

@@ -95,6 +95,12 @@ def test_the_introduction_says_how_many_servers_a_role_needs_and_what_a_small_si
         assert f"{role} {groups[role]['data']['minimum']}" in shown
 
 
+def test_a_host_outside_the_perimeter_is_asked_for() -> None:
+    person = Person({"Hosts outside the perimeter": ["203.0.113.7,2001:db8::7 berlin=192.0.2.7"]})
+    assert _ask(person).outside == ("203.0.113.7,2001:db8::7", "berlin=192.0.2.7")
+    assert _ask(Person()).outside == ()
+
+
 def test_a_feature_that_wants_servers_nobody_named_asks_for_them() -> None:
     person = Person(
         {
