@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,10 +10,12 @@ import pytest
 import yaml
 
 from model.rollout.readiness import readiness
-from tests.cluster.lab_cluster import LONG, wrong
+from tests.cluster.lab_cluster import LONG, eventually, wrong
 from tests.matrix.matrix_lab import MatrixLab
 
 pytestmark = pytest.mark.all
+_POOL = "synapse-sync"
+_LOWERED = [{"op": "replace", "path": "/spec/metrics/0/resource/target/averageValue", "value": "1m"}]
 _COUNTED = ("statefulsets", "-n", "matrix", "-l", "matrix-fleet.io/component=synapse")
 
 
@@ -57,6 +60,19 @@ def test_the_gate_has_seen_every_node_and_every_autoscaler(
     scalers = matrix.objects("horizontalpodautoscalers", "-n", "matrix")
     assert {item["metadata"]["name"] for item in scalers} == {"synapse-sync", "synapse-client-reader"}
     assert all(readiness(item).ready for item in scalers)
+
+
+def test_a_pool_over_its_target_gets_another_process_and_a_rollout_leaves_it_that(
+    matrix: MatrixLab, switched_on: tuple[dict[str, int], int, dict[str, Any]]
+) -> None:
+    assert switched_on[1] == 0
+    before = _running(matrix)[_POOL]
+    # No machine of a lab has the processors for a real load: a target that even an idle process is over.
+    matrix.kubectl("patch", "hpa", "-n", "matrix", _POOL, "--type=json", "-p", json.dumps(_LOWERED))
+    eventually("another process", lambda: _running(matrix)[_POOL] > before, 180)
+    code, done = matrix.changed()
+    assert (code, list(done)) == (0, [f"synapse/HorizontalPodAutoscaler/matrix/{_POOL}"])
+    assert _running(matrix)[_POOL] > before
 
 
 def test_a_second_rollout_changes_nothing(
