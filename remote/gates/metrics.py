@@ -18,6 +18,10 @@ _NEXT = (
     "`kubectl -n metrics-server logs deployment/metrics-server` says which kubelet it cannot read; "
     "python -m flows.rollout --component metrics-server"
 )
+_SCALERS = (
+    "`kubectl -n matrix describe hpa` says what each lacks; one that is not there: "
+    "python -m flows.rollout --component synapse"
+)
 _NOTHING = re.compile(r"0*(\.0*)?[A-Za-z]*")
 
 
@@ -36,10 +40,11 @@ def run(context: GateContext) -> GateResult:
     if not mine:
         why = "which autoscalers Synapse has is not known: it is not rendered"
         return GateResult(status=Status.UNPROVEN, why=why, next_step="`python -m flows.rollout --dry-run` says why")
-    findings = (*unseen(wanted, nodes), *blind(mine, scalers))
+    hidden = tuple(unseen(wanted, nodes))
+    findings = (*hidden, *blind(mine, scalers))
     figures = {"nodes": float(len(nodes)), "autoscalers": float(len(mine))}
     proven = f"what {len(wanted)} nodes use is known, and {len(mine)} autoscalers see what their pods use"
-    return concluded(findings, proven, figures=figures, next_step=_NEXT)
+    return concluded(findings, proven, figures=figures, next_step=_NEXT if hidden else _SCALERS)
 
 
 def unseen(wanted: Sequence[str], nodes: Sequence[Manifest]) -> Iterator[str]:
