@@ -42,6 +42,11 @@ def veiled(text: str) -> str:
 def _forms(value: bytes) -> Iterable[str]:
     plain = value.decode("utf-8", "replace").strip()
     yield from (plain, quote(plain, safe=""), value.hex(), base64.b64encode(value).decode().rstrip("="))
+    # Within a longer text base64 begins at any of three places, and its ends depend on what stands there.
+    for before in (1, 2):
+        coded = base64.b64encode(b"\0" * before + value).decode()
+        yield coded[before + 1 : (before + len(value)) * 8 // 6]
+    yield base64.b64encode(value).decode()[: len(value) * 8 // 6]
     # As errors quote texts: by Python, as bytes, by JSON.
     yield from (repr(plain)[1:-1], repr(value.strip())[2:-1], json.dumps(plain)[1:-1])
     yield from (word for word in plain.replace("\\n", "\n").split() if len(word) >= _LONG_WORD)

@@ -15,7 +15,7 @@ from model.site.load import load_site
 from tasks.secrets.store import open_store
 from tests.cluster.lab_cluster import LONG, wrong
 from tests.lab.driver import Lab, booted
-from tests.matrix.leaks import CONTROL, Search, searching
+from tests.matrix.leaks import CONTROL, Search, Watch, searching, watching
 from tests.matrix.matrix_lab import Copy, MatrixLab, copied
 from tests.matrix.resumed import Resumed, killed_and_resumed, killed_at
 
@@ -68,9 +68,17 @@ def begun(ready: MatrixLab) -> tuple[int, str]:
 
 
 @pytest.fixture(scope="session")
-def first_rollout(ready: MatrixLab, begun: tuple[int, str]) -> tuple[int, dict[str, Any]]:
+def first_watched(ready: MatrixLab, search: Search) -> tuple[int, dict[str, Any], Watch]:
+    """The exit code and report of the first rollout on that cluster that was let end, and what programs showed."""
+    with watching(search, 1.0) as watch:
+        code, report = ready.flow("rollout", seconds=LONG)
+    return code, report, watch
+
+
+@pytest.fixture(scope="session")
+def first_rollout(first_watched: tuple[int, dict[str, Any], Watch]) -> tuple[int, dict[str, Any]]:
     """The exit code and report of the first rollout on that cluster that was let end."""
-    return ready.flow("rollout", seconds=LONG)
+    return first_watched[:2]
 
 
 @pytest.fixture(scope="session")
@@ -94,9 +102,9 @@ def trials(ready: MatrixLab, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 
 @pytest.fixture(scope="session")
-def search(matrix: MatrixLab) -> Iterator[Search]:
-    """A search for every value of a secret that the site keeps."""
-    site = load_site(matrix.lab.inventory)
+def search(ready: MatrixLab, begun: tuple[int, str]) -> Iterator[Search]:
+    """A search for every value of a secret that the site keeps: whatever rollout begins first makes them all."""
+    site = load_site(ready.lab.inventory)
     store = open_store(site)
     values = {
         f"{ref.name}/{ref.key}": store.value(ref.name, ref.key)
@@ -109,6 +117,6 @@ def search(matrix: MatrixLab) -> Iterator[Search]:
 
 
 @pytest.fixture(scope="session")
-def resumed(matrix: MatrixLab, search: Search, tmp_path_factory: pytest.TempPathFactory) -> Resumed:
+def resumed(matrix: MatrixLab, search: Search) -> Resumed:
     """A rollout that was killed, and the one after it, while which all programs were looked at."""
-    return killed_and_resumed(matrix, search, tmp_path_factory.mktemp("resumed"))
+    return killed_and_resumed(matrix, search)

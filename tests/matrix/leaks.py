@@ -6,6 +6,7 @@ import base64
 import os
 import subprocess
 import tempfile
+import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -73,6 +74,40 @@ class Search:
         return {program for program, text in texts.items() if self.in_text(_lines(text))}
 
 
+@dataclass(kw_only=True)
+class Watch:
+    """How often programs were looked at, and which showed a value of a secret."""
+
+    looks: int = 0
+    leaking: set[str] = field(default_factory=set)
+
+
+@contextmanager
+def watching(search: Search, pause: float = 0.5) -> Iterator[Watch]:
+    """Look at all programs again and again while the block runs."""
+    watch, ended = Watch(), threading.Event()
+    failures: list[Exception] = []
+
+    def look() -> None:
+        try:
+            while not ended.is_set():
+                watch.leaking |= search.in_processes()
+                watch.looks += 1
+                ended.wait(pause)
+        except Exception as error:  # noqa: BLE001 - raised where somebody sees it
+            failures.append(error)
+
+    thread = threading.Thread(target=look, name="watch", daemon=True)
+    thread.start()
+    try:
+        yield watch
+    finally:
+        ended.set()
+        thread.join(60)
+    if failures:
+        raise failures[0]
+
+
 @contextmanager
 def searching(values: Mapping[str, bytes], control: bytes) -> Iterator[Search]:
     """Make a search for values and for a control; the file goes with it."""
@@ -107,6 +142,8 @@ def _encoded(value: bytes) -> Iterable[bytes]:
     yield quote(value, safe="").encode()
     yield value.hex().encode()
     yield value.hex().upper().encode()
-    for coded in (base64.b64encode(value), base64.urlsafe_b64encode(value), base64.b64encode(value + b"\n")):
-        # The last characters depend on what follows the value.
-        yield coded.rstrip(b"=")[: len(value) * 4 // 3 - 1]
+    for encode in (base64.b64encode, base64.urlsafe_b64encode):
+        # Within a longer text it begins at any of three places, and its first and last characters depend on the others.
+        for before in range(3):
+            coded = encode(b"\0" * before + value)
+            yield coded[-(-before * 8 // 6) : (before + len(value)) * 8 // 6]

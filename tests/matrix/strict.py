@@ -1,7 +1,8 @@
 """
 Ask a cluster's API server what it says of every object of every kind of site: `python -m tests.matrix.strict`.
 
-Prints, as JSON, how many objects were sent and what was refused. Nothing is written: all are dry runs, each object by a
+Publishers' own manifests are those of the lab's bundle, and the rules that all objects keep are asked of them, too.
+Prints, as JSON, how many objects were sent, what was refused and which rules are broken. Nothing is written: all are dry runs, each object by a
 name that the cluster does not have, so that it is judged as a new one. Objects of namespaces that other kinds of site
 have, and this cluster has not, are sent as those of `default`.
 """
@@ -12,19 +13,24 @@ import copy
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from flows._fleet.hosts import closing
 from flows._fleet.inventory import inventory
+from flows._rollout.material import site_bundle
 from model.errors import KubernetesError
 from model.kubernetes.manifests import Manifest, name_of
 from model.rollout.fill import fill
+from model.rollout.invariants.rules import RULES
+from model.rollout.invariants.stack import Stack
+from model.rollout.render import Upstream, upstream_of
 from model.site.load import load_site
+from model.site.site import Site
 from remote.kube import Cluster, open_cluster
 from remote.strict_apply import apply_strictly
-from tests.model.rollout.stacks import SITES, stack
+from tests.model.rollout.stacks import MORE_SITES, SITES, render
 
 # Their names are their content's; the cluster's own come from the publishers' real files.
 _AS_THEY_ARE = ("CustomResourceDefinition", "Namespace")
@@ -42,22 +48,45 @@ _MISSPELT: Manifest = {
 
 def main() -> int:
     """Send every distinct object and print what came of it."""
-    sent = {json.dumps(manifest, sort_keys=True): place for place, manifest in _objects()}
     folder = Path(os.environ["MATRIX_FLEET_INVENTORY"])
-    nr = inventory(folder)
-    with closing(nr), open_cluster(nr, load_site(folder)) as cluster, ThreadPoolExecutor(_WORKERS) as pool:
+    nr, site = inventory(folder), load_site(folder)
+    upstream = _publishers(site, folder)
+    stacks = {name: render(made(), upstream=upstream) for name, made in SITES.items()}
+    stacks |= {name: render(made()) for name, made in MORE_SITES.items()}
+    sent = {json.dumps(manifest, sort_keys=True): place for place, manifest in _objects(stacks)}
+    broken = sorted({sentence for stack in stacks.values() for judge in RULES.values() for sentence in judge(stack)})
+    with closing(nr), open_cluster(nr, site) as cluster, ThreadPoolExecutor(_WORKERS) as pool:
         there = frozenset(item["metadata"]["name"] for item in cluster.list("/api/v1/namespaces"))
         answers = pool.map(lambda text: _answer(cluster, json.loads(text), there), sent)
         refused = {place: why for place, why in zip(sent.values(), answers, strict=True) if why}
         misspelt = _answer(cluster, _MISSPELT, there)
-    document = {"sites": len(SITES), "objects": len(sent), "refused": refused, "misspelt": misspelt}
+    document = {
+        "sites": len(stacks),
+        "objects": len(sent),
+        "refused": refused,
+        "broken": broken,
+        "publishers": sorted(_taken(stacks)),
+        "misspelt": misspelt,
+    }
     json.dump(document, sys.stdout)
     return 0
 
 
-def _objects() -> Iterator[tuple[str, Manifest]]:
-    for name in SITES:
-        for part in stack(name).components:
+def _publishers(site: Site, folder: Path) -> Upstream:
+    place, bundle = site_bundle(site, folder)
+    if place is None or bundle is None:
+        raise RuntimeError("the lab's site names no bundle")
+    return upstream_of(bundle, place)
+
+
+def _taken(stacks: Mapping[str, Stack]) -> set[str]:
+    """Return the components that bring publishers' own objects."""
+    return {part.name for stack in stacks.values() for part in stack.components if part.component.upstream}
+
+
+def _objects(stacks: Mapping[str, Stack]) -> Iterator[tuple[str, Manifest]]:
+    for name, stack in stacks.items():
+        for part in stack.components:
             for manifest in part.objects:
                 if manifest["kind"] not in _AS_THEY_ARE:
                     yield f"{name}: {part.name}: {name_of(manifest)}", fill(manifest, lambda _ref: b"no secret")

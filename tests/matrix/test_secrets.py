@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.matrix.leaks import CONTROL, Search
+from tests.matrix.leaks import CONTROL, Search, Watch, watching
 from tests.matrix.matrix_lab import Copy, MatrixLab
 from tests.matrix.resumed import Resumed
 
@@ -44,6 +46,7 @@ _REDIS = ("--component", "redis")
         "c3RhbmRpbmcgYnkgaXRzZWxmIHRvIGJlIGZvdW5k",
         "standing%20by%20itself%20to%20be%20found",
         CONTROL.encode().hex(),
+        *(base64.b64encode(f"{'-' * before}{CONTROL} and more".encode()).decode() for before in range(4)),
     ],
 )
 def test_a_value_would_be_found_in_every_form(search: Search, form: str) -> None:
@@ -68,9 +71,23 @@ def test_a_value_in_a_process_would_be_found(search: Search, place: str) -> None
     assert {f"sh ({run.pid})"} <= found
 
 
-def test_none_is_in_an_argument_or_in_an_environment_while_a_rollout_runs(resumed: Resumed) -> None:
-    assert resumed.looks > 10
-    assert resumed.leaking == set()
+def test_none_is_in_an_argument_or_in_an_environment_while_rollouts_run(
+    first_watched: tuple[int, dict[str, Any], Watch], resumed: Resumed
+) -> None:
+    for watch in (first_watched[2], resumed.watch):
+        assert watch.looks > 10
+        assert watch.leaking == set()
+
+
+def test_none_is_in_one_while_gates_are_tried_and_secrets_are_told_of(matrix: MatrixLab, search: Search) -> None:
+    with watching(search, 0.2) as watch:
+        codes = [
+            matrix.flow("validate", "--gate", "postgresql,redis,object-storage,synapse")[0],
+            matrix.flow("secrets", "status")[0],
+        ]
+    assert codes == [0, 0]
+    assert watch.looks > 10
+    assert watch.leaking == set()
 
 
 def test_none_is_in_an_object_that_is_no_secret_nor_in_an_event(matrix: MatrixLab, search: Search) -> None:
@@ -91,6 +108,17 @@ def test_none_is_in_an_object_that_is_no_secret_nor_in_an_event(matrix: MatrixLa
         matrix.kubectl("-n", "default", "delete", "serviceaccount", "control")
     assert {"ConfigMap", "Event", "Pod"} <= found
     assert leaking == {"ServiceAccount"}
+
+
+def test_none_is_told_by_what_stands_beside_a_secrets_data(matrix: MatrixLab, search: Search) -> None:
+    beside = [
+        {word: value for word, value in item.items() if word not in ("data", "stringData")}
+        for item in matrix.objects("secrets", "-A", "--show-managed-fields")
+    ]
+    assert len(beside) > 20
+    told = {**beside[0], "metadata": {"annotations": {"example.org/told": CONTROL}}}
+    leaking = [item["metadata"] for item in (*beside, told) if search.in_text(json.dumps(item).encode())]
+    assert leaking == [told["metadata"]]
 
 
 def test_none_is_in_a_journal_or_a_log_of_a_host(matrix: MatrixLab, search: Search) -> None:

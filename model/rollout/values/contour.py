@@ -76,6 +76,8 @@ def _controller(deployment: Manifest, site: Site) -> None:
     spec["strategy"] = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 0, "maxUnavailable": 1}}
     place(spec["template"], roles(site, "application"), _CONTROLLER)
     (container,) = containers(spec["template"])
+    # It listens for its debugger on the pod's own loopback: no port leads there.
+    container["ports"] = [port for port in container["ports"] if port["name"] != "debug"]
     resources(container, "50m", "64Mi", scaled(site, {0: "192Mi", 5_000: "512Mi"}))
     # Envoy listens for both families: `::` takes IPv4 as well, the default takes IPv4 only.
     for listener in ("http", "https"):

@@ -12,7 +12,7 @@ from typing import Any
 from model.checkout import ROOT
 from model.rollout.graph import active
 from model.rollout.invariants.stack import Stack
-from model.rollout.render import MANIFESTS, render_component
+from model.rollout.render import MANIFESTS, Upstream, render_component
 from model.rollout.rendered import RenderedComponent, SecretRef
 from model.rollout.secret_facts import NO_FACTS, OldKey, SecretFacts
 from model.site.hosts import Disk, Machine
@@ -86,12 +86,15 @@ def _json(value: object) -> str:
     return json.dumps(value)
 
 
-def render(known: Site, facts: SecretFacts = NO_FACTS) -> Stack:
-    """Render every component of a site; `facts` are what templates may know of its store."""
+def render(known: Site, facts: SecretFacts = NO_FACTS, upstream: Upstream = publisher) -> Stack:
+    """
+    Render every component of a site; `facts` are what templates may know of its store, `upstream` are publishers' own
+    manifests.
+    """
     for component in active(known):
         assert (MANIFESTS / component.name).is_dir(), f"{component.name} has no templates"
     parts: tuple[RenderedComponent, ...] = tuple(
-        render_component(known, component, None, publisher, facts=facts) for component in active(known)
+        render_component(known, component, None, upstream, facts=facts) for component in active(known)
     )
     return Stack(known, parts)
 

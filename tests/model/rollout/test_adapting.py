@@ -23,6 +23,8 @@ def test_envoy_listens_on_the_ports_of_the_ingress_hosts_alone_for_both_families
     assert "{'key': 'kubernetes.io/hostname', 'operator': 'In', 'values': ['w-1']}" in str(template["spec"]["affinity"])
     assert [port.get("hostPort") for port in template["spec"]["containers"][1]["ports"]] == [80, 443, None]
     (controller,) = found("contour", "Deployment")
+    (server,) = controller["spec"]["template"]["spec"]["containers"]
+    assert {port["name"] for port in server["ports"]} == {"xds", "metrics"}
     arguments = controller["spec"]["template"]["spec"]["containers"][0]["args"]
     assert {"--envoy-service-http-address=::", "--envoy-service-https-address=::"} <= set(arguments)
     assert not [m for m in found("contour", "Service") if m["spec"].get("type") == "LoadBalancer"]

@@ -157,6 +157,16 @@ def test_a_value_is_veiled_however_it_is_written(form: str) -> None:
     assert Veil([b"p4ssword-long", b""])(f"it is {written}!") in ("it is (secret)!", "it is (secret)==!")
 
 
+@pytest.mark.parametrize("before", range(4))
+def test_a_value_within_a_text_in_base64_is_veiled(before: int) -> None:
+    value = b"p4ssword-longer-than-that"
+    coded = base64.b64encode(b"-" * before + value + b" and more").decode()
+    told = Veil([value])(f"data: {coded}")
+    assert "(secret)" in told
+    # No three bytes of it in a row are left.
+    assert len(told.replace("(secret)", "")) < len(coded) - len(value) * 8 // 6 + len("data: ") + 4
+
+
 def test_a_value_is_veiled_as_errors_quote_it() -> None:
     value = "pa\"ss\\wo'rd-long"
     for quoted in (repr(value), repr(value.encode()), json.dumps(value), str(KeyError(value))):
