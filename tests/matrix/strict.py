@@ -2,9 +2,9 @@
 Ask a cluster's API server what it says of every object of every kind of site: `python -m tests.matrix.strict`.
 
 Publishers' own manifests are those of the lab's bundle, and the rules that all objects keep are asked of them, too.
-Prints, as JSON, how many objects were sent, what was refused and which rules are broken. Nothing is written: all are dry runs, each object by a
-name that the cluster does not have, so that it is judged as a new one. Objects of namespaces that other kinds of site
-have, and this cluster has not, are sent as those of `default`.
+Prints, as JSON, how many objects were sent, what was refused and which rules are broken. Nothing is written: all are
+dry runs, each object by a name that the cluster does not have, so that it is judged as a new one. Objects of namespaces
+that other kinds of site have, and this cluster has not, are sent as those of `default`.
 """
 
 from __future__ import annotations
