@@ -9,19 +9,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from email.message import EmailMessage
 from pathlib import Path
-from stat import S_ISREG
 from urllib.parse import quote
 
 from model.errors import NotToldError
 from model.site.schedule import Tell, TellCommand, TellMail, TellMatrix
 from remote.command import first_lines
+from remote.private_file import read_private
 from remote.sudo import ENVIRONMENT
 
 _MAIL_SECONDS = 60.0
 _MATRIX_SECONDS = 20.0
 # An event may have 65,536 bytes, and JSON writes some signs with six.
 _MATRIX_LETTERS = 8000
-_LONGEST_TOKEN = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,17 +125,4 @@ def read_token(path: Path) -> str:
 
     Raises `NotToldError` where others may, where it is not there, and where it holds no token.
     """
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-        with os.fdopen(descriptor, "rb") as file:
-            seen = os.fstat(file.fileno())
-            if not S_ISREG(seen.st_mode) or seen.st_mode & 0o077:
-                raise NotToldError(f"{path} must be a file that only its owner may read: chmod 600")
-            token = file.read(_LONGEST_TOKEN).decode("ascii").strip()
-    except OSError as error:
-        raise NotToldError(f"{path} cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise NotToldError(f"{path} holds no access token") from None
-    if not token or not token.isprintable() or " " in token:
-        raise NotToldError(f"{path} holds no access token")
-    return token
+    return read_private(path, "access token", NotToldError)
