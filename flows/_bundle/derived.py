@@ -1,4 +1,4 @@
-"""An image that nobody publishes: the publisher's own and wheels of a lock file become a file of the bundle."""
+"""An image that nobody publishes: the publisher's own with wheels of a lock file and own code, made for the bundle."""
 
 from __future__ import annotations
 
@@ -20,10 +20,14 @@ _Found = tuple[tuple[PinnedWheel, IndexedFile, int | None], ...]
 
 
 def derived_part(
-    image: ImageSpec, derivation: Derivation, remote: Remote, index: WheelIndex, context: DownloadContext
+    image: ImageSpec, derivation: Derivation, remote: Remote, index: WheelIndex | None, context: DownloadContext
 ) -> Part:
-    """Look up every wheel, and return the image to be made. Raises BundleError, SourceUnreachable."""
-    files = [(wheel, index.find(wheel)) for wheel in derivation.wheels]
+    """
+    Look up every wheel, and return the image to be made; without wheels no `index` is asked.
+
+    Raises BundleError, SourceUnreachable.
+    """
+    files = [(wheel, index.find(wheel)) for wheel in derivation.wheels] if index else []
     found = tuple((wheel, file, context.client.size(file.address)) for wheel, file in files)
     reference = f"{image.name}:{derivation.tag(image.tag)}"
     return Part(
@@ -45,12 +49,12 @@ def _make(
     file, version = f"images/{image.name.partition('/')[2].replace('/', '-')}.tar", derivation.tag(image.tag)
     layer, reference = context.draft(f"{file}.layer"), f"{image.name}:{version}"
     try:
-        made = derive(
-            BaseImage(remote.reference, remote.manifest, config, tuple(layers)), wheels, derivation.into, layer
-        )
+        base = BaseImage(remote.reference, remote.manifest, config, tuple(layers))
+        made = derive(base, wheels, derivation.into, layer, derivation.code)
         oci.write_archive(reference, remote.architecture, made.manifest, made.parts, context.draft(file))
     finally:
-        layer.unlink(missing_ok=True)
+        for draft in layer.parent.glob(f"{layer.name}.*"):
+            draft.unlink()
     size, sha256 = measure(context.keep(file))
     return (
         ImageItem(

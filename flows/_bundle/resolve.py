@@ -61,7 +61,8 @@ class Resolver:
         pin = self._pin(image.reference) or image.digest
         remote = self.context.registries.look(image.name, image.tag, self.spec.architecture, pin)
         if image.derivation is not None:
-            return (derived_part(image, image.derivation, remote, self._wheels(image), self.context),)
+            index = self._wheels(image) if image.derivation.wheels else None
+            return (derived_part(image, image.derivation, remote, index, self.context),)
         key = f"{image.reference} {remote.digest} {image.needed}"
         make = partial(fetch.image, image, remote)
         return (Part(f"image {image.reference}", remote.address, key, remote.size, make),)

@@ -100,7 +100,7 @@ def _of_site(site: Site, setting: Setting) -> tuple[Path, ...]:
         notifier.authority for notifier in site.settings.compliance.notify if isinstance(notifier, TellMatrix)
     )
     locks = (image.derived.requirements for image in site.images.values() if image.derived)
-    own = (path for path in locks if (setting.inventory / path).exists())
+    own = (path for path in locks if path and (setting.inventory / path).exists())
     named = (path for path in (certificate, *authorities, *homeservers, *own) if path)
     return tuple(setting.inventory / name for name in (*_FILES, *named))
 

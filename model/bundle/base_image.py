@@ -1,4 +1,4 @@
-"""What lies in one folder of a container image, as its layers say."""
+"""What lies in a container image, as its layers say."""
 
 from __future__ import annotations
 
@@ -21,9 +21,22 @@ def files_in(reference: str, folder: str, layers: Iterable[Blob]) -> frozenset[s
 
     Raises BundleError for a layer that cannot be read here, such as one compressed by zstd.
     """
-    present: set[str] = set()
+    return below(folder, contents(reference, layers))
+
+
+def below(folder: str, paths: Iterable[str]) -> frozenset[str]:
+    """Return those of an image's paths that lie below a folder, relative to it."""
+    return frozenset(path.removeprefix(f"{folder}/") for path in paths if path.startswith(f"{folder}/"))
+
+
+def contents(reference: str, layers: Iterable[Blob]) -> dict[str, bool]:
+    """
+    Return every path of an image, without a slash before it, and whether it is a folder; raises as `files_in` does.
+    """
+    present: dict[str, bool] = {}
     for layer in layers:
-        added, gone = set(), set()
+        added: dict[str, bool] = {}
+        gone: set[str] = set()
         try:
             with tarfile.open(str(layer.content), "r|*") as tar:
                 for info in tar:
@@ -32,15 +45,15 @@ def files_in(reference: str, folder: str, layers: Iterable[Blob]) -> frozenset[s
                         gone.add(f"{path.parent}/")
                     elif path.name.startswith(_GONE):
                         gone.add(str(path.with_name(path.name.removeprefix(_GONE))))
-                    elif path.is_relative_to(folder) and str(path) != folder:
-                        added.add(str(path))
+                    else:
+                        added[str(path)] = info.isdir()
         except (tarfile.TarError, EOFError, BadGzipFile, zlib.error, OSError) as error:
             message = f"{reference}: the layer sha256:{layer.digest} ({layer.media}) cannot be read: {error}"
             raise BundleError(
                 message, "only layers of tar, with gzip or without, are read; choose another tag"
             ) from error
-        present = {path for path in present if not _is_gone(path, gone)} | added
-    return frozenset(path.removeprefix(f"{folder}/") for path in present)
+        present = {path: is_folder for path, is_folder in present.items() if not _is_gone(path, gone)} | added
+    return present
 
 
 def _is_gone(path: str, gone: set[str]) -> bool:

@@ -1,32 +1,30 @@
-"""A publisher's image with one more layer of Python packages: the same bytes for the same image and lock file."""
+"""A publisher's image with layers of Python packages and of own code: the same bytes for the same image and files."""
 
 from __future__ import annotations
 
-import io
 import json
 import re
-import tarfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
-from typing import IO, Any, cast
+from pathlib import Path
+from typing import Any
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
-from model.bundle.base_image import files_in
+from model.bundle.base_image import below, contents
+from model.bundle.layers import LayerFile, folders_of, write_layer
 from model.bundle.oci import Blob, json_blob
-from model.bundle.programs import Counted
-from model.bundle.wheels import PureWheel, PythonFile
+from model.bundle.wheels import PureWheel
 from model.errors import BundleError
-from model.site.derived import normalized
+from model.site.derived import CodeLayer, normalized
 
-# Not compressed: compressors differ from machine to machine, and with them the digest would.
 _LAYER = "application/vnd.oci.image.layer.v1.tar"
 _DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 _DOCKER_LAYER = "application/vnd.docker.image.rootfs.diff.tar"
 _INSTALLED = re.compile(r"^(?P<name>[^/]+)-(?P<version>[^-/]+)\.dist-info$")
 _STEP = "correct `derived` of the image in images.yaml, or its lock file"
+_NEW = "correct `code.at` of the image in images.yaml: the code lies in a folder that the image has not"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,24 +46,74 @@ class MadeImage:
     kept: tuple[str, ...]
 
 
-def derive(base: BaseImage, wheels: Sequence[PureWheel], into: str, path: Path) -> MadeImage:
+@dataclass(frozen=True, slots=True)
+class _Addition:
+    """What becomes one layer: files by their paths in the image, folders that are new, and what history says of it."""
+
+    files: Mapping[str, LayerFile]
+    folders: frozenset[str]
+    line: str
+
+
+def derive(
+    base: BaseImage, wheels: Sequence[PureWheel], into: str, path: Path, code: CodeLayer | None = None
+) -> MadeImage:
     """
-    Put packages into the folder `into` of an image; the new layer is written to `path`.
+    Put packages into the folder `into` of an image, and code into a folder of its own; layers are written to files that
+    are named as `path` and a number.
 
     A package that the image has there already, in whatever version, stays as it is. Raises BundleError: there is no
-    such folder, nothing is left to add, a file would be replaced, or a package would lack what it needs.
+    such folder, nothing is left to add, a file would be replaced, or a package would lack what it needs; the image has
+    something where the code belongs.
     """
-    present = files_in(base.reference, into, base.layers)
+    has = contents(base.reference, base.layers)
+    kept: tuple[str, ...] = ()
+    additions: list[_Addition] = []
+    if wheels:
+        packages, kept = _packages(base.reference, wheels, into, has)
+        additions.append(packages)
+    if code is not None:
+        additions.append(_code(base.reference, code, has, additions[0].files if additions else {}))
+    media = _DOCKER_LAYER if base.manifest.media == _DOCKER_MANIFEST else _LAYER
+    places = [path.with_name(f"{path.name}.{number}") for number in range(len(additions))]
+    made = [write_layer(media, new.files, new.folders, place) for new, place in zip(additions, places, strict=True)]
+    return _with_layers(base, made, [new.line for new in additions], kept)
+
+
+def _packages(
+    reference: str, wheels: Sequence[PureWheel], into: str, image: Mapping[str, bool]
+) -> tuple[_Addition, tuple[str, ...]]:
+    """Return the packages that are added, and those that stay as the image has them."""
+    present = below(into, image)
     if not present:
-        raise BundleError(f"{base.reference}: has nothing in /{into}, so no Python looks there", _STEP)
+        raise BundleError(f"{reference}: has nothing in /{into}, so no Python looks there", _STEP)
     has = _installed(present)
     added = [wheel for wheel in wheels if wheel.pinned.name not in has]
     if not added:
-        raise BundleError(f"{base.reference}: has every package of the lock file already", _STEP)
+        raise BundleError(f"{reference}: has every package of the lock file already", _STEP)
     kept = tuple(f"{wheel.pinned.name}=={has[wheel.pinned.name]}" for wheel in wheels if wheel.pinned.name in has)
-    _check_needs(base.reference, added, has, into)
-    layer = _write_layer(base, added, present, into, path)
-    return _with_layer(base, layer, [wheel.title for wheel in added], kept)
+    _check_needs(reference, added, has, into)
+    files = _files(reference, added, present, into)
+    stays = f"; as in the image: {', '.join(kept)}" if kept else ""
+    folders = frozenset(folders_of(files) - {*image, into, *folders_of([into])})
+    return _Addition(files, folders, f"{', '.join(wheel.title for wheel in added)}{stays}"), kept
+
+
+def _code(reference: str, code: CodeLayer, image: Mapping[str, bool], taken: Mapping[str, LayerFile]) -> _Addition:
+    """Return the code at its place; `taken` are files of packages that are added as well."""
+    _check_room(reference, code, image, taken)
+    files = {f"{code.at}/{file.path}": LayerFile(file.data, file.mode) for file in code.files}
+    folders = frozenset(folders_of(files) - {*image, *folders_of(image), *folders_of(taken)})
+    return _Addition(files, folders, f"{code.source} at /{code.at}")
+
+
+def _check_room(reference: str, code: CodeLayer, image: Mapping[str, bool], taken: Iterable[str]) -> None:
+    """Raise BundleError where something lies in the code's folder, or a folder above it is none."""
+    above = folders_of([code.at])
+    if any(path == code.at or path.startswith(f"{code.at}/") for path in (*image, *taken)):
+        raise BundleError(f"{reference}: has something at /{code.at}, which {code.source} would replace", _NEW)
+    if others := sorted(path for path in above if not image.get(path, True) or path in {*taken}):
+        raise BundleError(f"{reference}: /{others[0]}, above /{code.at}, is no folder", _NEW)
 
 
 def _installed(present: Iterable[str]) -> dict[str, str]:
@@ -108,55 +156,37 @@ def _surroundings(python: str) -> dict[str, str]:
     return known | ({"python_version": python, "python_full_version": f"{python}.0"} if python else {})
 
 
-def _write_layer(base: BaseImage, wheels: Iterable[PureWheel], present: frozenset[str], into: str, path: Path) -> Blob:
-    """Write files by sorted names, with the folders that are new; the image's own folders keep what they are."""
+def _files(reference: str, wheels: Iterable[PureWheel], present: frozenset[str], into: str) -> dict[str, LayerFile]:
+    """Return files by their paths in the image; raises BundleError where two belong to one place."""
     owners: dict[str, PureWheel] = {}
-    contents: dict[str, PythonFile] = {}
+    found: dict[str, LayerFile] = {}
     for wheel in wheels:
         for file in wheel.files():
             if file.path in present:
-                raise BundleError(f"{wheel.title}: would replace /{into}/{file.path} of {base.reference}", _STEP)
+                raise BundleError(f"{wheel.title}: would replace /{into}/{file.path} of {reference}", _STEP)
             if file.path in owners:
                 raise BundleError(f"{wheel.title}: has {file.path}, as {owners[file.path].title} has", _STEP)
-            owners[file.path], contents[file.path] = wheel, file
-    folders = {str(parent) for name in contents for parent in PurePosixPath(name).parents} - {".", *present}
-    if mixed := sorted(folders & set(contents)):
+            owners[file.path], found[f"{into}/{file.path}"] = wheel, LayerFile(file.data, file.mode)
+    if mixed := sorted((folders_of(owners) - present) & set(owners)):
         raise BundleError(f"{owners[mixed[0]].title}: {mixed[0]} is a file, and a folder elsewhere", _STEP)
-    with path.open("wb") as raw:
-        written = Counted(raw)
-        with tarfile.open(fileobj=cast(IO[bytes], written), mode="w|", format=tarfile.GNU_FORMAT) as tar:
-            for name in sorted({*folders, *contents}):
-                _add(tar, f"{into}/{name}", contents.get(name))
-    media = _DOCKER_LAYER if base.manifest.media == _DOCKER_MANIFEST else _LAYER
-    return Blob(media, written.sha256.hexdigest(), written.size, path)
+    return found
 
 
-def _add(tar: tarfile.TarFile, name: str, file: PythonFile | None) -> None:
-    """Add a file, or a folder where there is none; root's, and of no time."""
-    info = tarfile.TarInfo(name)
-    if file is None:
-        info.type, info.mode = tarfile.DIRTYPE, 0o755
-        tar.addfile(info)
-        return
-    info.size, info.mode = len(file.data), file.mode
-    tar.addfile(info, io.BytesIO(file.data))
-
-
-def _with_layer(base: BaseImage, layer: Blob, added: Sequence[str], kept: tuple[str, ...]) -> MadeImage:
+def _with_layers(base: BaseImage, made: Sequence[Blob], lines: Sequence[str], kept: tuple[str, ...]) -> MadeImage:
+    """Add layers on top; `lines` say of each in the image's history what was added."""
     manifest, config = _document(base.reference, base.manifest), _document(base.reference, base.config)
     root = config.get("rootfs")
     diffs = root.get("diff_ids") if isinstance(root, dict) else None
     if not isinstance(root, dict) or not isinstance(diffs, list) or len(diffs) != len(base.layers):
         raise BundleError(f"{base.reference}: its configuration does not name its layers", "choose another tag")
-    changed = {**config, "rootfs": {**root, "diff_ids": [*diffs, f"sha256:{layer.digest}"]}}
+    changed = {**config, "rootfs": {**root, "diff_ids": [*diffs, *(f"sha256:{layer.digest}" for layer in made)]}}
     if isinstance(config.get("history"), list):
-        stays = f"; as in the image: {', '.join(kept)}" if kept else ""
-        line = {"created": "1970-01-01T00:00:00Z", "created_by": f"matrix-fleet: {', '.join(added)}{stays}"}
-        changed["history"] = [*config["history"], line]
+        told = [{"created": "1970-01-01T00:00:00Z", "created_by": f"matrix-fleet: {line}"} for line in lines]
+        changed["history"] = [*config["history"], *told]
     new_config = json_blob(base.config.media, changed)
-    layers = [*manifest["layers"], layer.descriptor]
+    layers = [*manifest["layers"], *(layer.descriptor for layer in made)]
     new_manifest = json_blob(base.manifest.media, {**manifest, "config": new_config.descriptor, "layers": layers})
-    return MadeImage(new_manifest, (new_config, *base.layers, layer), kept)
+    return MadeImage(new_manifest, (new_config, *base.layers, *made), kept)
 
 
 def _document(reference: str, blob: Blob) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""An image that nobody publishes: a publisher's own, and Python packages on top, each by its sha256."""
+"""An image that nobody publishes: a publisher's own, with Python packages, each by its sha256, and code on top."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated
 
-from pydantic import StringConstraints
+from pydantic import StringConstraints, model_validator
 
 from model.base import Declared
+from model.site.code import CodeFile
 
 # Below a folder: no name begins with a dot, so none leads out of it.
 _PATH = r"^[A-Za-z0-9_][A-Za-z0-9_.+-]*(/[A-Za-z0-9_][A-Za-z0-9_.+-]*)*$"
@@ -21,14 +22,34 @@ _PINNED = re.compile(
 _SHORT = 12
 
 
+class DerivedCode(Declared):
+    """
+    `folder`: one of this checkout, relative to it. `at`: where it lies in the image, without a slash before it; the
+    image must have nothing there.
+    """
+
+    folder: Annotated[str, StringConstraints(pattern=_PATH)]
+    at: Annotated[str, StringConstraints(pattern=_PATH)]
+
+
 class DerivedImage(Declared):
     """
     `requirements`: a lock file of wheels, relative to the site's folder or else to the project's. `into`: the folder of
-    the image where its Python looks for packages, without a slash before it.
+    the image where its Python looks for packages, without a slash before it. `code`: a folder of this checkout; instead
+    of wheels or with them.
     """
 
-    requirements: Annotated[str, StringConstraints(pattern=_PATH)]
-    into: Annotated[str, StringConstraints(pattern=_PATH)]
+    requirements: Annotated[str, StringConstraints(pattern=_PATH)] | None = None
+    into: Annotated[str, StringConstraints(pattern=_PATH)] | None = None
+    code: DerivedCode | None = None
+
+    @model_validator(mode="after")
+    def _something(self) -> DerivedImage:
+        if (self.requirements is None) != (self.into is None):
+            raise ValueError("`requirements` and `into` belong together: which wheels, and where to")
+        if self.requirements is None and self.code is None:
+            raise ValueError("names nothing to put on the image: `requirements` and `into`, or `code`, or all of them")
+        return self
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,17 +62,29 @@ class PinnedWheel:
 
 
 @dataclass(frozen=True, slots=True)
-class Derivation:
-    """What is put on the publisher's image, and where."""
+class CodeLayer:
+    """Files of this checkout, and the folder of the image where they lie; `source` is the checkout's own."""
 
-    wheels: tuple[PinnedWheel, ...]
-    into: str
+    source: str
+    at: str
+    files: tuple[CodeFile, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Derivation:
+    """What is put on the publisher's image, and where; no `wheels` have an empty `into`."""
+
+    wheels: tuple[PinnedWheel, ...] = ()
+    into: str = ""
+    code: CodeLayer | None = None
 
     @property
     def digest(self) -> str:
-        """The sha256 of what is put where: another lock file, another image."""
-        lines = [f"{wheel.name}=={wheel.version} {wheel.sha256}" for wheel in self.wheels]
-        return hashlib.sha256("\n".join([self.into, *sorted(lines)]).encode()).hexdigest()
+        """The sha256 of what is put where: another lock file or other code, another image."""
+        lines = [self.into, *sorted(f"{wheel.name}=={wheel.version} {wheel.sha256}" for wheel in self.wheels)]
+        if self.code is not None:
+            lines += [f"code {self.code.at}", *(file.line for file in self.code.files)]
+        return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
     def tag(self, base: str) -> str:
         """Return the tag of what is made of the publisher's `base`: one that no publisher gives."""

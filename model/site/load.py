@@ -13,8 +13,9 @@ from model.base import RoleName
 from model.checkout import REFERENCE, ROOT
 from model.document.places import located
 from model.errors import FieldError, SchemaErrors, SiteError, did_you_mean
+from model.site.code import read_code
 from model.site.components import ComponentsFile
-from model.site.derived import Derivation, DerivedImage, read_lock
+from model.site.derived import CodeLayer, Derivation, DerivedCode, DerivedImage, PinnedWheel, read_lock
 from model.site.hosts import Defaults, GroupEntry, HostEntry
 from model.site.images import ImagesFile
 from model.site.mistakes import validated, wrong_fields
@@ -80,15 +81,30 @@ def _derivations(directory: Path, images: ImagesFile, errors: list[FieldError]) 
 
 
 def _derivation(directory: Path, name: str, derived: DerivedImage, errors: list[FieldError]) -> Derivation | None:
-    own = directory / derived.requirements
+    before, path = len(errors), f"images.{name}.derived"
+    wheels = _wheels(directory, path, derived.requirements, errors) if derived.requirements else ()
+    code = _code(path, derived.code, errors) if derived.code else None
+    return Derivation(wheels, derived.into or "", code) if len(errors) == before else None
+
+
+def _wheels(directory: Path, path: str, requirements: str, errors: list[FieldError]) -> tuple[PinnedWheel, ...]:
+    own = directory / requirements
     try:
-        path = own if own.exists() else ROOT / derived.requirements
-        return Derivation(read_lock(path.read_text("utf-8")), derived.into)
+        return read_lock((own if own.exists() else ROOT / requirements).read_text("utf-8"))
     except FileNotFoundError:
         message, fix = "is neither in the site's folder nor in the project's", "name a lock file of wheels"
     except (OSError, ValueError) as error:
         message, fix = f"is no lock file of wheels: {error}", "see templates/bundle/synapse-s3.lock"
-    errors.append(FieldError("images.yaml", f"images.{name}.derived.requirements", derived.requirements, message, fix))
+    errors.append(FieldError("images.yaml", f"{path}.requirements", requirements, message, fix))
+    return ()
+
+
+def _code(path: str, declared: DerivedCode, errors: list[FieldError]) -> CodeLayer | None:
+    try:
+        return CodeLayer(declared.folder, declared.at, read_code(ROOT, declared.folder))
+    except (OSError, ValueError) as error:
+        message, fix = f"cannot be put into an image: {error}", "name a folder of this checkout with files alone"
+        errors.append(FieldError("images.yaml", f"{path}.code.folder", declared.folder, message, fix))
     return None
 
 

@@ -15,6 +15,7 @@ from flows._run.cli import execute
 from flows.bundle import app
 from model.bundle.bundle import load_bundle
 from model.bundle.items import ImageItem
+from model.checkout import ROOT
 from remote.upstream.debian import Apt, DebianPackage
 from tests.flows.plumbing import site
 from tests.upstream import archive, wheels
@@ -179,6 +180,36 @@ def test_an_image_that_is_not_derived_is_the_publishers_and_no_index_is_asked(
     item = made(tmp_path / "bundle")
     assert (item.version, item.digest) == ("v1", digest)
     assert not [path for path in publishers.web.paths() if path.startswith(("/simple/", "/files/"))]
+
+
+def test_own_code_becomes_a_layer_of_its_own_and_needs_no_index(
+    download: Run, tmp_path: Path, inventory: Path, publishers: Publishers
+) -> None:
+    publishers.change(python_index=None)
+    code = {"folder": "apps/config_check", "at": "opt/config_check"}
+    _declare(inventory, {"name": SYNAPSE, "tag": "v1", "derived": {"code": code}})
+    code_of, report = download()
+    assert code_of == 0, failures(report)
+    item = made(tmp_path / "bundle")
+    blobs = unpacked(tmp_path / "bundle" / item.file)
+    theirs = json.loads(publishers.web.files["/v2/group/synapse/manifests/v1"])
+    ours = json.loads(blobs[item.digest])
+    assert ours["layers"][:-1] == theirs["layers"]
+    own = (ROOT / "apps" / "config_check" / "config_check.py").read_bytes()
+    assert own in blobs[ours["layers"][-1]["digest"]]
+    assert not list((tmp_path / "bundle" / ".download").glob("*.layer*"))
+    assert execute(app, "flows.bundle", ["verify", str(tmp_path / "bundle")]) == 0
+
+
+def test_code_where_the_image_has_something_is_refused(download: Run, tmp_path: Path, inventory: Path) -> None:
+    _declare(
+        inventory, {"name": SYNAPSE, "tag": "v1", "derived": {"code": {"folder": "apps/config_check", "at": "bin"}}}
+    )
+    code, report = download()
+    assert code == 1
+    (message,) = failures(report).values()
+    assert "has something at /bin, which apps/config_check would replace" in message
+    assert not (tmp_path / "bundle" / "bundle.json").exists()
 
 
 def _tampered(web: Web, _: Path) -> str:
