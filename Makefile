@@ -11,8 +11,8 @@ MATRIX_PROFILE := $(if $(filter file default undefined,$(origin PROFILE)),matrix
 # What the lab and the tests need of the machine itself.
 PACKAGES := python3 python3-venv systemd-container debootstrap iptables nftables iproute2 dpkg-dev openssh-client openssh-server \
   procps util-linux mount xz-utils gcc libc6-dev git gpg gpg-agent haproxy
-# Redis, nginx, and what the machine may lack of their libraries.
-READERS := redis-server redis-tools libjemalloc2 liblzf1 nginx nginx-common
+# Redis, nginx, what the machine may lack of their libraries, and a registry to push to.
+READERS := redis-server redis-tools libjemalloc2 liblzf1 nginx nginx-common docker-registry
 
 .PHONY: demo cluster matrix bundle cluster-bundle test-faults test-cluster test-cluster-all test-matrix test-matrix-all down unit test lint bench setup venv synapse packages docs promtool readers
 .DEFAULT_GOAL := help
@@ -102,7 +102,7 @@ $(BIN)/promtool: | .venv/.complete
 readers: .venv/readers/.complete
 
 # What reads configuration files that a rollout brings, for the tests. These packages, too, would start servers here.
-.venv/readers/.complete: | .venv/.complete
+.venv/readers/.complete: Makefile | .venv/.complete
 	@folder=$$(mktemp -d) && chmod 755 $$folder && cd $$folder && apt-get update -q >/dev/null && apt-get download -q -o APT::Sandbox::User=root $(READERS) && \
 	for package in *.deb; do dpkg-deb -x $$package $(CURDIR)/.venv/readers || exit 1; done && rm -r $$folder
 	@touch $@

@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 import typer
 
 from flows._bundle import display, verification
+from flows._bundle import push as pushing
 from flows._bundle.application import application_part
 from flows._bundle.download import Download
 from flows._bundle.finish import finish_run
@@ -42,6 +43,7 @@ Fetch what a site without internet installs, look at it, and see that it is whol
 \b
 Example: python -m flows.bundle download --output bundle     on a machine with internet
          python -m flows.bundle verify bundle                where it was carried to
+         python -m flows.bundle push bundle                  derived images, to the site's own registry
 """
 SOURCES = TEMPLATES / "bundle" / "sources.yaml"
 app = cli.application(HELP)
@@ -172,6 +174,27 @@ def verify(
     if not screen.calm:
         screen.lines(display.head(bundle, folder))
     return finish_run(started, options, screen, bundle.name, outcomes)
+
+
+@app.command()
+@shared_flags("inventory", "dry_run", "json", "quiet", "no_color")
+def push(folder: Folder = Path("bundle"), *, options: flags.Options) -> int:
+    """Put the site's derived images of a bundle into the registry that site.yaml names for it.
+
+    Parts that are there are not sent again. Each image is read again by its tag afterwards, and its digest compared.
+    What is printed then stands as `pushed` in images.yaml, so that nodes pull the image.
+
+    Example: python -m flows.bundle push bundle --inventory site --dry-run
+    """
+    started, screen = datetime.now(UTC), Screen(options)
+    folders.check_writable(options.json)
+    site = load_site(options.inventory)
+    place, bundle = pushing.target(site), verification.read(folder)
+    with terminable():
+        done = tuple(pushing.push(place, folder, bundle, ProgressBars(screen), dry_run=options.dry_run))
+    if not screen.calm:
+        screen.lines(display.pushed([reference for reference, _ in done if reference]))
+    return finish_run(started, options, screen, bundle.name, [outcome for _, outcome in done])
 
 
 @app.command()

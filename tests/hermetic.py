@@ -27,7 +27,7 @@ PROGRAMS = frozenset(
         ),
         *("apt-get", "apt-cache", "apt", "dpkg-scanpackages", "gpg"),
         *("sshd", "sudo", "systemctl", "systemd-run", "systemd-nspawn", "debootstrap", "promtool", "haproxy"),
-        *("redis-server", "redis-cli", "nginx"),
+        *("redis-server", "redis-cli", "nginx", "docker-registry"),
     }
 )
 _refusing = False

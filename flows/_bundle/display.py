@@ -60,6 +60,11 @@ def wished(parts: Iterable[Part]) -> list[Line]:
     return _table(rows)
 
 
+def pushed(references: Iterable[str]) -> list[Line]:
+    """Return what is in the site's registry, as images.yaml names it."""
+    return [Line(f"pushed: {reference}", indent=2) for reference in references]
+
+
 def readable(size: int | None) -> str:
     """Return a number of bytes as people read it; `?` for an unknown one."""
     if size is None:

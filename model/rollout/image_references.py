@@ -22,14 +22,14 @@ def image_reference(site: Site, bundle: Bundle | None, name: str) -> str:
     """
     Return `name:tag@sha256:...` of an image of images.yaml.
 
-    The bundle's tag and digest count where it brings the image; else those of images.yaml. A derived image is the
-    bundle's or none. Raises `ImageUnknown` where there is none.
+    The bundle's tag and digest count where it brings the image; else those of images.yaml. A derived image is the one
+    that was `pushed` to the site's registry, the bundle's, or none. Raises `ImageUnknown` where there is none.
     """
     found = known_reference(site, bundle, name)
     if found is None and name in site.derivations:
         raise ImageUnknown(
             f"images.yaml: {name} is derived, and no bundle brings {wanted_name(site, name)}",
-            next_step="make it with `python -m flows.bundle download`",
+            next_step=f"make it with `python -m flows.bundle download`{_outdated(site, name)}",
         )
     if found is None:
         image = site.images[name]
@@ -44,11 +44,27 @@ def known_reference(site: Site, bundle: Bundle | None, name: str) -> str | None:
     """Return the same, None where nothing says the digest. Raises `ImageUnknown` where images.yaml has none of it."""
     if name not in site.images:
         raise ImageUnknown(f"images.yaml: no image is called {name}{did_you_mean(name, site.images)}")
+    if pushed := _pushed(site, name):
+        return pushed
     image = site.images[name]
     item = brought(site, bundle, name)
     if item is not None:
         return f"{item.name}:{item.version}@{item.digest}"
     return f"{image.name}:{image.tag}@{image.digest}" if image.digest and name not in site.derivations else None
+
+
+def _pushed(site: Site, name: str) -> str | None:
+    """Return what images.yaml says was pushed of a derived image, as long as it was made of today's files."""
+    derived, tag = site.images[name].derived, wanted_name(site, name).rpartition(":")[2]
+    pushed = derived.pushed if derived else None
+    return pushed if pushed and pushed.partition("@")[0].rpartition(":")[2] == tag else None
+
+
+def _outdated(site: Site, name: str) -> str:
+    derived = site.images[name].derived
+    pushed = derived.pushed if derived else None
+    step = "`python -m flows.bundle push` and the new `pushed` (the one in images.yaml is of other files)"
+    return f", then {step}" if pushed else ""
 
 
 def wanted_name(site: Site, name: str) -> str:

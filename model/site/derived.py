@@ -19,6 +19,9 @@ _PINNED = re.compile(
     r"(?P<name>[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?)==(?P<version>[A-Za-z0-9][A-Za-z0-9.+!]*)"
     r"\s+--hash=sha256:(?P<sha256>[0-9a-f]{64})"
 )
+PUSHED = (
+    r"^[a-z0-9][a-z0-9.-]*(:[0-9]{1,5})?(/[a-z0-9][a-z0-9._-]*)+:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}@sha256:[0-9a-f]{64}$"
+)
 _SHORT = 12
 
 
@@ -36,12 +39,13 @@ class DerivedImage(Declared):
     """
     `requirements`: a lock file of wheels, relative to the site's folder or else to the project's. `into`: the folder of
     the image where its Python looks for packages, without a slash before it. `code`: a folder of this checkout; instead
-    of wheels or with them.
+    of wheels or with them. `pushed`: the image in the site's registry, as `flows.bundle push` names it.
     """
 
     requirements: Annotated[str, StringConstraints(pattern=_PATH)] | None = None
     into: Annotated[str, StringConstraints(pattern=_PATH)] | None = None
     code: DerivedCode | None = None
+    pushed: Annotated[str, StringConstraints(pattern=PUSHED)] | None = None
 
     @model_validator(mode="after")
     def _something(self) -> DerivedImage:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, StringConstraints, model_validator
 
 from model.base import Declared, Name, Text
 
@@ -18,6 +18,9 @@ REGISTRY = r"^[a-z0-9][a-z0-9.-]*(:[0-9]{1,5})?$"
 REFERENCE = (
     r"^[a-z0-9][a-z0-9.-]*(:[0-9]{1,5})?(/[a-z0-9][a-z0-9._-]*)+(:[A-Za-z0-9_][A-Za-z0-9_.-]*|@sha256:[0-9a-f]{64})$"
 )
+REPOSITORY = r"^[a-z0-9]+([._-][a-z0-9]+)*(/[a-z0-9]+([._-][a-z0-9]+)*)*$"
+# A colon would end the name where a login is sent.
+USER = r"^[!-9;-~]{1,128}$"
 CODENAME = "{codename}"
 
 Url = Annotated[str, StringConstraints(pattern=f"{URL}|{URL_V6}")]
@@ -53,19 +56,39 @@ class Repository(Declared):
         return self.suite.endswith("/")
 
 
+class RegistryPush(Declared):
+    """
+    Where derived images are put in a registry: below `folder`, under their publishers' paths.
+
+    `user` logs in by the password that lies alone in `password_file`, relative to the site's folder, which nobody else
+    may read; without them no login is needed.
+    """
+
+    folder: Annotated[str, StringConstraints(pattern=REPOSITORY)]
+    user: Annotated[str, StringConstraints(pattern=USER)] | None = None
+    password_file: Text | None = None
+
+    @model_validator(mode="after")
+    def _whole(self) -> RegistryPush:
+        if (self.user is None) != (self.password_file is None):
+            raise ValueError("`user` and `password_file` belong together")
+        return self
+
+
 class Registry(Declared):
     """
     Whom nodes ask for images of a registry, in this order.
 
     `registry` is its name as references begin with it. A path in a mirror's URL is where its API begins, `/v2`
     included. `ca` is a PEM file relative to the site's folder. `fallback`: the registry itself is asked where no mirror
-    has an image.
+    has an image. `push`: the first mirror is the site's own registry, and takes derived images.
     """
 
     registry: Annotated[str, StringConstraints(pattern=REGISTRY)]
     mirrors: tuple[Url, ...] = Field(min_length=1)
     ca: Text | None = None
     fallback: bool = False
+    push: RegistryPush | None = None
 
 
 class Containerd(Declared):

@@ -37,6 +37,8 @@ _PATTERNS = {
     installation.SUITE: "a suite such as {codename}, or a path that ends in /",
     installation.PACKAGE: "the name of a Debian package, such as containerd.io",
     installation.RUNTIME_VERSION: 'a version from 2 on, in quotes, such as "2" or "2.2"',
+    installation.REPOSITORY: "a folder of a registry in small letters, such as matrix or organisation/matrix",
+    installation.USER: "a user's name without spaces and colons",
     installation.REGISTRY: "a registry as references begin with it, such as registry.k8s.io",
     schedule.CALENDAR: 'a calendar event of systemd, such as "*-*-* 05:00"; `systemd-analyze calendar` explains one',
     schedule.USER: "an account's name in lower case, such as matrix-fleet",

@@ -6,7 +6,7 @@ from datetime import date
 from ipaddress import IPv4Network, IPv6Network
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, JsonValue
+from pydantic import BeforeValidator, Field, JsonValue, model_validator
 
 from model.base import Address, Declared, Domain, Name, Network, Text, UserName
 from model.site.installation import Containerd, ImageName, Reference, Registry, Repository
@@ -159,6 +159,12 @@ class Kubernetes(Declared):
     runtime: Runtime = Runtime()
     cgroup_v1: bool = False
     accepted_errors: tuple[Text, ...] = ()
+
+    @model_validator(mode="after")
+    def _one_push(self) -> Kubernetes:
+        if len(taking := [registry.registry for registry in self.registries if registry.push]) > 1:
+            raise ValueError(f"`push` stands at {' and '.join(taking)}: derived images are pushed to one registry")
+        return self
 
     @property
     def dns_address(self) -> Address:

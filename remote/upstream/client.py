@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from pathlib import Path
+from typing import IO, Literal, Protocol
 from urllib.parse import urljoin, urlsplit
 
 from urllib3 import BaseHTTPResponse, HTTPHeaderDict, Timeout
@@ -19,8 +20,8 @@ from remote.upstream.proxy import ProxyRoutes
 MAX_TEXT = 8 * 2**20
 CHUNK = 2**18
 _REDIRECTS = 6
-Method = Literal["GET", "HEAD"]
-_BUSY = (408, 425, 429, 500, 502, 503, 504)
+Method = Literal["GET", "HEAD", "POST", "PUT"]
+BUSY = (408, 425, 429, 500, 502, 503, 504)
 _AGAIN = "is the way there open (proxy: HTTPS_PROXY, NO_PROXY)? Run again: what is finished is kept"
 
 
@@ -45,6 +46,23 @@ class Door(Protocol):
     def answer(self, challenge: str) -> Mapping[str, str]: ...
 
 
+# What is sent, from its beginning each time that it is asked for.
+Body = Callable[[], AbstractContextManager[IO[bytes]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A small answer, whatever its status."""
+
+    status: int
+    headers: HTTPHeaderDict
+    body: bytes
+
+
+class NotTaken(Exception):
+    """What was sent did not get there whole, or a busy server did not take it; in words."""
+
+
 class Stopped(Exception):
     """Somebody else's failure, or Ctrl-C, ended the run."""
 
@@ -54,14 +72,19 @@ class Client:
     Asks servers from many threads. `plain_http` are hosts that may be asked without TLS.
 
     Whoever is trusted is a matter of this machine (`SSL_CERT_FILE`), as is the proxy (`HTTPS_PROXY`, `HTTP_PROXY`,
-    `NO_PROXY`).
+    `NO_PROXY`); `authorities` are PEM files that are trusted as well.
     """
 
-    def __init__(self, plain_http: frozenset[str] = frozenset(), retry: RetryPolicy | None = None) -> None:
+    def __init__(
+        self,
+        plain_http: frozenset[str] = frozenset(),
+        retry: RetryPolicy | None = None,
+        authorities: Sequence[Path] = (),
+    ) -> None:
         self.retry = retry or RetryPolicy()
         self._plain_http = plain_http
         self._over = threading.Event()
-        self._routes = ProxyRoutes()
+        self._routes = ProxyRoutes(authorities)
 
     def stop(self) -> None:
         """Let every thread that is asking end with Stopped."""
@@ -119,6 +142,40 @@ class Client:
             # Half-read answers must not go back to the pool.
             response.close()
 
+    def exchange(
+        self,
+        method: Method,
+        address: str,
+        headers: Mapping[str, str] | None = None,
+        door: Door | None = None,
+        body: Body | None = None,
+    ) -> Answer:
+        """
+        Return whatever a server answers, busy ones asked again unless something is sent.
+
+        Raises SourceUnreachable, BundleError as `text` does, but for no status; `NotTaken` where a `body` was sent and
+        the server was busy, or the line broke.
+        """
+        tried, failure = 0, ""
+        while tried < self.retry.tries:
+            try:
+                response = self._followed(address, dict(headers or {}), door, method, body)
+                try:
+                    answer = Answer(response.status, response.headers, self._small(address, response))
+                finally:
+                    response.close()
+                if answer.status not in BUSY:
+                    return answer
+                failure = f"HTTP {answer.status}"
+            except HTTPError as error:
+                failure = reason(error)
+            if body is not None:
+                raise NotTaken(failure)
+            tried += 1
+            if tried < self.retry.tries:
+                self.wait(tried - 1)
+        raise SourceUnreachable(f"{address}: {failure}", _AGAIN)
+
     def _answer(self, address: str, headers: dict[str, str], door: Door | None, method: Method) -> BaseHTTPResponse:
         tried = 0
         while True:
@@ -132,28 +189,32 @@ class Client:
                     return response
                 response.close()
                 failure = f"HTTP {response.status} {response.reason or ''}".strip()
-                if response.status not in _BUSY:
+                if response.status not in BUSY:
                     raise BundleError(f"{address}: {failure}", _step(response.status))
             tried += 1
             if tried >= self.retry.tries:
                 raise unreachable(address, failure)
             self.wait(tried - 1)
 
-    def _followed(self, address: str, headers: dict[str, str], door: Door | None, method: Method) -> BaseHTTPResponse:
+    def _followed(
+        self, address: str, headers: dict[str, str], door: Door | None, method: Method, body: Body | None = None
+    ) -> BaseHTTPResponse:
         place, shown, answered = address, dict(door.shown()) if door else {}, False
         for _ in range(_REDIRECTS):
             self.check()
             self._permit(address, place)
-            response = self._routes.to(place).request(
-                method,
-                place,
-                headers={"Accept-Encoding": "identity", "User-Agent": "matrix-fleet", **headers, **shown},
-                redirect=False,
-                retries=False,
-                preload_content=False,
-                decode_content=False,
-                timeout=Timeout(connect=self.retry.connect, read=self.retry.silence),
-            )
+            with body() if body else nullcontext() as sent:
+                response = self._routes.to(place).request(
+                    method,
+                    place,
+                    body=sent,
+                    headers={"Accept-Encoding": "identity", "User-Agent": "matrix-fleet", **headers, **shown},
+                    redirect=False,
+                    retries=False,
+                    preload_content=False,
+                    decode_content=False,
+                    timeout=Timeout(connect=self.retry.connect, read=self.retry.silence),
+                )
             challenge = response.headers.get("WWW-Authenticate")
             if response.status == 401 and door and challenge and not answered:
                 response.close()
@@ -192,10 +253,10 @@ class Client:
 
 def unreachable(address: str, failure: object) -> SourceUnreachable:
     """Say that a server gave no answer."""
-    return SourceUnreachable(f"{address}: {_reason(failure)}", _AGAIN)
+    return SourceUnreachable(f"{address}: {reason(failure)}", _AGAIN)
 
 
-def _reason(failure: object) -> str:
+def reason(failure: object) -> str:
     """Return the failure's own words, without the pools and objects that urllib3 names."""
     return str(failure).rpartition(">: ")[2] or type(failure).__name__
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ssl
 import threading
+from collections.abc import Sequence
+from pathlib import Path
 from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies_environment, proxy_bypass
 
@@ -19,7 +21,14 @@ _KEPT = 16
 class ProxyRoutes:
     """Connections, kept open for all threads: straight ones, and those through each proxy of the environment."""
 
-    def __init__(self) -> None:
+    def __init__(self, authorities: Sequence[Path] = ()) -> None:
+        """`authorities` are PEM files that are trusted beside this machine's. Raises BundleError: not one."""
+        self._trusted = ssl.create_default_context()
+        for path in authorities:
+            try:
+                self._trusted.load_verify_locations(cafile=path)
+            except (OSError, ValueError) as error:
+                raise BundleError(f"{path}: is no authority in PEM: {error}", "correct `ca` in site.yaml") from error
         self._managers: dict[str, PoolManager] = {}
         self._lock = threading.Lock()
 
@@ -32,12 +41,11 @@ class ProxyRoutes:
             proxy = ""
         with self._lock:
             if proxy not in self._managers:
-                self._managers[proxy] = _manager(proxy)
+                self._managers[proxy] = _manager(proxy, self._trusted)
             return self._managers[proxy]
 
 
-def _manager(proxy: str) -> PoolManager:
-    context = ssl.create_default_context()
+def _manager(proxy: str, context: ssl.SSLContext) -> PoolManager:
     if not proxy:
         return PoolManager(ssl_context=context, maxsize=_KEPT)
     parts = urlsplit(proxy if "://" in proxy else f"http://{proxy}")

@@ -10,12 +10,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
 
 from model.bundle import oci
 from model.errors import BundleError
 from remote.upstream.client import Client, Door
 from remote.upstream.downloads import Downloads, Tell
+from remote.upstream.tokens import Tokens
 
 _LISTS = (oci.INDEX, "application/vnd.docker.distribution.manifest.list.v2+json")
 _MANIFESTS = (oci.MANIFEST, "application/vnd.docker.distribution.manifest.v2+json")
@@ -52,7 +52,7 @@ class Registries:
 
     client: Client
     addresses: Mapping[str, str]
-    _doors: dict[str, _Tokens] = field(default_factory=dict)
+    _doors: dict[str, Tokens] = field(default_factory=dict)
     _guard: threading.Lock = field(default_factory=threading.Lock)
 
     def look(self, name: str, tag: str, architecture: str, pin: str | None = None) -> Remote:
@@ -66,7 +66,7 @@ class Registries:
         address = f"{self.addresses.get(host, f'https://{host}').rstrip('/')}/v2/{repository}"
         reference = f"{name}:{tag}"
         with self._guard:
-            door = self._doors.setdefault(f"{host}/{repository}", _Tokens(self.client))
+            door = self._doors.setdefault(f"{host}/{repository}", Tokens(self.client))
         manifest, seen = self._manifest(address, tag, door), set()
         seen.add(f"sha256:{manifest.digest}")
         if manifest.media in _LISTS:
@@ -175,30 +175,3 @@ def _document(place: str, content: Path | bytes) -> dict[str, Any]:
     if not isinstance(document, dict):
         raise BundleError(f"{place}: no JSON object", _LIES)
     return document
-
-
-class _Tokens:
-    """Anonymous tokens for one repository, asked for when the registry wants one, and again when it has expired."""
-
-    def __init__(self, client: Client) -> None:
-        self._client = client
-        self._token = ""
-
-    def shown(self) -> Mapping[str, str]:
-        return {"Authorization": f"Bearer {self._token}"} if self._token else {}
-
-    def answer(self, challenge: str) -> Mapping[str, str]:
-        scheme, _, rest = challenge.partition(" ")
-        asked = dict(re.findall(r'(\w+)="([^"]*)"', rest))
-        realm = asked.pop("realm", "")
-        if scheme.lower() != "bearer" or not realm:
-            raise BundleError(
-                f"the registry wants {scheme} credentials, and we have none", "name a public registry or a mirror"
-            )
-        place = f"{realm}?{urlencode({key: asked[key] for key in ('service', 'scope') if key in asked})}"
-        document = _document(realm, self._client.text(place)[0])
-        token = document.get("token") or document.get("access_token")
-        if not isinstance(token, str) or not token.isprintable():
-            raise BundleError(f"{realm}: gave no token", _LIES)
-        self._token = token
-        return self.shown()

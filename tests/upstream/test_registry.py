@@ -52,7 +52,7 @@ def test_the_token_is_asked_for_once_and_again_when_it_expires(
     web.image("pause", "3.10")
     remote = registries.look(NAME, "3.10", "amd64")
     assert [path for path, _ in web.authorizations].count("/token") == 1
-    registries._doors[NAME]._token = "expired"
+    registries._doors[NAME]._shown = {"Authorization": "Bearer expired"}
     brought(registries, remote, tmp_path)
     assert web.authorizations[-1][1] == f"Bearer {TOKEN}"
 

@@ -56,6 +56,24 @@ def test_neither_the_publishers_nor_one_of_another_lock_file_takes_its_place(
             image_reference(known, bundle, "synapse")
 
 
+def test_what_was_pushed_to_the_sites_registry_comes_before_the_bundle(tmp_path: Path) -> None:
+    tag = _site(tmp_path / "first", derived=DERIVED).derivations["synapse"].tag(TAG)
+    pushed = f"registry.example.org:5000/matrix/matrixdotorg/synapse:{tag}@{OURS}"
+    known = _site(tmp_path / "then", derived={**DERIVED, "pushed": pushed})
+    for bundle in (None, _bundle((tag, THEIRS))):
+        assert image_reference(known, bundle, "synapse") == pushed
+
+
+def test_what_was_pushed_of_other_files_counts_no_more(tmp_path: Path) -> None:
+    former = f"registry.example.org/matrix/synapse:{TAG}-000000000000@{THEIRS}"
+    known = _site(tmp_path, derived={**DERIVED, "pushed": former})
+    tag = known.derivations["synapse"].tag(TAG)
+    assert image_reference(known, _bundle((tag, OURS)), "synapse") == f"{NAME}:{tag}@{OURS}"
+    with pytest.raises(SiteError) as caught:
+        image_reference(known, None, "synapse")
+    assert "flows.bundle push" in caught.value.next_step
+
+
 def test_an_image_that_is_not_derived_is_the_bundles_or_that_of_images_yaml(tmp_path: Path) -> None:
     known = _site(tmp_path, digest=THEIRS)
     assert image_reference(known, _bundle(("v9", OURS)), "synapse") == f"{NAME}:v9@{OURS}"

@@ -159,6 +159,13 @@ def test_something_is_put_on_an_image_and_it_is_said_where(tmp_path: Path, named
         site(tmp_path, set={DERIVED: named})
 
 
+@pytest.mark.parametrize("pushed", ["a/b", "a/b:c", f"a/b@sha256:{'1' * 64}", f"a/b:c@sha256:{'1' * 63}"])
+def test_what_was_pushed_is_named_by_tag_and_digest(tmp_path: Path, pushed: str) -> None:
+    code = {"folder": "apps/config_check", "at": "opt/x"}
+    with pytest.raises(SchemaErrors, match=r"images\.synapse\.derived\.pushed"):
+        site(tmp_path, set={DERIVED: {"code": code, "pushed": pushed}})
+
+
 def test_code_comes_with_wheels_or_without(tmp_path: Path) -> None:
     code = {"folder": "apps/config_check", "at": "opt/x"}
     wheels = {"requirements": "templates/bundle/synapse-s3.lock", "into": "lib"}
