@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from lab.bundle import corrections, oci
 from lab.bundle.ingredients import (
+    Chart,
     GoComponent,
     ImageAccount,
     ImageFolder,
@@ -100,7 +101,16 @@ TOOLS = (
 MANIFESTS = (
     ManifestRecipe("cloudnative-pg", "cloudnative-pg"),
     ManifestRecipe("contour", "contour"),
-    ManifestRecipe("cert-manager-crds", "cert-manager", chart=True),
+    ManifestRecipe(
+        "cert-manager",
+        "cert-manager",
+        chart=Chart(
+            "deploy/charts/cert-manager",
+            "cert-manager",
+            before=("deploy/manifests/namespace.yaml",),
+            values={"creator": "static", "startupapicheck": {"enabled": False}},
+        ),
+    ),
 )
 
 _UNPRIVILEGED = "65532:65532"

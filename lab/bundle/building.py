@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from lab import once, prerequisites
-from lab.bundle import caches, compiling, debian, packing, toolchain, userland
+from lab.bundle import caches, charts, compiling, debian, packing, toolchain, userland
 from lab.bundle.packing import Parts
 from lab.bundle.recipe import DEFAULT, PAUSE, RECIPES, BundleRecipe
 from lab.commands import call
@@ -76,6 +76,7 @@ def look_for_room(free: int, say: once.Say) -> None:
 def _key(recipe: BundleRecipe) -> str:
     """Digest of everything that decides what the bundle holds, the code that writes it included."""
     parts = [*map(compiling.key, recipe.components), compiling.pause_key()]
+    parts += [charts.key(component, chart) for _, component, chart in recipe.charts]
     debians = [
         debian.key(recipe.suite),
         *(userland.key(recipe.suite, tools) for tools in (userland.BASE, *recipe.tools)),
@@ -115,6 +116,10 @@ def _sources(recipe: BundleRecipe, say: once.Say) -> Parts:
         {tools.name: userland.ensure(recipe.suite, tools, say) for tools in (userland.BASE, *recipe.tools)},
         debian.ensure(recipe.suite, say),
         recipe.suite,
+        charts={
+            name: charts.ensure(component, chart, programs[component.folder], say)
+            for name, component, chart in recipe.charts
+        },
     )
 
 

@@ -62,7 +62,7 @@ def ensure(component: GoComponent, say: once.Say) -> Path:
     def build(draft: Path) -> None:
         go = toolchain.ensure(say)
         say(f"  compiling {component.folder} ({version(component)}); log: {draft}/log")
-        extra = _environment(component)
+        extra = environment(component)
         wanted = replace(component, kept=tuple(name.format(version=version(component)) for name in component.kept))
         with modules.opened(wanted, MODULES / component.folder, draft, modules.Go(go, extra)) as folder:
             argv = (str(go), "-C", str(folder), "build", *_arguments(component), "-o", f"{draft}/")
@@ -107,7 +107,8 @@ def _arguments(component: GoComponent) -> tuple[str, ...]:
     return (*_FLAGS, *(_CGO_TAGS if component.cgo else ()), "-ldflags", linker)
 
 
-def _environment(component: GoComponent) -> Mapping[str, str]:
+def environment(component: GoComponent) -> Mapping[str, str]:
+    """Return the variables that its compiler runs with."""
     return {
         "CGO_ENABLED": "1" if component.cgo else "0",
         "GOTOOLCHAIN": "local",

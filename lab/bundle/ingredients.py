@@ -122,14 +122,28 @@ class ImageRecipe:
 
 
 @dataclass(frozen=True, slots=True)
+class Chart:
+    """
+    A chart in a component's module: its `folder`, and the `name` of chart, release and namespace.
+
+    `before` are files of the module that stand in front of its objects, `values` what its publisher sets for the file.
+    """
+
+    folder: str
+    name: str
+    before: tuple[str, ...] = ()
+    values: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class ManifestRecipe:
     """
     Kubernetes objects of the component's module: the files it keeps, one after the other.
 
-    Where they are parts of a `chart`, lines that only the chart could fill in, which are labels, are left out.
+    Where they are parts of a `chart`, it is rendered with them.
     """
 
     name: str
     component: str
-    chart: bool = False
+    chart: Chart | None = None
     needed: Needed = "application"

@@ -36,14 +36,14 @@ def opened(component: GoComponent, folder: Path, draft: Path, go: Go) -> Iterato
     if not component.corrections and not component.kept:
         yield folder
         return
-    source = _source(component, folder, go)
-    keep(source, component.kept, draft / KEPT)
+    found = source(component, folder, go)
+    keep(found, component.kept, draft / KEPT)
     if not component.corrections:
         yield folder
         return
     place = draft / "module"
     shutil.copytree(folder, place)
-    shutil.copytree(source, place / "source", copy_function=shutil.copyfile)
+    shutil.copytree(found, place / "source", copy_function=shutil.copyfile)
     for above in (place / "source").rglob("*"):
         above.chmod(0o755 if above.is_dir() else 0o644)
     correct(place / "source", component.corrections)
@@ -77,7 +77,8 @@ def keep(source: Path, patterns: Sequence[str], target: Path) -> None:
             shutil.copyfile(file, place)
 
 
-def _source(component: GoComponent, folder: Path, go: Go) -> Path:
+def source(component: GoComponent, folder: Path, go: Go) -> Path:
+    """Return where the component's module lies unpacked, bringing it first; raises LabError where it cannot be had."""
     go(folder, "mod", "download", component.module)
     found = go(folder, "list", "-m", "-f", "{{.Dir}}", component.module).strip()
     if not found:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from lab.bundle import contents, debian, modules, oci, userland
@@ -18,7 +18,7 @@ from model.bundle.programs import pack
 class Parts:
     """
     Finished parts: a folder of programs and a version for each component, a folder for each of the tools, Debian's
-    packages, and where to write.
+    packages, rendered charts by the names of their manifests, and where to write.
     """
 
     programs: Mapping[str, Path]
@@ -27,6 +27,7 @@ class Parts:
     packages: Path
     suite: str
     bundle: Path = Path()
+    charts: Mapping[str, Path] = field(default_factory=dict)
 
     def path(self, program: ProgramRecipe) -> Path:
         """Return the compiled program."""
@@ -73,10 +74,9 @@ def image(sources: Parts, wanted: ImageRecipe) -> Item:
 def manifest(sources: Parts, wanted: ManifestRecipe) -> Item:
     """Write a publisher's Kubernetes objects."""
     kept = sources.programs[wanted.component] / modules.KEPT
-    text = "\n---\n".join(path.read_text("utf-8") for path in sorted(kept.rglob("*.yaml")))
-    lines = [line for line in text.splitlines(keepends=True) if not (wanted.chart and "{{" in line)]
+    files = [sources.charts[wanted.name]] if wanted.chart else sorted(kept.rglob("*.yaml"))
     file = sources.bundle / f"manifests/{wanted.name}.yaml"
-    file.write_text("".join(lines), "utf-8")
+    file.write_text("\n---\n".join(path.read_text("utf-8") for path in files), "utf-8")
     size, sha256 = measure(file)
     return ManifestItem(
         name=wanted.name,

@@ -6,7 +6,16 @@ from dataclasses import dataclass
 
 from lab.bundle import application
 from lab.bundle.extras import EXTRAS, Extra
-from lab.bundle.ingredients import Binary, GoComponent, ImageRecipe, ManifestRecipe, ProgramRecipe, Started, Tools
+from lab.bundle.ingredients import (
+    Binary,
+    Chart,
+    GoComponent,
+    ImageRecipe,
+    ManifestRecipe,
+    ProgramRecipe,
+    Started,
+    Tools,
+)
 
 DEFAULT = "1.36"
 SUITE = "bookworm"
@@ -173,6 +182,12 @@ class BundleRecipe:
     def manifests(self) -> tuple[ManifestRecipe, ...]:
         """Publishers' own manifests."""
         return application.MANIFESTS if self.application else ()
+
+    @property
+    def charts(self) -> tuple[tuple[str, GoComponent, Chart], ...]:
+        """Manifests that are rendered from a chart: name, component and chart."""
+        found = {component.folder: component for component in self.components}
+        return tuple((item.name, found[item.component], item.chart) for item in self.manifests if item.chart)
 
     @property
     def _chosen(self) -> tuple[Extra, ...]:

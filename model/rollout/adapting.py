@@ -33,8 +33,13 @@ def without(objects: Iterable[Manifest], *left_out: tuple[str, str]) -> list[Man
 
 
 def the(objects: Sequence[Manifest], kind: str, name: str) -> Manifest:
-    """Return the object of a kind whose name begins so. Raises `SiteError` where there is not exactly one."""
-    found = [m for m in objects if m["kind"] == kind and str(m["metadata"]["name"]).startswith(name)]
+    """
+    Return the object of a kind that is called so, or else the one whose name begins so.
+
+    Raises `SiteError` where there is not exactly one.
+    """
+    beginning = [m for m in objects if m["kind"] == kind and str(m["metadata"]["name"]).startswith(name)]
+    found = [m for m in beginning if m["metadata"]["name"] == name] or beginning
     if len(found) != 1:
         raise _changed([f"{kind} {name}"])
     return found[0]

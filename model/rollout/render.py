@@ -188,6 +188,8 @@ def _documents(text: str) -> list[Manifest]:
 
 def _as_kept(manifest: Manifest) -> Manifest:
     """Leave out what the API knows no other value of and does not keep: it would be a difference that never ends."""
+    for field in [field for field, value in manifest.items() if value is None]:
+        del manifest[field]
     if manifest["kind"] == "CustomResourceDefinition" and manifest["spec"].get("preserveUnknownFields") is False:
         del manifest["spec"]["preserveUnknownFields"]
     return manifest

@@ -11,7 +11,15 @@ import pytest
 from lab.bundle import compiling, contents, corrections, modules, packing, userland, wheels
 from lab.bundle.application import COMPONENTS, IMAGES, MANIFESTS, TOOLS
 from lab.bundle.extras import EXTRAS, MC_TIME, MINIO_TIME
-from lab.bundle.ingredients import Correction, GoComponent, ImageAccount, ImageFolder, ImageRecipe, ManifestRecipe
+from lab.bundle.ingredients import (
+    Chart,
+    Correction,
+    GoComponent,
+    ImageAccount,
+    ImageFolder,
+    ImageRecipe,
+    ManifestRecipe,
+)
 from lab.bundle.packing import Parts
 from lab.errors import LabError
 from model.checkout import REFERENCE
@@ -178,18 +186,33 @@ def test_corrections_make_another_program() -> None:
 
 def _manifest(folder: Path, wanted: ManifestRecipe) -> tuple[str, object]:
     (folder / "bundle/manifests").mkdir(parents=True)
-    parts = Parts({wanted.component: folder}, {wanted.component: "1.2"}, {}, folder, "bookworm", folder / "bundle")
+    parts = Parts(
+        {wanted.component: folder},
+        {wanted.component: "1.2"},
+        {},
+        folder,
+        "bookworm",
+        folder / "bundle",
+        {wanted.name: folder / "rendered.yaml"},
+    )
     item = packing.manifest(parts, wanted)
     return (folder / "bundle" / item.file).read_text(), item
 
 
-def test_labels_of_a_chart_are_left_out_and_files_stay_documents_of_their_own(tmp_path: Path) -> None:
+def test_files_that_are_kept_stay_documents_of_their_own(tmp_path: Path) -> None:
     (tmp_path / "kept/crds").mkdir(parents=True)
-    (tmp_path / "kept/crds/a.yaml").write_text("metadata:\n  labels:\n    app: '{{ x }}'\nkind: A\n")
+    (tmp_path / "kept/crds/a.yaml").write_text("kind: A\n")
     (tmp_path / "kept/crds/b.yaml").write_text("kind: B")
-    text, item = _manifest(tmp_path, ManifestRecipe("crds", "x", chart=True))
-    assert text == "metadata:\n  labels:\nkind: A\n\n---\nkind: B"
+    text, item = _manifest(tmp_path, ManifestRecipe("crds", "x"))
+    assert text == "kind: A\n\n---\nkind: B"
     assert getattr(item, "needed", None) == "application"
+
+
+def test_of_a_chart_what_is_rendered_is_the_manifest(tmp_path: Path) -> None:
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "kept/a.yaml").write_text("kind: '{{ .Values.kind }}'\n")
+    (tmp_path / "rendered.yaml").write_text("kind: A\n")
+    assert _manifest(tmp_path, ManifestRecipe("a", "x", chart=Chart("charts/a", "a")))[0] == "kind: A\n"
 
 
 def test_other_manifests_are_as_their_publisher_wrote_them(tmp_path: Path) -> None:

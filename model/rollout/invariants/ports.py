@@ -12,6 +12,8 @@ from model.site.rows import Row
 
 _PROBES = ("startupProbe", "readinessProbe", "livenessProbe")
 _ASKING = ("httpGet", "tcpSocket", "grpc")
+# What publishers call a port for metrics.
+_METRICS = ("metrics", "http-metrics")
 
 
 def port_names(stack: Stack) -> Iterator[str]:
@@ -81,7 +83,7 @@ def unled(stack: Stack) -> Iterator[UnledPort]:
             probed = _probed(container)
             for port in container.get("ports", ()):
                 number, name = int(port["containerPort"]), port.get("name")
-                theirs = workload.component.upstream is not None and name == "metrics"
+                theirs = workload.component.upstream is not None and name in _METRICS
                 known = _pod_rows(stack.site.rows) if theirs else rows
                 if not ({name, number} & probed or _led_to(known, word, number, port)):
                     yield UnledPort(f"{workload.name}: {container['name']}", word, number)

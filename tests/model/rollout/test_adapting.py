@@ -14,7 +14,7 @@ from model.rollout.render import render_component
 from model.rollout.rendered import pod_template
 from model.rollout.values import contour
 from model.site.site import Site
-from tests.model.rollout.stacks import found, publisher, site
+from tests.model.rollout.stacks import changed, found, publisher, site
 
 
 def test_envoy_listens_on_the_ports_of_the_ingress_hosts_alone_for_both_families() -> None:
@@ -73,15 +73,72 @@ def test_jobs_of_another_content_are_other_jobs() -> None:
     assert pod_template(before) is not None
 
 
-def test_what_the_api_does_not_keep_of_a_definition_is_not_declared() -> None:
-    known = site()
-    (component,) = (component for component in known.components if component.name == "cert-manager")
+def test_what_the_api_does_not_keep_is_not_declared() -> None:
     definition = {
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
         "metadata": {"name": "things.example.org"},
         "spec": {"group": "example.org", "preserveUnknownFields": False},
     }
-    rendered = render_component(known, component, None, lambda _: yaml.safe_dump(definition))
-    (declared,) = (m for m in rendered.objects if m["metadata"]["name"] == "things.example.org")
-    assert declared["spec"] == {"group": "example.org"}
+    empty = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "empty"}, "data": None}
+    declared = {m["metadata"]["name"]: m for m in _cert_manager(yaml.safe_dump_all([definition, empty]))}
+    assert declared["things.example.org"]["spec"] == {"group": "example.org"}
+    assert "data" not in declared["empty"]
+
+
+def test_two_webhooks_of_cert_manager_are_on_different_nodes_and_its_containers_run_our_images() -> None:
+    deployments = {m["metadata"]["name"]: m["spec"] for m in found("cert-manager", "Deployment")}
+    assert {name: spec["replicas"] for name, spec in deployments.items()} == {
+        "cert-manager": 1, "cert-manager-cainjector": 1, "cert-manager-webhook": 2,
+    }  # fmt: skip
+    assert deployments["cert-manager-webhook"]["strategy"]["rollingUpdate"] == {"maxSurge": 0, "maxUnavailable": 1}
+    (budget,) = found("cert-manager", "PodDisruptionBudget")
+    (apart,) = deployments["cert-manager-webhook"]["template"]["spec"]["affinity"]["podAntiAffinity"].values()
+    assert [term["labelSelector"] for term in apart] == [budget["spec"]["selector"]]
+    (controller,) = deployments["cert-manager"]["template"]["spec"]["containers"]
+    assert controller["image"].startswith("quay.io/jetstack/cert-manager-controller:v")
+    assert any(text.startswith("--acme-http01-solver-image=quay.io/jetstack/") for text in controller["args"])
+
+
+def test_leaders_of_cert_manager_are_elected_in_its_own_namespace() -> None:
+    roles = [m for kind in ("Role", "RoleBinding") for m in found("cert-manager", kind)]
+    assert {m["metadata"]["namespace"] for m in roles} == {"cert-manager"}
+    assert len(roles) == 5
+    for deployment in found("cert-manager", "Deployment"):
+        arguments = deployment["spec"]["template"]["spec"]["containers"][0]["args"]
+        leading = deployment["metadata"]["name"] != "cert-manager-webhook"
+        assert ("--leader-election-namespace=cert-manager" in arguments) == leading
+
+
+def test_services_of_cert_manager_lead_to_metrics_where_somebody_may_ask_for_them() -> None:
+    watched = {m["metadata"]["name"]: len(m["spec"]["ports"]) for m in found("cert-manager", "Service")}
+    assert watched == {"cert-manager": 1, "cert-manager-cainjector": 1, "cert-manager-webhook": 2}
+    unwatched = found("cert-manager", "Service", site(changed(features={"monitoring": False})))
+    assert [[port["name"] for port in service["spec"]["ports"]] for service in unwatched] == [["https"]]
+
+
+def test_a_cert_manager_that_its_publisher_lets_nobody_ask_is_asked_at_its_metrics() -> None:
+    objects = [document for document in yaml.safe_load_all(publisher("cert-manager")) if document]
+    the(objects, "Deployment", "cert-manager")["spec"]["template"]["spec"]["containers"][0].pop("livenessProbe")
+    adapted = _cert_manager(yaml.safe_dump_all(objects), whole=True)
+    (container,) = the(adapted, "Deployment", "cert-manager")["spec"]["template"]["spec"]["containers"]
+    assert container["livenessProbe"]["tcpSocket"] == container["readinessProbe"]["tcpSocket"] == {"port": 9402}
+    (deployment,) = (m for m in found("cert-manager", "Deployment") if m["metadata"]["name"] == "cert-manager")
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    assert "httpGet" in container["livenessProbe"]
+
+
+def test_an_object_that_is_called_so_is_meant_before_one_whose_name_begins_so() -> None:
+    named = [{"kind": "Service", "metadata": {"name": name}} for name in ("a", "a-b", "a-c")]
+    assert the(named, "Service", "a")["metadata"]["name"] == "a"
+    assert the(named, "Service", "a-b")["metadata"]["name"] == "a-b"
+    with pytest.raises(SiteError, match="Service a-"):
+        the(named, "Service", "a-")
+
+
+def _cert_manager(text: str, whole: bool = False) -> list[dict[str, Any]]:
+    """Return the component's objects: of a publisher's file that has this besides, or which is this as a `whole`."""
+    known = site()
+    (component,) = (component for component in known.components if component.name == "cert-manager")
+    published = text if whole else f"{publisher('cert-manager')}---\n{text}"
+    return list(render_component(known, component, None, lambda _: published).objects)

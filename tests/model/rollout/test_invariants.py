@@ -81,7 +81,11 @@ RED: tuple[tuple[str, tuple[str, str, str], Spoil], ...] = (
     ("names", REDIS, _set("metadata", "name", value="Redis_0")),
     ("names", REDIS, _set("metadata", "name", value="r" * 60)),
     ("namespaces", REDIS, _set("metadata", "namespace", value=None)),
-    ("namespaces", ("cert-manager", "ClusterRole", "cert-manager"), _set("metadata", "namespace", value="matrix")),
+    (
+        "namespaces",
+        ("cert-manager", "ClusterRole", "cert-manager-controller"),
+        _set("metadata", "namespace", value="matrix"),
+    ),
     ("labels", REDIS, _set("metadata", "labels", value={})),
     ("labels", REDIS, _set("spec", "template", "metadata", "labels", "matrix-fleet.io/pod", value="unheard-of")),
     ("labels", REDIS, _set("metadata", "namespace", value="elsewhere")),

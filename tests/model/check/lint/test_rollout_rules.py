@@ -36,7 +36,7 @@ def test_images_without_a_digest_are_named_with_the_next_step(tmp_path: Path) ->
 
 def test_what_a_bundle_brings_is_not_missing(tmp_path: Path) -> None:
     named = {"site:kubernetes.bundle": "bundle"}
-    manifests = ("cert-manager-crds", "cloudnative-pg", "contour")
+    manifests = ("cert-manager", "cloudnative-pg", "contour")
     images = [image.name for image in loaded().images.values()]
     _bundle(tmp_path / "whole" / "bundle", images, manifests)
     whole = findings(site(tmp_path / "whole", set=named), TODAY)
@@ -45,7 +45,7 @@ def test_what_a_bundle_brings_is_not_missing(tmp_path: Path) -> None:
     part = {finding.check: finding for finding in findings(site(tmp_path / "part", set=named), TODAY)}
     assert part["image-digest"].value == "redis"
     assert "goes on" not in part["image-digest"].message
-    assert "the publishers' manifests of cert-manager-crds come in one" in part["bundle-missing"].message
+    assert "the publishers' manifests of cert-manager come in one" in part["bundle-missing"].message
 
 
 def test_the_publishers_image_does_not_stand_for_a_derived_one(tmp_path: Path) -> None:
