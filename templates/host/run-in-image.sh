@@ -9,7 +9,8 @@ name=${here##*/}
 clean() {
     set +e
     ctr --namespace k8s.io tasks kill --signal SIGKILL "$name"
-    ctr --namespace k8s.io tasks delete "$name"
+    # By force: what was killed a moment ago may not have ended yet, and would stay.
+    ctr --namespace k8s.io tasks delete --force "$name"
     ctr --namespace k8s.io containers rm "$name"
     ctr --namespace k8s.io snapshots rm "$name"
     rm -rf "$here"

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Callable, Mapping
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,8 +19,9 @@ from model.rollout.synapse.check_files import check_files
 from model.rollout.synapse.routes import read
 from tasks.application_images import PinnedReference
 from tasks.rollout import synapse_check
-from tasks.rollout.synapse_check import ImageQuestion, SynapseVerdict, checked_in_image, judged_here
+from tasks.rollout.synapse_check import ImageQuestion, SynapseVerdict, checked_in_image, judged_here, packed
 from tests.model.rollout.synapse.synapse_sites import VERSION, rendered, running, site, table
+from tests.tasks.fake_image import FakeImage
 from tests.tasks.local import here
 
 HOST: Any = SimpleNamespace(name="w-1")
@@ -27,67 +31,21 @@ SITE = site("small")
 FILES = check_files(rendered(SITE, "synapse"), running(SITE))
 ACCEPTED = {"version": VERSION, "complaints": dict.fromkeys(FILES.asked, "")}
 DUMP = (Path(synapse_check.__file__).parents[2] / f"model/rollout/synapse/routes-{VERSION}.json").read_text()
-_PROGRAM = """#!{python}
-import json, os, sys
-from pathlib import Path
-
-answers = json.loads(Path({answers!r}).read_text())
-words = sys.argv[3:]
-if words[0] != "run":
-    sys.exit(1)
-mounts = {{}}
-for word in words:
-    if word.startswith("type=bind"):
-        fields = dict(field.split("=", 1) for field in word.split(","))
-        mounts[fields["src"]] = fields["dst"]
-seen = {{}}
-for source, target in mounts.items():
-    for path in Path(source).rglob("*"):
-        if path.is_file():
-            seen[target + "/" + str(path.relative_to(source))] = [oct(path.stat().st_mode & 0o777), path.read_text()]
-with open({calls!r}, "a") as calls:
-    calls.write(json.dumps(seen) + "\\n")
-kind = "routes" if words[-1].endswith("route_dump.py") else "config"
-print("level=warning msg=old", file=sys.stderr)
-print(answers.get(kind + "-error", ""), file=sys.stderr)
-print(answers[kind], end="")
-sys.exit(answers.get(kind + "-code", 0))
-"""
-
-
-class FakeImage:
-    """A containerd whose containers answer as a test says."""
-
-    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        self._answers, self._calls, self.run = folder / "answers", folder / "calls", folder / "run"
-        self._calls.write_text("")
-        self.run.mkdir()
-        script = folder / "script.sh"
-        script.write_text(synapse_check.SCRIPT.read_text().replace("/run/", f"{self.run}/"))
-        monkeypatch.setattr(synapse_check, "SCRIPT", script)
-        program = folder / "bin/ctr"
-        program.parent.mkdir()
-        program.write_text(_PROGRAM.format(python=sys.executable, answers=str(self._answers), calls=str(self._calls)))
-        program.chmod(0o755)
-        monkeypatch.setenv("PATH", str(program.parent), prepend=":")
-        self.answer()
-
-    def answer(self, config: object = ACCEPTED, routes: str = DUMP, **more: object) -> None:
-        """Let it answer this."""
-        text = config if isinstance(config, str) else json.dumps(config)
-        changed = {key.replace("_", "-"): value for key, value in more.items()}
-        self._answers.write_text(json.dumps({"config": text, "routes": routes, **changed}))
-
-    @property
-    def calls(self) -> list[Mapping[str, tuple[str, str]]]:
-        """The files of each container that ran: mode and text."""
-        return [json.loads(line) for line in self._calls.read_text().splitlines()]
+# How far `ctr run` may have come when it ends without having tidied up.
+STAGES = ("snapshots", "containers", "tasks")
 
 
 @pytest.fixture
 def image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeImage:
     here(monkeypatch)
-    return FakeImage(tmp_path, monkeypatch)
+    return FakeImage(tmp_path, monkeypatch, ACCEPTED, DUMP)
+
+
+def wait_until(holds: Callable[[], bool], seconds: float = 60.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 def ask(state: Path, image: PinnedReference = PINNED, version: str = VERSION) -> SynapseVerdict:
@@ -142,7 +100,29 @@ def test_nothing_stays_on_the_node(image: FakeImage, tmp_path: Path) -> None:
     ask(tmp_path / "state")
     image.answer(config_code=1)
     ask(tmp_path / "other")
-    assert list(image.run.iterdir()) == []
+    assert image.left == []
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_nothing_stays_of_a_run_that_broke_off(image: FakeImage, tmp_path: Path, stage: str) -> None:
+    image.answer(dies_after=stage)
+    assert ask(tmp_path / "state").unproven
+    assert image.left == []
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_nothing_stays_of_a_run_that_was_killed(image: FakeImage, stage: str) -> None:
+    image.answer(hangs_after=stage)
+    argv = ("sh", "-c", synapse_check.SCRIPT.read_text(), "sh", IMAGE, "check", "python3", "/check/a.py")
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, start_new_session=True) as script:
+        assert script.stdin is not None
+        script.stdin.write(packed({"check/a.py": "pass"}))
+        script.stdin.close()
+        wait_until(lambda: stage in image.kept)
+        assert len(image.left) > 1, "the folder, and what containerd has of it"
+        os.killpg(script.pid, signal.SIGTERM)
+        assert script.wait(30) == 129
+    assert image.left == []
 
 
 def test_what_synapse_refuses_is_named_and_kept(image: FakeImage, tmp_path: Path) -> None:
