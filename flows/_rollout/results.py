@@ -178,8 +178,14 @@ def unready_outcome(component: str, entry: Unready, veil: Veil) -> Outcome:
     first = entry.troubles[0] if entry.troubles else None
     words = [f"not ready after {entry.seconds:.0f} s: {entry.why}"]
     words += [trouble.line for trouble in entry.troubles[:3]]
+    # After `POD/NAME` and the reason, or the reason alone, comes the message: it may have been said as a trouble.
+    for title, said, heads in (("container", entry.container, 2), ("last event", entry.event, 1)):
+        if unsaid := _unsaid(said, heads, "; ".join(words)):
+            words.append(f"{title} {unsaid}")
     evidence: Mapping[str, object] = {
         "troubles": [veil(trouble.line) for trouble in entry.troubles],
+        "container": veil(entry.container),
+        "event": veil(entry.event),
         "log": [veil(line) for line in entry.log],
     }
     if entry.log:
@@ -196,3 +202,12 @@ def unready_outcome(component: str, entry: Unready, veil: Veil) -> Outcome:
         evidence=evidence,
         seconds=round(entry.seconds, 3),
     )
+
+
+def _unsaid(text: str, heads: int, told: str) -> str:
+    """Return what so many heads and a message (`a: b: message`) say beyond what was told: all, the heads, or none."""
+    whole, before = " ".join(text.split()), " ".join(told.split())
+    *words, message = whole.split(": ", heads)
+    if whole in before:
+        return ""
+    return ": ".join(words) if len(words) == heads and message in before else whole

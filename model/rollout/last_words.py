@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from model.kubernetes.manifests import Manifest
+from model.kubernetes.manifests import Manifest, name_of
 
 
 def container_words(pods: Sequence[Manifest]) -> str:
@@ -16,6 +16,17 @@ def container_words(pods: Sequence[Manifest]) -> str:
 def event_words(events: Sequence[Manifest]) -> str:
     """Return the last of events that are in their order, `reason: message`; empty where there is none."""
     return _joined(events[-1].get("reason"), events[-1].get("message")) if events else ""
+
+
+def claim_words(events: Sequence[Manifest]) -> str:
+    """Return the last of these events that is of a claim, `reason of CLAIM: message`; empty where none is."""
+    involved = [(event, event.get("involvedObject") or {}) for event in events]
+    of_claims = [(event, claim) for event, claim in involved if claim.get("kind") == "PersistentVolumeClaim"]
+    if not of_claims:
+        return ""
+    event, claim = of_claims[-1]
+    about = name_of({"kind": claim["kind"], "metadata": claim})
+    return _joined(f"{event.get('reason') or 'an event'} of {about}", event.get("message"))
 
 
 def _of_pod(pod: Manifest) -> Iterator[str]:

@@ -84,11 +84,8 @@ def _of_pod(pod: Manifest, events: Sequence[Manifest]) -> Iterator[Trouble]:
 
 def _unscheduled(pod: Manifest, name: str, words: str, events: Sequence[Manifest]) -> Trouble:
     if "persistentvolumeclaim" in words.lower() or "persistent volumes to bind" in words:
-        volumes = pod["spec"].get("volumes") or ()
-        claims = [
-            volume["persistentVolumeClaim"]["claimName"] for volume in volumes if "persistentVolumeClaim" in volume
-        ]
-        about = f"{name}, claim {', '.join(claims)}" if claims else name
+        claims = ", ".join(claims_of(pod))
+        about = f"{name}, claim {claims}" if claims else name
         step = "`kubectl describe pvc` it: is there a volume of its class, on a node that may run the pod?"
         return Trouble(kind=TroubleKind.CLAIM, about=about, words=words, next_step=step, patience=90)
     last = last_event(events, pod["metadata"]["name"])
@@ -153,6 +150,12 @@ def _unclear(events: Sequence[Manifest], owner: str) -> Iterator[Trouble]:
         step = "`kubectl describe` it, and read its controller's log"
         words = f"{events[-1].get('reason', '')}: {events[-1].get('message', '')}"
         yield Trouble(kind=TroubleKind.OTHER, about=owner, words=words, next_step=step)
+
+
+def claims_of(pod: Manifest) -> tuple[str, ...]:
+    """Return the names of the claims that a pod has."""
+    volumes = [volume.get("persistentVolumeClaim") for volume in (pod.get("spec") or {}).get("volumes") or ()]
+    return tuple(volume["claimName"] for volume in volumes if volume)
 
 
 def last_event(events: Sequence[Manifest], name: str, reason: str = "", begins: str = "") -> str:

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 from model.errors import ApiUnreachable, KubernetesError
 from model.kubernetes.manifests import Manifest
 from model.rollout.keys import ObjectKey, key_of
-from model.rollout.last_words import container_words, event_words
+from model.rollout.last_words import claim_words, container_words, event_words
 from model.rollout.readiness import READY, Readiness, readiness
 from model.rollout.rendered import pod_template
-from model.rollout.trouble import Trouble, by_time, troubles
+from model.rollout.trouble import Trouble, TroubleKind, by_time, claims_of, troubles
 from tasks.rollout.live import OURS
 from tasks.rollout.pods import last_lines, newest_pods
 
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 _PAUSE = 0.5
 _CLAIMING = ("StatefulSet", "Cluster", "Deployment")
+# What keeps a claim from being bound: its own event says more than that of the pod which waits for it.
+_OF_CLAIMS = (TroubleKind.CLAIM, TroubleKind.STORAGE_CLASS)
 # What a container without a readiness probe that ends at once has no time to hide.
 _SETTLED_SECONDS = 5.0
 # So long after a change nobody who does not say which version he has looked at is believed: operators look at once.
@@ -217,12 +219,13 @@ class ReadinessWait:
             events = by_time(list(self._events((key,))))
         except KubernetesError:
             return unready
-        names = {pod["metadata"]["name"] for pod in pods}
-        told = [event for event in events if _about(event, names, key) and self._fresh(event)]
+        told = [event for event in events if _about(event, pods, key) and self._fresh(event)]
+        found = troubles(pods, told, str(key))
+        unbound = key.kind != "PersistentVolumeClaim" and any(trouble.kind in _OF_CLAIMS for trouble in found)
         return replace(
             unready,
-            troubles=troubles(pods, told, str(key)),
-            event=event_words(told),
+            troubles=found,
+            event=(claim_words(told) if unbound else "") or event_words(told),
             container=container_words(pods),
         )
 
@@ -250,14 +253,17 @@ def _version(event: Manifest) -> tuple[str, str]:
     return event["metadata"].get("uid", ""), event["metadata"].get("resourceVersion", "")
 
 
-def _about(event: Manifest, pods: set[str], key: ObjectKey) -> bool:
-    """Tell whether an event is of the object, its pods, its replica sets, or a claim made for its pods."""
+def _about(event: Manifest, pods: Sequence[Manifest], key: ObjectKey) -> bool:
+    """Tell whether an event is of the object, its pods, its replica sets, or a claim that its pods have."""
     involved = event.get("involvedObject") or {}
     name, kind = str(involved.get("name", "")), involved.get("kind")
     if kind == key.kind:
         return name == key.name
     if kind == "Pod":
-        return name in pods
+        return any(name == pod["metadata"]["name"] for pod in pods)
     if kind in ("ReplicaSet", "Job") and key.kind in ("Deployment", "CronJob"):
         return name.startswith(f"{key.name}-")
-    return kind == "PersistentVolumeClaim" and key.kind in _CLAIMING and f"-{key.name}-" in f"-{name}-"
+    if kind != "PersistentVolumeClaim":
+        return False
+    made = key.kind in _CLAIMING and f"-{key.name}-" in f"-{name}-"
+    return made or any(name in claims_of(pod) for pod in pods)

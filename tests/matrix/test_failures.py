@@ -11,7 +11,11 @@ from tests.matrix.matrix_lab import Copy, MatrixLab
 # The component, the object that the report names, and what it must say of it.
 _REASONS = {
     "trial-class": ("StatefulSet/trial/classless", ('storageclass.storage.k8s.io "nowhere" not found',)),
-    "trial-claim": ("Deployment/trial/claimant", ("didn't find available persistent volumes",)),
+    "trial-claim": (
+        "Deployment/trial/claimant",
+        # The scheduler's words of the pod, and the last event of the claim: what that waits for depends on the moment.
+        ("didn't find available persistent volumes", "of PersistentVolumeClaim trial/unfitting: waiting for "),
+    ),
     "trial-quota": ("Deployment/trial-quota/crowded", ("exceeded quota: none", "pods=0")),
     "trial-image": ("Deployment/trial/pictureless", ("registry.example.test/nobody-has-this:1",)),
     "trial-crash": ("Deployment/trial/hasty", ("/no/such/file",)),

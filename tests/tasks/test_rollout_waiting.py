@@ -165,6 +165,67 @@ def test_who_waits_says_its_last_event_its_containers_reason_and_since_when(api:
     assert f"; since {entry.since:%H:%M:%S} UTC, " in entry.line
 
 
+def claim_event(reason: str, message: str, minute: int) -> Manifest:
+    return event("data", reason, message, "PersistentVolumeClaim") | {"lastTimestamp": f"2026-01-01T00:{minute:02}:00Z"}
+
+
+def unbound() -> Manifest:
+    """A pod whose claim, of a name that has nothing of its own, is not bound."""
+    words = "0/3 nodes are available: 3 node(s) didn't find available persistent volumes to bind."
+    scheduled = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": words}
+    volumes = [{"name": "v", "persistentVolumeClaim": {"claimName": "data"}}, {"name": "w", "emptyDir": {}}]
+    found = pod("web-1", {"name": "main", "state": {}})
+    return found | {"spec": {"volumes": volumes}, "status": {"conditions": [scheduled]}}
+
+
+def test_the_report_names_the_last_event_of_a_claim_that_is_not_bound_and_what_its_pod_says(api: MemoryApi) -> None:
+    api.put(unbound())
+    said = 'storageclass.storage.k8s.io "nowhere" is being looked for'
+    api.put(claim_event("WaitForFirstConsumer", "waiting for first consumer", 1))
+    api.put(claim_event("ProvisioningFailed", said, 2))
+    api.put(event("other", "ProvisioningFailed", "of another claim", "PersistentVolumeClaim"))
+    later = {"lastTimestamp": "2026-01-01T00:03:00Z"}
+    api.put(event("web-1", "FailedScheduling", "0/3 nodes are available", "Pod") | later)
+    (unready,), _ = wait(api)
+    words = f"ProvisioningFailed of PersistentVolumeClaim n/data: {said}"
+    assert unready.event == words
+    told = unready_outcome("synapse", unready, Veil(()))
+    assert f"; last event {words}" in told.message
+    assert "didn't find available persistent volumes to bind" in told.message
+    assert isinstance(told.evidence, dict)
+    assert told.evidence["event"] == words
+
+
+@pytest.mark.parametrize(
+    ("reason", "message"),
+    [
+        ("ProvisioningFailed", 'storageclass.storage.k8s.io "nowhere" not found'),
+        ("FailedBinding", "no persistent volumes available for this claim and no storage class is set"),
+    ],
+)
+def test_the_report_names_the_event_of_a_claim_by_itself_once(api: MemoryApi, reason: str, message: str) -> None:
+    claim = {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": WHERE | {"name": "data"}, "spec": {}}
+    api.put(claim)
+    api.put(claim_event(reason, message, 1))
+    (unready,), _ = wait(api, claim)
+    told = unready_outcome("synapse", unready, Veil(()))
+    assert (told.message.count(reason), told.message.count(message)) == (1, 1)
+    assert isinstance(told.evidence, dict)
+    assert told.evidence["event"] == f"{reason}: {message}"
+
+
+def test_the_report_names_the_reason_of_a_container_and_says_nothing_twice(api: MemoryApi) -> None:
+    state = {"waiting": {"reason": "ErrImagePull", "message": "secret-word: not found"}}
+    api.put(pod("web-1", {"name": "main", "state": state, "ready": False}))
+    api.put(event("web-1", "BackOff", "no pull for a while", "Pod"))
+    (unready,), _ = wait(api)
+    told = unready_outcome("synapse", unready, Veil([b"secret-word"]))
+    assert told.message.endswith("; container web-1/main: ErrImagePull; last event BackOff: no pull for a while")
+    assert told.message.count("(secret): not found") == 1
+    assert isinstance(told.evidence, dict)
+    assert told.evidence["container"] == "web-1/main: ErrImagePull: (secret): not found"
+
+
 def test_an_event_from_before_counts_only_when_time_is_up(api: MemoryApi) -> None:
     api.put(event("web-b", "FailedCreate", "exceeded quota: q"))
     unready, told = wait(api)
