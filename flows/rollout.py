@@ -24,7 +24,8 @@ as its user would. One that fails stops those that need it, and nothing else. A 
 repeated; a second run changes nothing.
 
 Objects that are somebody else's stop a run before its first write. What cannot be changed in place is only made anew
-where `--recreate` names it; volumes, Secrets, definitions, namespaces and databases are never deleted unless it does.
+where `--recreate` names it; volumes, claims, Secrets, definitions, namespaces, storage classes and databases are never
+deleted unless it names the object itself, as Kind/namespace/name: by its component's name it does not.
 
 Exit codes: 0 good, 1 refused before any write, 2 something would change (dry run) or a gate found something wrong, 3 a
 component failed, or a gate saw nothing.
@@ -40,7 +41,10 @@ Phase = Annotated[int | None, typer.Option(metavar="N", min=1, max=5, help="The 
 Prune = Annotated[bool, typer.Option("--prune", help="Delete what was brought once and is rendered no longer.")]
 Recreate = Annotated[
     str | None,
-    typer.Option(metavar="NAME,...", help="Make anew what cannot be changed in place: components or Kind/name."),
+    typer.Option(
+        metavar="NAME,...",
+        help="Make anew what cannot be changed in place: components (but no data of theirs) or Kind/namespace/name.",
+    ),
 ]
 Adopt = Annotated[bool, typer.Option("--adopt", help="Take over objects that exist and are not this rollout's.")]
 Gates = Annotated[bool, typer.Option("--gates", help="Try every gate, also of components that did not change.")]

@@ -55,8 +55,7 @@ def _leftover(run: RolloutRun, component: str, key: ObjectKey, version: str) -> 
     if not run.request.prune:
         change, note = ChangeKind.KEPT, "rendered no longer; `--prune` deletes it"
     elif not may_go(key, run.request.recreate):
-        word = "/".join(filter(None, (key.kind, key.namespace, key.name)))
-        change, note = ChangeKind.KEPT, f"rendered no longer, and kept: only `--prune --recreate {word}` deletes it"
+        change, note = ChangeKind.KEPT, f"rendered no longer, and kept: only `--prune --recreate {key.word}` deletes it"
     lines = (f"- {key}",) if change is ChangeKind.PRUNED else ()
     notes = (note,) if note else ()
     return ObjectChange(component=component, key=key, manifest=manifest, change=change, lines=lines, notes=notes)

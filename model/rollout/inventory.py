@@ -110,4 +110,14 @@ def from_manifest(manifest: Manifest) -> ComponentInventory:
 
 def may_go(key: ObjectKey, named: frozenset[str]) -> bool:
     """Tell whether an object that is rendered no longer may be deleted; data and their ground only where named."""
-    return (key.group, key.kind) not in KEPT_KINDS or any(key.named_by(word) for word in named)
+    return not is_kept(key) or any(map(key.named_by, named))
+
+
+def may_be_replaced(key: ObjectKey, component: str, named: frozenset[str]) -> bool:
+    """Tell whether an object may be deleted and made anew; a component's name means none of its data and ground."""
+    return any(map(key.named_by, named)) or (component in named and not is_kept(key))
+
+
+def is_kept(key: ObjectKey) -> bool:
+    """Tell whether an object is data, or the ground on which they lie."""
+    return (key.group, key.kind) in KEPT_KINDS

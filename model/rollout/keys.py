@@ -23,6 +23,11 @@ class ObjectKey:
         """Return what a report calls it."""
         return f"{component}/{self.kind}/{self.namespace or '-'}/{self.name}"
 
+    @property
+    def word(self) -> str:
+        """What a person names it by, so that no other is meant: `Kind/namespace/name`, or `Kind/name`."""
+        return "/".join(filter(None, (self.kind, self.namespace, self.name)))
+
     def named_by(self, word: str) -> bool:
         """Tell whether a person means it by `Kind/name` or `Kind/namespace/name`."""
         return word in (f"{self.kind}/{self.name}", f"{self.kind}/{self.namespace}/{self.name}")

@@ -13,7 +13,7 @@ from model.rollout.changes import ChangeKind, ObjectChange, immutable_fields
 from model.rollout.conflicts import FieldConflict, conflicts_of, without
 from model.rollout.contained import contains
 from model.rollout.foreign import foreign_fields
-from model.rollout.inventory import ComponentInventory
+from model.rollout.inventory import ComponentInventory, is_kept, may_be_replaced
 from model.rollout.keys import key_of
 from model.rollout.webhooks import silent_webhook
 from remote.strict_apply import MANAGER, apply_strictly
@@ -28,7 +28,8 @@ _CONFLICT = 409
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanRules:
     """
-    What a person allowed: `adopt` objects that are not ours, `recreate` these (component, or `Kind/name`).
+    What a person allowed: `adopt` objects that are not ours, `recreate` these (component, `Kind/namespace/name`, or
+    `Kind/name`; a component's name means none of its data).
 
     `kinds` are those that a component will bring, by group and kind: the component, and whether it is in this run.
     """
@@ -118,13 +119,14 @@ class Planner:
         return replace(change, change=ChangeKind.REJECTED, notes=(error.detail,), next_step=step)
 
     def _replaced(self, change: ObjectChange, before: Manifest, fields: tuple[str, ...]) -> ObjectChange:
-        named = change.component in self._rules.recreate or any(map(change.key.named_by, self._rules.recreate))
+        key, component, named = change.key, change.component, self._rules.recreate
         lines = difference(_like(before, change.manifest), change.manifest)
         words = f"{', '.join(fields)} cannot be changed in place"
-        if named:
+        if may_be_replaced(key, component, named):
             return replace(change, change=ChangeKind.REPLACED, lines=lines, notes=(f"{words}: deleted and made anew",))
-        word = f"{change.key.kind}/{change.key.name}"
-        step = f"`--recreate {word}` deletes it and makes it anew; see what it holds first"
+        if component in named and is_kept(key):
+            words += f", and `--recreate {component}` does not mean what holds data or is their ground"
+        step = f"`--recreate {key.word}` deletes it and makes it anew; see what it holds first"
         return replace(change, change=ChangeKind.REFUSED, lines=lines, notes=(words,), next_step=step)
 
 

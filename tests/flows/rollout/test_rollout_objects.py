@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from remote.api_endpoint import ApiRequest
 from tests.flows.rollout.stage import SPACE, Stage, by_name, outcomes, settings
-from tests.remote.memory_api import Refusal
+from tests.remote.memory_api import Manifest, MemoryApi, Refusal, Stored
 
 
 def test_what_was_edited_by_hand_is_told_and_set_back(stage: Stage) -> None:
@@ -26,6 +28,28 @@ def test_what_a_controller_holds_is_named_and_left(stage: Stage) -> None:
     assert code == 0
     assert "held by kube-controller-manager: left" in outcomes(report, "changed")["one/ConfigMap/space/one"]
     assert stage.api.get("/api/v1/namespaces/space/configmaps/one")["data"] == {"a": "9", "b": "2"}
+
+
+def test_what_another_program_set_beside_ours_is_told_and_left(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    stage.run()
+    shown = MemoryApi._shown
+
+    def with_fields(api: MemoryApi, stored: Stored) -> Manifest:
+        found = shown(api, stored)
+        if found["metadata"]["name"] == "one":
+            found["metadata"]["managedFields"] += [entry("terraform"), entry("kubelet"), entry("me", "status")]
+        return found
+
+    def entry(manager: str, subresource: str = "") -> Manifest:
+        fields: Manifest = {"f:metadata": {"f:labels": {"f:colour": {}}}}
+        return {"manager": manager, "operation": "Update", "subresource": subresource, "fieldsV1": fields}
+
+    monkeypatch.setattr(MemoryApi, "_shown", with_fields)
+    code, report = stage.run()
+    told = {row["subject"]: row for row in report["outcomes"] if "not ours" in row["message"]}
+    assert (code, list(told)) == (0, ["one/ConfigMap/space/one"])
+    words = "as declared; terraform set .metadata.labels.colour: not ours, left as it is"
+    assert told["one/ConfigMap/space/one"]["message"] == words
 
 
 def test_a_deleted_object_comes_back(stage: Stage) -> None:
@@ -68,6 +92,33 @@ def test_what_cannot_be_changed_in_place_is_only_made_anew_where_it_is_named(sta
     code, report = stage.run(recreate=frozenset({"ConfigMap/one"}))
     assert (code, by_name(report)["one"]["replaced"]) == (0, 1)
     assert stage.api.get("/api/v1/namespaces/space/configmaps/one")["data"] == {"a": "2"}
+
+
+def test_what_holds_data_is_not_made_anew_by_its_components_name(stage: Stage) -> None:
+    claim = settings("data") | {"kind": "PersistentVolumeClaim", "spec": {"size": "2"}, "status": {"phase": "Bound"}}
+    stage.objects["one"] = [settings("one", a="1"), claim]
+    assert stage.run()[0] == 0
+    places = {"one": ("v1", "configmaps", "space", "one"), "data": ("v1", "persistentvolumeclaims", "space", "data")}
+
+    def refuse(request: ApiRequest, _body: object) -> None:
+        name = request.path.rpartition("/")[2]
+        if request.method == "PATCH" and places.get(name) in stage.api.objects:
+            causes = [{"reason": "FieldValueInvalid", "field": "spec", "message": "field is immutable when set"}]
+            raise Refusal(422, "Invalid", "spec: field is immutable when set", causes)
+
+    stage.api.before = refuse
+    stage.objects["one"] = [settings("one", a="2"), claim | {"spec": {"size": "1"}}]
+    stage.api.written.clear()
+    before = stage.api.objects[places["data"]].document["metadata"]["uid"]
+    code, report = stage.run(recreate=frozenset({"one"}))
+    (refused,) = [row for row in report["outcomes"] if row["subject"] == "one/PersistentVolumeClaim/space/data"]
+    assert (code, refused["status"]) == (1, "drift")
+    assert "`--recreate one` does not mean what holds data" in refused["message"]
+    assert refused["next"].startswith("`--recreate PersistentVolumeClaim/space/data` deletes it")
+    assert not [path for path in stage.api.written if "leases" not in path]
+    code, report = stage.run(recreate=frozenset({"one", "PersistentVolumeClaim/space/data"}))
+    assert (code, by_name(report)["one"]["replaced"]) == (0, 2)
+    assert stage.api.objects[places["data"]].document["metadata"]["uid"] != before
 
 
 def test_a_name_to_recreate_that_the_plan_does_not_have_is_refused_before_anything_is_written(stage: Stage) -> None:
