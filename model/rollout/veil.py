@@ -5,7 +5,8 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from urllib.parse import quote
 
 _WORD = "(secret)"
@@ -14,19 +15,23 @@ _SHORTEST = 8
 # A key has names and marks beside what is secret of it: each word of it that is as long as this counts by itself.
 _LONG_WORD = 20
 _REMEMBERED: set[bytes] = set()
+_FOR_URLS = str.maketrans("+/", "-_")
 
 
 class Veil:
-    """Takes known values out of texts, however they are written: as they are, in base64, hexadecimal, for URLs."""
+    """
+    Takes known values out of texts, however they are written: as they are, hexadecimal, for URLs, and in base64, also
+    where they are a part of what is encoded there.
+    """
 
     def __init__(self, values: Iterable[bytes]) -> None:
-        forms = {form for value in values if len(value) >= _SHORTEST for form in _forms(value)}
-        words = sorted((re.escape(form) for form in forms if form), key=len, reverse=True)
-        self._known = re.compile("|".join(words)) if words else None
+        self._patterns = _patterns(frozenset(value for value in values if len(value.strip()) >= _SHORTEST))
 
     def __call__(self, text: str) -> str:
         """Return the text with a word in the place of each value."""
-        return self._known.sub(_WORD, text) if self._known else text
+        for pattern in self._patterns:
+            text = pattern.sub(_WORD, text)
+        return text
 
 
 def remember(values: Iterable[bytes]) -> None:
@@ -39,14 +44,36 @@ def veiled(text: str) -> str:
     return Veil(_REMEMBERED)(text)
 
 
-def _forms(value: bytes) -> Iterable[str]:
+@lru_cache(maxsize=4)
+def _patterns(values: frozenset[bytes]) -> tuple[re.Pattern[str], ...]:
+    """Return what finds values in texts: first in base64, whose letters on both sides hold parts of them too."""
+    letters = r"[A-Za-z0-9+/_-]{0,3}"
+    found = []
+    coded, plain = _alternatives(map(_coded, values)), _alternatives(map(_forms, values))
+    if coded:
+        found.append(re.compile(f"{letters}(?:{coded}){letters}={{0,2}}"))
+    if plain:
+        found.append(re.compile(plain))
+    return tuple(found)
+
+
+def _alternatives(forms: Iterable[Iterable[str]]) -> str:
+    words = {re.escape(form) for some in forms for form in some if form}
+    return "|".join(sorted(words, key=len, reverse=True))
+
+
+def _coded(value: bytes) -> Iterator[str]:
+    """Yield the letters that stand for a value alone wherever it begins in what is encoded: at three places of four."""
+    text = value.strip()
+    for start in range(3):
+        rest = text[start:]
+        whole = base64.b64encode(rest)[: 4 * (len(rest) // 3)].decode()
+        yield from (whole, whole.translate(_FOR_URLS))
+
+
+def _forms(value: bytes) -> Iterator[str]:
     plain = value.decode("utf-8", "replace").strip()
-    yield from (plain, quote(plain, safe=""), value.hex(), base64.b64encode(value).decode().rstrip("="))
-    # Within a longer text base64 begins at any of three places, and its ends depend on what stands there.
-    for before in (1, 2):
-        coded = base64.b64encode(b"\0" * before + value).decode()
-        yield coded[before + 1 : (before + len(value)) * 8 // 6]
-    yield base64.b64encode(value).decode()[: len(value) * 8 // 6]
+    yield from (plain, quote(plain, safe=""), quote(plain), value.strip().hex(), value.strip().hex().upper())
     # As errors quote texts: by Python, as bytes, by JSON.
     yield from (repr(plain)[1:-1], repr(value.strip())[2:-1], json.dumps(plain)[1:-1])
     yield from (word for word in plain.replace("\\n", "\n").split() if len(word) >= _LONG_WORD)

@@ -45,6 +45,8 @@ class Stage:
         self.objects: dict[str, list[Manifest]] = {}
         self.files: dict[str, Mapping[str, str]] = {}
         self.gates: dict[str, Any] = {}
+        # Where `--events` writes.
+        self.events: str | None = None
         # Components that are made of the project's own templates.
         self.real: frozenset[str] = frozenset()
         identity = make_identity(folder / "identity")
@@ -69,9 +71,11 @@ class Stage:
             (self.templates / name).mkdir(parents=True, exist_ok=True)
             (self.templates / name / "objects.yaml.j2").touch()
 
-    def run(self, *, dry_run: bool = False, **asked: Any) -> tuple[int, dict[str, Any]]:
-        """Roll out; return the exit code and the report."""
-        options = Options(inventory=self.folder, dry_run=dry_run, quiet=True)
+    def run(self, *, dry_run: bool = False, verbose: bool = False, **asked: Any) -> tuple[int, dict[str, Any]]:
+        """Roll out, without a word unless `verbose`; return the exit code and the report."""
+        options = Options(
+            inventory=self.folder, dry_run=dry_run, events=self.events, quiet=not verbose, verbose=verbose
+        )
         request = RolloutRequest(**asked)
         code = run_flow("rollout", options, lambda context: rollout(context, request), changes=True)
         return code, json.loads((runs(self.folder, "rollout")[-1] / "report.json").read_text("utf-8"))

@@ -7,6 +7,7 @@ import copy
 import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from hypothesis import given
@@ -157,14 +158,17 @@ def test_a_value_is_veiled_however_it_is_written(form: str) -> None:
     assert Veil([b"p4ssword-long", b""])(f"it is {written}!") in ("it is (secret)!", "it is (secret)==!")
 
 
-@pytest.mark.parametrize("before", range(4))
-def test_a_value_within_a_text_in_base64_is_veiled(before: int) -> None:
-    value = b"p4ssword-longer-than-that"
-    coded = base64.b64encode(b"-" * before + value + b" and more").decode()
-    told = Veil([value])(f"data: {coded}")
-    assert "(secret)" in told
-    # No three bytes of it in a row are left.
-    assert len(told.replace("(secret)", "")) < len(coded) - len(value) * 8 // 6 + len("data: ") + 4
+@pytest.mark.parametrize("before", ["", "a", "ab", "abc"])
+@pytest.mark.parametrize("after", ["", "y", "yz", "xyz"])
+def test_a_value_is_veiled_within_what_is_encoded_with_it(before: str, after: str) -> None:
+    value = "p4sswørd/+with?odd>parts~long"
+    text = f"{before}{value}{after}".encode()
+    veil = Veil([value.encode()])
+    for coded in (base64.b64encode(text).decode(), base64.urlsafe_b64encode(text).decode()):
+        # At most the letters of what stands around it are left.
+        assert len(veil(f"data: {coded}.").replace("(secret)", "")) <= len("data: .") + 8
+    assert veil(quote(text)) == f"{before}(secret){after}"
+    assert veil(value.encode().hex().upper()) == "(secret)"
 
 
 def test_a_value_is_veiled_as_errors_quote_it() -> None:
@@ -221,18 +225,55 @@ def test_what_is_immutable_is_told_from_what_is_wrong() -> None:
     assert immutable_fields(refused("spec.port", "Invalid value: must be between 1 and 65535")) == ()
 
 
-def test_fields_that_people_added_are_named_and_ours_and_controllers_are_not() -> None:
+def managed(manager: str, **more: str) -> Manifest:
+    """An object beside whose label `a` a manager has set another one, and a whole part."""
     fields: Manifest = {"f:metadata": {"f:labels": {"f:a": {}, "f:b": {}}}, "f:spec": {"f:x": {"f:y": {}}}}
-    live = {
-        "metadata": {
-            "managedFields": [
-                {"manager": "kubectl-edit", "operation": "Update", "fieldsV1": fields},
-                {"manager": "kube-controller-manager", "operation": "Update", "fieldsV1": fields},
-            ]
-        }
-    }
-    found = foreign_fields(live, {"metadata": {"labels": {"a": "1"}}})
-    assert found == ("kubectl-edit set .metadata.labels.b", "kubectl-edit set .spec")
+    return {"metadata": {"managedFields": [{"manager": manager, "operation": "Update", "fieldsV1": fields, **more}]}}
+
+
+OTHERS = [
+    *("kubectl", "kubectl-edit", "helm", "argocd-controller", "kustomize-controller", "ansible", "kube-janitor"),
+    *("Terraform", "HashiCorp", "OpenAPI-Generator", "python-requests", "Go-http-client", "before-first-apply"),
+]
+EXPECTED = [
+    *("matrix-fleet", "kube-controller-manager", "kube-scheduler", "clusterrole-aggregation-controller", "contour"),
+    *("manager", "cert-manager-cainjector", "cert-manager-certificates-issuing"),
+]
+
+
+@pytest.mark.parametrize("manager", OTHERS)
+def test_a_field_that_anybody_else_added_is_named_with_whoever_it_was(manager: str) -> None:
+    found = foreign_fields(managed(manager), {"metadata": {"labels": {"a": "1"}}})
+    assert found == (f"{manager} set .metadata.labels.b", f"{manager} set .spec")
+    assert foreign_fields(managed(manager, subresource="status"), {"metadata": {"labels": {"a": "1"}}}) == ()
+
+
+def test_entries_that_somebody_added_to_a_list_are_named_and_those_declared_are_not() -> None:
+    side: Manifest = {".": {}, "f:name": {}}
+    main = side | {"f:tty": {}}
+    containers = {'k:{"name":"main"}': main, 'k:{"name":"side"}': side}
+    number: Manifest = {"f:port": {}}
+    ports = {'k:{"port":80,"protocol":"TCP"}': number, 'k:{"port":81,"protocol":"TCP"}': number}
+    fields: Manifest = {"f:metadata": {"f:finalizers": {'v:"a"': {}, 'v:"b"': {}}}, "f:c": containers, "f:ports": ports}
+    live = {"metadata": {"managedFields": [{"manager": "flux", "operation": "Apply", "fieldsV1": fields}]}}
+    wanted = {"metadata": {"finalizers": ["a"]}, "c": [{"name": "main"}], "ports": [{"port": 80}]}
+    assert foreign_fields(live, wanted) == (
+        'flux set .metadata.finalizers["b"]',
+        'flux set .c[name="main"].tty',
+        'flux set .c[name="side"]',
+        'flux set .ports[port=81,protocol="TCP"]',
+    )
+
+
+def test_who_gives_no_name_is_named_all_the_same() -> None:
+    assert foreign_fields(managed(""), {"metadata": {"labels": {"a": "", "b": ""}}}) == (
+        "somebody without a name set .spec",
+    )
+
+
+@pytest.mark.parametrize("manager", EXPECTED)
+def test_what_we_or_the_clusters_own_programs_added_goes_without_a_word(manager: str) -> None:
+    assert foreign_fields(managed(manager), {"metadata": {"labels": {"a": "1"}}}) == ()
 
 
 def test_what_is_asked_for_is_chosen_in_order() -> None:
