@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from lab import once
-from lab.bundle import __main__, building, compiling, debian, oci, userland
+from lab.bundle import __main__, building, caches, compiling, debian, oci, packing, toolchain, userland
 from lab.bundle.extras import EXTRAS
 from lab.bundle.ingredients import GoComponent, Started
 from lab.bundle.recipe import DEFAULT, PAUSE, RECIPES, TOOLS, BundleRecipe
@@ -187,6 +187,22 @@ def test_a_bundle_without_an_extra_is_not_taken_for_one_with_it(
     assert building.ensure(DEFAULT, _quiet, extras=["minio", "minio"]) == more
     assert (tmp_path / "current").resolve() == more
     assert plain.is_dir()
+
+
+def test_what_the_compiler_keeps_is_bounded_once_a_bundle_is_packed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[object] = []
+    parts = packing.Parts({}, {}, {}, tmp_path, "bookworm")
+    monkeypatch.setattr(building, "BUNDLES", tmp_path)
+    monkeypatch.setattr("lab.prerequisites.check", lambda **_: None)
+    monkeypatch.setattr(building, "_sources", lambda *_: parts)
+    monkeypatch.setattr(building, "_pack", lambda *_: done.append("packed"))
+    monkeypatch.setattr(toolchain, "ensure", lambda _: Path("/go"))
+    monkeypatch.setattr(caches, "bound", lambda go, _: done.append(go))
+    for _ in range(2):
+        assert building.ensure(DEFAULT, _quiet).is_dir()
+    assert done == ["packed", Path("/go")]
 
 
 @pytest.mark.parametrize("flags", [["--with", "mysql"], ["--with", "minio", "--without-application"]])

@@ -10,6 +10,7 @@ from lab import emission, identity, instance, perimeter, services
 from lab.instance import Instance
 from lab.plan import LabPlan
 from lab.topology import added_host, hosts_of
+from model.kubernetes.hardening import kubelet
 from model.site.load import load_site
 from model.site.site import Site
 from tests.mutation import loaded
@@ -148,8 +149,15 @@ def test_the_site_says_what_hosts_of_a_lab_cannot_do_and_where_the_bundle_is(hom
     assert settings.servers.time_options == ("-x",)
 
 
+def test_kubelet_of_a_lab_evicts_later_than_it_would_by_itself(home: Instance) -> None:
+    """All nodes share the machine's disk: a share of it would put every one under pressure at once."""
+    limits = {"memory.available": "100Mi", "nodefs.available": "2Gi", "imagefs.available": "2Gi"}
+    assert kubelet(_emit(home, "reference"))["evictionHard"] == limits
+
+
 def test_the_reference_site_itself_asks_for_none_of_it() -> None:
     settings = loaded().settings
+    assert "evictionHard" not in kubelet(loaded())
     assert settings.kubernetes.runtime.cgroup_driver == "systemd"
     assert settings.kubernetes.accepted_errors == ()
     assert settings.servers.time_options == ()

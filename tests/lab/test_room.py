@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from lab import plan, room
+from lab import instance, lifecycle, plan, prerequisites, room, roots
 from lab.errors import LabError
+from lab.instance import Instance
 
 _GIB = 2**30
 _HERE = Path("/var/lib/matrix-fleet")
@@ -42,3 +43,23 @@ def test_a_lab_without_a_cluster_takes_little() -> None:
 
 def test_what_is_free_is_asked_of_the_disk_that_the_folder_will_be_on(tmp_path: Path) -> None:
     assert room.free(tmp_path / "not" / "there" / "yet") > 0
+
+
+@pytest.mark.parametrize(("gib", "end", "warned"), [(1, "make room", False), (5, "would build", True)])
+def test_a_lab_looks_for_room_before_it_builds_anything(
+    gib: int, end: str, warned: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def build(*_: object) -> None:
+        raise LabError("would build")
+
+    # Nothing of this lab is there to be taken down, and its first step ends it.
+    monkeypatch.setattr(instance, "STATE", tmp_path)
+    monkeypatch.setattr(lifecycle, "RUN", tmp_path)
+    monkeypatch.setattr(prerequisites, "check", lambda: None)
+    monkeypatch.setattr(lifecycle, "tear_down", lambda _: None)
+    monkeypatch.setattr(roots, "ensure", build)
+    monkeypatch.setattr(room, "free", lambda _: gib * _GIB)
+    said: list[str] = []
+    with pytest.raises(LabError, match=end):
+        lifecycle.up(Instance("none"), plan.fresh("matrix", bare=True, suite="bookworm"), said.append)
+    assert any(line.startswith("warning: ") and "5.0 GiB free" in line for line in said) is warned
