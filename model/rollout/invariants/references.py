@@ -44,7 +44,7 @@ def references(stack: Stack) -> Iterator[str]:
     for workload in stack.workloads:
         for source in pod_sources(workload.pod):
             kind, name = source.kind, source.name
-            if source.optional or _made_at_run_time(stack, workload.namespace, kind, name):
+            if source.optional or made_at_run_time(stack, workload.namespace, kind, name):
                 continue
             found = stack.find(kind, workload.namespace, name)
             if found is None:
@@ -63,7 +63,7 @@ def _named_by(stack: Stack, ingress: Manifest) -> Iterator[str]:
     """Yield what an Ingress leads to and nobody makes: certificates, and ports of Services by their names."""
     spec, namespace = ingress["spec"], ingress["metadata"].get("namespace", "")
     for name in (part["secretName"] for part in spec.get("tls", ())):
-        if stack.find("Secret", namespace, name) is None and not _made_at_run_time(stack, namespace, "Secret", name):
+        if stack.find("Secret", namespace, name) is None and not made_at_run_time(stack, namespace, "Secret", name):
             yield f"the Secret {name}, which nobody makes"
     for path in (path for rule in spec["rules"] for path in rule["http"]["paths"]):
         wanted = path["backend"]["service"]
@@ -100,7 +100,8 @@ def issuers(stack: Stack) -> Iterator[str]:
             yield f"{called(component, manifest)}: nobody makes the {ref.get('kind', 'Issuer')} {ref['name']}"
 
 
-def _made_at_run_time(stack: Stack, namespace: str, kind: str, name: str) -> bool:
+def made_at_run_time(stack: Stack, namespace: str, kind: str, name: str) -> bool:
+    """Return whether a program of a component makes the object in the cluster: a certificate's Secret, and the like."""
     if kind != "Secret":
         return False
     makers = _MADE.get((namespace, name), ())

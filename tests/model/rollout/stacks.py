@@ -151,10 +151,12 @@ SITES: Mapping[str, Callable[[], Site]] = {
     **_switched(site),
 }
 BASES: Mapping[str, Callable[[], Site]] = {"lab": lab, "20000": largest}
-# On these the rules alone are tried: the lab's site, and each feature switched alone there and on the largest site. On
-# the smallest, which is the reference site, they are switched above.
+# On these the rules alone are tried: the lab's site, the sizes that are not above, and each feature switched alone in
+# the lab and on the largest site. On the smallest, which is the reference site, they are switched above.
 MORE_SITES: Mapping[str, Callable[[], Site]] = {
     "lab": lab,
+    "1000": lambda: site(changed(size="auto", concurrent_users=1_000)),
+    "10000": lambda: site(changed(size="auto", concurrent_users=10_000)),
     **{f"{word}, {name}": made for word, base in BASES.items() for name, made in _switched(base).items()},
 }
 
