@@ -21,9 +21,15 @@ WORKER_PORT = 8083
 
 def look(context: GateContext, token: str, medium: Medium) -> Iterator[str]:
     """Yield what is wrong with it; the object is taken away in the end, since Synapse never deletes one."""
-    pods = tuple(pod for pod in synapse_pods(context, "media") if pod.ready)
-    yield from served(pods, token, medium)
+    yield from served(_ready(context), token, medium)
+    yield from kept(context, medium)
+
+
+def kept(context: GateContext, medium: Medium) -> Iterator[str]:
+    """Yield what is wrong with its object alone, which is taken away."""
+    pods = _ready(context)
     if not pods:
+        yield "the object storage cannot be asked: no media pod is ready"
         return
     try:
         access, key = (context.secret("s3-synapse", word).decode() for word in ("access_key", "secret_key"))
@@ -59,8 +65,23 @@ def stored(client: Minio, bucket: str, medium: Medium) -> Iterator[str]:
         yield f"an upload is not in the object storage: {bucket}/{name}: {said}"
     elif found[0] != medium.content:
         yield f"{bucket}/{name}: the object storage holds other bytes than were uploaded"
-    complaint(lambda: client.remove_object(bucket, name))
-    complaint(lambda: _remove_below(client, bucket, name.replace("local_content/", "local_thumbnails/", 1) + "/"))
+    yield from _left(client, bucket, name)
+
+
+def _left(client: Minio, bucket: str, name: str) -> Iterator[str]:
+    """Take an upload and its thumbnails away; yield what stays behind, or may."""
+    thumbnails = name.replace("local_content/", "local_thumbnails/", 1) + "/"
+    stays: list[str] = []
+    for place, act in (
+        (name, lambda: client.remove_object(bucket, name)),
+        (thumbnails, lambda: _remove_below(client, bucket, thumbnails)),
+        (name, lambda: stays.extend(_below(client, bucket, name))),
+        (thumbnails, lambda: stays.extend(_below(client, bucket, thumbnails))),
+    ):
+        if said := complaint(act):
+            yield f"left behind in the object storage: {bucket}/{place}: {said}"
+            return
+    yield from (f"left behind in the object storage: {bucket}/{entry} is still there" for entry in stays)
 
 
 def object_name(medium: Medium) -> str:
@@ -88,6 +109,14 @@ def _read(client: Minio, bucket: str, name: str) -> bytes:
 
 
 def _remove_below(client: Minio, bucket: str, prefix: str) -> None:
-    for entry in client.list_objects(bucket, prefix=prefix, recursive=True):
-        if entry.object_name:
-            client.remove_object(bucket, entry.object_name)
+    for name in _below(client, bucket, prefix):
+        client.remove_object(bucket, name)
+
+
+def _below(client: Minio, bucket: str, prefix: str) -> tuple[str, ...]:
+    entries = client.list_objects(bucket, prefix=prefix, recursive=True)
+    return tuple(entry.object_name for entry in entries if entry.object_name)
+
+
+def _ready(context: GateContext) -> tuple[GatedPod, ...]:
+    return tuple(pod for pod in synapse_pods(context, "media") if pod.ready)

@@ -165,6 +165,36 @@ def test_an_upload_with_other_bytes_is_found(world: World, storage: SmallS3) -> 
     assert "holds other bytes" in said
 
 
+def test_an_object_of_an_upload_that_stays_is_found(world: World, storage: SmallS3) -> None:
+    storage.objects["local_content/ab/cd/efgh"] = MEDIUM.content
+    storage.objects["local_thumbnails/ab/cd/efgh/32-32"] = b"small"
+    storage.deletes = False
+    assert list(stored_media.stored(client(world), "synapse-media", MEDIUM)) == [
+        f"left behind in the object storage: synapse-media/{name} is still there"
+        for name in ("local_content/ab/cd/efgh", "local_thumbnails/ab/cd/efgh/32-32")
+    ]
+
+
+@pytest.mark.parametrize("place", ["local_content/ab/cd/efgh", "local_thumbnails/ab/cd/efgh/"])
+def test_an_object_of_an_upload_that_may_not_be_deleted_is_found(world: World, storage: SmallS3, place: str) -> None:
+    storage.objects["local_content/ab/cd/efgh"] = MEDIUM.content
+    storage.objects["local_thumbnails/ab/cd/efgh/32-32"] = b"small"
+    storage.refuse = lambda method, name, _query: (
+        "AccessDenied" if method == "DELETE" and name.startswith(place) else ""
+    )
+    (said,) = stored_media.stored(client(world), "synapse-media", MEDIUM)
+    assert said.startswith(f"left behind in the object storage: synapse-media/{place}: AccessDenied")
+
+
+def test_an_upload_whose_objects_cannot_be_listed_may_stay(world: World, storage: SmallS3) -> None:
+    storage.objects["local_content/ab/cd/efgh"] = MEDIUM.content
+    storage.refuse = lambda method, name, _query: "AccessDenied" if method == "GET" and not name else ""
+    (said,) = stored_media.stored(client(world), "synapse-media", MEDIUM)
+    assert said.startswith(
+        "left behind in the object storage: synapse-media/local_thumbnails/ab/cd/efgh/: AccessDenied"
+    )
+
+
 def client(world: World) -> Any:
     """Return a client as the gate has it."""
     context = world.context()
