@@ -45,28 +45,30 @@ class Administration:
         """Ask the admin API for something; nothing is changed."""
         return self._ask("ask the admin API", "GET", path).document
 
+    @property
+    def own(self) -> str:
+        """The administrator that was made for this; empty as long as there is none."""
+        return self._administrator.account.user if self._administrator else ""
+
     def clear(self, users: Iterable[Account], rooms: Iterable[str], media: Iterable[str]) -> tuple[str, ...]:
         """Take media, rooms and users away, this administrator last; return what could not be."""
+        return (*self.remove((account.user for account in users), rooms, media), *self._dismissed())
+
+    def remove(self, users: Iterable[str], rooms: Iterable[str], media: Iterable[str]) -> tuple[str, ...]:
+        """Take media, rooms and users away by their names; return what could not be."""
         left = []
         steps: list[tuple[str, str, str, object]] = [
             ("delete a medium", "DELETE", f"/v1/media/{uri.removeprefix('mxc://')}", None) for uri in media
         ]
         gone = {"purge": True, "block": False, "force_purge": True}
         steps += [("purge the room", "DELETE", f"/v1/rooms/{quote(room, safe='')}", gone) for room in rooms]
-        steps += [_deactivation(account.user) for account in users]
+        steps += [_deactivation(user) for user in users]
         for what, method, path, body in steps:
             try:
                 self._ask(what, method, path, body)
             except ProbeError as error:
                 left.append(str(error))
-        return (*left, *self._dismissed())
-
-    def leftovers(self) -> tuple[str, ...]:
-        """Return users of earlier probes that nobody took away: a run that was killed."""
-        path = f"/v2/users?name={PREFIX}&deactivated=false&limit=100"
-        found = self._ask("look for former probes", "GET", path).document.get("users", [])
-        own = self._administrator.account.user if self._administrator else ""
-        return tuple(user["name"] for user in found if user["name"] != own)
+        return tuple(left)
 
     def _dismissed(self) -> tuple[str, ...]:
         own, self._administrator = self._administrator, None

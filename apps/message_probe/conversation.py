@@ -44,14 +44,7 @@ def _read(chat: Talk, pair: Pair, event: str) -> None:
 
 def signal(chat: Talk, pair: Pair) -> None:
     """Type, and send something to the other's device: both arrive without being kept anywhere."""
-    started = time.monotonic()
-    sender = pair.sender.account.user
-    path = pair.sender.in_room(pair.room, f"typing/{sender}")
-    pair.sender.ask("typing", "PUT", path, {"typing": True, "timeout": 20000})
-    typing = pair.to_receiver.wait(
-        "typing", lambda seen: seen.kind == "m.typing" and sender in seen.content.get("user_ids", ())
-    )
-    chat.steps.append(Step("typing", typing.at - started))
+    _type(chat, pair)
     started, word = time.monotonic(), secrets.token_hex(8)
     pair.sender.to_device(pair.receiver.account, "io.matrix_fleet.probe", word, {"word": word})
     came = pair.to_receiver.wait(
@@ -60,15 +53,33 @@ def signal(chat: Talk, pair: Pair) -> None:
     chat.steps.append(Step("to-device", came.at - started))
 
 
+def _type(chat: Talk, pair: Pair) -> None:
+    """Begin to type, which is told of only where the sender did not type before: over another way, say."""
+    sender = pair.sender.account.user
+    path = pair.sender.in_room(pair.room, f"typing/{sender}")
+    pair.sender.ask("typing", "PUT", path, {"typing": False})
+    started = time.monotonic()
+    pair.sender.ask("typing", "PUT", path, {"typing": True, "timeout": 20000})
+    typing = pair.to_receiver.wait(
+        "typing",
+        lambda seen: seen.at >= started and seen.kind == "m.typing" and sender in seen.content.get("user_ids", ()),
+    )
+    chat.steps.append(Step("typing", typing.at - started))
+
+
 def show(chat: Talk, pair: Pair) -> media.Medium:
-    """Upload a picture, which the other downloads and asks to be made smaller."""
+    """Upload a picture."""
     started = time.monotonic()
     medium, answer = media.upload(pair.sender)
     chat.media.append(medium)
     chat.steps.append(Step("upload", time.monotonic() - started, answer.pool))
+    return medium
+
+
+def fetch(chat: Talk, pair: Pair, medium: media.Medium) -> None:
+    """Have the other download a picture, and ask for it made smaller."""
     chat.timed("download", lambda: media.download(pair.receiver, medium))
     chat.timed("thumbnail", lambda: media.thumbnail(pair.receiver, medium))
-    return medium
 
 
 def whisper(chat: Talk, pair: Pair) -> tuple[str, str]:
@@ -78,12 +89,15 @@ def whisper(chat: Talk, pair: Pair) -> tuple[str, str]:
     Return through which processes it reached the sender's own sync and the receiver's. Where several serve the two, it
     is said again until these differ, a few times at most.
     """
-    mine, theirs = Device(pair.sender), Device(pair.receiver)
+    mine, theirs = chat.device(pair.sender), chat.device(pair.receiver)
     chat.timed("publish keys", mine.publish)
     chat.timed("publish keys", theirs.publish)
     sender, started = pair.sender.account, time.monotonic()
     mine.share(pair.receiver.account, pair.room)
-    pair.to_receiver.wait("the room's key", lambda seen: _is_key(seen) and theirs.take_key(seen.content, sender))
+    pair.to_receiver.wait(
+        "the room's key",
+        lambda seen: _is_key(seen) and theirs.take_key(seen.content, sender) and theirs.has(mine.session),
+    )
     chat.steps.append(Step("key handed over", time.monotonic() - started))
     through = _whisper(chat, pair, mine, theirs)
     for _ in range(CROSSINGS - 1):

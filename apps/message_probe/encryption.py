@@ -37,12 +37,21 @@ class Device:
         self._incoming: dict[str, InboundGroupSession] = {}
         self._outgoing = GroupSession()
 
+    def speak_as(self, user: User) -> None:
+        """Let the same device speak over another connection of its user."""
+        self._user = user
+
+    @property
+    def session(self) -> str:
+        """The id of the room's key that it hands over."""
+        return self._outgoing.session_id
+
     @property
     def _own(self) -> Account:
         return self._user.account
 
     def publish(self) -> None:
-        """Upload this device's keys, signed by itself."""
+        """Upload this device's keys, signed by itself; further ones to be used once, where it has done so before."""
         device = {
             "user_id": self._own.user,
             "device_id": self._own.device,
@@ -58,13 +67,15 @@ class Device:
             for name, key in self._olm.one_time_keys.items()
         }
         body = {"device_keys": self._signed(device), "one_time_keys": once}
-        counts = self._user.ask("upload keys", "POST", f"{CLIENT}/keys/upload", body).document
+        before = self._uploaded({})
+        counted = self._uploaded(body)
         self._olm.mark_keys_as_published()
-        if counts.get("one_time_key_counts", {}).get(_ONE_TIME) != len(once):
+        if counted != before + len(once):
             raise ProbeError("upload keys: the server does not count the one-time keys that were uploaded")
 
     def share(self, other: Account, room: str) -> None:
-        """Hand the room's key to another user's device, whose keys' signatures are checked."""
+        """Hand a new key of the room to another user's device, whose keys' signatures are checked."""
+        self._outgoing = GroupSession()
         keys = self._keys_of(other)
         session = self._olm.create_outbound_session(keys[0], self._one_time_key(other, keys[1]))
         content = {
@@ -111,6 +122,10 @@ class Device:
         self._incoming[key["session_id"]] = InboundGroupSession(SessionKey(key["session_key"]))
         return True
 
+    def has(self, session: str) -> bool:
+        """Whether this key of a room was received."""
+        return session in self._incoming
+
     def seal(self, room: str, kind: str, content: object) -> dict[str, Any]:
         """Return the content of the event that says this in a room."""
         text = _canonical({"type": kind, "content": content, "room_id": room})
@@ -135,6 +150,11 @@ class Device:
             raise ProbeError("decrypt: it was said in another room")
         inner: Mapping[str, Any] = opened
         return inner
+
+    def _uploaded(self, body: Mapping[str, object]) -> int:
+        """Upload keys, or none, and return how many to be used once the server counts then."""
+        answer = self._user.ask("upload keys", "POST", f"{CLIENT}/keys/upload", body)
+        return int(answer.document.get("one_time_key_counts", {}).get(_ONE_TIME, 0))
 
     def _keys_of(self, other: Account) -> tuple[Curve25519PublicKey, Ed25519PublicKey]:
         body = {"device_keys": {other.user: [other.device]}}

@@ -11,8 +11,12 @@ from apps.message_probe.user import ProbeError, User
 from apps.message_probe.wire import Answer
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
-_IMAGES = (_SIGNATURE, b"\xff\xd8\xff", b"RIFF")
+_PNG_END = struct.pack(">I4sI", 0, b"IEND", zlib.crc32(b"IEND"))
+_JPEG, _JPEG_END = b"\xff\xd8", b"\xff\xd9"
+# Segments that say how large a JPEG is: of every way to code it, without what lies between them (tables).
+_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 SIDE = 96
+SMALL = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +64,38 @@ def download(user: User, medium: Medium) -> Answer:
 
 
 def thumbnail(user: User, medium: Medium) -> Answer:
-    """Have the server make it smaller."""
-    path = f"/_matrix/client/v1/media/thumbnail/{medium.path}?width=32&height=32&method=crop"
+    """Have the server make it smaller: a whole picture comes back, no larger than was asked for, of fewer bytes."""
+    path = f"/_matrix/client/v1/media/thumbnail/{medium.path}?width={SMALL}&height={SMALL}&method=crop"
     answer = user.ask("a thumbnail", "GET", path, None, 30.0)
-    if not answer.body.startswith(_IMAGES) or answer.body == medium.content:
-        raise ProbeError("a thumbnail: what came back is no smaller picture")
+    width, height = dimensions(answer.body)
+    if not width or not height:
+        raise ProbeError(f"a thumbnail: what came back is no whole PNG or JPEG ({len(answer.body)} bytes)")
+    if max(width, height) > SMALL:
+        raise ProbeError(f"a thumbnail: {width}x{height} came back, {SMALL}x{SMALL} was asked for")
+    if len(answer.body) >= len(medium.content):
+        raise ProbeError(f"a thumbnail: it has {len(answer.body)} bytes, the picture {len(medium.content)}")
     return answer
+
+
+def dimensions(content: bytes) -> tuple[int, int]:
+    """Return a PNG's or JPEG's width and height in pixels; 0, 0 where it is none, or not all of one."""
+    if content.startswith(_SIGNATURE) and content.endswith(_PNG_END) and content[12:16] == b"IHDR":
+        width, height = struct.unpack_from(">2I", content, 16)
+        return width, height
+    if content.startswith(_JPEG) and content.endswith(_JPEG_END):
+        return _frame(content)
+    return 0, 0
+
+
+def _frame(content: bytes) -> tuple[int, int]:
+    """Return width and height as the first frame of a JPEG has them."""
+    at = len(_JPEG)
+    while at + 9 <= len(content) and content[at] == 0xFF:
+        if content[at + 1] in _FRAMES:
+            height, width = struct.unpack_from(">2H", content, at + 5)
+            return width, height
+        at += 2 + int.from_bytes(content[at + 2 : at + 4], "big")
+    return 0, 0
 
 
 def _chunk(kind: bytes, data: bytes) -> bytes:

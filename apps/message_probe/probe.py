@@ -61,7 +61,7 @@ class Wishes:
     meanwhile: Callable[[Pair, Medium], Iterable[str]] | None = None
 
 
-BRIEF = Wishes(encrypted=False, media=False, signals=False, messages=2)
+BRIEF = Wishes(messages=2)
 
 
 def converse(public: Origin, administration: Administration, wishes: Wishes = Wishes()) -> Findings:
@@ -78,7 +78,7 @@ def converse_over(
     begins: Callable[[int], object] = lambda _: None,
 ) -> tuple[Findings, ...]:
     """
-    Have the same two users talk over each way in turn: of everything over the first, as `brief` wishes over the others.
+    Have the same two users talk over each way in turn: as `whole` wishes over the first, as `brief` over the others.
 
     Return what was seen over each way. Over a way on which they cannot even meet nothing else is tried, and they meet
     on the next. `begins` is called with a way's number before it is tried.
@@ -134,8 +134,10 @@ class _Course:
         if wishes.encrypted:
             self.sync_servers = conversation.whisper(self.chat, pair)
         if wishes.media:
-            self.medium = conversation.show(self.chat, pair)
-            self.failures += wishes.meanwhile(pair, self.medium) if wishes.meanwhile else ()
+            medium = self.medium = conversation.show(self.chat, pair)
+            # Who looks at it meanwhile may have to take it away, even where the other does not get it.
+            self.tried(lambda: conversation.fetch(self.chat, pair, medium))
+            self.failures += wishes.meanwhile(pair, medium) if wishes.meanwhile else ()
 
 
 def _together(

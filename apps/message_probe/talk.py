@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from apps.message_probe.administration import Administration
+from apps.message_probe.encryption import Device
 from apps.message_probe.inbox import Inbox
 from apps.message_probe.media import Medium
 from apps.message_probe.user import CLIENT, Account, User
@@ -36,6 +37,7 @@ class Talk:
     media: list[Medium] = field(default_factory=list)
     inboxes: list[Inbox] = field(default_factory=list)
     users: list[User] = field(default_factory=list)
+    devices: dict[str, Device] = field(default_factory=dict, repr=False)
     passwords: dict[str, str] = field(default_factory=dict, repr=False)
 
     def timed(self, name: str, act: Callable[[], Answer | None]) -> Answer | None:
@@ -66,6 +68,12 @@ class Talk:
         )
         self.users.append(second)
         second.ask("log out", "POST", f"{CLIENT}/logout", {})
+
+    def device(self, user: User) -> Device:
+        """Give a user's device, which keeps its keys over every way and speaks over this one."""
+        device = self.devices.setdefault(user.account.user, Device(user))
+        device.speak_as(user)
+        return device
 
     def over(self, public: Origin) -> Talk:
         """Give a part of this conversation that goes another way; what it makes is taken away with the whole."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import sys
 import threading
 import time
 from _thread import interrupt_main
+from contextlib import closing
 from pathlib import Path
 from uuid import uuid4
 
@@ -14,6 +16,8 @@ import pytest
 
 from apps.message_probe import __main__ as program
 from apps.message_probe.administration import PREFIX, Administration
+from apps.message_probe.leftovers import leftovers
+from apps.message_probe.media import dimensions, picture
 from apps.message_probe.probe import Wishes, converse, repeat
 from apps.message_probe.user import Account
 from apps.message_probe.wire import Origin, dial_to
@@ -48,7 +52,7 @@ def test_everything_that_two_users_do_arrives(public: Origin, administration: Ad
 def test_nobody_of_it_stays(public: Origin, administration: Administration, synapse: Homeserver) -> None:
     rooms = len(synapse.call("GET", "/_matrix/client/v3/joined_rooms", token=synapse.reader)["joined_rooms"])
     converse(public, administration, QUICK)
-    assert administration.leftovers() == ()
+    assert leftovers(administration) == ()
     administration.clear((), (), ())
     found = synapse.call(
         "POST", "/_matrix/client/v3/user_directory/search", {"search_term": PREFIX, "limit": 50}, synapse.reader
@@ -81,13 +85,28 @@ def test_users_are_in_no_directory_as_long_as_they_are_there(
         assert administration.clear((user.account, Account(*others)), (), ()) == ()
 
 
-def test_users_of_a_killed_probe_are_found_and_taken_away(public: Origin, administration: Administration) -> None:
+def test_users_are_in_no_count_of_those_who_are_active(
+    public: Origin, administration: Administration, synapse: Homeserver
+) -> None:
+    """What Synapse counts each month, and shuts a server that is full by, are the rows of this table."""
     user, _ = administration.register(public)
+    body = {"username": f"counted-{uuid4().hex[:12]}", "password": "of a test", "auth": {"type": "m.login.dummy"}}
+    control = synapse.call("POST", "/_matrix/client/v3/register", body)
+    user.ask("who am I", "GET", "/_matrix/client/v3/account/whoami")
     user.close()
-    assert user.account.user in administration.leftovers()
+    # Somebody like everybody, who comes later: once that one is counted, everybody is who will ever be.
+    synapse.call("GET", "/_matrix/client/v3/account/whoami", token=control["access_token"])
+    deadline = time.monotonic() + 30
+    while control["user_id"] not in (counted := active(synapse)) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert control["user_id"] in counted
+    assert user.account.user not in counted
     assert administration.clear((user.account,), (), ()) == ()
-    assert user.account.user not in administration.leftovers()
-    administration.clear((), (), ())
+
+
+def active(synapse: Homeserver) -> set[str]:
+    with closing(sqlite3.connect(f"file:{synapse.database}?mode=ro", uri=True, timeout=20)) as database:
+        return {user for (user,) in database.execute("SELECT user_id FROM monthly_active_users")}
 
 
 def test_a_message_that_does_not_arrive_is_told_of(
@@ -107,6 +126,48 @@ def test_a_picture_with_other_bytes_is_told_of(public: Origin, administration: A
     proxy.after = spoil
     (failure,) = converse(public, administration, Wishes(encrypted=False)).failures
     assert failure.startswith("download a medium: other bytes came back")
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (picture(96), "a thumbnail: 96x96 came back, 32x32 was asked for"),
+        (picture(33), "a thumbnail: 33x33 came back, 32x32 was asked for"),
+        (picture(32)[:-1], "a thumbnail: what came back is no whole PNG or JPEG"),
+        (picture(0), "a thumbnail: what came back is no whole PNG or JPEG"),
+        (b"<html>", "a thumbnail: what came back is no whole PNG or JPEG (6 bytes)"),
+        (picture(32)[:-12] + bytes(96 * 96 * 4) + picture(32)[-12:], "a thumbnail: it has "),
+    ],
+)
+def test_a_thumbnail_that_is_none_is_told_of(
+    public: Origin, administration: Administration, proxy: Proxy, content: bytes, told: str
+) -> None:
+    def spoil(passing: Passing) -> None:
+        if "/media/thumbnail/" in passing.path:
+            passing.body = content
+
+    proxy.after = spoil
+    (failure,) = converse(public, administration, Wishes(encrypted=False, signals=False)).failures
+    assert failure.startswith(told)
+
+
+def test_the_picture_itself_is_no_thumbnail(public: Origin, administration: Administration, proxy: Proxy) -> None:
+    def spoil(passing: Passing) -> None:
+        if "/media/thumbnail/" in passing.path:
+            passing.body = proxy.uploaded
+
+    proxy.after = spoil
+    (failure,) = converse(public, administration, Wishes(encrypted=False, signals=False)).failures
+    assert failure.startswith("a thumbnail: 96x96 came back")
+
+
+def test_the_size_of_a_picture_is_read_of_its_head() -> None:
+    assert dimensions(picture(32)) == (32, 32)
+    head, table = b"\xff\xd8\xff\xe0\x00\x04xx", b"\xff\xc4\x00\x03\x00"
+    frame = b"\xff\xc2\x00\x0b\x08\x00\x20\x00\x18\x01\x01\x11\x00"
+    assert dimensions(head + table + frame + b"\xff\xd9") == (24, 32)
+    for spoilt in (head + table + frame, head + table + b"\xff\xd9", head + b"\xff\xd9", b"\xff\xd8\xff\xd9", b""):
+        assert dimensions(spoilt) == (0, 0)
 
 
 def test_what_the_server_could_read_is_not_called_encrypted(

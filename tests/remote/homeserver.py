@@ -12,7 +12,7 @@ import threading
 import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -45,13 +45,14 @@ print(json.dumps(ask(*json.load(sys.stdin))))
 
 @dataclass(frozen=True)
 class Homeserver:
-    """A running server: its URL, the access tokens of who tells and of who reads, and the room."""
+    """A running server: its URL, the access tokens of who tells and of who reads, the room, and its database's file."""
 
     url: str
     prefix: tuple[str, ...]
     token: str = field(default="", repr=False)
     reader: str = field(default="", repr=False)
     room: str = ""
+    database: Path = Path()
 
     def messages(self) -> list[str]:
         """Return the texts in the room as the reader sees them, oldest first."""
@@ -85,7 +86,7 @@ def running(
     command = (*prefix, str(PYTHON), "-m", "synapse.app.homeserver", "-c", str(_configured(folder, port, more or {})))
     with (folder / "output").open("wb") as output:
         process = subprocess.Popen(command, cwd=folder, stdout=output, stderr=output)
-    server = Homeserver(f"http://127.0.0.1:{port}", prefix)
+    server = Homeserver(f"http://127.0.0.1:{port}", prefix, database=folder / "homeserver.db")
     try:
         _await(server, process, folder)
         yield _peopled(server, (more or {}).get("server_name", "news.test"))
@@ -144,7 +145,7 @@ def _peopled(server: Homeserver, name: str) -> Homeserver:
     teller, reader = (_registered(server, user) for user in ("teller", "reader"))
     room = server.call("POST", "/_matrix/client/v3/createRoom", {"invite": [f"@reader:{name}"]}, teller)["room_id"]
     server.call("POST", f"/_matrix/client/v3/rooms/{quote(room)}/join", {}, reader)
-    return Homeserver(server.url, server.prefix, teller, reader, room)
+    return replace(server, token=teller, reader=reader, room=room)
 
 
 def _registered(server: Homeserver, name: str) -> str:
