@@ -8,17 +8,22 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 
+from apps.message_probe.administration import Administration
+from apps.message_probe.leftovers import Sweep, leftovers
 from apps.message_probe.probe import Findings
 from apps.message_probe.series import SeriesResult
 from apps.message_probe.talk import Step
 from apps.message_probe.wire import Origin, dial_to
 from model.report.outcome import Status
 from remote.gates import message
-from remote.gates.public import TLS_SECRET, Way, own_ways
+from remote.gates.gate import GateResult
+from remote.gates.public import TLS_SECRET, Way, administration_origin, own_ways
 from tests.apps.conftest import SECRET, synapse  # noqa: F401 - a fixture
 from tests.apps.proxy import Passing, Proxy, place, proxied
 from tests.remote.authority import Authority
@@ -51,7 +56,7 @@ class Site:
             return f"sync/sync-{1 + known.setdefault(passing.token, len(known)) % 2}"
 
         self.outer.pool = self.inner.pool = pool
-        self.outer.after = self.store
+        self.outer.after, self.inner.after = partial(self.store, self.outer), partial(self.store, self.inner)
         ca = base64.b64encode(authority.path.read_bytes()).decode()
         world.single |= {
             TLS_SECRET: {"data": {"ca.crt": ca}},
@@ -80,13 +85,13 @@ class Site:
             world.ports[f"10.0.1.{number}", 8083] = proxy.port
             world.pod(f"synapse-sync-{number}", "matrix", {NAME: "synapse-sync"}, f"10.0.2.{number}")
 
-    def store(self, passing: Passing) -> None:
+    def store(self, proxy: Proxy, passing: Passing) -> None:
         """Put an upload into the object storage, as Synapse's provider does."""
         if not self.uploads or "/media/v3/upload" not in passing.path:
             return
         identifier = passing.body.decode().rpartition("/")[2].rstrip('"}')
         name = f"local_content/{identifier[:2]}/{identifier[2:4]}/{identifier[4:]}"
-        self.storage.objects[name] = self.outer.uploaded
+        self.storage.objects[name] = proxy.uploaded
 
 
 @pytest.fixture
@@ -110,8 +115,82 @@ def test_messages_that_arrive_over_every_way_are_good(site: Site) -> None:
     for words in ("vantage-1 over IPv4", "vantage-1 over IPv6", "a pod on w-1", "sync/sync-1 and sync/sync-2"):
         assert words in result.why
     assert set(message.FIGURES) - {"gap_max_s"} <= set(result.figures)
-    assert result.figures["sent"] == result.figures["delivered"] == 10
+    assert result.figures["sent"] == result.figures["delivered"] == 12
     assert site.storage.objects == {}
+
+
+def test_a_way_of_this_machine_that_leads_nowhere_is_named(site: Site) -> None:
+    result = message.run(site.world.context())
+    assert result.status == Status.OK
+    nobody = "ConnectionRefusedError: nobody listens at  port 0"
+    assert f"; not reached from this machine over IPv4: {nobody}; this machine over IPv6: {nobody}" in result.why
+
+
+def test_what_a_killed_probe_left_is_taken_away_and_told_of(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    user = left_by_a_killed_probe(site)
+    monkeypatch.setattr("apps.message_probe.leftovers.ABANDONED", -60.0)
+    result = message.run(site.world.context())
+    assert (result.status, result.findings) == (Status.OK, ())
+    assert f"taken away, since former probes left it: {user}" in result.why
+    assert "taken away" not in message.run(site.world.context()).why
+
+
+def test_who_may_belong_to_a_probe_that_runs_now_is_left_alone(site: Site) -> None:
+    user = left_by_a_killed_probe(site)
+    result = message.run(site.world.context())
+    assert (result.status, user in result.why) == (Status.OK, False)
+    administration = Administration(administration_origin(site.world.context()), SECRET)
+    assert user in {each.user for each in leftovers(administration)}
+    administration.remove((user,), (), ())
+    administration.clear((), (), ())
+
+
+def test_what_a_killed_probe_left_and_stays_is_found(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    user = left_by_a_killed_probe(site)
+    site.world.ports["10.0.0.2", 8009] = site.inner.port
+
+    def refuse(passing: Passing) -> None:
+        if "/v1/deactivate/" in passing.path and user in unquote(passing.path):
+            passing.status, passing.body = 403, b'{"errcode": "M_FORBIDDEN"}'
+
+    monkeypatch.setattr("apps.message_probe.leftovers.ABANDONED", -60.0)
+    site.inner.before = refuse
+    assert f"left by a former probe: {user}: deactivate a user: HTTP 403" in findings(site)
+    site.world.options = {"every": 0.2, "for": 1}
+    assert f"left by a former probe: {user}: deactivate a user: HTTP 403" in findings(site)
+    site.inner.before = lambda _passing: None
+    assert user in message.run(site.world.context()).why
+
+
+def test_what_was_swept_ends_no_failure_and_is_not_named_without_end() -> None:
+    failed = GateResult(status=Status.FAILED, why="nothing arrived", next_step="look")
+    result = message.swept_too(failed, Sweep(taken=tuple(f"@{n}" for n in range(8)), left=("left",)))
+    assert (result.status, result.findings, result.next_step) == (Status.FAILED, ("left",), "look")
+    assert result.why == ("nothing arrived; taken away, since former probes left it: @0, @1, @2, @3, @4, @5 and 2 more")
+
+
+def test_an_object_that_stays_in_the_storage_is_found(site: Site) -> None:
+    site.storage.deletes = False
+    said = findings(site)
+    for name in ("vantage-1 over IPv4", "vantage-1 over IPv6", "a pod on w-1"):
+        assert f"{name}: left behind in the object storage: synapse-media/local_content/" in said
+
+
+def test_an_upload_that_nobody_can_download_stays_nowhere(site: Site) -> None:
+    def refuse(passing: Passing) -> None:
+        if "/media/download/" in passing.path:
+            passing.status, passing.body = 404, b'{"errcode": "M_NOT_FOUND"}'
+
+    site.outer.before = refuse
+    assert "vantage-1 over IPv4: download a medium: HTTP 404 by main/main-1: M_NOT_FOUND" in findings(site)
+    assert site.storage.objects == {}
+
+
+def left_by_a_killed_probe(site: Site) -> str:
+    """Return a user that a probe made and did not take away."""
+    administration = Administration(administration_origin(site.world.context()), SECRET)
+    user, _ = administration.register(Origin(name="m", dial=dial_to("127.0.0.1", site.inner.port)))
+    return user.account.user
 
 
 def test_a_family_that_does_not_lead_there_is_found(site: Site) -> None:
@@ -175,7 +254,7 @@ def test_a_user_whom_the_proxy_moves_while_they_talk_is_met_again_elsewhere(site
     result = message.run(site.world.context())
     assert (result.status, result.findings) == (Status.OK, ())
     assert "sync/sync-1 and sync/sync-2" in result.why or "sync/sync-2 and sync/sync-1" in result.why
-    assert result.figures["sent"] == result.figures["delivered"] > 10
+    assert result.figures["sent"] == result.figures["delivered"] > 12
 
 
 def test_a_way_from_this_machine_is_none_from_outside(site: Site) -> None:
