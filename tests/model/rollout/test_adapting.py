@@ -103,7 +103,7 @@ def test_two_webhooks_of_cert_manager_are_on_different_nodes_and_its_containers_
 def test_leaders_of_cert_manager_are_elected_in_its_own_namespace() -> None:
     roles = [m for kind in ("Role", "RoleBinding") for m in found("cert-manager", kind)]
     assert {m["metadata"]["namespace"] for m in roles} == {"cert-manager"}
-    assert len(roles) == 5
+    assert len(roles) == 6
     for deployment in found("cert-manager", "Deployment"):
         arguments = deployment["spec"]["template"]["spec"]["containers"][0]["args"]
         leading = deployment["metadata"]["name"] != "cert-manager-webhook"
