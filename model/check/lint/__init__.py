@@ -33,6 +33,7 @@ _FIRST = (
     "secrets",
     "recorded_keys",
     "components",
+    "requests",
     "images",
     "upstream",
     "schedule",
@@ -40,7 +41,16 @@ _FIRST = (
 )
 # Rules that look at rendered objects.
 RENDERING = frozenset(
-    {"pod-port", "secret-use", "secret-unused", "placeholder", "component-render", "bundle-missing", "image-digest"}
+    {
+        "pod-port",
+        "secret-use",
+        "secret-unused",
+        "placeholder",
+        "component-render",
+        "requests-fit",
+        "bundle-missing",
+        "image-digest",
+    }
 )
 RULES: tuple[Rule, ...] = discover(subjects, Check, _FIRST)
 

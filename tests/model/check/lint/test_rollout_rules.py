@@ -9,6 +9,8 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from model.bundle.bundle import IMAGES
 from model.check.lint import exit_code, findings
 from tests.mutation import REFERENCE, loaded, site
@@ -105,3 +107,29 @@ def test_the_advice_about_a_vantage_host_names_the_network_that_is_missing(tmp_p
     both = ["hosts:vantage-1", "site:networks.internet"]
     (finding,) = _found(tmp_path / "both", "vantage-missing", delete=both)
     assert finding.remedy.startswith("networks.internet in site.yaml")
+
+
+@pytest.mark.parametrize(
+    ("gib", "message"),
+    [
+        ((1, 1, 1), "pods on its servers ask for 2.2 GiB, and these have 2.0 while the largest is away"),
+        ((1, 1, 64), "pods on its servers ask for 2.2 GiB, and these have 2.0 while the largest is away"),
+        ((1, 64, 64), ""),
+    ],
+)
+def test_what_pods_ask_for_must_fit_without_the_largest_server(
+    gib: tuple[int, ...], message: str, tmp_path: Path
+) -> None:
+    declared = {f"hosts:w-{number}.data.ram_gib": given for number, given in enumerate(gib, start=1)}
+    found = _found(tmp_path, "requests-fit", set={"hosts:st-1.groups": ["storage"], **declared})
+    assert [finding.message for finding in found] == ([message] if message else [])
+
+
+@pytest.mark.parametrize(("cpus", "gib", "found"), [(1, 2, []), (1, 1, ["3.0"]), (2, 2, [])])
+def test_a_pod_that_has_a_server_to_itself_is_not_missed_while_that_is_away(
+    cpus: int, gib: int, found: list[str], tmp_path: Path
+) -> None:
+    declared = {f"hosts:db-{number}.data.cpus": cpus for number in (1, 2, 3)}
+    declared |= {f"hosts:db-{number}.data.ram_gib": gib for number in (1, 2, 3)}
+    judged = _found(tmp_path, "requests-fit", set={"site:size": "auto", **declared})
+    assert [finding.value for finding in judged] == found
