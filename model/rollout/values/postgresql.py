@@ -12,8 +12,11 @@ from model.site.site import Site
 from model.site.sizing import by_purpose
 
 INSTANCES = 3
-# Of a database server's memory, for what is not PostgreSQL: kubelet, the pod network, a floor of page cache.
+# Of a database server, for what is not PostgreSQL: kubelet, the pod network, a floor of page cache; and the part of its
+# memory that its kernel keeps for itself.
 _SYSTEM_MIB = 512
+_SYSTEM_MILLICPUS = 500
+_KERNELS_PART = 32
 
 
 def values(site: Site) -> dict[str, object]:
@@ -26,7 +29,9 @@ def values(site: Site) -> dict[str, object]:
         "durability": "required" if instances >= INSTANCES else "preferred",
         "roles": roles(site, "postgresql"),
         "storage": _storage(site),
-        "cpus": "100m" if _small(site) else by_purpose(site.settings)["postgresql"].cpus,
+        "cpus": "100m"
+        if _small(site)
+        else f"{by_purpose(site.settings)['postgresql'].cpus * 1000 - _SYSTEM_MILLICPUS}m",
         "memory_mib": memory,
         "request_mib": 256 if _small(site) else memory,
         "parameters": parameters(site, memory),
@@ -83,7 +88,8 @@ def _storage_connections(site: Site) -> int:
 def _memory_mib(site: Site) -> int:
     if _small(site):
         return 512
-    return by_purpose(site.settings)["postgresql"].ram_gib * 1024 - _SYSTEM_MIB
+    whole = by_purpose(site.settings)["postgresql"].ram_gib * 1024
+    return whole - whole // _KERNELS_PART - _SYSTEM_MIB
 
 
 def _small(site: Site) -> bool:

@@ -6,10 +6,15 @@ import re
 
 import pytest
 
+from model.checkout import TEMPLATES
 from model.rollout.synapse.homeserver import CONNECTIONS
 from model.rollout.synapse.processes import processes
 from model.rollout.values import postgresql
+from model.site.sizing import STEPS, at
 from tests.model.rollout.stacks import SITES, changed, found, site
+
+# What bootstrap puts on every node.
+AGENTS = ("kube-router", "flannel", "probe")
 
 LARGE = changed(size="auto", concurrent_users=20_000)
 
@@ -55,6 +60,27 @@ def test_memory_for_all_connections_fits_what_the_instance_may_use() -> None:
         assert isinstance(parameters, dict)
         shared = int(parameters["shared_buffers"].removesuffix("MB"))
         assert shared + int(parameters["maintenance_work_mem"].removesuffix("MB")) * 3 < memory
+
+
+@pytest.mark.parametrize("users", STEPS)
+def test_an_instance_fits_a_server_of_the_recommended_size_beside_what_runs_on_every_node(users: int) -> None:
+    known = site(changed(size="auto", concurrent_users=users))
+    size = at(users)["postgresql"]
+    (cluster,) = found("postgresql", "Cluster", known)
+    asked = cluster["spec"]["resources"]["requests"]
+    agents = [path.read_text("utf-8") for name in AGENTS for path in (TEMPLATES / "manifests" / name).glob("*.yaml.j2")]
+    asks = [match for text in agents for match in re.findall(r"requests: \{cpu: (\d+)m, memory: (\d+)Mi\}", text)]
+    assert len(asks) == len(AGENTS)
+    assert millicpus(asked["cpu"]) + sum(int(cpu) for cpu, _ in asks) <= size.cpus * 1000
+    # Of a server's memory its kernel keeps a fiftieth, and kubelet evicts pods before the last 100 MiB.
+    allocatable = size.ram_gib * 1024 * 49 // 50 - 100
+    assert int(asked["memory"].removesuffix("Mi")) + sum(int(memory) for _, memory in asks) <= allocatable
+
+
+def millicpus(quantity: object) -> int:
+    """Return thousandths of a processor."""
+    text = str(quantity)
+    return int(text.removesuffix("m")) if text.endswith("m") else int(text) * 1000
 
 
 def test_a_second_disk_of_every_database_server_takes_the_log() -> None:

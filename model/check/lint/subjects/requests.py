@@ -18,6 +18,8 @@ from model.site.hosts import Machine
 from model.site.site import Site
 
 _ROLE = "matrix-fleet.io/role-"
+# What the pod network, its enforcer and kubelet itself take of every node: CPUs, bytes.
+_EVERYWHERE = {"cpu": 0.3, "memory": 256 * 2**20}
 _UNITS = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40, "m": 0.001}
 _REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
 
@@ -40,7 +42,7 @@ def beyond_servers(view: LintView) -> Iterator[Finding]:
     """
     Find servers that have less CPU or memory than what our own templates put there asks for, with the largest one away.
 
-    What a server has is what hosts.yaml says; where it says nothing, what is recommended for its roles.
+    A server has what hosts.yaml says, or else what is recommended for its roles, less what runs on every node.
     """
     pools = tuple(_pools(Stack(view.site, renderable(view.site)))) if view.renders else ()
     for roles in sorted({pool.roles for pool in pools}, key=sorted):
@@ -66,7 +68,8 @@ def _capacity(site: Site, machine: Machine) -> Mapping[str, float]:
     cpus = machine.data.cpus or sum(size.cpus for size in sizes)
     gib = machine.data.ram_gib or sum(size.ram_gib for size in sizes)
     # Of a role without a size nobody knows anything.
-    return {"cpu": cpus or inf, "memory": gib * 2**30 or inf}
+    had = {"cpu": cpus or inf, "memory": gib * 2**30 or inf}
+    return {word: value - _EVERYWHERE[word] for word, value in had.items()}
 
 
 def _pools(stack: Stack) -> Iterator[_Pool]:

@@ -112,8 +112,8 @@ def test_the_advice_about_a_vantage_host_names_the_network_that_is_missing(tmp_p
 @pytest.mark.parametrize(
     ("gib", "message"),
     [
-        ((1, 1, 1), "pods on its servers ask for 2.2 GiB, and these have 2.0 while the largest is away"),
-        ((1, 1, 64), "pods on its servers ask for 2.2 GiB, and these have 2.0 while the largest is away"),
+        ((1, 1, 1), "pods on its servers ask for 2.0 GiB, and these have 1.5 while the largest is away"),
+        ((1, 1, 64), "pods on its servers ask for 2.0 GiB, and these have 1.5 while the largest is away"),
         ((1, 64, 64), ""),
     ],
 )
@@ -125,7 +125,7 @@ def test_what_pods_ask_for_must_fit_without_the_largest_server(
     assert [finding.message for finding in found] == ([message] if message else [])
 
 
-@pytest.mark.parametrize(("cpus", "gib", "found"), [(1, 2, []), (1, 1, ["3.0"]), (2, 2, [])])
+@pytest.mark.parametrize(("cpus", "gib", "found"), [(1, 2, []), (1, 1, ["2.9"]), (2, 2, [])])
 def test_a_pod_that_has_a_server_to_itself_is_not_missed_while_that_is_away(
     cpus: int, gib: int, found: list[str], tmp_path: Path
 ) -> None:
