@@ -33,7 +33,7 @@ GATE_PATIENCE = 60.0
 EMPTIED_SECONDS = SECONDS
 _GATE_PAUSE = 3.0
 _LEFT_OVER = (ChangeKind.KEPT, ChangeKind.PRUNED)
-_GOOD = (Status.OK, Status.CHANGED, Status.WAIVED, Status.NOT_RUN)
+_GOOD = (Status.OK, Status.CHANGED, Status.NOT_RUN)
 
 
 class ComponentWork:
@@ -160,33 +160,33 @@ class ComponentWork:
         self._keeper.proven(proofs)
 
     def _patiently(self, gate: str, seconds: float) -> GateRun:
-        """
-        Try a gate; what was only just started is given a while to find together, and tried again.
-
-        So is what it finds wrong though somebody answers for that, but not that nobody can see it.
-        """
-        waivers = self._run.context.site.settings.waivers
+        """Try a gate; what was only just started is given a while to find together, and tried again."""
         deadline = monotonic() + seconds
         while True:
             tried = try_gate(gate, self._component.name, self._run.gate_context())
-            judged = answered_for(tried, waivers)
-            settled = tried.result.status in _GOOD or (judged is not tried and tried.result.status is Status.UNPROVEN)
+            settled = tried.result.status in _GOOD or self._answered_for(tried)
             if settled or monotonic() >= deadline or self._run.stop.is_set():
-                return judged
+                return tried
             self._say(f"not yet: {gate_line(tried)}")
             self._run.stop.wait(_GATE_PAUSE)
 
     def _judge(self) -> None:
         result = self._result
         result.status = Status.CHANGED if result.done else Status.OK
-        bad = next((gate for gate in result.gates if gate.result.status not in _GOOD), None)
+        answered = {gate.name: words for gate in result.gates if (words := self._answered_for(gate))}
+        bad = next(
+            (gate for gate in result.gates if gate.result.status not in _GOOD and gate.name not in answered), None
+        )
         if bad is not None:
             result.status = Status.UNPROVEN if bad.result.status is Status.UNPROVEN else Status.FAILED
             result.why = f"the gate {bad.name}: {bad.result.why}"
-        elif waived := [gate for gate in result.gates if gate.result.status is Status.WAIVED]:
-            result.why = "; ".join(f"the gate {gate.name}: {gate.result.why}" for gate in waived)
+        elif answered:
+            result.why = "; ".join(answered.values())
         elif unseen := [gate for gate in result.gates if gate.result.status is Status.NOT_RUN and not gate.proven]:
             result.why = "; ".join(f"the gate {gate.name} was not tried: {gate.result.why}" for gate in unseen)
+
+    def _answered_for(self, gate: GateRun) -> str:
+        return answered_for(gate, self._run.context.site.settings.waivers)
 
     def _refused(self, change: ObjectChange, error: KubernetesError) -> None:
         words = self._run.veil(error.message)

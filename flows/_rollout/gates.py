@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.util
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
@@ -86,13 +85,16 @@ def try_gate(name: str, component: str, context: GateContext) -> GateRun:
     return GateRun(name=name, component=component, result=result, seconds=monotonic() - started)
 
 
-def answered_for(run: GateRun, waivers: Sequence[Waiver]) -> GateRun:
-    """Return what a gate comes to where somebody may answer for what it found, until a date: the rest goes on then."""
-    found = run.outcome()
-    (judged,) = waive_outcomes([found], waivers, datetime.now(UTC).date())
-    if judged is found:
-        return run
-    return replace(run, result=replace(run.result, status=judged.status, why=judged.message))
+def answered_for(run: GateRun, waivers: Sequence[Waiver]) -> str:
+    """
+    Return in words that a gate saw nothing, and who answers for that until when: the rest may go on. Empty else.
+
+    Nobody answers for what a gate found wrong in this way: a waiver changes what such a run comes to, and no more.
+    """
+    if run.result.status is not Status.UNPROVEN:
+        return ""
+    (judged,) = waive_outcomes([run.outcome()], waivers, datetime.now(UTC).date())
+    return f"the gate {run.name}: {judged.message}" if judged.status is Status.WAIVED else ""
 
 
 def proven_before(name: str, component: str, kept: GateProof) -> GateRun:

@@ -122,6 +122,8 @@ class Answers(Declared):
         for text in (*self.database_disks, *self.object_disks):
             if disk(text)[0] not in there:
                 raise ValueError(f"{text}: no server is called {disk(text)[0]}; servers are {', '.join(there)}")
+        if len(named_outside(self.outside)) < len(self.outside):
+            raise ValueError("outside: two hosts have one name; say another before `=`")
         for name in named_outside(self.outside).keys() & there.keys():
             raise ValueError(f"outside: {name} is a server of the site; a host outside the perimeter is meant")
         missing = lacking(self.model_dump())

@@ -116,6 +116,14 @@ def test_a_server_of_the_site_is_not_outside(tmp_path: Path, capsys: pytest.Capt
     assert not (tmp_path / "site").exists()
 
 
+@pytest.mark.parametrize("texts", [["b=192.0.2.7", "b=192.0.2.8"], ["vantage-2=192.0.2.7", "192.0.2.8"]])
+def test_two_hosts_outside_of_one_name_are_refused(
+    texts: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _init(tmp_path / "site", outside=texts) == 1
+    assert "outside: two hosts have one name" in capsys.readouterr().err
+
+
 def test_the_user_of_the_connections_is_an_administrator_and_no_stranger(tmp_path: Path) -> None:
     given = yaml.safe_load(ANSWERS.read_text("utf-8")) | {"ssh_user": "deploy"}
     (tmp_path / "answers.yaml").write_text(yaml.safe_dump(given), "utf-8")

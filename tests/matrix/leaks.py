@@ -104,6 +104,7 @@ def watching(search: Search, pause: float = 0.5) -> Iterator[Watch]:
     finally:
         ended.set()
         thread.join(60)
+    assert not thread.is_alive(), "programs are looked at no longer"
     if failures:
         raise failures[0]
 
@@ -136,6 +137,7 @@ def _forms(value: bytes) -> Iterable[bytes]:
 
 
 def _encoded(value: bytes) -> Iterable[bytes]:
+    """Return forms by a reckoning of its own: that of the project may be what is wrong."""
     if len(value) < _SHORTEST:
         return
     yield value

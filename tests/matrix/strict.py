@@ -50,7 +50,8 @@ def main() -> int:
     """Send every distinct object and print what came of it."""
     folder = Path(os.environ["MATRIX_FLEET_INVENTORY"])
     nr, site = inventory(folder), load_site(folder)
-    upstream = _publishers(site, folder)
+    taken: set[str] = set()
+    upstream = _publishers(site, folder, taken)
     stacks = {name: render(made(), upstream=upstream) for name, made in SITES.items()}
     stacks |= {name: render(made()) for name, made in MORE_SITES.items()}
     sent = {json.dumps(manifest, sort_keys=True): place for place, manifest in _objects(stacks)}
@@ -65,23 +66,26 @@ def main() -> int:
         "objects": len(sent),
         "refused": refused,
         "broken": broken,
-        "publishers": sorted(_taken(stacks)),
+        "publishers": sorted(taken),
         "misspelt": misspelt,
     }
     json.dump(document, sys.stdout)
     return 0
 
 
-def _publishers(site: Site, folder: Path) -> Upstream:
+def _publishers(site: Site, folder: Path, taken: set[str]) -> Upstream:
+    """Return what reads manifests out of the lab's bundle; the names of those that are read come into `taken`."""
     place, bundle = site_bundle(site, folder)
     if place is None or bundle is None:
         raise RuntimeError("the lab's site names no bundle")
-    return upstream_of(bundle, place)
+    read = upstream_of(bundle, place)
 
+    def noted(name: str) -> str:
+        text = read(name)
+        taken.add(name)
+        return text
 
-def _taken(stacks: Mapping[str, Stack]) -> set[str]:
-    """Return the components that bring publishers' own objects."""
-    return {part.name for stack in stacks.values() for part in stack.components if part.component.upstream}
+    return noted
 
 
 def _objects(stacks: Mapping[str, Stack]) -> Iterator[tuple[str, Manifest]]:
