@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from ipaddress import ip_address
+from zlib import crc32
 
 from apps.message_probe.administration import Administration
 from apps.message_probe.leftovers import Sweep, sweep
@@ -14,6 +16,7 @@ from apps.message_probe.series import SeriesResult
 from model.report.outcome import Status
 from remote.gates import stored_media
 from remote.gates.gate import GateContext, GateResult
+from remote.gates.pod import GatedPod
 from remote.gates.public import Way, administration_origin, inside_way, outside_ways, own_ways, reached
 
 CROSS = "try the gate again; `synapse` tells whether the processes of the pool `sync` are alike"
@@ -82,7 +85,18 @@ def _talked(context: GateContext, ways: Sequence[Way], administration: Administr
         context.say(f"two users talk, encrypted and with media: {ways[number].name}")
 
     whole, brief = Wishes(messages=5, meanwhile=look), replace(BRIEF, meanwhile=look_again)
-    return converse_over([way.origin for way in ways], administration, whole, brief, begins)
+    heard = converse_over([way.origin for way in ways], administration, whole, brief, begins)
+    names = process_names(stored_media.synapse_pods(context, "sync"), "sync")
+    return tuple(replace(found, sync_servers=_named(found.sync_servers, names)) for found in heard)
+
+
+def process_names(pods: Iterable[GatedPod], pool: str) -> dict[str, str]:
+    """Return the pods' names by what the proxy calls their processes: the pool and a checksum of the address."""
+    return {f"{pool}/{crc32(ip_address(text).packed)}": pod.name for pod in pods for text in pod.addresses}
+
+
+def _named(servers: tuple[str, str], names: Mapping[str, str]) -> tuple[str, str]:
+    return names.get(servers[0], servers[0]), names.get(servers[1], servers[1])
 
 
 def judged(

@@ -11,6 +11,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from urllib.parse import unquote
+from zlib import crc32
 
 import pytest
 
@@ -35,6 +36,11 @@ NAME = "app.kubernetes.io/name"
 EXTERNAL = ("198.51.100.101", "2001:db8:100::101")
 
 
+def process(number: int) -> str:
+    """Return what the proxy calls a process of the pool `sync`."""
+    return f"sync/{crc32(bytes((10, 0, 2, number)))}"
+
+
 class Site:
     """Synapse behind two external addresses, an ingress pod, HAProxy's pod, two media pods and an object storage."""
 
@@ -53,7 +59,7 @@ class Site:
         def pool(passing: Passing) -> str:
             if not place(passing).endswith("/sync"):
                 return "main/main-1"
-            return f"sync/sync-{1 + known.setdefault(passing.token, len(known)) % 2}"
+            return process(known.setdefault(passing.token, len(known)) % 2)
 
         self.outer.pool = self.inner.pool = pool
         self.outer.after, self.inner.after = partial(self.store, self.outer), partial(self.store, self.inner)
@@ -112,7 +118,7 @@ def findings(site: Site) -> str:
 def test_messages_that_arrive_over_every_way_are_good(site: Site) -> None:
     result = message.run(site.world.context())
     assert (result.status, result.findings) == (Status.OK, ())
-    for words in ("vantage-1 over IPv4", "vantage-1 over IPv6", "a pod on w-1", "sync/sync-1 and sync/sync-2"):
+    for words in ("vantage-1 over IPv4", "vantage-1 over IPv6", "a pod on w-1", "synapse-sync-0 and synapse-sync-1"):
         assert words in result.why
     assert set(message.FIGURES) - {"gap_max_s"} <= set(result.figures)
     assert result.figures["sent"] == result.figures["delivered"] == 12
@@ -217,8 +223,8 @@ def test_one_media_pod_alone_proves_no_other(site: Site) -> None:
 
 
 def test_two_sync_processes_of_which_one_gets_everybody_are_found(site: Site) -> None:
-    site.outer.pool = site.inner.pool = lambda _passing: "sync/sync-1"
-    assert "every sync was served by sync/sync-1" in findings(site)
+    site.outer.pool = site.inner.pool = lambda _passing: process(1)
+    assert "every sync was served by synapse-sync-1" in findings(site)
 
 
 def test_a_proxy_that_tells_nothing_is_found(site: Site) -> None:
@@ -243,7 +249,7 @@ def test_a_message_that_came_to_both_through_one_process_crossed_nothing(site: S
 
 
 def test_a_user_whom_the_proxy_moves_while_they_talk_is_met_again_elsewhere(site: Site) -> None:
-    crowded = iter(["sync/sync-1"] * 4)
+    crowded = iter([process(1)] * 4)
     usual = site.outer.pool
 
     def pool(passing: Passing) -> str:
@@ -253,7 +259,7 @@ def test_a_user_whom_the_proxy_moves_while_they_talk_is_met_again_elsewhere(site
     site.outer.pool = pool
     result = message.run(site.world.context())
     assert (result.status, result.findings) == (Status.OK, ())
-    assert "sync/sync-1 and sync/sync-2" in result.why or "sync/sync-2 and sync/sync-1" in result.why
+    assert "synapse-sync-0 and synapse-sync-1" in result.why or "synapse-sync-1 and synapse-sync-0" in result.why
     assert result.figures["sent"] == result.figures["delivered"] > 12
 
 

@@ -137,6 +137,7 @@ def test_the_outside_gets_what_is_for_everybody_and_nothing_else(haproxy: str, t
         status, headers, _ = ask(public, "GET", "/_matrix/client/versions", PROBE)
         # No process runs here: the proxy says so itself, and which pool it would have asked.
         assert (status, headers["x-matrix-fleet-pool"].partition("/")[0]) == (503, "client-reader")
+        assert "127.0.0.1" not in headers["x-matrix-fleet-pool"]
         status, headers, _ = ask(public, "GET", "/_matrix/client/versions")
         assert "x-matrix-fleet-pool" not in headers
 
