@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -19,12 +21,19 @@ SECRET = b"of a test"
 @pytest.fixture(scope="session")
 def synapse(tmp_path_factory: pytest.TempPathFactory, real_synapse: None) -> Iterator[Homeserver]:
     """A real Synapse with media, on this machine's loopback."""
-    folder = tmp_path_factory.mktemp("probed")
+    # As strict as by default: a series must lift it for its own user.
+    strict = {"per_second": 0.2, "burst_count": 10}
+    with probed(tmp_path_factory.mktemp("probed"), strict) as server:
+        yield server
+
+
+@contextmanager
+def probed(folder: Path, messages: Mapping[str, float]) -> Iterator[Homeserver]:
+    """Run a Synapse for the probe, with its limit of messages."""
     quick = {"per_second": 1000, "burst_count": 1000}
     more = {
         "rc_login": {"address": quick, "account": quick, "failed_attempts": quick},
-        # As strict as by default: a series must lift it for its own user.
-        "rc_message": {"per_second": 0.2, "burst_count": 10},
+        "rc_message": dict(messages),
         "user_directory": {"search_all_users": True},
         "limit_usage_by_mau": False,
         "mau_stats_only": True,

@@ -25,7 +25,7 @@ from model.report.outcome import Status
 from remote.gates import message
 from remote.gates.gate import GateResult
 from remote.gates.public import TLS_SECRET, Way, administration_origin, own_ways
-from tests.apps.conftest import SECRET, synapse  # noqa: F401 - a fixture
+from tests.apps.conftest import SECRET, probed
 from tests.apps.proxy import Passing, Proxy, place, proxied
 from tests.remote.authority import Authority
 from tests.remote.gates.s3_server import SmallS3, serving
@@ -100,8 +100,15 @@ class Site:
         self.storage.objects[name] = proxy.uploaded
 
 
+@pytest.fixture(scope="module")
+def synapse(tmp_path_factory: pytest.TempPathFactory, real_synapse: None) -> Iterator[Homeserver]:
+    """A real Synapse that limits messages as the site's does."""
+    with probed(tmp_path_factory.mktemp("probed"), {"per_second": 5, "burst_count": 50}) as server:
+        yield server
+
+
 @pytest.fixture
-def site(world: World, synapse: Homeserver, tmp_path: Path) -> Iterator[Site]:  # noqa: F811
+def site(world: World, synapse: Homeserver, tmp_path: Path) -> Iterator[Site]:
     """All as it should be."""
     with ExitStack() as stack:
         yield Site(world, int(synapse.url.rpartition(":")[2]), tmp_path, stack)
