@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from model.errors import SiteError
 from model.host.hoststate import File, HostState
-from model.site.installation import Registry
+from model.site.installation import Registry, api_address
 from model.site.site import Site
 from tasks.images import CERTS
 
@@ -54,5 +54,6 @@ def _host(word: str, url: str, ca: str) -> Iterator[str]:
     yield 'capabilities = ["pull", "resolve"]'
     if ca and url.startswith("https:"):
         yield f"ca = {json.dumps(ca)}"
-    if url.removeprefix("https://").removeprefix("http://").rstrip("/").count("/"):
+    if api_address(url) == url.rstrip("/"):
+        # Else containerd asks below `/v2`, as `api_address` says.
         yield "override_path = true"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, StringConstraints, model_validator
 
@@ -54,6 +55,12 @@ class Repository(Declared):
     def flat(self) -> bool:
         """Whether its suite is a path, and it has no components."""
         return self.suite.endswith("/")
+
+
+def api_address(mirror: Url) -> str:
+    """Return where the API of a registry begins, without a slash at the end: at the URL's path, or else at `/v2`."""
+    address = mirror.rstrip("/")
+    return address if urlsplit(address).path else f"{address}/v2"
 
 
 class RegistryPush(Declared):

@@ -12,7 +12,7 @@ import pytest
 from model.errors import SiteError
 from model.host.hoststate import HostState
 from model.host.openpgp import armored
-from model.site.installation import Registry, Repository
+from model.site.installation import Registry, Repository, api_address
 from model.site.site import Site
 from tasks.images import of_manifests
 from tasks.registries import hosts
@@ -103,6 +103,20 @@ def test_the_registry_itself_is_asked_last_where_it_may_be() -> None:
         "server": "https://registry-1.docker.io",
         "host": {"https://a.example.test/": {"capabilities": ["pull", "resolve"]}},
     }
+
+
+@pytest.mark.parametrize(
+    ("mirror", "address", "overridden"),
+    [
+        ("https://a.example.test", "https://a.example.test/v2", False),
+        ("https://[2001:db8::1]:5000/", "https://[2001:db8::1]:5000/v2", False),
+        ("https://a.example.test/v2", "https://a.example.test/v2", True),
+        ("http://a.example.test:5000/v2/k8s/", "http://a.example.test:5000/v2/k8s", True),
+    ],
+)
+def test_containerd_asks_where_the_mirrors_api_begins(mirror: str, address: str, overridden: bool) -> None:
+    document = tomllib.loads(hosts(Registry(registry="a.example.test", mirrors=(mirror,))))
+    assert (api_address(mirror), document.get("override_path", False)) == (address, overridden)
 
 
 def test_images_of_objects_are_those_their_pods_run() -> None:
