@@ -1,4 +1,4 @@
-"""The end of a run that knows no site: what is shown, what is written for programs, the exit code."""
+"""The end of a run over a bundle: what is shown, what is written for programs, the exit code."""
 
 from __future__ import annotations
 

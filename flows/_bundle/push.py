@@ -18,7 +18,7 @@ from model.bundle.items import ImageItem
 from model.errors import BundleError, FleetError, SourceUnreachable
 from model.report.outcome import Outcome, Status
 from model.rollout.image_references import brought, wanted_name
-from model.site.installation import Registry, RegistryPush
+from model.site.installation import Registry, RegistryPush, api_address
 from model.site.site import Site
 from remote.private_file import read_private
 from remote.upstream.client import Client
@@ -26,6 +26,7 @@ from remote.upstream.image_repository import ImageRepository
 from remote.upstream.tokens import RegistryLogin, Tokens
 
 _DECLARE = "say `push: {folder: ...}` at the site's own registry in site.yaml (docs/images.md#push)"
+_CLEAR = "let the registry, and a proxy before it, name only addresses with https (its external URL)"
 _MAKE = "make it with `python -m flows.bundle download`"
 
 
@@ -45,7 +46,7 @@ class Target:
 
     def repository(self, image: str) -> ImageRepository:
         """Return the place where an image is put."""
-        address = f"{self.registry.mirrors[0].rstrip('/')}/{self._path(image)}"
+        address = f"{api_address(self.registry.mirrors[0])}/{self._path(image)}"
         return ImageRepository(self.client, address, Tokens(self.client, self.login))
 
     def _path(self, image: str) -> str:
@@ -93,7 +94,8 @@ def target(site: Site) -> Target:
     trusted = (*((registry.ca,) if registry.ca else ()), *site.settings.servers.trusted_ca)
     parts = urlsplit(address)
     plain = frozenset({parts.hostname or ""} if parts.scheme == "http" else ())
-    return Target(site, registry, push, Client(plain, authorities=[site.folder / path for path in trusted]), login)
+    client = Client(plain, authorities=[site.folder / path for path in trusted], clear=_CLEAR)
+    return Target(site, registry, push, client, login)
 
 
 def derived_items(site: Site, bundle: Bundle) -> tuple[tuple[str, ImageItem | None], ...]:
@@ -127,7 +129,7 @@ def _look(place: Target, folder: Path, bundle: Bundle, item: ImageItem) -> PushP
     if fault := fault_in(folder, bundle, item):
         raise BundleError(fault, "fetch it anew with `python -m flows.bundle download`; nothing of it was sent")
     image, repository = read_archived(folder / item.file, item.digest), place.repository(item.name)
-    parts = tuple((digest, size) for digest, size in image.parts if not repository.has(digest))
+    parts = tuple((digest, size) for digest, size in image.parts if not repository.has(digest, size))
     reference = f"{place.name(item.name)}:{item.version}@{item.digest}"
     return PushPlan(item, image, repository, reference, parts, repository.tagged(item.version, image.media))
 

@@ -22,6 +22,7 @@ CHUNK = 2**18
 _REDIRECTS = 6
 Method = Literal["GET", "HEAD", "POST", "PUT"]
 BUSY = (408, 425, 429, 500, 502, 503, 504)
+_CLEAR = "use https, or name {host} in the sources' plain_http"
 _AGAIN = "is the way there open (proxy: HTTPS_PROXY, NO_PROXY)? Run again: what is finished is kept"
 
 
@@ -72,7 +73,8 @@ class Client:
     Asks servers from many threads. `plain_http` are hosts that may be asked without TLS.
 
     Whoever is trusted is a matter of this machine (`SSL_CERT_FILE`), as is the proxy (`HTTPS_PROXY`, `HTTP_PROXY`,
-    `NO_PROXY`); `authorities` are PEM files that are trusted as well.
+    `NO_PROXY`); `authorities` are PEM files that are trusted as well. `clear`: what to do where another host (`{host}`)
+    is to be asked without TLS.
     """
 
     def __init__(
@@ -80,7 +82,9 @@ class Client:
         plain_http: frozenset[str] = frozenset(),
         retry: RetryPolicy | None = None,
         authorities: Sequence[Path] = (),
+        clear: str = _CLEAR,
     ) -> None:
+        self._clear = clear
         self.retry = retry or RetryPolicy()
         self._plain_http = plain_http
         self._over = threading.Event()
@@ -238,7 +242,7 @@ class Client:
         via = "" if place == address else f" (redirected to {place})"
         raise BundleError(
             f"{address}{via}: {parts.scheme or 'no'} is no way that cannot be listened to",
-            f"use https, or name {parts.hostname} in the sources' plain_http",
+            self._clear.format(host=parts.hostname),
         )
 
     def _small(self, address: str, response: BaseHTTPResponse) -> bytes:

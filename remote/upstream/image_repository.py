@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
@@ -30,9 +31,15 @@ class ImageRepository:
     address: str
     door: Door
 
-    def has(self, digest: str) -> bool:
-        """Tell whether a part is there. Raises BundleError, SourceUnreachable."""
-        return self._ask("HEAD", f"blobs/{digest}").status == 200
+    def has(self, digest: str, size: int) -> bool:
+        """Tell whether a part is there. Raises BundleError, also for headers of another part; SourceUnreachable."""
+        answer = self._ask("HEAD", f"blobs/{digest}")
+        if answer.status == 404:
+            return False
+        self._compare(digest, answer.headers, digest)
+        if (said := answer.headers.get("Content-Length", str(size))) != str(size):
+            raise BundleError(f"{self.address}: {digest}: {size} bytes expected, the registry says {said}", _WRONG)
+        return True
 
     def tagged(self, tag: str, media: str) -> str:
         """Return the digest of the manifest that a tag, or a digest, means; empty where there is none. Raises as above.
@@ -42,6 +49,8 @@ class ImageRepository:
         answer = self._ask("GET", f"manifests/{tag}", {"Accept": media})
         if answer.status == 404:
             return ""
+        if not _is_document(answer.body):
+            raise BundleError(f"{self.address}: {tag}: the answer is no manifest{_words(answer)}", _WRONG)
         seen = f"sha256:{hashlib.sha256(answer.body).hexdigest()}"
         self._compare(tag, answer.headers, seen)
         return seen
@@ -95,6 +104,8 @@ class ImageRepository:
         if answer.status == wanted:
             return answer
         said = f"{self.address}: HTTP {answer.status}{_words(answer)}"
+        if answer.status < 400:
+            raise BundleError(f"{said} instead of {wanted}", _WRONG)
         raise BundleError(said, _REFUSED if answer.status in (401, 403) else "see the registry's own log")
 
     def _compare(self, what: str, headers: HTTPHeaderDict, digest: str) -> None:
@@ -102,6 +113,13 @@ class ImageRepository:
         said = headers.get(_DIGEST, digest)
         if said != digest:
             raise BundleError(f"{self.address}: {what}: digest expected {digest}, the registry says {said}", _WRONG)
+
+
+def _is_document(data: bytes) -> bool:
+    try:
+        return isinstance(json.loads(data), dict)
+    except ValueError:
+        return False
 
 
 def _stream(data: bytes) -> AbstractContextManager[IO[bytes]]:

@@ -84,7 +84,8 @@ def _listens(process: subprocess.Popen[bytes], port: int) -> bool:
 class Taker:
     """
     What was taken, by path. `status`: what a method is answered instead. `says`: the digest that answers to PUT name.
-    `shows`: what a manifest is read as. `broken`: how many uploads break off first. `realm`: where tokens are had.
+    `shows`: what a manifest is read as. `nods`: what HEAD says of everything, with 200. `broken`: how many uploads
+    break off first. `realm`: where tokens are had.
     """
 
     address: str = ""
@@ -92,6 +93,7 @@ class Taker:
     status: dict[str, int] = field(default_factory=dict)
     says: str = ""
     shows: bytes = b""
+    nods: Mapping[str, str] | None = None
     location: str = "/upload?state=1"
     broken: int = 0
     realm: str = ""
@@ -122,7 +124,13 @@ class _TakerHandler(BaseHTTPRequestHandler):
         pass
 
     def do_HEAD(self) -> None:
-        self._read()
+        if self.taker.nods is None:
+            self._read()
+        elif not self._refused():
+            self.send_response(200)
+            for name, value in self.taker.nods.items():
+                self.send_header(name, value)
+            self.end_headers()
 
     def do_GET(self) -> None:
         self._read()

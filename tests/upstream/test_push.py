@@ -38,10 +38,12 @@ PASSED = ("POST", "PUT")
 Push = Callable[..., tuple[int, dict[str, Any]]]
 
 
-def _declare(folder: Path, address: str, *, ca: str = "", login: bool = False, **derived: object) -> None:
+def _declare(
+    folder: Path, address: str, *, path: str = "/v2", ca: str = "", login: bool = False, **derived: object
+) -> None:
     """Write a site whose Synapse is derived, and whose registry is at an address."""
     user = {"user": USER, "password_file": "registry-password"} if login else {}
-    entry: dict[str, object] = {"registry": "registry.example.org", "mirrors": [f"{address}/v2"]}
+    entry: dict[str, object] = {"registry": "registry.example.org", "mirrors": [f"{address}{path}"]}
     entry |= {"push": {"folder": "matrix", **user}, **({"ca": ca} if ca else {})}
     image = {"name": NAME, "tag": TAG, "derived": {"code": CODE, **derived}}
     write(folder, {"set": {"site:kubernetes.registries": [entry], "images:images.synapse": image}})
@@ -106,8 +108,8 @@ def taker(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Taker]:
         yield found
 
 
-def _quick(plain: frozenset[str], authorities: list[Path]) -> Client:
-    return Client(plain, RetryPolicy(3, 0.01, 5, 5), authorities)
+def _quick(plain: frozenset[str], authorities: list[Path], clear: str) -> Client:
+    return Client(plain, RetryPolicy(3, 0.01, 5, 5), authorities, clear)
 
 
 @pytest.fixture
@@ -226,7 +228,7 @@ def test_a_real_registry_refuses_a_part_that_is_not_what_its_digest_says(tmp_pat
         place = ImageRepository(client, f"{found.address}/v2/a/b", Tokens(client))
         with pytest.raises(BundleError, match=r"HTTP 400.*DIGEST_INVALID"):
             place.send(image, f"sha256:{wrong.digest}", 5)
-        assert not place.has(f"sha256:{wrong.digest}")
+        assert not place.has(f"sha256:{wrong.digest}", 5)
         with pytest.raises(BundleError, match=r"HTTP 400.*MANIFEST"):
             place.tag(image, "c")
 
@@ -289,13 +291,63 @@ def _elsewhere_without_tls(taker: Taker) -> str:
     return "no way that cannot be listened to"
 
 
-@pytest.mark.parametrize("damage", [_says_another, _shows_another, _says_not_where, _elsewhere_without_tls])
+def _has_everything_by_one_digest(taker: Taker) -> str:
+    taker.nods = {"Docker-Content-Digest": f"sha256:{'1' * 64}"}
+    return f"the registry says sha256:{'1' * 64}"
+
+
+def _has_everything_of_one_size(taker: Taker) -> str:
+    taker.nods = {"Content-Length": "4711"}
+    return "bytes expected, the registry says 4711"
+
+
+def _shows_a_page(taker: Taker) -> str:
+    taker.nods, taker.shows = {}, b"<html>Welcome"
+    return "the answer is no manifest: <html>Welcome"
+
+
+def _agrees_to_everything(taker: Taker) -> str:
+    taker.status = {"POST": 200}
+    return "HTTP 200"
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        _says_another,
+        _shows_another,
+        _says_not_where,
+        _elsewhere_without_tls,
+        _has_everything_by_one_digest,
+        _has_everything_of_one_size,
+        _shows_a_page,
+        _agrees_to_everything,
+    ],
+)
 def test_a_registry_that_lies_is_not_named(taker: Taker, push: Push, damage: Callable[[Taker], str]) -> None:
     told = damage(taker)
     code, report = push()
     assert (code, outcome(report)["status"]) == (1, "failed")
     assert told in outcome(report)["message"]
     assert "evidence" not in outcome(report) or "reference" not in outcome(report)["evidence"]
+    assert any(words in outcome(report)["next"] for words in ("is not the registry", "name only addresses with https"))
+
+
+@pytest.mark.parametrize("path", ["", "/", "/v2", "/v2/"])
+def test_the_api_is_where_containerd_asks_for_it(folder: Path, taker: Taker, push: Push, path: str) -> None:
+    _declare(folder, taker.address, path=path)
+    assert push()[0] == 0
+    assert all(asked.startswith(("/v2/matrix/group/synapse/", "/upload?")) for _, asked, _ in taker.asked)
+
+
+def test_an_oci_manifest_that_does_not_say_its_media_type_is_pushed_by_the_archives_list(tmp_path: Path) -> None:
+    config = oci.json_blob(CONFIG, {})
+    manifest = oci.json_blob(oci.MANIFEST, {"schemaVersion": 2, "config": config.descriptor, "layers": []})
+    oci.write_archive("a/b:c", "amd64", manifest, [config], tmp_path / "image.tar")
+    image = read_archived(tmp_path / "image.tar", f"sha256:{manifest.digest}")
+    assert (image.media, image.manifest) == (oci.MANIFEST, manifest.content)
+    with pytest.raises(BundleError, match="is no image"):
+        read_archived(tmp_path / "image.tar", f"sha256:{config.digest}")
 
 
 def test_a_tag_that_means_another_image_is_told_and_moved(folder: Path, taker: Taker, push: Push) -> None:
