@@ -44,7 +44,7 @@ def known_reference(site: Site, bundle: Bundle | None, name: str) -> str | None:
     """Return the same, None where nothing says the digest. Raises `ImageUnknown` where images.yaml has none of it."""
     if name not in site.images:
         raise ImageUnknown(f"images.yaml: no image is called {name}{did_you_mean(name, site.images)}")
-    if pushed := _pushed(site, name):
+    if pushed := pushed_reference(site, name):
         return pushed
     image = site.images[name]
     item = brought(site, bundle, name)
@@ -53,7 +53,7 @@ def known_reference(site: Site, bundle: Bundle | None, name: str) -> str | None:
     return f"{image.name}:{image.tag}@{image.digest}" if image.digest and name not in site.derivations else None
 
 
-def _pushed(site: Site, name: str) -> str | None:
+def pushed_reference(site: Site, name: str) -> str | None:
     """Return what images.yaml says was pushed of a derived image, as long as it was made of today's files."""
     derived, tag = site.images[name].derived, wanted_name(site, name).rpartition(":")[2]
     pushed = derived.pushed if derived else None

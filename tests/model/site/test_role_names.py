@@ -59,6 +59,7 @@ ALLOWED = {
     ("worker", "synapse/duties.py"): "a process of Synapse",
     ("monitoring", "values/namespaces.py"): "a namespace",
     ("storage", "values/postgresql.py"): "the field of a CloudNativePG cluster",
+    ("storage", "invariants/relations.py"): "the field of a CloudNativePG cluster",
     ("database", "values/postgresql.py"): "the purpose of a disk",
     ("vantage", "perimeter.py"): "the row word for hosts of that kind",
 }

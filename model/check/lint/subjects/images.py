@@ -9,10 +9,12 @@ from model.check.check import Check
 from model.check.finding import Finding, Severity
 from model.check.lint.flaw import LintView, flaw
 from model.errors import SiteError
-from model.rollout.image_references import brought
+from model.rollout.image_references import brought, pushed_reference
 from model.rollout.own_objects import own_parts
 from model.rollout.preview import Preview, bundle_step
 from model.site.site import Site
+
+_PUSH = "run `python -m flows.bundle push`, and write the `pushed` that it prints"
 
 
 def bundle(view: LintView) -> Iterator[Finding]:
@@ -41,10 +43,7 @@ def bundle(view: LintView) -> Iterator[Finding]:
 
 def digests(view: LintView) -> Iterator[Finding]:
     """Find images of which nothing says the digest: a rollout refuses them, or leaves an optional component out."""
-    try:
-        kept = _bundle(view.site) if view.renders else None
-    except SiteError:
-        kept = None
+    kept = _readable_bundle(view.site) if view.renders else None
     lacking: dict[str, list[str]] = {}
     for part in _parts(view):
         for name in part.undigested:
@@ -59,6 +58,27 @@ def digests(view: LintView) -> Iterator[Finding]:
         yield flaw("images.yaml", "images", value=", ".join(sorted(lacking)), message=message, fix=fix)
 
 
+def pushed(view: LintView) -> Iterator[Finding]:
+    """Find a `pushed` that is not the bundle's image of its tag, or names another registry than the one with `push`."""
+    site, kept = view.site, _readable_bundle(view.site)
+    ours = [registry.registry for registry in site.settings.kubernetes.registries if registry.push]
+    for name, image in site.images.items():
+        reference = image.derived.pushed if image.derived else None
+        if not reference:
+            continue
+        item = brought(site, kept, name) if pushed_reference(site, name) else None
+        registry, digest = reference.partition("/")[0], reference.rpartition("@")[2]
+        reasons = []
+        if item is not None and item.digest != digest:
+            reasons.append(f"the bundle's {item.version} is {item.digest}, and a rollout goes on with this one")
+        if ours and registry not in ours:
+            reasons.append(f"the registry that has `push` is {ours[0]}")
+        if reasons:
+            yield flaw(
+                "images.yaml", f"images.{name}.derived.pushed", value=reference, message="; ".join(reasons), fix=_PUSH
+            )
+
+
 def _parts(view: LintView) -> tuple[Preview, ...]:
     if not view.renders:
         return ()
@@ -68,6 +88,14 @@ def _parts(view: LintView) -> tuple[Preview, ...]:
 def _bundle(site: Site) -> Bundle | None:
     named = site.settings.kubernetes.bundle
     return load_bundle(site.folder / named) if named else None
+
+
+def _readable_bundle(site: Site) -> Bundle | None:
+    """Return none for one that cannot be used, too: that is another rule's."""
+    try:
+        return _bundle(site)
+    except SiteError:
+        return None
 
 
 CHECKS = (
@@ -82,5 +110,11 @@ CHECKS = (
         severity=Severity.WARNING,
         why="A tag can be moved to another image: a rollout names each by its digest, or ends before its first write.",
         judge=digests,
+    ),
+    Check(
+        id="image-pushed-outdated",
+        severity=Severity.WARNING,
+        why="What `pushed` names comes before the bundle's image: after a new base under one tag the former stays.",
+        judge=pushed,
     ),
 )

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ from tests.mutation import REFERENCE, loaded, site
 
 TODAY = date(2026, 11, 23)
 FIVE = REFERENCE.parent / "tests" / "data" / "five-servers"
-DIGEST = "sha256:" + "1" * 64
+DIGEST, OTHER = "sha256:" + "1" * 64, "sha256:" + "2" * 64
 
 
 def _found(folder: Path, rule: str, base: Path = REFERENCE, **edits: Any) -> list[Any]:
@@ -58,7 +59,38 @@ def test_the_publishers_image_does_not_stand_for_a_derived_one(tmp_path: Path) -
     assert finding.value == "synapse"
 
 
-def _bundle(folder: Path, images: Sequence[str], manifests: Sequence[str]) -> None:
+@pytest.mark.parametrize(
+    ("registry", "digest", "words"),
+    [
+        ("registry.example.org", DIGEST, ()),
+        ("registry.example.org", OTHER, (f"is {DIGEST}, and a rollout goes on with this one",)),
+        ("registry.example.net", DIGEST, ("the registry that has `push` is registry.example.org",)),
+        ("registry.example.net", OTHER, (f"is {DIGEST}", "is registry.example.org")),
+    ],
+)
+def test_a_pushed_image_that_is_not_the_bundles_is_named(
+    tmp_path: Path, registry: str, digest: str, words: tuple[str, ...]
+) -> None:
+    derived = {"code": {"folder": "apps/config_check", "at": "opt/x"}}
+    own = {"registry": "registry.example.org", "mirrors": ["https://registry.example.org"], "push": {"folder": "m"}}
+    edits: dict[str, Any] = {"site:kubernetes.bundle": "bundle", "site:kubernetes.registries": [own]}
+    made = site(tmp_path / "first", set={"images:images.synapse.derived": derived})
+    image = made.images["synapse"]
+    tag = made.derivations["synapse"].tag(image.tag)
+    _bundle(tmp_path / "then" / "bundle", [image.name], (), versions={image.name: tag})
+    known = {**derived, "pushed": f"{registry}/m/matrixdotorg/synapse:{tag}@{digest}"}
+    edits |= {"images:images.synapse.derived": known}
+    found = _found(tmp_path / "then", "image-pushed-outdated", set=edits)
+    assert [finding.path for finding in found] == (["images.synapse.derived.pushed"] if words else [])
+    for finding in found:
+        assert all(word in finding.message for word in words)
+        assert finding.message.count(";") == len(words) - 1
+        assert "flows.bundle push" in finding.remedy
+
+
+def _bundle(
+    folder: Path, images: Sequence[str], manifests: Sequence[str], versions: Mapping[str, str] = MappingProxyType({})
+) -> None:
     folder.mkdir(parents=True)
     names = [*(f"registry.k8s.io/{name}" for name in IMAGES), *images]
     items = [{"kind": "image", "name": name, "file": f"images/{number}.tar", "digest": DIGEST}
@@ -69,8 +101,12 @@ def _bundle(folder: Path, images: Sequence[str], manifests: Sequence[str]) -> No
         (folder / item["file"]).touch()
     common = {"version": "1", "needed": "nodes", "size": 0, "sha256": hashlib.sha256(b"").hexdigest()}
     head = {"schema": "matrix-fleet/bundle/1", "name": "trial", "kubernetes": "1.36.3", "architecture": "amd64"}
-    table = {**head, "suites": ["bookworm"], "items": [common | item for item in items]}
+    table = {**head, "suites": ["bookworm"], "items": [common | item | _version(item, versions) for item in items]}
     (folder / "bundle.json").write_text(json.dumps(table), "utf-8")
+
+
+def _version(item: Mapping[str, str], versions: Mapping[str, str]) -> dict[str, str]:
+    return {"version": versions[item["name"]]} if item["name"] in versions else {}
 
 
 def test_a_component_that_cannot_be_rendered_is_a_warning_and_the_rest_is_judged(tmp_path: Path) -> None:
