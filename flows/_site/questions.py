@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -54,6 +55,7 @@ SUCH_AS = {
 _SERVER = "10.0.1.11 or 10.0.1.11,fd00::11 or cp-1=10.0.1.11"
 _YES = {"yes": True, "y": True, "true": True, "no": False, "n": False, "false": False}
 EMPTY = "none"
+_COMMA = re.compile(r"\s*,\s*")
 
 
 @dataclass(frozen=True)
@@ -136,7 +138,7 @@ class Question:
         """Turn text into what the field's schema asks for; what does not fit stays text, and is refused."""
         if self.kind.get("type") == "array":
             # A server's addresses of both families have a comma between them.
-            return text.split() if self.key == "outside" else text.replace(",", " ").split()
+            return _COMMA.sub(",", text).split() if self.key == "outside" else text.replace(",", " ").split()
         if self.kind.get("type") == "boolean":
             return _YES.get(text.lower(), text)
         if self.kind.get("type") == "integer" and text.isascii() and text.isdigit():

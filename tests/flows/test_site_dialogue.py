@@ -101,6 +101,12 @@ def test_a_host_outside_the_perimeter_is_asked_for() -> None:
     assert _ask(Person()).outside == ()
 
 
+@pytest.mark.parametrize("typed", ["203.0.113.7, 2001:db8::7", "203.0.113.7 ,2001:db8::7", "203.0.113.7,2001:db8::7"])
+def test_a_comma_with_a_space_joins_the_addresses_of_one_host(typed: str) -> None:
+    person = Person({"Hosts outside the perimeter": [f"{typed} berlin=192.0.2.7"]})
+    assert _ask(person).outside == ("203.0.113.7,2001:db8::7", "berlin=192.0.2.7")
+
+
 def test_a_feature_that_wants_servers_nobody_named_asks_for_them() -> None:
     person = Person(
         {
