@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from model.errors import ApiUnreachable, ObjectMissing, WaitExpired
-from model.kubernetes.manifests import Manifest, difference
+from model.kubernetes.manifests import FIELD_MANAGER, Manifest, difference
 from model.site.site import Site
 from remote.api_endpoint import ApiEndpoint, ApiRequest
 from remote.api_failover import RETRY_SECONDS, ApiFailover
@@ -18,7 +18,6 @@ from remote.api_paths import ApiKinds, is_object
 if TYPE_CHECKING:
     from nornir.core import Nornir
 
-MANAGER = "matrix-fleet"
 PatchKind = Literal["merge", "strategic", "json"]
 _PATCHES: Mapping[PatchKind, str] = {"merge": "merge-patch", "strategic": "strategic-merge-patch", "json": "json-patch"}
 _PAUSE_SECONDS = 0.3
@@ -90,7 +89,7 @@ class Cluster:
         """Return every object of a collection; `labels` and `fields` are selectors."""
         return self._listed(path, labels, fields)
 
-    def apply(self, manifest: Manifest, *, field_manager: str = MANAGER, dry_run: bool = False) -> AppliedObject:
+    def apply(self, manifest: Manifest, *, field_manager: str = FIELD_MANAGER, dry_run: bool = False) -> AppliedObject:
         """
         Make an object hold what `manifest` says of it (server-side apply); what others wrote beside that stays.
 
@@ -114,11 +113,11 @@ class Cluster:
 
     def create(self, path: str, manifest: Manifest) -> Manifest:
         """Create an object in a collection, or post to a subresource such as `.../eviction`."""
-        return self._object(ApiRequest("POST", path, _pairs({"fieldManager": MANAGER}), manifest))
+        return self._object(ApiRequest("POST", path, _pairs({"fieldManager": FIELD_MANAGER}), manifest))
 
     def patch(self, path: str, body: Any, *, kind: PatchKind = "merge", dry_run: bool = False) -> Manifest:
         """Patch an object (`merge`, `strategic` or `json`) and return it as it is then."""
-        query = {"fieldManager": MANAGER} | _dry(dry_run)
+        query = {"fieldManager": FIELD_MANAGER} | _dry(dry_run)
         return self._object(ApiRequest("PATCH", path, _pairs(query), body, f"application/{_PATCHES[kind]}+json"))
 
     def delete(self, path: str, *, dry_run: bool = False, at_once: bool = False, orphan: bool = False) -> bool:

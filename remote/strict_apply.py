@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from model.errors import KubernetesError, ObjectMissing
-from model.kubernetes.manifests import Manifest, name_of
+from model.kubernetes.manifests import FIELD_MANAGER, Manifest, name_of
 from remote.api_endpoint import ApiRequest
 
 if TYPE_CHECKING:
     from remote.kube import Cluster
 
-MANAGER = "matrix-fleet"
 # Admission may ask webhooks, each of which may take ten seconds.
 _SECONDS = 30.0
 
@@ -23,7 +22,7 @@ def apply_strictly(cluster: Cluster, manifest: Manifest, *, force: bool = False,
     A field that another manager holds is a conflict (status 409, its causes name manager and field) unless `force`.
     Raises `KubernetesError`, which never quotes a Secret; `ObjectMissing` for a namespace or kind that is not there.
     """
-    query = [("fieldManager", MANAGER), ("fieldValidation", "Strict")]
+    query = [("fieldManager", FIELD_MANAGER), ("fieldValidation", "Strict")]
     query += [("force", "true")] if force else []
     query += [("dryRun", "All")] if dry_run else []
     path = cluster.path(manifest)

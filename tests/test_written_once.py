@@ -13,6 +13,7 @@ PLACES = {
     r"cluster\.local": "model/kubernetes/service_names.py",
     r"\{4: 24, 6: 64\}": "model/kubernetes/cluster.py",
     r"^SecretValue = ": "model/rollout/rendered.py",
+    r"^\w*(MANAGER|OURS)\w* = \"matrix-fleet\"": "model/kubernetes/manifests.py",
     r"^Dial = ": "apps/message_probe/wire.py",
     r"\bGateContext\(": "flows/_rollout/gates.py",
     r"configMapKeyRef": "model/rollout/pod_sources.py",

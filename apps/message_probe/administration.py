@@ -55,7 +55,7 @@ class Administration:
         return (*self.remove((account.user for account in users), rooms, media), *self._dismissed())
 
     def remove(self, users: Iterable[str], rooms: Iterable[str], media: Iterable[str]) -> tuple[str, ...]:
-        """Take media, rooms and users away by their names; return what could not be."""
+        """Take media, rooms and users away by their names; return what could not be. What is not there is gone."""
         left = []
         steps: list[tuple[str, str, str, object]] = [
             ("delete a medium", "DELETE", f"/v1/media/{uri.removeprefix('mxc://')}", None) for uri in media
@@ -67,7 +67,8 @@ class Administration:
             try:
                 self._ask(what, method, path, body)
             except ProbeError as error:
-                left.append(str(error))
+                if not (isinstance(error, Refused) and error.not_there):
+                    left.append(str(error))
         return tuple(left)
 
     def _dismissed(self) -> tuple[str, ...]:

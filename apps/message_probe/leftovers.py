@@ -5,15 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 from urllib.parse import quote
 
 from apps.message_probe.administration import PREFIX, USER_TYPE, Administration
-from apps.message_probe.user import ProbeError
+from apps.message_probe.user import ProbeError, Refused
 
 # Seconds after which a user that a probe made, and that nobody uses, is taken for abandoned.
 ABANDONED = 3600.0
 PAGE = 100
+# A list that goes on after so many pages has no end.
+PAGES = 1000
 _NAME = re.compile(rf"@{re.escape(PREFIX)}[0-9a-f]{{12}}:.+")
 
 
@@ -28,10 +31,16 @@ class Leftover:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sweep:
-    """`taken` are users and rooms that were taken away; `left` says in sentences what could not be."""
+    """
+    `taken` are users and rooms that were taken away; `left` says in sentences what could not be.
+
+    `media` are the addresses (`mxc://`) of media that Synapse has no longer, whether all of their user is gone or not:
+    it never deletes their objects from the object storage, and nobody else can name them.
+    """
 
     taken: tuple[str, ...] = ()
     left: tuple[str, ...] = ()
+    media: tuple[str, ...] = ()
 
 
 def leftovers(administration: Administration) -> tuple[Leftover, ...]:
@@ -71,46 +80,70 @@ def sweep(administration: Administration) -> Sweep:
     old = [each for each in found if each.quiet > ABANDONED]
     if len(old) < len(found):
         old = [each for each in old if not each.administrator]
-    taken: list[str] = []
-    left: list[str] = []
-    for each in old:
-        names, errors = _taken_away(administration, each.user)
-        taken += names
-        left += (f"left by a former probe: {each.user}: {error}" for error in errors)
-    return Sweep(taken=tuple(taken), left=tuple(left))
+    parts = [_taken_away(administration, each.user) for each in old]
+    return Sweep(
+        taken=tuple(name for part in parts for name in part.taken),
+        left=tuple(words for part in parts for words in part.left),
+        media=tuple(uri for part in parts for uri in part.media),
+    )
 
 
-def _taken_away(administration: Administration, user: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Take one away with all it made; return the names of what is gone, or why not all of it is."""
+def _taken_away(administration: Administration, user: str) -> Sweep:
+    """Take one away with all it made; `taken` is empty where not all of it is gone."""
     try:
         rooms, media = _rooms(administration, user), _media(administration, user)
     except ProbeError as error:
-        return (), (str(error),)
-    errors = administration.remove((), rooms, media)
+        return Sweep(left=(_told(user, error),))
+    errors = {uri: administration.remove((), (), (uri,)) for uri in media}
+    gone = tuple(uri for uri in media if not errors[uri])
+    left = [*chain.from_iterable(errors.values()), *administration.remove((), rooms, ())]
     # As long as something of it stays, it stays too: the next sweep finds the one by the other.
-    errors = errors or administration.remove((user,), (), ())
-    return ((), errors) if errors else ((user, *rooms), ())
+    left = left or [*administration.remove((user,), (), ())]
+    if left:
+        return Sweep(left=tuple(_told(user, error) for error in left), media=gone)
+    return Sweep(taken=(user, *rooms), media=gone)
+
+
+def _told(user: str, error: object) -> str:
+    return f"left by a former probe: {user}: {error}"
 
 
 def _rooms(administration: Administration, user: str) -> tuple[str, ...]:
     """Return the rooms it is in that a probe made; no other is purged, whoever joined it."""
-    joined = administration.look(f"/v1/users/{quote(user, safe='')}/joined_rooms").get("joined_rooms", ())
-    makers = {room: administration.look(f"/v1/rooms/{quote(room, safe='')}").get("creator") for room in joined}
+    joined = _seen(administration, f"/v1/users/{quote(user, safe='')}/joined_rooms").get("joined_rooms", ())
+    makers = {room: _seen(administration, f"/v1/rooms/{quote(room, safe='')}").get("creator") for room in joined}
     return tuple(room for room, maker in makers.items() if _NAME.fullmatch(str(maker)))
 
 
 def _media(administration: Administration, user: str) -> tuple[str, ...]:
-    uploads = administration.look(f"/v1/users/{quote(user, safe='')}/media?limit={PAGE}").get("media", ())
+    uploads = _paged(administration, f"/v1/users/{quote(user, safe='')}/media?order_by=media_id", "media")
     return tuple(f"mxc://{user.partition(':')[2]}/{upload['media_id']}" for upload in uploads)
 
 
 def _listed(administration: Administration) -> Iterator[Mapping[str, Any]]:
+    return _paged(administration, f"/v2/users?name={PREFIX}&deactivated=false", "users")
+
+
+def _paged(administration: Administration, path: str, key: str) -> Iterator[Mapping[str, Any]]:
+    """Yield the entries of a list, page by page. Raises `ProbeError`, also for a list without an end."""
     start = "0"
-    while start:
-        path = f"/v2/users?name={PREFIX}&deactivated=false&limit={PAGE}&from={start}"
-        document = administration.look(path)
-        yield from document.get("users", ())
-        start = str(document.get("next_token", ""))
+    for _ in range(PAGES):
+        document = _seen(administration, f"{path}&limit={PAGE}&from={start}")
+        yield from document.get(key, ())
+        start = str(document.get("next_token") or "")
+        if not start:
+            return
+    raise ProbeError(f"ask the admin API: {path.partition('?')[0]} has no end after {PAGES} pages")
+
+
+def _seen(administration: Administration, path: str) -> dict[str, Any]:
+    """Ask for something that another gate may be taking away right now; empty once it is gone."""
+    try:
+        return administration.look(path)
+    except Refused as error:
+        if error.not_there:
+            return {}
+        raise
 
 
 def _is_ours(entry: Mapping[str, Any]) -> bool:

@@ -30,6 +30,11 @@ class Refused(ProbeError):
         self.status = answer.status
         self.errcode = str(document.get("errcode", ""))
 
+    @property
+    def not_there(self) -> bool:
+        """Whether the server knows of nothing by that name; a path that it does not serve is another 404."""
+        return self.status == 404 and self.errcode == "M_NOT_FOUND"
+
 
 @dataclass(frozen=True, slots=True)
 class Account:

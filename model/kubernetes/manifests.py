@@ -11,6 +11,9 @@ import yaml
 
 Manifest = dict[str, Any]
 
+# Under this name the API server keeps which fields of an object we have set.
+FIELD_MANAGER = "matrix-fleet"
+
 # Written by the API server at every change, or by controllers: no part of what somebody wants.
 _BOOKKEEPING = ("managedFields", "resourceVersion", "uid", "creationTimestamp", "generation", "selfLink")
 _VEILED = ("data", "stringData")

@@ -6,10 +6,9 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from model.kubernetes.manifests import Manifest
+from model.kubernetes.manifests import FIELD_MANAGER, Manifest
 from model.rollout.conflicts import CONTROLLERS
 
-_OURS = "matrix-fleet"
 # Who writes in the cluster's own name: Kubernetes itself, and the operators that the components bring. Everybody else
 # is named: a list of those who might write beside us would never be whole.
 _OF_THE_CLUSTER = CONTROLLERS | {
@@ -17,14 +16,15 @@ _OF_THE_CLUSTER = CONTROLLERS | {
     # The aggregation of cluster roles applies their rules by a name of its own.
     "clusterrole-aggregation-controller",
     *("contour", "cert-manager"),
-    # CloudNativePG's operator and its instances are known by their program's name.
-    "manager",
 }
 # Of cert-manager each controller writes by a name of its own.
 _FAMILIES = ("cert-manager-",)
+# CloudNativePG's operator and its instances are known by their program's name, which many operators have: it counts for
+# what is CloudNativePG's alone.
+_POSTGRESQL_MANAGER, _POSTGRESQL_GROUP = "manager", "postgresql.cnpg.io"
 _ABSENT = object()
-# What `kubectl rollout restart` writes is meant to stay, and says when.
-_QUIET = ("kubectl.kubernetes.io/last-applied-configuration",)
+# What `kubectl rollout restart` writes is meant to stay, and says when; what kubectl applied last sets nothing.
+_QUIET = frozenset({"kubectl.kubernetes.io/restartedAt", "kubectl.kubernetes.io/last-applied-configuration"})
 
 
 def foreign_fields(live: Manifest, wanted: Manifest) -> tuple[str, ...]:
@@ -35,14 +35,28 @@ def foreign_fields(live: Manifest, wanted: Manifest) -> tuple[str, ...]:
     found = []
     for entry in live["metadata"].get("managedFields") or ():
         manager = str(entry.get("manager") or "somebody without a name")
-        if not entry.get("subresource") and not _expected(manager):
+        if not entry.get("subresource") and not _expected(manager, wanted):
             found += [f"{manager} set {path}" for path in _left(entry.get("fieldsV1") or {}, wanted, "")]
     return tuple(dict.fromkeys(found))
 
 
-def _expected(manager: str) -> bool:
-    """Tell whether nothing is to be said of what a manager writes."""
-    return manager == _OURS or manager in _OF_THE_CLUSTER or manager.startswith(_FAMILIES)
+def _expected(manager: str, wanted: Manifest) -> bool:
+    """Tell whether nothing is to be said of what a manager writes into an object."""
+    if manager == _POSTGRESQL_MANAGER:
+        return _is_of_postgresql(wanted)
+    return manager == FIELD_MANAGER or manager in _OF_THE_CLUSTER or manager.startswith(_FAMILIES)
+
+
+def _is_of_postgresql(wanted: Manifest) -> bool:
+    """Tell whether an object is of one of CloudNativePG's kinds, defines one, or has webhooks for these alone."""
+    if str(wanted.get("apiVersion", "")).startswith(f"{_POSTGRESQL_GROUP}/"):
+        return True
+    if wanted.get("kind") == "CustomResourceDefinition":
+        return bool(wanted["spec"]["group"] == _POSTGRESQL_GROUP)
+    if wanted.get("kind") not in ("MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"):
+        return False
+    rules = (rule for webhook in wanted.get("webhooks") or () for rule in webhook.get("rules") or ())
+    return {group for rule in rules for group in rule["apiGroups"]} == {_POSTGRESQL_GROUP}
 
 
 def _left(fields: Mapping[str, Any], wanted: Any, path: str) -> Iterator[str]:
@@ -62,9 +76,16 @@ def _left(fields: Mapping[str, Any], wanted: Any, path: str) -> Iterator[str]:
 
 def _within(inner: Any, wanted: Any, path: str) -> Iterator[str]:
     if wanted is _ABSENT:
-        yield path
+        if not _is_quiet(inner):
+            yield path
     elif isinstance(inner, Mapping):
         yield from _left(inner, wanted, path)
+
+
+def _is_quiet(fields: Mapping[str, Any]) -> bool:
+    """Tell whether all that was set within a part that is not declared goes without a word."""
+    inner = {key.removeprefix("f:"): value for key, value in fields.items() if key != "."}
+    return bool(inner) and all(name in _QUIET or _is_quiet(value) for name, value in inner.items())
 
 
 def _entry(wanted: Any, keys: Mapping[str, Any]) -> Any:

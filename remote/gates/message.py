@@ -20,6 +20,10 @@ from remote.gates.pod import GatedPod
 from remote.gates.public import Way, administration_origin, inside_way, outside_ways, own_ways, reached
 
 CROSS = "try the gate again; `synapse` tells whether the processes of the pool `sync` are alike"
+CLEAR = (
+    "try the gate again; else deactivate these users and delete their rooms by Synapse's admin API, and delete these "
+    "objects from the object storage"
+)
 # So many of what was taken away are named.
 NAMED = 6
 FIGURES = ("sent", "delivered", "lost_acknowledged", "gap_max_s", "latency_p50_ms", "latency_p99_ms")
@@ -41,11 +45,18 @@ def run(context: GateContext) -> GateResult:
         )
     secret = context.secret("synapse", "registration_shared_secret")
     administration = Administration(administration_origin(context), secret)
-    swept = sweep(administration)
+    swept = _swept(context, administration)
     if "every" in context.options:
         return swept_too(_series(context, ways[0], administration), swept)
     heard = _talked(context, ways, administration)
     return swept_too(judged(context, ways, heard, unreached), swept)
+
+
+def _swept(context: GateContext, administration: Administration) -> Sweep:
+    """Take away what former probes left, in the object storage, too."""
+    swept = sweep(administration)
+    stays = (f"left by a former probe: {words}" for words in stored_media.cleared(context, swept.media))
+    return replace(swept, left=(*swept.left, *stays))
 
 
 def swept_too(result: GateResult, swept: Sweep) -> GateResult:
@@ -57,10 +68,10 @@ def swept_too(result: GateResult, swept: Sweep) -> GateResult:
     if not swept.left:
         return replace(result, why=why)
     findings = (*result.findings, *swept.left)
-    if result.status in (Status.OK, Status.UNPROVEN):
+    if result.status == Status.OK:
         return replace(
             result, status=Status.DRIFT, why=f"{swept.left[0]}; {why}", findings=findings,
-            next_step="try the gate again; else deactivate these users and delete their rooms by Synapse's admin API",
+            next_step=CLEAR,
         )  # fmt: skip
     return replace(result, why=why, findings=findings)
 
@@ -125,15 +136,25 @@ def judged(
         nobody = "; ".join(unreached) or "no vantage host"
         why = f"messages arrive over {', '.join(way.name for way in ways)}; from outside nobody tried: {nobody}"
         return GateResult(status=Status.UNPROVEN, why=why, figures=figures, next_step="declare a vantage host")
-    servers = next((found.sync_servers for found in heard if found.sync_servers[0]), ("", ""))
+    servers = _servers(heard)
     through = f", through {servers[0]} and {servers[1]}" if servers[0] else ""
     why = f"messages arrive, encrypted too, over {', '.join(way.name for way in ways)}{through}"
     if silent := [words for words in unreached if words not in outside]:
         why = f"{why}; not reached from {'; '.join(silent)}"
-    if stored_media.instances(context, "sync") > 1 and len(set(servers)) == 1:
+    if stored_media.instances(context, "sync") > 1 and not _crossed(servers):
         why = f"{why}: no message was seen to go from one process to another"
         return GateResult(status=Status.UNPROVEN, why=why, figures=figures, next_step=CROSS)
     return GateResult(status=Status.OK, why=why, figures=figures)
+
+
+def _servers(heard: Sequence[Findings]) -> tuple[str, str]:
+    """Return two processes between which a message went, over whichever way; else those of the first that names any."""
+    named = [found.sync_servers for found in heard if any(found.sync_servers)]
+    return next(filter(_crossed, named), named[0] if named else ("", ""))
+
+
+def _crossed(servers: tuple[str, str]) -> bool:
+    return all(servers) and servers[0] != servers[1]
 
 
 def apart(context: GateContext, heard: Sequence[Findings]) -> list[str]:

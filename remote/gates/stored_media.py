@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from apps.message_probe.media import Medium
@@ -27,17 +27,32 @@ def look(context: GateContext, token: str, medium: Medium) -> Iterator[str]:
 
 def kept(context: GateContext, medium: Medium) -> Iterator[str]:
     """Yield what is wrong with its object alone, which is taken away."""
-    pods = _ready(context)
-    if not pods:
-        yield "the object storage cannot be asked: no media pod is ready"
-        return
     try:
-        access, key = (context.secret("s3-synapse", word).decode() for word in ("access_key", "secret_key"))
-        client = objects(context, pods[0], access, key)
+        client = _client(context)
     except FleetError as error:
         yield f"the object storage cannot be asked: {error}"
         return
     yield from stored(client, context.site.settings.object_storage.bucket, medium)
+
+
+def cleared(context: GateContext, media: Iterable[str]) -> Iterator[str]:
+    """
+    Take away the objects of media (`mxc://`) that Synapse has no longer; yield what stays behind, or may.
+
+    An object that is not there is gone.
+    """
+    names = [object_name(Medium(uri, b"")) for uri in media]
+    if not names:
+        return
+    bucket = context.site.settings.object_storage.bucket
+    try:
+        client = _client(context)
+    except FleetError as error:
+        places = ", ".join(f"{bucket}/{name}" for name in names)
+        yield f"left behind in the object storage, which cannot be asked: {places}: {error}"
+        return
+    for name in names:
+        yield from _left(client, bucket, name)
 
 
 def served(pods: Sequence[GatedPod], token: str, medium: Medium) -> Iterator[str]:
@@ -97,6 +112,15 @@ def synapse_pods(context: GateContext, pool: str) -> tuple[GatedPod, ...]:
 def instances(context: GateContext, pool: str) -> int:
     """Return how many processes of a pool are ready."""
     return sum(pod.ready for pod in synapse_pods(context, pool))
+
+
+def _client(context: GateContext) -> Minio:
+    """Return a client of the object storage with Synapse's keys. Raises `FleetError`."""
+    pods = _ready(context)
+    if not pods:
+        raise FleetError("no media pod is ready", "look at the gate `synapse`")
+    access, key = (context.secret("s3-synapse", word).decode() for word in ("access_key", "secret_key"))
+    return objects(context, pods[0], access, key)
 
 
 def _read(client: Minio, bucket: str, name: str) -> bytes:

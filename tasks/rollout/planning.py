@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from model.errors import KubernetesError, ObjectMissing
-from model.kubernetes.manifests import Manifest, difference
+from model.kubernetes.manifests import FIELD_MANAGER, Manifest, difference
 from model.rollout.changes import ChangeKind, ObjectChange, immutable_fields
 from model.rollout.conflicts import FieldConflict, conflicts_of, without
 from model.rollout.contained import contains
@@ -16,7 +16,7 @@ from model.rollout.foreign import foreign_fields
 from model.rollout.inventory import ComponentInventory, is_kept, may_be_replaced
 from model.rollout.keys import key_of
 from model.rollout.webhooks import silent_webhook
-from remote.strict_apply import MANAGER, apply_strictly
+from remote.strict_apply import apply_strictly
 from tasks.rollout.live import WORKERS, LiveObjects
 
 if TYPE_CHECKING:
@@ -143,7 +143,7 @@ def settled(change: ObjectChange, conflicts: Sequence[FieldConflict]) -> ObjectC
 def owned(live: Manifest) -> bool:
     """Tell whether the rollout applied the object at any time."""
     fields = live["metadata"].get("managedFields") or ()
-    return any(entry.get("manager") == MANAGER and entry.get("operation") == "Apply" for entry in fields)
+    return any(entry.get("manager") == FIELD_MANAGER and entry.get("operation") == "Apply" for entry in fields)
 
 
 def _owners(live: Manifest) -> str:

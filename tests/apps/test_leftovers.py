@@ -77,7 +77,7 @@ def test_what_a_killed_probe_left_is_taken_away_whole(
     names = {sender.account.user, receiver.account.user}
     inside.after = quieted(aged(*names), *names)
     swept = sweep(sweeper)
-    assert (set(swept.taken), swept.left) == ({*names, room}, ())
+    assert (set(swept.taken), swept.left, swept.media) == ({*names, room}, (), (medium.uri,))
     assert {each.user for each in leftovers(sweeper)} == {lately.account.user}
     with pytest.raises(Exception, match="HTTP 404"):
         sweeper.look(f"/v1/rooms/{quote(room, safe='')}")
@@ -184,18 +184,96 @@ def test_what_could_not_be_taken_away_is_told_of_and_found_again(
     user = made()
     name = user.account.user
     inside.after = quieted(aged(name), name)
-    media.upload(user)
+    (stays, _), (goes, _) = media.upload(user), media.upload(user)
 
     def refuse(passing: Passing) -> None:
-        if passing.method == "DELETE" and "/v1/media/" in passing.path:
+        if passing.method == "DELETE" and passing.path.endswith(stays.path):
             passing.status, passing.body = 403, b'{"errcode": "M_FORBIDDEN"}'
 
     inside.before = refuse
     swept = sweep(sweeper)
-    assert swept.taken == ()
+    assert (swept.taken, swept.media) == ((), (goes.uri,))
     assert swept.left == (f"left by a former probe: {name}: delete a medium: HTTP 403: M_FORBIDDEN",)
     inside.before = lambda _passing: None
-    assert sweep(sweeper).taken == (name,)
+    swept = sweep(sweeper)
+    assert (swept.taken, swept.media) == ((name,), (stays.uri,))
+
+
+def test_more_than_a_page_of_media_is_taken_away(
+    inside: Proxy, sweeper: Administration, made: Callable[[], User], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("apps.message_probe.leftovers.PAGE", 1)
+    user = made()
+    name = user.account.user
+    uploads = {media.upload(user)[0].uri for _ in range(3)}
+    inside.after = quieted(aged(name), name)
+    swept = sweep(sweeper)
+    assert (swept.taken, set(swept.media), swept.left) == ((name,), uploads, ())
+
+
+@pytest.mark.parametrize("path", ["/v2/users", "/media"])
+def test_a_list_without_an_end_is_told_of(
+    inside: Proxy, sweeper: Administration, made: Callable[[], User], monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    monkeypatch.setattr("apps.message_probe.leftovers.PAGES", 5)
+    name = made().account.user
+    age = quieted(aged(name), name)
+
+    def go_on(passing: Passing) -> None:
+        age(passing)
+        if place(passing).endswith(path):
+            passing.body = json.dumps(json.loads(passing.body) | {"next_token": "1"}).encode()
+
+    inside.after = go_on
+    swept = sweep(sweeper)
+    assert swept.taken == ()
+    (words,) = swept.left
+    assert words.endswith(f"{path} has no end after 5 pages")
+
+
+@pytest.mark.parametrize("first", ["/joined_rooms", "/media", "DELETE"])
+def test_what_another_sweep_takes_away_meanwhile_is_gone(
+    inside: Proxy, sweeper: Administration, made: Callable[[], User], administration: Administration, first: str
+) -> None:
+    """The other is done with rooms and media before this one has the answer to `first`, or begins to delete."""
+    user, other = made(), made()
+    name = user.account.user
+    room = user.create_room(other.account.user, encrypted=False).document["room_id"]
+    medium, _ = media.upload(user)
+    age = quieted(aged(name), name)
+    others: list[tuple[str, ...]] = []
+
+    def after(passing: Passing) -> None:
+        age(passing)
+        if place(passing).endswith(first) and not others:
+            others.append(administration.remove((), (room,), (medium.uri,)))
+
+    def before(passing: Passing) -> None:
+        if passing.method == first and not others:
+            others.append(administration.remove((), (room,), (medium.uri,)))
+
+    inside.after, inside.before = after, before
+    swept = sweep(sweeper)
+    assert others == [()]
+    assert (swept.left, name in swept.taken) == ((), True)
+
+
+def test_an_admin_api_that_is_not_there_has_taken_nothing_away(
+    inside: Proxy, sweeper: Administration, made: Callable[[], User]
+) -> None:
+    user = made()
+    name = user.account.user
+    media.upload(user)
+    inside.after = quieted(aged(name), name)
+
+    def lose(passing: Passing) -> None:
+        if passing.method == "DELETE":
+            passing.status, passing.body = 404, b'{"errcode": "M_UNRECOGNIZED"}'
+
+    inside.before = lose
+    swept = sweep(sweeper)
+    assert (swept.taken, swept.media) == ((), ())
+    assert swept.left == (f"left by a former probe: {name}: delete a medium: HTTP 404: M_UNRECOGNIZED",)
 
 
 @pytest.mark.parametrize("key", ["creation_ts", "name"])

@@ -234,10 +234,11 @@ def managed(manager: str, **more: str) -> Manifest:
 OTHERS = [
     *("kubectl", "kubectl-edit", "helm", "argocd-controller", "kustomize-controller", "ansible", "kube-janitor"),
     *("Terraform", "HashiCorp", "OpenAPI-Generator", "python-requests", "Go-http-client", "before-first-apply"),
+    "manager",
 ]
 EXPECTED = [
     *("matrix-fleet", "kube-controller-manager", "kube-scheduler", "clusterrole-aggregation-controller", "contour"),
-    *("manager", "cert-manager-cainjector", "cert-manager-certificates-issuing"),
+    *("cert-manager-cainjector", "cert-manager-certificates-issuing"),
 ]
 
 
@@ -274,6 +275,56 @@ def test_who_gives_no_name_is_named_all_the_same() -> None:
 @pytest.mark.parametrize("manager", EXPECTED)
 def test_what_we_or_the_clusters_own_programs_added_goes_without_a_word(manager: str) -> None:
     assert foreign_fields(managed(manager), {"metadata": {"labels": {"a": "1"}}}) == ()
+
+
+POSTGRESQL = "postgresql.cnpg.io"
+
+
+def webhooks(*groups: str) -> Manifest:
+    """A configuration with one webhook for each group."""
+    entries = [{"name": group, "rules": [{"apiGroups": [group], "resources": ["*"]}]} for group in groups]
+    return {"kind": "ValidatingWebhookConfiguration", "metadata": {"labels": {"a": "1"}}, "webhooks": entries}
+
+
+def definition(group: str) -> Manifest:
+    """The definition of a kind of a group."""
+    return {
+        "kind": "CustomResourceDefinition",
+        "metadata": {"labels": {"a": "1"}},
+        "spec": {"group": group, "x": {"y": 1}},
+    }
+
+
+@pytest.mark.parametrize(
+    ("wanted", "quiet"),
+    [
+        ({"apiVersion": f"{POSTGRESQL}/v1", "kind": "Cluster", "metadata": {"labels": {"a": "1"}}}, True),
+        ({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"labels": {"a": "1"}}}, False),
+        ({"apiVersion": f"{POSTGRESQL}.example/v1", "kind": "Cluster", "metadata": {"labels": {"a": "1"}}}, False),
+        (webhooks(POSTGRESQL, POSTGRESQL), True),
+        (webhooks(POSTGRESQL, "apps"), False),
+        (webhooks(), False),
+        (definition(POSTGRESQL), True),
+        (definition("example.test"), False),
+    ],
+)
+def test_the_name_that_many_operators_have_counts_for_postgresqls_own_objects(wanted: Manifest, quiet: bool) -> None:
+    assert (foreign_fields(managed("manager"), wanted) == ()) == quiet
+
+
+@pytest.mark.parametrize("annotations", [{}, {"annotations": {"c": "1"}}])
+def test_a_restart_goes_without_a_word_and_what_was_set_beside_it_does_not(annotations: Manifest) -> None:
+    def live(*names: str) -> Manifest:
+        notes: Manifest = {".": {}} | {f"f:{name}": {} for name in names}
+        fields = {"f:spec": {"f:template": {"f:metadata": {"f:annotations": notes}}}}
+        return {"metadata": {"managedFields": [{"manager": "kubectl-rollout", "fieldsV1": fields}]}}
+
+    wanted: Manifest = {"spec": {"template": {"metadata": {"labels": {"a": "1"}} | annotations}}}
+    quiet = ("kubectl.kubernetes.io/restartedAt", "kubectl.kubernetes.io/last-applied-configuration")
+    assert foreign_fields(live(*quiet), wanted) == ()
+    (words,) = foreign_fields(live(*quiet, "b"), wanted)
+    path = ".spec.template.metadata.annotations"
+    assert words == f"kubectl-rollout set {path}{'.b' if annotations else ''}"
 
 
 def test_what_is_asked_for_is_chosen_in_order() -> None:

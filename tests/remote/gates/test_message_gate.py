@@ -15,6 +15,7 @@ from zlib import crc32
 
 import pytest
 
+from apps.message_probe import media
 from apps.message_probe.administration import Administration
 from apps.message_probe.leftovers import Sweep, leftovers
 from apps.message_probe.probe import Findings
@@ -22,7 +23,7 @@ from apps.message_probe.series import SeriesResult
 from apps.message_probe.talk import Step
 from apps.message_probe.wire import Origin, dial_to
 from model.report.outcome import Status
-from remote.gates import message
+from remote.gates import message, stored_media
 from remote.gates.gate import GateResult
 from remote.gates.public import TLS_SECRET, Way, administration_origin, own_ways
 from tests.apps.conftest import SECRET, probed
@@ -148,6 +149,43 @@ def test_what_a_killed_probe_left_is_taken_away_and_told_of(site: Site, monkeypa
     assert "taken away" not in message.run(site.world.context()).why
 
 
+@pytest.mark.parametrize("options", [{}, {"every": 0.2, "for": 1}])
+def test_objects_of_media_that_a_killed_probe_left_are_taken_away(
+    site: Site, monkeypatch: pytest.MonkeyPatch, options: dict[str, float]
+) -> None:
+    user, names = uploaded_by_a_killed_probe(site)
+    monkeypatch.setattr("apps.message_probe.leftovers.ABANDONED", -60.0)
+    site.world.options = options
+    result = message.run(site.world.context())
+    assert (result.status, result.findings, user in result.why) == (Status.OK, (), True)
+    assert not set(names) & set(site.storage.objects)
+
+
+def test_objects_of_media_that_a_killed_probe_left_and_stay_are_found(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, names = uploaded_by_a_killed_probe(site)
+    monkeypatch.setattr("apps.message_probe.leftovers.ABANDONED", -60.0)
+    site.world.options = {"every": 0.2, "for": 1}
+    site.storage.deletes = False
+    said = findings(site)
+    for name in names:
+        assert f"left by a former probe: left behind in the object storage: synapse-media/{name} is still there" in said
+
+
+def test_objects_of_media_that_a_killed_probe_left_are_named_where_nobody_can_ask_for_them(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, (name, _) = uploaded_by_a_killed_probe(site)
+    monkeypatch.setattr("apps.message_probe.leftovers.ABANDONED", -60.0)
+    site.world.options = {"every": 0.2, "for": 1}
+    for pod in site.world.objects["/api/v1/namespaces/matrix/pods"]:
+        if pod["metadata"]["name"].startswith("synapse-media"):
+            pod["status"]["conditions"] = []
+    said = findings(site)
+    assert f"which cannot be asked: synapse-media/{name}: no media pod is ready" in said
+
+
 def test_who_may_belong_to_a_probe_that_runs_now_is_left_alone(site: Site) -> None:
     user = left_by_a_killed_probe(site)
     result = message.run(site.world.context())
@@ -182,6 +220,14 @@ def test_what_was_swept_ends_no_failure_and_is_not_named_without_end() -> None:
     assert result.why == ("nothing arrived; taken away, since former probes left it: @0, @1, @2, @3, @4, @5 and 2 more")
 
 
+def test_what_stays_of_a_former_probe_is_a_finding_and_leaves_what_is_unproven_unproven() -> None:
+    unproven = GateResult(status=Status.UNPROVEN, why="nobody outside", next_step="declare a vantage host")
+    result = message.swept_too(unproven, Sweep(left=("left",)))
+    assert result == replace(unproven, findings=("left",))
+    good = message.swept_too(GateResult(status=Status.OK, why="messages arrive"), Sweep(left=("left",)))
+    assert (good.status, good.findings) == (Status.DRIFT, ("left",))
+
+
 def test_an_object_that_stays_in_the_storage_is_found(site: Site) -> None:
     site.storage.deletes = False
     said = findings(site)
@@ -204,6 +250,18 @@ def left_by_a_killed_probe(site: Site) -> str:
     administration = Administration(administration_origin(site.world.context()), SECRET)
     user, _ = administration.register(Origin(name="m", dial=dial_to("127.0.0.1", site.inner.port)))
     return user.account.user
+
+
+def uploaded_by_a_killed_probe(site: Site) -> tuple[str, tuple[str, str]]:
+    """Return a user that a probe left and the names of the objects of its upload and of that's thumbnail."""
+    administration = Administration(administration_origin(site.world.context()), SECRET)
+    user, _ = administration.register(Origin(name="m", dial=dial_to("127.0.0.1", site.inner.port)))
+    name = stored_media.object_name(media.upload(user)[0])
+    user.close()
+    thumbnail = f"{name.replace('local_content', 'local_thumbnails')}/32-32-image-png-scale"
+    assert name in site.storage.objects
+    site.storage.objects[thumbnail] = b"small"
+    return user.account.user, (name, thumbnail)
 
 
 def test_a_family_that_does_not_lead_there_is_found(site: Site) -> None:
@@ -240,6 +298,7 @@ def test_a_proxy_that_tells_nothing_is_found(site: Site) -> None:
 
 
 HEARD = Findings(sync_servers=("sync/sync-1", "sync/sync-2"))
+ALIKE = Findings(sync_servers=("sync/sync-1", "sync/sync-1"))
 
 
 def test_without_a_way_from_outside_it_is_not_proven(site: Site) -> None:
@@ -248,11 +307,23 @@ def test_without_a_way_from_outside_it_is_not_proven(site: Site) -> None:
 
 
 def test_a_message_that_came_to_both_through_one_process_crossed_nothing(site: Site) -> None:
-    alike = Findings(sync_servers=("sync/sync-1", "sync/sync-1"))
-    result = message.judged(site.world.context(), [Way("w", True, _nowhere())] * 2, [alike, HEARD], [])
+    # That others were served by the other process proves nothing of a message between the two.
+    heard = [ALIKE, ALIKE, replace(ALIKE, sync_servers=("sync/sync-2", "sync/sync-2"))]
+    result = message.judged(site.world.context(), [Way("w", True, _nowhere())] * 3, heard, [])
     assert (result.status, "no message was seen to go from one process to another" in result.why) == (
         Status.UNPROVEN, True
     )  # fmt: skip
+
+
+def test_a_message_that_crossed_over_any_way_crossed(site: Site) -> None:
+    result = message.judged(site.world.context(), [Way("w", True, _nowhere())] * 2, [ALIKE, HEARD], [])
+    assert (result.status, "through sync/sync-1 and sync/sync-2" in result.why) == (Status.OK, True)
+
+
+def test_a_message_of_which_one_end_is_not_known_crossed_nothing(site: Site) -> None:
+    heard = [replace(ALIKE, sync_servers=("sync/sync-1", "")), replace(ALIKE, sync_servers=("sync/sync-2",) * 2)]
+    result = message.judged(site.world.context(), [Way("w", True, _nowhere())] * 2, heard, [])
+    assert result.status == Status.UNPROVEN
 
 
 def test_a_user_whom_the_proxy_moves_while_they_talk_is_met_again_elsewhere(site: Site) -> None:
