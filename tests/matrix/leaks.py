@@ -8,6 +8,7 @@ import subprocess
 import tempfile
 import threading
 from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -86,27 +87,21 @@ class Watch:
 def watching(search: Search, pause: float = 0.5) -> Iterator[Watch]:
     """Look at all programs again and again while the block runs."""
     watch, ended = Watch(), threading.Event()
-    failures: list[Exception] = []
 
     def look() -> None:
-        try:
-            while not ended.is_set():
-                watch.leaking |= search.in_processes()
-                watch.looks += 1
-                ended.wait(pause)
-        except Exception as error:  # noqa: BLE001 - raised where somebody sees it
-            failures.append(error)
+        while not ended.is_set():
+            watch.leaking |= search.in_processes()
+            watch.looks += 1
+            ended.wait(pause)
 
-    thread = threading.Thread(target=look, name="watch", daemon=True)
-    thread.start()
-    try:
-        yield watch
-    finally:
-        ended.set()
-        thread.join(60)
-    assert not thread.is_alive(), "programs are looked at no longer"
-    if failures:
-        raise failures[0]
+    with ThreadPoolExecutor(1, "watch") as pool:
+        looking = pool.submit(look)
+        try:
+            yield watch
+        finally:
+            ended.set()
+        # What went wrong while looking is raised here.
+        looking.result(60)
 
 
 @contextmanager

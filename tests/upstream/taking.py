@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import socket
 import subprocess
 import threading
-import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -17,8 +15,9 @@ from types import MappingProxyType
 import bcrypt
 import yaml
 
-from tests.readers import environment, unpacked
+from tests.readers import environment, listens, unpacked
 from tests.remote.authority import Authority
+from tests.remote.conftest import free_port
 from tests.upstream.web import sha256
 
 USER, PASSWORD = "pusher", "not-in-any-log-4711"
@@ -41,7 +40,7 @@ class RunningRegistry:
 @contextmanager
 def registry(folder: Path, authority: Authority | None = None, *, login: bool = False) -> Iterator[RunningRegistry]:
     """Run the program until the block ends, with TLS where there is an authority."""
-    port = _free()
+    port = free_port()
     served: dict[str, object] = {"addr": f"127.0.0.1:{port}"}
     if authority is not None:
         certificate, key = authority.issue("registry", "registry", "127.0.0.1")
@@ -58,26 +57,11 @@ def registry(folder: Path, authority: Authority | None = None, *, login: bool = 
     with log.open("wb") as output:
         process = subprocess.Popen(command, env=environment(), stdin=subprocess.DEVNULL, stdout=output, stderr=output)
     try:
-        assert _listens(process, port), log.read_text()
+        assert listens(process, port), log.read_text()
         yield RunningRegistry(f"{'https' if authority else 'http'}://127.0.0.1:{port}", log)
     finally:
         process.kill()
         process.wait(_SECONDS)
-
-
-def _free() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def _listens(process: subprocess.Popen[bytes], port: int) -> bool:
-    end = time.monotonic() + _SECONDS
-    while process.poll() is None and time.monotonic() < end:
-        with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=5):
-            return True
-        time.sleep(0.02)
-    return False
 
 
 @dataclass

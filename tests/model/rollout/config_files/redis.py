@@ -5,9 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
-import socket
 import subprocess
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -15,7 +13,7 @@ from pathlib import Path
 
 from tests.model.rollout.config_files.mounted import place
 from tests.model.rollout.config_files.reader import Files
-from tests.readers import environment, unpacked
+from tests.readers import environment, listens, unpacked
 from tests.remote.conftest import free_port
 
 _SECONDS = 20
@@ -38,7 +36,7 @@ def _group(files: Files, folder: Path) -> Iterator[str]:
         place(mine, folder / container, "/data", "/conf")
     master = ["OK", "# Replication", "role:master"]
     with _started(folder / "redis", "start-server.sh", "redis-0") as process:
-        if not _listens(process, server):
+        if not listens(process, server):
             yield _log(folder / "redis")
             return
         for container in ("redis", "sentinel"):
@@ -53,7 +51,7 @@ def _sentinel(folder: Path, pod: str, server: int, port: int) -> Iterator[str]:
     """Yield what is wrong with one Sentinel, which knows nothing of a group yet."""
     (folder / "sentinel/data/sentinel.conf").unlink(missing_ok=True)
     with _started(folder / "sentinel", "start-sentinel.sh", pod) as process:
-        if not _listens(process, port):
+        if not listens(process, port):
             yield f"{pod}: {_log(folder / 'sentinel')}"
             return
         for container in ("redis", "sentinel"):
@@ -92,16 +90,6 @@ def _started(folder: Path, script: str, pod: str) -> Iterator[subprocess.Popen[b
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait(_SECONDS)
-
-
-def _listens(process: subprocess.Popen[bytes], port: int) -> bool:
-    """Wait until somebody listens, and return whether somebody does."""
-    end = time.monotonic() + _SECONDS
-    while process.poll() is None and time.monotonic() < end:
-        with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=5):
-            return True
-        time.sleep(0.02)
-    return False
 
 
 def _ask(folder: Path, port: int, file: str) -> list[str]:
