@@ -75,6 +75,18 @@ def processes(name: str) -> frozenset[int]:
     return frozenset(ids) - {0}
 
 
+def thaw(name: str) -> None:
+    """
+    Let the processes go on that somebody froze in the group of this name or below it, as a container runtime does for a
+    moment when it ends a container: in version 1 what is frozen does not end, whoever kills it.
+    """
+    for top in hierarchies():
+        for folder, _, files in os.walk(top / name):
+            if "freezer.state" in files:
+                with contextlib.suppress(FileNotFoundError):
+                    (Path(folder) / "freezer.state").write_text("THAWED")
+
+
 def leave(name: str) -> None:
     """
     Take this process out of the group of this name, as when a host that asked for its reboot is booted by its

@@ -34,14 +34,15 @@ def running(instance: Instance) -> frozenset[int]:
 def remove(instance: Instance) -> None:
     """End the lab's processes and take its mounts, namespaces, cables and control groups away."""
     ended = running(instance)
-    processes.end(ended)
+    groups = cgroups.named(f"{instance.prefix}-")
+    processes.end(ended, groups=groups)
     for disk in instance.hosts.glob("*"):
         disks.unmount(instance, disk.name)
     mounts.unmount_below(instance.home)
     for path in namespaces(instance):
         # With the namespace go its bridges, cables and rules.
         call(("ip", "netns", "delete", path.name))
-    for name in cgroups.named(f"{instance.prefix}-"):
+    for name in groups:
         cgroups.remove(name)
     with contextlib.suppress(FileNotFoundError):
         shutil.rmtree(instance.run)

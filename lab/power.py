@@ -79,7 +79,7 @@ def inform_router(instance: Instance) -> None:
 
 def pull_the_plug(instance: Instance, host: LabHost) -> None:
     """End every process of a host with SIGKILL; its disk stays as it is at that moment."""
-    processes.end(_of(instance, host.name) - processes.own_line())
+    _end(instance, host.name)
     clear(instance, host)
 
 
@@ -95,10 +95,14 @@ def shut_down(instance: Instance, host: LabHost) -> None:
 def clear(instance: Instance, host: LabHost) -> None:
     """Take away what a host that is down left on the machine, save its disk."""
     if cgroups.exists(instance.namespace(host.name)) or network.exists(instance.namespace(host.name)):
-        processes.end(_of(instance, host.name) - processes.own_line())
+        _end(instance, host.name)
     disks.unmount(instance, host.name)
     network.detach(instance, host.name, len(host.legs))
     cgroups.remove(instance.namespace(host.name))
+
+
+def _end(instance: Instance, host: str) -> None:
+    processes.end(_of(instance, host) - processes.own_line(), groups=(instance.namespace(host),))
 
 
 def _of(instance: Instance, host: str) -> frozenset[int]:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
+from lab import cgroups
 from lab.errors import LabError
 
 _PROC = Path("/proc")
@@ -68,11 +69,12 @@ def own_line() -> frozenset[int]:
     return frozenset(line)
 
 
-def end(pids: Iterable[int], number: int = signal.SIGKILL, seconds: float = 10) -> None:
+def end(pids: Iterable[int], number: int = signal.SIGKILL, seconds: float = 10, *, groups: Iterable[str] = ()) -> None:
     """
     Signal each process by its id and wait until all have ended.
 
-    Raises LabError when one is still there after `seconds`.
+    `groups` names their control groups, which are thawed once nobody is left who could freeze them again. Raises
+    LabError when one is still there after `seconds`.
     """
     handles = {}
     for pid in pids:
@@ -82,6 +84,8 @@ def end(pids: Iterable[int], number: int = signal.SIGKILL, seconds: float = 10) 
         for handle in handles:
             with contextlib.suppress(ProcessLookupError):
                 signal.pidfd_send_signal(handle, number)
+        for group in groups:
+            cgroups.thaw(group)
         left = _await_end(handles, seconds)
     finally:
         for handle in handles:

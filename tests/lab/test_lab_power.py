@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from lab import instance, leftovers, processes, tuning
+from lab import cgroups, instance, leftovers, processes, tuning
 from lab.instance import Instance
 from tests.lab.driver import Lab
 
@@ -32,6 +32,29 @@ def test_power_off_keeps_the_disk_and_forgets_the_kernels_rules(own_lab: Lab) ->
     assert own_lab.shell("w-1", ("cat", "/etc/kept")).stdout == "kept\n"
     assert own_lab.shell("w-1", ("test", "-e", "/run/gone")).returncode == 1
     assert "99" not in own_lab.shell("w-1", ("iptables", "-S")).stdout
+
+
+def _freeze(host: str, words: str) -> Path:
+    """Freeze the process of a host that has these arguments, in a group of its own; return the group."""
+    (process,) = (pid for pid in cgroups.processes(host) if " ".join(processes.arguments(pid)).strip() == words)
+    for top in cgroups.hierarchies():
+        for file, frozen in (("freezer.state", "FROZEN"), ("cgroup.freeze", "1")):
+            if (top / host / file).exists() and (file == "freezer.state" or cgroups.version_2()):
+                group = top / host / "frozen"
+                group.mkdir()
+                (group / "cgroup.procs").write_text(str(process))
+                (group / file).write_text(frozen)
+                return group
+    raise AssertionError("no hierarchy of this machine freezes")
+
+
+def test_power_off_ends_what_a_container_runtime_froze_and_could_not_thaw(own_lab: Lab) -> None:
+    """A runtime freezes a container for a moment to end it: killed in that moment it leaves it frozen."""
+    assert own_lab.shell("w-1", ("systemd-run", "--quiet", "sleep", "4321")).returncode == 0
+    group = _freeze(Instance(own_lab.name).namespace("w-1"), "/usr/bin/sleep 4321")
+    own_lab.do("poweroff", "w-1")
+    assert not group.exists()
+    own_lab.do("poweron", "w-1")
 
 
 def test_reboot_stops_services_before_it_ends_them(own_lab: Lab) -> None:
