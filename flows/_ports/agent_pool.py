@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 from flows._fleet.failure import HostFailure
 from flows._fleet.hosts import run_on_hosts
 from flows._ports.ends import End, each_end
+from model import bits
 from model.errors import HostError
 from model.verify.assignments import assignments, expected_at
 from model.verify.pairs import Pair
@@ -76,7 +77,7 @@ class AgentPool:
         planned = assignments(chosen, requests)
         by_source: dict[str, Assignment] = {assignment.source: assignment for assignment in planned}
         external = {str(pair.address) for pair in chosen if pair.external}
-        self.sources = set(by_source)
+        self.sources, self.planned = set(by_source), {}
 
         def ready(_host: Host, name: str) -> None:
             agents, end = self.agents[name], self.ends[name]
@@ -117,6 +118,7 @@ class AgentPool:
     ) -> int:
         """Let every source fire at once, `rate` packets a second a host; return the number of packets that left."""
         progress: dict[str, int] = {}
+        load = self.planned if wanted is None else {name: _number(streams) for name, streams in wanted.items()}
 
         def shoot(_host: Host, name: str) -> int:
             agents = self.agents[name]
@@ -130,7 +132,7 @@ class AgentPool:
 
             with _losing(agents, "source"):
                 fired = source.fire(
-                    None if wanted is None else wanted[name], rate=self._share(name, rate), on_progress=note
+                    None if wanted is None else wanted[name], rate=self._share(name, load, rate), on_progress=note
                 )
                 progress[name] = fired.sent + fired.refused + fired.unroutable
                 return fired.sent
@@ -138,7 +140,7 @@ class AgentPool:
 
         names = sorted(self.sources if wanted is None else self.sources & set(wanted))
         firing = [name for name in names if name in self.agents]
-        deadline = _FIRING_SECONDS + _SLOWER * max(map(self._on_host, firing), default=0) / rate
+        deadline = _FIRING_SECONDS + _SLOWER * max((self._on_host(name, load) for name in firing), default=0) / rate
         answers = each_end(self.nr, shoot, firing, deadline)
         for name, answer in answers.items():
             if isinstance(answer, HostFailure):
@@ -148,14 +150,17 @@ class AgentPool:
         tell(sum(progress.values()))
         return sum(answer for answer in answers.values() if isinstance(answer, int))
 
-    def _share(self, name: str, rate: int) -> int:
-        """The end's part of its host's packets a second: all ends of a host are done at the same time."""
-        return max(1, rate * self.planned.get(name, 0) // max(1, self._on_host(name)))
+    def _share(self, name: str, load: Mapping[str, int], rate: int) -> int:
+        """
+        The end's part of its host's packets a second: all ends of a host are done at the same time. `load` is how many
+        probes each end has to fire.
+        """
+        return max(1, rate * load.get(name, 0) // max(1, self._on_host(name, load)))
 
-    def _on_host(self, name: str) -> int:
+    def _on_host(self, name: str, load: Mapping[str, int]) -> int:
         """Return how many probes all ends of the end's host have to fire."""
         host = self.ends[name].host
-        return sum(planned for other, planned in self.planned.items() if self.ends[other].host == host)
+        return sum(probes for other, probes in load.items() if self.ends[other].host == host)
 
     def collect(self, quiet_ms: int = QUIET_MS) -> AgentRecords:
         """
@@ -194,6 +199,10 @@ class AgentPool:
                 agents = self.agents[name] = Agents(problems=dict(self.agents[name].problems))
                 agents.problems.setdefault("witness", answer.message)
                 agents.problems.setdefault("source", answer.message)
+
+
+def _number(streams: Mapping[tuple[str, str], int]) -> int:
+    return sum(map(bits.count, streams.values()))
 
 
 def _opened(kind: type[Agent], host: Host, end: End, life: int) -> Agent:

@@ -143,10 +143,27 @@ class _Draft:
         self.ports = ports if self.ports is None else self.ports & ports
 
 
+def words_of(line: str) -> list[str]:
+    """
+    Return the words of a line as a shell reads them. Raises ValueError for a quote that nobody closes.
+
+    What iptables-save writes has a comment in double quotes, if anything: that is read without looking at each letter.
+    """
+    plain, quoted = line.split('"')[::2], line.split('"')[1::2]
+    apart = all(part.startswith(" ") for part in plain[1:] if part) and all(part.endswith(" ") for part in plain[:-1])
+    odd = {"'", "\\"} & set(line) or not (line.isascii() and line.isprintable())
+    if odd or not apart or len(quoted) == len(plain) or not all(plain[:-1]):
+        return shlex.split(line)
+    words = plain[0].split()
+    for text, rest in zip(quoted, plain[1:], strict=True):
+        words += [text, *rest.split()]
+    return words
+
+
 # Hosts of a role have most lines in common.
 @lru_cache(maxsize=1 << 16)
 def _step(line: str) -> tuple[str, Step]:
-    words = shlex.split(line) if _QUOTED & set(line) else line.split()
+    words = words_of(line)
     draft = _Draft()
     for inverted, option, value in _options(words[2:]):
         if option in _READERS:
@@ -260,9 +277,6 @@ def _port_set(value: str) -> int:
 
 def _protocol(value: str) -> str:
     return {"112": "vrrp", "6": "tcp", "17": "udp", "0": "all"}.get(value, value)
-
-
-_QUOTED = frozenset("\"'\\#")
 
 
 @lru_cache(maxsize=1 << 16)

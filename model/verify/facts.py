@@ -169,6 +169,8 @@ class FleetFacts:
         if view is None or pair.external or not self.site.by_name[node].node:
             return {}
         ports = {port.port: port for port in self.exposed if port.protocol == protocol and port.address == pair.address}
+        if not ports:
+            return {}
         # Rules in front of Services meet what pods send, not what the node's own processes do.
         ruled = gate(view.nft, pair.source_address, pair.address, protocol, None) if is_pod(pair.source) else None
         return {

@@ -199,11 +199,11 @@ def with_ports(
     Deal out the ports that pods probe, at any depth: at hosts the boundaries and what listens, at each other what rows
     speak of.
     """
-    ports = row_ports(site)
+    chosen, ports = tuple(chosen), row_ports(site)
+    to_hosts = (pair for pair in chosen if not is_pod(pair.destination))
+    dealt = iter(deal(site, to_hosts, "boundaries", listeners, only, rulings))
     return tuple(
-        replace(pair, probed=ports if only is None else only)
-        if is_pod(pair.destination)
-        else deal(site, (pair,), "boundaries", listeners, only, rulings)[0]
+        replace(pair, probed=ports if only is None else only) if is_pod(pair.destination) else next(dealt)
         for pair in chosen
     )
 
