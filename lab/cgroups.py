@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 _MOUNT = Path("/sys/fs/cgroup")
+_FROZEN = "freezer.state"
 # By the file that says it, of version 1 and of version 2.
 _USUAL_WEIGHT = {"cpu.shares": 1024, "cpu.weight": 100}
 
@@ -81,10 +82,10 @@ def thaw(name: str) -> None:
     moment when it ends a container: in version 1 what is frozen does not end, whoever kills it.
     """
     for top in hierarchies():
-        for folder, _, files in os.walk(top / name):
-            if "freezer.state" in files:
+        if (top / name / _FROZEN).exists():
+            for folder, _, _ in os.walk(top / name):
                 with contextlib.suppress(FileNotFoundError):
-                    (Path(folder) / "freezer.state").write_text("THAWED")
+                    (Path(folder) / _FROZEN).write_text("THAWED")
 
 
 def leave(name: str) -> None:

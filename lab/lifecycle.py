@@ -5,8 +5,11 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+from collections import deque
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 
 from lab import (
     answering,
@@ -32,6 +35,7 @@ from model.site.load import load_site
 Say = Callable[[str], None]
 
 _ANSWER_SECONDS = 30.0
+_DISKS_AT_ONCE = 6
 
 
 def up(instance: Instance, wanted: LabPlan, say: Say) -> None:
@@ -97,6 +101,9 @@ def tear_down(instance: Instance) -> None:
     """Remove everything of the lab from the machine, found by its names; the emitted site and its keys stay."""
     leftovers.remove(instance)
     plan.remove(instance)
+    # A disk has a hundred thousand files, and the machine's own disk takes its time with each of them.
+    with ThreadPoolExecutor(_DISKS_AT_ONCE, "disk") as pool:
+        deque(pool.map(partial(shutil.rmtree, ignore_errors=True), instance.hosts.glob("*")), maxlen=0)
     for folder in (instance.hosts, instance.faults):
         shutil.rmtree(folder, ignore_errors=True)
     tuning.restore_limits(instance.name)

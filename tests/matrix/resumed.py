@@ -31,8 +31,7 @@ class Resumed:
 
 def killed_and_resumed(matrix: MatrixLab, search: Search) -> Resumed:
     """Kill a rollout once it writes, and let another finish."""
-    for name in ("redis-proxy", "haproxy"):
-        matrix.kubectl("-n", "matrix", "delete", "deployment", name, "--cascade=foreground")
+    matrix.kubectl("-n", "matrix", "delete", "deployment", "redis-proxy", "haproxy", "--cascade=foreground")
     killed, written = killed_at(matrix, "redis-proxy: applying")
     with watching(search, _BETWEEN_LOOKS) as watch:
         code, report = matrix.flow("rollout")
