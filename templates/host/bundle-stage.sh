@@ -11,11 +11,16 @@ mf_fail() {
     exit 74
 }
 
+# openssl's takes a quarter of the time, by the processor's own instructions; it is wherever ca-certificates is.
+mf_sha256() { # $1: a file
+    mf_digest=$(openssl dgst -sha256 -r <"$1" 2>/dev/null) || mf_digest=$(sha256sum <"$1") || return 1
+    printf '%s' "${mf_digest%% *}"
+}
+
 mf_binary() {
     mkdir -p "${mf_target%/*}"
     gzip -dc "$mf_work/$mf_file" >"$mf_target.matrix-fleet" || mf_fail "unpack $mf_file"
-    printf '%s  %s\n' "$mf_content" "$mf_target.matrix-fleet" | sha256sum --check --status ||
-        mf_fail "verify what is in $mf_file"
+    [ "$(mf_sha256 "$mf_target.matrix-fleet")" = "$mf_content" ] || mf_fail "verify what is in $mf_file"
     chmod "$mf_mode" "$mf_target.matrix-fleet" && mv -f "$mf_target.matrix-fleet" "$mf_target" || mf_fail "install $mf_target"
 }
 
@@ -35,7 +40,7 @@ mf_stamp() {
 
 tar -xf - -C "$mf_work" || mf_fail "unpack what was sent (is the disk full?)"
 while read -r mf_sum mf_kind mf_mode mf_content mf_file mf_target; do
-    printf '%s  %s\n' "$mf_sum" "$mf_work/$mf_file" | sha256sum --check --status || mf_fail "verify $mf_file: it arrived damaged"
+    [ "$(mf_sha256 "$mf_work/$mf_file")" = "$mf_sum" ] || mf_fail "verify $mf_file: it arrived damaged"
     case $mf_kind in
     binary) mf_binary && mf_stamp "$mf_content" ;;
     image) mf_image ;;

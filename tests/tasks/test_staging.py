@@ -25,10 +25,16 @@ def _sha(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-@pytest.fixture
-def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+@pytest.fixture(params=["openssl's digests", "coreutils' digests"])
+def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Path:
     """The folder that stands for a host's own."""
     here(monkeypatch)
+    if request.param.startswith("coreutils"):
+        broken = tmp_path / "programs/openssl"
+        broken.parent.mkdir()
+        broken.write_text("#!/bin/sh\nexit 1\n")
+        broken.chmod(0o755)
+        monkeypatch.setenv("PATH", f"{broken.parent}:{os.environ['PATH']}")
     monkeypatch.setattr(staging, "FOLDER", str(tmp_path / "host"))
     return tmp_path / "host"
 
