@@ -98,7 +98,8 @@ def trials(ready: MatrixLab, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     finally:
         records = [f"matrix-fleet-inventory-{component}" for component in copy.components]
         ready.kubectl("delete", "configmap", "-n", "matrix-fleet", "--ignore-not-found", *records)
-        ready.kubectl("delete", "namespace", "trial", "trial-quota", "--ignore-not-found")
+        # Nobody needs them to be gone: whoever uses this lab next finds them gone, or the lab itself is.
+        ready.kubectl("delete", "namespace", "trial", "trial-quota", "--ignore-not-found", "--wait=false")
 
 
 @pytest.fixture(scope="session")
