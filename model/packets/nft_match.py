@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import ip_address, ip_network
 from typing import Any
 
 from model import bits
-from model.base import Address
+from model.base import Address, Network
 from model.packets.iptables_save import EPHEMERAL
 from model.packets.nft_ruleset import NamedSet
 
@@ -204,16 +205,27 @@ def _interval(wanted: Any) -> tuple[int, int] | None:
     return None
 
 
+# Every packet is held against the same rules.
+@lru_cache(maxsize=1 << 16)
+def _address(text: str) -> Address:
+    return ip_address(text)
+
+
+@lru_cache(maxsize=1 << 16)
+def _network(text: str) -> Network:
+    return ip_network(text, strict=False)
+
+
 def _inside(address: Address, wanted: Any) -> bool | None:
     try:
         if isinstance(wanted, str):
-            return address == ip_address(wanted)
+            return address == _address(wanted)
         if isinstance(wanted, dict) and "prefix" in wanted:
-            return address in ip_network(f"{wanted['prefix']['addr']}/{wanted['prefix']['len']}", strict=False)
+            return address in _network(f"{wanted['prefix']['addr']}/{wanted['prefix']['len']}")
         if isinstance(wanted, dict) and "range" in wanted:
-            low, high = (ip_address(end) for end in wanted["range"])
+            low, high = (_address(end) for end in wanted["range"])
             return low.version == address.version and int(low) <= int(address) <= int(high)
-    except ValueError:
+    except (ValueError, TypeError):
         return None
     return None
 
