@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -36,7 +36,7 @@ class Source:
 
 
 @pytest.fixture
-def sources(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Source]]:
+def sources(monkeypatch: pytest.MonkeyPatch) -> dict[str, Source]:
     def each_end(_nr: Any, step: Callable[..., Any], names: Collection[str], _deadline: float) -> Mapping[str, Any]:
         return {name: step(None, name) for name in names}
 
