@@ -84,7 +84,7 @@ def thaw(name: str) -> None:
     for top in hierarchies():
         if (top / name / _FROZEN).exists():
             for folder, _, _ in os.walk(top / name):
-                with contextlib.suppress(FileNotFoundError):
+                with contextlib.suppress(OSError):
                     (Path(folder) / _FROZEN).write_text("THAWED")
 
 

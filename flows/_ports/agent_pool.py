@@ -118,7 +118,8 @@ class AgentPool:
     ) -> int:
         """Let every source fire at once, `rate` packets a second a host; return the number of packets that left."""
         progress: dict[str, int] = {}
-        load = self.planned if wanted is None else {name: _number(streams) for name, streams in wanted.items()}
+        names = sorted(self.sources if wanted is None else self.sources & set(wanted))
+        load = self.planned if wanted is None else {name: _number(wanted[name]) for name in names}
 
         def shoot(_host: Host, name: str) -> int:
             agents = self.agents[name]
@@ -138,7 +139,6 @@ class AgentPool:
                 return fired.sent
             return 0
 
-        names = sorted(self.sources if wanted is None else self.sources & set(wanted))
         firing = [name for name in names if name in self.agents]
         deadline = _FIRING_SECONDS + _SLOWER * max((self._on_host(name, load) for name in firing), default=0) / rate
         answers = each_end(self.nr, shoot, firing, deadline)

@@ -279,9 +279,11 @@ def _protocol(value: str) -> str:
     return {"112": "vrrp", "6": "tcp", "17": "udp", "0": "all"}.get(value, value)
 
 
+# Every packet is held against the same rules.
 @lru_cache(maxsize=1 << 16)
-def _network(value: str) -> Network:
-    return ip_network(value, strict=False)
+def network_of(text: str) -> Network:
+    """Return a network, whose address may have bits of a host. Raises ValueError for text that is none."""
+    return ip_network(text, strict=False)
 
 
 def _types(value: str) -> frozenset[str]:
@@ -330,8 +332,8 @@ _TOLD_BY_OPTIONS = frozenset(
     }
 )
 _FIELDS: Mapping[str, tuple[str, Callable[[str], object]]] = {
-    "-s": ("source", _network),
-    "-d": ("destination", _network),
+    "-s": ("source", network_of),
+    "-d": ("destination", network_of),
     "-p": ("protocol", _protocol),
     "-i": ("interface_in", str),
     "-o": ("interface_out", str),

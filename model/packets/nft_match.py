@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_address
 from typing import Any
 
 from model import bits
-from model.base import Address, Network
-from model.packets.iptables_save import EPHEMERAL
+from model.base import Address
+from model.packets.iptables_save import EPHEMERAL, network_of
 from model.packets.nft_ruleset import NamedSet
 
 ALL = bits.from_intervals([(0, 65535)])
@@ -211,17 +211,12 @@ def _address(text: str) -> Address:
     return ip_address(text)
 
 
-@lru_cache(maxsize=1 << 16)
-def _network(text: str) -> Network:
-    return ip_network(text, strict=False)
-
-
 def _inside(address: Address, wanted: Any) -> bool | None:
     try:
         if isinstance(wanted, str):
             return address == _address(wanted)
         if isinstance(wanted, dict) and "prefix" in wanted:
-            return address in _network(f"{wanted['prefix']['addr']}/{wanted['prefix']['len']}")
+            return address in network_of(f"{wanted['prefix']['addr']}/{wanted['prefix']['len']}")
         if isinstance(wanted, dict) and "range" in wanted:
             low, high = (_address(end) for end in wanted["range"])
             return low.version == address.version and int(low) <= int(address) <= int(high)
