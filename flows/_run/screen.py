@@ -82,6 +82,11 @@ class Screen:
         sys.stdout.write(text)
         sys.stdout.flush()
 
+    def value(self, text: str) -> None:
+        """Write what a program may take as it is to standard output; from then on all else goes to standard error."""
+        self.out = self.err
+        self.text(text)
+
     @property
     def unread(self) -> bool:
         """True when nobody takes what is written to standard output."""

@@ -15,7 +15,7 @@ from tasks.secrets.store import open_store
 
 def show(context: Context, word: str, reveal: bool) -> FlowResult:
     """
-    Write the values of a secret to standard output, past the log and the report.
+    Write the values of a secret to standard output, past the log and the report, and nothing else.
 
     Raises `PlanRefused` where that is no terminal and nobody said `--reveal`.
     """
@@ -27,6 +27,6 @@ def show(context: Context, word: str, reveal: bool) -> FlowResult:
     refs = chosen_refs(context.site, [word])
     for ref in refs:
         value = store.value(ref.name, ref.key).decode("utf-8", "backslashreplace").rstrip("\n")
-        context.screen.text(f"{value}\n" if len(refs) == 1 else f"{ref.key}: {value}\n")
+        context.screen.value(f"{value}\n" if len(refs) == 1 else f"{ref.key}: {value}\n")
     keys = ", ".join(ref.key for ref in refs)
     return FlowResult((Outcome(CONTROLLER, subject(refs[0].name), Status.OK, f"shown: {keys}"),), hosts=())

@@ -17,7 +17,7 @@ from tasks.secrets.store import SecretStore, open_store
 _NEXT = {
     Due.NOTHING: "",
     Due.GENERATE: "python -m flows.secrets generate",
-    Due.BRING: "python -m flows.secrets import {name}/KEY --stdin",
+    Due.BRING: "python -m flows.secrets import {bring} --stdin",
     Due.FINISH: "{finish}",
     Due.ROTATE: "python -m flows.secrets rotate {name}",
     Due.SEPARATE: "python -m flows.secrets rotate {name}",
@@ -50,7 +50,9 @@ def _outcome(state: SecretState) -> Outcome:
         "made": state.made.isoformat() if state.made else None,
         "rotate_before": state.rotate_before.isoformat() if state.rotate_before else None,
     }
-    step = _NEXT[state.due].format(name=state.name, finish=finishing(state.rotating))
+    # One after the other: the next run names the next.
+    bring = ref_text(state.bring[0]) if state.bring else ""
+    step = _NEXT[state.due].format(name=state.name, bring=bring, finish=finishing(state.rotating))
     if state.complaints:
         text = "; ".join(state.complaints)
         return Outcome(CONTROLLER, subject(state.name), Status.DRIFT, text, next=step, evidence=evidence)

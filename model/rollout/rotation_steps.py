@@ -50,11 +50,12 @@ class SecretUsers:
     Who has to do with a secret: components that use it, and of those the ones by whom it is accepted: servers that can
     accept two values of it, or whoever hands it to an operator.
 
-    `everybody`: whatever the rollout brings uses it.
+    `values` are the names of its values one by one, `everybody`: whatever the rollout brings uses it.
     """
 
     name: str
     components: tuple[str, ...]
+    values: tuple[str, ...] = ()
     accepting: tuple[str, ...] = ()
     everybody: bool = False
 
@@ -165,7 +166,7 @@ def _by_hand(words: str) -> RotationStep:
 def _provided(users: SecretUsers) -> tuple[RotationStep, ...]:
     return (
         _by_hand("get the new value from whoever gives it"),
-        _by_hand(f"python -m flows.secrets import {users.name} --stdin"),
+        *(_by_hand(f"python -m flows.secrets import {value} --stdin") for value in users.values or (users.name,)),
         RotationStep(Act.ROLL_OUT, f"roll out: {users.words}", users.components),
         _VERIFY,
     )

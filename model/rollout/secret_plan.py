@@ -30,8 +30,8 @@ class Due(StrEnum):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SecretState:
     """
-    How a secret stands: since when it is used, until when it may be, each thing that is wrong, and the values whose
-    rotation has not ended.
+    How a secret stands: since when it is used, until when it may be, each thing that is wrong, the values that a person
+    must bring, and those whose rotation has not ended.
     """
 
     name: str
@@ -39,6 +39,7 @@ class SecretState:
     rotate_before: datetime | None
     due: Due
     complaints: tuple[str, ...] = ()
+    bring: tuple[SecretRef, ...] = ()
     rotating: tuple[SecretRef, ...] = ()
 
 
@@ -55,32 +56,36 @@ def state_of(
     there = [secret.current for secret in kept.values() if secret]
     made = min((value.made for value in there), default=None)
     before = deadline(spec, made) if made else None
-    complaints = [(due, text) for due, text in _complaints(spec, document, alike)]
+    by_key = {key: list(_complaints(spec, key, document, alike)) for key in kept}
+    complaints = [complaint for mine in by_key.values() for complaint in mine]
+    bring = tuple(SecretRef(spec.name, key) for key, mine in by_key.items() if any(due is Due.BRING for due, _ in mine))
     if before is not None and before < now:
         age = (now - made).days if made else 0
         complaints.append((Due.ROTATE, f"is used for {age} days, and must not be for more than {spec.max_age_days}"))
     worst = next((due for due in _FIRST if due in {due for due, _ in complaints}), Due.NOTHING)
     texts = tuple(text for _, text in complaints)
     rotating = tuple(SecretRef(spec.name, key) for key, secret in kept.items() if secret and secret.stage)
-    return SecretState(name=spec.name, made=made, rotate_before=before, due=worst, complaints=texts, rotating=rotating)
+    return SecretState(
+        name=spec.name, made=made, rotate_before=before, due=worst, complaints=texts, bring=bring, rotating=rotating
+    )
 
 
 def _complaints(
-    spec: SecretSpec, document: SecretDocument, alike: Iterable[frozenset[SecretRef]]
+    spec: SecretSpec, key: str, document: SecretDocument, alike: Iterable[frozenset[SecretRef]]
 ) -> Iterable[tuple[Due, str]]:
-    for key, key_spec in spec.kept():
-        kept = document.secrets.get(SecretRef(spec.name, key))
-        if kept is None:
-            due = Due.GENERATE if key_spec.is_generated else Due.BRING
-            yield due, f"{key} is not there"
-        elif wrong := flaw(key_spec, kept.current.value.get_secret_value()):
-            yield (Due.ROTATE if key_spec.is_generated else Due.BRING), f"{key} {wrong}"
-        if kept is not None and kept.stage and kept.stage_since:
-            yield Due.FINISH, f"{key}: {unfinished(spec, SecretRef(spec.name, key), kept.stage, kept.stage_since)}"
-        for group in alike:
-            if (ref := SecretRef(spec.name, key)) in group:
-                others = ", ".join(f"{other.name}/{other.key}" for other in sorted(group - {ref}))
-                yield Due.SEPARATE, f"{key} has the same value as {others}"
+    ref, key_spec = SecretRef(spec.name, key), spec.keys[key]
+    kept = document.secrets.get(ref)
+    if kept is None:
+        due = Due.GENERATE if key_spec.is_generated else Due.BRING
+        yield due, f"{key} is not there"
+    elif wrong := flaw(key_spec, kept.current.value.get_secret_value()):
+        yield (Due.ROTATE if key_spec.is_generated else Due.BRING), f"{key} {wrong}"
+    if kept is not None and kept.stage and kept.stage_since:
+        yield Due.FINISH, f"{key}: {unfinished(spec, ref, kept.stage, kept.stage_since)}"
+    for group in alike:
+        if ref in group:
+            others = ", ".join(f"{other.name}/{other.key}" for other in sorted(group - {ref}))
+            yield Due.SEPARATE, f"{key} has the same value as {others}"
 
 
 _FIRST = (Due.BRING, Due.GENERATE, Due.FINISH, Due.SEPARATE, Due.ROTATE)

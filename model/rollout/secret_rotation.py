@@ -11,6 +11,7 @@ from model.rollout.own_objects import renderable
 from model.rollout.preview import preview
 from model.rollout.rendered import SecretRef, secrets_in
 from model.rollout.rotation_steps import RotationStep, SecretUsers, steps_of
+from model.rollout.secret_document import ref_text
 from model.rollout.secret_facts import SecretFacts
 from model.rollout.secret_names import secret_spec
 from model.site.secrets import Procedure, Realm, Rotation
@@ -86,7 +87,10 @@ def _plan(site: Site, refs: tuple[SecretRef, ...]) -> RotationPlan:
     present = {component.name for component in active(site)}
     components = tuple(name for name in spec.consumers if name in present)
     accepting = _accepting(site, refs, rotation.procedure, components)
-    users = SecretUsers(name=called(refs), components=components, accepting=accepting, everybody=not spec.consumers)
+    users = SecretUsers(
+        name=called(refs), components=components, values=tuple(map(ref_text, refs)), accepting=accepting,
+        everybody=not spec.consumers,
+    )  # fmt: skip
     return RotationPlan(
         realm=spec.realm,
         refs=refs,

@@ -97,6 +97,10 @@ def test_a_value_is_shown_to_a_terminal_or_when_somebody_insists(
     assert "--reveal" in heard.err
     assert site.run("show", "redis", "--reveal", "--quiet")[0] == 0
     assert capsys.readouterr().out == f"{value}\n"
+    assert site.run("show", "redis", "--reveal")[0] == 0
+    heard = capsys.readouterr()
+    assert heard.out == f"{value}\n"
+    assert "GOOD: secrets" in heard.err
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     assert site.run("show", "synapse", "--quiet")[0] == 0
     assert capsys.readouterr().out.count("\n") == 4

@@ -178,3 +178,7 @@ def test_a_value_that_people_bring_is_rotated_by_bringing_another(site: SecretSi
     code, report = site.run("rotate", "smtp/password", "--quiet")
     assert code == 1
     assert report["outcomes"][-1]["next"] == "python -m flows.secrets import smtp/password --stdin"
+    # One after the other: a command that a person can run as it stands.
+    _, told = site.run("status", "--quiet")
+    (row,) = (row for row in told["outcomes"] if row["subject"] == "secret/smtp")
+    assert row["next"] == "python -m flows.secrets import smtp/username --stdin"

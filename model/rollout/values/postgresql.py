@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from model.rollout.placement import disks, replicas, roles
 from model.rollout.scale import users
 from model.rollout.synapse.homeserver import CONNECTIONS, SPARE_CONNECTIONS
@@ -42,7 +44,7 @@ def values(site: Site) -> dict[str, object]:
 def parameters(site: Site, memory_mib: int) -> dict[str, str]:
     """Return PostgreSQL's settings: memory by the usual quarters, connections for every Synapse process."""
     connections = _connections(site)
-    gib = _disk_gib(site)
+    log = _log(site)
     shared = memory_mib // 4
     return {
         "max_connections": str(connections),
@@ -51,11 +53,11 @@ def parameters(site: Site, memory_mib: int) -> dict[str, str]:
         "maintenance_work_mem": f"{min(memory_mib // 16, 2048)}MB",
         "work_mem": f"{max(4, memory_mib // 4 // connections)}MB",
         "wal_buffers": "16MB",
-        "max_wal_size": f"{max(256, min(gib * 1024 // 20, 16384))}MB",
+        "max_wal_size": f"{max(256, log.between_checkpoints)}MB",
         "min_wal_size": "128MB",
-        "wal_keep_size": f"{max(128, min(gib * 1024 // 50, 4096))}MB",
+        "wal_keep_size": f"{max(128, log.kept)}MB",
         # A follower that is away for long is cloned again; the writer's disk must not fill up for it.
-        "max_slot_wal_keep_size": f"{max(384, gib * 1024 // 5)}MB",
+        "max_slot_wal_keep_size": f"{max(384, log.for_followers)}MB",
         "random_page_cost": "1.1",
         "effective_io_concurrency": "200",
         "checkpoint_completion_target": "0.9",
@@ -96,8 +98,24 @@ def _small(site: Site) -> bool:
     return users(site) == 0
 
 
-def _disk_gib(site: Site) -> int:
-    return int(str(_storage(site)["gib"]))
+@dataclass(frozen=True, slots=True)
+class _Log:
+    """What the write-ahead log may take, in MiB: between checkpoints, always, and for followers that are away."""
+
+    between_checkpoints: int
+    kept: int
+    for_followers: int
+
+
+def _log(site: Site) -> _Log:
+    """Deal out the volume that the log is on: a volume of its own holds nothing else."""
+    storage = _storage(site)
+    own = storage["wal_gib"]
+    if own is None:
+        mib = int(str(storage["gib"])) * 1024
+        return _Log(min(mib // 20, 16384), min(mib // 50, 4096), mib // 5)
+    mib = int(str(own)) * 1024
+    return _Log(min(mib // 5, 16384), min(mib // 20, 4096), mib // 2)
 
 
 def _storage(site: Site) -> dict[str, object]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -10,6 +11,8 @@ from model.checkout import TEMPLATES
 from model.rollout.synapse.homeserver import CONNECTIONS
 from model.rollout.synapse.processes import processes
 from model.rollout.values import postgresql
+from model.site.hosts import Machine
+from model.site.site import Site
 from model.site.sizing import STEPS, at
 from tests.model.rollout.stacks import SITES, changed, found, site
 
@@ -99,9 +102,28 @@ def test_without_declared_disks_the_class_is_asked_for_what_the_sizing_says() ->
     assert cluster["spec"]["storage"]["size"] == "2850Gi"
 
 
-def test_the_log_kept_for_a_follower_that_is_away_cannot_fill_the_disk() -> None:
-    for drives in (0, 1):
-        known = site(drives=drives)
-        gib = 100 if drives else 1
-        kept = int(postgresql.parameters(known, 512)["max_slot_wal_keep_size"].removesuffix("MB"))
-        assert kept < gib * 1024 / 2
+@pytest.mark.parametrize("drives", [0, 1, 2])
+@pytest.mark.parametrize("log_gib", [1, 20, 2000])
+def test_the_log_cannot_fill_the_volume_that_it_is_on(drives: int, log_gib: int) -> None:
+    known = _with_log_disk(site(drives=drives), log_gib)
+    (cluster,) = found("postgresql", "Cluster", known)
+    spec = cluster["spec"]
+    gib = int(spec.get("walStorage", spec["storage"])["size"].removesuffix("Gi"))
+    assert gib == {0: 1, 1: 100, 2: log_gib}[drives]
+    taken = postgresql.parameters(known, 512)
+    mib = {name: int(taken[name].removesuffix("MB")) for name in ("max_wal_size", "max_slot_wal_keep_size")}
+    assert mib["max_slot_wal_keep_size"] <= gib * 1024 / 2
+    assert sum(mib.values()) < gib * 1024 * 0.8
+
+
+def _with_log_disk(known: Site, gib: int) -> Site:
+    """Return the site with another size of what is the second disk of its database servers, where they have one."""
+    return replace(known, machines=tuple(_resized(machine, gib) for machine in known.machines))
+
+
+def _resized(machine: Machine, gib: int) -> Machine:
+    disks = list(machine.data.disks)
+    databases = [number for number, disk in enumerate(disks) if disk.purpose == "database"]
+    for number in databases[1:]:
+        disks[number] = disks[number].model_copy(update={"gib": gib})
+    return replace(machine, data=machine.data.model_copy(update={"disks": tuple(disks)}))

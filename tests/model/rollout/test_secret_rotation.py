@@ -79,6 +79,14 @@ def test_where_no_component_accepts_two_values_nobody_says_so(name: str) -> None
     assert "no component of the site accepts two values" in plan(name).obstacle
 
 
+def test_each_value_that_a_person_brings_is_asked_for_by_a_command_of_its_own() -> None:
+    mail = {"host": "mail.example.test", "login": True}
+    known = site(changed(features={"smtp": True}, mail=mail))
+    (found,) = rotation_plans(known, [SecretRef("smtp", key) for key in ("username", "password")])
+    commands = [step.words for step in found.steps if "flows.secrets import" in step.words]
+    assert commands == [f"python -m flows.secrets import smtp/{key} --stdin" for key in ("username", "password")]
+
+
 @pytest.mark.parametrize("procedure", ["restart", "two-values", "operator", "stop-all", "signing-key"])
 def test_what_is_left_of_a_rotation_begins_behind_the_stage_it_has_reached(procedure: str) -> None:
     steps = steps_of(procedure, SecretUsers(name="a/b", components=("one",), accepting=("one",)))  # type: ignore[arg-type]

@@ -151,12 +151,12 @@ def hardware(view: LintView) -> Iterator[Finding]:
     """
     small = view.site.settings.size == "small"
     for machine in view.site.servers:
-        for word, have, need in _hardware(machine, sizing.recommended(view.site, machine)):
+        for word, have, need, unit in _hardware(machine, sizing.recommended(view.site, machine)):
             if 0 < have < need:
                 roles = f"its roles ({', '.join(machine.roles)})"
-                message = f"{roles} need {need} together"
+                message = f"{roles} need {need} {unit} together"
                 if small:
-                    message = f"{need} are recommended for {roles} together, on a small site"
+                    message = f"{need} {unit} are recommended for {roles} together, on a small site"
                 path = f"{machine.name}.data.{word}"
                 yield flaw(
                     "hosts.yaml",
@@ -168,12 +168,13 @@ def hardware(view: LintView) -> Iterator[Finding]:
                 )
 
 
-def _hardware(machine: Machine, sizes: Sequence[sizing.Size]) -> tuple[tuple[str, int, int], ...]:
+def _hardware(machine: Machine, sizes: Sequence[sizing.Size]) -> tuple[tuple[str, int, int, str], ...]:
+    """Return field, what is there, what is needed, and in which unit."""
     disks = sum(disk.gib for disk in machine.data.disks if disk.purpose not in ("system", "unused"))
     return (
-        ("cpus", machine.data.cpus, sum(size.cpus for size in sizes)),
-        ("ram_gib", machine.data.ram_gib, sum(size.ram_gib for size in sizes)),
-        ("disks", disks, sum(size.total_disk_gib for size in sizes)),
+        ("cpus", machine.data.cpus, sum(size.cpus for size in sizes), "CPUs"),
+        ("ram_gib", machine.data.ram_gib, sum(size.ram_gib for size in sizes), "GiB"),
+        ("disks", disks, sum(size.total_disk_gib for size in sizes), "GiB"),
     )
 
 
