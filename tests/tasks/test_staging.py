@@ -34,7 +34,7 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.Fixtur
         broken.parent.mkdir()
         broken.write_text("#!/bin/sh\nexit 1\n")
         broken.chmod(0o755)
-        monkeypatch.setenv("PATH", f"{broken.parent}:{os.environ['PATH']}")
+        monkeypatch.setenv("PATH", str(broken.parent), prepend=os.pathsep)
     monkeypatch.setattr(staging, "FOLDER", str(tmp_path / "host"))
     return tmp_path / "host"
 
