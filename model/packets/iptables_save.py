@@ -149,7 +149,8 @@ def words_of(line: str) -> list[str]:
 
     What iptables-save writes has a comment in double quotes, if anything: that is read without looking at each letter.
     """
-    plain, quoted = line.split('"')[::2], line.split('"')[1::2]
+    parts = line.split('"')
+    plain, quoted = parts[::2], parts[1::2]
     apart = all(part.startswith(" ") for part in plain[1:] if part) and all(part.endswith(" ") for part in plain[:-1])
     odd = {"'", "\\"} & set(line) or not (line.isascii() and line.isprintable())
     if odd or not apart or len(quoted) == len(plain) or not all(plain[:-1]):
